@@ -1,0 +1,116 @@
+"""What a sender told us: notifications and the alerts in them.
+
+Every payload format is mapped to these values, so that nothing after the intake has to know
+who the sender was. See the wire contracts in docs/webhooks.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class AlertStatus(StrEnum):
+    """Whether the sender says that the condition holds now."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class AlertKind(StrEnum):
+    """What an alert may lead to; only `CONDITION` is ever acted on by a rule."""
+
+    CONDITION = "condition"
+    TEST = "test"
+    """A sender's test button: answered and shown, never acted on."""
+    NO_DATA = "no_data"
+    """The sender lost sight of its data. No data must never scale anything."""
+    DATASOURCE_ERROR = "datasource_error"
+    """The sender could not evaluate its rule; treated like `NO_DATA`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert within a notification, identified by (`source`, `fingerprint`).
+
+    `name` is the alertname, or the original rule's name when the sender replaced it
+    (`DatasourceNoData`); it is empty when the sender gave none. `starts_at` is None when the
+    sender gives no times (Grafana legacy). `ends_at` is None while the alert fires.
+    """
+
+    source: str
+    fingerprint: str
+    status: AlertStatus
+    name: str
+    kind: AlertKind = AlertKind.CONDITION
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, float | None] = field(default_factory=dict)
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    generator_url: str = ""
+    """Where the sender's rule can be seen: an http(s) address, or empty."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """More http(s) addresses by what they show: dashboard, panel, silence, image."""
+    notes: tuple[str, ...] = ()
+    """What was repaired to keep it or is odd about it, one sentence each (a NUL replaced, …)."""
+
+    @property
+    def firing(self) -> bool:
+        """Whether the sender says that the condition holds now."""
+        return self.status is AlertStatus.FIRING
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An alert that could not be understood: kept as it came, with the reason, never acted on."""
+
+    index: int
+    """Its place in the notification's list, from 0."""
+    reason: str
+    raw: str
+    """The alert as JSON text, cut to 64 KiB."""
+
+
+class PayloadFormat(StrEnum):
+    """The payload formats that are understood, told apart by content."""
+
+    ALERTMANAGER = "alertmanager"
+    GRAFANA = "grafana"
+    GRAFANA_LEGACY = "grafana_legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One delivery by a sender, whatever its format.
+
+    `source` names the configured sender (the last part of the webhook's path);
+    `truncated` is how many alerts the sender left out (Alertmanager's max_alerts).
+    """
+
+    source: str
+    format: PayloadFormat
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    external_url: str
+    truncated: int
+    alerts: tuple[Alert, ...]
+    quarantined: tuple[Quarantined, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def fingerprint_of_labels(labels: Mapping[str, str]) -> str:
+    """The identity of an alert whose sender gave no fingerprint: a hash of all its labels.
+
+    16 hexadecimal digits, like the senders' own, with an `h` before them so that it can never
+    equal one of theirs.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(labels):
+        digest.update(name.encode("utf-8", "surrogatepass") + b"\xff")
+        digest.update(labels[name].encode("utf-8", "surrogatepass") + b"\xff")
+    return "h" + digest.hexdigest()

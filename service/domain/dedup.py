@@ -1,0 +1,43 @@
+"""The identity of an incident at the pager, computable from a notification alone.
+
+Web, worker and a page of last resort must all arrive at the same key without asking a store:
+that is what makes a page safe to repeat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+PREFIX = "runbookd/"
+"""So that our incidents are told from those of others who share the routing key."""
+
+
+def dedup_key(
+    *,
+    source: str,
+    rule: str,
+    receiver: str,
+    group_labels: Mapping[str, str],
+    fingerprint: str,
+) -> str:
+    """One key per (source, rule, receiver, group); without group labels, per alert.
+
+    41 characters, of which the vendor allows 255: stable over restarts, versions and the order of
+    labels.
+    """
+    group: object = sorted(group_labels.items()) if group_labels else fingerprint
+    # JSON, because a separator could be part of a label; ASCII, because a lone surrogate could be.
+    identity = json.dumps([source, rule, receiver, group], ensure_ascii=True)
+    return PREFIX + hashlib.blake2b(identity.encode("ascii"), digest_size=16).hexdigest()
+
+
+def run_dedup_key(run_id: str) -> str:
+    """The incident of one failed run."""
+    return f"{PREFIX}run/{run_id}"
+
+
+def bound_dedup_key(target: str, direction: str) -> str:
+    """The incident of a target that can grow no further: one, however often it is asked to."""
+    return f"{PREFIX}bound/{target}.{direction}"

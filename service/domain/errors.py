@@ -1,0 +1,85 @@
+"""What can go wrong outside, told apart by what may be done about it.
+
+Steps of a run raise only these, because they are recorded and must come back from a record as
+they were: each keeps all its facts in `args`, so it survives pickling.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """What a failed vendor call allows next."""
+
+    TEMPORARY = "temporary"
+    """Nothing happened at the vendor; the same call may be sent again after a while."""
+    PERMANENT = "permanent"
+    """The vendor refused; the same call can never succeed."""
+    UNKNOWN = "unknown"
+    """A write whose answer never came: look at the vendor, then decide. Never repeat it blindly."""
+
+
+class VendorError(Exception):
+    """A vendor call failed.
+
+    `vendor` and `operation` name the call, `sentence` says what happened for a person,
+    `retry_after` is the vendor's own wish in seconds, `status` the HTTP status where there was
+    one.
+    """
+
+    def __init__(
+        self,
+        vendor: str,
+        operation: str,
+        kind: FailureKind,
+        sentence: str,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(vendor, operation, kind, sentence, retry_after, status)
+        self.vendor = vendor
+        self.operation = operation
+        self.kind = FailureKind(kind)
+        self.sentence = sentence
+        self.retry_after = retry_after
+        self.status = status
+
+    def __str__(self) -> str:
+        """The sentence, with whose it is and what was asked."""
+        return f"{self.vendor}: {self.operation}: {self.sentence}"
+
+
+class StepFailed(Exception):  # noqa: N818 - the field says "step failed"
+    """A step of a run gave up. `sentence` says what was tried and how the target was left."""
+
+    def __init__(self, step: str, sentence: str) -> None:
+        super().__init__(step, sentence)
+        self.step = step
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        """The step and what happened in it."""
+        return f"{self.step}: {self.sentence}"
+
+
+class FencedOut(Exception):  # noqa: N818 - a state of this execution, not a fault
+    """Another execution of this run has begun; this one must not write any more."""
+
+    def __init__(self, run_id: str, ours: int, current: int) -> None:
+        super().__init__(run_id, ours, current)
+        self.run_id = run_id
+        self.ours = ours
+        self.current = current
+
+    def __str__(self) -> str:
+        """Which run, and which execution owns it now."""
+        return f"run {self.run_id}: execution {self.ours} was replaced by {self.current}"
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, told to the sender
+    """Our own database cannot be used now; nothing was kept."""
+
+
+class StoreConflict(Exception):  # noqa: N818 - a state of the store, handled by trying again
+    """Another process wrote the same rows first; the transaction is to be made again."""
