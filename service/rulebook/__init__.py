@@ -1,0 +1,10 @@
+"""Rules and targets from YAML, read and checked whole before any of it is used.
+
+May import the domain only. It reads the files it is given and no environment: the values for
+`${NAME}` are handed in.
+"""
+
+from service.rulebook.errors import RuleBookInvalid, RuleError
+from service.rulebook.load import load_rulebook
+
+__all__ = ["RuleBookInvalid", "RuleError", "load_rulebook"]

@@ -1,0 +1,178 @@
+"""Rules from YAML: what an action needs of a rule, and what it has no use for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from service.domain.durations import parse_duration
+from service.domain.matchers import MatcherError, parse_matchers
+from service.domain.rules import DEFAULT_RULE, ActionName, Matcher, Origin, Rule
+from service.domain.selectivity import selects
+from service.rulebook.document import Place
+from service.rulebook.errors import suggestion
+from service.rulebook.schema import HorizontalOptions, Read, RuleShape, read_shape
+from service.rulebook.substitution import Complain, substituted_matcher
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rule as far as it could be read: enough to check it against the others.
+
+    `matchers` is None when one of them could not be read; `rule` lacks nothing only if no
+    error was noted.
+    """
+
+    place: Place
+    rule: Rule
+    action: ActionName | None
+    matchers: tuple[Matcher, ...] | None
+
+
+def read_rule(
+    raw: Mapping[str, Any], place: Place, origin: Origin, env: Mapping[str, str], complain: Complain
+) -> Draft:
+    """Read one rule, noting everything that is wrong with it by itself."""
+    return _Reader(read_shape(RuleShape, raw, place, complain), place, env, complain).draft(origin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    read: Read[RuleShape]
+    place: Place
+    env: Mapping[str, str]
+    complain: Complain
+
+    @property
+    def shape(self) -> RuleShape:
+        return self.read.shape
+
+    def draft(self, origin: Origin) -> Draft:
+        action = self.action()
+        matchers = self.matchers()
+        rule = Rule(
+            name=self.name(),
+            matchers=matchers or (),
+            action=action or ActionName.INVESTIGATE,
+            target=self.target(action),
+            cooldown=self.cooldown(action),
+            settle=self.settle(action),
+            step=self.step(action),
+            severity=self.severity(action),
+            continue_=self.shape.continue_,
+            origin=origin,
+        )
+        return Draft(self.place, rule, action, matchers)
+
+    def note(self, key: str, sentence: str) -> None:
+        self.complain((*self.place, key), sentence)
+
+    def lacks(self, key: str, given: object) -> bool:
+        """Whether the key is missing, rather than present and already noted as wrong."""
+        return given is None and key not in self.read.wrong
+
+    def name(self) -> str:
+        if self.lacks("name", self.shape.name):
+            self.note("name", "name is missing: decisions and messages call the rule by it.")
+        if self.shape.name == DEFAULT_RULE.name:
+            self.note("name", f"the name {DEFAULT_RULE.name} is taken by the default rule.")
+        return self.shape.name or ""
+
+    def action(self) -> ActionName | None:
+        given = self.shape.action
+        if given is None:
+            if self.lacks("action", given):
+                self.note("action", f"action is missing: one of {', '.join(ActionName)}.")
+            return None
+        if given not in tuple(ActionName):
+            self.note("action", f"unknown action {given!r}; {suggestion(given, ActionName)}")
+            return None
+        return ActionName(given)
+
+    def matchers(self) -> tuple[Matcher, ...] | None:
+        given = self.shape.match
+        if not given:
+            if "match" not in self.read.wrong:
+                state = "is missing" if given is None else "is empty"
+                self.note("match", f"match {state}: such a rule would match every alert.")
+            return None
+        parsed = [self.parsed(text, index) for index, text in enumerate(given)]
+        matchers = tuple(matcher for some in parsed if some for matcher in some)
+        if None in parsed:
+            return None
+        if not selects(matchers):
+            self.note(
+                "match",
+                "match takes nearly every alert: no matcher says what the alert is. Add one such "
+                'as alertname="High CPU Usage"; what no rule matches is investigated anyway.',
+            )
+        return matchers
+
+    def parsed(self, text: str, index: int) -> tuple[Matcher, ...] | None:
+        place = (*self.place, "match", index)
+        try:
+            return tuple(
+                substituted_matcher(matcher, place, self.env, self.complain)
+                for matcher in parse_matchers(text)
+            )
+        except MatcherError as error:
+            self.complain(place, f"a matcher cannot be read: {error}")
+            return None
+
+    def target(self, action: ActionName | None) -> str | None:
+        if action and action.scales and self.lacks("target", self.shape.target):
+            self.note("target", f"target is missing: {action} must know what to change.")
+        return self.shape.target
+
+    def cooldown(self, action: ActionName | None) -> timedelta:
+        given = self.shape.cooldown
+        if action is ActionName.PAGE_ONCALL:
+            if given is not None:
+                self.note(
+                    "cooldown",
+                    "page_oncall takes no cooldown: repeats of one group are one incident anyway, "
+                    "and a page must not be held back. Remove it.",
+                )
+            return timedelta()
+        if given is None:
+            if action and self.lacks("cooldown", given):
+                self.note("cooldown", f"cooldown is missing: {action} needs one, such as 10m.")
+            return timedelta()
+        cooldown = self.duration("cooldown", given)
+        if cooldown == timedelta():
+            self.note("cooldown", "cooldown must be longer than 0, such as 10m.")
+        return cooldown or timedelta()
+
+    def settle(self, action: ActionName | None) -> timedelta:
+        given = self.shape.settle
+        if given is not None and action and not action.scales:
+            self.note("settle", f"settle is of no use to {action}, which changes no target.")
+        return timedelta() if given is None else self.duration("settle", given) or timedelta()
+
+    def duration(self, key: str, text: str) -> timedelta | None:
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            self.note(key, f"{key} {error}.")
+            return None
+
+    def severity(self, action: ActionName | None) -> str | None:
+        if self.shape.severity and action not in (None, ActionName.PAGE_ONCALL):
+            self.note("severity", f"severity is of no use to {action}, only to page_oncall.")
+        return self.shape.severity
+
+    def step(self, action: ActionName | None) -> int:
+        if not self.shape.with_ or action is None:
+            return 1
+        if action is not ActionName.HORIZONTAL_SCALE:
+            for key in self.shape.with_:
+                place = (*self.place, "with", key)
+                self.complain(place, f"with: unknown key {key}; {action} takes no options.")
+            return 1
+        place = (*self.place, "with")
+        return read_shape(HorizontalOptions, self.shape.with_, place, self.note_option).shape.step
+
+    def note_option(self, place: Place, sentence: str) -> None:
+        self.complain(place, f"with: {sentence}")

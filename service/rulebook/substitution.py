@@ -1,0 +1,67 @@
+"""`${NAME}` from the environment, put in after parsing so that a value can never become syntax."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service.domain.matchers import checked
+from service.domain.rules import Matcher
+from service.rulebook.document import Document, Place
+
+Complain = Callable[[Place, str], None]
+"""Notes what is wrong at a place of the document."""
+
+_REFERENCE = re.compile(r"\$\{(?P<name>[^}]*)\}?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def substituted(document: Document, env: Mapping[str, str], complain: Complain) -> Any:
+    """The document's values with every `${NAME}` put in.
+
+    Matchers keep theirs: they are put in once the matcher is parsed (`substituted_matcher`).
+    """
+    return _walk(document.data, (), env, complain)
+
+
+def substituted_matcher(
+    matcher: Matcher, place: Place, env: Mapping[str, str], complain: Complain
+) -> Matcher:
+    """The matcher with `${NAME}` put into its value; raises `MatcherError` as parsing does."""
+    value = _text(matcher.value, place, env, complain)
+    if value == matcher.value:
+        return matcher
+    return checked(Matcher(matcher.label, matcher.op, value))
+
+
+def _walk(value: Any, place: Place, env: Mapping[str, str], complain: Complain) -> Any:
+    if isinstance(value, str):
+        return _text(value, place, env, complain)
+    if isinstance(value, dict):
+        return {key: _walk(inner, (*place, key), env, complain) for key, inner in value.items()}
+    if isinstance(value, list) and not _holds_matchers(place):
+        return [_walk(inner, (*place, at), env, complain) for at, inner in enumerate(value)]
+    return value
+
+
+def _holds_matchers(place: Place) -> bool:
+    return len(place) == 3 and place[0] == "rules" and place[2] == "match"  # noqa: PLR2004 - rules, its index, match
+
+
+def _text(text: str, place: Place, env: Mapping[str, str], complain: Complain) -> str:
+    """The text with its references put in; one that cannot be is noted and stays as written."""
+
+    def put_in(reference: re.Match[str]) -> str:
+        name = reference["name"]
+        if not _NAME.fullmatch(name) or not reference.group().endswith("}"):
+            complain(place, f"{reference.group()} cannot be read; write ${{NAME}}.")
+            return reference.group()
+        value = env.get(name, "").strip()
+        if not value:
+            state = "empty" if name in env else "not set"
+            complain(place, f"${{{name}}} is {state} in the environment; set {name}.")
+            return reference.group()
+        return value
+
+    return _REFERENCE.sub(put_in, text)

@@ -1,0 +1,193 @@
+"""Every setting, in one place: the only module that reads the environment.
+
+Each `NAME` may also be given as `NAME_FILE`, the path of a file that holds the value, as
+container platforms mount secrets. README.md lists them all; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several values in one variable, separated by commas."""
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+"""Several secrets at once, separated by commas, so that one can be replaced by another."""
+
+
+class SettingsInvalid(Exception):  # noqa: N818 - told to the operator as it is
+    """The environment cannot be used; one sentence for each variable."""
+
+    def __init__(self, sentences: tuple[str, ...]) -> None:
+        super().__init__(sentences)
+        self.sentences = sentences
+
+    def __str__(self) -> str:
+        """All of them, a line each."""
+        return "\n".join(self.sentences)
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Defaults are those of `runbookd dev`."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, case_sensitive=True)
+
+    runbookd_home: Path = Field(Path("var"), alias="RUNBOOKD_HOME")
+    """Where everything that must survive a restart is kept when there is no DATABASE_URL."""
+    database_url: str = Field("", alias="DATABASE_URL")
+    """`postgresql://…` or `sqlite:////…`; default: a SQLite file in RUNBOOKD_HOME."""
+    redis_url: str = Field("", alias="REDIS_URL")
+    """`redis://…`; empty: decisions are made on SQL alone, and say so."""
+    redis_timeout_s: float = Field(0.1, alias="REDIS_TIMEOUT_S", gt=0)
+    """Seconds to wait for Redis before going on without it."""
+
+    host: str = Field("127.0.0.1", alias="HOST")
+    port: int = Field(8080, alias="PORT", ge=0, le=65535)
+    web_workers: int = Field(1, alias="WEB_WORKERS", ge=1)
+    """Web processes; one is fastest on SQLite, two or more on PostgreSQL."""
+    web_threads: int = Field(64, alias="WEB_THREADS", ge=1)
+    """Requests that one web process holds at a time; they share commits."""
+    max_body_bytes: int = Field(16 * 1024 * 1024, alias="MAX_BODY_BYTES", gt=0)
+    """Largest notification, in bytes; larger ones are answered 413."""
+    open_webhooks: bool = Field(default=False, alias="OPEN_WEBHOOKS")
+    """Take alerts without authentication; `runbookd dev` sets it, on loopback only."""
+    alertmanager_tokens: Secrets = Field((), alias="ALERTMANAGER_TOKENS")
+    alertmanager_basic: Secrets = Field((), alias="ALERTMANAGER_BASIC")
+    """`user:password`, comma-separated."""
+    grafana_tokens: Secrets = Field((), alias="GRAFANA_TOKENS")
+    grafana_basic: Secrets = Field((), alias="GRAFANA_BASIC")
+    api_tokens: Secrets = Field((), alias="API_TOKENS")
+    """Bearer tokens for the read API; empty: open, as /metrics is."""
+    public_url: str = Field("", alias="PUBLIC_URL")
+    """Where people reach this service, for links in pages and messages."""
+
+    rules: Names = Field(("rules/quizmentor.yml",), alias="RULES")
+    """Rule files, comma-separated, in order."""
+    refire_grace_s: float = Field(120.0, alias="REFIRE_GRACE_S", ge=0)
+    """Seconds after a resolve within which firing again is the same incident."""
+
+    worker_lease_s: float = Field(15.0, alias="WORKER_LEASE_S", ge=1)
+    """Seconds without a sign of life after which a worker's runs are taken over; longer than the
+    longest vendor time-out (10 s)."""
+    worker_poll_s: float = Field(0.1, alias="WORKER_POLL_S", gt=0)
+    """Seconds between looks at the queue."""
+    worker_concurrency: int = Field(16, alias="WORKER_CONCURRENCY", ge=1)
+    """Runs that one worker executes at a time, on different resources."""
+
+    sandbox_url: str = Field("", alias="SANDBOX_URL")
+    """Set: every vendor client talks to the sandbox there and needs no real token."""
+    sandbox_host: str = Field("127.0.0.1", alias="SANDBOX_HOST")
+    sandbox_port: int = Field(8090, alias="SANDBOX_PORT", ge=0, le=65535)
+    sandbox_action_seconds: float = Field(1.0, alias="SANDBOX_ACTION_SECONDS", ge=0)
+    """How long the sandbox's deployments, droplet actions and resizes take, in seconds."""
+    sandbox_rate_limits: bool = Field(default=True, alias="SANDBOX_RATE_LIMITS")
+
+    api_app_id: str = Field("", alias="API_APP_ID")
+    droplet_id: str = Field("", alias="DROPLET_ID")
+    supabase_project_ref: str = Field("", alias="SUPABASE_PROJECT_REF")
+    digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
+    supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_TOKEN")
+    pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
+    slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_TOKEN")
+    slack_channel: str = Field("#ops", alias="SLACK_CHANNEL")
+    prometheus_url: str = Field("", alias="PROMETHEUS_URL")
+    """Asked by investigate; empty: it says what could not be looked up."""
+
+    log_level: str = Field("info", alias="LOG_LEVEL")
+
+    @field_validator(
+        "alertmanager_tokens",
+        "alertmanager_basic",
+        "grafana_tokens",
+        "grafana_basic",
+        "api_tokens",
+        "rules",
+        mode="before",
+    )
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("alertmanager_basic", "grafana_basic")
+    @classmethod
+    def _pairs(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(":" not in secret.get_secret_value() for secret in value):
+            raise ValueError("each entry must be user:password")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` hands in: one place decides what the environment means."""
+        return (init_settings,)
+
+    @property
+    def effective_database_url(self) -> str:
+        """DATABASE_URL, or the SQLite file in RUNBOOKD_HOME."""
+        if self.database_url:
+            return self.database_url
+        return f"sqlite:///{(self.runbookd_home / 'runbookd.db').resolve()}"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `environment` (default: the process's own).
+
+    Raises:
+        SettingsInvalid: a variable has a value that cannot be used.
+    """
+    given = os.environ if environment is None else environment
+    try:
+        return Settings(**_values(given))
+    except ValidationError as error:
+        raise SettingsInvalid(tuple(_sentence(each) for each in error.errors())) from None
+
+
+def rule_variables(
+    settings: Settings, environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """What `${NAME}` in a rule file may refer to: the environment, and our own ids."""
+    own = {
+        "API_APP_ID": settings.api_app_id,
+        "DROPLET_ID": settings.droplet_id,
+        "SUPABASE_PROJECT_REF": settings.supabase_project_ref,
+    }
+    given = os.environ if environment is None else environment
+    return {**given, **{name: value for name, value in own.items() if value}}
+
+
+def setting_names() -> tuple[str, ...]:
+    """The environment variables that are read, without their `_FILE` forms."""
+    return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
+
+
+def _values(given: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in setting_names():
+        if given.get(name):
+            values[name] = given[name]
+        elif path := given.get(f"{name}_FILE"):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsInvalid(
+                    (f"{name}_FILE names {path}, which cannot be read: {error.strerror}",)
+                ) from None
+    return values
+
+
+def _sentence(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    return f"{name}: {error['msg']}"
