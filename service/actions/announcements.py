@@ -1,0 +1,184 @@
+"""What a scaling run tells people: its message, the edits of it, its pages, its change event.
+
+Pure texts. Whatever a vendor may not show literally is the provider's to escape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service.domain.claims import clock_time
+from service.domain.dedup import bound_dedup_key, run_dedup_key
+from service.domain.planning import Ask, Plan, PlanHeld
+from service.ports import Message, Page
+
+SOURCE = "runbookd"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a run failed: the step that gave up, its sentence, and how the target was left."""
+
+    step: str
+    sentence: str
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEvent:
+    """The arguments of `Pager.change`."""
+
+    summary: str
+    source: str
+    details: Mapping[str, Any]
+
+
+def announced(ask: Ask, plan: Plan) -> Message:
+    """Posted before the first write: what will change, why, and what it costs."""
+    return Message(
+        title=f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}",
+        text=f"Scaling because {_why(ask)}.",
+        fields=_fields(ask, plan),
+        context=_context(ask),
+    )
+
+
+def finished(ask: Ask, plan: Plan, took_s: float, rests_until: float | None = None) -> Message:
+    """What the announcement is edited to when the change is verified.
+
+    `took_s` is in seconds, `rests_until` in seconds since the epoch.
+    """
+    rest = f" No further step before {clock_time(rests_until)}." if rests_until else ""
+    return Message(
+        title=f"Done: {ask.target.name}: {plan.what} {plan.before} → {plan.after}",
+        text=f"Scaled because {_why(ask)}. Verified after {duration(took_s)}.{rest}",
+        fields=_fields(ask, plan),
+        context=_context(ask),
+    )
+
+
+def held(ask: Ask, hold: PlanHeld, until: float | None = None) -> Message:
+    """Posted when the worker, having seen the target, changes nothing."""
+    again = f" Looked at again at {clock_time(until)}." if until else ""
+    return Message(
+        title=f"Held: {ask.action} of {ask.target.name}",
+        text=f"Asked for because {_why(ask)}. {hold.reason}{again}",
+        fields=[("Guard", hold.guard), ("Rule", ask.rule)],
+        context=_context(ask),
+    )
+
+
+def failed(ask: Ask, plan: Plan | None, failure: Failure) -> Message:
+    """What the announcement is edited to when the run gave up."""
+    return Message(
+        title=f"Failed: {_attempt(ask, plan)}",
+        text=f"{failure.sentence}\n{failure.left}\nThe person on call was paged.",
+        fields=[("Step", failure.step), *_fields(ask, plan)],
+        context=_context(ask),
+    )
+
+
+def page_for_failure(ask: Ask, plan: Plan | None, failure: Failure) -> Page:
+    """The page of a failed run: what was tried, and how the target was left."""
+    return Page(
+        dedup_key=run_dedup_key(ask.run_id),
+        summary=f"{_attempt(ask, plan)} failed in {failure.step}. {failure.left}",
+        source=SOURCE,
+        severity="critical",
+        component=ask.target.name,
+        group=ask.target.resource,
+        details={
+            "what happened": failure.sentence,
+            "how the target was left": failure.left,
+            "asked for because": ask.summary,
+            **_facts(ask, plan),
+        },
+    )
+
+
+def page_at_bound(ask: Ask, hold: PlanHeld) -> Page:
+    """The page of a target that can grow no further, while more is asked of it."""
+    return Page(
+        dedup_key=bound_dedup_key(ask.target.name, ask.direction),
+        summary=f"{ask.target.name} can grow no further: {hold.reason}",
+        source=SOURCE,
+        severity="critical",
+        component=ask.target.name,
+        group=ask.target.resource,
+        details={
+            "guard": hold.guard,
+            "asked for because": ask.summary,
+            **hold.facts,
+            **_facts(ask, None),
+        },
+    )
+
+
+def change_event(ask: Ask, plan: Plan) -> ChangeEvent:
+    """What the pager shows beside incidents once the change is verified; it wakes nobody."""
+    return ChangeEvent(
+        summary=f"{ask.target.name}: {plan.what} {plan.before} → {plan.after} ({ask.summary})",
+        source=SOURCE,
+        details=_facts(ask, plan),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: `48 s`, `3 min 5 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def price_change(plan: Plan) -> str:
+    """What the change costs a month: `$40 → $60 a month (+$20)`."""
+    before, after = plan.price_before, plan.price_after
+    if before is None or after is None:
+        return "not known"
+    sign = "-" if after < before else "+"
+    return f"${before:,.10g} → ${after:,.10g} a month ({sign}${abs(after - before):,.10g})"
+
+
+def _why(ask: Ask) -> str:
+    return ask.summary.rstrip(" .")
+
+
+def _fields(ask: Ask, plan: Plan | None) -> list[tuple[str, str]]:
+    fields = [("Rule", ask.rule), ("Action", ask.action.value)]
+    return fields if plan is None else [*fields, ("Price", price_change(plan))]
+
+
+def _context(ask: Ask) -> str:
+    replay = " · a replay" if ask.replay else ""
+    alerts = "1 alert" if len(ask.alerts) == 1 else f"{len(ask.alerts)} alerts"
+    return f"run {ask.run_id} · {alerts} · rules {ask.rules_hash}{replay}"
+
+
+def _attempt(ask: Ask, plan: Plan | None) -> str:
+    if plan is None:
+        return f"{ask.action} of {ask.target.name}"
+    return f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}"
+
+
+def _facts(ask: Ask, plan: Plan | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "run": ask.run_id,
+        "rule": ask.rule,
+        "action": ask.action.value,
+        "target": ask.target.name,
+        "resource": ask.target.resource,
+        "alerts": list(ask.alerts),
+        "rules": ask.rules_hash,
+    }
+    if ask.replay:
+        facts["replay"] = True
+    if plan is None:
+        return facts
+    return {
+        **facts,
+        "what": plan.what,
+        "before": plan.before,
+        "after": plan.after,
+        "price": price_change(plan),
+    }

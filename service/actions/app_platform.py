@@ -1,0 +1,139 @@
+"""Changing one value of one component of an App Platform app, for every verb that does so.
+
+Replicas and instance sizes go the same way: the whole spec back with one value changed, our
+deployment awaited (`app_rollout`), all of it looked at once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.actions.app_rollout import Rollout
+from service.actions.base import Record, StepContext, StepFunction
+from service.actions.health import await_url
+from service.actions.landing import Clear, Landed, Write, land
+from service.actions.polling import read
+from service.actions.timings import Timings
+from service.domain.app_change import PlannedValue
+from service.domain.app_spec import (
+    component_names,
+    component_state,
+    kind_of,
+    with_value,
+)
+from service.domain.errors import StepFailed, VendorError
+from service.domain.observation import AppState
+from service.domain.planning import Ask, Plan
+from service.domain.rules import AppTarget
+from service.ports import AppPlatform, Clock, HealthProbe
+
+
+class AppChange:
+    """The steps update_app, await_deployment and verify over one port."""
+
+    def __init__(
+        self, apps: AppPlatform, probe: HealthProbe, clock: Clock, timings: Timings
+    ) -> None:
+        self._apps = apps
+        self._probe = probe
+        self._clock = clock
+        self._timings = timings
+        self._rollout = Rollout(apps, timings)
+
+    def observe(self, target: AppTarget) -> Record:
+        """What the plan needs, as plain JSON; never the spec itself, which holds secrets."""
+        app = self._read_app(target.app)
+        newest = read(
+            lambda: self._apps.list_deployments(target.app),
+            clock=self._clock,
+            timings=self._timings,
+        )
+        state = component_state(app.spec, target.component)
+        return {
+            "kind": kind_of(app.spec, target.component),
+            "components": component_names(app.spec),
+            "replicas": state.replicas if state else None,
+            "size": state.size if state else "",
+            "autoscaling": dict(state.autoscaling) if state and state.autoscaling else None,
+            "deploying": app.deploying,
+            "last_deployment": newest[0].id if newest else None,
+        }
+
+    def steps(self) -> dict[str, StepFunction]:
+        """By the names that plans use."""
+        return {
+            "update_app": self.update_app,
+            "await_deployment": self.await_deployment,
+            "verify": self.verify,
+        }
+
+    def update_app(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Send the spec with the wanted value, unless it already holds it."""
+        intent = context.intent("update_app")
+        change = PlannedValue.of(plan.wanted)
+        self._rollout.wait_for_others(context, change)
+
+        def look() -> Landed | Clear[AppState]:
+            app = self._apps.get_app(change.app)
+            deployments = self._apps.list_deployments(change.app)
+            if change.is_set_in(app.spec):
+                return Landed({"deployment": change.carrier(deployments)})
+            if conflict := change.conflict(app.spec, deployments):
+                raise StepFailed("update_app", conflict)
+            return Clear(app)
+
+        def send(app: AppState) -> Record:
+            spec = with_value(app.spec, change.component, change.key, change.after)
+            deployment = self._apps.update_app(change.app, spec)
+            context.progress(f"Set {change} to {change.after}; deployment {deployment} began.")
+            return {"deployment": deployment}
+
+        write = Write("update_app", f"setting {change} to {change.after}", look, send)
+        return land(context, intent, write, self._timings)
+
+    def await_deployment(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Follow our deployment until it is active, then wait for the replicas."""
+        change = PlannedValue.of(plan.wanted)
+        active = self._rollout.await_active(context, change, done["update_app"]["deployment"])
+        context.progress(f"Deployment {active} is active; waiting for the replicas.")
+        ready = self._rollout.await_replicas(context, change, "await_deployment")
+        return {"deployment": active, "ready": ready}
+
+    def verify(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Spec, replicas and, where the target has one, the health check's address."""
+        change = PlannedValue.of(plan.wanted)
+        app = self._read_app(change.app)
+        found = change.found_in(app.spec)
+        if found != change.after:
+            raise StepFailed(
+                "verify",
+                f"{change} is {found} now and not {change.after} as was set: somebody changed it "
+                "in the meantime. It was left as it is.",
+            )
+        ready = self._rollout.await_replicas(context, change, "verify")
+        if isinstance(ask.target, AppTarget) and ask.target.health_url:
+            await_url(ask.target.health_url, self._probe, context.clock, self._timings)
+        return {change.key: found, "ready": ready}
+
+    def make_safe(self, plan: Plan) -> str:
+        """An app is safe as it is: the vendor keeps the old deployment until the new one serves."""
+        change = PlannedValue.of(plan.wanted)
+        try:
+            found = change.found_in(self._read_app(change.app).spec)
+            health = self._apps.health(change.app).get(change.component)
+        except VendorError as problem:
+            return f"App {change.app} could not be read ({problem}); nothing was taken away."
+        serving = "an unknown number of" if health is None else str(health.ready)
+        return (
+            f"{change} is specified as {found} (it was {change.before}, wanted {change.after}) and "
+            f"{serving} replicas serve; nothing was taken away."
+        )
+
+    def _read_app(self, app: str) -> AppState:
+        return read(lambda: self._apps.get_app(app), clock=self._clock, timings=self._timings)

@@ -1,0 +1,51 @@
+"""How long the verbs wait, in one place: so that tests and the sandbox can shorten all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """All in seconds, except `retry_attempts` and `write_attempts`.
+
+    Polling starts at `poll_min_s`, so that a quick vendor is seen quickly, and grows to
+    `poll_max_s`, so that a slow one costs little of its rate limit (DigitalOcean: 250 requests a
+    minute). Each deadline counts from the beginning of its step, and is followed by a last look.
+    """
+
+    poll_min_s: float = 0.2
+    poll_max_s: float = 5.0
+    deployment_deadline_s: float = 900.0
+    """For a deployment to become active: scaling ships no new code, so there is no build."""
+    health_deadline_s: float = 300.0
+    """For replicas, droplets and databases to answer after a change."""
+    snapshot_deadline_s: float = 3600.0
+    """A snapshot takes about a minute for each gigabyte in use (DigitalOcean's documentation)."""
+    snapshot_listing_s: float = 60.0
+    """For a snapshot that was completed to appear in the list of snapshots."""
+    shutdown_grace_s: float = 60.0
+    """For a guest to shut down in order, before it is powered off hard."""
+    power_deadline_s: float = 180.0
+    """For a power action to take effect; also how long the vendor may stay unreachable while the
+    droplet is off, before a person is told."""
+    resize_deadline_s: float = 1800.0
+    """For power-off and resize together; then the droplet is switched on, whatever its size."""
+    safe_budget_s: float = 45.0
+    """For bringing a droplet back on after a failure; a page goes out within 60 s (design.md,
+    Five promises)."""
+    database_deadline_s: float = 900.0
+    """For a database to be healthy after a resize, which takes about two minutes
+    (docs/vendors.md)."""
+    database_begins_s: float = 10.0
+    """How long a database that shows its new size may still be about to restart."""
+    settle_unknown_s: float = 15.0
+    """How long after a write without an answer its effect may still appear; a request is given
+    up after 10 s."""
+    settle_disruptive_s: float = 3.0
+    """The same while a droplet is being taken down and up: an action shows in its list at once,
+    a second one is refused by the vendor, and each second is one of an outage."""
+    retry_attempts: int = 5
+    retry_budget_s: float = 60.0
+    write_attempts: int = 3
+    """How often a write is sent whose earlier sendings are shown to have had no effect."""

@@ -1,0 +1,91 @@
+"""One batch of notifications becomes verdicts and queued runs, in one transaction.
+
+A batch is what waits at one moment: in a storm many requests share one commit, and each is
+answered after it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from service.admission.asks import Candidate, RulesInForce, candidates, claims_of
+from service.admission.batch import Batch
+from service.admission.records import Delivery, Gate, GateReply, Journal, Receipt
+from service.domain.claims import Cooldown
+from service.domain.errors import StoreConflict, StoreUnavailable
+
+_CONFLICT_TRIES = 20
+"""How often a transaction is begun again because another process wrote the same rows first;
+each time at least one of those has committed, so it ends."""
+
+
+class Admitter:
+    """Admits batches of deliveries: what the web process and a replay share.
+
+    `rules` is asked for each batch, because they may be reloaded; `new_id` makes ids that
+    sort by time; `refire_grace_s` is in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        gate: Gate,
+        rules: Callable[[], RulesInForce],
+        new_id: Callable[[str], str],
+        refire_grace_s: float,
+    ) -> None:
+        self._journal = journal
+        self._gate = gate
+        self._rules = rules
+        self._new_id = new_id
+        self._refire_grace_s = refire_grace_s
+
+    def admit(self, batch: Sequence[Delivery], now: float) -> list[Receipt]:
+        """Decide on a batch and commit it; one receipt for each delivery, in order.
+
+        Raises:
+            StoreUnavailable: nothing was kept; the claims held in Redis were given back.
+        """
+        rules = self._rules()
+        wanted = [candidates(delivery, rules.index) for delivery in batch]
+        claims = sorted(set(claims_of(wanted)))
+        token = secrets.token_hex(8)
+        gate = self._gate.ask(claims, token) if claims else GateReply({}, available=True)
+        try:
+            receipts, cooldowns = self._commit(batch, wanted, gate, rules, now)
+        except BaseException:
+            self._gate.give_back(claims, token)
+            raise
+        if claims:
+            self._gate.settle(cooldowns, token, now)
+        return receipts
+
+    def _commit(
+        self,
+        batch: Sequence[Delivery],
+        wanted: Sequence[tuple[Candidate, ...]],
+        gate: GateReply,
+        rules: RulesInForce,
+        now: float,
+    ) -> tuple[list[Receipt], list[Cooldown]]:
+        for _ in range(_CONFLICT_TRIES):
+            try:
+                with self._journal.transaction() as transaction:
+                    work = Batch(
+                        transaction=transaction,
+                        book=rules.book,
+                        gate=gate,
+                        now=now,
+                        refire_grace_s=self._refire_grace_s,
+                        new_id=self._new_id,
+                    )
+                    receipts = work.decide(batch, wanted)
+                return receipts, work.settled_cooldowns()
+            except StoreConflict:
+                continue
+        raise StoreUnavailable(
+            "the database was too busy: other processes kept writing the same alerts; "
+            "nothing was kept, send it again"
+        )

@@ -1,0 +1,225 @@
+"""What admission reads from and writes to the journal, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.domain.alert import Alert, Notification, Quarantined
+from service.domain.claims import Cooldown
+from service.domain.decision import Decision
+from service.domain.episodes import Episode
+from service.domain.planning import Ask, Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notification to admit. `received_at` is in seconds since the epoch.
+
+    `replay` marks alerts that a person sent again from storage.
+    """
+
+    notification: Notification
+    received_at: float
+    replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicted:
+    """The decision on one alert, with the id of its episode."""
+
+    alert: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one delivery, after the commit."""
+
+    delivery: str
+    verdicts: tuple[Verdicted, ...]
+    quarantined: tuple[Quarantined, ...]
+
+
+@dataclass(slots=True)
+class EpisodeRecord:
+    """The newest episode of an alert, as the journal has it and as this batch changes it.
+
+    `verdicts` maps each rule to the [decision id, key] of its last decision. `seen` counts the
+    notifications of this batch.
+    """
+
+    id: str
+    open: bool
+    last_seen: float
+    resolved_at: float | None
+    verdicts: dict[str, tuple[str, str]]
+    seen: int = 0
+    inserted: bool = False
+    newest: bool = True
+
+    def episode(self) -> Episode:
+        """As the domain's rules see it."""
+        return Episode(self.id, self.open, self.last_seen, self.resolved_at)
+
+
+@dataclass(slots=True)
+class NewEpisode:
+    """An episode to insert; `record` may still change while the batch is worked through."""
+
+    identity: int
+    alert: Alert
+    delivery: str
+    first_seen: float
+    record: EpisodeRecord
+
+
+@dataclass(slots=True)
+class NewDecision:
+    """A decision to insert; `times` and `last_at` count repeats of it in the same batch."""
+
+    id: str
+    alert: str
+    delivery: str
+    decision: Decision
+    decided_at: float
+    last_at: float
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to insert and enqueue, to be started `delay_s` seconds from now.
+
+    `partition` is the vendor resource, or the incident: runs of one partition follow one another.
+    """
+
+    ask: Ask | Tell
+    claim: str
+    partition: str
+    created_at: float
+    delay_s: float = 0.0
+
+
+@dataclass(slots=True)
+class IncidentRecord:
+    """A group of alerts as the pager knows it.
+
+    `paged` is True while an incident is open there; `members` are the alerts' identities,
+    `added` those that this batch adds.
+    """
+
+    dedup_key: str
+    rule: str
+    severity: str | None
+    source: str
+    receiver: str
+    group_labels: Mapping[str, str]
+    paged: bool = False
+    members: set[int] = field(default_factory=set)
+    added: set[int] = field(default_factory=set)
+    exists: bool = False
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one batch writes, in one go."""
+
+    rules_hash: str
+    deliveries: list[tuple[str, Delivery]] = field(default_factory=list)
+    episodes: list[NewEpisode] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
+    """Episodes that are no longer the newest of their alert."""
+    touched: dict[str, EpisodeRecord] = field(default_factory=dict)
+    decisions: dict[str, NewDecision] = field(default_factory=dict)
+    repeats: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Decisions on record that were only repeated: times and last_at, by id."""
+    incidents: dict[str, IncidentRecord] = field(default_factory=dict)
+    runs: dict[str, NewRun] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GateReply:
+    """What Redis knows of the claims asked for.
+
+    `resting` maps a claim to the run because of which it rests. `available` is False when Redis
+    did not answer: the decision is then made on SQL alone, and says so.
+    """
+
+    resting: Mapping[str, str]
+    available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The answer to a claim: whether it was won, and the cooldown in force either way."""
+
+    won: bool
+    cooldown: Cooldown
+
+
+class Gate(Protocol):
+    """The cooldown gate in Redis: a fast first look, never the authority."""
+
+    def ask(self, claims: Collection[str], token: str) -> GateReply:
+        """In one round trip: which claims rest; the free ones are held for 15 s by `token`."""
+        ...
+
+    def settle(self, cooldowns: Collection[Cooldown], token: str, now: float) -> None:
+        """After the commit: tell Redis what SQL decided; what is free is given back."""
+        ...
+
+    def give_back(self, claims: Collection[str], token: str) -> None:
+        """After a failed commit: compare-and-delete what `token` holds."""
+        ...
+
+
+class Transaction(Protocol):
+    """One SQL transaction of admission; leaving it without an exception commits."""
+
+    def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
+        """The newest episode of each alert that has one."""
+        ...
+
+    def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
+        """The cooldowns on record."""
+        ...
+
+    def claim(self, key: str, now: float) -> Claimed:
+        """Take the claim if it is free at `now`; one winner among any number of callers."""
+        ...
+
+    def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
+        """The incidents on record, with their members."""
+        ...
+
+    def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
+        """The dedup_keys of the incidents that each alert belongs to."""
+        ...
+
+    def write(self, changes: Changes) -> None:
+        """Everything but the runs."""
+        ...
+
+    def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
+        """After `write`: how many alerts of each incident still fire."""
+        ...
+
+    def enqueue(self, runs: Collection[NewRun]) -> None:
+        """Insert the runs and put them on the worker's queue."""
+        ...
+
+
+class Journal(Protocol):
+    """The SQL side of admission."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin.
+
+        Raises:
+            StoreUnavailable: the database cannot be used; nothing was kept.
+            StoreConflict: another process wrote the same rows first; begin again.
+        """
+        ...

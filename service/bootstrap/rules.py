@@ -1,0 +1,37 @@
+"""The rules in force, and admission by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from service.admission.admit import Admitter
+from service.admission.asks import RulesInForce
+from service.bootstrap.stores import Stores
+from service.domain.matching import RuleIndex
+from service.domain.rules import RuleBook
+from service.rulebook import load_rulebook
+from service.settings import Settings, rule_variables
+from service.store.ids import new_id
+
+
+def load_rules(settings: Settings, environment: Mapping[str, str] | None = None) -> RuleBook:
+    """The rules that the settings name.
+
+    Raises:
+        RuleBookInvalid: with every error, by file and line.
+    """
+    paths = [Path(name) for name in settings.rules]
+    return load_rulebook(paths, rule_variables(settings, environment))
+
+
+def build_admitter(stores: Stores, book: RuleBook) -> Admitter:
+    """Admission on the real stores, with one rule book."""
+    rules = RulesInForce(book, RuleIndex(book))
+    return Admitter(
+        journal=stores.journal,
+        gate=stores.coordination,
+        rules=lambda: rules,
+        new_id=new_id,
+        refire_grace_s=stores.settings.refire_grace_s,
+    )

@@ -1,0 +1,85 @@
+"""Everything that is kept: one database, and Redis beside it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from service.engine.queue import RunQueue, migrate_queue
+from service.settings import Settings, SettingsInvalid
+from service.store.admissions import SqlJournal
+from service.store.coordination import Coordination, connect
+from service.store.database import open_engine
+from service.store.migrate import migrate, one_at_a_time
+from service.store.queries import Queries
+from service.store.runs import RunStore
+
+
+class Stores:
+    """The stores of one process, each opened when it is first used.
+
+    `busy_timeout_ms` is how long SQLite's write lock is waited for.
+
+    Raises:
+        SettingsInvalid: the database is one that runbookd itself is to scale.
+    """
+
+    def __init__(self, settings: Settings, busy_timeout_ms: int | None = None) -> None:
+        _refuse_managed_database(settings)
+        self.settings = settings
+        self._busy_timeout_ms = busy_timeout_ms
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """The database."""
+        url = self.settings.effective_database_url
+        path = sa.make_url(url).database
+        if url.startswith("sqlite") and path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return open_engine(url, busy_timeout_ms=self._busy_timeout_ms)
+
+    @cached_property
+    def queue(self) -> RunQueue:
+        """The queue to the workers, in the same database."""
+        return RunQueue(self.engine)
+
+    @cached_property
+    def coordination(self) -> Coordination:
+        """Redis."""
+        return connect(self.settings.redis_url, self.settings.redis_timeout_s)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """What people read."""
+        return Queries(self.engine)
+
+    @cached_property
+    def runs(self) -> RunStore:
+        """The worker's record of runs."""
+        return RunStore(self.engine, self.queue.enqueue)
+
+    @cached_property
+    def journal(self) -> SqlJournal:
+        """What admission writes to."""
+        return SqlJournal(self.engine, self.queue.enqueue)
+
+    def migrate(self) -> None:
+        """Bring all tables up to date; safe to be called by many processes at once."""
+        with one_at_a_time(self.engine):
+            migrate(self.engine)
+            migrate_queue(self.settings.effective_database_url)
+
+
+def _refuse_managed_database(settings: Settings) -> None:
+    """A resize of the application's database would take our own record down with it."""
+    ref = settings.supabase_project_ref
+    host = sa.make_url(settings.effective_database_url).host or ""
+    if ref and ref in host.split("."):
+        sentence = (
+            f"DATABASE_URL is on Supabase project {ref}, which SUPABASE_PROJECT_REF puts under "
+            "runbookd's own management: a resize would stop runbookd in the middle of it. "
+            "Give runbookd a database of its own."
+        )
+        raise SettingsInvalid((sentence,))

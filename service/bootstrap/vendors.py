@@ -1,0 +1,97 @@
+"""The vendors: the real ones, or the sandbox standing in for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from service.actions.base import Scaler
+from service.actions.horizontal_scale import HorizontalScale
+from service.actions.scale_database import ScaleDatabase
+from service.actions.vertical_scale import VerticalScale
+from service.domain.rules import ActionName
+from service.ports import Clock, Messenger, Metrics, Pager
+from service.providers import digitalocean, pagerduty, slack, supabase
+from service.providers.digitalocean import DigitalOceanClient
+from service.providers.digitalocean_apps import DigitalOceanApps
+from service.providers.digitalocean_droplets import DigitalOceanDroplets
+from service.providers.health import HttpHealthProbe
+from service.providers.pagerduty import PagerDutyPager
+from service.providers.prometheus import PrometheusMetrics
+from service.providers.slack import SlackMessenger
+from service.providers.supabase import SupabaseCompute
+from service.settings import Settings
+
+SANDBOX_TOKEN = "sandbox"  # noqa: S105 - the sandbox takes any
+"""Sent to the sandbox where the real vendor would want a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where each vendor is."""
+
+    digitalocean: str = digitalocean.ENDPOINT
+    supabase: str = supabase.ENDPOINT
+    pagerduty: str = pagerduty.ENDPOINT
+    slack: str = slack.ENDPOINT
+
+
+def addresses(settings: Settings) -> Addresses:
+    """The vendors' own addresses, or those below SANDBOX_URL."""
+    base = settings.sandbox_url.rstrip("/")
+    if not base:
+        return Addresses()
+    return Addresses(
+        digitalocean=f"{base}/digitalocean",
+        supabase=f"{base}/supabase",
+        pagerduty=f"{base}/pagerduty",
+        slack=f"{base}/slack/api/",
+    )
+
+
+def build_pager(settings: Settings) -> Pager:
+    """PagerDuty."""
+    return PagerDutyPager(
+        routing_key=_secret(settings, settings.pagerduty_routing_key),
+        base_url=addresses(settings).pagerduty,
+    )
+
+
+def build_messenger(settings: Settings) -> Messenger:
+    """Slack."""
+    return SlackMessenger(
+        token=_secret(settings, settings.slack_token),
+        channel=settings.slack_channel,
+        base_url=addresses(settings).slack,
+    )
+
+
+def build_metrics(settings: Settings) -> Metrics | None:
+    """Prometheus, where PROMETHEUS_URL is set."""
+    if not settings.prometheus_url:
+        return None
+    return PrometheusMetrics(base_url=settings.prometheus_url)
+
+
+def build_scalers(settings: Settings, clock: Clock) -> Mapping[ActionName, Scaler]:
+    """The verbs that change something, each on its vendor."""
+    where = addresses(settings)
+    client = DigitalOceanClient(
+        token=_secret(settings, settings.digitalocean_token), endpoint=where.digitalocean
+    )
+    apps, droplets = DigitalOceanApps(client), DigitalOceanDroplets(client)
+    database = SupabaseCompute(
+        token=_secret(settings, settings.supabase_token), base_url=where.supabase
+    )
+    probe = HttpHealthProbe()
+    return {
+        ActionName.HORIZONTAL_SCALE: HorizontalScale(apps, probe, clock),
+        ActionName.VERTICAL_SCALE: VerticalScale(apps, droplets, probe, clock),
+        ActionName.SCALE_DATABASE: ScaleDatabase(database, clock),
+    }
+
+
+def _secret(settings: Settings, secret: SecretStr) -> str:
+    return SANDBOX_TOKEN if settings.sandbox_url else secret.get_secret_value()

@@ -1,0 +1,41 @@
+"""The parts of a web process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from service.admission.records import Delivery, Receipt
+from service.bootstrap.rules import build_admitter, load_rules
+from service.bootstrap.stores import Stores
+from service.settings import Settings
+from service.store.queries import Queries
+
+
+@dataclass(frozen=True, slots=True)
+class WebProcess:
+    """What the web application is made of (`service.web.parts`)."""
+
+    settings: Settings
+    admit: Callable[[Sequence[Delivery], float], list[Receipt]]
+    queries: Queries
+    store_ping: Callable[[], None]
+    redis_ping: Callable[[], bool]
+    live_workers: Callable[[], int]
+    clock: Callable[[], float]
+
+
+def build_web(settings: Settings) -> WebProcess:
+    """The web process; its tables must be up to date (`Stores.migrate`)."""
+    stores = Stores(settings)
+    admitter = build_admitter(stores, load_rules(settings))
+    return WebProcess(
+        settings=settings,
+        admit=admitter.admit,
+        queries=stores.queries,
+        store_ping=stores.queries.ping,
+        redis_ping=lambda: stores.coordination.ping() is None,
+        live_workers=stores.queries.live_workers,
+        clock=time.time,
+    )

@@ -1,0 +1,78 @@
+"""The parts of a worker process."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NoReturn
+
+import structlog
+
+from service.bootstrap.stores import Stores
+from service.bootstrap.vendors import build_messenger, build_metrics, build_pager, build_scalers
+from service.engine.parts import WorkerParts
+from service.engine.worker import Worker
+from service.settings import Settings
+from service.store.ids import new_id
+from service.store.incidents import IncidentStore
+from service.store.leases import LeaseStore
+
+_log = structlog.get_logger(__name__)
+
+LOST_RUN_EXIT = 75
+"""Exit status of a worker that ends itself (EX_TEMPFAIL): whatever supervises it starts it anew."""
+_BUSY_TIMEOUT_MS = 30_000
+"""How long a worker waits for SQLite's write lock: unlike the web process it has no sender that
+would retry."""
+
+
+class SystemClock:
+    """The real time."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+def build_worker(settings: Settings) -> Worker:
+    """A worker with the vendors that the settings name; its tables must be up to date."""
+    stores = Stores(settings, busy_timeout_ms=_BUSY_TIMEOUT_MS)
+    clock = SystemClock()
+
+    def reconcile(run_id: str, delay_s: float) -> None:
+        run = stores.runs.get(run_id)
+        if run is not None:
+            stores.queue.reconcile(run_id, run.partition, run.attempt, delay_s)
+
+    parts = WorkerParts(
+        runs=stores.runs,
+        incidents=IncidentStore(stores.engine),
+        leases=LeaseStore(stores.engine, settings.worker_lease_s),
+        locks=stores.coordination,
+        scalers=build_scalers(settings, clock),
+        pager=build_pager(settings),
+        messenger=build_messenger(settings),
+        metrics=build_metrics(settings),
+        clock=clock,
+        new_id=new_id,
+        reconcile=reconcile,
+        end_process=end_process,
+        refire_grace_s=settings.refire_grace_s,
+    )
+    return Worker(
+        parts,
+        stores.engine,
+        lease_s=settings.worker_lease_s,
+        poll_s=settings.worker_poll_s,
+        concurrency=settings.worker_concurrency,
+    )
+
+
+def end_process(sentence: str) -> NoReturn:
+    """End at once, leaving everything to whoever adopts the runs: no clean-up may write again."""
+    _log.error("worker_ends_itself", why=sentence)
+    os._exit(LOST_RUN_EXIT)

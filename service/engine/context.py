@@ -1,0 +1,83 @@
+"""What a step may use: time that keeps the lock, recorded intents, and the fencing token."""
+
+from __future__ import annotations
+
+import structlog
+
+from service.domain.errors import FencedOut, VendorError
+from service.engine.parts import WorkerParts
+from service.ports import Clock, Message, MessageRef
+from service.ports.runs import Intent
+
+_log = structlog.get_logger(__name__)
+
+
+class LockKeepingClock:
+    """A clock whose `sleep` renews the target's lock, so that no wait outlasts it."""
+
+    _STRIDE_S = 15.0
+    """A quarter of the lock's life."""
+
+    def __init__(self, parts: WorkerParts, resource: str, owner: str) -> None:
+        self._parts = parts
+        self._resource = resource
+        self._owner = owner
+        self._renewed = parts.clock.time()
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return self._parts.clock.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, and renew the lock when a quarter of its life has gone."""
+        while seconds > 0:
+            stride = min(seconds, self._STRIDE_S)
+            self._parts.clock.sleep(stride)
+            seconds -= stride
+            if self.time() - self._renewed >= self._STRIDE_S:
+                self._renewed = self.time()
+                self._parts.locks.lock(self._resource, self._owner)
+
+
+class RunContext:
+    """The context of one execution of a run."""
+
+    def __init__(self, parts: WorkerParts, run_id: str, attempt: int, resource: str) -> None:
+        self._parts = parts
+        self._run_id = run_id
+        self._attempt = attempt
+        self._clock = LockKeepingClock(parts, resource, run_id)
+        self.thread: MessageRef | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return self._run_id
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        return self._clock
+
+    def intent(self, name: str) -> Intent:
+        """Record, durably and once per run, that a write is about to be sent."""
+        return self._parts.runs.intend(self._run_id, name, self._clock.time())
+
+    def fence(self) -> None:
+        """Refuse to write when another execution owns this run.
+
+        Raises:
+            FencedOut: it does.
+        """
+        current = self._parts.runs.attempt(self._run_id)
+        if current != self._attempt:
+            raise FencedOut(self._run_id, self._attempt, current)
+
+    def progress(self, text: str) -> None:
+        """Tell the run's thread; a message that cannot be sent is only logged."""
+        if self.thread is None:
+            return
+        try:
+            self._parts.messenger.post(Message(title="", text=text), self.thread)
+        except VendorError as error:
+            _log.warning("progress_not_told", run=self._run_id, text=text, error=str(error))

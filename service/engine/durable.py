@@ -1,0 +1,105 @@
+"""The library that records workflows and steps, and nothing else of the worker.
+
+Everything here that reaches behind the library's public face is held by a contract test
+(tests/contract/test_dbos.py), because the pinned version may be replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig
+
+from service.actions.base import Record
+from service.engine.queue import (
+    APPLICATION,
+    APPLICATION_VERSION,
+    QUEUE,
+    RECONCILE_WORKFLOW,
+    RUN_WORKFLOW,
+)
+
+_NEVER_GIVE_UP = 1_000
+"""Times that a run is taken up again after its worker died, before the sweeper pages."""
+
+RunFunction = Callable[[str, Mapping[str, Any]], None]
+ReconcileFunction = Callable[[str], None]
+
+
+def launch(
+    engine: sa.Engine,
+    *,
+    executor: str,
+    run: RunFunction,
+    reconcile: ReconcileFunction,
+    poll_s: float,
+    concurrency: int,
+) -> None:
+    """Start taking runs off the queue, `concurrency` at a time, one per partition.
+
+    `executor` must be unique per process start: two processes that share one run everything
+    twice. `poll_s` is in seconds.
+    """
+    config: DBOSConfig = {
+        "name": APPLICATION,
+        "system_database_engine": engine,
+        "system_database_url": _placeholder(engine),
+        "application_version": APPLICATION_VERSION,
+        "executor_id": executor,
+        "run_migrations": False,
+        "max_executor_threads": 2 * concurrency + 8,
+        "use_listen_notify": False,
+        "log_level": "WARNING",
+    }
+    DBOS(config=config)
+
+    @DBOS.workflow(name=RUN_WORKFLOW, max_recovery_attempts=_NEVER_GIVE_UP)
+    def _run(run_id: str, pinned: Mapping[str, Any]) -> None:
+        run(run_id, pinned)
+
+    @DBOS.workflow(name=RECONCILE_WORKFLOW, max_recovery_attempts=_NEVER_GIVE_UP)
+    def _reconcile(run_id: str) -> None:
+        reconcile(run_id)
+
+    DBOS.launch()
+    DBOS.register_queue(
+        QUEUE,
+        partition_concurrency=1,
+        worker_concurrency=concurrency,
+        polling_interval_sec=poll_s,
+        on_conflict="always_update",
+    )
+
+
+def run_step(name: str, function: Callable[[], Record]) -> Record:
+    """A recorded step: its record is kept, and a repeated execution gets that instead."""
+    return DBOS.run_step({"name": name}, function)
+
+
+def pending_executors() -> set[str]:
+    """The executors that have workflows under way, alive or not."""
+    pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    return {workflow.executor_id for workflow in pending if workflow.executor_id}
+
+
+def hand_on(executor: str) -> int:
+    """Put a dead executor's workflows back on the queue, each once; how many there were."""
+    return len(DBOS._recover_pending_workflows([executor]))  # noqa: SLF001 - no public way is safe: resuming is unconditional
+
+
+def ended_unsuccessfully(run_ids: list[str]) -> dict[str, str]:
+    """Of these runs, those whose workflow has ended, with the library's status."""
+    found = DBOS.list_workflows(workflow_ids=run_ids, load_input=False, load_output=False)
+    over = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"}
+    return {each.workflow_id: each.status for each in found if each.status in over}
+
+
+def stop(wait_s: int) -> None:
+    """Stop taking runs; those under way get `wait_s` seconds."""
+    DBOS.destroy(workflow_completion_timeout_sec=wait_s)
+
+
+def _placeholder(engine: sa.Engine) -> str:
+    return "sqlite:///given" if engine.dialect.name == "sqlite" else "postgresql://given/given"

@@ -1,0 +1,93 @@
+"""The stable interpreter of a run: one execution, from its fencing token to its outcome.
+
+Everything that decides is read in a step and recorded, so that a repeated execution takes the
+same way. What happens outside of a step is only the raising of the token, which each execution
+needs anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service.actions.base import Record
+from service.domain.ask_json import load_ask
+from service.domain.errors import (
+    FencedOut,
+    StepFailed,
+    StoreConflict,
+    StoreUnavailable,
+    VendorError,
+)
+from service.domain.planning import Ask, Tell
+from service.domain.rules import ActionName
+from service.engine.context import RunContext
+from service.engine.messages import send_message
+from service.engine.pages import send_page
+from service.engine.parts import StepRunner, WorkerParts
+from service.engine.scaling import Scaling
+
+
+class Execution:
+    """One execution of a run on this worker; its steps are recorded and shown."""
+
+    def __init__(self, parts: WorkerParts, run_id: str, attempt: int, step: StepRunner) -> None:
+        self.parts = parts
+        self.run_id = run_id
+        self.attempt = attempt
+        self._step = step
+        self._position = 0
+
+    def step(self, name: str, function: Callable[[], Record]) -> Record:
+        """Run one step, unless an earlier execution has recorded it."""
+        self._position += 1
+        position = self._position
+        return self._step(
+            name, lambda: self._guarded(lambda: self._shown(position, name, function))
+        )
+
+    def _shown(self, position: int, name: str, function: Callable[[], Record]) -> Record:
+        runs, clock = self.parts.runs, self.parts.clock
+        runs.step_began(self.run_id, position, name, self.attempt, clock.time())
+        try:
+            record = function()
+        except (StepFailed, VendorError) as error:
+            detail = {"error": str(error)}
+            runs.step_ended(self.run_id, position, "failed", detail, clock.time())
+            raise
+        runs.step_ended(self.run_id, position, "done", record, clock.time())
+        return record
+
+    def _guarded(self, function: Callable[[], Record]) -> Record:
+        try:
+            return function()
+        except FencedOut as fenced:
+            self.parts.reconcile(self.run_id, 0.0)
+            self.parts.end_process(f"{fenced}; its target will be looked at again")
+        except (StoreUnavailable, StoreConflict) as error:
+            self.parts.end_process(
+                f"run {self.run_id}: {error}; this worker ends, so that the run goes on elsewhere "
+                "or after a restart"
+            )
+
+
+def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], step: StepRunner) -> None:
+    """Execute a run whose ask was pinned when it was queued."""
+    ask = load_ask(pinned)
+    try:
+        attempt = parts.runs.begin(run_id, parts.clock.time())
+    except (StoreUnavailable, StoreConflict) as error:
+        parts.end_process(f"run {run_id} could not begin: {error}")
+    execution = Execution(parts, run_id, attempt, step)
+    if isinstance(ask, Ask):
+        context = RunContext(parts, run_id, attempt, ask.target.resource)
+        Scaling(ask, parts, context, execution.step).execute(adopted=attempt > 1)
+    else:
+        _tell(ask, parts, execution.step)
+
+
+def _tell(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:
+    if ask.action is ActionName.PAGE_ONCALL:
+        send_page(ask, parts, step)
+    else:
+        send_message(ask, parts, step)

@@ -1,0 +1,86 @@
+"""How runs end, and how long their claims rest: by what happened (design.md, Rules of safety 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.actions.announcements import Failure
+from service.admission.records import NewDecision, NewRun
+from service.domain.decision import Check, Decision, Stage, Verdict
+from service.domain.planning import Ask, Plan, PlanHeld
+from service.ports.runs import Outcome, StoredRun
+
+SOONEST_AGAIN_S = 60.0
+"""A run held before any write is looked at again after this long at the earliest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An outcome with what follows from it.
+
+    `delay_s` is set when the same ask is to be tried again after that many seconds.
+    """
+
+    outcome: Outcome
+    decision: NewDecision | None = None
+    delay_s: float | None = None
+
+    def again(self, run: StoredRun | None, now: float) -> NewRun | None:
+        """The run that tries again, on the same claim; None when there is none to be."""
+        if run is None or self.delay_s is None:
+            return None
+        return NewRun(run.ask, run.claim, run.partition, now, self.delay_s)
+
+
+def success_ending(ask: Ask, plan: Plan, now: float) -> Ending:
+    """A verified change: the full cooldown, from its end."""
+    reason = f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}"
+    return Ending(Outcome("succeeded", reason, now + ask.cooldown_s))
+
+
+def failure_ending(ask: Ask, failure: Failure, now: float, *, wrote: bool) -> Ending:
+    """A failed run: the full cooldown when anything may have been written, else soon free."""
+    rest = ask.cooldown_s if wrote else SOONEST_AGAIN_S
+    reason = f"{failure.step} failed: {failure.sentence} {failure.left}"
+    return Ending(Outcome("failed", reason, now + rest))
+
+
+def hold_ending(ask: Ask, held: PlanHeld, now: float, new_id: Callable[[str], str]) -> Ending:
+    """Held before any write: at a bound the full cooldown, otherwise soon free.
+
+    Where the guard knows when it lets go, the same ask is tried again then, because the sender's
+    next repeat may be hours away.
+    """
+    if held.at_bound:
+        rests_until, delay_s = now + ask.cooldown_s, None
+    else:
+        wait = max(SOONEST_AGAIN_S, held.retry_after_s or 0.0)
+        rests_until = now + wait
+        delay_s = wait if held.retry_after_s is not None and not ask.replay else None
+    return Ending(
+        Outcome("held", held.reason, rests_until),
+        _decision(ask, held, now, rests_until, new_id),
+        delay_s,
+    )
+
+
+def _decision(
+    ask: Ask, held: PlanHeld, now: float, until: float, new_id: Callable[[str], str]
+) -> NewDecision | None:
+    if not ask.alerts:
+        return None
+    decision = Decision(
+        verdict=Verdict.HOLD,
+        rule=ask.rule,
+        action=ask.action,
+        target=ask.target.name,
+        direction=ask.direction,
+        reason=held.reason,
+        guard=held.guard,
+        checks=(Check(held.guard, passed=False, saw=held.reason),),
+        until=until,
+        run=ask.run_id,
+        stage=Stage.EXECUTION,
+    )
+    return NewDecision(new_id("d"), ask.alerts[0], "", decision, now, now)

@@ -1,0 +1,114 @@
+"""Runs that tell the pager what an incident's state is now.
+
+The state is read after the run's claim was given back, so alerts that come later start a run of
+their own; runs of one incident follow one another, so the last word is the newest state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from service.actions.page_oncall import page_for
+from service.actions.retry import call_with_retries
+from service.admission.records import NewRun
+from service.domain.errors import VendorError
+from service.domain.incident import Incident
+from service.domain.planning import Tell
+from service.engine import telling
+from service.engine.parts import StepRunner, WorkerParts
+from service.ports import Message
+from service.ports.runs import IncidentState, Outcome
+
+_ATTEMPTS, _BUDGET_S = 8, 60.0
+AGAIN_S = 30.0
+"""After a minute of failing, a page is put back and tried again this much later, until it is
+delivered or its alerts have resolved."""
+
+
+def send_page(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:
+    """One execution: trigger, resolve, or find that nothing is to be said."""
+    told = step("page", lambda: _tell_pager(ask, parts))
+    step("conclude", lambda: _conclude(ask, told, parts))
+
+
+def _tell_pager(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
+    state = parts.incidents.state(ask.subject)
+    if state is None:
+        return {"status": "held", "reason": "the incident is not on record"}
+    try:
+        if state.firing:
+            return _trigger(ask, state, parts)
+        return _resolve(state, parts)
+    except VendorError as error:
+        return {"status": "failed", "reason": str(error), "again_in_s": AGAIN_S}
+
+
+def _trigger(ask: Tell, state: IncidentState, parts: WorkerParts) -> dict[str, Any]:
+    incident = _incident(state)
+    page = page_for(incident)
+    _send(lambda: parts.pager.trigger(page), parts)
+    message = Message(
+        title=f"Paged: {page.summary}"[:150],
+        text=f"The person on call was paged ({page.severity}) by rule {incident.rule}.",
+        context=f"run {ask.run_id} · {state.firing} firing · incident {incident.key}",
+    )
+    ref = state.message if state.incident.paged else None
+    if ref is not None:
+        telling.edit(ref, message, parts)
+    else:
+        ref = telling.post(message, parts)
+    parts.incidents.mark(incident.key, paged=True, message=ref)
+    return {"status": "succeeded", "reason": f"paged: {page.summary}", "firing": state.firing}
+
+
+def _resolve(state: IncidentState, parts: WorkerParts) -> dict[str, Any]:
+    if not state.incident.paged:
+        return {"status": "held", "reason": "it resolved before anyone was paged"}
+    waited_s = parts.clock.time() - (state.resolved_at or 0.0)
+    left_s = parts.refire_grace_s - waited_s
+    if left_s > 0:
+        reason = "it resolved less than the refire grace ago"
+        return {"status": "held", "reason": reason, "again_in_s": left_s}
+    incident = _incident(state)
+    _send(lambda: parts.pager.resolve(incident.key), parts)
+    summary = page_for(incident).summary
+    message = Message(
+        title=f"Resolved: {summary}"[:150],
+        text="The last alert of the incident has resolved, and the page was closed.",
+        context=f"rule {incident.rule} · incident {incident.key}",
+    )
+    telling.edit(state.message, message, parts)
+    parts.incidents.mark(incident.key, paged=False)
+    return {"status": "succeeded", "reason": f"resolved: {summary}"}
+
+
+def _send(call: Any, parts: WorkerParts) -> None:
+    call_with_retries(call, clock=parts.clock, attempts=_ATTEMPTS, budget_s=_BUDGET_S)
+
+
+def _incident(state: IncidentState) -> Incident:
+    record = state.incident
+    return Incident(
+        key=record.dedup_key,
+        source=record.source,
+        rule=record.rule,
+        receiver=record.receiver,
+        group_labels=record.group_labels,
+        alerts=state.alerts,
+        count=max(state.firing, len(state.alerts)),
+        severity=record.severity,
+    )
+
+
+def _conclude(ask: Tell, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
+    now = parts.clock.time()
+    again = None
+    stored = parts.runs.get(ask.run_id)
+    if stored is not None and "again_in_s" in told:
+        again = NewRun(
+            replace(ask, run_id=""), stored.claim, stored.partition, now, told["again_in_s"]
+        )
+    outcome = Outcome(told["status"], told["reason"], now)
+    parts.runs.conclude(ask.run_id, outcome, now, again=again)
+    return {"status": told["status"]}

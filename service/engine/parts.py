@@ -1,0 +1,45 @@
+"""What a worker is made of: chosen by `service.bootstrap`, used by every kind of run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from service.actions.base import Record, Scaler
+from service.domain.rules import ActionName
+from service.ports import Clock, Messenger, Metrics, Pager
+from service.ports.runs import Incidents, Leases, Locks, Runs
+
+
+class StepRunner(Protocol):
+    """Runs a function as a recorded step: after a crash a recorded one is not run again."""
+
+    def __call__(self, name: str, function: Callable[[], Record]) -> Record:
+        """The record of the step, from now or from before a crash."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """The outside of a worker.
+
+    `reconcile` queues a fresh look at a run's target: (run id, seconds from now). `end_process`
+    ends this process with a sentence that says why: after losing a run to another worker, or when
+    the database fails in the middle of one, starting again is the only safe way on.
+    `refire_grace_s` is in seconds.
+    """
+
+    runs: Runs
+    incidents: Incidents
+    leases: Leases
+    locks: Locks
+    scalers: Mapping[ActionName, Scaler]
+    pager: Pager
+    messenger: Messenger
+    metrics: Metrics | None
+    clock: Clock
+    new_id: Callable[[str], str]
+    reconcile: Callable[[str, float], None]
+    end_process: Callable[[str], NoReturn]
+    refire_grace_s: float

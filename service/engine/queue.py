@@ -1,0 +1,67 @@
+"""The queue that leads from a decision to a worker: written by whoever admits alerts.
+
+The names here are pinned: a queued run must be found by workers of later versions.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, EnqueueOptions
+
+from service.admission.records import NewRun
+from service.domain.ask_json import dump_ask
+
+APPLICATION = "runbookd"
+APPLICATION_VERSION = "1"
+"""Constant over deploys, so that no run is stranded under an older version. The interpreter's
+order of steps changes only behind a patch marker."""
+QUEUE = "runs"
+RUN_WORKFLOW = "run"
+RECONCILE_WORKFLOW = "reconcile"
+
+
+def migrate_queue(url: str) -> None:
+    """Bring the engine's own tables up to date."""
+    DBOS.migrate(url)
+
+
+class RunQueue:
+    """Puts runs on the queue, within a transaction of ours or by itself."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._client = DBOSClient(
+            system_database_engine=engine,
+            application_name=APPLICATION,
+            retry_connection_errors=False,
+            lazy=True,
+        )
+
+    def enqueue(self, connection: sa.Connection, run: NewRun) -> None:
+        """Queue a run with the caller's transaction; a reused id is refused, not ignored."""
+        options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
+        self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
+
+    def reconcile(self, run_id: str, partition: str, attempt: int, delay_s: float) -> None:
+        """Queue a fresh look at the target of a run; asking twice queues one."""
+        workflow_id = f"{run_id}~look.{attempt}"
+        options = _options(RECONCILE_WORKFLOW, workflow_id, partition, delay_s)
+        options["workflow_id_reuse_policy"] = "return-existing"
+        self._client.enqueue(options, run_id)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._client.destroy()
+
+
+def _options(workflow: str, workflow_id: str, partition: str, delay_s: float) -> EnqueueOptions:
+    options = EnqueueOptions(
+        workflow_name=workflow,
+        queue_name=QUEUE,
+        workflow_id=workflow_id,
+        workflow_id_reuse_policy="reject",
+        app_version=APPLICATION_VERSION,
+        queue_partition_key=partition,
+    )
+    if delay_s > 0:
+        options["delay_seconds"] = delay_s
+    return options

@@ -1,0 +1,160 @@
+"""A run that changes a target: prepare → announce → the plan's steps → conclude → report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.actions.announcements import Failure
+from service.actions.base import Record
+from service.domain.errors import FailureKind, StepFailed, VendorError
+from service.domain.planning import Ask, Plan, PlanHeld
+from service.engine import telling
+from service.engine.context import RunContext
+from service.engine.outcomes import (
+    SOONEST_AGAIN_S,
+    Ending,
+    failure_ending,
+    hold_ending,
+    success_ending,
+)
+from service.engine.parts import StepRunner, WorkerParts
+
+ADOPTED_LOOK_S = 60.0
+"""An adopted run looks at its target again this long after its end: a former execution that was
+stopped between its fence and its write may still send it (docs/architecture.md, Fencing)."""
+
+
+class Scaling:
+    """One execution of a scaling run; each method that ends is a step or a few."""
+
+    def __init__(self, ask: Ask, parts: WorkerParts, context: RunContext, step: StepRunner) -> None:
+        self._ask = ask
+        self._parts = parts
+        self._context = context
+        self._step = step
+        self._scaler = parts.scalers[ask.action]
+
+    def execute(self, *, adopted: bool) -> None:
+        """From the first look to the report. `adopted`: an earlier execution had begun."""
+        prepared = self._step("prepare", self._prepare)
+        if "hold" in prepared:
+            self._end_held(PlanHeld(**prepared["hold"]))
+            return
+        plan = Plan.from_json(prepared["plan"])
+        announced = self._step("announce", lambda: telling.announce(self._ask, plan, self._parts))
+        self._context.thread = telling.reference(announced)
+        try:
+            self._apply(plan)
+        except (StepFailed, VendorError) as error:
+            self._end_failed(plan, error)
+        else:
+            self._end_done(plan, began_at=prepared["began_at"])
+        if adopted:
+            self._step("look_again", self._look_again)
+
+    def _prepare(self) -> Record:
+        """Guards, a look at the target, and the plan; reads only."""
+        began_at = self._parts.clock.time()
+        held = self._guard() or self._look()
+        if isinstance(held, PlanHeld):
+            return {"hold": {name: getattr(held, name) for name in held.__dataclass_fields__}}
+        self._parts.runs.set_plan(self._ask.run_id, held)
+        return {"plan": held.to_json(), "began_at": began_at}
+
+    def _guard(self) -> PlanHeld | None:
+        ask = self._ask
+        if not ask.replay and not self._parts.runs.any_open(ask.alerts):
+            return PlanHeld("resolved", "Every alert that asked for it has resolved meanwhile.")
+        owner = self._parts.locks.lock(ask.target.resource, ask.run_id)
+        if owner is not None:
+            reason = f"{ask.target.name} is locked by {owner}."
+            return PlanHeld("locked", reason, retry_after_s=SOONEST_AGAIN_S)
+        return None
+
+    def _look(self) -> Plan | PlanHeld:
+        try:
+            return self._scaler.plan(self._ask, self._scaler.observe(self._ask))
+        except VendorError as error:
+            passing = error.kind is not FailureKind.PERMANENT
+            return PlanHeld(
+                telling.UNOBSERVABLE,
+                f"{self._ask.target.name} could not be looked at: {error}",
+                retry_after_s=SOONEST_AGAIN_S if passing else None,
+            )
+        except StepFailed as error:
+            return PlanHeld(telling.UNOBSERVABLE, error.sentence)
+
+    def _apply(self, plan: Plan) -> None:
+        """The plan's own steps, in order; what each leaves is there for the next."""
+        functions = self._scaler.steps()
+        records: dict[str, Record] = {}
+        for name in plan.steps:
+            records[name] = self._apply_one(name, functions[name], plan, records)
+
+    def _apply_one(
+        self,
+        name: str,
+        function: Callable[..., Record],
+        plan: Plan,
+        records: dict[str, Record],
+    ) -> Record:
+        return self._step(name, lambda: function(self._context, self._ask, plan, records))
+
+    def _end_held(self, held: PlanHeld) -> None:
+        """Nothing was changed: rest as the guard asks, and say so where someone waits for it."""
+        ended = self._step(
+            "conclude",
+            lambda: self._conclude(
+                hold_ending(self._ask, held, self._parts.clock.time(), self._parts.new_id)
+            ),
+        )
+        self._step("report", lambda: telling.report_held(self._ask, held, ended, self._parts))
+
+    def _end_done(self, plan: Plan, began_at: float) -> None:
+        """Verified: the claim rests from now, and people are told."""
+        ended = self._step(
+            "conclude",
+            lambda: self._conclude(success_ending(self._ask, plan, self._parts.clock.time())),
+        )
+        result = telling.Result(plan, ended["ended_at"] - began_at, ended["rests_until"])
+        thread = self._context.thread
+        self._step("report", lambda: telling.report_done(self._ask, result, thread, self._parts))
+
+    def _end_failed(self, plan: Plan, error: StepFailed | VendorError) -> None:
+        """Back to safety, then a page with what was tried and how the target was left."""
+        safe = self._step("make_safe", lambda: self._make_safe(plan))
+        name = error.step if isinstance(error, StepFailed) else error.operation
+        failure = Failure(name, error.sentence, safe["left"])
+        self._step(
+            "conclude",
+            lambda: self._conclude(
+                failure_ending(self._ask, failure, self._parts.clock.time(), wrote=safe["wrote"])
+            ),
+        )
+        thread = self._context.thread
+        self._step(
+            "report", lambda: telling.report_failed(self._ask, plan, failure, thread, self._parts)
+        )
+
+    def _make_safe(self, plan: Plan) -> Record:
+        left = self._scaler.make_safe(self._context, self._ask, plan)
+        return {"left": left, "wrote": self._parts.runs.wrote(self._ask.run_id)}
+
+    def _conclude(self, ending: Ending) -> Record:
+        ask, outcome, now = self._ask, ending.outcome, self._parts.clock.time()
+        again = ending.again(self._parts.runs.get(ask.run_id), now)
+        self._parts.runs.conclude(ask.run_id, outcome, now, ending.decision, ask.rules_hash, again)
+        self._parts.locks.unlock(ask.target.resource, ask.run_id)
+        self._parts.locks.rest(
+            f"{ask.target.name}.{ask.direction}", ask.run_id, outcome.rests_until, now
+        )
+        return {
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "rests_until": outcome.rests_until,
+            "ended_at": now,
+        }
+
+    def _look_again(self) -> Record:
+        self._parts.reconcile(self._ask.run_id, ADOPTED_LOOK_S)
+        return {"in_s": ADOPTED_LOOK_S}

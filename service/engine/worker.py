@@ -1,0 +1,85 @@
+"""A worker process: registered, supervised, and ended in good order."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from service.engine import durable
+from service.engine.execution import execute
+from service.engine.parts import WorkerParts
+from service.engine.reconcile import reconcile
+from service.engine.supervision import Supervisor
+
+_log = structlog.get_logger(__name__)
+
+STOP_WAIT_S = 5
+"""A stopping worker gives runs under way this long; what is left goes on elsewhere."""
+
+
+class Worker:
+    """One worker: takes runs off the queue until it is stopped.
+
+    `lease_s` and `poll_s` are in seconds; `concurrency` is how many runs it executes at a time.
+    """
+
+    def __init__(
+        self,
+        parts: WorkerParts,
+        engine: sa.Engine,
+        *,
+        lease_s: float,
+        poll_s: float,
+        concurrency: int,
+    ) -> None:
+        self._parts = parts
+        self._engine = engine
+        self._poll_s = poll_s
+        self._concurrency = concurrency
+        self.executor = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._supervisor = Supervisor(parts, self.executor, lease_s)
+
+    def start(self) -> None:
+        """Register, launch the engine, adopt what others left, and keep the lease."""
+        self._parts.leases.register(self.executor, socket.gethostname(), os.getpid())
+        durable.launch(
+            self._engine,
+            executor=self.executor,
+            run=self._run,
+            reconcile=self._reconcile,
+            poll_s=self._poll_s,
+            concurrency=self._concurrency,
+        )
+        self._supervisor.adopt()
+        self._supervisor.start()
+        _log.info("worker_started", executor=self.executor)
+
+    def serve(self) -> None:
+        """Work until SIGTERM or SIGINT."""
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        self.start()
+        stopping.wait()
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop taking runs, wait a little for those under way, and hand the rest on."""
+        durable.stop(STOP_WAIT_S)
+        self._supervisor.stop()
+        self._parts.leases.retire(self.executor)
+        _log.info("worker_stopped", executor=self.executor)
+
+    def _run(self, run_id: str, pinned: Mapping[str, Any]) -> None:
+        execute(self._parts, run_id, pinned, durable.run_step)
+
+    def _reconcile(self, run_id: str) -> None:
+        reconcile(self._parts, run_id, durable.run_step)

@@ -1,0 +1,192 @@
+"""What the worker keeps of its runs, and how it shares work: implemented by `service.store`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from service.admission.records import IncidentRecord, NewDecision, NewRun
+from service.domain.alert import Alert
+from service.domain.planning import Ask, Plan, Tell
+from service.ports.vendors import MessageRef
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A recorded intention to write.
+
+    `recorded_at` (seconds since the epoch) is when it was first recorded; `repeated` is True when
+    an earlier execution had recorded it: then its write may or may not have gone out, and only a
+    look at the vendor since `recorded_at` tells.
+    """
+
+    name: str
+    recorded_at: float
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: `status` is succeeded, held or failed, `reason` one sentence.
+
+    `rests_until` (seconds since the epoch) is when its claim is free again.
+    """
+
+    status: str
+    reason: str
+    rests_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run on record."""
+
+    id: str
+    claim: str
+    partition: str
+    status: str
+    attempt: int
+    ask: Ask | Tell
+    plan: Plan | None
+    message: MessageRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentState:
+    """An incident now: how many of its alerts fire, the first of them, and the last resolve.
+
+    `resolved_at` is in seconds since the epoch; None while an alert fires.
+    """
+
+    incident: IncidentRecord
+    firing: int
+    alerts: tuple[Alert, ...]
+    resolved_at: float | None
+    message: MessageRef | None
+
+
+class Runs(Protocol):
+    """The worker's record of runs. Every method raises StoreUnavailable."""
+
+    def begin(self, run_id: str, now: float) -> int:
+        """A new execution: raises the fencing token and returns it."""
+        ...
+
+    def attempt(self, run_id: str) -> int:
+        """The fencing token in force."""
+        ...
+
+    def intend(self, run_id: str, name: str, now: float) -> Intent:
+        """Record an intention to write, once."""
+        ...
+
+    def wrote(self, run_id: str) -> bool:
+        """Whether any write may have gone out."""
+        ...
+
+    def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
+        """Show a step as under way."""
+        ...
+
+    def step_ended(
+        self, run_id: str, position: int, status: str, detail: Mapping[str, Any], now: float
+    ) -> None:
+        """Show how a step ended."""
+        ...
+
+    def set_plan(self, run_id: str, plan: Plan) -> None:
+        """Keep the plan."""
+        ...
+
+    def set_message(self, run_id: str, ref: MessageRef) -> None:
+        """Keep where the run's message is."""
+        ...
+
+    def conclude(
+        self,
+        run_id: str,
+        outcome: Outcome,
+        now: float,
+        decision: NewDecision | None = None,
+        rules_hash: str = "",
+        again: NewRun | None = None,
+    ) -> bool:
+        """End a run, once; `again` puts another on its claim. False when it had ended."""
+        ...
+
+    def any_open(self, episodes: Sequence[str]) -> bool:
+        """Whether any of these episodes still fires."""
+        ...
+
+    def alerts(self, episodes: Sequence[str]) -> list[tuple[Alert, bool]]:
+        """The alerts of episodes, each with whether it still fires."""
+        ...
+
+    def unfinished(self, limit: int = 500) -> list[str]:
+        """Runs without an outcome."""
+        ...
+
+    def get(self, run_id: str) -> StoredRun | None:
+        """One run."""
+        ...
+
+    def last_by_target(self) -> list[tuple[str, str, str]]:
+        """The newest ended run of each target: its name, the status, the reason."""
+        ...
+
+
+class Incidents(Protocol):
+    """Incidents as the worker tells the pager of them."""
+
+    def state(self, dedup_key: str) -> IncidentState | None:
+        """The incident now."""
+        ...
+
+    def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:
+        """Keep whether the pager has it open, and where the message about it is."""
+        ...
+
+
+class Leases(Protocol):
+    """Workers' signs of life, on the database's clock."""
+
+    def register(self, executor: str, host: str, pid: int) -> None:
+        """A process start."""
+        ...
+
+    def renew(self, executor: str) -> bool:
+        """Show life; False when retired by another."""
+        ...
+
+    def retire(self, executor: str) -> None:
+        """A clean end."""
+        ...
+
+    def retire_dead(self) -> list[str]:
+        """Retire every worker whose lease is over."""
+        ...
+
+    def live(self) -> list[str]:
+        """The workers whose lease runs."""
+        ...
+
+    def forget_old(self, keep_s: float) -> None:
+        """Delete long retired workers."""
+        ...
+
+
+class Locks(Protocol):
+    """The second barrier on a target, in Redis."""
+
+    def lock(self, resource: str, owner: str) -> str | None:
+        """Take or renew; None when ours, or when nobody can say; otherwise the owner."""
+        ...
+
+    def unlock(self, resource: str, owner: str) -> None:
+        """Give it back."""
+        ...
+
+    def rest(self, key: str, run: str, until: float, now: float) -> None:
+        """Tell the gate how long a claim rests after its run."""
+        ...

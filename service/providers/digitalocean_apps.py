@@ -1,0 +1,103 @@
+"""App Platform: read an app, send its whole spec back, follow the deployment that this makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.domain.observation import AppState, ComponentHealth, Deployment
+from service.providers.digitalocean import DigitalOceanClient, moment
+from service.providers.errors import no_answer, reading
+
+_NEWEST = 20
+"""Deployments on the one page that is looked at."""
+
+
+class DigitalOceanApps:
+    """Apps, as `service.ports.AppPlatform`."""
+
+    def __init__(self, client: DigitalOceanClient) -> None:
+        self._client = client
+
+    def get_app(self, app_id: str) -> AppState:
+        """The app as specified now, with the deployment under way if there is one."""
+        call = self._client.call(f"read app {app_id}")
+        answer = self._client.ask(call, lambda sdk: sdk.apps.get(app_id), "app")
+        with reading(call):
+            app = answer["app"]
+            return AppState(
+                app_id=str(app["id"]),
+                spec=app["spec"],
+                active_deployment=_id(app, "active_deployment"),
+                deploying=_id(app, "in_progress_deployment") or _id(app, "pending_deployment"),
+            )
+
+    def update_app(self, app_id: str, spec: Mapping[str, Any]) -> str:
+        """Send the whole spec back without shipping new code; the id of its deployment.
+
+        An accepted spec whose deployment the vendor does not name is an UNKNOWN: look which one
+        appeared.
+        """
+        call = self._client.call(f"update app {app_id}", repeatable=False)
+        body = {"spec": dict(spec), "update_all_source_versions": False}
+        answer = self._client.ask(call, lambda sdk: sdk.apps.update(app_id, body), "app")
+        with reading(call):
+            deployment = _id(answer["app"], "pending_deployment")
+        if deployment is None:
+            raise no_answer(call, "the spec was taken but no deployment of it was named")
+        return deployment
+
+    def get_deployment(self, app_id: str, deployment_id: str) -> Deployment:
+        """One deployment."""
+        call = self._client.call(f"read deployment {deployment_id} of app {app_id}")
+        answer = self._client.ask(
+            call, lambda sdk: sdk.apps.get_deployment(app_id, deployment_id), "deployment"
+        )
+        with reading(call):
+            return _deployment(answer["deployment"])
+
+    def list_deployments(self, app_id: str) -> Sequence[Deployment]:
+        """The newest deployments, newest first (one page)."""
+        call = self._client.call(f"list the deployments of app {app_id}")
+        answer = self._client.ask(
+            call, lambda sdk: sdk.apps.list_deployments(app_id, per_page=_NEWEST), "deployments"
+        )
+        with reading(call):
+            return tuple(_deployment(item) for item in answer["deployments"] or ())
+
+    def health(self, app_id: str) -> Mapping[str, ComponentHealth]:
+        """Replicas wanted and ready, by component."""
+        call = self._client.call(f"read the health of app {app_id}")
+        answer = self._client.ask(call, lambda sdk: sdk.apps.get_health(app_id), "app_health")
+        with reading(call):
+            found = [_component(item) for item in answer["app_health"].get("components") or ()]
+        return {component.name: component for component in found}
+
+
+def _id(app: Mapping[str, Any], key: str) -> str | None:
+    found = app.get(key) or {}
+    return str(found["id"]) if found.get("id") else None
+
+
+def _deployment(item: Mapping[str, Any]) -> Deployment:
+    return Deployment(
+        id=str(item["id"]),
+        phase=str(item.get("phase", "UNKNOWN")),
+        created_at=moment(item.get("created_at")),
+        cause=str(item.get("cause") or ""),
+        spec=item.get("spec") or {},
+    )
+
+
+def _component(item: Mapping[str, Any]) -> ComponentHealth:
+    return ComponentHealth(
+        name=str(item["name"]),
+        desired=int(item.get("replicas_desired") or 0),
+        ready=int(item.get("replicas_ready") or 0),
+        cpu_percent=_percent(item.get("cpu_usage_percent")),
+        memory_percent=_percent(item.get("memory_usage_percent")),
+    )
+
+
+def _percent(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float | str) else None

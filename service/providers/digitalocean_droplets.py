@@ -1,0 +1,136 @@
+"""Droplets: their state, their snapshots, and the actions that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.domain.errors import FailureKind, VendorError
+from service.domain.observation import DropletAction, DropletSize, DropletState
+from service.providers.digitalocean import (
+    PER_PAGE,
+    DigitalOceanClient,
+    is_busy_elsewhere,
+    moment,
+)
+from service.providers.errors import Call, reading
+
+BUSY_WAIT = 5.0
+"""Seconds until a droplet that was busy is asked again; power actions take some tens of them."""
+_NEWEST = 20
+"""Actions on the one page that is looked at."""
+
+
+class DigitalOceanDroplets:
+    """Droplets, as `service.ports.Droplets`."""
+
+    def __init__(self, client: DigitalOceanClient) -> None:
+        self._client = client
+
+    def get(self, droplet_id: str) -> DropletState:
+        """The droplet now."""
+        call = self._client.call(f"read droplet {droplet_id}")
+        number = _number(call, droplet_id)
+        answer = self._client.ask(call, lambda sdk: sdk.droplets.get(number), "droplet")
+        with reading(call):
+            return _state(answer["droplet"])
+
+    def snapshot_names(self, droplet_id: str) -> Sequence[str]:
+        """Names of the snapshots that exist, all pages."""
+        call = self._client.call(f"list the snapshots of droplet {droplet_id}")
+        number = _number(call, droplet_id)
+        found = self._client.pages(
+            call,
+            lambda sdk, page: sdk.droplets.list_snapshots(number, per_page=PER_PAGE, page=page),
+            "snapshots",
+        )
+        with reading(call):
+            return tuple(str(item["name"]) for item in found)
+
+    def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
+        """The newest actions, newest first (one page)."""
+        call = self._client.call(f"list the actions of droplet {droplet_id}")
+        number = _number(call, droplet_id)
+        answer = self._client.ask(
+            call, lambda sdk: sdk.droplet_actions.list(number, per_page=_NEWEST), "actions"
+        )
+        with reading(call):
+            return tuple(_action(item) for item in answer["actions"] or ())
+
+    def get_action(self, droplet_id: str, action_id: int) -> DropletAction:
+        """One action."""
+        call = self._client.call(f"read action {action_id} of droplet {droplet_id}")
+        number = _number(call, droplet_id)
+        answer = self._client.ask(
+            call, lambda sdk: sdk.droplet_actions.get(number, action_id), "action"
+        )
+        with reading(call):
+            return _action(answer["action"])
+
+    def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:
+        """Ask for an action. A droplet that is busy with another is a TEMPORARY error."""
+        call = self._client.call(f"{action} droplet {droplet_id}", repeatable=False)
+        number = _number(call, droplet_id)
+        body = {"type": action, **parameters}
+        try:
+            answer = self._client.ask(
+                call, lambda sdk: sdk.droplet_actions.post(number, body), "action"
+            )
+        except VendorError as problem:
+            raise _later_if_busy(call, problem) from problem
+        with reading(call):
+            return _action(answer["action"])
+
+    def sizes(self) -> Mapping[str, DropletSize]:
+        """The sizes on offer, by slug, all pages."""
+        call = self._client.call("list the droplet sizes")
+        found = self._client.pages(
+            call, lambda sdk, page: sdk.sizes.list(per_page=PER_PAGE, page=page), "sizes"
+        )
+        with reading(call):
+            return {size.slug: size for size in map(_size, found)}
+
+
+def _number(call: Call, droplet_id: str) -> int:
+    if droplet_id.isascii() and droplet_id.isdigit():
+        return int(droplet_id)
+    sentence = f"{droplet_id!r} is no droplet id, which is a number; check DROPLET_ID."
+    raise call.error(FailureKind.PERMANENT, sentence)
+
+
+def _later_if_busy(call: Call, problem: VendorError) -> VendorError:
+    if not is_busy_elsewhere(problem):
+        return problem
+    sentence = "another action of this droplet is still under way; nothing was done."
+    return call.error(FailureKind.TEMPORARY, sentence, retry_after=BUSY_WAIT, status=problem.status)
+
+
+def _state(droplet: Mapping[str, Any]) -> DropletState:
+    return DropletState(
+        droplet_id=str(droplet["id"]),
+        name=str(droplet["name"]),
+        size=str(droplet["size_slug"]),
+        status=str(droplet["status"]),
+        locked=bool(droplet["locked"]),
+        disk_gb=int(droplet["disk"]),
+        vcpus=int(droplet["vcpus"]),
+        memory_mb=int(droplet["memory"]),
+    )
+
+
+def _action(item: Mapping[str, Any]) -> DropletAction:
+    return DropletAction(
+        id=int(item["id"]),
+        type=str(item["type"]),
+        status=str(item["status"]),
+        started_at=moment(item.get("started_at")),
+    )
+
+
+def _size(item: Mapping[str, Any]) -> DropletSize:
+    return DropletSize(
+        slug=str(item["slug"]),
+        price_monthly=float(item["price_monthly"]),
+        disk_gb=int(item["disk"]),
+        available=bool(item["available"]),
+    )

@@ -1,0 +1,41 @@
+"""A health check as a load balancer does it: does this address answer 2xx?"""
+
+from __future__ import annotations
+
+import httpx
+
+from service.providers.http import make_http_client
+from service.providers.waits import Timeouts
+
+
+class HttpHealthProbe:
+    """One GET, as `service.ports.HealthProbe`. Never raises for what the address does."""
+
+    def __init__(self, *, timeouts: Timeouts | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._http = make_http_client("", timeouts=self._timeouts)
+
+    def check(self, url: str) -> str | None:
+        """None when `url` answers 2xx; else a sentence. The body is not read, however long."""
+        try:
+            with self._http.stream("GET", url) as response:
+                status = response.status_code
+        except httpx.TimeoutException:
+            return f"{_shown(url)} did not answer within {self._timeouts.total:.0f} s."
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            return f"{_shown(url)} could not be asked: {type(problem).__name__}: {problem}"
+        if 200 <= status < 300:  # noqa: PLR2004 - what 2xx means
+            return None
+        return f"{_shown(url)} answered {status} instead of 2xx."
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+
+def _shown(url: str) -> str:
+    """The address without what may be secret in it: user, password, query."""
+    try:
+        return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
+    except httpx.InvalidURL:
+        return "the health check's address"

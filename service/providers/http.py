@@ -1,0 +1,108 @@
+"""Plain HTTP for the vendors without an SDK: httpx, with our time-outs and our errors."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from service.domain.errors import FailureKind
+from service.providers.errors import Call, from_status, never_sent, no_answer, vendor_message
+from service.providers.waits import Timeouts, retry_after
+
+LARGEST_ANSWER = 8 * 1024 * 1024
+"""Bytes; the largest answer that is expected (Supabase's price list) is some 20 kB."""
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+def make_http_client(
+    base_url: str, *, token: str = "", timeouts: Timeouts | None = None
+) -> httpx.Client:
+    """A client for one vendor. It may be shared by threads.
+
+    Proxies of the environment are for the outside; the sandbox, the only vendor on plain HTTP, is
+    reached directly.
+    """
+    limits = timeouts or Timeouts()
+    return httpx.Client(
+        base_url=base_url,
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        timeout=httpx.Timeout(limits.read, connect=limits.connect, pool=limits.connect),
+        follow_redirects=False,
+        trust_env=not base_url.startswith("http://"),
+    )
+
+
+def ask(
+    client: httpx.Client,
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, str] | None = None,
+) -> Any:
+    """Send one request; the decoded JSON of a 2xx, and a VendorError for all else."""
+    content = send(client, call, method, path, params=params)
+    try:
+        return json.loads(content)
+    except ValueError as problem:
+        raise no_answer(call, "the answer is not JSON") from problem
+
+
+def send(
+    client: httpx.Client,
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Send one request; the body of a 2xx, and a VendorError for all else."""
+    try:
+        with client.stream(method, path, params=params, json=body) as response:
+            content = _read(response, client.timeout)
+    except _NEVER_SENT as problem:
+        raise never_sent(call, _why(problem)) from problem
+    except httpx.HTTPError as problem:
+        raise no_answer(call, _why(problem)) from problem
+    except httpx.InvalidURL as problem:
+        raise call.error(FailureKind.PERMANENT, f"the address is no URL: {problem}.") from problem
+    if response.is_success:
+        return content
+    said = vendor_message(_decoded(content))
+    raise from_status(call, response.status_code, said, retry_after(response.headers))
+
+
+def _read(response: httpx.Response, timeout: httpx.Timeout) -> bytes:
+    """The body; httpx bounds each wait for a piece of it, this bounds all of them together."""
+    deadline = time.monotonic() + (timeout.read or 0)
+    content = b""
+    for piece in response.iter_bytes():
+        content += piece
+        if len(content) > LARGEST_ANSWER:
+            raise httpx.ReadError(f"more than {LARGEST_ANSWER} bytes")
+        if time.monotonic() > deadline:
+            raise httpx.ReadTimeout("the answer trickles in too slowly")
+    return content
+
+
+def _decoded(content: bytes) -> object:
+    try:
+        decoded: object = json.loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+    return decoded
+
+
+def _why(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

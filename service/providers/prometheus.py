@@ -1,0 +1,47 @@
+"""Prometheus: the one number that a question has as its answer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from service.domain.errors import FailureKind
+from service.providers.errors import Call, reading
+from service.providers.http import ask, make_http_client
+from service.providers.waits import Timeouts
+
+
+class PrometheusMetrics:
+    """Instant queries, as `service.ports.Metrics`. Safe for threads.
+
+    `token` is for a Prometheus behind bearer authentication, and may be empty.
+    """
+
+    def __init__(self, *, base_url: str, token: str = "", timeouts: Timeouts | None = None):
+        self._token = token
+        self._http = make_http_client(base_url, token=token, timeouts=timeouts)
+
+    def query(self, expression: str) -> float | None:
+        """The value now; None without data, which NaN is too (0/0 of an idle service)."""
+        call = Call("prometheus", f"query {expression}", True, "PROMETHEUS_TOKEN", self._token)
+        found = ask(self._http, call, "GET", "/api/v1/query", params={"query": expression})
+        with reading(call):
+            samples = _samples(found["data"])
+            value = float(samples[0]) if samples else None
+        if len(samples) > 1:
+            sentence = f"it gave {len(samples)} series where one is wanted; aggregate it."
+            raise call.error(FailureKind.PERMANENT, sentence)
+        return value if value is not None and math.isfinite(value) else None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+
+def _samples(data: dict[str, Any]) -> list[str]:
+    result = data["result"]
+    if data["resultType"] == "scalar":
+        return [result[1]]
+    if data["resultType"] == "vector":
+        return [series["value"][1] for series in result]
+    raise ValueError(f"{data['resultType']} instead of a scalar or a vector")

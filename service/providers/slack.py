@@ -1,0 +1,127 @@
+"""Slack: one message per run, its thread, and its edits.
+
+A post is a write that shows when it is repeated, so one whose answer never came is UNKNOWN. An
+edit replaces a message by an absolute one and may be repeated.
+
+What the SDK (slack-sdk 3.47) does otherwise: it repeats a request whose connection broke, by
+default and for posts too, and its handler for 429 sleeps as long as the vendor says. Both are
+left out; the one time-out it knows applies to the connection and to each wait for data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any
+from urllib.error import URLError
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+
+from service.domain.errors import FailureKind, VendorError
+from service.ports import Message, MessageRef
+from service.providers.errors import (
+    Call,
+    busy,
+    from_status,
+    never_sent,
+    no_answer,
+    reading,
+    refused,
+)
+from service.providers.slack_blocks import TEXT_LIMIT, blocks
+from service.providers.text import slack_text
+from service.providers.waits import retry_after
+
+ENDPOINT = "https://slack.com/api/"
+TIMEOUT = 5
+"""Whole seconds to connect, and again to answer: ten at most for a call."""
+_TURNED_AWAY = frozenset({"ratelimited", "rate_limited", "service_unavailable", "request_timeout"})
+_STUMBLED = frozenset({"internal_error", "fatal_error"})
+"""A part of the work may have been done. A message that shows twice is better than none, so this
+is worth a repeat."""
+_CREDENTIAL = frozenset(
+    {
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "missing_scope",
+        "no_permission",
+    }
+)
+
+_UNREADABLE = (AttributeError, TypeError)
+"""What the SDK stumbles over when an answer is JSON but no object."""
+
+
+class SlackMessenger:
+    """Messages into one channel, as `service.ports.Messenger`. Safe for threads."""
+
+    def __init__(
+        self, *, token: str, channel: str, base_url: str = ENDPOINT, timeout: int = TIMEOUT
+    ) -> None:
+        self._token = token
+        self._channel = channel
+        self._client = WebClient(token, base_url=base_url, timeout=timeout, retry_handlers=[])
+
+    def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
+        """Post, in a thread where one is given."""
+        channel = thread.channel if thread else self._channel
+        call = self._call(f"post to {channel}", repeatable=False)
+        content = _content(message) | {"unfurl_links": False, "unfurl_media": False}
+        if thread:
+            content["thread_ts"] = thread.ts
+        answer = _sent(call, lambda: self._client.chat_postMessage(channel=channel, **content))
+        with reading(call):
+            return MessageRef(str(answer["channel"]), str(answer["ts"]))
+
+    def update(self, ref: MessageRef, message: Message) -> None:
+        """Replace a message by another."""
+        call = self._call(f"edit a message in {ref.channel}", repeatable=True)
+        content = _content(message)
+        _sent(call, lambda: self._client.chat_update(channel=ref.channel, ts=ref.ts, **content))
+
+    def _call(self, operation: str, *, repeatable: bool) -> Call:
+        return Call("slack", operation, repeatable, "SLACK_BOT_TOKEN", self._token)
+
+
+def _content(message: Message) -> dict[str, Any]:
+    fallback = f"{message.title}: {message.text}" if message.text else message.title
+    return {"text": slack_text(fallback, TEXT_LIMIT), "blocks": blocks(message)}
+
+
+def _sent(call: Call, send: Callable[[], SlackResponse]) -> SlackResponse:
+    try:
+        return send()
+    except SlackApiError as problem:
+        raise _translated(call, problem.response) from problem
+    except URLError as problem:
+        # urllib wraps only what went wrong before the whole request was handed over.
+        raise never_sent(call, problem.reason) from problem
+    except (OSError, HTTPException, SlackClientError, ValueError, *_UNREADABLE) as problem:
+        raise no_answer(call, f"{type(problem).__name__}: {problem}") from problem
+
+
+def _translated(call: Call, response: SlackResponse) -> VendorError:
+    status, headers = response.status_code, response.headers
+    body = response.data if isinstance(response.data, dict) else {}
+    code = str(body.get("error", ""))
+    if status != 200:  # noqa: PLR2004 - Slack says every outcome of its own with 200
+        return from_status(call, status, code, retry_after(headers))
+    if code in _TURNED_AWAY:
+        return busy(call, status, code, retry_after(headers))
+    if code in _STUMBLED:
+        sentence = f'the vendor stumbled ("{code}"); a repeat may show the message twice.'
+        return call.error(FailureKind.TEMPORARY, sentence, status=status)
+    if code in _CREDENTIAL:
+        sentence = (
+            f'the vendor refused ("{code}"); nothing was posted. '
+            f"Check the credential in the setting {call.setting} and its scopes."
+        )
+        return call.error(FailureKind.PERMANENT, sentence, status=status)
+    if "ok" in body and " " not in code:
+        return refused(call, status, code)
+    return no_answer(call, code, status)

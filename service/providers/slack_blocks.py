@@ -1,0 +1,71 @@
+"""Our message as Slack's blocks, within Slack's limits whatever an alert brings.
+
+Header, text, label/value fields, a last small line. What comes from an alert is shown literally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.ports import Message
+from service.providers.text import cut, slack_text
+
+HEADER_LIMIT = 150
+"""Characters of a header block."""
+TEXT_LIMIT = 3000
+"""Characters of a section's or a context's text."""
+FIELD_LIMIT = 2000
+"""Characters of one field, label and value together."""
+FIELDS_PER_SECTION = 10
+BLOCKS_LIMIT = 50
+"""Blocks of one message."""
+_LABEL_LIMIT = 200
+
+
+def blocks(message: Message) -> list[dict[str, Any]]:
+    """The blocks of a message; fields beyond Slack's limit make way for a line that says so."""
+    head = _header(message.title) + _section(message.text)
+    foot = _context(message.context)
+    room = BLOCKS_LIMIT - len(head) - len(foot) - 1
+    return head + _fields(message.fields, room) + foot
+
+
+def _header(title: str) -> list[dict[str, Any]]:
+    line = cut(" ".join(title.split()), HEADER_LIMIT)
+    if not line:
+        return []
+    return [{"type": "header", "text": {"type": "plain_text", "text": line, "emoji": False}}]
+
+
+def _section(text: str) -> list[dict[str, Any]]:
+    return [{"type": "section", "text": _mrkdwn(text, TEXT_LIMIT)}] if text.strip() else []
+
+
+def _context(text: str) -> list[dict[str, Any]]:
+    if not text.strip():
+        return []
+    return [{"type": "context", "elements": [_mrkdwn(text, TEXT_LIMIT)]}]
+
+
+def _fields(pairs: Sequence[tuple[str, str]], room: int) -> list[dict[str, Any]]:
+    shown = pairs[: room * FIELDS_PER_SECTION]
+    sections = [
+        {
+            "type": "section",
+            "fields": [_field(*pair) for pair in shown[at : at + FIELDS_PER_SECTION]],
+        }
+        for at in range(0, len(shown), FIELDS_PER_SECTION)
+    ]
+    left_out = len(pairs) - len(shown)
+    return sections + (_context(f"{left_out} more not shown") if left_out else [])
+
+
+def _field(label: str, value: str) -> dict[str, Any]:
+    name = slack_text(label, _LABEL_LIMIT)
+    shown = slack_text(value, FIELD_LIMIT - len(name) - len("**\n"))
+    return {"type": "mrkdwn", "text": f"*{name}*\n{shown}"}
+
+
+def _mrkdwn(text: str, limit: int) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": slack_text(text, limit)}

@@ -1,0 +1,102 @@
+"""Supabase: the compute size of a project's database, through the management API.
+
+There is no official Python client of that API, so this is httpx. The runbook's
+`supabase db resize` does not exist; a compute add-on does what it meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote as url_quote
+
+import httpx
+
+from service.domain.observation import ComputeState, ServiceHealth
+from service.providers.errors import Call, no_answer, reading
+from service.providers.http import ask, make_http_client, send
+from service.providers.waits import Timeouts
+
+ENDPOINT = "https://api.supabase.com"
+HOURS_A_MONTH = 730
+"""The vendor quotes compute by the hour; with 730 hours its prices a month come out (Large:
+0.1517 an hour, 111 a month)."""
+_COMPUTE = "compute_instance"
+
+
+class SupabaseCompute:
+    """The database under management, as `service.ports.DatabaseCompute`. Safe for threads."""
+
+    def __init__(self, *, token: str, base_url: str = ENDPOINT, timeouts: Timeouts | None = None):
+        self._token = token
+        self._http: httpx.Client = make_http_client(base_url, token=token, timeouts=timeouts)
+
+    def get(self, project: str) -> ComputeState:
+        """Size, status and prices now; two requests.
+
+        `variant` is empty where the vendor names no compute add-on.
+        """
+        call = self._call(f"read the status of project {project}")
+        found = ask(self._http, call, "GET", _path(project))
+        with reading(call):
+            status = str(found["status"])
+        call = self._call(f"read the compute size of project {project}")
+        addons = ask(self._http, call, "GET", _path(project, "billing/addons"))
+        with reading(call):
+            return ComputeState(project, _selected(addons), status, _prices(addons))
+
+    def resize(self, project: str, variant: str) -> None:
+        """Ask for another compute size; about two minutes of downtime follow.
+
+        The vendor documents no body for its answer, so none is read.
+        """
+        call = self._call(f"resize project {project} to {variant}", repeatable=False)
+        body = {"addon_type": _COMPUTE, "addon_variant": variant}
+        send(self._http, call, "PATCH", _path(project, "billing/addons"), body=body)
+
+    def health(self, project: str) -> Sequence[ServiceHealth]:
+        """Whether database and pooler answer."""
+        call = self._call(f"read the health of project {project}")
+        params = {"services": "db,pooler"}
+        found = ask(self._http, call, "GET", _path(project, "health"), params=params)
+        with reading(call):
+            services = tuple(_service(item) for item in found)
+        if not services:
+            raise no_answer(call, "the answer names no service")
+        return services
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def _call(self, operation: str, *, repeatable: bool = True) -> Call:
+        return Call("supabase", operation, repeatable, "SUPABASE_ACCESS_TOKEN", self._token)
+
+
+def _path(project: str, rest: str = "") -> str:
+    return f"/v1/projects/{url_quote(project, safe='')}" + (f"/{rest}" if rest else "")
+
+
+def _selected(addons: Mapping[str, Any]) -> str:
+    chosen = (one for one in addons["selected_addons"] if one["type"] == _COMPUTE)
+    return next((str(one["variant"]["id"]) for one in chosen), "")
+
+
+def _prices(addons: Mapping[str, Any]) -> dict[str, float]:
+    offers = [one for one in addons.get("available_addons", ()) if one["type"] == _COMPUTE]
+    return {
+        str(variant["id"]): _monthly(variant["price"])
+        for offer in offers
+        for variant in offer["variants"]
+    }
+
+
+def _monthly(price: Mapping[str, Any]) -> float:
+    amount = float(price["amount"])
+    return round(amount * HOURS_A_MONTH, 2) if price.get("interval") == "hourly" else amount
+
+
+def _service(item: Mapping[str, Any]) -> ServiceHealth:
+    status = str(item.get("status", ""))
+    healthy = status == "ACTIVE_HEALTHY" if status else bool(item.get("healthy"))
+    return ServiceHealth(str(item["name"]), healthy, str(item.get("error") or status))

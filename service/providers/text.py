@@ -1,0 +1,23 @@
+"""Cutting text to a vendor's limits, so that a long label never costs a whole message."""
+
+from __future__ import annotations
+
+import re
+
+_PART_OF_AN_ENTITY = re.compile(r"&[a-z]{0,3}$")
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, an ellipsis in place of the rest."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def slack_text(text: str, limit: int) -> str:
+    """`text` as Slack shows it literally (& < > escaped: no mention, no link), within `limit`.
+
+    A cut never leaves half of an escape behind.
+    """
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if len(escaped) <= limit:
+        return escaped
+    return _PART_OF_AN_ENTITY.sub("", escaped[: limit - 1]) + "…"

@@ -1,0 +1,64 @@
+"""How long a vendor is given, and how long a vendor asks us to wait.
+
+Every call ends within about ten seconds, because a worker's lease must outlast the longest of
+them (design.md, Rules of safety 3).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+_AN_EPOCH = 1_000_000_000
+"""A reset above this is a moment since the epoch (DigitalOcean), below it a number of seconds
+(Supabase)."""
+_RESETS = ("ratelimit-reset", "x-ratelimit-reset")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for one call: to connect, and to wait for the answer. Together they bound it."""
+
+    connect: float = 3.0
+    read: float = 7.0
+
+    @property
+    def total(self) -> float:
+        """The longest that one call may take."""
+        return self.connect + self.read
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds that the vendor asks for: Retry-After, else the reset of its rate limit.
+
+    Retry-After may be a number or an HTTP date; None where there is neither, or nonsense.
+    """
+    moment = time.time() if now is None else now
+    fields = {name.lower(): value for name, value in headers.items()}
+    asked = fields.get("retry-after")
+    if asked is not None:
+        seconds = _number(asked)
+        return seconds if seconds is not None else _until_date(asked, moment)
+    resets = (_number(fields[name]) for name in _RESETS if name in fields)
+    reset = next((value for value in resets if value is not None), None)
+    if reset is None or reset < _AN_EPOCH:
+        return reset
+    return max(0.0, reset - moment)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _until_date(text: str, now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None

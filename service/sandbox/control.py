@@ -1,0 +1,144 @@
+"""The person's side of the sandbox, `/_sandbox`: look, load, break, start again."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from service.sandbox.cloud import Cloud
+from service.sandbox.config import MAX_EXTRA_APPS
+from service.sandbox.faults import FaultError
+from service.sandbox.quizmentor import BUCKETS_MS, Load
+from service.sandbox.state_json import state_json
+from service.sandbox.wire import Json
+
+LONGEST_ACTION = 3600.0
+
+
+class ControlError(ValueError):
+    """Why a request of the control interface is not taken, in one sentence."""
+
+
+def control_blueprint(cloud: Cloud) -> Blueprint:
+    """The routes under `/_sandbox` for one cloud; bad input is a 422 with one sentence."""
+    control = Blueprint("control", __name__, url_prefix="/_sandbox")
+
+    @control.get("/state")
+    def state() -> Response:
+        with cloud.at_now() as now:
+            return jsonify(state_json(cloud, now))
+
+    @control.get("/calls")
+    def calls() -> Response:
+        with cloud.at_now():
+            return jsonify(list(cloud.recorder.calls))
+
+    @control.post("/load")
+    def load() -> Response:
+        with cloud.at_now():
+            cloud.load = changed_load(cloud.load, _json())
+            return jsonify(asdict(cloud.load))
+
+    @control.get("/faults")
+    def faults() -> Response:
+        with cloud.at_now():
+            return jsonify(cloud.faults.shown())
+
+    @control.post("/faults")
+    def add_fault() -> tuple[Response, int]:
+        with cloud.at_now():
+            return jsonify(cloud.faults.add(_json())), 201
+
+    @control.delete("/faults")
+    def clear_faults() -> Response:
+        with cloud.at_now():
+            cloud.faults.waiting.clear()
+            return jsonify([])
+
+    @control.post("/reset")
+    def reset() -> Response:
+        cloud.reset(reset_changes(_json(default={})))
+        return jsonify(asdict(cloud.config))
+
+    @control.errorhandler(ControlError)
+    @control.errorhandler(FaultError)
+    def refused(error: ValueError) -> tuple[Response, int]:
+        return jsonify({"error": str(error)}), 422
+
+    return control
+
+
+def changed_load(load: Load, body: Any) -> Load:
+    """The load with the given fields changed; a p95_ms of null follows from the load again."""
+    if not isinstance(body, dict):
+        raise ControlError('The load must be a JSON object such as {"rps": 360}.')
+    if unknown := sorted(set(body) - set(_LOAD_BOUNDS)):
+        raise ControlError(f"A load has no {unknown[0]!r}; it has {', '.join(_LOAD_BOUNDS)}.")
+    changes: Json = {name: _load_value(name, value) for name, value in body.items()}
+    return replace(load, **changes)
+
+
+_LOAD_BOUNDS = {
+    "rps": 1_000_000.0,
+    "memory_percent": 10_000.0,
+    "errors_per_s": 1_000_000.0,
+    "p95_ms": BUCKETS_MS[-1],
+    "db_connections": 1_000_000.0,
+}
+"""The largest value of each; memory may be more than the first droplet size has."""
+
+
+def _load_value(name: str, value: Any) -> float | int | None:
+    if name == "p95_ms" and value is None:
+        return None
+    if not _number(value) or not 0 <= value <= _LOAD_BOUNDS[name]:
+        raise ControlError(f"{name} must be a number from 0 to {_LOAD_BOUNDS[name]:g}.")
+    if name == "db_connections":
+        if value != int(value):
+            raise ControlError("db_connections must be a whole number.")
+        return int(value)
+    return float(value)
+
+
+def reset_changes(body: Any) -> Json:
+    """What a reset changes of the start-up configuration, checked."""
+    if not isinstance(body, dict):
+        raise ControlError("A reset takes a JSON object or nothing.")
+    return {name: _reset_value(name, value) for name, value in body.items()}
+
+
+def _reset_value(name: str, value: Any) -> float | bool:
+    if name == "action_seconds":
+        if not _number(value) or not 0 <= value <= LONGEST_ACTION:
+            raise ControlError(f"action_seconds must be from 0 to {LONGEST_ACTION:g}.")
+        return float(value)
+    if name == "rate_limits":
+        if not isinstance(value, bool):
+            raise ControlError("rate_limits must be true or false.")
+        return value
+    if name == "extra_apps":
+        if type(value) is not int or not 0 <= value <= MAX_EXTRA_APPS:
+            raise ControlError(f"extra_apps must be a whole number from 0 to {MAX_EXTRA_APPS}.")
+        return value
+    raise ControlError(f"A reset has no {name!r}; it has action_seconds, rate_limits, extra_apps.")
+
+
+def _number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _json(default: Any = None) -> Any:
+    """The body as JSON whatever its content type, as curl's -d sends a form."""
+    raw = request.get_data()
+    if not raw.strip() and default is not None:
+        return default
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise ControlError("The body must be JSON.") from None

@@ -1,0 +1,197 @@
+"""Trouble on order: what a test or a person wants the vendors to do wrong, and how often."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from service.sandbox.wire import Answer, Call, Json, one_of
+
+VENDORS = ("digitalocean", "supabase", "cloudflare", "pagerduty", "slack")
+DROPS = ("before", "after")
+LONGEST_LATENCY = 600.0
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
+_HEADER_TEXT = re.compile(r"[ -~]*")
+_FIELDS = frozenset(
+    {"vendor", "method", "path", "status", "headers", "body", "latency_s", "drop", "times"}
+)
+
+
+class FaultError(ValueError):
+    """Why a fault is not taken, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of trouble. `vendor`, `method` and the glob `path` of None or `*` match any.
+
+    With `status` the vendor answers that instead of acting. `drop` closes the connection without
+    an answer: before acting, or after. `latency_s` alone acts at once and answers late, so that a
+    client whose time is up finds the write done.
+    """
+
+    id: int
+    vendor: str | None = None
+    method: str | None = None
+    path: str = "*"
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    latency_s: float = 0.0
+    drop: str | None = None
+
+    def matches(self, call: Call) -> bool:
+        """Whether this trouble is meant for this call."""
+        return (
+            self.vendor in {None, call.vendor}
+            and self.method in {None, call.method}
+            and fnmatchcase(call.path, self.path)
+        )
+
+    @property
+    def answer(self) -> Answer | None:
+        """What is answered instead of acting, if anything."""
+        return None if self.status is None else Answer(self.status, self.body, self.headers)
+
+
+@dataclass(slots=True)
+class Faults:
+    """The trouble still to come, oldest first; the first that matches a call takes it."""
+
+    waiting: list[tuple[Fault, int]] = field(default_factory=list)
+    last_id: int = 0
+
+    def add(self, body: Any) -> Json:
+        """Take a fault from the control interface; FaultError if it makes no sense."""
+        fault, times = read_fault(body, self.last_id + 1)
+        self.last_id = fault.id
+        self.waiting.append((fault, times))
+        return fault_json(fault, times)
+
+    def take(self, call: Call) -> Fault | None:
+        """The trouble meant for this call, used up by one."""
+        for index, (fault, times) in enumerate(self.waiting):
+            if fault.matches(call):
+                self.waiting[index : index + 1] = [(fault, times - 1)] if times > 1 else []
+                return fault
+        return None
+
+    def shown(self) -> list[Json]:
+        """What is left, as the control interface lists it."""
+        return [fault_json(fault, times) for fault, times in self.waiting]
+
+
+def fault_json(fault: Fault, times: int) -> Json:
+    """A fault as the control interface shows it; `times` is how often it is still to come."""
+    return {
+        "id": fault.id,
+        "vendor": fault.vendor,
+        "method": fault.method,
+        "path": fault.path,
+        "status": fault.status,
+        "headers": fault.headers,
+        "body": fault.body,
+        "latency_s": fault.latency_s,
+        "drop": fault.drop,
+        "times": times,
+    }
+
+
+def read_fault(body: Any, fault_id: int) -> tuple[Fault, int]:
+    """A fault and how often it comes, from JSON; FaultError with one clear sentence otherwise."""
+    if not isinstance(body, dict):
+        raise FaultError("A fault must be a JSON object.")
+    if unknown := sorted(set(body) - _FIELDS):
+        raise FaultError(
+            f"A fault has no field {unknown[0]!r}; it has {', '.join(sorted(_FIELDS))}."
+        )
+    fault = Fault(
+        id=fault_id,
+        vendor=_vendor(body.get("vendor")),
+        method=_method(body.get("method")),
+        path=_path(body.get("path")),
+        status=_status(body.get("status")),
+        headers=_headers(body.get("headers")),
+        body=body.get("body"),
+        latency_s=_latency(body.get("latency_s")),
+        drop=_drop(body.get("drop")),
+    )
+    _refuse_contradictions(fault)
+    return fault, _times(body.get("times"))
+
+
+def _refuse_contradictions(fault: Fault) -> None:
+    if fault.status is None and fault.drop is None and not fault.latency_s:
+        raise FaultError("A fault needs status, drop or latency_s: this one would do nothing.")
+    if fault.status is not None and fault.drop is not None:
+        raise FaultError("A fault has status or drop, not both: a dropped call has no answer.")
+    if fault.status is None and (fault.headers or fault.body is not None):
+        raise FaultError("A fault with headers or body needs a status to send them with.")
+
+
+def _vendor(value: Any) -> str | None:
+    if value is None or value == "*":
+        return None
+    if not one_of(value, VENDORS):
+        raise FaultError(f"vendor must be one of {', '.join(VENDORS)}.")
+    return str(value)
+
+
+def _method(value: Any) -> str | None:
+    if value is None or value == "*":
+        return None
+    if not isinstance(value, str) or not value.isalpha():
+        raise FaultError("method must be an HTTP method such as POST.")
+    return value.upper()
+
+
+def _path(value: Any) -> str:
+    if value is None:
+        return "*"
+    if not isinstance(value, str) or not value:
+        raise FaultError("path must be a glob on the vendor's own path, such as /v2/apps/*.")
+    return value
+
+
+def _status(value: Any) -> int | None:
+    if value is None or (type(value) is int and 200 <= value <= 599):  # noqa: PLR2004 - HTTP's own
+        return value
+    raise FaultError("status must be an HTTP status from 200 to 599.")
+
+
+def _headers(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(_plain(v) for v in value.values()):
+        raise FaultError("headers must be an object of strings.")
+    if not all(
+        _HEADER_NAME.fullmatch(k) and _HEADER_TEXT.fullmatch(str(v)) for k, v in value.items()
+    ):
+        raise FaultError("headers must be plain ASCII, each on one line.")
+    return {name: str(text) for name, text in value.items()}
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _latency(value: Any) -> float:
+    number = 0.0 if value is None else value
+    if not _plain(number) or isinstance(number, str) or not 0 <= number <= LONGEST_LATENCY:
+        raise FaultError(f"latency_s must be from 0 to {LONGEST_LATENCY:g} seconds.")
+    return float(number)
+
+
+def _drop(value: Any) -> str | None:
+    if value is None or value in DROPS:
+        return value if value is None else str(value)
+    raise FaultError("drop must be before or after.")
+
+
+def _times(value: Any) -> int:
+    number = 1 if value is None else value
+    if type(number) is not int or number < 1:
+        raise FaultError("times must be a whole number from 1.")
+    return number

@@ -1,0 +1,196 @@
+"""PagerDuty's Events API v2: incidents by deduplication key, and change events."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from service.sandbox.clock import iso_millis
+from service.sandbox.wire import Answer, Call, Json, Route, as_object, one_of
+
+if TYPE_CHECKING:
+    from service.sandbox.cloud import Cloud
+
+Args = Mapping[str, str]
+
+LARGEST_EVENT = 512 * 1024
+LONGEST_KEY = 255
+LONGEST_SUMMARY = 1024
+"""The Events API's documented limits: bytes of an event, characters of key and summary."""
+
+_ACTIONS = ("trigger", "acknowledge", "resolve")
+_SEVERITIES = ("critical", "error", "warning", "info")
+_COPIED = ("source", "severity", "component", "group", "class", "custom_details", "timestamp")
+
+
+@dataclass(slots=True)
+class Incident:
+    """An open (or since resolved) incident; `count` is how many triggers it has had."""
+
+    routing_key: str
+    dedup_key: str
+    opened_at: float
+    event: Json
+    status: str = "triggered"
+    count: int = 1
+    changed_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Pager:
+    """What PagerDuty holds; identity is the routing key with the deduplication key."""
+
+    open: dict[tuple[str, str], Incident] = field(default_factory=dict)
+    resolved: list[Incident] = field(default_factory=list)
+    changes: list[Json] = field(default_factory=list)
+
+    def trigger(self, key: tuple[str, str], event: Json, now: float) -> None:
+        """Open an incident, or add to the one that is open under this key."""
+        if incident := self.open.get(key):
+            incident.count += 1
+            incident.event = event
+        else:
+            incident = self.open[key] = Incident(*key, opened_at=now, event=event)
+        incident.changed_at = now
+
+    def acknowledge(self, key: tuple[str, str], now: float) -> None:
+        """Mark an open incident as taken; without one the event is dropped."""
+        if incident := self.open.get(key):
+            incident.status, incident.changed_at = "acknowledged", now
+
+    def resolve(self, key: tuple[str, str], now: float) -> None:
+        """Close an open incident; without one the event is dropped."""
+        if incident := self.open.pop(key, None):
+            incident.status, incident.changed_at = "resolved", now
+            self.resolved.append(incident)
+
+
+def no_such_operation() -> Answer:
+    """What a path or method the vendor (or this sandbox) doesn't have is answered with."""
+    return Answer(404, {"status": "not found", "message": "Not Found"})
+
+
+def enqueue(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """POST /v2/enqueue."""
+    event = as_object(call.body)
+    if answer := _refused(call, _event_problems(event)):
+        return answer
+    key = (event["routing_key"], event.get("dedup_key") or uuid.uuid4().hex)
+    match event["event_action"]:
+        case "trigger":
+            cloud.pager.trigger(key, event, call.now)
+        case "acknowledge":
+            cloud.pager.acknowledge(key, call.now)
+        case _:
+            cloud.pager.resolve(key, call.now)
+    return Answer(202, {"status": "success", "message": "Event processed", "dedup_key": key[1]})
+
+
+def change(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """POST /v2/change/enqueue."""
+    event = as_object(call.body)
+    if answer := _refused(call, _change_problems(event)):
+        return answer
+    payload = event["payload"]
+    cloud.pager.changes.append(
+        {
+            "summary": payload["summary"],
+            "source": payload.get("source"),
+            "timestamp": payload.get("timestamp"),
+            "custom_details": payload.get("custom_details"),
+            "links": event.get("links") or [],
+            "at": iso_millis(call.now),
+        }
+    )
+    return Answer(202, {"status": "success", "message": "Change event processed"})
+
+
+def incident_json(incident: Incident) -> Json:
+    """An incident as `GET /_sandbox/state` shows it, with what its latest trigger said."""
+    payload = incident.event["payload"]
+    return {
+        "dedup_key": incident.dedup_key,
+        "status": incident.status,
+        "count": incident.count,
+        "summary": payload["summary"],
+        **{name: payload.get(name) for name in _COPIED},
+        "links": incident.event.get("links") or [],
+        "images": incident.event.get("images") or [],
+        "client": incident.event.get("client"),
+        "client_url": incident.event.get("client_url"),
+        "opened_at": iso_millis(incident.opened_at),
+        "changed_at": iso_millis(incident.changed_at),
+    }
+
+
+def _refused(call: Call, problems: list[str]) -> Answer | None:
+    if len(call.raw) > LARGEST_EVENT:
+        return _invalid(413, ["The event is larger than 512 KB"])
+    if not isinstance(call.body, dict):
+        return _invalid(400, ["Body is not a JSON object"])
+    return _invalid(400, problems) if problems else None
+
+
+def _invalid(status: int, problems: list[str]) -> Answer:
+    body = {"status": "invalid event", "message": "Event object is invalid", "errors": problems}
+    return Answer(status, body)
+
+
+def _event_problems(event: Json) -> list[str]:
+    problems = _blank(event, "routing_key")
+    action, key = event.get("event_action"), event.get("dedup_key")
+    if action not in _ACTIONS:
+        problems.append("'event_action' must be one of trigger, acknowledge or resolve")
+    if key is not None and (not isinstance(key, str) or len(key) > LONGEST_KEY):
+        problems.append(f"'dedup_key' must be a string of at most {LONGEST_KEY} characters")
+    if one_of(action, ("acknowledge", "resolve")) and not key:
+        problems.append("'dedup_key' is missing or blank")
+    if action == "trigger":
+        problems += _payload_problems(event.get("payload"))
+    return problems + _list_problems(event)
+
+
+def _payload_problems(payload: Any) -> list[str]:
+    if not isinstance(payload, dict):
+        return ["'payload' is missing or blank"]
+    problems = [*_blank(payload, "summary", "payload."), *_blank(payload, "source", "payload.")]
+    if payload.get("severity") not in _SEVERITIES:
+        problems.append("'payload.severity' must be one of critical, error, warning or info")
+    return problems + _summary_problems(payload)
+
+
+def _change_problems(event: Json) -> list[str]:
+    problems, payload = _blank(event, "routing_key"), event.get("payload")
+    if not isinstance(payload, dict):
+        return [*problems, "'payload' is missing or blank"]
+    problems += _blank(payload, "summary", "payload.") + _summary_problems(payload)
+    return problems + _list_problems(event)
+
+
+def _summary_problems(payload: Json) -> list[str]:
+    if len(str(payload.get("summary") or "")) > LONGEST_SUMMARY:
+        return [f"'payload.summary' must be at most {LONGEST_SUMMARY} characters"]
+    return []
+
+
+def _list_problems(event: Json) -> list[str]:
+    lists = {name: event.get(name) or [] for name in ("links", "images")}
+    problems = [f"'{name}' must be a list" for name, one in lists.items() if type(one) is not list]
+    links = lists["links"] if type(lists["links"]) is list else []
+    if any(not isinstance(link, dict) or not link.get("href") for link in links):
+        problems.append("each of 'links' needs an 'href'")
+    return problems
+
+
+def _blank(body: Json, name: str, prefix: str = "") -> list[str]:
+    value = body.get(name)
+    missing = not isinstance(value, str) or not value.strip()
+    return [f"'{prefix}{name}' is missing or blank"] if missing else []
+
+
+ROUTES = (
+    Route("POST", "/v2/enqueue", enqueue),
+    Route("POST", "/v2/change/enqueue", change),
+)

@@ -1,0 +1,259 @@
+"""Admission's transaction in SQL: alerts, episodes, decisions, claims and queued runs together.
+
+Statements are few and wide: a batch of many notifications costs about as many as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.admission.records import (
+    Changes,
+    Claimed,
+    EpisodeRecord,
+    IncidentRecord,
+    NewEpisode,
+    NewRun,
+)
+from service.domain.ask_json import dump_ask
+from service.domain.claims import BUSY_UNTIL, Cooldown
+from service.domain.planning import Ask
+from service.store import schema
+from service.store.bulk import BulkInsert, select_in
+from service.store.database import begin_writing, translated
+from service.store.encode import dump, load
+from service.store.incidents import count_open_members, read_incidents
+from service.store.rows import (
+    CheckEncoder,
+    decision_row,
+    delivery_row,
+    episode_row,
+    incident_row,
+    quarantine_rows,
+    touched_row,
+)
+
+Enqueue = Callable[[sa.Connection, NewRun], None]
+"""Puts a run on the worker's queue within the caller's transaction."""
+
+_CHUNK = 5_000
+"""Bound parameters in one statement; both databases allow at least six times as many."""
+
+
+class SqlJournal:
+    """The journal that admission writes to."""
+
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+        self._engine = engine
+        self._enqueue = enqueue
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """Begin; commit at the end, roll back on any exception."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            yield SqlTransaction(connection, self._enqueue)
+
+
+class SqlTransaction:
+    """One transaction of admission."""
+
+    def __init__(self, connection: sa.Connection, enqueue: Enqueue) -> None:
+        self._connection = connection
+        self._enqueue = enqueue
+
+    def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
+        """The newest episode of each alert that has one."""
+        found: dict[int, EpisodeRecord] = {}
+        rows = select_in(self._connection, _NEWEST, identities, "AND newest")
+        for identity, id_, open_, last_seen, resolved_at, verdicts in rows:
+            found[identity] = EpisodeRecord(
+                id=id_,
+                open=bool(open_),
+                last_seen=last_seen,
+                resolved_at=resolved_at,
+                verdicts={rule: tuple(last) for rule, last in load(verdicts).items()},
+            )
+        return found
+
+    def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
+        """The cooldowns on record."""
+        rows = self._connection.execute(_COOLDOWNS, {"keys": list(claims)})
+        return {row.key: Cooldown(*row) for row in rows}
+
+    def claim(self, key: str, now: float) -> Claimed:
+        """Take the claim if it is free at `now`.
+
+        The statement compares again, so that among any number of callers one wins; on PostgreSQL
+        it locks the row whether it wins or not.
+        """
+        return take_claim(self._connection, key, now)
+
+    def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
+        """The incidents on record, with their members."""
+        return read_incidents(self._connection, dedup_keys)
+
+    def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
+        """The dedup_keys of the incidents that each alert belongs to."""
+        members = schema.incident_members.c
+        found: dict[int, list[str]] = {}
+        for some in _chunks(identities):
+            query = sa.select(members.identity, members.dedup_key).where(members.identity.in_(some))
+            for identity, key in self._connection.execute(query):
+                found.setdefault(identity, []).append(key)
+        return found
+
+    def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
+        """How many alerts of each incident still fire."""
+        return count_open_members(self._connection, dedup_keys)
+
+    def write(self, changes: Changes) -> None:
+        """Everything but the runs; rows are ordered, so that two processes can't deadlock."""
+        write = self._connection.execute
+        if changes.deliveries:
+            _insert_deliveries(
+                self._connection, [delivery_row(*each) for each in changes.deliveries]
+            )
+        if poison := list(quarantine_rows(changes.deliveries)):
+            write(sa.insert(schema.quarantine), poison)
+        if changes.superseded:
+            write(_SUPERSEDE, [{"row": row} for row in sorted(changes.superseded)])
+        if changes.touched:
+            write(_TOUCH, [touched_row(changes.touched[row]) for row in sorted(changes.touched)])
+        if changes.episodes:
+            _insert_alerts(
+                self._connection, [episode_row(new) for new in _ordered(changes.episodes)]
+            )
+        if changes.decisions:
+            encode = CheckEncoder()
+            new = changes.decisions.values()
+            _insert_decisions(
+                self._connection,
+                [decision_row(decision, changes.rules_hash, encode) for decision in new],
+            )
+        if changes.repeats:
+            write(
+                _REPEAT,
+                [
+                    {"row": row, "more": changes.repeats[row][0], "at": changes.repeats[row][1]}
+                    for row in sorted(changes.repeats)
+                ],
+            )
+        self._write_incidents(changes.incidents.values())
+
+    def enqueue(self, runs: Collection[NewRun]) -> None:
+        """Insert the runs and put them on the worker's queue."""
+        for run in runs:
+            add_run(self._connection, run)
+            self._enqueue(self._connection, run)
+
+    def _write_incidents(self, incidents: Iterable[IncidentRecord]) -> None:
+        for incident in sorted(incidents, key=lambda each: each.dedup_key):
+            if not incident.added:
+                continue
+            if not incident.exists:
+                self._connection.execute(sa.insert(schema.incidents), incident_row(incident))
+            self._connection.execute(
+                _insert_ignoring(self._connection, schema.incident_members),
+                [
+                    {"dedup_key": incident.dedup_key, "identity": identity}
+                    for identity in sorted(incident.added)
+                ],
+            )
+
+
+_a = schema.alerts.c
+_insert_deliveries = BulkInsert(schema.deliveries)
+_insert_alerts = BulkInsert(schema.alerts)
+_insert_decisions = BulkInsert(schema.decisions)
+_NEWEST = "SELECT identity, id, open, last_seen, resolved_at, verdicts FROM alerts WHERE identity"
+_SUPERSEDE = sa.update(schema.alerts).where(_a.id == sa.bindparam("row")).values(newest=False)
+_TOUCH = (
+    sa.update(schema.alerts)
+    .where(_a.id == sa.bindparam("row"))
+    .values(
+        open=sa.bindparam("is_open"),
+        last_seen=sa.bindparam("seen_at"),
+        resolved_at=sa.bindparam("closed_at"),
+        verdicts=sa.bindparam("last_verdicts"),
+        times_seen=_a.times_seen + sa.bindparam("more"),
+    )
+)
+_d = schema.decisions.c
+_REPEAT = (
+    sa.update(schema.decisions)
+    .where(_d.id == sa.bindparam("row"))
+    .values(times=_d.times + sa.bindparam("more"), last_at=sa.bindparam("at"))
+)
+_c = schema.cooldowns.c
+_COOLDOWNS = sa.select(_c.key, _c.generation, _c.until, _c.run, _c.reason).where(
+    _c.key.in_(sa.bindparam("keys", expanding=True))
+)
+
+
+def take_claim(connection: sa.Connection, key: str, now: float) -> Claimed:
+    """Take a claim if it is free at `now`; the cooldown in force either way."""
+    table = schema.cooldowns
+    insert = (
+        sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    ).values(key=key, generation=1, until=BUSY_UNTIL, run=f"{key}.1", reason="")
+    following = _c.generation + 1
+    claim = insert.on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "generation": following,
+            "until": BUSY_UNTIL,
+            "run": sa.literal(f"{key}.") + sa.cast(following, sa.String),
+            "reason": "",
+        },
+        where=_c.until <= now,
+    ).returning(_c.key, _c.generation, _c.until, _c.run, _c.reason)
+    row = connection.execute(claim).one_or_none()
+    if row is not None:
+        return Claimed(won=True, cooldown=Cooldown(*row))
+    held = connection.execute(_COOLDOWNS, {"keys": [key]}).one()
+    return Claimed(won=False, cooldown=Cooldown(*held))
+
+
+def add_run(connection: sa.Connection, run: NewRun) -> None:
+    """Insert a queued run."""
+    ask = run.ask
+    connection.execute(
+        sa.insert(schema.runs),
+        {
+            "id": ask.run_id,
+            "claim": run.claim,
+            "action": ask.action.value,
+            "rule": ask.rule,
+            "target": ask.target.name if isinstance(ask, Ask) else None,
+            "direction": ask.direction.value if isinstance(ask, Ask) else "notify",
+            "resource": run.partition,
+            "status": "queued",
+            "reason": ask.summary,
+            "attempt": 0,
+            "ask": dump(dump_ask(ask)),
+            "replay": ask.replay,
+            "created_at": run.created_at,
+        },
+    )
+
+
+def _chunks(values: Collection[int]) -> Iterator[list[int]]:
+    rest = iter(values)
+    while some := list(islice(rest, _CHUNK)):
+        yield some
+
+
+def _ordered(episodes: Sequence[NewEpisode]) -> list[NewEpisode]:
+    return sorted(episodes, key=lambda new: new.identity)
+
+
+def _insert_ignoring(connection: sa.Connection, table: sa.Table) -> sa.Insert:
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()

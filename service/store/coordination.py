@@ -1,0 +1,169 @@
+"""Redis: the cooldown gate in front of SQL, and the locks beside it.
+
+Redis debounces, SQL decides. Whatever happens here - no answer, an empty or an old data set -
+costs speed and the second barrier, never a decision. After a failure Redis is left alone for a
+second, so that a storm does not wait for it request by request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from service.admission.records import GateReply
+from service.domain.claims import BUSY_UNTIL, Cooldown
+
+HOLD_MS = 15_000
+"""How long a free claim is held while SQL decides; if the process dies, it lasts that long."""
+BUSY_MS = 3_600_000
+"""How long a run under way is remembered here; SQL knows better should it take longer."""
+LOCK_MS = 60_000
+"""How long a target's lock lasts without being renewed."""
+_REST_AFTER_FAILURE_S = 1.0
+
+_log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
+
+
+class Coordination:
+    """The gate and the locks on one Redis; `client` None means that there is none."""
+
+    def __init__(
+        self, client: redis.Redis | None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._monotonic = monotonic
+        self._rest_until = 0.0
+        if client is not None:
+            self._ask = client.register_script(_lua("ask"))
+            self._give_back = client.register_script(_lua("give_back"))
+            self._lock = client.register_script(_lua("lock"))
+            self._unlock = client.register_script(_lua("unlock"))
+
+    def ask(self, claims: Collection[str], token: str) -> GateReply:
+        """Which claims rest, and a hold on the free ones; one round trip."""
+        keys = list(claims)
+        found = self._try(lambda: self._ask(keys=_cooldown_keys(keys), args=[token, HOLD_MS]))
+        if found is None:
+            return GateReply({}, available=False)
+        resting = {
+            key: value
+            for key, value in zip(keys, map(_text, found), strict=True)
+            if value and not value.startswith("hold:")
+        }
+        return GateReply(resting, available=True)
+
+    def settle(self, cooldowns: Collection[Cooldown], token: str, now: float) -> None:
+        """After the commit: remember what SQL decided, and give back what it left free."""
+
+        def send(client: redis.Redis) -> bool:
+            pipeline = client.pipeline(transaction=False)
+            free: list[str] = []
+            for cooldown in cooldowns:
+                rest_ms = BUSY_MS if cooldown.busy else int((cooldown.until - now) * 1000)
+                if rest_ms > 0:
+                    pipeline.set(_cooldown_key(cooldown.key), cooldown.run, px=rest_ms)
+                else:
+                    free.append(cooldown.key)
+            if free:
+                self._give_back(keys=_cooldown_keys(free), args=[token], client=pipeline)
+            pipeline.execute()
+            return True
+
+        self._try_with(send)
+
+    def give_back(self, claims: Collection[str], token: str) -> None:
+        """After a failed commit: let go of what `token` holds."""
+        if claims:
+            self._try(lambda: self._give_back(keys=_cooldown_keys(claims), args=[token]))
+
+    def rest(self, key: str, run: str, until: float, now: float) -> None:
+        """At the end of a run: how long its claim rests, unless a later run has it."""
+        if until >= BUSY_UNTIL:
+            return
+
+        def send(client: redis.Redis) -> bool:
+            if _text(client.get(_cooldown_key(key))) in {"", run}:
+                rest_ms = int((until - now) * 1000)
+                if rest_ms > 0:
+                    client.set(_cooldown_key(key), run, px=rest_ms)
+                else:
+                    client.delete(_cooldown_key(key))
+            return True
+
+        self._try_with(send)
+
+    def lock(self, resource: str, owner: str) -> str | None:
+        """Take or renew the lock of a vendor resource.
+
+        None when it is ours, or when Redis cannot say; otherwise who owns it.
+        """
+        held = _text(
+            self._try(lambda: self._lock(keys=[f"lock:{resource}"], args=[owner, LOCK_MS]))
+        )
+        return None if held in {"", owner} else held
+
+    def unlock(self, resource: str, owner: str) -> None:
+        """Give the lock back, if it is ours."""
+        self._try(lambda: self._unlock(keys=[f"lock:{resource}"], args=[owner]))
+
+    def ping(self) -> str | None:
+        """None when Redis answers; otherwise one sentence."""
+        if self._client is None:
+            return "REDIS_URL is not set: decisions are made on SQL alone"
+        try:
+            self._client.ping()
+        except redis.RedisError as error:
+            return f"Redis does not answer ({error}): decisions are made on SQL alone"
+        return None
+
+    def _try(self, call: Callable[[], _T]) -> _T | None:
+        return self._try_with(lambda _client: call())
+
+    def _try_with(self, call: Callable[[redis.Redis], _T]) -> _T | None:
+        if self._client is None or self._monotonic() < self._rest_until:
+            return None
+        try:
+            return call(self._client)
+        except redis.RedisError as error:
+            self._rest_until = self._monotonic() + _REST_AFTER_FAILURE_S
+            _log.warning("redis_unavailable", error=str(error), consequence="decided on SQL alone")
+            return None
+
+
+def connect(url: str, timeout_s: float) -> Coordination:
+    """Coordination on the Redis at `url`; none when `url` is empty."""
+    if not url:
+        return Coordination(None)
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Coordination(client)
+
+
+def _lua(name: str) -> str:
+    return files("service.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _cooldown_key(claim: str) -> str:
+    return f"cooldown:{claim}"
+
+
+def _cooldown_keys(claims: Collection[str]) -> list[str]:
+    return [_cooldown_key(claim) for claim in claims]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.decode() if isinstance(value, bytes) else str(value)

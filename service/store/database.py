@@ -1,0 +1,98 @@
+"""The one database: how it is opened, what its clock says, and what its errors mean.
+
+SQLite (a file, the embedded default) and PostgreSQL. On SQLite every transaction takes the write
+lock at its beginning and is on disk when it ends (WAL, synchronous=FULL); waiting for that lock
+is bounded by `busy_timeout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.domain.errors import StoreConflict, StoreUnavailable
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long a writer waits for SQLite's one write lock before the sender is asked to retry."""
+
+_RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
+"""PostgreSQL: serialization failure and deadlock; the same transaction may be made again."""
+
+
+def open_engine(url: str, *, pool_size: int = 5, busy_timeout_ms: int | None = None) -> sa.Engine:
+    """An engine for `url`: `sqlite:////path/file.db` or `postgresql://…`."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, pool_size, busy_timeout_ms or BUSY_TIMEOUT_MS)
+    return sa.create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        connect_args={"connect_timeout": 3, "options": "-c statement_timeout=30000"},
+    )
+
+
+def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.QueuePool,
+        pool_size=pool_size,
+        max_overflow=2 * pool_size,
+        connect_args={"check_same_thread": False, "timeout": busy_timeout_ms / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={busy_timeout_ms}",
+            "foreign_keys=ON",
+            "cache_size=-32768",
+            "wal_autocheckpoint=4000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def begin_writing(connection: sa.Connection) -> None:
+    """Take SQLite's write lock now, so that what is read next cannot change before the write."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise StoreConflict(_line(error)) from error
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in _RETRIED_SQLSTATES:
+            raise StoreConflict(_line(error)) from error
+        raise StoreUnavailable(f"the database cannot be used now ({_line(error)})") from error
+    except DBAPIError as error:
+        raise StoreUnavailable(f"the database refused ({_line(error)})") from error
+
+
+def _line(error: Exception) -> str:
+    text = str(getattr(error, "orig", None) or error)
+    return text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
+
+
+def database_now(dialect: str) -> sa.ColumnElement[float]:
+    """The database's own clock, in seconds since the epoch, as an SQL expression."""
+    if dialect == "sqlite":
+        return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Double)
+    return sa.literal_column("extract(epoch from clock_timestamp())::double precision", sa.Double)

@@ -1,0 +1,66 @@
+"""Values to and from the text columns: compact JSON, and alerts as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_json
+
+from service.domain.alert import Alert, AlertKind, AlertStatus
+
+
+def dump(value: object) -> str:
+    """Compact JSON text."""
+    return to_json(value).decode()
+
+
+def load(text: str | None) -> Any:
+    """What `dump` wrote; None for no text."""
+    return json.loads(text) if text else None
+
+
+def dump_alert(alert: Alert) -> str:
+    """The parts of an alert that have no column of their own."""
+    return dump(
+        {
+            "labels": alert.labels,
+            "annotations": alert.annotations,
+            "values": alert.values,
+            "starts_at": _moment(alert.starts_at),
+            "ends_at": _moment(alert.ends_at),
+            "generator_url": alert.generator_url,
+            "links": alert.links,
+            "notes": alert.notes,
+        }
+    )
+
+
+def load_alert(row: Mapping[str, Any]) -> Alert:
+    """The alert of a stored episode, as it came, with the status that the episode has now."""
+    body = load(row["body"])
+    return Alert(
+        source=row["source"],
+        fingerprint=row["fingerprint"],
+        status=AlertStatus.RESOLVED if row["resolved_at"] is not None else AlertStatus.FIRING,
+        name=row["name"],
+        kind=AlertKind(row["kind"]),
+        labels=body["labels"],
+        annotations=body["annotations"],
+        values=body["values"],
+        starts_at=_parsed(body["starts_at"]),
+        ends_at=_parsed(body["ends_at"]),
+        generator_url=body["generator_url"],
+        links=body["links"],
+        notes=tuple(body["notes"]),
+    )
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
+
+
+def _parsed(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,107 @@
+"""Incidents: groups of alerts as the pager knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from service.admission.records import IncidentRecord
+from service.ports import MessageRef
+from service.ports.runs import IncidentState
+from service.store import schema
+from service.store.database import begin_writing, translated
+from service.store.encode import dump, load, load_alert
+
+_SHOWN = 20
+"""Alerts of an incident that are read for a page; the rest is a count."""
+
+_a = schema.alerts.c
+_i = schema.incidents.c
+_m = schema.incident_members.c
+
+
+class IncidentStore:
+    """Reads and marks incidents for the worker."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def state(self, dedup_key: str) -> IncidentState | None:
+        """The incident now; None when there is none on record."""
+        with translated(), self._engine.connect() as connection:
+            incident = read_incidents(connection, [dedup_key]).get(dedup_key)
+            if incident is None:
+                return None
+            firing = count_open_members(connection, [dedup_key]).get(dedup_key, 0)
+            rows = connection.execute(_members_first_open(dedup_key)).mappings().all()
+            message = connection.execute(
+                sa.select(_i.message).where(_i.dedup_key == dedup_key)
+            ).scalar_one()
+        ref = load(message)
+        resolved = [row["resolved_at"] for row in rows if row["resolved_at"] is not None]
+        return IncidentState(
+            incident=incident,
+            firing=firing,
+            alerts=tuple(load_alert({**row}) for row in rows if row["open"] or not firing),
+            resolved_at=None if firing else max(resolved, default=None),
+            message=MessageRef(**ref) if ref else None,
+        )
+
+    def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:
+        """Keep whether the pager has it open, and where Slack's message about it is."""
+        values: dict[str, object] = {"paged": paged}
+        if message is not None:
+            values["message"] = dump({"channel": message.channel, "ts": message.ts})
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(
+                sa.update(schema.incidents).where(_i.dedup_key == dedup_key).values(**values)
+            )
+
+
+def read_incidents(
+    connection: sa.Connection, dedup_keys: Collection[str]
+) -> dict[str, IncidentRecord]:
+    """The incidents on record, with their members."""
+    found: dict[str, IncidentRecord] = {}
+    for row in connection.execute(
+        sa.select(schema.incidents).where(_i.dedup_key.in_(list(dedup_keys)))
+    ).mappings():
+        found[row["dedup_key"]] = IncidentRecord(
+            dedup_key=row["dedup_key"],
+            rule=row["rule"],
+            severity=row["severity"],
+            source=row["source"],
+            receiver=row["receiver"],
+            group_labels=load(row["group_labels"]),
+            paged=row["paged"],
+            exists=True,
+        )
+    for key, identity in connection.execute(
+        sa.select(_m.dedup_key, _m.identity).where(_m.dedup_key.in_(list(found)))
+    ):
+        found[key].members.add(identity)
+    return found
+
+
+def count_open_members(connection: sa.Connection, dedup_keys: Collection[str]) -> dict[str, int]:
+    """How many alerts of each incident still fire."""
+    query = (
+        sa.select(_m.dedup_key, sa.func.count())
+        .join(schema.alerts, _a.identity == _m.identity)
+        .where(_m.dedup_key.in_(list(dedup_keys)), _a.newest, _a.open)
+        .group_by(_m.dedup_key)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _members_first_open(dedup_key: str) -> sa.Select[tuple[object, ...]]:
+    """The newest episodes of an incident's alerts: what fires first, then what resolved last."""
+    return (
+        sa.select(schema.alerts)
+        .join(schema.incident_members, _m.identity == _a.identity)
+        .where(_m.dedup_key == dedup_key, _a.newest)
+        .order_by(_a.open.desc(), _a.resolved_at.desc(), _a.id)
+        .limit(_SHOWN)
+    )

@@ -1,0 +1,126 @@
+"""Stored rows as the plain values that the read API, the console and the command line show.
+
+Times become ISO 8601 in UTC here, once, so that all of them tell the same.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import RowMapping as Row
+
+from service.store.encode import load
+
+
+def moment(at: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601 in UTC."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+
+
+def alert_item(row: Row) -> dict[str, Any]:
+    """One episode of an alert."""
+    return {
+        "id": row["id"],
+        "source": row["source"],
+        "fingerprint": row["fingerprint"],
+        "name": row["name"],
+        "kind": row["kind"],
+        "status": "firing" if row["open"] else "resolved",
+        **load(row["body"]),
+        "first_seen": moment(row["first_seen"]),
+        "last_seen": moment(row["last_seen"]),
+        "resolved_at": moment(row["resolved_at"]),
+        "times_seen": row["times_seen"],
+        "newest": bool(row["newest"]),
+        "notification": row["delivery"],
+    }
+
+
+def delivery_item(row: Row) -> dict[str, Any]:
+    """One notification."""
+    return {
+        "id": row["id"],
+        "source": row["source"],
+        "format": row["format"],
+        "receiver": row["receiver"],
+        "group_key": row["group_key"],
+        "group_labels": load(row["group_labels"]),
+        "received_at": moment(row["received_at"]),
+        "alerts": row["alerts"],
+        "truncated": row["truncated"],
+        "notes": load(row["notes"]) or [],
+        "replay": bool(row["replay"]),
+    }
+
+
+def decision_item(row: Row) -> dict[str, Any]:
+    """One verdict, with every guard that was consulted."""
+    return {
+        "id": row["id"],
+        "alert": row["alert"],
+        "notification": row["delivery"],
+        "stage": row["stage"],
+        "verdict": row["verdict"],
+        "rule": row["rule"],
+        "action": row["action"],
+        "target": row["target"],
+        "direction": row["direction"],
+        "guard": row["guard"],
+        "reason": row["reason"],
+        "checks": load(row["checks"]),
+        "until": moment(row["until"]),
+        "run": row["run"],
+        "rules_hash": row["rules_hash"],
+        "decided_at": moment(row["decided_at"]),
+        "last_at": moment(row["last_at"]),
+        "times": row["times"],
+    }
+
+
+def run_item(row: Row) -> dict[str, Any]:
+    """One run, without its steps."""
+    return {
+        "id": row["id"],
+        "claim": row["claim"],
+        "action": row["action"],
+        "rule": row["rule"],
+        "target": row["target"],
+        "direction": row["direction"],
+        "resource": row["resource"],
+        "status": row["status"],
+        "reason": row["reason"],
+        "attempt": row["attempt"],
+        "alerts": load(row["ask"]).get("alerts", []),
+        "plan": load(row["plan"]),
+        "replay": bool(row["replay"]),
+        "created_at": moment(row["created_at"]),
+        "started_at": moment(row["started_at"]),
+        "ended_at": moment(row["ended_at"]),
+    }
+
+
+def step_item(row: Row) -> dict[str, Any]:
+    """One step of a run, with its times."""
+    return {
+        "position": row["position"],
+        "name": row["name"],
+        "attempt": row["attempt"],
+        "status": row["status"],
+        "started_at": moment(row["started_at"]),
+        "ended_at": moment(row["ended_at"]),
+        "detail": row["detail"],
+    }
+
+
+def quarantine_item(row: Row) -> dict[str, Any]:
+    """One alert that could not be understood, as it came."""
+    return {
+        "id": row["id"],
+        "notification": row["delivery"],
+        "index": row["position"],
+        "reason": row["reason"],
+        "raw": row["raw"],
+    }

@@ -1,0 +1,80 @@
+"""Workers' signs of life, kept in SQL and measured by the database's own clock.
+
+A worker is alive while its lease runs. Retiring a dead one is a compare-and-set, so that one of
+many survivors does it; a worker that finds itself retired has lost its runs to another and ends.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from service.store import schema
+from service.store.database import begin_writing, database_now, translated
+
+_w = schema.workers.c
+
+
+class LeaseStore:
+    """The table of workers; `lease_s` is how long one sign of life lasts, in seconds."""
+
+    def __init__(self, engine: sa.Engine, lease_s: float) -> None:
+        self._engine = engine
+        self._lease_s = lease_s
+        self._now = database_now(engine.dialect.name)
+
+    def register(self, executor: str, host: str, pid: int) -> None:
+        """A process start; `executor` is never used again."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(
+                sa.insert(schema.workers).values(
+                    executor=executor,
+                    host=host,
+                    pid=pid,
+                    started_at=self._now,
+                    lease_until=self._now + self._lease_s,
+                )
+            )
+
+    def renew(self, executor: str) -> bool:
+        """Show life; False when this worker has been retired and must end."""
+        return self._update(
+            sa.update(schema.workers)
+            .where(_w.executor == executor, _w.retired_at.is_(None))
+            .values(lease_until=self._now + self._lease_s)
+        )
+
+    def retire(self, executor: str) -> None:
+        """A clean end: no one has to wait for the lease."""
+        self._update(
+            sa.update(schema.workers)
+            .where(_w.executor == executor, _w.retired_at.is_(None))
+            .values(retired_at=self._now)
+        )
+
+    def retire_dead(self) -> list[str]:
+        """Retire every worker whose lease is over; the ones that this call retired."""
+        statement = (
+            sa.update(schema.workers)
+            .where(_w.retired_at.is_(None), _w.lease_until < self._now)
+            .values(retired_at=self._now)
+            .returning(_w.executor)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            return list(connection.execute(statement).scalars())
+
+    def live(self) -> list[str]:
+        """The workers whose lease runs."""
+        query = sa.select(_w.executor).where(_w.retired_at.is_(None), _w.lease_until >= self._now)
+        with translated(), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def forget_old(self, keep_s: float) -> None:
+        """Delete workers retired more than `keep_s` seconds ago."""
+        self._update(sa.delete(schema.workers).where(_w.retired_at < self._now - keep_s))
+
+    def _update(self, statement: sa.Update | sa.Delete) -> bool:
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            return bool(connection.execute(statement).rowcount)

@@ -1,0 +1,254 @@
+"""What is stored, for people: pages of alerts, decisions and runs, and one of each in full.
+
+Every filter that stands alone is answered from an index (`service.store.schema`), so a page
+stays quick with a million alerts stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.domain.errors import StoreUnavailable
+from service.store import schema
+from service.store.database import begin_writing, database_now, translated
+from service.store.items import (
+    alert_item,
+    decision_item,
+    delivery_item,
+    quarantine_item,
+    run_item,
+    step_item,
+)
+from service.store.pages import DEFAULT_LIMIT, Page, UnknownCursor, id_at, read_page
+
+_ID_SLACK_S = 600.0
+"""An alert's id is made moments after its `first_seen`, at most the tries of one transaction
+later (20 of 5 s). Ids in order of time thus bound a search by time, without an index of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts; None is no condition. Times are seconds since the epoch, of `first_seen`."""
+
+    name: str | None = None
+    source: str | None = None
+    firing: bool | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFilter:
+    """Which decisions; None is no condition."""
+
+    verdict: str | None = None
+    rule: str | None = None
+    target: str | None = None
+    alert: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs; None is no condition."""
+
+    status: str | None = None
+    target: str | None = None
+    action: str | None = None
+
+
+_a, _d, _r = schema.alerts.c, schema.decisions.c, schema.runs.c
+_n, _q, _s = schema.deliveries.c, schema.quarantine.c, schema.run_steps.c
+_w = schema.workers.c
+
+
+class Queries:
+    """Reads the journal. Every method raises StoreUnavailable when the database cannot be used."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def alerts(
+        self, wanted: AlertFilter, limit: int = DEFAULT_LIMIT, after: str | None = None
+    ) -> Page:
+        """Alerts (episodes), newest first; `after` is the cursor of the page before."""
+        query = _following(sa.select(schema.alerts).where(*_alert_terms(wanted)), _a.id, after)
+        with self._reading() as connection:
+            return read_page(connection, query, limit, alert_item)
+
+    def alert(self, alert_id: str) -> dict[str, Any] | None:
+        """One alert."""
+        with self._reading() as connection:
+            row = _one(connection, sa.select(schema.alerts).where(_a.id == alert_id))
+        return alert_item(row) if row is not None else None
+
+    def explain(self, alert_id: str) -> dict[str, Any] | None:
+        """Everything stored about one alert: notifications, decisions, runs with their steps."""
+        with self._reading() as connection:
+            row = _one(connection, sa.select(schema.alerts).where(_a.id == alert_id))
+            if row is None:
+                return None
+            decisions = _decisions(connection, _d.alert == alert_id)
+            told = {row["delivery"], *(each["notification"] for each in decisions)}
+            runs = {each["run"] for each in decisions if each["run"]}
+            return {
+                "alert": alert_item(row),
+                "notifications": _deliveries(connection, told),
+                "decisions": decisions,
+                "runs": _runs(connection, runs),
+            }
+
+    def decisions(
+        self, wanted: DecisionFilter, limit: int = DEFAULT_LIMIT, after: str | None = None
+    ) -> Page:
+        """Decisions, newest first."""
+        query = sa.select(schema.decisions).where(*_decision_terms(wanted))
+        with self._reading() as connection:
+            return read_page(connection, _following(query, _d.id, after), limit, decision_item)
+
+    def runs(self, wanted: RunFilter, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page:
+        """Runs, newest first.
+
+        Raises:
+            UnknownCursor: there is no run `after`.
+        """
+        query = sa.select(schema.runs).order_by(_r.created_at.desc(), _r.id.desc())
+        for column, value in (
+            (_r.status, wanted.status),
+            (_r.target, wanted.target),
+            (_r.action, wanted.action),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        with self._reading() as connection:
+            if after is not None:
+                query = query.where(_before_run(connection, after))
+            return read_page(connection, query, limit, run_item)
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """One run with its steps, and the decisions that began and held it."""
+        with self._reading() as connection:
+            found = _runs(connection, [run_id])
+            if not found:
+                return None
+            return {**found[0], "decisions": _decisions(connection, _d.run == run_id)}
+
+    def quarantine(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page:
+        """Alerts that could not be understood, newest notification first."""
+        query = _following(sa.select(schema.quarantine), _q.id, after)
+        with self._reading() as connection:
+            return read_page(connection, query, limit, quarantine_item)
+
+    def live_workers(self) -> int:
+        """How many workers have a lease that is not over, by the database's clock."""
+        now = database_now(self._engine.dialect.name)
+        query = (
+            sa.select(sa.func.count())
+            .select_from(schema.workers)
+            .where(_w.retired_at.is_(None), _w.lease_until > now)
+        )
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def ping(self) -> None:
+        """Return when alerts can be kept: the tables are there and may be written.
+
+        Raises:
+            StoreUnavailable: they can't, with the reason.
+        """
+        with self._reading() as connection:
+            begin_writing(connection)
+            connection.execute(sa.select(_n.id).limit(1))
+            if (
+                connection.dialect.name == "postgresql"
+                and connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
+            ):
+                raise StoreUnavailable("the database is a standby and takes no writes")
+            connection.rollback()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with translated(), self._engine.connect() as connection:
+            yield connection
+
+
+def _alert_terms(wanted: AlertFilter) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.name is not None:
+        yield _a.name == wanted.name
+    if wanted.source is not None:
+        yield _a.source == wanted.source
+    if wanted.firing is not None:
+        yield _a.open if wanted.firing else sa.not_(_a.open)
+    if wanted.since is not None:
+        yield _a.first_seen >= wanted.since
+        yield _a.id >= id_at("a", wanted.since - _ID_SLACK_S)
+    if wanted.until is not None:
+        yield _a.first_seen < wanted.until
+        yield _a.id < id_at("a", wanted.until + _ID_SLACK_S)
+
+
+def _decision_terms(wanted: DecisionFilter) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.alert is not None:
+        yield _d.alert == wanted.alert
+    if wanted.run is not None:
+        yield _d.run == wanted.run
+        yield _d.run.is_not(None)
+    rare = wanted.verdict is not None and wanted.verdict != "hold"
+    if wanted.verdict is not None:
+        yield _d.verdict == wanted.verdict
+    if rare:
+        yield schema.NOT_HELD
+    for column, value in ((_d.rule, wanted.rule), (_d.target, wanted.target)):
+        if value is not None:
+            # Acts and rejections are few among a storm's holds: without `|| ''` the database
+            # might walk through all that a rule held instead.
+            yield (column + "" if rare else column) == value
+
+
+def _following(query: sa.Select[Any], key: sa.Column[str], after: str | None) -> sa.Select[Any]:
+    if after is not None:
+        query = query.where(key < after)
+    return query.order_by(key.desc())
+
+
+def _before_run(connection: sa.Connection, after: str) -> sa.ColumnElement[bool]:
+    created_at = connection.execute(
+        sa.select(_r.created_at).where(_r.id == after)
+    ).scalar_one_or_none()
+    if created_at is None:
+        raise UnknownCursor(after)
+    return sa.tuple_(_r.created_at, _r.id) < sa.tuple_(sa.literal(created_at), sa.literal(after))
+
+
+def _one(connection: sa.Connection, query: sa.Select[Any]) -> sa.RowMapping | None:
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _decisions(connection: sa.Connection, term: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+    rows = connection.execute(sa.select(schema.decisions).where(term).order_by(_d.id)).mappings()
+    return [decision_item(row) for row in rows]
+
+
+def _deliveries(connection: sa.Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
+    query = sa.select(schema.deliveries).where(_n.id.in_(sorted(ids))).order_by(_n.id)
+    return [delivery_item(row) for row in connection.execute(query).mappings()]
+
+
+def _runs(connection: sa.Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
+    wanted = sorted(ids)
+    rows = connection.execute(
+        sa.select(schema.runs).where(_r.id.in_(wanted)).order_by(_r.created_at, _r.id)
+    ).mappings()
+    found = {row["id"]: {**run_item(row), "steps": []} for row in rows}
+    steps = connection.execute(
+        sa.select(schema.run_steps).where(_s.run.in_(wanted)).order_by(_s.run, _s.position)
+    ).mappings()
+    for row in steps:
+        if row["run"] in found:
+            found[row["run"]]["steps"].append(step_item(row))
+    return list(found.values())

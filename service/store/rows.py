@@ -1,0 +1,133 @@
+"""Rows of the journal, from the records that admission collects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from service.admission.records import (
+    Delivery,
+    EpisodeRecord,
+    IncidentRecord,
+    NewDecision,
+    NewEpisode,
+)
+from service.domain.decision import Check
+from service.store.encode import dump, dump_alert
+
+
+class CheckEncoder:
+    """Encodes checks; in a storm most decisions share theirs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Check, ...], str] = {}
+
+    def __call__(self, checks: tuple[Check, ...]) -> str:
+        """The checks as JSON text, encoded once."""
+        text = self._known.get(checks)
+        if text is None:
+            text = self._known[checks] = dump([check.to_json() for check in checks])
+        return text
+
+
+def delivery_row(delivery_id: str, delivery: Delivery) -> dict[str, Any]:
+    """A notification."""
+    notification = delivery.notification
+    return {
+        "id": delivery_id,
+        "source": notification.source,
+        "format": notification.format.value,
+        "receiver": notification.receiver,
+        "group_key": notification.group_key,
+        "group_labels": dump(notification.group_labels),
+        "received_at": delivery.received_at,
+        "alerts": len(notification.alerts),
+        "truncated": notification.truncated,
+        "notes": dump(notification.notes) if notification.notes else None,
+        "replay": delivery.replay,
+    }
+
+
+def quarantine_rows(deliveries: Iterable[tuple[str, Delivery]]) -> Iterator[dict[str, Any]]:
+    """The alerts of a batch that could not be understood."""
+    for delivery_id, delivery in deliveries:
+        for each in delivery.notification.quarantined:
+            yield {
+                "id": f"{delivery_id}.{each.index}",
+                "delivery": delivery_id,
+                "position": each.index,
+                "reason": each.reason,
+                "raw": each.raw,
+            }
+
+
+def episode_row(new: NewEpisode) -> dict[str, Any]:
+    """An episode that begins."""
+    alert, record = new.alert, new.record
+    return {
+        "id": record.id,
+        "identity": new.identity,
+        "newest": record.newest,
+        "open": record.open,
+        "source": alert.source,
+        "fingerprint": alert.fingerprint,
+        "name": alert.name,
+        "kind": alert.kind.value,
+        "body": dump_alert(alert),
+        "first_seen": new.first_seen,
+        "last_seen": record.last_seen,
+        "resolved_at": record.resolved_at,
+        "times_seen": record.seen,
+        "delivery": new.delivery,
+        "verdicts": dump(record.verdicts),
+    }
+
+
+def touched_row(record: EpisodeRecord) -> dict[str, Any]:
+    """What a batch changed of an episode on record."""
+    return {
+        "row": record.id,
+        "is_open": record.open,
+        "seen_at": record.last_seen,
+        "closed_at": record.resolved_at,
+        "last_verdicts": dump(record.verdicts),
+        "more": record.seen,
+    }
+
+
+def decision_row(new: NewDecision, rules_hash: str, encode: CheckEncoder) -> dict[str, Any]:
+    """A verdict."""
+    decision = new.decision
+    return {
+        "id": new.id,
+        "alert": new.alert,
+        "delivery": new.delivery,
+        "stage": decision.stage.value,
+        "verdict": decision.verdict.value,
+        "rule": decision.rule,
+        "action": decision.action.value,
+        "target": decision.target,
+        "direction": decision.direction.value if decision.direction else None,
+        "guard": decision.guard,
+        "reason": decision.reason,
+        "checks": encode(decision.checks),
+        "until": decision.until,
+        "run": decision.run,
+        "rules_hash": rules_hash,
+        "decided_at": new.decided_at,
+        "last_at": new.last_at,
+        "times": new.times,
+    }
+
+
+def incident_row(incident: IncidentRecord) -> dict[str, Any]:
+    """An incident that the pager does not know yet."""
+    return {
+        "dedup_key": incident.dedup_key,
+        "rule": incident.rule,
+        "severity": incident.severity,
+        "source": incident.source,
+        "receiver": incident.receiver,
+        "group_labels": dump(incident.group_labels),
+        "paged": False,
+    }

@@ -1,0 +1,242 @@
+"""Runs as the worker keeps them: the fencing token, intents, steps, outcomes and cooldowns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.admission.records import NewDecision, NewRun
+from service.domain.alert import Alert
+from service.domain.ask_json import load_ask
+from service.domain.planning import Plan
+from service.ports import MessageRef
+from service.ports.runs import Intent, Outcome, StoredRun
+from service.store import schema
+from service.store.admissions import Enqueue, add_run, take_claim
+from service.store.database import begin_writing, translated
+from service.store.encode import dump, load, load_alert
+from service.store.rows import CheckEncoder, decision_row
+
+_r = schema.runs.c
+
+
+class RunStore:
+    """What the worker writes of its runs."""
+
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+        self._engine = engine
+        self._enqueue = enqueue
+
+    def begin(self, run_id: str, now: float) -> int:
+        """A new execution of the run: raises the fencing token and returns it.
+
+        A run that tells the pager gives its claim back here, before it reads what to tell: alerts
+        that come later start a run of their own.
+        """
+        statement = (
+            sa.update(schema.runs)
+            .where(_r.id == run_id)
+            .values(
+                attempt=_r.attempt + 1,
+                status=sa.case((_r.ended_at.is_(None), "running"), else_=_r.status),
+                started_at=sa.func.coalesce(_r.started_at, now),
+            )
+            .returning(_r.attempt)
+        )
+        release = (
+            sa.update(schema.cooldowns)
+            .where(schema.cooldowns.c.run == run_id, schema.cooldowns.c.until > now)
+            .where(sa.exists().where(_r.id == run_id, _r.action == "page_oncall"))
+            .values(until=now)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(release)
+            return int(connection.execute(statement).scalar_one())
+
+    def attempt(self, run_id: str) -> int:
+        """The fencing token in force."""
+        with translated(), self._engine.connect() as connection:
+            query = sa.select(_r.attempt).where(_r.id == run_id)
+            return int(connection.execute(query).scalar_one())
+
+    def intend(self, run_id: str, name: str, now: float) -> Intent:
+        """Record an intention to write, once; tells whether it was there before."""
+        table = schema.intents
+        values = {"run": run_id, "name": name, "recorded_at": now}
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            query = sa.select(table.c.recorded_at).where(
+                table.c.run == run_id, table.c.name == name
+            )
+            recorded = connection.execute(query).scalar_one_or_none()
+            if recorded is not None:
+                return Intent(name, recorded, repeated=True)
+            connection.execute(sa.insert(table), values)
+        return Intent(name, now, repeated=False)
+
+    def wrote(self, run_id: str) -> bool:
+        """Whether any write may have gone out: an intention was recorded."""
+        query = sa.select(schema.intents.c.run).where(schema.intents.c.run == run_id).limit(1)
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
+        """Show a step as under way; a repeat of it starts over."""
+        table = schema.run_steps
+        values = {
+            "name": name,
+            "attempt": attempt,
+            "status": "running",
+            "started_at": now,
+            "ended_at": None,
+            "detail": "{}",
+        }
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+            insert = dialect.insert(table).values(run=run_id, position=position, **values)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["run", "position"], set_=values)
+            )
+
+    def step_ended(
+        self, run_id: str, position: int, status: str, detail: Mapping[str, Any], now: float
+    ) -> None:
+        """Show how a step ended: done or failed."""
+        table = schema.run_steps
+        statement = (
+            sa.update(table)
+            .where(table.c.run == run_id, table.c.position == position)
+            .values(status=status, ended_at=now, detail=dump(detail))
+        )
+        self._write(statement)
+
+    def set_plan(self, run_id: str, plan: Plan) -> None:
+        """Keep the plan for people and for the reconciler."""
+        self._write(sa.update(schema.runs).where(_r.id == run_id).values(plan=dump(plan.to_json())))
+
+    def set_message(self, run_id: str, ref: MessageRef) -> None:
+        """Keep where the run's Slack message is."""
+        text = dump({"channel": ref.channel, "ts": ref.ts})
+        self._write(sa.update(schema.runs).where(_r.id == run_id).values(message=text))
+
+    def conclude(
+        self,
+        run_id: str,
+        outcome: Outcome,
+        now: float,
+        decision: NewDecision | None = None,
+        rules_hash: str = "",
+        again: NewRun | None = None,
+    ) -> bool:
+        """End a run, once: its outcome, its claim's rest and the worker's decision together.
+
+        `again` starts another run on the same claim instead of letting it rest. False when the
+        run had ended before; then nothing is changed.
+        """
+        end = (
+            sa.update(schema.runs)
+            .where(_r.id == run_id, _r.ended_at.is_(None))
+            .values(status=outcome.status, reason=outcome.reason, ended_at=now)
+        )
+        cooldowns = schema.cooldowns.c
+        rest = (
+            sa.update(schema.cooldowns)
+            .where(cooldowns.run == run_id)
+            .where(cooldowns.until > now)
+            .values(until=outcome.rests_until, reason=outcome.reason)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(end).rowcount == 0:
+                return False
+            connection.execute(rest)
+            if decision is not None:
+                row = decision_row(decision, rules_hash, CheckEncoder())
+                connection.execute(sa.insert(schema.decisions), row)
+            if again is not None:
+                self._start_again(connection, again, now)
+        return True
+
+    def _start_again(self, connection: sa.Connection, again: NewRun, now: float) -> None:
+        connection.execute(
+            sa.update(schema.cooldowns)
+            .where(
+                schema.cooldowns.c.key == again.claim, schema.cooldowns.c.run == again.ask.run_id
+            )
+            .values(until=now)
+        )
+        claimed = take_claim(connection, again.claim, now)
+        if claimed.won:
+            run = replace(again, ask=replace(again.ask, run_id=claimed.cooldown.run))
+            add_run(connection, run)
+            self._enqueue(connection, run)
+
+    def alerts(self, ids: Sequence[str]) -> list[tuple[Alert, bool]]:
+        """The alerts of episodes, each with whether its episode is still open, oldest first."""
+        table = schema.alerts
+        query = sa.select(table).where(table.c.id.in_(list(ids)[:1000])).order_by(table.c.id)
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [(load_alert(dict(row)), bool(row["open"])) for row in rows]
+
+    def any_open(self, ids: Sequence[str]) -> bool:
+        """Whether any of these episodes still fires."""
+        table = schema.alerts.c
+        query = sa.select(table.id).where(table.id.in_(list(ids)[:1000]), table.open).limit(1)
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def unfinished(self, limit: int = 500) -> list[str]:
+        """Runs that have no outcome yet, oldest first."""
+        query = sa.select(_r.id).where(_r.ended_at.is_(None)).order_by(_r.id).limit(limit)
+        with translated(), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def get(self, run_id: str) -> StoredRun | None:
+        """One run on record."""
+        with translated(), self._engine.connect() as connection:
+            row = (
+                connection.execute(sa.select(schema.runs).where(_r.id == run_id))
+                .mappings()
+                .one_or_none()
+            )
+        return _stored(row) if row is not None else None
+
+    def last_by_target(self) -> list[tuple[str, str, str]]:
+        """The newest ended run of each target: its name, the status, the reason."""
+        newest = (
+            sa.select(_r.target, sa.func.max(_r.created_at).label("at"))
+            .where(_r.target.is_not(None), _r.ended_at.is_not(None))
+            .group_by(_r.target)
+            .subquery()
+        )
+        query = sa.select(_r.target, _r.status, _r.reason).join(
+            newest, sa.and_(newest.c.target == _r.target, newest.c.at == _r.created_at)
+        )
+        with translated(), self._engine.connect() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def _write(self, statement: sa.Update) -> None:
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(statement)
+
+
+def _stored(row: sa.RowMapping) -> StoredRun:
+    plan, message = load(row["plan"]), load(row["message"])
+    return StoredRun(
+        id=row["id"],
+        claim=row["claim"],
+        partition=row["resource"],
+        status=row["status"],
+        attempt=row["attempt"],
+        ask=load_ask(load(row["ask"])),
+        plan=Plan.from_json(plan) if plan else None,
+        message=MessageRef(**message) if message else None,
+    )

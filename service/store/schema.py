@@ -1,0 +1,242 @@
+"""The tables of the journal. Migrations make them (`migrations/`); a test holds the two equal.
+
+Times are seconds since the epoch. Ids are text that sorts by time (`service.store.ids`). The
+tables of the durable engine live beside these in the same database, which is why none of these
+is called "notifications".
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ID = sa.String(40)
+_KEY = sa.String(160)
+_TIME = sa.Double
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("format", sa.String(16), nullable=False),
+    sa.Column("receiver", sa.Text, nullable=False),
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("group_labels", sa.Text, nullable=False),
+    sa.Column("received_at", _TIME, nullable=False),
+    sa.Column("alerts", sa.Integer, nullable=False),
+    sa.Column("truncated", sa.Integer, nullable=False),
+    sa.Column("notes", sa.Text, nullable=True),
+    sa.Column("replay", sa.Boolean, nullable=False, default=False),
+)
+"""One row per notification: who told us, and of which group."""
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("delivery", _ID, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("raw", sa.Text, nullable=False),
+)
+"""Alerts that could not be understood, as they came."""
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("identity", sa.BigInteger, nullable=False),
+    sa.Column("newest", sa.Boolean, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("first_seen", _TIME, nullable=False),
+    sa.Column("last_seen", _TIME, nullable=False),
+    sa.Column("resolved_at", _TIME, nullable=True),
+    sa.Column("times_seen", sa.Integer, nullable=False),
+    sa.Column("delivery", _ID, nullable=False),
+    sa.Column("verdicts", sa.Text, nullable=False),
+    sa.Index(
+        "uq_alerts_newest",
+        "identity",
+        unique=True,
+        sqlite_where=sa.text("newest"),
+        postgresql_where=sa.text("newest"),
+    ),
+    sa.Index("ix_alerts_name_id", "name", "id"),
+    sa.Index("ix_alerts_source_id", "source", "id"),
+    sa.Index(
+        "ix_alerts_open_id", "id", sqlite_where=sa.text("open"), postgresql_where=sa.text("open")
+    ),
+    sa.Index(
+        "ix_alerts_closed_name_id",
+        "name",
+        "id",
+        sqlite_where=sa.text("NOT open"),
+        postgresql_where=sa.text("NOT open"),
+    ),
+    sa.Index(
+        "ix_alerts_closed_id",
+        "id",
+        sqlite_where=sa.text("NOT open"),
+        postgresql_where=sa.text("NOT open"),
+    ),
+)
+"""One row per episode of an alert. `body` is the alert as JSON; `verdicts` maps each rule to its
+last decision's [id, key], so that a repeat which changes nothing is only counted."""
+
+NOT_HELD = sa.literal_column("verdict <> 'hold'", sa.Boolean)
+"""In a storm nearly every decision is a hold; an index of the others costs a storm nothing. A
+query must carry this very term to use it."""
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("alert", _ID, nullable=False, index=True),
+    sa.Column("delivery", _ID, nullable=False),
+    sa.Column("stage", sa.String(12), nullable=False),
+    sa.Column("verdict", sa.String(8), nullable=False),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(24), nullable=False),
+    sa.Column("target", sa.String(64), nullable=True),
+    sa.Column("direction", sa.String(8), nullable=True),
+    sa.Column("guard", sa.String(32), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("checks", sa.Text, nullable=False),
+    sa.Column("until", _TIME, nullable=True),
+    sa.Column("run", _KEY, nullable=True),
+    sa.Column("rules_hash", sa.String(12), nullable=False),
+    sa.Column("decided_at", _TIME, nullable=False),
+    sa.Column("last_at", _TIME, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Index(
+        "ix_decisions_verdict_id",
+        "verdict",
+        "id",
+        sqlite_where=NOT_HELD,
+        postgresql_where=NOT_HELD,
+    ),
+    sa.Index("ix_decisions_rule_id", "rule", "id"),
+    sa.Index("ix_decisions_target_id", "target", "id"),
+    sa.Index(
+        "ix_decisions_run",
+        "run",
+        sqlite_where=sa.text("run IS NOT NULL"),
+        postgresql_where=sa.text("run IS NOT NULL"),
+    ),
+)
+"""One row per verdict and change of reason; `times` and `last_at` count what repeated it."""
+
+cooldowns = sa.Table(
+    "cooldowns",
+    metadata,
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("until", _TIME, nullable=False),
+    sa.Column("run", _KEY, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+"""The claims: one row per (target, direction)."""
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", _KEY, primary_key=True),
+    sa.Column("claim", _KEY, nullable=False),
+    sa.Column("action", sa.String(24), nullable=False),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("target", sa.String(64), nullable=True),
+    sa.Column("direction", sa.String(8), nullable=False),
+    sa.Column("resource", _KEY, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("ask", sa.Text, nullable=False),
+    sa.Column("plan", sa.Text, nullable=True),
+    sa.Column("message", sa.Text, nullable=True),
+    sa.Column("replay", sa.Boolean, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("started_at", _TIME, nullable=True),
+    sa.Column("ended_at", _TIME, nullable=True),
+    sa.Index("ix_runs_created_at", "created_at", "id"),
+    sa.Index("ix_runs_status_created_at", "status", "created_at", "id"),
+    sa.Index("ix_runs_target_created_at", "target", "created_at", "id"),
+    sa.Index("ix_runs_action_created_at", "action", "created_at", "id"),
+    sa.Index(
+        "ix_runs_unfinished",
+        "id",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+)
+"""One row per run. `attempt` is the fencing token; `ask` pins what was decided."""
+
+run_steps = sa.Table(
+    "run_steps",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(32), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("started_at", _TIME, nullable=False),
+    sa.Column("ended_at", _TIME, nullable=True),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+"""What a run did, step by step, for people; the engine keeps its own record beside it."""
+
+intents = sa.Table(
+    "intents",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("recorded_at", _TIME, nullable=False),
+)
+"""Writes that were about to be sent: after a crash, what to look for at the vendor."""
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("dedup_key", _KEY, primary_key=True),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("receiver", sa.Text, nullable=False),
+    sa.Column("group_labels", sa.Text, nullable=False),
+    sa.Column("severity", sa.String(16), nullable=True),
+    sa.Column("paged", sa.Boolean, nullable=False),
+    sa.Column("message", sa.Text, nullable=True),
+)
+"""What the pager was told of each group; `paged` while an incident is open there."""
+
+incident_members = sa.Table(
+    "incident_members",
+    metadata,
+    sa.Column("dedup_key", _KEY, primary_key=True),
+    sa.Column("identity", sa.BigInteger, primary_key=True),
+    sa.Index("ix_incident_members_identity", "identity"),
+)
+"""The alerts of each incident; it is over when the last of them has resolved."""
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("executor", sa.String(64), primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started_at", _TIME, nullable=False),
+    sa.Column("lease_until", _TIME, nullable=False),
+    sa.Column("retired_at", _TIME, nullable=True),
+)
+"""Worker processes and their signs of life, on the database's clock."""

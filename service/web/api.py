@@ -1,0 +1,88 @@
+"""The read API: everything that is stored, as pages and one by one.
+
+`{"items": […], "next": cursor}`; the cursor goes back in as `after`. Nothing here changes
+anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from service.settings import Settings
+from service.store.pages import Page, UnknownCursor
+from service.store.queries import Queries
+from service.web.answers import answer, refusal
+from service.web.auth import Credentials, api_credentials
+from service.web.filters import BadFilter, alert_filter, decision_filter, paging, run_filter
+
+
+def blueprint(settings: Settings, queries: Queries) -> Blueprint:
+    """The API under /api/v1; behind a bearer token when API_TOKENS is set."""
+    api = Blueprint("api", __name__, url_prefix="/api/v1")
+    _guard(api, api_credentials(settings))
+    _pages(api, queries)
+    _singles(api, queries)
+    api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)))
+    api.register_error_handler(
+        UnknownCursor, lambda error: refusal(422, f"after={error.args[0]!a} is no known cursor.")
+    )
+    return api
+
+
+def _guard(api: Blueprint, credentials: Credentials) -> None:
+    @api.before_request
+    def authenticate() -> Response | None:
+        refused = credentials.refuse(request.environ.get("HTTP_AUTHORIZATION"))
+        if refused is None:
+            return None
+        response = refusal(401, refused.sentence)
+        response.headers["WWW-Authenticate"] = refused.challenge
+        return response
+
+
+def _pages(api: Blueprint, queries: Queries) -> None:
+    @api.get("/alerts")
+    def alerts() -> Response:
+        asked = paging(request.args, "name", "source", "status", "since", "until")
+        return _page(queries.alerts(alert_filter(request.args), asked.limit, asked.after))
+
+    @api.get("/decisions")
+    def decisions() -> Response:
+        asked = paging(request.args, "verdict", "rule", "target", "alert", "run")
+        return _page(queries.decisions(decision_filter(request.args), asked.limit, asked.after))
+
+    @api.get("/runs")
+    def runs() -> Response:
+        asked = paging(request.args, "status", "target", "action")
+        return _page(queries.runs(run_filter(request.args), asked.limit, asked.after))
+
+    @api.get("/quarantine")
+    def quarantine() -> Response:
+        asked = paging(request.args)
+        return _page(queries.quarantine(asked.limit, asked.after))
+
+
+def _singles(api: Blueprint, queries: Queries) -> None:
+    @api.get("/alerts/<alert_id>")
+    def alert(alert_id: str) -> Response:
+        return _found(queries.alert(alert_id), "alert", alert_id)
+
+    @api.get("/alerts/<alert_id>/explain")
+    def explain(alert_id: str) -> Response:
+        return _found(queries.explain(alert_id), "alert", alert_id)
+
+    @api.get("/runs/<path:run_id>")
+    def run(run_id: str) -> Response:
+        return _found(queries.run(run_id), "run", run_id)
+
+
+def _page(page: Page) -> Response:
+    return answer({"items": page.items, "next": page.next})
+
+
+def _found(item: dict[str, Any] | None, what: str, name: str) -> Response:
+    if item is None:
+        return refusal(404, f"There is no {what} {name!a}.")
+    return answer(item)

@@ -1,0 +1,118 @@
+"""Who may post: bearer tokens and basic passwords, several of each at once for rotation.
+
+Compared as bytes in constant time: `hmac.compare_digest` raises on text beyond ASCII, and a
+header is whatever bytes a stranger sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from service.settings import Settings
+
+WEBHOOK_VARIABLES = {
+    "alertmanager": ("ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC"),
+    "grafana": ("GRAFANA_TOKENS", "GRAFANA_BASIC"),
+}
+"""The two variables that hold each source's secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """Why a request is not let in, and the schemes that would be."""
+
+    sentence: str
+    challenge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The secrets of one door. With `open_`, everyone is let in.
+
+    `variables` are what an operator sets to let somebody in, for the refusal.
+    """
+
+    tokens: tuple[bytes, ...] = ()
+    basic: tuple[bytes, ...] = ()
+    open_: bool = False
+    variables: str = ""
+
+    def refuse(self, header: str | None) -> Unauthorized | None:
+        """None when the Authorization header (as WSGI gives it) lets in; otherwise why not."""
+        if self.open_:
+            return None
+        if not self.tokens and not self.basic:
+            return Unauthorized(
+                f"No secret is configured for this address: set {self.variables} and send it.",
+                self._challenge(),
+            )
+        if not header:
+            return Unauthorized("The Authorization header is missing.", self._challenge())
+        if self._accepts(header):
+            return None
+        return Unauthorized("The Authorization header is not one that is known.", self._challenge())
+
+    def _accepts(self, header: str) -> bool:
+        scheme, _, rest = header.strip().partition(" ")
+        kind = scheme.lower()
+        if kind == "bearer":
+            return _known(_bytes(rest.strip()), self.tokens)
+        if kind == "basic":
+            return _known(_decoded(rest.strip()), self.basic)
+        return False
+
+    def _challenge(self) -> str:
+        schemes = ["Bearer"] if self.tokens or not self.basic else []
+        if self.basic:
+            schemes.append("Basic")
+        return ", ".join(f'{scheme} realm="runbookd"' for scheme in schemes)
+
+
+def webhook_credentials(settings: Settings, source: str) -> Credentials:
+    """The secrets of a webhook; each source has its own."""
+    tokens, basic = {
+        "alertmanager": (settings.alertmanager_tokens, settings.alertmanager_basic),
+        "grafana": (settings.grafana_tokens, settings.grafana_basic),
+    }[source]
+    return Credentials(
+        tokens=_secrets(tokens),
+        basic=_secrets(basic),
+        open_=settings.open_webhooks,
+        variables=" or ".join(WEBHOOK_VARIABLES[source]),
+    )
+
+
+def api_credentials(settings: Settings) -> Credentials:
+    """The secrets of the read API: open when there are none."""
+    tokens = _secrets(settings.api_tokens)
+    return Credentials(tokens=tokens, open_=not tokens, variables="API_TOKENS")
+
+
+def _secrets(values: Iterable[SecretStr]) -> tuple[bytes, ...]:
+    return tuple(value.get_secret_value().encode() for value in values)
+
+
+def _known(given: bytes | None, secrets: tuple[bytes, ...]) -> bool:
+    """Compared with each of them, also after a match, so that time tells nothing."""
+    if given is None:
+        return False
+    matches = [hmac.compare_digest(given, secret) for secret in secrets]
+    return any(matches)
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes that were sent: WSGI hands them over as if they were Latin-1."""
+    return text.encode("latin-1", "replace")
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(_bytes(text), validate=True)
+    except binascii.Error:
+        return None

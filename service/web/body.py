@@ -1,0 +1,75 @@
+"""Reads a request's body whole, and counts while reading: nobody makes us hold more.
+
+The size is checked before anything else is asked, with a declared length and without one
+(chunked) alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PIECE = 1024 * 1024
+"""Bytes asked for at a time when no length was declared."""
+
+
+class BodyTooLarge(Exception):  # noqa: N818 - it names an answer (413)
+    """The body is larger than is taken."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        """What to do about it, for the sender's log."""
+        return (
+            f"The notification is larger than {self.limit} bytes: set max_alerts at the sender, "
+            "or raise MAX_BODY_BYTES here."
+        )
+
+
+class BodyCutShort(Exception):  # noqa: N818 - it names what happened
+    """The connection ended in the middle of the body."""
+
+    def __str__(self) -> str:
+        """For the sender, if it still listens."""
+        return "The body ended before its end: nothing was kept, send it again."
+
+
+def read_body(environ: dict[str, Any], limit: int) -> bytes:
+    """The body in bytes.
+
+    Raises:
+        BodyTooLarge: more than `limit` bytes were declared or came.
+        BodyCutShort: fewer came than were declared.
+    """
+    stream = environ["wsgi.input"]
+    declared = environ.get("CONTENT_LENGTH") or ""
+    if declared.isdecimal():
+        length = int(declared)
+        if length > limit:
+            raise BodyTooLarge(limit)
+        return _exactly(stream, length)
+    if not environ.get("wsgi.input_terminated"):
+        # Without a length and without an end there is no body (RFC 9112, 6.3).
+        return b""
+    return _upto(stream, limit)
+
+
+def _exactly(stream: Any, length: int) -> bytes:
+    body: bytes = stream.read(length)
+    while len(body) < length:
+        more = stream.read(length - len(body))
+        if not more:
+            raise BodyCutShort
+        body += more
+    return body
+
+
+def _upto(stream: Any, limit: int) -> bytes:
+    pieces, size = [], 0
+    while piece := stream.read(min(_PIECE, limit + 1 - size)):
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise BodyTooLarge(limit)
+    return b"".join(pieces)

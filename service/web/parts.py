@@ -1,0 +1,56 @@
+"""What the web process needs from the rest of the service.
+
+A protocol, because the bootstrap that puts the parts together lies below this package and may
+not know it; a test hands in its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from service.admission.records import Delivery, Receipt
+from service.settings import Settings
+from service.store.queries import Queries
+
+Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
+"""`Admitter.admit`: decides on a batch and commits it."""
+
+
+class WebParts(Protocol):
+    """The parts, as attributes; a frozen dataclass with these fields is one."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        ...
+
+    @property
+    def admit(self) -> Admit:
+        """Called by one thread per process, with all the deliveries that wait."""
+        ...
+
+    @property
+    def queries(self) -> Queries:
+        """The stored alerts, decisions and runs."""
+        ...
+
+    @property
+    def store_ping(self) -> Callable[[], None]:
+        """Returns when alerts can be kept; otherwise raises StoreUnavailable."""
+        ...
+
+    @property
+    def redis_ping(self) -> Callable[[], bool]:
+        """Whether Redis answers."""
+        ...
+
+    @property
+    def live_workers(self) -> Callable[[], int]:
+        """How many workers have a lease that is not over."""
+        ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The time in seconds since the epoch."""
+        ...

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from service.domain.errors import FailureKind, VendorError
+from service.ports import Message, MessageRef
+from service.providers.slack import SlackMessenger
+from tests.contract.loopback import Loopback
+
+MESSAGE = Message(title="Scaling api", text="2 → 3 <!channel>", fields=[("CPU", "91 %")])
+
+
+def provider(vendor: Loopback) -> SlackMessenger:
+    return SlackMessenger(
+        token="test-token-not-real", channel="C1", base_url=f"{vendor.url}/slack/api/"
+    )
+
+
+def test_a_post_gives_back_where_it_is(vendor: Loopback) -> None:
+    vendor.answers(200, {"ok": True, "channel": "C9", "ts": "17.5"})
+
+    assert provider(vendor).post(MESSAGE) == MessageRef("C9", "17.5")
+
+    sent = vendor.seen[0]
+    assert (sent.method, sent.path) == ("POST", "/slack/api/chat.postMessage")
+    assert sent.json["channel"] == "C1"
+    assert sent.json["text"] == "Scaling api: 2 → 3 &lt;!channel&gt;"
+    assert "thread_ts" not in sent.json
+    assert [block["type"] for block in sent.json["blocks"]] == ["header", "section", "section"]
+
+
+def test_an_answer_goes_into_the_thread_and_channel_of_its_parent(vendor: Loopback) -> None:
+    vendor.answers(200, {"ok": True, "channel": "C9", "ts": "18.0"})
+
+    provider(vendor).post(MESSAGE, MessageRef("C9", "17.5"))
+
+    assert (vendor.seen[0].json["channel"], vendor.seen[0].json["thread_ts"]) == ("C9", "17.5")
+
+
+def test_an_edit_replaces_the_message(vendor: Loopback) -> None:
+    vendor.answers(200, {"ok": True, "channel": "C9", "ts": "17.5"})
+
+    provider(vendor).update(MessageRef("C9", "17.5"), MESSAGE)
+
+    sent = vendor.seen[0]
+    assert sent.path == "/slack/api/chat.update"
+    assert (sent.json["channel"], sent.json["ts"]) == ("C9", "17.5")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("channel_not_found", FailureKind.PERMANENT),
+        ("invalid_blocks", FailureKind.PERMANENT),
+        ("invalid_auth", FailureKind.PERMANENT),
+        ("ratelimited", FailureKind.TEMPORARY),
+        ("internal_error", FailureKind.TEMPORARY),
+        ("fatal_error", FailureKind.TEMPORARY),
+    ],
+)
+def test_an_ok_that_is_false_is_told_apart_by_its_code(
+    vendor: Loopback, code: str, kind: FailureKind
+) -> None:
+    vendor.answers(200, {"ok": False, "error": code})
+
+    with pytest.raises(VendorError) as caught:
+        provider(vendor).post(MESSAGE)
+
+    assert caught.value.kind is kind
+    assert code in caught.value.sentence
+    assert len(vendor.seen) == 1
+
+
+def test_a_bad_token_names_its_setting_though_slack_says_200(vendor: Loopback) -> None:
+    vendor.answers(200, {"ok": False, "error": "invalid_auth"})
+
+    with pytest.raises(VendorError) as caught:
+        provider(vendor).post(MESSAGE)
+
+    assert "SLACK_BOT_TOKEN" in caught.value.sentence

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+
+from service.domain.errors import FailureKind, VendorError
+from service.domain.observation import ComputeState, ServiceHealth
+from service.providers.supabase import SupabaseCompute
+from service.providers.waits import Timeouts
+from tests.contract.loopback import Loopback
+
+MICRO = {"id": "ci_micro", "price": {"type": "usage", "interval": "hourly", "amount": 0.01344}}
+LARGE = {"id": "ci_large", "price": {"type": "usage", "interval": "hourly", "amount": 0.1517}}
+XL = {"id": "ci_xlarge", "price": {"type": "fixed", "interval": "monthly", "amount": 210}}
+ADDONS = {
+    "selected_addons": [
+        {"type": "pitr", "variant": {"id": "pitr_7"}},
+        {"type": "compute_instance", "variant": MICRO},
+    ],
+    "available_addons": [
+        {"type": "pitr", "variants": []},
+        {"type": "compute_instance", "variants": [MICRO, LARGE, XL]},
+    ],
+}
+
+
+def provider(vendor: Loopback) -> SupabaseCompute:
+    return SupabaseCompute(token="test-token-not-real", base_url=vendor.url)
+
+
+def test_size_status_and_prices_a_month_are_read(vendor: Loopback) -> None:
+    vendor.answers(200, {"ref": "r", "status": "ACTIVE_HEALTHY"})
+    vendor.answers(200, ADDONS)
+
+    found = provider(vendor).get("r")
+
+    prices = {"ci_micro": 9.81, "ci_large": 110.74, "ci_xlarge": 210}
+    assert found == ComputeState("r", "ci_micro", "ACTIVE_HEALTHY", prices)
+    assert [one.path for one in vendor.seen] == ["/v1/projects/r", "/v1/projects/r/billing/addons"]
+
+
+def test_a_project_without_a_compute_addon_has_an_empty_size(vendor: Loopback) -> None:
+    vendor.answers(200, {"status": "ACTIVE_HEALTHY"})
+    vendor.answers(200, {"selected_addons": [], "available_addons": []})
+
+    assert provider(vendor).get("r").variant == ""
+
+
+@pytest.mark.parametrize("answer", [b"", b"{}"])
+def test_a_resize_sends_both_fields_and_needs_no_body_back(vendor: Loopback, answer: bytes) -> None:
+    vendor.answers(200, answer)
+
+    provider(vendor).resize("r", "ci_large")
+
+    sent = vendor.seen[0]
+    assert (sent.method, sent.path) == ("PATCH", "/v1/projects/r/billing/addons")
+    assert sent.json == {"addon_type": "compute_instance", "addon_variant": "ci_large"}
+
+
+def test_health_is_asked_of_database_and_pooler(vendor: Loopback) -> None:
+    vendor.answers(
+        200,
+        [
+            {"name": "db", "healthy": True, "status": "ACTIVE_HEALTHY"},
+            {"name": "pooler", "status": "UNHEALTHY", "error": "no upstream"},
+        ],
+    )
+
+    found = provider(vendor).health("r")
+
+    assert found == (
+        ServiceHealth("db", True, "ACTIVE_HEALTHY"),
+        ServiceHealth("pooler", False, "no upstream"),
+    )
+    assert vendor.seen[0].path == "/v1/projects/r/health?services=db%2Cpooler"
+
+
+def test_the_reset_of_the_limit_is_the_wait(vendor: Loopback) -> None:
+    vendor.answers(429, {"message": "Too many"}, {"X-RateLimit-Reset": "41"})
+
+    with pytest.raises(VendorError) as caught:
+        provider(vendor).resize("r", "ci_large")
+
+    assert (caught.value.kind, caught.value.retry_after) == (FailureKind.TEMPORARY, 41)
+
+
+def test_a_ref_with_a_slash_stays_one_part_of_the_path(vendor: Loopback) -> None:
+    vendor.answers(404, {"message": "gone"})
+
+    with pytest.raises(VendorError):
+        provider(vendor).health("../organizations")
+
+    assert vendor.seen[0].path.startswith("/v1/projects/..%2Forganizations/")
+
+
+def test_an_answer_that_trickles_in_is_bounded(vendor: Loopback) -> None:
+    vendor.trickles(0.05)
+    quick = SupabaseCompute(
+        token="test-token-not-real", base_url=vendor.url, timeouts=Timeouts(1, 0.4)
+    )
+
+    with pytest.raises(VendorError) as caught:
+        quick.health("r")
+
+    assert "trickles" in caught.value.sentence

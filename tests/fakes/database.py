@@ -1,0 +1,63 @@
+"""A Supabase project in memory: a resize begins a little later and takes a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from service.domain.observation import ComputeState, ServiceHealth
+from tests.fakes.clock import FakeClock
+from tests.fakes.faults import Writes
+
+
+@dataclass(slots=True)
+class FakeDatabase:
+    """One project. After a resize it stays healthy for `begins_s` (the vendor takes a moment),
+    then it is RESIZING for `takes_s`; `ill` names services that do not answer."""
+
+    clock: FakeClock
+    variant: str = "ci_micro"
+    status: str = "ACTIVE_HEALTHY"
+    begins_s: float = 1.0
+    takes_s: float = 120.0
+    ill: set[str] = field(default_factory=set)
+    writes: Writes = field(default_factory=Writes)
+    healthy_at: float | None = None
+    """When a restart that is under way ends."""
+    resized_while: list[str] = field(default_factory=list)
+    _begins: float = 0.0
+    _ends: float = 0.0
+    _next: str | None = None
+
+    def get(self, project: str) -> ComputeState:
+        self._settle()
+        return ComputeState(
+            project, self.variant, self.status, {"ci_micro": 10.0, "ci_small": 15.0}
+        )
+
+    def resize(self, project: str, variant: str) -> None:
+        self.writes.send("resize", lambda: self.start(variant), self.clock.time())
+
+    def start(self, variant: str) -> None:
+        """What a write, or a person at the dashboard, sets off."""
+        self.resized_while.append(self.status)
+        self._begins = self.clock.time() + self.begins_s
+        self._ends = self._begins + self.takes_s
+        self._next = variant
+
+    def health(self, project: str) -> Sequence[ServiceHealth]:
+        self._settle()
+        return [
+            ServiceHealth(name, name not in self.ill, "does not answer" if name in self.ill else "")
+            for name in ("db", "pooler")
+        ]
+
+    def _settle(self) -> None:
+        self.writes.land(self.clock.time())
+        if self.healthy_at is not None and self.clock.time() >= self.healthy_at:
+            self.healthy_at, self.status = None, "ACTIVE_HEALTHY"
+        if self._next is None or self.clock.time() < self._begins:
+            return
+        self.status = "RESIZING"
+        if self.clock.time() >= self._ends:
+            self.variant, self._next, self.status = self._next, None, "ACTIVE_HEALTHY"

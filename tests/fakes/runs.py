@@ -1,0 +1,118 @@
+"""An engine in miniature: durable intents and records, and executions that may die."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.actions.base import Intent, Record, Scaler
+from service.domain.errors import FencedOut, StoreUnavailable
+from service.domain.planning import Ask, Plan
+from service.domain.rules import ActionName, AppTarget, Direction, DropletTarget, SupabaseTarget
+from tests.fakes.clock import FakeClock
+
+API = AppTarget(
+    "api",
+    "app-1",
+    "api",
+    2,
+    10,
+    ("professional-xs", "professional-s", "professional-m", "professional-l"),
+)
+WORKER = DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb", "c-2"))
+DATABASE = SupabaseTarget("database", "project-1", ("ci_micro", "ci_small", "ci_medium"))
+
+
+def ask_for(
+    action: ActionName, target: AppTarget | DropletTarget | SupabaseTarget, **changes: Any
+) -> Ask:
+    out = action is ActionName.HORIZONTAL_SCALE
+    facts: dict[str, Any] = {
+        "run_id": f"{target.name}.{'out' if out else 'up'}.1",
+        "action": action,
+        "rule": "a-rule",
+        "target": target,
+        "direction": Direction.OUT if out else Direction.UP,
+        "cooldown_s": 600.0,
+        "settle_s": 120.0,
+        "step": 1,
+        "summary": "High CPU Usage is 93",
+        "alerts": ("alert-1",),
+        "rules_hash": "0123456789ab",
+    }
+    return Ask(**{**facts, **changes})
+
+
+@dataclass(slots=True)
+class FakeContext:
+    """A StepContext whose `intents` outlive it; `store_down` and `fenced_out` make it fail."""
+
+    clock: FakeClock
+    intents: dict[str, float]
+    run_id: str = "worker-vm.up.1"
+    store_down: bool = False
+    fenced_out: bool = False
+    told: list[str] = field(default_factory=list)
+    fences: int = 0
+    on_fence: Callable[[], None] | None = None
+
+    def intent(self, name: str) -> Intent:
+        if self.store_down:
+            raise StoreUnavailable
+        repeated = name in self.intents
+        recorded_at = self.intents.setdefault(name, self.clock.time())
+        return Intent(name, recorded_at, repeated)
+
+    def fence(self) -> None:
+        self.fences += 1
+        if self.on_fence:
+            self.on_fence()
+        if self.fenced_out:
+            raise FencedOut(self.run_id, 1, 2)
+        if self.store_down:
+            raise StoreUnavailable
+
+    def progress(self, text: str) -> None:
+        self.told.append(text)
+
+
+@dataclass(slots=True)
+class FakeRun:
+    """A run whose plan is pinned; `execute` goes on after the last recorded step."""
+
+    scaler: Scaler
+    ask: Ask
+    clock: FakeClock
+    plan: Plan
+    intents: dict[str, float] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    context: FakeContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = self.fresh()
+
+    def fresh(self) -> FakeContext:
+        """The context of a new execution."""
+        return FakeContext(self.clock, self.intents, self.ask.run_id)
+
+    def step(self, name: str) -> Record:
+        """One step, recorded only when it returns."""
+        record = self.scaler.steps()[name](self.context, self.ask, self.plan, dict(self.records))
+        self.records[name] = record
+        return record
+
+    def execute(self) -> dict[str, Record]:
+        """A new execution: all steps that are not recorded yet."""
+        self.context = self.fresh()
+        for name in self.plan.steps:
+            if name not in self.records:
+                self.step(name)
+        return self.records
+
+
+def planned(scaler: Scaler, ask: Ask, clock: FakeClock) -> FakeRun:
+    """A run for the plan that is made of the target as it is."""
+    plan = scaler.plan(ask, scaler.observe(ask))
+    assert isinstance(plan, Plan), plan
+    return FakeRun(scaler, ask, clock, Plan.from_json(plan.to_json()))

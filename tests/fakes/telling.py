@@ -1,0 +1,70 @@
+"""Those who are told and asked: pager, messenger, metrics, a health check's address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.domain.errors import VendorError
+from service.ports import Message, MessageRef, Page
+
+
+@dataclass(slots=True)
+class FakePager:
+    """Open incidents by key, and the changes recorded."""
+
+    open: dict[str, Page] = field(default_factory=dict)
+    changes: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def trigger(self, page: Page) -> None:
+        self.open[page.dedup_key] = page
+
+    def resolve(self, dedup_key: str) -> None:
+        self.open.pop(dedup_key, None)
+
+    def change(self, summary: str, source: str, details: Mapping[str, Any]) -> None:
+        self.changes.append((summary, source, details))
+
+
+@dataclass(slots=True)
+class FakeMessenger:
+    """Messages as they read now, with the thread each is in."""
+
+    messages: dict[MessageRef, Message] = field(default_factory=dict)
+    threads: dict[MessageRef, MessageRef | None] = field(default_factory=dict)
+
+    def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
+        ref = MessageRef("C000", str(len(self.messages)))
+        self.messages[ref] = message
+        self.threads[ref] = thread
+        return ref
+
+    def update(self, ref: MessageRef, message: Message) -> None:
+        self.messages[ref] = message
+
+
+@dataclass(slots=True)
+class FakeMetrics:
+    """Values by expression; an expression without one has no data."""
+
+    values: dict[str, float | VendorError] = field(default_factory=dict)
+
+    def query(self, expression: str) -> float | None:
+        value = self.values.get(expression)
+        if isinstance(value, VendorError):
+            raise value
+        return value
+
+
+@dataclass(slots=True)
+class FakeProbe:
+    """Says `problem` for the first `times` checks."""
+
+    problem: str = ""
+    times: int = 0
+    checked: list[str] = field(default_factory=list)
+
+    def check(self, url: str) -> str | None:
+        self.checked.append(url)
+        return self.problem if len(self.checked) <= self.times else None

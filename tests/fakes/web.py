@@ -1,0 +1,119 @@
+"""A web process on its own: real admission and a real SQLite journal, no Redis and no worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from service.admission.admit import Admitter
+from service.admission.asks import RulesInForce
+from service.admission.records import GateReply, NewRun
+from service.domain.claims import Cooldown
+from service.domain.matching import RuleIndex
+from service.domain.rules import ActionName, AppTarget, Matcher, MatchOp, Rule, RuleBook
+from service.settings import Settings, load_settings
+from service.store import schema
+from service.store.admissions import SqlJournal
+from service.store.database import open_engine
+from service.store.ids import new_id
+from service.store.queries import Queries
+from service.web.parts import Admit
+
+
+@dataclass(slots=True)
+class FreeGate:
+    """A gate that holds nothing back and remembers what it was told."""
+
+    settled: list[Cooldown] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
+
+    def ask(self, claims: Collection[str], token: str) -> GateReply:
+        return GateReply({}, available=True)
+
+    def settle(self, cooldowns: Collection[Cooldown], token: str, now: float) -> None:
+        self.settled.extend(cooldowns)
+
+    def give_back(self, claims: Collection[str], token: str) -> None:
+        self.given_back.extend(claims)
+
+
+def rule_book() -> RuleBook:
+    """Two of the pack's rules: one that scales, one that pages."""
+    return RuleBook(
+        rules=(
+            Rule(
+                "high-cpu",
+                (Matcher("alertname", MatchOp.EQUAL, "High CPU Usage"),),
+                ActionName.HORIZONTAL_SCALE,
+                target="api",
+                cooldown=timedelta(minutes=10),
+            ),
+            Rule(
+                "high-error-rate",
+                (Matcher("alertname", MatchOp.EQUAL, "High Error Rate"),),
+                ActionName.PAGE_ONCALL,
+            ),
+        ),
+        targets={"api": AppTarget("api", "app-1", "api", 2, 10)},
+        hash="0123456789ab",
+    )
+
+
+@dataclass(frozen=True)
+class Stand:
+    """The parts of a web process, as the bootstrap would hand them in, and what to look into."""
+
+    settings: Settings
+    admit: Admit
+    queries: Queries
+    store_ping: Callable[[], None]
+    redis_ping: Callable[[], bool]
+    live_workers: Callable[[], int]
+    clock: Callable[[], float]
+    engine: sa.Engine
+    gate: FreeGate
+    enqueued: list[str]
+
+
+def make_stand(url: str, **environment: str) -> Stand:
+    """A stand on the database at `url`, whose tables are made if they aren't there."""
+    engine = open_engine(url)
+    schema.metadata.create_all(engine)
+    book = rule_book()
+    rules = RulesInForce(book, RuleIndex(book))
+    gate = FreeGate()
+    enqueued: list[str] = []
+
+    def enqueue(_connection: sa.Connection, run: NewRun) -> None:
+        enqueued.append(run.ask.run_id)
+
+    admitter = Admitter(
+        journal=SqlJournal(engine, enqueue),
+        gate=gate,
+        rules=lambda: rules,
+        new_id=new_id,
+        refire_grace_s=120.0,
+    )
+    queries = Queries(engine)
+    return Stand(
+        settings=load_settings({"OPEN_WEBHOOKS": "true", **environment}),
+        admit=admitter.admit,
+        queries=queries,
+        store_ping=queries.ping,
+        redis_ping=lambda: True,
+        live_workers=queries.live_workers,
+        clock=time.time,
+        engine=engine,
+        gate=gate,
+        enqueued=enqueued,
+    )
+
+
+def sqlite_url(directory: Path) -> str:
+    """A database file in a directory of the test's own."""
+    return f"sqlite:///{directory / 'runbookd.db'}"

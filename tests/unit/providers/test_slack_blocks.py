@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.ports import Message
+from service.providers.slack_blocks import blocks
+from service.providers.text import cut, slack_text
+
+
+def test_a_message_is_header_text_fields_and_a_last_line() -> None:
+    message = Message("Scaling api", "2 → 3", [("CPU", "91 %"), ("Rule", "high-cpu")], "run api.1")
+
+    assert blocks(message) == [
+        {"type": "header", "text": {"type": "plain_text", "text": "Scaling api", "emoji": False}},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "2 → 3"}},
+        {
+            "type": "section",
+            "fields": [
+                {"type": "mrkdwn", "text": "*CPU*\n91 %"},
+                {"type": "mrkdwn", "text": "*Rule*\nhigh-cpu"},
+            ],
+        },
+        {"type": "context", "elements": [{"type": "mrkdwn", "text": "run api.1"}]},
+    ]
+
+
+def test_what_is_empty_has_no_block() -> None:
+    assert [one["type"] for one in blocks(Message("t", " "))] == ["header"]
+
+
+def test_fields_come_by_ten_and_the_rest_is_counted() -> None:
+    few = blocks(Message("t", "", [("k", "v")] * 11))
+    many = blocks(Message("t", "x", [("k", "v")] * 600, "c"))
+
+    assert [len(one["fields"]) for one in few[1:]] == [10, 1]
+    assert len(many) == 50
+    shown = sum(len(one.get("fields", ())) for one in many)
+    assert many[-2]["elements"][0]["text"] == f"{600 - shown} more not shown"
+
+
+def test_a_mention_and_a_link_in_a_label_are_only_text() -> None:
+    found = json.dumps(blocks(Message("t", "<!channel>", [("<@U1>", "<http://x|y> & z")])))
+
+    assert "<!" not in found
+    assert "<@" not in found
+    assert "&lt;http://x|y&gt; &amp; z" in found
+
+
+def test_a_cut_ends_in_an_ellipsis_and_never_within_an_escape() -> None:
+    assert cut("abcdef", 4) == "abc…"
+    assert cut("abcd", 4) == "abcd"
+    assert slack_text("aaaa&&", 10) == "aaaa&amp;…"
+    assert slack_text("aaaa<b", 8) == "aaaa…"
+
+
+@given(
+    st.text(alphabet=st.sampled_from("ab&<>\n "), max_size=4000),
+    st.lists(st.tuples(st.text(max_size=300), st.text(max_size=3000)), max_size=12),
+)
+def test_no_text_breaks_a_limit(text: str, fields: list[tuple[str, str]]) -> None:
+    for block in blocks(Message(text, text, fields, text)):
+        if block["type"] == "header":
+            assert 0 < len(block["text"]["text"]) <= 150
+        elif "fields" in block:
+            assert all(0 < len(one["text"]) <= 2000 for one in block["fields"])
+        else:
+            inner = block.get("text") or block["elements"][0]
+            assert 0 < len(inner["text"]) <= 3000
+            assert not any(sign in inner["text"] for sign in "<>")

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.domain.planning import Plan, PlanHeld
+from service.domain.planning_app import plan_instance_size, plan_replicas
+from service.domain.rules import ActionName
+from tests.fakes.runs import API, DATABASE, ask_for
+
+OUT = ask_for(ActionName.HORIZONTAL_SCALE, API)
+UP = ask_for(ActionName.VERTICAL_SCALE, API)
+
+
+def seen(**changes: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "kind": "services",
+        "components": ["api", "web"],
+        "replicas": 2,
+        "size": "professional-xs",
+        "autoscaling": None,
+        "deploying": None,
+        "last_deployment": "dep-0",
+    }
+    return {**facts, **changes}
+
+
+@pytest.mark.parametrize(
+    ("current", "step", "wanted"),
+    [
+        (2, 1, 3),
+        (2, 3, 5),
+        (9, 1, 10),
+        (9, 5, 10),
+        (1, 1, 2),
+        (0, 1, 2),
+    ],
+    ids=[
+        "one step",
+        "a larger step",
+        "up to the maximum",
+        "never beyond the maximum",
+        "to the minimum",
+        "to the minimum from nothing",
+    ],
+)
+def test_the_count_wanted_is_absolute_and_within_the_bounds(
+    current: int, step: int, wanted: int
+) -> None:
+    plan = plan_replicas(replace(OUT, step=step), seen(replicas=current))
+    assert isinstance(plan, Plan)
+    assert (plan.what, plan.before, plan.after) == ("replicas", str(current), str(wanted))
+    assert plan.wanted["before"] == current
+    assert plan.wanted["after"] == plan.wanted["replicas"] == wanted
+
+
+def test_a_count_far_below_the_minimum_is_brought_to_it() -> None:
+    ask = replace(OUT, target=replace(API, min_replicas=5))
+    plan = plan_replicas(ask, seen(replicas=2))
+    assert isinstance(plan, Plan)
+    assert plan.after == "5"
+
+
+@pytest.mark.parametrize("current", [10, 15], ids=["at the maximum", "above it, by hand"])
+def test_at_the_maximum_it_is_held_and_never_reduced(current: int) -> None:
+    held = plan_replicas(OUT, seen(replicas=current))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.at_bound) == ("max_replicas", True)
+    assert f"runs {current} replicas" in held.reason
+
+
+def test_native_autoscaling_holds_and_names_its_bounds() -> None:
+    autoscaling = {"min_instance_count": 2, "max_instance_count": 8}
+    held = plan_replicas(OUT, seen(replicas=None, autoscaling=autoscaling))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.at_bound) == ("native_autoscaling", False)
+    assert "from 2 to 8 instances" in held.reason
+
+
+def test_a_deployment_of_others_holds_for_a_minute() -> None:
+    held = plan_replicas(OUT, seen(deploying="dep-9"))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.retry_after_s) == ("deployment_in_progress", 60.0)
+    assert "dep-9" in held.reason
+
+
+@pytest.mark.parametrize("plan_it", [plan_replicas, plan_instance_size])
+def test_a_component_that_is_missing_is_named_with_those_there_are(plan_it: Any) -> None:
+    held = plan_it(OUT, seen(kind=None))
+    assert isinstance(held, PlanHeld)
+    assert held.guard == "component"
+    assert "no component named api (it has: api, web)" in held.reason
+
+
+@pytest.mark.parametrize("kind", ["jobs", "static_sites", "functions"])
+def test_what_runs_no_lasting_instances_is_refused(kind: str) -> None:
+    held = plan_replicas(OUT, seen(kind=kind))
+    assert isinstance(held, PlanHeld)
+    assert f"one of its {kind}" in held.reason
+
+
+def test_prices_are_those_of_all_replicas_a_month() -> None:
+    plan = plan_replicas(OUT, seen())
+    assert isinstance(plan, Plan)
+    assert (plan.price_before, plan.price_after) == (40.0, 60.0)
+
+
+def test_an_unlisted_size_has_no_price_and_is_planned_all_the_same() -> None:
+    plan = plan_replicas(OUT, seen(size="apps-d-1vcpu-1gb"))
+    assert isinstance(plan, Plan)
+    assert (plan.price_before, plan.price_after) == (None, None)
+
+
+def test_the_next_instance_size_is_one_step_up_the_ladder() -> None:
+    plan = plan_instance_size(UP, seen())
+    assert isinstance(plan, Plan)
+    assert (plan.before, plan.after) == ("professional-xs", "professional-s")
+    assert (plan.price_before, plan.price_after) == (40.0, 80.0)
+    assert plan.wanted["key"] == "instance_size_slug"
+    assert plan.wanted["replicas"] == 2
+
+
+@pytest.mark.parametrize("size", ["basic-xs", ""], ids=["not on the ladder", "not named"])
+def test_an_unknown_instance_size_is_held(size: str) -> None:
+    held = plan_instance_size(UP, seen(size=size))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.at_bound) == ("ladder", False)
+
+
+def test_a_plan_is_the_same_after_a_round_trip_through_the_record() -> None:
+    plan = plan_replicas(OUT, seen())
+    assert isinstance(plan, Plan)
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
+    with pytest.raises(TypeError, match="database"):
+        plan_replicas(ask_for(ActionName.HORIZONTAL_SCALE, DATABASE), seen())

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.domain.planning import Plan, PlanHeld
+from service.domain.planning_database import plan_compute
+from service.domain.rules import ActionName
+from tests.fakes.runs import API, DATABASE, ask_for
+
+ASK = ask_for(ActionName.SCALE_DATABASE, DATABASE)
+
+
+def seen(**changes: Any) -> dict[str, Any]:
+    return {"variant": "ci_micro", "status": "ACTIVE_HEALTHY", "prices": {}, **changes}
+
+
+def test_the_plan_is_one_step_up_the_ladder() -> None:
+    plan = plan_compute(ASK, seen())
+    assert isinstance(plan, Plan)
+    assert (plan.what, plan.before, plan.after) == ("compute", "ci_micro", "ci_small")
+    assert (plan.price_before, plan.price_after) == (10.0, 15.0)
+
+
+def test_the_vendors_prices_come_before_ours() -> None:
+    plan = plan_compute(ASK, seen(prices={"ci_micro": 9.5, "ci_small": 14.5}))
+    assert isinstance(plan, Plan)
+    assert (plan.price_before, plan.price_after) == (9.5, 14.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "guard", "at_bound", "retry"),
+    [
+        ({"status": "RESIZING"}, "project_status", False, 120.0),
+        ({"variant": "ci_medium"}, "ladder_top", True, None),
+        ({"variant": "ci_4xlarge"}, "ladder", False, None),
+        ({"variant": ""}, "ladder", False, None),
+    ],
+)
+def test_what_holds_the_plan(
+    changes: dict[str, Any], guard: str, at_bound: bool, retry: float | None
+) -> None:
+    held = plan_compute(ASK, seen(**changes))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.at_bound, held.retry_after_s) == (guard, at_bound, retry)
+
+
+def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
+    with pytest.raises(TypeError, match="api"):
+        plan_compute(ask_for(ActionName.SCALE_DATABASE, API), seen())

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from service.domain.durations import parse_duration
+from service.domain.rules import TargetKind
+from service.domain.sizing import UnknownSizeError, kind_of_size, monthly_price, next_size
+
+DROPLET, APP, DATABASE = TargetKind.DROPLET, TargetKind.APP_PLATFORM, TargetKind.SUPABASE
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "price"),
+    [
+        (DROPLET, "s-1vcpu-1gb", 6),
+        (DROPLET, "s-1vcpu-2gb", 12),
+        (DROPLET, "s-2vcpu-2gb", 18),
+        (DROPLET, "s-2vcpu-4gb", 24),
+        (DROPLET, "s-4vcpu-8gb", 48),
+        (DROPLET, "c-2", 42),
+        (DROPLET, "c-4", 84),
+        (DROPLET, "m-2vcpu-16gb", 84),
+        (APP, "basic-xxs", 5),
+        (APP, "basic-xs", 12),
+        (APP, "basic-s", 25),
+        (APP, "professional-xs", 20),
+        (APP, "professional-s", 40),
+        (APP, "professional-m", 80),
+        (APP, "professional-l", 160),
+        (DATABASE, "ci_micro", 10),
+        (DATABASE, "ci_small", 15),
+        (DATABASE, "ci_medium", 60),
+        (DATABASE, "ci_large", 111),
+        (DATABASE, "ci_xlarge", 210),
+        (DATABASE, "ci_2xlarge", 410),
+        (DATABASE, "ci_4xlarge", 964),
+        (DATABASE, "ci_8xlarge", 1870),
+        (DATABASE, "ci_12xlarge", 2800),
+        (DATABASE, "ci_16xlarge", 3738),
+        (APP, "apps-s-1vcpu-1gb", None),
+        (DROPLET, "ci_micro", None),
+    ],
+)
+def test_a_size_costs_what_the_runbook_says_and_an_unlisted_one_is_not_free(
+    kind: TargetKind, size: str, price: float | None
+) -> None:
+    assert monthly_price(kind, size) == price
+
+
+@pytest.mark.parametrize(
+    ("current", "following"),
+    [("small", "medium"), ("medium", "large"), ("large", None)],
+)
+def test_the_next_size_is_one_step_up_and_none_at_the_top(
+    current: str, following: str | None
+) -> None:
+    assert next_size(("small", "medium", "large"), current) == following
+
+
+@pytest.mark.parametrize("ladder", [("small", "large"), ()])
+def test_no_step_is_taken_from_a_size_that_is_not_on_the_ladder(ladder: tuple[str, ...]) -> None:
+    with pytest.raises(UnknownSizeError) as raised:
+        next_size(ladder, "medium")
+    assert str(raised.value).startswith("Size medium is not on the ladder (")
+    assert "nothing was changed" in str(raised.value)
+
+
+def test_a_known_size_belongs_to_one_kind_of_target() -> None:
+    assert kind_of_size("c-2") is DROPLET
+    assert kind_of_size("professional-s") is APP
+    assert kind_of_size("ci_large") is DATABASE
+    assert kind_of_size("apps-d-1vcpu-1gb") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("0s", 0),
+        ("90s", 90),
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("1d12h", 129_600),
+        ("2w", 1_209_600),
+        ("1y", 31_536_000),
+        ("1s500ms", 1.5),
+    ],
+)
+def test_a_duration_is_read_as_prometheus_reads_it(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "10 m", "-1m", "1.5h", "30m1h", "1m1m", "10min"])
+def test_what_prometheus_does_not_take_as_a_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{text!r} is not a duration")):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["9999999999y", f"{'9' * 5000}s"])
+def test_a_duration_longer_than_any_clock_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="longer than any duration can be"):
+        parse_duration(text)
