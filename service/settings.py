@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -63,8 +63,6 @@ class Settings(BaseSettings):
     grafana_basic: Secrets = Field((), alias="GRAFANA_BASIC")
     api_tokens: Secrets = Field((), alias="API_TOKENS")
     """Bearer tokens for the read API; empty: open, as /metrics is."""
-    public_url: str = Field("", alias="PUBLIC_URL")
-    """Where people reach this service, for links in pages and messages."""
 
     rules: Names = Field(("rules/quizmentor.yml",), alias="RULES")
     """Rule files, comma-separated, in order."""
@@ -91,14 +89,18 @@ class Settings(BaseSettings):
     droplet_id: str = Field("", alias="DROPLET_ID")
     supabase_project_ref: str = Field("", alias="SUPABASE_PROJECT_REF")
     digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
-    supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_TOKEN")
+    supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
-    slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_TOKEN")
+    slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_BOT_TOKEN")
     slack_channel: str = Field("#ops", alias="SLACK_CHANNEL")
     prometheus_url: str = Field("", alias="PROMETHEUS_URL")
     """Asked by investigate; empty: it says what could not be looked up."""
+    prometheus_token: SecretStr = Field(SecretStr(""), alias="PROMETHEUS_TOKEN")
+    """Bearer token for a Prometheus that wants one."""
 
     log_level: str = Field("info", alias="LOG_LEVEL")
+    log_format: Literal["auto", "json", "console"] = Field("auto", alias="LOG_FORMAT")
+    """`json` for machines, `console` for people; `auto` is console on a terminal, else json."""
 
     @field_validator(
         "alertmanager_tokens",
@@ -166,6 +168,11 @@ def rule_variables(
     }
     given = os.environ if environment is None else environment
     return {**given, **{name: value for name, value in own.items() if value}}
+
+
+def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process of ours: this one's, with `overrides` put in."""
+    return {**os.environ, **overrides}
 
 
 def setting_names() -> tuple[str, ...]:

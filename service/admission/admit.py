@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from service.admission.asks import Candidate, RulesInForce, candidates, claims_of
 from service.admission.batch import Batch
-from service.admission.records import Delivery, Gate, GateReply, Journal, Receipt
 from service.domain.claims import Cooldown
 from service.domain.errors import StoreConflict, StoreUnavailable
+from service.ports.admission import Delivery, Gate, GateReply, Journal, Receipt
 
 _CONFLICT_TRIES = 20
 """How often a transaction is begun again because another process wrote the same rows first;

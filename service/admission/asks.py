@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from service.admission.records import Delivery
 from service.domain.alert import Alert, AlertKind
 from service.domain.claims import claim_key, incident_key
 from service.domain.decision import Check, Decision, Verdict
 from service.domain.episodes import identity
 from service.domain.matching import RuleIndex
 from service.domain.rules import DEFAULT_RULE, ActionName, Rule, RuleBook
+from service.ports.admission import Delivery
 
 
 @dataclass(frozen=True, slots=True)

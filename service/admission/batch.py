@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from service.admission.asks import Candidate, claims_of, reject_test
-from service.admission.records import (
+from service.admission.runs import RunMaker
+from service.admission.verdicts import Verdicts
+from service.domain.alert import AlertKind
+from service.domain.claims import Cooldown, telling_claim
+from service.domain.decision import Decision
+from service.domain.episodes import Transition, transition
+from service.domain.rules import RuleBook
+from service.ports.admission import (
     Changes,
     Delivery,
     EpisodeRecord,
@@ -21,13 +28,6 @@ from service.admission.records import (
     Transaction,
     Verdicted,
 )
-from service.admission.runs import RunMaker
-from service.admission.verdicts import Verdicts
-from service.domain.alert import AlertKind
-from service.domain.claims import Cooldown, telling_claim
-from service.domain.decision import Decision
-from service.domain.episodes import Transition, transition
-from service.domain.rules import RuleBook
 
 _OPENING = (Transition.OPENED, Transition.RESOLVED_UNSEEN)
 

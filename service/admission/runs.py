@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from service.admission.asks import Wish
-from service.admission.records import Changes, Delivery, IncidentRecord, NewRun
 from service.domain.alert import Alert
 from service.domain.claims import Cooldown, direction_of
 from service.domain.planning import Ask, Tell
 from service.domain.rules import ActionName, RuleBook
+from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
 
 
 class RunMaker:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from service.admission.asks import Candidate, Wish
-from service.admission.records import (
+from service.admission.runs import RunMaker
+from service.domain.claims import Cooldown, check_cooldown, direction_of
+from service.domain.decision import Check, Decision, Verdict
+from service.domain.episodes import Transition
+from service.ports.admission import (
     Delivery,
     EpisodeRecord,
     GateReply,
     IncidentRecord,
     Transaction,
 )
-from service.admission.runs import RunMaker
-from service.domain.claims import Cooldown, check_cooldown, direction_of
-from service.domain.decision import Check, Decision, Verdict
-from service.domain.episodes import Transition
 
 _WITHOUT_REDIS = Check("redis_gate", passed=True, saw="Redis did not answer: decided on SQL alone")
 

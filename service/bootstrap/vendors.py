@@ -72,7 +72,9 @@ def build_metrics(settings: Settings) -> Metrics | None:
     """Prometheus, where PROMETHEUS_URL is set."""
     if not settings.prometheus_url:
         return None
-    return PrometheusMetrics(base_url=settings.prometheus_url)
+    return PrometheusMetrics(
+        base_url=settings.prometheus_url, token=settings.prometheus_token.get_secret_value()
+    )
 
 
 def build_scalers(settings: Settings, clock: Clock) -> Mapping[ActionName, Scaler]:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.admission.records import Delivery, Receipt
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
+from service.ports.admission import Delivery, Receipt
 from service.settings import Settings
 from service.store.queries import Queries
 

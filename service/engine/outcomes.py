@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.actions.announcements import Failure
-from service.admission.records import NewDecision, NewRun
 from service.domain.decision import Check, Decision, Stage, Verdict
 from service.domain.planning import Ask, Plan, PlanHeld
+from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Outcome, StoredRun
 
 SOONEST_AGAIN_S = 60.0

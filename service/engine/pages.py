@@ -11,13 +11,13 @@ from typing import Any
 
 from service.actions.page_oncall import page_for
 from service.actions.retry import call_with_retries
-from service.admission.records import NewRun
 from service.domain.errors import VendorError
 from service.domain.incident import Incident
 from service.domain.planning import Tell
 from service.engine import telling
 from service.engine.parts import StepRunner, WorkerParts
 from service.ports import Message
+from service.ports.admission import NewRun
 from service.ports.runs import IncidentState, Outcome
 
 _ATTEMPTS, _BUDGET_S = 8, 60.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
-from service.admission.records import NewRun
 from service.domain.ask_json import dump_ask
+from service.ports.admission import NewRun
 
 APPLICATION = "runbookd"
 APPLICATION_VERSION = "1"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.admission.records import IncidentRecord, NewDecision, NewRun
 from service.domain.alert import Alert
 from service.domain.planning import Ask, Plan, Tell
+from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.vendors import MessageRef
 
 

@@ -89,7 +89,7 @@ class SlackMessenger:
 
 
 def _content(message: Message) -> dict[str, Any]:
-    fallback = f"{message.title}: {message.text}" if message.text else message.title
+    fallback = ": ".join(part for part in (message.title, message.text) if part)
     return {"text": slack_text(fallback, TEXT_LIMIT), "blocks": blocks(message)}
 
 

@@ -64,8 +64,8 @@ def _check_suits(placed: Placed, action: ActionName, target: Target) -> None:
     if target.kind not in kinds:
         placed.note(
             "target",
-            f"{action} cannot change target {target.name}, a {target.kind}; "
-            f"it needs {' or '.join(kinds)}.",
+            f"{action} cannot change target {target.name} of kind {target.kind}; "
+            f"it needs one of kind {' or '.join(kinds)}.",
         )
     elif action is ActionName.VERTICAL_SCALE and not target.sizes:
         placed.note(

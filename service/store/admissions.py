@@ -12,7 +12,10 @@ from itertools import islice
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.admission.records import (
+from service.domain.ask_json import dump_ask
+from service.domain.claims import BUSY_UNTIL, Cooldown
+from service.domain.planning import Ask
+from service.ports.admission import (
     Changes,
     Claimed,
     EpisodeRecord,
@@ -20,9 +23,6 @@ from service.admission.records import (
     NewEpisode,
     NewRun,
 )
-from service.domain.ask_json import dump_ask
-from service.domain.claims import BUSY_UNTIL, Cooldown
-from service.domain.planning import Ask
 from service.store import schema
 from service.store.bulk import BulkInsert, select_in
 from service.store.database import begin_writing, translated

@@ -17,8 +17,8 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from service.admission.records import GateReply
 from service.domain.claims import BUSY_UNTIL, Cooldown
+from service.ports.admission import GateReply
 
 HOLD_MS = 15_000
 """How long a free claim is held while SQL decides; if the process dies, it lasts that long."""

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from service.admission.records import IncidentRecord
 from service.ports import MessageRef
+from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
 from service.store import schema
 from service.store.database import begin_writing, translated

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from service.admission.records import (
+from service.domain.decision import Check
+from service.ports.admission import (
     Delivery,
     EpisodeRecord,
     IncidentRecord,
     NewDecision,
     NewEpisode,
 )
-from service.domain.decision import Check
 from service.store.encode import dump, dump_alert
 
 

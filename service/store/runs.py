@@ -9,11 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.admission.records import NewDecision, NewRun
 from service.domain.alert import Alert
 from service.domain.ask_json import load_ask
 from service.domain.planning import Plan
 from service.ports import MessageRef
+from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Intent, Outcome, StoredRun
 from service.store import schema
 from service.store.admissions import Enqueue, add_run, take_claim

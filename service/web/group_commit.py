@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from service import telemetry
-from service.admission.records import Delivery, Receipt
 from service.domain.errors import StoreUnavailable
+from service.ports.admission import Delivery, Receipt
 
 Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from service.admission.records import Delivery, Receipt
+from service.ports.admission import Delivery, Receipt
 from service.settings import Settings
 from service.store.queries import Queries
 

@@ -17,10 +17,10 @@ import structlog
 from flask import Blueprint, Response, request
 
 from service import telemetry
-from service.admission.records import Delivery, Receipt, Verdicted
 from service.domain.alert import Notification
 from service.domain.errors import StoreUnavailable
 from service.intake.parse import PayloadRefused, parse_notification
+from service.ports.admission import Delivery, Receipt, Verdicted
 from service.settings import Settings
 from service.web.answers import answer, iso, refusal
 from service.web.auth import WEBHOOK_VARIABLES, Credentials, webhook_credentials

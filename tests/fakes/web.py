@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from service.admission.admit import Admitter
 from service.admission.asks import RulesInForce
-from service.admission.records import GateReply, NewRun
 from service.domain.claims import Cooldown
 from service.domain.matching import RuleIndex
 from service.domain.rules import ActionName, AppTarget, Matcher, MatchOp, Rule, RuleBook
+from service.ports.admission import GateReply, NewRun
 from service.settings import Settings, load_settings
 from service.store import schema
 from service.store.admissions import SqlJournal

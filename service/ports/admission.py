@@ -1,4 +1,4 @@
-"""What admission reads from and writes to the journal, and what it answers."""
+"""What admission reads from and writes to the journal and the gate, and what it answers."""
 
 from __future__ import annotations
 
