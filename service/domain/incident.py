@@ -72,6 +72,8 @@ def links_of(incident: Incident, most: int = 10) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for alert in incident.alerts:
         _add(found, alert.generator_url, f"{alert.name or 'alert'}: where it comes from")
+        for name, value in sorted(alert.links.items()):
+            _add(found, value, f"{alert.name or 'alert'}: {name}")
         for name, value in sorted(alert.annotations.items()):
             if name.endswith("url"):
                 _add(found, value, f"{alert.name or 'alert'}: {name}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from service.actions.announcements import Failure
 from service.actions.base import Record
+from service.domain.claims import clock_time
 from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine import telling
@@ -65,6 +66,10 @@ class Scaling:
         ask = self._ask
         if not ask.replay and not self._parts.runs.any_open(ask.alerts):
             return PlanHeld("resolved", "Every alert that asked for it has resolved meanwhile.")
+        settled_at, now = self._parts.runs.settles_until(ask.target.name), self._parts.clock.time()
+        if settled_at > now:
+            reason = f"{ask.target.name} was changed and settles until {clock_time(settled_at)}."
+            return PlanHeld("settling", reason, retry_after_s=settled_at - now)
         owner = self._parts.locks.lock(ask.target.resource, ask.run_id)
         if owner is not None:
             reason = f"{ask.target.name} is locked by {owner}."

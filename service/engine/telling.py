@@ -23,8 +23,8 @@ _log = structlog.get_logger(__name__)
 
 UNOBSERVABLE = "unobservable"
 """The guard that holds when a target cannot be looked at: someone must know, so it pages."""
-_SILENT_GUARDS = frozenset({"resolved"})
-"""Holds that nobody waits to hear of: what asked for them is over."""
+_SILENT_GUARDS = frozenset({"resolved", "settling"})
+"""Holds that nobody waits to hear of: what asked is over, or was answered a moment ago."""
 
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
 _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 12, 300.0

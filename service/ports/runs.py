@@ -131,6 +131,10 @@ class Runs(Protocol):
         """One run."""
         ...
 
+    def settles_until(self, target: str) -> float:
+        """Until when a target rests after its last change, whichever rule asks; 0 for never."""
+        ...
+
     def last_by_target(self) -> list[tuple[str, str, str]]:
         """The newest ended run of each target: its name, the status, the reason."""
         ...

@@ -208,6 +208,18 @@ class RunStore:
             )
         return _stored(row) if row is not None else None
 
+    def settles_until(self, target: str) -> float:
+        """Until when a target rests after its last change, whichever rule asks; 0 for never."""
+        query = (
+            sa.select(_r.ask, _r.ended_at)
+            .where(_r.target == target, _r.status == "succeeded")
+            .order_by(_r.created_at.desc())
+            .limit(1)
+        )
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return row.ended_at + load(row.ask)["settle_s"] if row is not None else 0.0
+
     def last_by_target(self) -> list[tuple[str, str, str]]:
         """The newest ended run of each target: its name, the status, the reason."""
         newest = (

@@ -92,9 +92,11 @@ def test_each_address_is_linked_once_with_what_it_is() -> None:
     one = alert(
         generator_url="http://prom/graph?g0",
         annotations={"runbook_url": "https://wiki/run", "summary": "http://not/a/link"},
+        links={"dashboard": "https://grafana/d/1"},
     )
     assert links_of(incident(one, one, external_url="https://am")) == [
         ("http://prom/graph?g0", "High Error Rate: where it comes from"),
+        ("https://grafana/d/1", "High Error Rate: dashboard"),
         ("https://wiki/run", "High Error Rate: runbook_url"),
         ("https://am", "alertmanager: the sender"),
     ]
