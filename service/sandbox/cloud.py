@@ -22,7 +22,7 @@ from service.sandbox.droplet import Droplet
 from service.sandbox.faults import Faults
 from service.sandbox.limits import Limits
 from service.sandbox.meter import Meter
-from service.sandbox.pagerduty import Pager
+from service.sandbox.pagerduty_state import Pager
 from service.sandbox.project import Project
 from service.sandbox.quizmentor import Capacity, Load
 from service.sandbox.recorder import Recorder

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from service.sandbox.wire import Answer, Call, Json, Refusal, Route, whole_number
+from service.sandbox.routes import Route
+from service.sandbox.wire import Answer, Call, Json, Refusal, whole_number
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud

@@ -10,7 +10,8 @@ from service.sandbox.app_platform import App
 from service.sandbox.app_spec import SpecError, Vault, accept, monthly_cost
 from service.sandbox.catalogue import APP_SIZES
 from service.sandbox.digitalocean import not_found, page, refusal
-from service.sandbox.wire import Answer, Call, Json, Route, as_object, one_of
+from service.sandbox.routes import Route
+from service.sandbox.wire import Answer, Call, Json, as_object, one_of
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud

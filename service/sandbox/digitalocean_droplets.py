@@ -9,7 +9,8 @@ from service.sandbox.catalogue import DROPLET_SIZES, DropletSize
 from service.sandbox.clock import iso_seconds
 from service.sandbox.digitalocean import not_found, page, refusal
 from service.sandbox.droplet import TYPES, Action, ActionRefusedError, Droplet, Request, Snapshot
-from service.sandbox.wire import Answer, Call, Json, Route, as_object, one_of, whole_number
+from service.sandbox.routes import Route
+from service.sandbox.wire import Answer, Call, Json, as_object, one_of, whole_number
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud

@@ -23,7 +23,8 @@ from service.sandbox import (
 )
 from service.sandbox.cloud import Cloud
 from service.sandbox.faults import Fault
-from service.sandbox.wire import Answer, Call, Handler, Refusal, Route
+from service.sandbox.routes import Handler, Route
+from service.sandbox.wire import Answer, Call, Refusal
 
 Sleep = Callable[[float], None]
 

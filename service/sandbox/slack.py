@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from service.sandbox import slack_blocks
+from service.sandbox.routes import Route
 from service.sandbox.slack_state import BOT_USER, Message, channel_id, is_channel
-from service.sandbox.wire import Answer, Call, Json, Refusal, Route, as_object
+from service.sandbox.wire import Answer, Call, Json, Refusal, as_object
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud

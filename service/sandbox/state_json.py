@@ -9,7 +9,7 @@ from service.sandbox import quizmentor
 from service.sandbox.cloud import Cloud
 from service.sandbox.digitalocean_droplets import snapshot_json
 from service.sandbox.droplet import Droplet
-from service.sandbox.pagerduty import incident_json
+from service.sandbox.pagerduty_state import incident_json
 from service.sandbox.project import Project
 from service.sandbox.slack_state import message_json
 from service.sandbox.wire import Json

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from service.sandbox.catalogue import COMPUTE_SIZES, ComputeSize
 from service.sandbox.project import SMALLEST_PAID
+from service.sandbox.routes import Route
 from service.sandbox.supabase_common import ONE, Args, project_of, refusal, refusals
-from service.sandbox.wire import Answer, Call, Json, Route, as_object
+from service.sandbox.wire import Answer, Call, Json, as_object
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from service.sandbox import postgres_settings
 from service.sandbox.project import Project
+from service.sandbox.routes import Route
 from service.sandbox.supabase_common import ONE, Args, project_of, refusal, refusals
 from service.sandbox.supabase_sql import QueryRefusedError, run_query
-from service.sandbox.wire import Answer, Call, Json, Route, as_object, one_of
+from service.sandbox.wire import Answer, Call, Json, as_object, one_of
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from service.sandbox.clock import iso_millis
 from service.sandbox.project import Project
+from service.sandbox.routes import Route
 from service.sandbox.supabase_common import ONE, Args, project_of, refusal
-from service.sandbox.wire import Answer, Call, Json, Route
+from service.sandbox.wire import Answer, Call, Json
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud

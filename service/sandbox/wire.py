@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from service.sandbox.cloud import Cloud
+from typing import Any
 
 Json = dict[str, Any]
 
@@ -57,19 +54,6 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"refused with {answer.status}")
         self.answer = answer
-
-
-Handler = Callable[["Cloud", Call, Mapping[str, str]], Answer]
-"""Acts on the cloud, which its caller holds locked and settled at `call.now`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation of a vendor; `pattern` in werkzeug's syntax, `<name>` for a path part."""
-
-    method: str
-    pattern: str
-    handler: Handler
 
 
 def as_object(body: Any) -> Json:
