@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,17 +77,18 @@ class Process:
                 start_new_session=True,
             )
 
-    def stop(self) -> None:
-        """End it in good order (SIGTERM), and by force when it takes too long."""
-        if self._process is None:
-            return
-        if self.exit_status is None:
-            self._signal(signal.SIGCONT)
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM), without waiting."""
+        if self._process is not None and self.exit_status is None:
             self._process.terminate()
-            try:
+            self.resume()
+
+    def stop(self) -> None:
+        """End it in good order, and by force when that takes too long."""
+        self.terminate()
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def kill(self) -> None:
@@ -110,10 +112,8 @@ class Process:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
-        except ProcessLookupError:
-            return
 
 
 def wait_until(condition: Callable[[], _T], timeout_s: float) -> _T | None:

@@ -15,6 +15,7 @@ with the state of the sandbox and the end of every log.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -30,7 +31,7 @@ import httpx
 
 from service.bootstrap.stores import Stores
 from service.settings import load_settings
-from tests.processes import ROOT, Process, free_port
+from tests.processes import Process, free_port
 from tests.redis_servers import RedisServer, executable
 
 TOKEN = "test-token-not-real"
@@ -57,7 +58,7 @@ def alert(name: str, *, status: str = "firing", **labels: str) -> Json:
         "startsAt": "2026-01-01T00:00:00Z",
         "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else "2026-01-01T00:05:00Z",
         "generatorURL": "http://prometheus.example.com/graph",
-        "fingerprint": f"{abs(hash(tuple(sorted(all_labels.items())))):016x}"[-16:],
+        "fingerprint": hashlib.sha256(repr(sorted(all_labels.items())).encode()).hexdigest()[:16],
     }
 
 
@@ -171,8 +172,10 @@ class Stack:
         return process
 
     def stop(self) -> None:
-        """End everything; the last started first, Redis last."""
-        for process in reversed(self.processes.values()):
+        """End everything in good order, all at once, and Redis last."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
             process.stop()
         if self.redis is not None:
             self.redis.stop()
@@ -271,9 +274,7 @@ class Stack:
 
     # ---- Waiting ----
 
-    def wait_for(
-        self, condition: Callable[[], _T], what: str, timeout_s: float = PATIENCE_S
-    ) -> _T:
+    def wait_for(self, condition: Callable[[], _T], what: str, timeout_s: float = PATIENCE_S) -> _T:
         """Look until the condition holds, and return what it gave.
 
         An AssertionError or a connection that fails within the condition means: not yet. Fails
@@ -290,9 +291,7 @@ class Stack:
             if gone := self._ended():
                 raise AssertionError(f"Waiting for {what}, but {gone}.\n{self.report()}")
             if time.monotonic() > until:
-                raise AssertionError(
-                    f"Waited {timeout_s:g} s for {what}: {last}.\n{self.report()}"
-                )
+                raise AssertionError(f"Waited {timeout_s:g} s for {what}: {last}.\n{self.report()}")
             time.sleep(_POLL_S)
 
     def settled(self) -> bool:
@@ -309,7 +308,9 @@ class Stack:
 
     def report(self) -> str:
         """The sandbox's state and the end of each log, for a failed assertion."""
-        parts = [f"--- {each.name} (exit {each.exit_status})\n{each.tail()}" for each in self._all()]
+        parts = [
+            f"--- {each.name} (exit {each.exit_status})\n{each.tail()}" for each in self._all()
+        ]
         try:
             parts.append(f"--- state\n{json.dumps(self.state(), indent=1)[:12_000]}")
             parts.append(f"--- runs\n{json.dumps(self.runs(), indent=1)[:6_000]}")
@@ -319,9 +320,7 @@ class Stack:
 
     # ---- Parts ----
 
-    def _start(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str]
-    ) -> Process:
+    def _start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Process:
         process = Process(
             name, command, self.home / f"{name}.log", {**self.environment, **environment}
         )
@@ -385,21 +384,5 @@ def _migrated_file(home: Path) -> Path:
     return _migrated[0]
 
 
-_WORKER = (
-    "from service.bootstrap.worker import build_worker; from service.settings import load_settings;"
-    "from service import telemetry; telemetry.configure_logging('info') "
-    "if hasattr(telemetry, 'configure_logging') else None;"
-    "build_worker(load_settings()).serve()"
-)
-_SANDBOX = (
-    "from service.settings import load_settings; from service.sandbox.config import SandboxConfig;"
-    "from service.sandbox.server import serve; s = load_settings();"
-    "serve(SandboxConfig(action_seconds=s.sandbox_action_seconds,"
-    "rate_limits=s.sandbox_rate_limits), s.sandbox_host, s.sandbox_port)"
-)
-
-
 def _cli(command: str) -> list[str]:
-    if (ROOT / "service/cli/__main__.py").exists() or (ROOT / "service/cli.py").exists():
-        return [sys.executable, "-m", "service.cli", command]
-    return [sys.executable, "-c", {"worker": _WORKER, "sandbox": _SANDBOX}[command]]
+    return [sys.executable, "-m", "service.cli", command]

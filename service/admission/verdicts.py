@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from service.admission.asks import Candidate, Wish
 from service.admission.runs import RunMaker
-from service.domain.claims import Cooldown, check_cooldown, direction_of
+from service.domain.claims import Cooldown, check_cooldown, direction_of, telling_claim
 from service.domain.decision import Check, Decision, Verdict
 from service.domain.episodes import Transition
 from service.ports.admission import (
@@ -29,6 +31,22 @@ class Verdicts:
         self._gate = gate
         self._now = now
         self.cooldowns: dict[str, Cooldown] = {}
+        self._won: dict[str, Check] = {}
+        self._settled: set[str] = set()
+
+    def take_free(self, claims: Collection[str]) -> None:
+        """Take every claim that is free, for the first firing alert that wants it.
+
+        In the order of their names, so that two processes never wait for each other's claims.
+        """
+        self.cooldowns = self._transaction.cooldowns(claims)
+        for claim in sorted(claims):
+            check = check_cooldown(claim, self.cooldowns.get(claim), self._now)
+            if check.passed:
+                claimed = self._transaction.claim(claim, self._now)
+                self.cooldowns[claim] = claimed.cooldown
+                if claimed.won:
+                    self._won[claim] = check
 
     def resolved(self, wish: Wish) -> Decision:
         """A resolved alert never makes anything happen but the end of its incident."""
@@ -47,19 +65,15 @@ class Verdicts:
         if wish.incident is not None:
             return self._page(wish, candidate, record, delivery, what)
         claim = wish.claim
-        cooldown = self.cooldowns.get(claim)
-        check = check_cooldown(claim, cooldown, self._now)
-        if check.passed:
-            claimed = self._transaction.claim(claim, self._now)
-            self.cooldowns[claim] = cooldown = claimed.cooldown
-            if claimed.won:
-                run = self._runs.start(wish, candidate.alert, record.id, delivery, cooldown)
-                return _decision(
-                    wish, Verdict.ACT, self._why(wish, run), self._checks(claim, check), run=run
-                )
-            check = check_cooldown(claim, cooldown, self._now)
-        assert cooldown is not None  # noqa: S101 - a failed check has seen one
+        cooldown = self.cooldowns[claim]
+        won = self._won.pop(claim, None)
+        if won is not None:
+            run = self._runs.start(wish, candidate.alert, record.id, delivery, cooldown)
+            return _decision(
+                wish, Verdict.ACT, self._why(wish, run), self._checks(claim, won), run=run
+            )
         self._runs.join(cooldown.run, record.id)
+        check = check_cooldown(claim, cooldown, self._now)
         until = None if cooldown.busy else cooldown.until
         return _decision(wish, Verdict.HOLD, check.saw, self._checks(claim, check), until=until)
 
@@ -73,18 +87,31 @@ class Verdicts:
     ) -> Decision:
         incident = self._runs.incident(wish, delivery)
         known = candidate.identity in incident.members and what is not Transition.OPENED
-        if known and incident.paged:
-            check = Check("paged", passed=False, saw=f"incident {incident.dedup_key} is open")
-            return _decision(wish, Verdict.HOLD, "already paged; the incident is open", (check,))
-        run = self._page_run(wish, candidate, record, delivery, incident)
-        check = Check("paged", passed=True, saw="the pager does not know this alert yet")
-        return _decision(
-            wish, Verdict.ACT, f"page the person on call: run {run}", (check,), run=run
-        )
+        if not (known and incident.paged):
+            run = self._page_run(wish, wish.claim, candidate, record, delivery, incident)
+            return _paging(wish, "the pager does not know this alert yet", run)
+        if what is Transition.REOPENED and self._may_be_closing(incident):
+            claim = telling_claim(incident.rule, incident.dedup_key, "resolve")
+            run = self._page_run(wish, claim, candidate, record, delivery, incident)
+            return _paging(wish, "it fires again while its incident may be being closed", run)
+        check = Check("paged", passed=False, saw=f"incident {incident.dedup_key} is open")
+        return _decision(wish, Verdict.HOLD, "already paged; the incident is open", (check,))
+
+    def _may_be_closing(self, incident: IncidentRecord) -> bool:
+        """Whether a run that resolves the incident may have looked at it before this commit.
+
+        Asked once for each incident: then this batch has said what must be said.
+        """
+        key = incident.dedup_key
+        if key in self._settled:
+            return False
+        self._settled.add(key)
+        return not self._transaction.open_members({key}).get(key)
 
     def _page_run(
         self,
         wish: Wish,
+        claim: str,
         candidate: Candidate,
         record: EpisodeRecord,
         delivery: Delivery,
@@ -97,7 +124,7 @@ class Verdicts:
         """
         incident.members.add(candidate.identity)
         incident.added.add(candidate.identity)
-        claimed = self._transaction.claim(wish.claim, self._now)
+        claimed = self._transaction.claim(claim, self._now)
         if claimed.won:
             return self._runs.page(
                 wish, incident, candidate.alert, record.id, delivery, claimed.cooldown
@@ -115,11 +142,17 @@ class Verdicts:
             return (_WITHOUT_REDIS, check)
         run = self._gate.resting.get(claim)
         if run is None:
-            return (check,)
-        return (
-            Check("redis_gate", passed=check.passed, saw=f"Redis: {claim} rests after {run}"),
-            check,
-        )
+            saw = f"Redis: nothing rests on {claim}"
+        elif check.passed:
+            saw = f"Redis still says that {claim} rests after {run}; SQL, which decides, does not"
+        else:
+            saw = f"Redis: {claim} rests after {run}"
+        return (Check("redis_gate", passed=run is None or check.passed, saw=saw), check)
+
+
+def _paging(wish: Wish, saw: str, run: str) -> Decision:
+    check = Check("paged", passed=True, saw=saw)
+    return _decision(wish, Verdict.ACT, f"page the person on call: run {run}", (check,), run=run)
 
 
 def _decision(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from service.admission.admit import Admitter
 from service.admission.asks import RulesInForce
-from service.bootstrap.stores import Stores
 from service.domain.matching import RuleIndex
 from service.domain.rules import RuleBook
 from service.rulebook import load_rulebook
 from service.settings import Settings, rule_variables
 from service.store.ids import new_id
+
+if TYPE_CHECKING:
+    # Whoever only checks rules need not load the engine.
+    from service.bootstrap.stores import Stores
 
 
 def load_rules(settings: Settings, environment: Mapping[str, str] | None = None) -> RuleBook:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import lru_cache
+from dataclasses import dataclass
+from http import HTTPStatus
 
 from flask import Response
 from pydantic_core import to_json
@@ -12,26 +12,43 @@ RETRY_AFTER_S = 5
 """What a sender is asked to wait after a 503. Alertmanager backs off by its own rule and ignores
 it; other senders, proxies and people do not."""
 
-
-def answer(value: object, status: int = 200) -> Response:
-    """The value as JSON."""
-    return Response(to_json(value, inf_nan_mode="null"), status, content_type="application/json")
+_STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
 
 
-def refusal(status: int, sentence: str) -> Response:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, a JSON body and the headers beside the usual ones."""
+
+    status: int
+    body: bytes
+    extra: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def status_line(self) -> str:
+        """As WSGI wants it: `200 OK`."""
+        return _STATUS_LINES[self.status]
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """All headers, as WSGI wants them."""
+        return [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(self.body))),
+            *self.extra,
+        ]
+
+    def to_flask(self) -> Response:
+        """The same for a Flask view."""
+        return Response(self.body, self.status, self.headers)
+
+
+def answer(value: object, status: int = 200) -> Answer:
+    """The value as JSON; NaN and infinities become null."""
+    return Answer(status, to_json(value, inf_nan_mode="null"))
+
+
+def refusal(status: int, sentence: str, *extra: tuple[str, str]) -> Answer:
     """One sentence for whoever sent this; Alertmanager writes it into its own log."""
-    response = answer({"error": sentence}, status)
-    if status == 503:  # noqa: PLR2004 - the HTTP status
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
-
-
-@lru_cache(maxsize=256)
-def iso(at: float | None) -> str | None:
-    """A moment (seconds since the epoch) as ISO 8601 in UTC; None stays None.
-
-    Cached, because the alerts of one notification mostly wait for the same moment.
-    """
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra = (*extra, ("Retry-After", str(RETRY_AFTER_S)))
+    return Answer(status, to_json({"error": sentence}), extra)

@@ -24,10 +24,8 @@ def blueprint(settings: Settings, queries: Queries) -> Blueprint:
     _guard(api, api_credentials(settings))
     _pages(api, queries)
     _singles(api, queries)
-    api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)))
-    api.register_error_handler(
-        UnknownCursor, lambda error: refusal(422, f"after={error.args[0]!a} is no known cursor.")
-    )
+    api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
+    api.register_error_handler(UnknownCursor, _unknown_cursor)
     return api
 
 
@@ -37,9 +35,8 @@ def _guard(api: Blueprint, credentials: Credentials) -> None:
         refused = credentials.refuse(request.environ.get("HTTP_AUTHORIZATION"))
         if refused is None:
             return None
-        response = refusal(401, refused.sentence)
-        response.headers["WWW-Authenticate"] = refused.challenge
-        return response
+        said = refusal(401, refused.sentence, ("WWW-Authenticate", refused.challenge))
+        return said.to_flask()
 
 
 def _pages(api: Blueprint, queries: Queries) -> None:
@@ -79,10 +76,14 @@ def _singles(api: Blueprint, queries: Queries) -> None:
 
 
 def _page(page: Page) -> Response:
-    return answer({"items": page.items, "next": page.next})
+    return answer({"items": page.items, "next": page.next}).to_flask()
 
 
 def _found(item: dict[str, Any] | None, what: str, name: str) -> Response:
     if item is None:
-        return refusal(404, f"There is no {what} {name!a}.")
-    return answer(item)
+        return refusal(404, f"There is no {what} {name!a}.").to_flask()
+    return answer(item).to_flask()
+
+
+def _unknown_cursor(error: UnknownCursor) -> Response:
+    return refusal(422, f"after={error.args[0]!a} is no known cursor.").to_flask()

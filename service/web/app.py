@@ -7,10 +7,11 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from service.domain.errors import StoreUnavailable
-from service.web import api, ops, webhooks
+from service.web import api, ops
 from service.web.answers import refusal
 from service.web.group_commit import GroupCommitter
 from service.web.parts import WebParts
+from service.web.webhooks import Webhooks, doors
 
 COMMITTER = "runbookd.committer"
 """Where the app keeps its committer (`app.extensions`), so that a server can close it."""
@@ -23,34 +24,35 @@ def create_app(parts: WebParts) -> Flask:
     app = Flask("runbookd", static_folder=None)
     committer = GroupCommitter(parts.admit, parts.clock)
     app.extensions[COMMITTER] = committer
-    app.register_blueprint(webhooks.blueprint(parts.settings, committer.submit, parts.clock))
     app.register_blueprint(api.blueprint(parts.settings, parts.queries))
     app.register_blueprint(ops.blueprint(parts))
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(StoreUnavailable, lambda error: refusal(503, f"{error}."))
+    app.register_error_handler(StoreUnavailable, _store_down)
     app.register_error_handler(Exception, _unexpected)
+    own_doors = doors(parts.settings, committer.submit, parts.clock)
+    app.wsgi_app = Webhooks(own_doors, app.wsgi_app)  # type: ignore[method-assign]  # Flask's way
     return app
 
 
 def _http_error(error: HTTPException) -> Response:
+    """What Flask would answer, as JSON; its headers (Allow, Location) stay."""
     code = error.code or 500
-    if code == 404:  # noqa: PLR2004 - the HTTP status
-        return refusal(404, f"There is nothing at {request.path!a}.")
-    if code == 405:  # noqa: PLR2004 - the HTTP status
-        response = refusal(405, f"{request.method} is not possible at {request.path!a}.")
-        if allowed := getattr(error, "valid_methods", None):
-            response.headers["Allow"] = ", ".join(sorted(allowed))
-        return response
-    headers = error.get_headers()
-    response = refusal(code, error.description or error.name)
-    for name, value in headers:
-        if name.lower() not in {"content-type", "content-length"}:
-            response.headers[name] = value
-    return response
+    sentences = {
+        404: f"There is nothing at {request.path!a}.",
+        405: f"{request.method} is not possible at {request.path!a}.",
+    }
+    response = error.get_response()
+    said = refusal(code, sentences.get(code) or error.description or error.name)
+    response.data = said.body
+    response.content_type = "application/json"
+    return Response(response.data, code, response.headers)
+
+
+def _store_down(error: StoreUnavailable) -> Response:
+    return refusal(503, str(error)).to_flask()
 
 
 def _unexpected(error: Exception) -> Response:
-    """Never a stack trace: it goes to the log. A webhook's sender is asked to try again."""
+    """Never a stack trace: it goes to the log."""
     _log.error("a request failed", path=request.path, exc_info=error)
-    status = 503 if request.path.startswith("/webhooks/") else 500
-    return refusal(status, "Something unexpected went wrong here; the log says what.")
+    return refusal(500, "Something unexpected went wrong here; the log says what.").to_flask()

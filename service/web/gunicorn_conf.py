@@ -6,13 +6,38 @@ would wait for its one write lock in turn. On PostgreSQL, WEB_WORKERS may be rai
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
-from service import telemetry
-from service.settings import load_settings
+from gunicorn.glogging import Logger
 
-_settings = load_settings()
+from service import telemetry
+from service.bootstrap.startup import prepare_web, start_logging
+from service.domain.errors import StoreUnavailable
+from service.rulebook import RuleBookInvalid
+from service.settings import Settings, SettingsInvalid, load_settings
+
+
+def _settings_or_exit() -> Settings:
+    try:
+        return load_settings()
+    except SettingsInvalid as error:
+        sys.exit(str(error))
+
+
+class OurLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's own lines, in the form of all the others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Hand them on to the root logger."""
+        super().setup(cfg)
+        start_logging(_settings)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+_settings = _settings_or_exit()
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own file there
 
 wsgi_app = "service.web.wsgi:create()"
@@ -31,12 +56,22 @@ graceful_timeout = 25
 for its commit at most, below the 30 s after which platforms kill."""
 accesslog = None
 errorlog = "-"
+logger_class = OurLogger
 loglevel = _settings.log_level
 proc_name = "runbookd-web"
 preload_app = False
 control_socket_disable = True
 worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
 """The heartbeat file lives in memory: on a busy disk it would look like a hanging worker."""
+
+
+def on_starting(_server: Any) -> None:
+    """Before the first request: refuse what is unsafe, check the rules, bring the tables up to
+    date. A failure is told in its sentences and ends the process with status 1."""
+    try:
+        prepare_web(_settings)
+    except (SettingsInvalid, RuleBookInvalid, StoreUnavailable) as error:
+        sys.exit(str(error))
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -22,12 +22,12 @@ def blueprint(parts: WebParts) -> Blueprint:
 
     @ops.get("/healthz")
     def healthz() -> Response:
-        return answer({"status": "ok"})
+        return answer({"status": "ok"}).to_flask()
 
     @ops.get("/readyz")
     def readyz() -> Response:
         state, ready = readiness(parts)
-        return answer(state, 200 if ready else 503)
+        return answer(state, 200 if ready else 503).to_flask()
 
     @ops.get("/metrics")
     def metrics() -> Response:
