@@ -7,7 +7,9 @@ container platforms mount secrets. README.md lists them all; a test holds the tw
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +20,10 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """Several values in one variable, separated by commas."""
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 """Several secrets at once, separated by commas, so that one can be replaced by another."""
+
+
+_PASSWORD = re.compile(r"(://[^/@\s]*:)[^/\s]*@")
+"""The password in an address such as postgresql://user:password@host."""
 
 
 class SettingsInvalid(Exception):  # noqa: N818 - told to the operator as it is
@@ -170,6 +176,34 @@ def rule_variables(
     return {**given, **{name: value for name, value in own.items() if value}}
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where one setting's value comes from, for `runbookd doctor`.
+
+    `origin` is the variable that was read (NAME or NAME_FILE), or empty for the default. `shown`
+    is the value for a person: never a secret's, and without a password in an address.
+    """
+
+    name: str
+    origin: str
+    shown: str
+
+
+def where_given(environment: Mapping[str, str] | None = None) -> tuple[Given, ...]:
+    """Every setting, in the order in which they are declared.
+
+    Raises:
+        SettingsInvalid: a variable has a value that cannot be used.
+    """
+    given = os.environ if environment is None else environment
+    settings = load_settings(given)
+    return tuple(
+        Given(field.alias, _origin(field.alias, given), _shown(getattr(settings, attribute)))
+        for attribute, field in Settings.model_fields.items()
+        if field.alias
+    )
+
+
 def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
     """The environment for a process of ours: this one's, with `overrides` put in."""
     return {**os.environ, **overrides}
@@ -178,6 +212,21 @@ def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
 def setting_names() -> tuple[str, ...]:
     """The environment variables that are read, without their `_FILE` forms."""
     return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
+
+
+def _origin(name: str, given: Mapping[str, str]) -> str:
+    return next((each for each in (name, f"{name}_FILE") if given.get(each)), "")
+
+
+def _shown(value: object) -> str:
+    """A value as text; of secrets only whether and how many there are."""
+    if isinstance(value, SecretStr):
+        return "set" if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        if any(isinstance(each, SecretStr) for each in value):
+            return "set" if len(value) == 1 else f"{len(value)} of them"
+        return ", ".join(str(each) for each in value)
+    return _PASSWORD.sub(r"\1***@", str(value))
 
 
 def _values(given: Mapping[str, str]) -> dict[str, Any]:

@@ -32,21 +32,18 @@ def dump_ask(ask: Ask | Tell) -> dict[str, Any]:
 
 
 def load_ask(fields: Mapping[str, Any]) -> Ask | Tell:
-    """What `dump_ask` wrote."""
+    """What `dump_ask` wrote; fields that only a later version knows are left out, so that its
+    runs are still understood after a deploy was taken back."""
     common = {
         **fields,
         "action": ActionName(fields["action"]),
         "alerts": tuple(fields["alerts"]),
     }
     if "target" not in fields:
-        return Tell(**common)
-    return Ask(
-        **{
-            **common,
-            "direction": Direction(fields["direction"]),
-            "target": _target(fields["target"]),
-        }
-    )
+        return Tell(**_known(Tell, common))
+    common["direction"] = Direction(fields["direction"])
+    common["target"] = _target(fields["target"])
+    return Ask(**_known(Ask, common))
 
 
 _TARGETS: Mapping[TargetKind, type[AppTarget] | type[DropletTarget] | type[SupabaseTarget]] = {
@@ -57,5 +54,9 @@ _TARGETS: Mapping[TargetKind, type[AppTarget] | type[DropletTarget] | type[Supab
 
 
 def _target(fields: Mapping[str, Any]) -> Target:
-    rest = {name: value for name, value in fields.items() if name != "kind"}
-    return _TARGETS[TargetKind(fields["kind"])](**{**rest, "sizes": tuple(rest["sizes"])})
+    kind = _TARGETS[TargetKind(fields["kind"])]
+    return kind(**_known(kind, {**fields, "sizes": tuple(fields["sizes"])}))
+
+
+def _known(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}

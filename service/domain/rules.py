@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -209,3 +209,12 @@ DEFAULT_RULE = Rule(
 )
 """What happens to an alert that no rule matches: one Slack message, never silence
 (runbook, Alert Configuration: the handler's default)."""
+
+NO_DATA_RULE = replace(DEFAULT_RULE, name="no-data")
+"""What happens when a sender lost sight of its data: someone is told, nothing is scaled."""
+
+TEST_RULE = "test"
+"""The name under which a sender's test button is answered."""
+
+RESERVED_NAMES = frozenset({DEFAULT_RULE.name, NO_DATA_RULE.name, TEST_RULE})
+"""Names that no configured rule may have."""

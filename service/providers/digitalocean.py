@@ -162,7 +162,12 @@ def _from_response(call: Call, problem: HttpResponseError) -> VendorError:
     ):
         what = f"the answer cannot be read: {problem.message}"
         return no_answer(call, what, problem.status_code)
-    return from_status(call, response.status_code, _said(response), retry_after(response.headers))
+    return from_status(
+        call,
+        response.status_code,
+        _said(response),
+        retry_after(response.headers, response.status_code),
+    )
 
 
 def _said(response: HttpResponse) -> str:

@@ -80,7 +80,9 @@ def send(
     if response.is_success:
         return content
     said = vendor_message(_decoded(content))
-    raise from_status(call, response.status_code, said, retry_after(response.headers))
+    raise from_status(
+        call, response.status_code, said, retry_after(response.headers, response.status_code)
+    )
 
 
 def _read(response: httpx.Response, timeout: httpx.Timeout) -> bytes:

@@ -122,7 +122,9 @@ class _EventsClient(EventsApiV2Client):
             said = vendor_message(response.json())
         except ValueError:
             said = response.text
-        raise _NotAccepted(response.status_code, said, retry_after(response.headers))
+        raise _NotAccepted(
+            response.status_code, said, retry_after(response.headers, response.status_code)
+        )
 
 
 def _payload(page: Page) -> dict[str, Any]:

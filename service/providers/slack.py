@@ -84,6 +84,13 @@ class SlackMessenger:
         content = _content(message)
         _sent(call, lambda: self._client.chat_update(channel=ref.channel, ts=ref.ts, **content))
 
+    def whoami(self) -> str:
+        """As whom the token posts, and where: `user in workspace`; nothing is posted."""
+        call = self._call("ask whose the token is", repeatable=True)
+        answer = _sent(call, self._client.auth_test)
+        with reading(call):
+            return f"{answer['user']} in {answer['team']}"
+
     def _call(self, operation: str, *, repeatable: bool) -> Call:
         return Call("slack", operation, repeatable, "SLACK_BOT_TOKEN", self._token)
 
@@ -110,7 +117,7 @@ def _translated(call: Call, response: SlackResponse) -> VendorError:
     body = response.data if isinstance(response.data, dict) else {}
     code = str(body.get("error", ""))
     if status != 200:  # noqa: PLR2004 - Slack says every outcome of its own with 200
-        return from_status(call, status, code, retry_after(headers))
+        return from_status(call, status, code, retry_after(headers, status))
     if code in _TURNED_AWAY:
         return busy(call, status, code, retry_after(headers))
     if code in _STUMBLED:

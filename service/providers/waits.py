@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 _AN_EPOCH = 1_000_000_000
 """A reset above this is a moment since the epoch (DigitalOcean), below it a number of seconds
@@ -31,9 +32,12 @@ class Timeouts:
         return self.connect + self.read
 
 
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds that the vendor asks for: Retry-After, else the reset of its rate limit.
+def retry_after(
+    headers: Mapping[str, str], status: int = 429, now: float | None = None
+) -> float | None:
+    """Seconds that the vendor asks for: Retry-After, else, at 429, the reset of its rate limit.
 
+    The limit's headers are on every answer, so with any other status they ask for nothing.
     Retry-After may be a number or an HTTP date; None where there is neither, or nonsense.
     """
     moment = time.time() if now is None else now
@@ -42,6 +46,8 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     if asked is not None:
         seconds = _number(asked)
         return seconds if seconds is not None else _until_date(asked, moment)
+    if status != HTTPStatus.TOO_MANY_REQUESTS:
+        return None
     resets = (_number(fields[name]) for name in _RESETS if name in fields)
     reset = next((value for value in resets if value is not None), None)
     if reset is None or reset < _AN_EPOCH:

@@ -9,7 +9,7 @@ from typing import Any
 
 from service.domain.durations import parse_duration
 from service.domain.matchers import MatcherError, parse_matchers
-from service.domain.rules import DEFAULT_RULE, ActionName, Matcher, Origin, Rule
+from service.domain.rules import RESERVED_NAMES, ActionName, Matcher, Origin, Rule
 from service.domain.selectivity import selects
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
@@ -76,8 +76,8 @@ class _Reader:
     def name(self) -> str:
         if self.lacks("name", self.shape.name):
             self.note("name", "name is missing: decisions and messages call the rule by it.")
-        if self.shape.name == DEFAULT_RULE.name:
-            self.note("name", f"the name {DEFAULT_RULE.name} is taken by the default rule.")
+        if self.shape.name in RESERVED_NAMES:
+            self.note("name", f"the name {self.shape.name} is taken by a rule of runbookd's own.")
         return self.shape.name or ""
 
     def action(self) -> ActionName | None:
@@ -124,6 +124,8 @@ class _Reader:
     def target(self, action: ActionName | None) -> str | None:
         if action and action.scales and self.lacks("target", self.shape.target):
             self.note("target", f"target is missing: {action} must know what to change.")
+        if action and not action.scales and self.shape.target is not None:
+            self.note("target", f"target is of no use to {action}, which changes none. Remove it.")
         return self.shape.target
 
     def cooldown(self, action: ActionName | None) -> timedelta:

@@ -28,7 +28,7 @@ def alert_item(row: Row) -> dict[str, Any]:
         "fingerprint": row["fingerprint"],
         "name": row["name"],
         "kind": row["kind"],
-        "status": "firing" if row["open"] else "resolved",
+        "status": "firing" if row["resolved_at"] is None else "resolved",
         **load(row["body"]),
         "first_seen": moment(row["first_seen"]),
         "last_seen": moment(row["last_seen"]),
@@ -111,7 +111,7 @@ def step_item(row: Row) -> dict[str, Any]:
         "status": row["status"],
         "started_at": moment(row["started_at"]),
         "ended_at": moment(row["ended_at"]),
-        "detail": row["detail"],
+        "detail": load(row["detail"]),
     }
 
 

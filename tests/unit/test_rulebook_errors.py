@@ -151,12 +151,27 @@ def test_a_rules_name_must_fit_into_a_run_id(tmp_path: Path, name: str) -> None:
     assert "name must be 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit" in error
 
 
+@pytest.mark.parametrize("name", ["unmatched", "no-data", "test"])
+def test_the_names_of_runbookds_own_rules_are_taken(tmp_path: Path, name: str) -> None:
+    text = GOOD + f"  - {{name: {name}, match: [a=b], action: investigate, cooldown: 1h}}\n"
+    assert told(tmp_path, text) == [
+        f"1.yml:9: rule {name}: the name {name} is taken by a rule of runbookd's own."
+    ]
+
+
+def test_a_rule_that_only_tells_has_no_target(tmp_path: Path) -> None:
+    text = GOOD + "  - {name: p, match: [a=b], action: page_oncall, target: api}\n"
+    assert told(tmp_path, text) == [
+        "1.yml:9: rule p: target is of no use to page_oncall, which changes none. Remove it."
+    ]
+
+
 def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
     body = "match: [a=b], action: investigate, cooldown: 1h"
     text = f"{GOOD}  - {{{body}}}\n  - {{name: unmatched, {body.replace('a=b', 'c=d')}}}\n"
     assert told(tmp_path, text) == [
         "1.yml:9: rule number 4: name is missing: decisions and messages call the rule by it.",
-        "1.yml:10: rule unmatched: the name unmatched is taken by the default rule.",
+        "1.yml:10: rule unmatched: the name unmatched is taken by a rule of runbookd's own.",
     ]
 
 

@@ -27,8 +27,13 @@ NOW = 1_700_000_000.0
     ],
 )
 def test_the_wait_is_what_the_vendor_says(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers, NOW) == seconds
+    assert retry_after(headers, now=NOW) == seconds
 
 
 def test_a_call_is_bounded_by_ten_seconds() -> None:
     assert Timeouts().total <= 10
+
+
+def test_a_limits_reset_asks_for_nothing_where_no_limit_was_hit() -> None:
+    assert retry_after({"ratelimit-reset": str(NOW + 1800)}, 503, now=NOW) is None
+    assert retry_after({"retry-after": "7", "ratelimit-reset": "9"}, 503, now=NOW) == 7

@@ -1,0 +1,71 @@
+"""Settings come from the environment, one place, and are all told in the README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.settings import SettingsInvalid, load_settings, rule_variables, setting_names
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_readme_lists_every_setting_and_no_other() -> None:
+    table = README.read_text(encoding="utf-8").split("## Settings")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+    assert listed == set(setting_names())
+
+
+def test_a_setting_may_be_kept_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("test-token-not-real\n", encoding="utf-8")
+    settings = load_settings({"DIGITALOCEAN_TOKEN_FILE": str(secret)})
+    assert settings.digitalocean_token.get_secret_value() == "test-token-not-real"
+
+
+def test_a_file_that_cannot_be_read_is_named_with_its_variable(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(SettingsInvalid, match=f"SLACK_BOT_TOKEN_FILE names {missing}"):
+        load_settings({"SLACK_BOT_TOKEN_FILE": str(missing)})
+
+
+def test_several_secrets_are_separated_by_commas() -> None:
+    settings = load_settings({"ALERTMANAGER_TOKENS": " old-not-real, new-not-real ,"})
+    given = [token.get_secret_value() for token in settings.alertmanager_tokens]
+    assert given == ["old-not-real", "new-not-real"]
+
+
+def test_basic_authentication_needs_a_user_and_a_password() -> None:
+    with pytest.raises(SettingsInvalid, match="GRAFANA_BASIC.*user:password"):
+        load_settings({"GRAFANA_BASIC": "grafana"})
+
+
+def test_every_bad_value_is_told_by_its_variable() -> None:
+    with pytest.raises(SettingsInvalid) as told:
+        load_settings({"PORT": "http", "WORKER_POLL_S": "0"})
+    assert [sentence.split(":")[0] for sentence in told.value.sentences] == [
+        "PORT",
+        "WORKER_POLL_S",
+    ]
+
+
+def test_a_secret_is_never_shown() -> None:
+    settings = load_settings({"ALERTMANAGER_TOKENS": "hidden-not-real"})
+    assert "hidden-not-real" not in repr(settings)
+
+
+def test_rules_may_refer_to_the_environment_and_to_ids_kept_in_files(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    app.write_text("app-1", encoding="utf-8")
+    environment = {"API_APP_ID_FILE": str(app), "OTHER": "x"}
+    variables = rule_variables(load_settings(environment), environment)
+    assert variables["API_APP_ID"] == "app-1"
+    assert variables["OTHER"] == "x"
+
+
+def test_without_a_database_url_the_database_is_a_file_in_the_home(tmp_path: Path) -> None:
+    settings = load_settings({"RUNBOOKD_HOME": str(tmp_path)})
+    assert settings.effective_database_url == f"sqlite:///{tmp_path / 'runbookd.db'}"
