@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from service.domain.alert import Alert, AlertKind
 from service.domain.claims import claim_key, incident_key
 from service.domain.decision import Check, Decision, Verdict
 from service.domain.episodes import identity
 from service.domain.matching import RuleIndex
-from service.domain.rules import DEFAULT_RULE, ActionName, Rule, RuleBook
+from service.domain.rules import DEFAULT_RULE, NO_DATA_RULE, TEST_RULE, ActionName, Rule, RuleBook
 from service.ports.admission import Delivery
 
 
@@ -20,10 +20,6 @@ class RulesInForce:
 
     book: RuleBook
     index: RuleIndex
-
-
-NO_DATA_RULE = replace(DEFAULT_RULE, name="no-data")
-"""What happens when a sender lost sight of its data: someone is told, nothing is scaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ def reject_test(alert: Alert) -> Decision:
     saw = f"{alert.name or 'this alert'} is a test notification"
     return Decision(
         verdict=Verdict.REJECT,
-        rule="test",
+        rule=TEST_RULE,
         action=ActionName.INVESTIGATE,
         target=None,
         direction=None,

@@ -53,6 +53,7 @@ class Batch:
         self._episodes: dict[int, EpisodeRecord] = {}
         self._runs = RunMaker(book, self._changes, now, refire_grace_s)
         self._verdicts = Verdicts(transaction, self._runs, gate, now)
+        self._memberships: dict[int, list[str]] = {}
         self._resolved: set[int] = set()
 
     def decide(
@@ -65,7 +66,7 @@ class Batch:
         ]
         self._transaction.write(self._changes)
         self._close_incidents()
-        self._transaction.enqueue(self._changes.runs.values())
+        self._transaction.enqueue(self._runs.finished())
         return receipts
 
     def settled_cooldowns(self) -> list[Cooldown]:
@@ -73,21 +74,29 @@ class Batch:
         return list(self._verdicts.cooldowns.values())
 
     def _read(self, wanted: Sequence[tuple[Candidate, ...]]) -> None:
-        identities = {candidate.identity for group in wanted for candidate in group}
+        """Read, and lock what two batches might change at once, always in the same order:
+        alerts, incidents, claims."""
+        everything = [candidate for group in wanted for candidate in group]
+        identities = {candidate.identity for candidate in everything}
         if identities:
             self._episodes = self._transaction.newest_episodes(identities)
-        claims = set(claims_of(wanted))
-        if claims:
-            self._verdicts.cooldowns = self._transaction.cooldowns(claims)
-        incidents = {
-            wish.incident
-            for group in wanted
-            for candidate in group
+        over = {candidate.identity for candidate in everything if not candidate.alert.firing}
+        if over:
+            self._memberships = self._transaction.incidents_of(over)
+        paging = {
+            wish.incident: wish.claim
+            for candidate in everything
+            if candidate.alert.firing
             for wish in candidate.wishes
             if wish.incident is not None
         }
-        if incidents:
-            self._changes.incidents = self._transaction.incidents(incidents)
+        keys = paging.keys() | {key for keys in self._memberships.values() for key in keys}
+        if keys:
+            self._changes.incidents = self._transaction.incidents(keys)
+        new_groups = {paging[key] for key in paging.keys() - self._changes.incidents.keys()}
+        claims = set(claims_of(wanted))
+        if claims or new_groups:
+            self._verdicts.take_claims(claims, new_groups)
 
     def _delivery(self, delivery: Delivery, wanted: tuple[Candidate, ...]) -> Receipt:
         delivery_id = self._new_id("n")
@@ -159,14 +168,15 @@ class Batch:
 
     def _keep(self, record: EpisodeRecord, delivery_id: str, decision: Decision) -> Verdicted:
         former = record.verdicts.get(decision.rule)
-        if former is not None and former[1] == decision.key:
+        story = f"{decision.key}|{decision.reason}"
+        if former is not None and former[1] == story:
             self._repeat(former[0])
         else:
             new = NewDecision(
                 self._new_id("d"), record.id, delivery_id, decision, self._now, self._now
             )
             self._changes.decisions[new.id] = new
-            record.verdicts[decision.rule] = (new.id, decision.key)
+            record.verdicts[decision.rule] = (new.id, story)
         return Verdicted(record.id, decision)
 
     def _repeat(self, decision_id: str) -> None:
@@ -180,15 +190,20 @@ class Batch:
     def _close_incidents(self) -> None:
         if not self._resolved:
             return
-        memberships = self._transaction.incidents_of(self._resolved)
-        keys = {key for keys in memberships.values() for key in keys}
-        if not keys:
-            return
-        open_members = self._transaction.open_members(keys)
-        over = sorted(key for key in keys if not open_members.get(key))
-        for key, incident in self._transaction.incidents(over).items():
+        keys = self._incidents_of_resolved()
+        open_members = self._transaction.open_members(keys) if keys else {}
+        for key, incident in sorted(self._changes.incidents.items()):
+            if key not in keys or open_members.get(key):
+                continue
             claimed = self._transaction.claim(
                 telling_claim(incident.rule, key, "resolve"), self._now
             )
             if claimed.won:
                 self._runs.resolve_page(incident, claimed.cooldown)
+
+    def _incidents_of_resolved(self) -> set[str]:
+        keys = {key for alert in self._resolved for key in self._memberships.get(alert, ())}
+        for key, incident in self._changes.incidents.items():
+            if not self._resolved.isdisjoint(incident.members):
+                keys.add(key)
+        return keys

@@ -20,6 +20,7 @@ class RunMaker:
         self._changes = changes
         self._now = now
         self._grace_s = refire_grace_s
+        self._causes: dict[str, dict[str, None]] = {}
 
     def start(
         self, wish: Wish, alert: Alert, episode: str, delivery: Delivery, cooldown: Cooldown
@@ -50,10 +51,16 @@ class RunMaker:
 
     def join(self, run: str, episode: str) -> None:
         """Name one more alert as a cause of a run that this batch has made."""
-        new = self._changes.runs.get(run)
-        if new is not None and episode not in new.ask.alerts:
-            ask = replace(new.ask, alerts=(*new.ask.alerts, episode))
-            self._changes.runs[run] = replace(new, ask=ask)
+        causes = self._causes.get(run)
+        if causes is not None:
+            causes[episode] = None
+
+    def finished(self) -> list[NewRun]:
+        """The runs, each with all the alerts that are its cause."""
+        return [
+            replace(new, ask=replace(new.ask, alerts=tuple(self._causes[run])))
+            for run, new in self._changes.runs.items()
+        ]
 
     def incident(self, wish: Wish, delivery: Delivery) -> IncidentRecord:
         """The incident of a paging rule's group, made when there is none."""
@@ -125,6 +132,7 @@ class RunMaker:
 
     def _add(self, run: NewRun) -> None:
         self._changes.runs[run.ask.run_id] = run
+        self._causes[run.ask.run_id] = dict.fromkeys(run.ask.alerts)
 
 
 def alert_line(alert: Alert) -> str:

@@ -10,6 +10,7 @@ from service.domain.claims import Cooldown, check_cooldown, direction_of, tellin
 from service.domain.decision import Check, Decision, Verdict
 from service.domain.episodes import Transition
 from service.ports.admission import (
+    Claimed,
     Delivery,
     EpisodeRecord,
     GateReply,
@@ -32,15 +33,20 @@ class Verdicts:
         self._now = now
         self.cooldowns: dict[str, Cooldown] = {}
         self._won: dict[str, Check] = {}
-        self._settled: set[str] = set()
+        self._pages: dict[str, Claimed] = {}
+        self._reopened: set[str] = set()
 
-    def take_free(self, claims: Collection[str]) -> None:
-        """Take every claim that is free, for the first firing alert that wants it.
+    def take_claims(self, claims: Collection[str], new_groups: Collection[str]) -> None:
+        """Take every claim that is free, for the first firing alert that wants it, and the
+        claims of groups that no page has been about yet.
 
         In the order of their names, so that two processes never wait for each other's claims.
         """
-        self.cooldowns = self._transaction.cooldowns(claims)
-        for claim in sorted(claims):
+        self.cooldowns = self._transaction.cooldowns(claims) if claims else {}
+        for claim in sorted({*claims, *new_groups}):
+            if claim in new_groups:
+                self._pages[claim] = self._transaction.claim(claim, self._now)
+                continue
             check = check_cooldown(claim, self.cooldowns.get(claim), self._now)
             if check.passed:
                 claimed = self._transaction.claim(claim, self._now)
@@ -88,30 +94,42 @@ class Verdicts:
         incident = self._runs.incident(wish, delivery)
         known = candidate.identity in incident.members and what is not Transition.OPENED
         if not (known and incident.paged):
-            run = self._page_run(wish, wish.claim, candidate, record, delivery, incident)
+            run = self._page_run(wish, candidate, record, delivery, incident)
             return _paging(wish, "the pager does not know this alert yet", run)
-        if what is Transition.REOPENED and self._may_be_closing(incident):
-            claim = telling_claim(incident.rule, incident.dedup_key, "resolve")
-            run = self._page_run(wish, claim, candidate, record, delivery, incident)
-            return _paging(wish, "it fires again while its incident may be being closed", run)
+        if what is Transition.REOPENED:
+            closing = self._closing(incident)
+            if closing is not None and closing.won:
+                run = self._runs.page(
+                    wish, incident, candidate.alert, record.id, delivery, closing.cooldown
+                )
+                return _paging(wish, "it fires again while its incident is being closed", run)
         check = Check("paged", passed=False, saw=f"incident {incident.dedup_key} is open")
         return _decision(wish, Verdict.HOLD, "already paged; the incident is open", (check,))
 
-    def _may_be_closing(self, incident: IncidentRecord) -> bool:
-        """Whether a run that resolves the incident may have looked at it before this commit.
+    def _closing(self, incident: IncidentRecord) -> Claimed | None:
+        """The claim of the run that resolves an incident all of whose alerts had resolved.
 
-        Asked once for each incident: then this batch has said what must be said.
+        Not won: that run has yet to begin, and will see that an alert fires. Won: it has begun,
+        and may have looked before this commit. None: there is no such run, or this batch has
+        asked before.
         """
         key = incident.dedup_key
-        if key in self._settled:
-            return False
-        self._settled.add(key)
-        return not self._transaction.open_members({key}).get(key)
+        if key in self._reopened:
+            return None
+        self._reopened.add(key)
+        if self._transaction.open_members({key}).get(key):
+            return None
+        return self._page_claim(telling_claim(incident.rule, key, "resolve"))
+
+    def _page_claim(self, claim: str) -> Claimed:
+        """A claim tried once is locked by this transaction: later alerts know the answer."""
+        claimed = self._pages.get(claim) or self._transaction.claim(claim, self._now)
+        self._pages[claim] = Claimed(won=False, cooldown=claimed.cooldown)
+        return claimed
 
     def _page_run(
         self,
         wish: Wish,
-        claim: str,
         candidate: Candidate,
         record: EpisodeRecord,
         delivery: Delivery,
@@ -124,7 +142,7 @@ class Verdicts:
         """
         incident.members.add(candidate.identity)
         incident.added.add(candidate.identity)
-        claimed = self._transaction.claim(claim, self._now)
+        claimed = self._page_claim(wish.claim)
         if claimed.won:
             return self._runs.page(
                 wish, incident, candidate.alert, record.id, delivery, claimed.cooldown
@@ -138,6 +156,8 @@ class Verdicts:
         return f"{verb}{target}: rule {wish.rule.name} matches and nothing holds it back; run {run}"
 
     def _checks(self, claim: str, check: Check) -> tuple[Check, ...]:
+        if not self._gate.asked:
+            return (check,)
         if not self._gate.available:
             return (_WITHOUT_REDIS, check)
         run = self._gate.resting.get(claim)

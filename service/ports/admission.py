@@ -145,11 +145,13 @@ class GateReply:
     """What Redis knows of the claims asked for.
 
     `resting` maps a claim to the run because of which it rests. `available` is False when Redis
-    did not answer: the decision is then made on SQL alone, and says so.
+    did not answer: the decision is then made on SQL alone, and says so. `asked` is False in a
+    preview, since asking would hold what is free.
     """
 
     resting: Mapping[str, str]
     available: bool
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class Transaction(Protocol):
     """One SQL transaction of admission; leaving it without an exception commits."""
 
     def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
-        """The newest episode of each alert that has one."""
+        """The newest episode of each alert that has one; nobody else changes it meanwhile."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
@@ -192,7 +194,7 @@ class Transaction(Protocol):
         ...
 
     def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
-        """The incidents on record, with their members."""
+        """The incidents on record, with their members; nobody else changes them meanwhile."""
         ...
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
@@ -204,7 +206,7 @@ class Transaction(Protocol):
         ...
 
     def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
-        """After `write`: how many alerts of each incident still fire."""
+        """How many alerts of each incident fire, by what is written."""
         ...
 
     def enqueue(self, runs: Collection[NewRun]) -> None:

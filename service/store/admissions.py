@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -41,6 +42,8 @@ from service.store.rows import (
 Enqueue = Callable[[sa.Connection, NewRun], None]
 """Puts a run on the worker's queue within the caller's transaction."""
 
+_Value = TypeVar("_Value")
+
 _CHUNK = 5_000
 """Bound parameters in one statement; both databases allow at least six times as many."""
 
@@ -57,20 +60,25 @@ class SqlJournal:
         """Begin; commit at the end, roll back on any exception."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            yield SqlTransaction(connection, self._enqueue)
+            # SQLite has one writer, which this transaction is from its beginning.
+            locks = connection.dialect.name != "sqlite"
+            yield SqlTransaction(connection, self._enqueue, locks=locks)
 
 
 class SqlTransaction:
-    """One transaction of admission."""
+    """One transaction of admission; `locks` keeps what it reads from changing until its end."""
 
-    def __init__(self, connection: sa.Connection, enqueue: Enqueue) -> None:
+    def __init__(self, connection: sa.Connection, enqueue: Enqueue, *, locks: bool = False) -> None:
         self._connection = connection
         self._enqueue = enqueue
+        self._locks = locks
 
     def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
-        """The newest episode of each alert that has one."""
+        """The newest episode of each alert that has one, locked: what is decided from it stays
+        true until the commit."""
         found: dict[int, EpisodeRecord] = {}
-        rows = select_in(self._connection, _NEWEST, identities, "AND newest")
+        tail = f"AND newest ORDER BY identity{' FOR UPDATE' if self._locks else ''}"
+        rows = select_in(self._connection, _NEWEST, sorted(identities), tail)
         for identity, id_, open_, last_seen, resolved_at, verdicts in rows:
             found[identity] = EpisodeRecord(
                 id=id_,
@@ -83,8 +91,11 @@ class SqlTransaction:
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
-        rows = self._connection.execute(_COOLDOWNS, {"keys": list(claims)})
-        return {row.key: Cooldown(*row) for row in rows}
+        found: dict[str, Cooldown] = {}
+        for some in _chunks(claims):
+            for row in self._connection.execute(_COOLDOWNS, {"keys": some}):
+                found[row.key] = Cooldown(*row)
+        return found
 
     def claim(self, key: str, now: float) -> Claimed:
         """Take the claim if it is free at `now`.
@@ -95,8 +106,14 @@ class SqlTransaction:
         return take_claim(self._connection, key, now)
 
     def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
-        """The incidents on record, with their members."""
-        return read_incidents(self._connection, dedup_keys)
+        """The incidents on record, with their members, locked until the commit: two batches that
+        resolve the last two alerts of one must not each count the other's."""
+        found: dict[str, IncidentRecord] = {}
+        for some in _chunks(sorted(dedup_keys)):
+            if self._locks:
+                self._connection.execute(_LOCK_INCIDENTS, {"keys": some})
+            found |= read_incidents(self._connection, some)
+        return found
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
         """The dedup_keys of the incidents that each alert belongs to."""
@@ -109,8 +126,11 @@ class SqlTransaction:
         return found
 
     def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
-        """How many alerts of each incident still fire."""
-        return count_open_members(self._connection, dedup_keys)
+        """How many alerts of each incident fire, by what is written."""
+        found: dict[str, int] = {}
+        for some in _chunks(dedup_keys):
+            found |= count_open_members(self._connection, some)
+        return found
 
     def write(self, changes: Changes) -> None:
         """Everything but the runs; rows are ordered, so that two processes can't deadlock."""
@@ -194,6 +214,13 @@ _c = schema.cooldowns.c
 _COOLDOWNS = sa.select(_c.key, _c.generation, _c.until, _c.run, _c.reason).where(
     _c.key.in_(sa.bindparam("keys", expanding=True))
 )
+_i = schema.incidents.c
+_LOCK_INCIDENTS = (
+    sa.select(_i.dedup_key)
+    .where(_i.dedup_key.in_(sa.bindparam("keys", expanding=True)))
+    .order_by(_i.dedup_key)
+    .with_for_update()
+)
 
 
 def take_claim(connection: sa.Connection, key: str, now: float) -> Claimed:
@@ -243,7 +270,7 @@ def add_run(connection: sa.Connection, run: NewRun) -> None:
     )
 
 
-def _chunks(values: Collection[int]) -> Iterator[list[int]]:
+def _chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:
     rest = iter(values)
     while some := list(islice(rest, _CHUNK)):
         yield some

@@ -44,11 +44,14 @@ class Coordination:
         if client is not None:
             self._ask = client.register_script(_lua("ask"))
             self._give_back = client.register_script(_lua("give_back"))
+            self._rest = client.register_script(_lua("rest"))
             self._lock = client.register_script(_lua("lock"))
             self._unlock = client.register_script(_lua("unlock"))
 
     def ask(self, claims: Collection[str], token: str) -> GateReply:
         """Which claims rest, and a hold on the free ones; one round trip."""
+        if self._client is None:
+            return GateReply({}, available=False, asked=False)
         keys = list(claims)
         found = self._try(lambda: self._ask(keys=_cooldown_keys(keys), args=[token, HOLD_MS]))
         if found is None:
@@ -89,16 +92,8 @@ class Coordination:
         if until >= BUSY_UNTIL:
             return
 
-        def send(client: redis.Redis) -> bool:
-            if _text(client.get(_cooldown_key(key))) in {"", run}:
-                rest_ms = int((until - now) * 1000)
-                if rest_ms > 0:
-                    client.set(_cooldown_key(key), run, px=rest_ms)
-                else:
-                    client.delete(_cooldown_key(key))
-            return True
-
-        self._try_with(send)
+        rest_ms = max(0, int((until - now) * 1000))
+        self._try(lambda: self._rest(keys=[_cooldown_key(key)], args=[run, rest_ms]))
 
     def lock(self, resource: str, owner: str) -> str | None:
         """Take or renew the lock of a vendor resource.
@@ -166,4 +161,4 @@ def _cooldown_keys(claims: Collection[str]) -> list[str]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -13,7 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreConflict, StoreUnavailable
@@ -73,9 +79,15 @@ def begin_writing(connection: sa.Connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors into ours."""
+    """Turn the driver's errors into ours.
+
+    A value that the database refuses stays the driver's DataError: that is a mistake of ours with
+    one notification or one run, and must not look like a store that is down to all others.
+    """
     try:
         yield
+    except DataError:
+        raise
     except IntegrityError as error:
         raise StoreConflict(_line(error)) from error
     except (OperationalError, InterfaceError, PoolTimeout) as error:

@@ -19,6 +19,8 @@ _SHOWN = 20
 _a = schema.alerts.c
 _i = schema.incidents.c
 _m = schema.incident_members.c
+_NEWEST = sa.literal_column("alerts.newest", sa.Boolean)
+"""The index's own term (`uq_alerts_newest`): SQLite uses it for this, and not for `newest = 1`."""
 
 
 class IncidentStore:
@@ -90,7 +92,7 @@ def count_open_members(connection: sa.Connection, dedup_keys: Collection[str]) -
     query = (
         sa.select(_m.dedup_key, sa.func.count())
         .join(schema.alerts, _a.identity == _m.identity)
-        .where(_m.dedup_key.in_(list(dedup_keys)), _a.newest, _a.open)
+        .where(_m.dedup_key.in_(list(dedup_keys)), _NEWEST, _a.open)
         .group_by(_m.dedup_key)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
@@ -101,7 +103,7 @@ def _members_first_open(dedup_key: str) -> sa.Select[tuple[object, ...]]:
     return (
         sa.select(schema.alerts)
         .join(schema.incident_members, _m.identity == _a.identity)
-        .where(_m.dedup_key == dedup_key, _a.newest)
+        .where(_m.dedup_key == dedup_key, _NEWEST)
         .order_by(_a.open.desc(), _a.resolved_at.desc(), _a.id)
         .limit(_SHOWN)
     )

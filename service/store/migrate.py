@@ -14,19 +14,28 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from service.store.database import begin_writing, translated
 
 _LOCK_ID = 7_283_004_411
 """PostgreSQL advisory lock of the migration; any number that nothing else uses."""
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Apply what is missing of our own tables."""
+    """Apply what is missing of our own tables, all of it or nothing.
+
+    Raises:
+        StoreUnavailable: the database cannot be used now.
+    """
     config = Config()
-    config.set_main_option("script_location", str(files("service.store").joinpath("migrations")))
-    with engine.connect() as connection:
+    scripts = str(files("service.store").joinpath("migrations"))
+    config.set_main_option("script_location", scripts.replace("%", "%%"))
+    with translated(), engine.begin() as connection:
+        begin_writing(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.commit()
 
 
 @contextmanager
@@ -39,9 +48,18 @@ def one_at_a_time(engine: sa.Engine) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         return
-    with engine.connect() as connection:
+    # Autocommit: the engine builds indices concurrently, which waits for every open transaction.
+    autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK_ID)))
         try:
             yield
         finally:
             connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK_ID)))
+
+
+def missing_revision(connection: sa.Connection) -> str | None:
+    """The newest revision of our tables when the database is not there yet; None when it is."""
+    newest = ScriptDirectory(str(files("service.store").joinpath("migrations"))).get_current_head()
+    current = MigrationContext.configure(connection).get_current_revision()
+    return newest if current != newest else None

@@ -65,6 +65,9 @@ class RunFilter:
 _a, _d, _r = schema.alerts.c, schema.decisions.c, schema.runs.c
 _n, _q, _s = schema.deliveries.c, schema.quarantine.c, schema.run_steps.c
 _w = schema.workers.c
+_OPEN: sa.ColumnElement[bool] = sa.literal_column("open")
+_CLOSED: sa.ColumnElement[bool] = sa.literal_column("NOT open")
+"""In the words of the partial indices: SQLite would not know them in `open = 1`."""
 
 
 class Queries:
@@ -183,7 +186,7 @@ def _alert_terms(wanted: AlertFilter) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.source is not None:
         yield _a.source == wanted.source
     if wanted.firing is not None:
-        yield _a.open if wanted.firing else sa.not_(_a.open)
+        yield _OPEN if wanted.firing else _CLOSED
     if wanted.since is not None:
         yield _a.first_seen >= wanted.since
         yield _a.id >= id_at("a", wanted.since - _ID_SLACK_S)

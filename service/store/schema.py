@@ -96,7 +96,7 @@ alerts = sa.Table(
 """One row per episode of an alert. `body` is the alert as JSON; `verdicts` maps each rule to its
 last decision's [id, key], so that a repeat which changes nothing is only counted."""
 
-NOT_HELD = sa.literal_column("verdict <> 'hold'", sa.Boolean)
+NOT_HELD: sa.ColumnElement[bool] = sa.literal_column("verdict <> 'hold'")
 """In a storm nearly every decision is a hold; an index of the others costs a storm nothing. A
 query must carry this very term to use it."""
 

@@ -1,0 +1,94 @@
+"""Stored alerts as they came in, to be decided on again; and a transaction that cannot write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.domain.alert import Alert, AlertStatus, Notification, PayloadFormat
+from service.ports.admission import NewRun
+from service.store import schema
+from service.store.admissions import SqlTransaction
+from service.store.database import translated
+from service.store.encode import load, load_alert
+
+_a, _d, _n = schema.alerts.c, schema.decisions.c, schema.deliveries.c
+
+
+class Replays:
+    """Reads what a replay needs. Every method raises StoreUnavailable when the database cannot
+    be used."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def notifications(self, alert_ids: Sequence[str]) -> list[Notification]:
+        """The alerts, regrouped as they were delivered: the oldest delivery first, and in each
+        the alerts in order. All are presented as firing, as they were when they were taken."""
+        query = (
+            sa.select(schema.alerts, _n.format, _n.receiver, _n.group_key, _n.group_labels)
+            .join(schema.deliveries, _n.id == _a.delivery)
+            .where(_a.id.in_(list(alert_ids)))
+            .order_by(_a.delivery, _a.id)
+        )
+        with translated(), self._engine.connect() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            groups.setdefault(row["delivery"], []).append(row)
+        return [_notification(group) for group in groups.values()]
+
+    def alert_of_decision(self, decision_id: str) -> str | None:
+        """The alert that a decision is about; None when there is no such decision."""
+        query = sa.select(_d.alert).where(_d.id == decision_id)
+        with translated(), self._engine.connect() as connection:
+            found: str | None = connection.execute(query).scalar_one_or_none()
+        return found
+
+    def alert_as_stored(self, alert_id: str) -> Alert | None:
+        """One alert as a value, with the status that its episode has now."""
+        query = sa.select(schema.alerts).where(_a.id == alert_id)
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return load_alert({**row}) if row is not None else None
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlTransaction]:
+        """A transaction of admission in which the database itself refuses every write."""
+        with translated(), self._engine.connect() as connection:
+            sqlite = connection.dialect.name == "sqlite"
+            connection.exec_driver_sql(
+                "PRAGMA query_only=ON" if sqlite else "SET TRANSACTION READ ONLY"
+            )
+            try:
+                yield SqlTransaction(connection, _refuse)
+            finally:
+                connection.rollback()
+                if sqlite:
+                    connection.exec_driver_sql("PRAGMA query_only=OFF")
+
+
+def _refuse(_connection: sa.Connection, run: NewRun) -> None:
+    raise RuntimeError(f"a preview may not queue {run.ask.run_id}")
+
+
+def _notification(rows: Sequence[dict[str, Any]]) -> Notification:
+    first = rows[0]
+    return Notification(
+        source=first["source"],
+        format=PayloadFormat(first["format"]),
+        receiver=first["receiver"],
+        group_key=first["group_key"],
+        group_labels=load(first["group_labels"]),
+        external_url="",
+        truncated=0,
+        alerts=tuple(_as_firing(load_alert(row)) for row in rows),
+    )
+
+
+def _as_firing(alert: Alert) -> Alert:
+    return replace(alert, status=AlertStatus.FIRING, ends_at=None)

@@ -1,0 +1,364 @@
+"""What the engine leans on in dbos 3.4 that its makers do not promise."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from dbos import DBOS
+from dbos._dbos import _get_dbos_instance
+
+from service.domain.errors import (
+    FailureKind,
+    FencedOut,
+    StepFailed,
+    StoreUnavailable,
+    VendorError,
+)
+from service.domain.rules import ActionName
+from service.engine import durable
+from service.engine.queue import QUEUE, RunQueue, migrate_queue
+from service.ports.admission import NewRun
+from service.store.database import open_engine
+from tests.fakes.runs import API, ask_for
+
+PATIENCE_S = 30.0
+POLL_S = 0.05
+
+ERRORS = [
+    VendorError("digitalocean", "resize", FailureKind.TEMPORARY, "Busy.", 5.0, 429),
+    VendorError("slack", "post", FailureKind.UNKNOWN, "No answer."),
+    StepFailed("resize", "It is OFF."),
+    FencedOut("worker-vm.up.1", 1, 2),
+]
+
+
+@dataclass
+class Work:
+    """What the runs of one test do, and what became of it."""
+
+    body: Callable[[str], None] = lambda _: None
+    began: list[str] = field(default_factory=list)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, run_id: str, _: Mapping[str, Any]) -> None:
+        self.began.append(run_id)
+        self.body(run_id)
+
+    def hold(self, run_id: str) -> None:
+        """A run in the middle of a step."""
+        durable.run_step("hold", lambda: {"let_go": self.let_go.wait(PATIENCE_S)})
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    path = tmp_path / "dbos.db"
+    migrate_queue(f"sqlite:///{path}")
+    opened = open_engine(f"sqlite:///{path}")
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def queue(engine: sa.Engine) -> Iterator[RunQueue]:
+    opened = RunQueue(engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def work(engine: sa.Engine) -> Iterator[Work]:
+    """A worker named `live`."""
+    work = Work()
+    durable.launch(
+        engine,
+        executor="live",
+        run=work.run,
+        reconcile=lambda _: None,
+        poll_s=POLL_S,
+        concurrency=8,
+    )
+    yield work
+    work.let_go.set()
+    DBOS.destroy(destroy_registry=True)
+
+
+def enqueue(
+    engine: sa.Engine, queue: RunQueue, run_id: str, partition: str = "do-app:1", delay_s: float = 0
+) -> None:
+    ask = ask_for(ActionName.HORIZONTAL_SCALE, API, run_id=run_id)
+    with engine.begin() as connection:
+        queue.enqueue(connection, NewRun(ask, "api.out", partition, time.time(), delay_s))
+
+
+def row_of(engine: sa.Engine, run_id: str) -> sa.RowMapping:
+    query = "SELECT * FROM workflow_status WHERE workflow_uuid = ?"
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(query, (run_id,)).mappings().one()
+
+
+def belongs_to(engine: sa.Engine, run_id: str, executor: str) -> None:
+    """Make a run one that `executor` has begun and not finished."""
+    change = (
+        "UPDATE workflow_status SET status = 'PENDING', executor_id = ?, completed_at = NULL "
+        "WHERE workflow_uuid = ?"
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql(change, (executor, run_id))
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.01)
+
+
+def has_status(engine: sa.Engine, run_id: str, status: str) -> Callable[[], bool]:
+    return lambda: bool(row_of(engine, run_id)["status"] == status)
+
+
+def test_a_dead_executors_run_is_handed_on_once(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    work.body = work.hold
+    enqueue(engine, queue, "api.out.0")
+    wait_for(lambda: work.began == ["api.out.0"], "a run that keeps the partition busy")
+    enqueue(engine, queue, "api.out.1")
+    belongs_to(engine, "api.out.1", "dead")
+
+    assert durable.pending_executors() == {"dead", "live"}
+    assert durable.hand_on("dead") == 1
+    assert durable.hand_on("dead") == 0
+    assert durable.pending_executors() == {"live"}
+
+    work.let_go.set()
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the run to be executed")
+    assert work.began == ["api.out.0", "api.out.1"]
+
+
+def test_handing_on_keeps_queue_and_partition(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    work.body = work.hold
+    enqueue(engine, queue, "api.out.0")
+    wait_for(lambda: work.began, "a run that keeps the partition busy")
+    enqueue(engine, queue, "api.out.1")
+    belongs_to(engine, "api.out.1", "dead")
+
+    durable.hand_on("dead")
+
+    row = row_of(engine, "api.out.1")
+    assert row["status"] == "ENQUEUED"
+    assert row["queue_name"] == QUEUE
+    assert row["queue_partition_key"] == "do-app:1"
+    assert work.began == ["api.out.0"]
+
+
+def test_a_survivor_that_comes_late_does_not_take_a_run_from_who_has_it_now(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    work.body = work.hold
+    enqueue(engine, queue, "api.out.1")
+    wait_for(lambda: work.began, "the run to begin")
+
+    # The late one has listed the run as the dead one's before another handed it on.
+    assert (
+        _get_dbos_instance()._sys_db.reenqueue_for_recovery("api.out.1", ["dead"], QUEUE) is False
+    )
+
+    row = row_of(engine, "api.out.1")
+    assert (row["status"], row["executor_id"]) == ("PENDING", "live")
+
+
+def test_runs_of_one_partition_follow_one_another(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    work.body = work.hold
+    enqueue(engine, queue, "api.out.1", "do-app:1")
+    wait_for(lambda: work.began, "the first run to begin")
+    enqueue(engine, queue, "api.up.1", "do-app:1")
+    enqueue(engine, queue, "worker-vm.up.1", "do-droplet:101")
+    wait_for(lambda: len(work.began) == 2, "the run of the other partition to begin")
+
+    assert work.began == ["api.out.1", "worker-vm.up.1"]
+    assert row_of(engine, "api.up.1")["status"] == "ENQUEUED"
+
+    work.let_go.set()
+    wait_for(has_status(engine, "api.up.1", "SUCCESS"), "the second run")
+
+
+def test_a_reused_id_is_refused_and_takes_its_transaction_along(
+    engine: sa.Engine, queue: RunQueue
+) -> None:
+    enqueue(engine, queue, "api.out.1")
+
+    with pytest.raises(Exception, match=r"api\.out\.1"):
+        enqueue(engine, queue, "api.out.1", "do-app:2")
+
+    assert row_of(engine, "api.out.1")["queue_partition_key"] == "do-app:1"
+
+
+def test_a_transaction_that_is_rolled_back_queues_nothing(
+    engine: sa.Engine, queue: RunQueue
+) -> None:
+    ask = ask_for(ActionName.HORIZONTAL_SCALE, API)
+    with engine.connect() as connection:
+        queue.enqueue(connection, NewRun(ask, "api.out", "do-app:1", 0.0))
+        connection.rollback()
+        count = connection.exec_driver_sql("SELECT count(*) FROM workflow_status").scalar_one()
+    assert count == 0
+
+
+def test_a_delayed_run_waits_for_its_time_and_then_runs(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    queued_at = time.time()
+    enqueue(engine, queue, "api.out.1", delay_s=1.0)
+    assert row_of(engine, "api.out.1")["status"] == "DELAYED"
+
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the delayed run")
+
+    assert time.time() - queued_at >= 1.0
+
+
+def test_a_look_is_queued_once_for_each_reason_however_often_it_is_asked_for(
+    engine: sa.Engine, queue: RunQueue
+) -> None:
+    queue.reconcile("api.out.1", "do-app:1", "adopted.2", 60.0)
+    queue.reconcile("api.out.1", "do-app:1", "adopted.2", 60.0)
+    queue.reconcile("api.out.1", "do-app:1", "fenced.1", 0.0)
+
+    with engine.connect() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM workflow_status").scalar_one()
+    assert count == 2
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_our_errors_come_back_from_pickling_as_they_were(error: Exception) -> None:
+    back = pickle.loads(pickle.dumps(error))  # noqa: S301 - just made
+
+    assert type(back) is type(error)
+    assert vars(back) == vars(error)
+    assert str(back) == str(error)
+
+
+@pytest.mark.parametrize("error", ERRORS[:3], ids=["temporary", "unknown", "StepFailed"])
+def test_a_recorded_failure_is_raised_again_without_running_the_step(
+    engine: sa.Engine, queue: RunQueue, work: Work, error: Exception
+) -> None:
+    raised: list[Exception] = []
+    calls: list[str] = []
+
+    def fail() -> dict[str, Any]:
+        calls.append("called")
+        raise error
+
+    def body(_: str) -> None:
+        try:
+            durable.run_step("fails", fail)
+        except (VendorError, StepFailed) as caught:
+            raised.append(caught)
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the first execution")
+    belongs_to(engine, "api.out.1", "dead")
+    durable.hand_on("dead")
+    wait_for(lambda: len(raised) == 2, "the second execution")
+
+    assert calls == ["called"]
+    assert vars(raised[1]) == vars(error)
+
+
+def test_a_recorded_result_is_given_without_running_the_step(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    results: list[dict[str, Any]] = []
+
+    def body(_: str) -> None:
+        results.append(durable.run_step("counts", lambda: {"call": len(results)}))
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the first execution")
+    belongs_to(engine, "api.out.1", "dead")
+    durable.hand_on("dead")
+    wait_for(lambda: len(results) == 2, "the second execution")
+
+    assert results == [{"call": 0}, {"call": 0}]
+
+
+def test_a_step_whose_record_cannot_be_kept_fails_as_a_store_failure(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    raised: list[Exception] = []
+
+    def body(_: str) -> None:
+        try:
+            durable.run_step("loses its record", lose_the_records)
+        except StoreUnavailable as caught:
+            raised.append(caught)
+
+    def lose_the_records() -> dict[str, Any]:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE operation_outputs RENAME TO gone")
+        return {}
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+
+    wait_for(lambda: raised, "the step to fail")
+
+
+def test_a_stopped_worker_leaves_the_run_in_its_step_pending_for_another(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    ended = threading.Event()
+
+    def body(run_id: str) -> None:
+        try:
+            work.hold(run_id)
+        finally:
+            ended.set()
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+    wait_for(lambda: work.began, "the run to begin")
+
+    durable.stop(1)
+    work.let_go.set()
+    assert ended.wait(PATIENCE_S)
+
+    row = row_of(engine, "api.out.1")
+    assert (row["status"], row["executor_id"]) == ("PENDING", "live")
+
+
+def test_a_worker_that_stops_lets_a_run_go_through_all_of_its_steps(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    in_step = threading.Event()
+
+    def slow() -> dict[str, Any]:
+        in_step.set()
+        time.sleep(0.3)
+        return {}
+
+    def body(_: str) -> None:
+        durable.run_step("one", slow)
+        durable.run_step("two", dict)
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+    assert in_step.wait(PATIENCE_S)
+
+    durable.stop(10)
+
+    assert row_of(engine, "api.out.1")["status"] == "SUCCESS"

@@ -1,0 +1,111 @@
+"""Alerts, notifications and deliveries as the intake makes them, in one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from service.admission.asks import RulesInForce
+from service.domain.alert import (
+    Alert,
+    AlertKind,
+    AlertStatus,
+    Notification,
+    PayloadFormat,
+    Quarantined,
+)
+from service.domain.matching import RuleIndex
+from service.domain.rules import (
+    ActionName,
+    AppTarget,
+    DropletTarget,
+    Matcher,
+    MatchOp,
+    Rule,
+    RuleBook,
+)
+from service.ports.admission import Delivery
+
+NOW = 1_780_000_000.0
+CPU, TRAFFIC, MEMORY = "High CPU Usage", "Request Rate", "High Memory Usage"
+ERRORS, SLOW, OTHER = "High Error Rate", "Slow Response Time", "Something Else"
+COOLDOWN_S, MEMORY_COOLDOWN_S, SLOW_COOLDOWN_S = 600.0, 1800.0, 3600.0
+GRACE_S = 120.0
+
+
+def alert(name: str = CPU, instance: str = "a", *, firing: bool = True, **facts: Any) -> Alert:
+    """An alert named `name` of one instance."""
+    values: dict[str, Any] = {
+        "source": "alertmanager",
+        "fingerprint": f"{name}/{instance}",
+        "status": AlertStatus.FIRING if firing else AlertStatus.RESOLVED,
+        "name": name,
+        "kind": AlertKind.CONDITION,
+        "labels": {"alertname": name, "instance": instance},
+    }
+    return Alert(**{**values, **facts})
+
+
+def resolved(name: str = CPU, instance: str = "a", **facts: Any) -> Alert:
+    """The end of `alert(name, instance)`."""
+    return alert(name, instance, firing=False, **facts)
+
+
+def notification(
+    *alerts: Alert,
+    group: Mapping[str, str] | None = None,
+    receiver: str = "runbookd",
+    quarantined: Sequence[Quarantined] = (),
+    **facts: Any,
+) -> Notification:
+    """A notification of one group; by default the alerts' name makes it."""
+    labels = group if group is not None else {"alertname": alerts[0].name if alerts else ""}
+    values: dict[str, Any] = {
+        "source": alerts[0].source if alerts else "alertmanager",
+        "format": PayloadFormat.ALERTMANAGER,
+        "receiver": receiver,
+        "group_key": "{}:{}",
+        "group_labels": labels,
+        "external_url": "http://alertmanager.example",
+        "truncated": 0,
+        "alerts": alerts,
+        "quarantined": tuple(quarantined),
+    }
+    return Notification(**{**values, **facts})
+
+
+def delivery(*alerts: Alert, at: float = NOW, replay: bool = False, **facts: Any) -> Delivery:
+    """One delivery of `notification(*alerts)`."""
+    return Delivery(notification(*alerts, **facts), at, replay)
+
+
+def rule_book() -> RuleBook:
+    """Two rules for one claim, one for another, one that pages and one that tells."""
+    return RuleBook(
+        rules=(
+            _rule("high-cpu", CPU, ActionName.HORIZONTAL_SCALE, "api", COOLDOWN_S),
+            _rule("traffic", TRAFFIC, ActionName.HORIZONTAL_SCALE, "api", COOLDOWN_S),
+            _rule("memory", MEMORY, ActionName.VERTICAL_SCALE, "worker-vm", MEMORY_COOLDOWN_S),
+            _rule("errors", ERRORS, ActionName.PAGE_ONCALL, None, 0.0),
+            _rule("slow", SLOW, ActionName.INVESTIGATE, None, SLOW_COOLDOWN_S),
+        ),
+        targets={
+            "api": AppTarget("api", "app-1", "api", 2, 10),
+            "worker-vm": DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb")),
+        },
+        hash="0123456789ab",
+    )
+
+
+def rules_in_force() -> RulesInForce:
+    """The book with its index."""
+    book = rule_book()
+    return RulesInForce(book, RuleIndex(book))
+
+
+def _rule(
+    name: str, alertname: str, action: ActionName, target: str | None, cooldown_s: float
+) -> Rule:
+    matcher = Matcher("alertname", MatchOp.EQUAL, alertname)
+    return Rule(name, (matcher,), action, target, timedelta(seconds=cooldown_s))

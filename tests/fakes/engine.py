@@ -1,0 +1,348 @@
+"""A worker's outside in memory: what it keeps, what it shares, what it does, what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
+
+from service.actions.base import Intent, Record, StepContext, StepFunction
+from service.domain.alert import Alert, AlertStatus
+from service.domain.ask_json import dump_ask
+from service.domain.errors import StepFailed, StoreUnavailable, VendorError
+from service.domain.planning import Ask, Plan, PlanHeld, Tell
+from service.domain.rules import ActionName
+from service.engine.execution import execute
+from service.engine.parts import WorkerParts
+from service.ports import MessageRef, Page
+from service.ports.admission import NewDecision, NewRun
+from service.ports.runs import IncidentState, Outcome, StoredRun
+from tests.fakes.clock import FakeClock
+from tests.fakes.telling import FakeMessenger, FakePager
+
+ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
+PLAN = Plan("size", "small", "large", ("change", "verify"), {"after": "large"})
+
+
+class ProcessEnded(BaseException):
+    """The process would have ended here."""
+
+
+@dataclass(slots=True)
+class FakeRuns:
+    """Runs as the store keeps them. `down` makes every call fail; `outcomes` are the ended ones."""
+
+    rows: dict[str, StoredRun] = field(default_factory=dict)
+    open: set[str] = field(default_factory=lambda: {"alert-1"})
+    intents: dict[tuple[str, str], float] = field(default_factory=dict)
+    steps: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    decisions: list[NewDecision] = field(default_factory=list)
+    again: list[NewRun] = field(default_factory=list)
+    settles: dict[str, float] = field(default_factory=dict)
+    down: bool = False
+
+    def add(self, ask: Ask | Tell, partition: str = "do-droplet:101") -> None:
+        """Queue a run."""
+        claim = ask.run_id.rpartition(".")[0]
+        self.rows[ask.run_id] = StoredRun(
+            ask.run_id, claim, partition, "queued", 0, ask, None, None
+        )
+
+    def begin(self, run_id: str, now: float) -> int:
+        self._change(run_id, attempt=self.rows[run_id].attempt + 1, status="running")
+        return self.rows[run_id].attempt
+
+    def attempt(self, run_id: str) -> int:
+        self._refuse_when_down()
+        return self.rows[run_id].attempt
+
+    def intend(self, run_id: str, name: str, now: float) -> Intent:
+        self._refuse_when_down()
+        repeated = (run_id, name) in self.intents
+        return Intent(name, self.intents.setdefault((run_id, name), now), repeated)
+
+    def wrote(self, run_id: str) -> bool:
+        self._refuse_when_down()
+        return any(run == run_id for run, _ in self.intents)
+
+    def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
+        self._refuse_when_down()
+        self.steps[run_id, position] = (name, "running")
+
+    def step_ended(
+        self, run_id: str, position: int, status: str, detail: Mapping[str, Any], now: float
+    ) -> None:
+        self._refuse_when_down()
+        self.steps[run_id, position] = (self.steps[run_id, position][0], status)
+
+    def set_plan(self, run_id: str, plan: Plan) -> None:
+        self._change(run_id, plan=plan)
+
+    def set_message(self, run_id: str, ref: MessageRef) -> None:
+        self._change(run_id, message=ref)
+
+    def conclude(
+        self,
+        run_id: str,
+        outcome: Outcome,
+        now: float,
+        decision: NewDecision | None = None,
+        rules_hash: str = "",
+        again: NewRun | None = None,
+    ) -> bool:
+        self._refuse_when_down()
+        if run_id in self.outcomes:
+            return False
+        self.outcomes[run_id] = outcome
+        self._change(run_id, status=outcome.status)
+        self.decisions += [decision] if decision else []
+        self.again += [again] if again else []
+        return True
+
+    def any_open(self, episodes: Sequence[str]) -> bool:
+        self._refuse_when_down()
+        return bool(self.open & set(episodes))
+
+    def alerts(self, episodes: Sequence[str]) -> list[tuple[Alert, bool]]:
+        self._refuse_when_down()
+        return [(ALERT, each in self.open) for each in episodes]
+
+    def unfinished(self, limit: int = 500) -> list[str]:
+        self._refuse_when_down()
+        return [run_id for run_id in self.rows if run_id not in self.outcomes]
+
+    def get(self, run_id: str) -> StoredRun | None:
+        self._refuse_when_down()
+        return self.rows.get(run_id)
+
+    def settles_until(self, target: str) -> float:
+        self._refuse_when_down()
+        return self.settles.get(target, 0.0)
+
+    def last_by_target(self) -> list[tuple[str, str, str]]:
+        self._refuse_when_down()
+        return []
+
+    def _change(self, run_id: str, **changes: Any) -> None:
+        self._refuse_when_down()
+        self.rows[run_id] = replace(self.rows[run_id], **changes)
+
+    def _refuse_when_down(self) -> None:
+        if self.down:
+            raise StoreUnavailable("the database cannot be used now")
+
+
+@dataclass(slots=True)
+class FakeIncidents:
+    """Incidents by key."""
+
+    states: dict[str, IncidentState] = field(default_factory=dict)
+
+    def state(self, dedup_key: str) -> IncidentState | None:
+        return self.states.get(dedup_key)
+
+    def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:
+        state = self.states[dedup_key]
+        self.states[dedup_key] = replace(
+            state,
+            incident=replace(state.incident, paged=paged),
+            message=message or state.message,
+        )
+
+
+@dataclass(slots=True)
+class FakeLeases:
+    """Workers by name: True while they are alive. `silent` ones' leases are over."""
+
+    alive: dict[str, bool] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    down: bool = False
+
+    def register(self, executor: str, host: str, pid: int) -> None:
+        self.alive[executor] = True
+
+    def renew(self, executor: str) -> bool:
+        if self.down:
+            raise StoreUnavailable("the database cannot be used now")
+        return self.alive.get(executor, False)
+
+    def retire(self, executor: str) -> None:
+        self.alive[executor] = False
+
+    def retire_dead(self) -> list[str]:
+        dead = sorted(each for each in self.silent if self.alive.get(each))
+        self.alive.update(dict.fromkeys(dead, False))
+        return dead
+
+    def live(self) -> list[str]:
+        return [each for each, alive in self.alive.items() if alive]
+
+    def forget_old(self, keep_s: float) -> None:
+        """Nothing is that old."""
+
+
+@dataclass(slots=True)
+class FakeLocks:
+    """Who holds which resource, and how long claims rest."""
+
+    owners: dict[str, str] = field(default_factory=dict)
+    rests: dict[str, float] = field(default_factory=dict)
+
+    def lock(self, resource: str, owner: str) -> str | None:
+        holder = self.owners.setdefault(resource, owner)
+        return None if holder == owner else holder
+
+    def unlock(self, resource: str, owner: str) -> None:
+        if self.owners.get(resource) == owner:
+            del self.owners[resource]
+
+    def rest(self, key: str, run: str, until: float, now: float) -> None:
+        self.rests[key] = until
+
+
+@dataclass(slots=True)
+class FakeScaler:
+    """A verb with two steps. `value` is the target's; `fails` maps a step to what it raises."""
+
+    value: str = "small"
+    held: PlanHeld | None = None
+    unseen: VendorError | StepFailed | None = None
+    fails: dict[str, Exception] = field(default_factory=dict)
+    wanted: str = "large"
+    made_safe: int = 0
+    before_write: Callable[[], None] = lambda: None
+
+    def observe(self, ask: Ask) -> Record:
+        if self.unseen is not None:
+            raise self.unseen
+        return {"value": self.value}
+
+    def plan(self, ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+        return self.held or replace(PLAN, before=observed["value"], after=self.wanted)
+
+    def steps(self) -> Mapping[str, StepFunction]:
+        return {"change": self._change, "verify": self._verify}
+
+    def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
+        self.made_safe += 1
+        return f"It is on at {self.value}."
+
+    def _change(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        if "before" in self.fails:
+            raise self.fails["before"]
+        context.intent("change")
+        self.before_write()
+        context.fence()
+        if "change" in self.fails:
+            raise self.fails["change"]
+        self.value = plan.after
+        return {"value": self.value}
+
+    def _verify(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        if "verify" in self.fails:
+            raise self.fails["verify"]
+        return {"value": self.value}
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Recorded steps of one run: an error is recorded as well, a process's end is not."""
+
+    records: dict[str, Record | Exception] = field(default_factory=dict)
+    dies_after: str = ""
+    broken: Exception | None = None
+
+    def __call__(self, name: str, function: Callable[[], Record]) -> Record:
+        if name not in self.records:
+            self.records[name] = self._call(function)
+            if self.broken is not None:
+                raise self.broken
+        if name == self.dies_after:
+            self.dies_after = ""
+            raise ProcessEnded(name)
+        record = self.records[name]
+        if isinstance(record, Exception):
+            raise record
+        return record
+
+    def _call(self, function: Callable[[], Record]) -> Record | Exception:
+        try:
+            return function()
+        except Exception as error:
+            return error
+
+
+@dataclass(slots=True)
+class FlakyPager(FakePager):
+    """A pager that answers with `problem` while it has one; `tries` counts the pages sent."""
+
+    problem: VendorError | None = None
+    tries: int = 0
+
+    def trigger(self, page: Page) -> None:
+        self.tries += 1
+        self._refuse()
+        self.open[page.dedup_key] = page
+
+    def resolve(self, dedup_key: str) -> None:
+        self._refuse()
+        self.open.pop(dedup_key, None)
+
+    def _refuse(self) -> None:
+        if self.problem is not None:
+            raise self.problem
+
+
+@dataclass(slots=True)
+class FakeWorker:
+    """The parts of a worker, all in memory. `looks` are the fresh looks that were queued."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    incidents: FakeIncidents = field(default_factory=FakeIncidents)
+    leases: FakeLeases = field(default_factory=FakeLeases)
+    locks: FakeLocks = field(default_factory=FakeLocks)
+    scaler: FakeScaler = field(default_factory=FakeScaler)
+    pager: FlakyPager = field(default_factory=FlakyPager)
+    messenger: FakeMessenger = field(default_factory=FakeMessenger)
+    looks: list[tuple[str, str, float]] = field(default_factory=list)
+    ended_because: list[str] = field(default_factory=list)
+
+    @property
+    def parts(self) -> WorkerParts:
+        return WorkerParts(
+            runs=self.runs,
+            incidents=self.incidents,
+            leases=self.leases,
+            locks=self.locks,
+            scalers=dict.fromkeys(ActionName, self.scaler),
+            pager=self.pager,
+            messenger=self.messenger,
+            metrics=None,
+            clock=self.clock,
+            new_id=lambda prefix: f"{prefix}_1",
+            reconcile=lambda run, why, delay: self.looks.append((run, why, delay)),
+            end_process=self._end,
+            refire_grace_s=120.0,
+        )
+
+    def execute(self, ask: Ask | Tell, steps: Recorder | None = None) -> Recorder:
+        """One execution of a run; a new recorder is a run that was never begun."""
+        steps = steps or Recorder()
+        if ask.run_id not in self.runs.rows:
+            self.runs.add(ask)
+        execute(self.parts, ask.run_id, dump_ask(ask), steps)
+        return steps
+
+    def said(self) -> list[str]:
+        """What all messages read now, titles first."""
+        return [f"{each.title} | {each.text}" for each in self.messenger.messages.values()]
+
+    def _end(self, sentence: str) -> NoReturn:
+        self.ended_because.append(sentence)
+        raise ProcessEnded(sentence)
