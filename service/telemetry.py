@@ -111,5 +111,10 @@ def _formatter(shared: list[Processor], *, json: bool) -> logging.Formatter:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     else:
-        rendering.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        # Plain: the pretty ones print local variables, and secrets are among those.
+        rendering.append(
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        )
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendering)

@@ -102,7 +102,7 @@ class Stack:
         self._options = options or Options()
         home.mkdir(parents=True, exist_ok=True)
         self.sandbox_url = f"http://127.0.0.1:{free_port()}"
-        self.web_urls: dict[str, str] = {}
+        self.web_urls = {"web": f"http://127.0.0.1:{free_port()}"}
         self.processes: dict[str, Process] = {}
         self.redis: RedisServer | None = None
         self.http = httpx.Client(timeout=30.0)
@@ -152,13 +152,12 @@ class Stack:
 
     def start_web(self, name: str = "web", *, wait: bool = True, **environment: str) -> Process:
         """A web process, each under its own name and port (`web_urls`)."""
-        port = str(free_port())
-        self.web_urls[name] = f"http://127.0.0.1:{port}"
+        url = self.web_urls.setdefault(name, f"http://127.0.0.1:{free_port()}")
+        port = url.rpartition(":")[2]
         command = [sys.executable, "-m", "gunicorn", "-c", "python:service.web.gunicorn_conf"]
         process = self._start(name, command, {"PORT": port, **environment})
         if wait:
-            url = f"{self.web_urls[name]}/readyz"
-            self.wait_for(lambda: self._ok(url), f"{name} to be ready")
+            self.wait_for(lambda: self._ok(f"{url}/readyz"), f"{name} to be ready")
         return process
 
     def start_worker(
@@ -173,13 +172,13 @@ class Stack:
 
     def stop(self) -> None:
         """End everything in good order, all at once, and Redis last."""
+        self.http.close()
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
             process.stop()
         if self.redis is not None:
             self.redis.stop()
-        self.http.close()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -232,9 +231,9 @@ class Stack:
         """Make a vendor fail (`POST /_sandbox/faults`)."""
         self._control("faults", fault)
 
-    def reset(self) -> None:
-        """The sandbox as at its start."""
-        self._control("reset", {})
+    def reset(self, **changes: Any) -> None:
+        """The sandbox as at its start, or with other `action_seconds`, `extra_apps`, …"""
+        self._control("reset", changes)
 
     # ---- What comes out ----
 
@@ -295,8 +294,8 @@ class Stack:
             time.sleep(_POLL_S)
 
     def settled(self) -> bool:
-        """Whether no run is queued or under way."""
-        return all(run["ended_at"] for run in self.runs())
+        """Whether every run has ended, and told what it had to tell."""
+        return all(_told(self.one(f"runs/{run['id']}")) for run in self.runs())
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -352,7 +351,7 @@ class Stack:
         return self._live_workers() > 0
 
     def _live_workers(self) -> int:
-        ready = self._get(f"{next(iter(self.web_urls.values()))}/readyz")
+        ready = self._get(f"{self.web_urls['web']}/readyz")
         return int(ready["workers"] or 0)
 
     def _ok(self, url: str) -> bool:
@@ -366,6 +365,12 @@ class Stack:
     def _control(self, what: str, body: Json) -> None:
         response = self.http.post(f"{self.sandbox_url}/_sandbox/{what}", json=body)
         assert response.is_success, response.text
+
+
+def _told(run: Json) -> bool:
+    """A run that changes something reports after its end; one that only tells ends with that."""
+    last = "report" if run["target"] else "conclude"
+    return any(step["name"] == last and step["ended_at"] for step in run["steps"])
 
 
 _migrated: list[Path] = []

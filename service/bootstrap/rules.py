@@ -29,9 +29,14 @@ def load_rules(settings: Settings, environment: Mapping[str, str] | None = None)
     return load_rulebook(paths, rule_variables(settings, environment))
 
 
+def in_force(book: RuleBook) -> RulesInForce:
+    """The rules with their index for matching."""
+    return RulesInForce(book, RuleIndex(book))
+
+
 def build_admitter(stores: Stores, book: RuleBook) -> Admitter:
     """Admission on the real stores, with one rule book."""
-    rules = RulesInForce(book, RuleIndex(book))
+    rules = in_force(book)
     return Admitter(
         journal=stores.journal,
         gate=stores.coordination,

@@ -20,16 +20,20 @@ from service.store.runs import RunStore
 class Stores:
     """The stores of one process, each opened when it is first used.
 
-    `busy_timeout_ms` is how long SQLite's write lock is waited for.
+    `busy_timeout_ms` is how long SQLite's write lock is waited for; `connections` are kept open,
+    twice as many at most.
 
     Raises:
         SettingsInvalid: the database is one that runbookd itself is to scale.
     """
 
-    def __init__(self, settings: Settings, busy_timeout_ms: int | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, busy_timeout_ms: int | None = None, connections: int = 5
+    ) -> None:
         _refuse_managed_database(settings)
         self.settings = settings
         self._busy_timeout_ms = busy_timeout_ms
+        self._connections = connections
 
     @cached_property
     def engine(self) -> sa.Engine:
@@ -38,7 +42,9 @@ class Stores:
         path = sa.make_url(url).database
         if url.startswith("sqlite") and path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return open_engine(url, busy_timeout_ms=self._busy_timeout_ms)
+        return open_engine(
+            url, pool_size=self._connections, busy_timeout_ms=self._busy_timeout_ms
+        )
 
     @cached_property
     def queue(self) -> RunQueue:

@@ -54,7 +54,7 @@ def addresses(settings: Settings) -> Addresses:
 def build_pager(settings: Settings) -> Pager:
     """PagerDuty."""
     return PagerDutyPager(
-        routing_key=_secret(settings, settings.pagerduty_routing_key),
+        routing_key=secret_of(settings, settings.pagerduty_routing_key),
         base_url=addresses(settings).pagerduty,
     )
 
@@ -62,7 +62,7 @@ def build_pager(settings: Settings) -> Pager:
 def build_messenger(settings: Settings) -> Messenger:
     """Slack."""
     return SlackMessenger(
-        token=_secret(settings, settings.slack_token),
+        token=secret_of(settings, settings.slack_token),
         channel=settings.slack_channel,
         base_url=addresses(settings).slack,
     )
@@ -81,11 +81,11 @@ def build_scalers(settings: Settings, clock: Clock) -> Mapping[ActionName, Scale
     """The verbs that change something, each on its vendor."""
     where = addresses(settings)
     client = DigitalOceanClient(
-        token=_secret(settings, settings.digitalocean_token), endpoint=where.digitalocean
+        token=secret_of(settings, settings.digitalocean_token), endpoint=where.digitalocean
     )
     apps, droplets = DigitalOceanApps(client), DigitalOceanDroplets(client)
     database = SupabaseCompute(
-        token=_secret(settings, settings.supabase_token), base_url=where.supabase
+        token=secret_of(settings, settings.supabase_token), base_url=where.supabase
     )
     probe = HttpHealthProbe()
     return {
@@ -95,5 +95,6 @@ def build_scalers(settings: Settings, clock: Clock) -> Mapping[ActionName, Scale
     }
 
 
-def _secret(settings: Settings, secret: SecretStr) -> str:
+def secret_of(settings: Settings, secret: SecretStr) -> str:
+    """What is sent to a vendor: its secret, or anything where the sandbox stands in for it."""
     return SANDBOX_TOKEN if settings.sandbox_url else secret.get_secret_value()

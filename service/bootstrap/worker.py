@@ -40,13 +40,15 @@ class SystemClock:
 
 def build_worker(settings: Settings) -> Worker:
     """A worker with the vendors that the settings name; its tables must be up to date."""
-    stores = Stores(settings, busy_timeout_ms=_BUSY_TIMEOUT_MS)
+    stores = Stores(
+        settings, busy_timeout_ms=_BUSY_TIMEOUT_MS, connections=settings.worker_concurrency
+    )
     clock = SystemClock()
 
-    def reconcile(run_id: str, delay_s: float) -> None:
+    def reconcile(run_id: str, why: str, delay_s: float) -> None:
         run = stores.runs.get(run_id)
         if run is not None:
-            stores.queue.reconcile(run_id, run.partition, run.attempt, delay_s)
+            stores.queue.reconcile(run_id, run.partition, why, delay_s)
 
     parts = WorkerParts(
         runs=stores.runs,

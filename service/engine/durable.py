@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
 
 from service.actions.base import Record
+from service.domain.errors import StoreUnavailable
 from service.engine.queue import (
     APPLICATION,
     APPLICATION_VERSION,
@@ -74,8 +75,17 @@ def launch(
 
 
 def run_step(name: str, function: Callable[[], Record]) -> Record:
-    """A recorded step: its record is kept, and a repeated execution gets that instead."""
-    return DBOS.run_step({"name": name}, function)
+    """A recorded step: its record is kept, and a repeated execution gets that instead.
+
+    Raises:
+        StoreUnavailable: its record could not be read or kept; whether it ran is not known.
+    """
+    try:
+        return DBOS.run_step({"name": name}, function)
+    except sa.exc.DataError:
+        raise  # a mistake of the step's, not of the store
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        raise StoreUnavailable(f"step {name} could not be recorded ({error})") from error
 
 
 def pending_executors() -> set[str]:

@@ -12,16 +12,11 @@ from typing import Any
 
 from service.actions.base import Record
 from service.domain.ask_json import load_ask
-from service.domain.errors import (
-    FencedOut,
-    StepFailed,
-    StoreConflict,
-    StoreUnavailable,
-    VendorError,
-)
+from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
 from service.domain.planning import Ask, Tell
 from service.domain.rules import ActionName
 from service.engine.context import RunContext
+from service.engine.guarded import Guarded
 from service.engine.messages import send_message
 from service.engine.pages import send_page
 from service.engine.parts import StepRunner, WorkerParts
@@ -35,16 +30,14 @@ class Execution:
         self.parts = parts
         self.run_id = run_id
         self.attempt = attempt
-        self._step = step
+        self._step = Guarded(parts, run_id, attempt, step)
         self._position = 0
 
     def step(self, name: str, function: Callable[[], Record]) -> Record:
         """Run one step, unless an earlier execution has recorded it."""
         self._position += 1
         position = self._position
-        return self._step(
-            name, lambda: self._guarded(lambda: self._shown(position, name, function))
-        )
+        return self._step(name, lambda: self._shown(position, name, function))
 
     def _shown(self, position: int, name: str, function: Callable[[], Record]) -> Record:
         runs, clock = self.parts.runs, self.parts.clock
@@ -58,18 +51,6 @@ class Execution:
         runs.step_ended(self.run_id, position, "done", record, clock.time())
         return record
 
-    def _guarded(self, function: Callable[[], Record]) -> Record:
-        try:
-            return function()
-        except FencedOut as fenced:
-            self.parts.reconcile(self.run_id, 0.0)
-            self.parts.end_process(f"{fenced}; its target will be looked at again")
-        except (StoreUnavailable, StoreConflict) as error:
-            self.parts.end_process(
-                f"run {self.run_id}: {error}; this worker ends, so that the run goes on elsewhere "
-                "or after a restart"
-            )
-
 
 def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], step: StepRunner) -> None:
     """Execute a run whose ask was pinned when it was queued."""
@@ -81,7 +62,7 @@ def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], step: St
     execution = Execution(parts, run_id, attempt, step)
     if isinstance(ask, Ask):
         context = RunContext(parts, run_id, attempt, ask.target.resource)
-        Scaling(ask, parts, context, execution.step).execute(adopted=attempt > 1)
+        Scaling(ask, parts, context, execution.step).execute(attempt)
     else:
         _tell(ask, parts, execution.step)
 

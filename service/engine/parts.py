@@ -24,9 +24,11 @@ class StepRunner(Protocol):
 class WorkerParts:
     """The outside of a worker.
 
-    `reconcile` queues a fresh look at a run's target: (run id, seconds from now). `end_process`
-    ends this process with a sentence that says why: after losing a run to another worker, or when
-    the database fails in the middle of one, starting again is the only safe way on.
+    `reconcile` queues a fresh look at a run's target: (run id, why, seconds from now), once for
+    each `why`, so that a look which is due now is not taken for one that is due later.
+    `end_process` ends this process with a sentence that says why: after losing a run to another
+    worker, or when the database fails in the middle of one, starting again is the only safe way
+    on.
     `refire_grace_s` is in seconds.
     """
 
@@ -40,6 +42,6 @@ class WorkerParts:
     metrics: Metrics | None
     clock: Clock
     new_id: Callable[[str], str]
-    reconcile: Callable[[str, float], None]
+    reconcile: Callable[[str, str, float], None]
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float

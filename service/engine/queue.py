@@ -41,9 +41,12 @@ class RunQueue:
         options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
         self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
 
-    def reconcile(self, run_id: str, partition: str, attempt: int, delay_s: float) -> None:
-        """Queue a fresh look at the target of a run; asking twice queues one."""
-        workflow_id = f"{run_id}~look.{attempt}"
+    def reconcile(self, run_id: str, partition: str, why: str, delay_s: float) -> None:
+        """Queue a fresh look at the target of a run; asking twice for one reason queues one.
+
+        `why` is a word that can stand in an id.
+        """
+        workflow_id = f"{run_id}~look.{why}"
         options = _options(RECONCILE_WORKFLOW, workflow_id, partition, delay_s)
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, run_id)

@@ -1,55 +1,80 @@
 """A fresh look at a run's target, when a late write of a former execution is possible.
 
 It brings the target to safety and compares it with the plan; where they differ a person is told,
-because a later change may be the right one.
+because a later change may be the right one. Where it cannot be made safe, a person is paged.
 """
 
 from __future__ import annotations
 
 import structlog
 
+from service.actions.announcements import Failure, page_for_failure
 from service.actions.base import Record
 from service.domain.errors import StepFailed, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine import telling
 from service.engine.context import RunContext
+from service.engine.guarded import Guarded
 from service.engine.parts import StepRunner, WorkerParts
 from service.ports import Message
+from service.ports.runs import StoredRun
 
 _log = structlog.get_logger(__name__)
+
+STEP = "reconcile"
+_UNSAFE_GUARDS = frozenset({"droplet_status", "project_status"})
+"""What a plan is held by when its target does not serve."""
 
 
 def reconcile(parts: WorkerParts, run_id: str, step: StepRunner) -> None:
     """Look at the target of a run again and bring it to safety."""
-    step("reconcile", lambda: _reconcile(parts, run_id))
+    guarded = Guarded(parts, run_id, 0, step)
+    guarded(STEP, lambda: _reconcile(parts, run_id))
 
 
 def _reconcile(parts: WorkerParts, run_id: str) -> Record:
     stored = parts.runs.get(run_id)
     if stored is None or not isinstance(stored.ask, Ask) or stored.plan is None:
         return {"left": "nothing had been planned"}
-    context = RunContext(parts, run_id, stored.attempt, stored.ask.target.resource)
+    if not parts.runs.wrote(run_id):
+        return {"left": "nothing had been written"}
+    resource = stored.ask.target.resource
+    if owner := parts.locks.lock(resource, run_id):
+        text = f"{stored.ask.target.name} is locked by {owner}, so it was not looked at again."
+        telling.post(Message(title="", text=text), parts, stored.message)
+        return {"left": text}
+    try:
+        return _look(parts, stored, stored.ask, stored.plan)
+    finally:
+        parts.locks.unlock(resource, run_id)
+
+
+def _look(parts: WorkerParts, stored: StoredRun, ask: Ask, plan: Plan) -> Record:
+    context = RunContext(parts, stored.id, stored.attempt, ask.target.resource)
     context.thread = stored.message
-    scaler = parts.scalers[stored.ask.action]
-    left = scaler.make_safe(context, stored.ask, stored.plan)
-    differs = _difference(parts, stored.ask, stored.plan)
-    _log.info("reconciled", run=run_id, left=left, differs=differs)
-    if differs:
-        message = Message(title="", text=f"Looked at it again: {left} {differs}")
-        telling.post(message, parts, stored.message)
-    return {"left": left, "differs": differs}
+    left = parts.scalers[ask.action].make_safe(context, ask, plan)
+    unsafe, differs = _compared(parts, ask, plan)
+    _log.info("reconciled", run=stored.id, left=left, unsafe=unsafe, differs=differs)
+    if unsafe:
+        telling.page(page_for_failure(ask, plan, Failure(STEP, unsafe, left)), parts)
+    elif differs:
+        text = f"Looked at it again: {left} {differs}"
+        telling.post(Message(title="", text=text), parts, stored.message)
+    return {"left": left, "unsafe": unsafe, "differs": differs}
 
 
-def _difference(parts: WorkerParts, ask: Ask, plan: Plan) -> str:
-    """One sentence when the target is back where the plan found it; else nothing."""
+def _compared(parts: WorkerParts, ask: Ask, plan: Plan) -> tuple[str, str]:
+    """What is unsafe about the target, and how it differs from the plan; a sentence or nothing."""
     scaler = parts.scalers[ask.action]
     try:
         again = scaler.plan(ask, scaler.observe(ask))
     except (VendorError, StepFailed) as error:
-        return f"It could not be compared with its plan: {error}"
-    if isinstance(again, PlanHeld) or again.before != plan.before:
-        return ""
-    return (
+        return f"It could not be looked at again: {error}", ""
+    if isinstance(again, PlanHeld):
+        return again.reason if again.guard in _UNSAFE_GUARDS else "", ""
+    if again.before != plan.before:
+        return "", ""
+    return "", (
         f"{ask.target.name} has {plan.what} {plan.before} again, as before this run, which had "
         f"made it {plan.after}. Nothing was changed; see who did."
     )

@@ -35,8 +35,8 @@ class Scaling:
         self._step = step
         self._scaler = parts.scalers[ask.action]
 
-    def execute(self, *, adopted: bool) -> None:
-        """From the first look to the report. `adopted`: an earlier execution had begun."""
+    def execute(self, attempt: int) -> None:
+        """From the first look to the report; `attempt` is the number of this execution."""
         prepared = self._step("prepare", self._prepare)
         if "hold" in prepared:
             self._end_held(PlanHeld(**prepared["hold"]))
@@ -50,8 +50,8 @@ class Scaling:
             self._end_failed(plan, error)
         else:
             self._end_done(plan, began_at=prepared["began_at"])
-        if adopted:
-            self._step("look_again", self._look_again)
+        if attempt > 1:
+            self._step("look_again", lambda: self._look_again(attempt))
 
     def _prepare(self) -> Record:
         """Guards, a look at the target, and the plan; reads only."""
@@ -160,6 +160,6 @@ class Scaling:
             "ended_at": now,
         }
 
-    def _look_again(self) -> Record:
-        self._parts.reconcile(self._ask.run_id, ADOPTED_LOOK_S)
+    def _look_again(self, attempt: int) -> Record:
+        self._parts.reconcile(self._ask.run_id, f"adopted.{attempt}", ADOPTED_LOOK_S)
         return {"in_s": ADOPTED_LOOK_S}

@@ -1,12 +1,10 @@
-"""One worker among several: its sign of life, the runs of the dead, and runs that went wrong.
+"""One worker among several: the runs of the dead, and runs that went wrong.
 
 A dead worker's runs are handed on as soon as its lease is over, or at once when it ended cleanly.
-A worker that was thought dead and is not finds itself retired, and ends: its runs are others' now.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,19 +12,20 @@ import structlog
 
 from service.actions.announcements import SOURCE
 from service.domain.dedup import run_dedup_key
-from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.planning import Ask
 from service.engine import durable, telling
+from service.engine.lease import ROUNDS_PER_LEASE
 from service.engine.outcomes import SOONEST_AGAIN_S
 from service.engine.parts import WorkerParts
+from service.engine.rounds import Rounds
 from service.ports import Page
 from service.ports.runs import Outcome, StoredRun
 
 _log = structlog.get_logger(__name__)
 
 _KEEP_RETIRED_S = 7 * 86_400.0
-_ROUNDS_PER_LEASE = 5
 _SWEEP_EVERY = 3
+_UNENDED = frozenset({"queued", "running"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Engine:
 
 
 class Supervisor:
-    """The thread that keeps this worker alive in others' eyes, and looks after theirs.
+    """The thread that looks after what other workers, and lost runs, left behind.
 
     `lease_s` is in seconds; there are five rounds to a lease.
     """
@@ -49,42 +48,24 @@ class Supervisor:
     ) -> None:
         self._parts = parts
         self._executor = executor
-        self._interval_s = lease_s / _ROUNDS_PER_LEASE
         self._lease_s = lease_s
         self._engine = engine or Engine()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
-        self._renewed_at = parts.clock.time()
+        self._rounds = Rounds("supervisor", lease_s / ROUNDS_PER_LEASE, self._round)
+        self._count = 0
 
     def start(self) -> None:
-        """Begin; the worker must be registered."""
-        self._thread.start()
+        """Begin, with what is there to be adopted now."""
+        self.adopt()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End the rounds."""
-        self._stop.set()
-        self._thread.join(timeout=self._lease_s)
+        self._rounds.stop(self._lease_s)
 
-    def _run(self) -> None:
-        rounds = 0
-        while not self._stop.wait(self._interval_s):
-            rounds += 1
-            try:
-                self.round(sweep=rounds % _SWEEP_EVERY == 0)
-            except (StoreUnavailable, StoreConflict) as error:
-                self._outlived(error)
-            except Exception:
-                _log.exception("supervision_failed", consequence="tried again in the next round")
-
-    def round(self, *, sweep: bool) -> None:
-        """Show life, adopt what dead workers left, and now and then look for lost runs."""
-        if not self._parts.leases.renew(self._executor):
-            self._parts.end_process(
-                f"worker {self._executor} was retired by another one: its runs are others' now"
-            )
-        self._renewed_at = self._parts.clock.time()
+    def _round(self) -> None:
+        self._count += 1
         self.adopt()
-        if sweep:
+        if self._count % _SWEEP_EVERY == 0:
             self.sweep()
             self._parts.leases.forget_old(_KEEP_RETIRED_S)
 
@@ -92,10 +73,10 @@ class Supervisor:
         """Hand on the runs of every worker that is not alive, however it ended."""
         for dead in self._parts.leases.retire_dead():
             _log.warning("worker_dead", executor=dead, consequence="its runs are handed on")
-        pending = self._engine.pending_executors()
-        if pending <= {self._executor}:
+        others = self._engine.pending_executors() - {self._executor}
+        if not others:
             return
-        for executor in sorted(pending - set(self._parts.leases.live())):
+        for executor in sorted(others - set(self._parts.leases.live())):
             if count := self._engine.hand_on(executor):
                 _log.warning("runs_adopted", of=executor, count=count)
 
@@ -106,32 +87,37 @@ class Supervisor:
             return
         for run_id, status in self._engine.ended(unfinished).items():
             run = self._parts.runs.get(run_id)
-            if run is not None:
-                self._end_lost(run, status)
+            # It may have ended in good order since it was listed.
+            if run is None or run.status not in _UNENDED:
+                continue
+            if not self._end_lost(run, status):
+                return
 
-    def _end_lost(self, run: StoredRun, status: str) -> None:
+    def _end_lost(self, run: StoredRun, status: str) -> bool:
+        """Bring its target to safety, page, and only then call it ended.
+
+        False when the pager cannot be reached now: the next sweep tries again, because waiting
+        here would keep the runs of dead workers waiting too.
+        """
         now = self._parts.clock.time()
         reason = f"the run ended without an outcome (workflow {status})"
-        rests_until = now + max(run.ask.cooldown_s, SOONEST_AGAIN_S)
-        if not self._parts.runs.conclude(run.id, Outcome("failed", reason, rests_until), now):
-            return
         _log.error("run_lost", run=run.id, workflow=status)
         if isinstance(run.ask, Ask):
-            self._parts.reconcile(run.id, 0.0)
-        telling.page(
-            Page(
-                dedup_key=run_dedup_key(run.id),
-                summary=f"Run {run.id} was lost: {reason}. Its target is being brought to safety; "
-                f"see what it did with `runbookd runs {run.id}`.",
-                source=SOURCE,
-                severity="critical",
-                component=run.ask.target.name if isinstance(run.ask, Ask) else "",
-                details={"asked for because": run.ask.summary, "rule": run.ask.rule},
-            ),
-            self._parts,
-        )
+            self._parts.reconcile(run.id, "lost", 0.0)
+        if not telling.page(_lost_page(run, reason), self._parts, attempts=1):
+            return False
+        rests_until = now + max(run.ask.cooldown_s, SOONEST_AGAIN_S)
+        self._parts.runs.conclude(run.id, Outcome("failed", reason, rests_until), now)
+        return True
 
-    def _outlived(self, error: Exception) -> None:
-        """The database is away; once our lease is over, others may have taken our runs."""
-        silent_s = self._parts.clock.time() - self._renewed_at
-        _log.warning("lease_not_renewed", error=str(error), silent_s=round(silent_s, 1))
+
+def _lost_page(run: StoredRun, reason: str) -> Page:
+    return Page(
+        dedup_key=run_dedup_key(run.id),
+        summary=f"Run {run.id} was lost: {reason}. Its target is being brought to safety; "
+        f"see what it did with `runbookd runs {run.id}`.",
+        source=SOURCE,
+        severity="critical",
+        component=run.ask.target.name if isinstance(run.ask, Ask) else "",
+        details={"asked for because": run.ask.summary, "rule": run.ask.rule},
+    )

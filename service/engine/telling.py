@@ -33,6 +33,10 @@ _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 12, 300.0
 
 def announce(ask: Ask, plan: Plan, parts: WorkerParts) -> Record:
     """Post what is about to change; where the message is goes on record."""
+    stored = parts.runs.get(ask.run_id)
+    if stored is not None and stored.message is not None:
+        # Posted by an execution that died before it was on its record.
+        return {"channel": stored.message.channel, "ts": stored.message.ts}
     ref = post(announcements.announced(ask, plan), parts)
     if ref is None:
         return {}
@@ -90,7 +94,11 @@ def report_failed(
 ) -> Record:
     """The page first, then the announcement becomes the failure."""
     paged = page(announcements.page_for_failure(ask, plan, failure), parts)
-    return {"paged": paged, "told": edit(thread, announcements.failed(ask, plan, failure), parts)}
+    told = edit(thread, announcements.failed(ask, plan, failure), parts)
+    if not paged:
+        text = "The pager could not be reached: nobody was paged. Somebody must look at this now."
+        post(Message(title="", text=text), parts, thread)
+    return {"paged": paged, "told": told}
 
 
 def blocked_key(ask: Ask) -> str:
@@ -98,13 +106,13 @@ def blocked_key(ask: Ask) -> str:
     return f"{PREFIX}blocked/{ask.target.name}.{ask.direction}"
 
 
-def page(page_: Page, parts: WorkerParts) -> bool:
+def page(page_: Page, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:
     """Trigger a page; False, and an error in the log, when it could not be delivered."""
     try:
         call_with_retries(
             lambda: parts.pager.trigger(page_),
             clock=parts.clock,
-            attempts=_PAGE_ATTEMPTS,
+            attempts=attempts,
             budget_s=_PAGE_BUDGET_S,
         )
     except VendorError as error:

@@ -6,8 +6,9 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ import structlog
 
 from service.engine import durable
 from service.engine.execution import execute
+from service.engine.lease import LeaseKeeper
 from service.engine.parts import WorkerParts
 from service.engine.reconcile import reconcile
 from service.engine.supervision import Supervisor
@@ -45,11 +47,14 @@ class Worker:
         self._poll_s = poll_s
         self._concurrency = concurrency
         self.executor = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._under_way: set[str] = set()
+        self._lease = LeaseKeeper(parts, self.executor, lease_s, lambda: list(self._under_way))
         self._supervisor = Supervisor(parts, self.executor, lease_s)
 
     def start(self) -> None:
-        """Register, launch the engine, adopt what others left, and keep the lease."""
+        """Register, keep the lease, launch the engine, and adopt what others left."""
         self._parts.leases.register(self.executor, socket.gethostname(), os.getpid())
+        self._lease.start()
         durable.launch(
             self._engine,
             executor=self.executor,
@@ -58,28 +63,40 @@ class Worker:
             poll_s=self._poll_s,
             concurrency=self._concurrency,
         )
-        self._supervisor.adopt()
         self._supervisor.start()
         _log.info("worker_started", executor=self.executor)
 
     def serve(self) -> None:
-        """Work until SIGTERM or SIGINT."""
+        """Work until SIGTERM or SIGINT; does not return while a run could still go on."""
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         self.start()
         stopping.wait()
         self.stop()
+        if self._under_way:
+            # They are others' now; waiting for their threads, as an interpreter does at its end,
+            # would only keep this process beside them.
+            sys.stdout.flush()
+            os._exit(0)
 
     def stop(self) -> None:
         """Stop taking runs, wait a little for those under way, and hand the rest on."""
-        durable.stop(STOP_WAIT_S)
         self._supervisor.stop()
+        durable.stop(STOP_WAIT_S)
+        self._lease.stop()
         self._parts.leases.retire(self.executor)
-        _log.info("worker_stopped", executor=self.executor)
+        _log.info("worker_stopped", executor=self.executor, handed_on=sorted(self._under_way))
 
     def _run(self, run_id: str, pinned: Mapping[str, Any]) -> None:
-        execute(self._parts, run_id, pinned, durable.run_step)
+        self._noted(run_id, lambda: execute(self._parts, run_id, pinned, durable.run_step))
 
     def _reconcile(self, run_id: str) -> None:
-        reconcile(self._parts, run_id, durable.run_step)
+        self._noted(run_id, lambda: reconcile(self._parts, run_id, durable.run_step))
+
+    def _noted(self, run_id: str, work: Callable[[], None]) -> None:
+        self._under_way.add(run_id)
+        try:
+            work()
+        finally:
+            self._under_way.discard(run_id)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gunicorn.glogging import Logger
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # gunicorn has no types
 
 from service import telemetry
 from service.bootstrap.startup import prepare_web, start_logging
@@ -43,7 +43,7 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own file th
 wsgi_app = "service.web.wsgi:create()"
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_workers
-worker_class = "gthread"
+worker_class = "service.web.storm_worker.StormWorker"
 threads = _settings.web_threads
 worker_connections = 1_000
 backlog = 2_048

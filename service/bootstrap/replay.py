@@ -1,0 +1,103 @@
+"""Replays: alerts of the past, or a saved payload, decided on by the rules of now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.admission.preview import Preview, preview
+from service.bootstrap.rules import build_admitter, in_force, load_rules
+from service.bootstrap.stores import Stores
+from service.domain.alert import Notification
+from service.domain.rules import RuleBook
+from service.intake.parse import PayloadRefused, parse_notification
+from service.ports.admission import Delivery, Receipt
+from service.settings import Settings
+from service.store.ids import new_id
+from service.store.queries import AlertFilter
+from service.store.replays import Replays
+
+
+class ReplayImpossible(Exception):  # noqa: N818 - told to the person who asked for it
+    """There is nothing to replay; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayer:
+    """Looks at, or executes, what alerts of the past would lead to now."""
+
+    settings: Settings
+    stores: Stores
+    book: RuleBook
+
+    def stored(self, wanted: AlertFilter, limit: int) -> list[Notification]:
+        """The newest `limit` alerts that the filter names, the oldest of them first."""
+        page = self.stores.queries.alerts(wanted, limit)
+        return self._loaded([item["id"] for item in page.items])
+
+    def by_id(self, alert_ids: Sequence[str]) -> list[Notification]:
+        """These alerts.
+
+        Raises:
+            ReplayImpossible: one of them is not stored.
+        """
+        unknown = [each for each in alert_ids if self.stores.queries.alert(each) is None]
+        if unknown:
+            raise ReplayImpossible(f"There is no alert {', '.join(unknown)}.")
+        return self._loaded(alert_ids)
+
+    def preview(self, notifications: Sequence[Notification]) -> list[Preview]:
+        """What would be decided now; nothing is kept, claimed or queued."""
+        now = time.time()
+        with Replays(self.stores.engine).reading() as reading:
+            return preview(
+                _deliveries(notifications, now),
+                reading=reading,
+                rules=in_force(self.book),
+                now=now,
+                refire_grace_s=self.settings.refire_grace_s,
+                new_id=new_id,
+            )
+
+    def execute(self, notifications: Sequence[Notification]) -> list[Receipt]:
+        """Admit them as the web process does, under every guard, marked as a replay."""
+        now = time.time()
+        admitter = build_admitter(self.stores, self.book)
+        return admitter.admit(_deliveries(notifications, now), now)
+
+    def _loaded(self, alert_ids: Sequence[str]) -> list[Notification]:
+        return Replays(self.stores.engine).notifications(alert_ids)
+
+
+def build_replayer(settings: Settings) -> Replayer:
+    """A replayer on the settings' database and rules; its tables must be up to date.
+
+    Raises:
+        RuleBookInvalid: the rules must not be used.
+    """
+    return Replayer(settings, Stores(settings), load_rules(settings))
+
+
+def read_payload(path: Path, source: str) -> Notification:
+    """A saved payload, as if `source` had sent it now.
+
+    Raises:
+        ReplayImpossible: it cannot be read or understood.
+    """
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise ReplayImpossible(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        return parse_notification(
+            body, source=source, content_type="application/json", received_at=datetime.now(UTC)
+        )
+    except PayloadRefused as refused:
+        raise ReplayImpossible(f"{path}: {refused.sentence}") from None
+
+
+def _deliveries(notifications: Sequence[Notification], now: float) -> list[Delivery]:
+    return [Delivery(each, now, replay=True) for each in notifications]

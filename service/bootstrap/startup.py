@@ -1,0 +1,59 @@
+"""What every process does before it serves: refuse what is unsafe, say what is wrong, migrate.
+
+`runbookd web` and a plain `gunicorn -c python:service.web.gunicorn_conf` both go this way.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from service.bootstrap.doors import check_doors
+from service.bootstrap.rules import load_rules
+from service.bootstrap.stores import Stores
+from service.settings import Settings
+from service.store.database import translated
+from service.telemetry import configure_logging
+
+
+def prepare_web(settings: Settings) -> None:
+    """All that comes before the first request.
+
+    Raises:
+        SettingsInvalid: no sender could post, or everybody could; or the database must not be
+            used.
+        RuleBookInvalid: the rules must not be used.
+        StoreUnavailable: the database can't be used.
+    """
+    check_doors(settings)
+    load_rules(settings)
+    migrate(settings)
+
+
+def migrate(settings: Settings) -> None:
+    """Bring all tables up to date.
+
+    Raises:
+        SettingsInvalid: the database is one that runbookd itself is to scale.
+        StoreUnavailable: the database can't be used.
+    """
+    stores = Stores(settings)
+    with translated():
+        try:
+            stores.migrate()
+        finally:
+            # A web process forks next; connections must not be shared with its children.
+            stores.engine.dispose()
+
+
+def start_logging(settings: Settings) -> None:
+    """Log as LOG_LEVEL and LOG_FORMAT say; of libraries only warnings, unless it is debug.
+
+    The SDKs tell each request with all its headers at info, the engine each of its migrations.
+    """
+    auto = settings.log_format == "auto"
+    json = not sys.stderr.isatty() if auto else settings.log_format == "json"
+    configure_logging(settings.log_level, json=json)
+    if settings.log_level.lower() == "info":
+        logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger("service").setLevel(logging.INFO)

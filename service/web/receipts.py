@@ -1,0 +1,55 @@
+"""What became of a notification: for its sender as JSON, for dashboards as counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+from service import telemetry
+from service.domain.alert import Notification
+from service.ports.admission import Receipt, Verdicted
+from service.store.items import moment
+
+_until = lru_cache(maxsize=256)(moment)
+"""Cached, because the alerts of one notification mostly wait for the same moment."""
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Any]:
+    """What the sender is told: each decision, and what was set aside."""
+    return {
+        "notification": receipt.delivery,
+        "decisions": [_decision_json(verdicted) for verdicted in receipt.verdicts],
+        "quarantined": [
+            {"index": each.index, "reason": each.reason} for each in receipt.quarantined
+        ],
+    }
+
+
+def _decision_json(verdicted: Verdicted) -> dict[str, Any]:
+    decision = verdicted.decision
+    return {
+        "alert": verdicted.alert,
+        "rule": decision.rule,
+        "target": decision.target,
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "run": decision.run,
+        "until": _until(decision.until),
+        "guard": decision.guard,
+    }
+
+
+def count(notification: Notification, receipt: Receipt) -> None:
+    """Metrics of one notification; summed up first, for a group may be ten thousand alerts."""
+    source = notification.source
+    for status, alerts in Counter(alert.status for alert in notification.alerts).items():
+        telemetry.ALERTS.labels(source, status.value).inc(alerts)
+    kinds = Counter(
+        (each.decision.rule, each.decision.action, each.decision.verdict, each.decision.guard)
+        for each in receipt.verdicts
+    )
+    for (rule, action, verdict, guard), times in kinds.items():
+        telemetry.DECISIONS.labels(rule, action.value, verdict.value, guard).inc(times)
+    if receipt.quarantined:
+        telemetry.QUARANTINED.labels(source).inc(len(receipt.quarantined))

@@ -1,0 +1,231 @@
+"""A sandbox, a database and workers that die on order, for one crash at a time."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import sqlalchemy as sa
+
+from service.bootstrap.rules import build_admitter, load_rules
+from service.bootstrap.stores import Stores
+from service.intake.parse import parse_notification
+from service.ports.admission import Delivery
+from service.sandbox.app import create_app
+from service.sandbox.config import SandboxConfig
+from service.sandbox.server import make_server
+from service.settings import load_settings
+from service.store import schema
+from tests.crash.worker_process import Failpoint, work
+from tests.stack import APP, DROPLET, PROJECT, alert, notification
+
+LEASE_S = 1.0
+"""The shortest that the settings allow."""
+ACTION_S = 0.1
+PATIENCE_S = 60.0
+"""How long a condition may take on a machine that is busy with other things."""
+_POLL_S = 0.03
+T = TypeVar("T")
+Json = dict[str, Any]
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.crash.worker_process"])
+"""Each worker is a process of its own; only the imports, a second of them, are made once."""
+
+
+class Stand:
+    """One installation. `home` holds the logs."""
+
+    def __init__(self, home: Path, database_url: str, sandbox_url: str) -> None:
+        self._home = home
+        self._sandbox_url = sandbox_url
+        self._environment = {
+            "DATABASE_URL": database_url,
+            "SANDBOX_URL": sandbox_url,
+            "API_APP_ID": APP,
+            "DROPLET_ID": DROPLET,
+            "SUPABASE_PROJECT_REF": PROJECT,
+            "WORKER_LEASE_S": str(LEASE_S),
+            "WORKER_POLL_S": "0.05",
+            "RUNBOOKD_HOME": str(home),
+        }
+        self._settings = load_settings(self._environment)
+        self.stores = Stores(self._settings)
+        self._admitter = build_admitter(self.stores, load_rules(self._settings, self._environment))
+        self._workers: list[BaseProcess] = []
+
+    # ---- What happens ----
+
+    def fire(self, name: str) -> None:
+        """Admit an alert, as the web process does."""
+        now = time.time()
+        body = json.dumps(notification(alert(name))).encode()
+        told = parse_notification(
+            body,
+            source="alertmanager",
+            content_type="application/json",
+            received_at=datetime.fromtimestamp(now, UTC),
+        )
+        self._admitter.admit([Delivery(told, now)], now)
+
+    def worker(self, failpoint: str = "none") -> BaseProcess:
+        """Start a worker that dies at `failpoint`, unless another one did."""
+        once = self._home / f"reached-{failpoint.replace(':', '-')}"
+        log = self._home / "workers.log"
+        process = _processes.Process(
+            target=work, args=(self._environment, Failpoint(failpoint, once), log), daemon=True
+        )
+        process.start()
+        self._workers.append(process)
+        return process
+
+    def slow_down(self, action_seconds: float) -> None:
+        """Make the cloud's actions take that long."""
+        body = {"action_seconds": action_seconds, "rate_limits": False}
+        answer = httpx.post(f"{self._sandbox_url}/_sandbox/reset", json=body, trust_env=False)
+        assert answer.is_success, answer.text
+
+    # ---- What is seen ----
+
+    def state(self) -> Json:
+        """The sandbox's cloud now."""
+        return dict(self._get("state"))
+
+    def droplet(self) -> tuple[str, str]:
+        """Its power and its size."""
+        droplet = self.state()["droplets"][DROPLET]
+        return droplet["status"], droplet["size"]
+
+    def writes(self) -> Counter[str]:
+        """How often each kind of write that changes a target was taken by the vendor."""
+        return Counter(
+            call["body"].get("type", "update_app")
+            for call in self._get("calls")
+            if call["vendor"] == "digitalocean" and call["method"] in ("POST", "PUT")
+            if call["acted"] and call["status"] is not None and call["status"] < 300
+        )
+
+    def instances(self) -> int:
+        """How many instances of the API run."""
+        count: int = self.state()["apps"][APP]["components"]["api"]["instances"]
+        return count
+
+    def announcements(self) -> list[str]:
+        """The titles of the messages that are no replies."""
+        return [
+            call["body"]["text"]
+            for call in self._get("calls")
+            if call["path"].endswith("chat.postMessage") and not call["body"].get("thread_ts")
+        ]
+
+    def runs(self) -> dict[str, str]:
+        """The status of each run."""
+        with self.stores.engine.connect() as connection:
+            rows = connection.execute(sa.select(schema.runs.c.id, schema.runs.c.status))
+            return {row[0]: row[1] for row in rows}
+
+    def workflows(self) -> dict[str, str]:
+        """The engine's own status of each workflow."""
+        with self.stores.engine.connect() as connection:
+            schema_name = None if connection.dialect.name == "sqlite" else "dbos"
+            table = sa.table(
+                "workflow_status",
+                sa.column("workflow_uuid"),
+                sa.column("status"),
+                schema=schema_name,
+            )
+            rows = connection.execute(sa.select(table.c.workflow_uuid, table.c.status))
+            return {row[0]: row[1] for row in rows}
+
+    def retired(self, process: BaseProcess) -> bool:
+        """Whether another worker took this one for dead."""
+        workers = schema.workers.c
+        query = sa.select(workers.retired_at).where(workers.pid == process.pid)
+        with self.stores.engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none() is not None
+
+    def lives(self, process: BaseProcess) -> bool:
+        """Whether this worker has begun to show life."""
+        query = sa.select(schema.workers.c.pid).where(schema.workers.c.pid == process.pid)
+        with self.stores.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def wait_for(self, condition: Callable[[], T], what: str, *, report: bool = True) -> T:
+        """Look until the condition holds, and return what it gave."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            if found := condition():
+                return found
+            if time.monotonic() > until:
+                more = self.report() if report else ""
+                raise AssertionError(f"Waited {PATIENCE_S:g} s for {what}.\n{more}")
+            time.sleep(_POLL_S)
+
+    def report(self) -> str:
+        """What there is to read when a test fails."""
+        log = self._home / "workers.log"
+        calls = [
+            f"{call['at']} {call['vendor']} {call['method']} {call['path']} {call['status']}"
+            f" {str(call['body'])[:90]}"
+            for call in self._get("calls")
+            if call["method"] != "GET"
+        ]
+        return "\n".join(
+            [
+                f"runs {self.runs()}",
+                f"workflows {self.workflows()}",
+                f"droplet {self.droplet()}",
+                *calls[-40:],
+                log.read_text()[-6000:] if log.exists() else "no log",
+            ]
+        )
+
+    def stop(self) -> None:
+        """End all workers that still live."""
+        for process in self._workers:
+            if process.is_alive():
+                os.kill(process.pid or 0, signal.SIGKILL)
+        for process in self._workers:
+            process.join(10)
+        self.stores.queue.close()
+        self.stores.engine.dispose()
+
+    def _get(self, what: str) -> Any:
+        answer = httpx.get(f"{self._sandbox_url}/_sandbox/{what}", trust_env=False)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+def is_stopped(process: BaseProcess) -> bool:
+    """Whether a process was stopped by SIGSTOP."""
+    status = Path(f"/proc/{process.pid}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] == "T"
+
+
+@contextmanager
+def a_stand(home: Path, database_url: str) -> Iterator[Stand]:
+    """A stand with its sandbox, ended whatever happens."""
+    config = SandboxConfig(action_seconds=ACTION_S, rate_limits=False)
+    server = make_server(create_app(config), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    stand = Stand(home, database_url, f"http://127.0.0.1:{server.port}")
+    try:
+        yield stand
+    finally:
+        stand.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

@@ -1,0 +1,142 @@
+"""Workers that are stopped and not dead, and workers that are told to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from multiprocessing.process import BaseProcess
+
+import pytest
+
+from service.bootstrap.worker import LOST_RUN_EXIT
+from tests.contract.databases import PostgresDatabases
+from tests.crash.stand import LEASE_S, PATIENCE_S, Stand, a_stand, is_stopped
+from tests.postgres import postgres_server
+
+pytestmark = pytest.mark.crash
+
+RUN = "worker-vm.up.1"
+LARGER = ("active", "s-1vcpu-2gb")
+
+
+def go_on(process: BaseProcess) -> None:
+    os.kill(process.pid or 0, signal.SIGCONT)
+
+
+def looks(stand: Stand, reason: str) -> list[str]:
+    """The states of the fresh looks that were queued for a reason."""
+    return [status for name, status in stand.workflows().items() if f"~look.{reason}" in name]
+
+
+def adopted_from_a_stopped_worker(stand: Stand, failpoint: str) -> BaseProcess:
+    """A worker that was stopped right before a write, and whose run another one has finished."""
+    stand.fire("High Memory Usage")
+    zombie = stand.worker(failpoint)
+    stand.wait_for(lambda: is_stopped(zombie), "the worker to stop")
+    stand.worker()
+    stand.wait_for(lambda: stand.workflows()[RUN] == "SUCCESS", "another to finish the run")
+    assert stand.droplet() == LARGER
+    return zombie
+
+
+@pytest.mark.parametrize("write", ["shutdown", "resize", "power_on"])
+def test_a_stopped_worker_whose_run_was_adopted_ends_and_the_droplet_is_on(
+    stand: Stand, write: str
+) -> None:
+    zombie = adopted_from_a_stopped_worker(stand, f"pause:{write}")
+
+    go_on(zombie)
+    zombie.join(PATIENCE_S)
+
+    assert zombie.exitcode == LOST_RUN_EXIT, stand.report()
+    stand.wait_for(
+        lambda: "SUCCESS" in looks(stand, "retired") + looks(stand, "fenced"), "a fresh look"
+    )
+    assert stand.droplet() == LARGER, stand.report()
+    assert stand.runs() == {RUN: "succeeded"}, stand.report()
+
+
+def test_a_late_power_off_of_a_former_execution_is_undone_at_once(stand: Stand) -> None:
+    zombie = adopted_from_a_stopped_worker(stand, "late:shutdown")
+
+    go_on(zombie)
+    stand.wait_for(lambda: stand.writes()["shutdown"] == 2, "the late write")
+    zombie.join(PATIENCE_S)
+
+    assert zombie.exitcode == LOST_RUN_EXIT, stand.report()
+    stand.wait_for(lambda: looks(stand, "fenced") == ["SUCCESS"], "a fresh look")
+    assert stand.writes()["power_on"] == 2, stand.report()
+    assert stand.droplet() == LARGER, stand.report()
+
+
+def test_an_idle_worker_that_finds_itself_retired_ends(stand: Stand) -> None:
+    stopped, other = stand.worker(), stand.worker()
+    stand.wait_for(lambda: stand.lives(stopped) and stand.lives(other), "two workers")
+    os.kill(stopped.pid or 0, signal.SIGSTOP)
+    stand.wait_for(lambda: stand.retired(stopped), "the stopped one to be retired")
+
+    go_on(stopped)
+    stopped.join(PATIENCE_S)
+
+    assert stopped.exitcode == LOST_RUN_EXIT, stand.report()
+    assert other.is_alive()
+
+
+def test_a_worker_that_is_stopped_for_less_than_its_lease_goes_on(stand: Stand) -> None:
+    worker, other = stand.worker(), stand.worker()
+    stand.wait_for(lambda: stand.lives(worker) and stand.lives(other), "two workers")
+    os.kill(worker.pid or 0, signal.SIGSTOP)
+    go_on(worker)
+
+    worker.join(2 * LEASE_S)
+
+    assert worker.is_alive(), stand.report()
+
+
+def test_a_worker_told_to_end_hands_its_run_on_and_the_droplet_comes_on(stand: Stand) -> None:
+    stand.slow_down(1.5)
+    stand.fire("High Memory Usage")
+    first = stand.worker()
+    stand.wait_for(lambda: stand.droplet()[0] == "off", "the droplet to be off")
+
+    stand.worker()
+    first.terminate()
+    first.join(PATIENCE_S)
+    assert first.exitcode == 0, stand.report()
+
+    stand.wait_for(lambda: stand.workflows()[RUN] == "SUCCESS", "the other to finish the run")
+    assert stand.droplet() == LARGER, stand.report()
+    assert stand.runs() == {RUN: "succeeded"}, stand.report()
+    once = {"snapshot": 1, "shutdown": 1, "resize": 1, "power_on": 1}
+    assert stand.writes() == once, stand.report()
+
+
+def test_a_worker_told_to_end_while_idle_ends_and_is_retired(stand: Stand) -> None:
+    worker = stand.worker()
+    stand.wait_for(lambda: stand.lives(worker), "the worker")
+
+    worker.terminate()
+    worker.join(PATIENCE_S)
+
+    assert worker.exitcode == 0, stand.report()
+    assert stand.retired(worker)
+
+
+def test_a_database_that_goes_away_in_the_disruptive_section_leaves_no_droplet_off(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with (
+        postgres_server() as server,
+        a_stand(tmp_path_factory.mktemp("stand"), PostgresDatabases(server).fresh()) as stand,
+    ):
+        stand.slow_down(0.5)
+        stand.fire("High Memory Usage")
+        worker = stand.worker()
+        until_off = "the droplet to be off"
+        stand.wait_for(lambda: stand.droplet()[0] == "off", until_off)
+
+        server.stop()
+
+        stand.wait_for(lambda: stand.droplet() == LARGER, "the droplet to be on", report=False)
+        worker.join(PATIENCE_S)
+        assert worker.exitcode == LOST_RUN_EXIT

@@ -1,0 +1,126 @@
+"""A worker that dies where a test says: everything else of it is the production worker.
+
+A failpoint is `<when>:<what>`. Of a step: `done:resize` is after its function ran and before its
+record, `recorded:resize` after the record. Of a vendor write: `before:resize` is after its fence
+and before it is sent, `after:resize` after the vendor took it. `pause:resize` only stops the
+process where `before:resize` kills it, and `late:resize` too, with a lease that is looked after
+only after the write was sent. Each goes off once, in whichever process comes there first.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.actions.base import Record
+from service.actions.horizontal_scale import HorizontalScale
+from service.actions.timings import Timings
+from service.actions.vertical_scale import VerticalScale
+from service.bootstrap import vendors
+from service.bootstrap.worker import build_worker
+from service.engine import durable, lease, worker
+from service.providers.digitalocean_apps import DigitalOceanApps
+from service.providers.digitalocean_droplets import DigitalOceanDroplets
+from service.settings import load_settings
+
+QUICK = Timings(poll_min_s=0.05, poll_max_s=0.2, settle_unknown_s=0.6, settle_disruptive_s=0.3)
+"""For a sandbox whose actions take a tenth of a second."""
+_KILLS = {"pause": signal.SIGSTOP, "late": signal.SIGSTOP}
+
+
+@dataclass(frozen=True)
+class Failpoint:
+    """Where to die; `once` is the file that says it has happened."""
+
+    text: str
+    once: Path
+
+    def reach(self, when: str, what: str) -> None:
+        """Die here, if here is where."""
+        if f"{when}:{what}" == self.text and self._first():
+            os.kill(os.getpid(), _KILLS.get(when, signal.SIGKILL))
+
+    def _first(self) -> bool:
+        try:
+            self.once.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+
+def work(environment: Mapping[str, str], failpoint: Failpoint, log: Path) -> None:
+    """Be a worker process until it is ended."""
+    _write_output_to(log)
+    _arm(failpoint)
+    _hasten()
+    build_worker(load_settings(environment)).serve()
+
+
+def _write_output_to(log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for output in (1, 2):
+        os.dup2(descriptor, output)
+
+
+def _arm(failpoint: Failpoint) -> None:
+    _arm_steps(failpoint, durable.run_step)
+    _arm_write(failpoint, DigitalOceanDroplets, "act", lambda args: str(args[1]))
+    _arm_write(failpoint, DigitalOceanApps, "update_app", lambda _: "update_app")
+    if failpoint.text.startswith("late:"):
+        _slow_the_lease(failpoint)
+
+
+def _arm_steps(failpoint: Failpoint, run_step: Callable[..., Record]) -> None:
+    def armed(name: str, function: Callable[[], Record]) -> Record:
+        def done() -> Record:
+            record = function()
+            failpoint.reach("done", name)
+            return record
+
+        record = run_step(name, done)
+        failpoint.reach("recorded", name)
+        return record
+
+    durable.run_step = armed
+
+
+def _arm_write(
+    failpoint: Failpoint, adapter: Any, method: str, name_of: Callable[[tuple[Any, ...]], str]
+) -> None:
+    write = getattr(adapter, method)
+
+    def armed(self: Any, *args: Any, **parameters: Any) -> Any:
+        name = name_of(args)
+        failpoint.reach("before", name)
+        failpoint.reach("pause", name)
+        failpoint.reach("late", name)
+        answer = write(self, *args, **parameters)
+        failpoint.reach("after", name)
+        return answer
+
+    setattr(adapter, method, armed)
+
+
+def _slow_the_lease(failpoint: Failpoint) -> None:
+    renew = lease.LeaseKeeper.renew
+
+    def slow(self: lease.LeaseKeeper) -> None:
+        if failpoint.once.exists():
+            time.sleep(5.0)
+        renew(self)
+
+    setattr(lease.LeaseKeeper, "renew", slow)  # noqa: B010 - mypy forbids to assign a method
+
+
+def _hasten() -> None:
+    """Waits to suit the sandbox's."""
+    lease.LATE_WRITE_S = 1.0
+    worker.STOP_WAIT_S = 1
+    for verb in (HorizontalScale, VerticalScale):
+        setattr(vendors, verb.__name__, functools.partial(verb, timings=QUICK))

@@ -1,0 +1,185 @@
+"""`runbookd doctor` against a real sandbox, a real Redis, and ports where nobody answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.bootstrap.doctor import Finding, Health, examine
+from service.bootstrap.startup import migrate
+from service.bootstrap.stores import Stores
+from service.sandbox.app import create_app
+from service.sandbox.config import SandboxConfig
+from service.sandbox.server import make_server
+from service.settings import load_settings
+from service.store.leases import LeaseStore
+from tests.processes import ROOT, free_port
+from tests.redis_servers import RedisServer, executable
+from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
+
+SECRET = "test-token-not-real"
+
+
+@pytest.fixture
+def sandbox_url() -> Iterator[str]:
+    server = make_server(create_app(SandboxConfig()), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def environment(
+    tmp_path: Path, sandbox_url: str, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    monkeypatch.chdir(ROOT)
+    found = {
+        **SANDBOX_IDS,
+        "RUNBOOKD_HOME": str(tmp_path),
+        "SANDBOX_URL": sandbox_url,
+        "ALERTMANAGER_TOKENS": SECRET,
+    }
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+def examined(environment: dict[str, str], **others: str) -> dict[str, Finding]:
+    found = examine(load_settings({**environment, **others}))
+    return {each.name: each for each in found}
+
+
+@pytest.fixture
+def runbookd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    monkeypatch.setenv("NO_COLOR", "1")
+    return CommandLine(monkeypatch, capsys)
+
+
+def test_on_the_sandbox_all_targets_answer_and_nothing_required_is_missing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    found = examined(environment)
+    assert [name for name, each in found.items() if each.health is Health.WRONG] == []
+    assert "droplet 101, s-1vcpu-1gb, active" in found["target worker-vm"].saw
+    assert "quizmentorquizmentor, ci_micro, ACTIVE_HEALTHY" in found["target database"].saw
+    assert "app-quizmentor" in found["target api"].saw
+    assert found["slack"].health is Health.OK
+    assert found["database"].saw.startswith("there is none yet")
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+
+
+def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str, str]) -> None:
+    settings = load_settings(environment)
+    migrate(settings)
+    found = examined(environment)
+    assert found["database"].health is Health.OK
+    assert "up to date" in found["database"].saw
+    assert found["workers"].saw.startswith("none lives")
+    stores = Stores(settings)
+    LeaseStore(stores.engine, 60.0).register("worker-1", "host", 1)
+    stores.engine.dispose()
+    assert examined(environment)["workers"].saw == "1 alive"
+
+
+def test_a_redis_is_told_with_its_version_and_one_that_is_away_as_wrong(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    server = RedisServer(executable(""), tmp_path / "redis")
+    server.start()
+    found = examined(environment, REDIS_URL=server.url)["redis"]
+    server.stop()
+    assert found.health is Health.OK
+    assert found.saw.endswith("answers")
+    away = examined(environment, REDIS_URL=server.url)["redis"]
+    assert away.health is Health.WRONG
+    assert "does not answer" in away.saw
+
+
+def test_a_target_that_the_vendor_does_not_know_is_wrong(environment: dict[str, str]) -> None:
+    found = examined(environment, DROPLET_ID="404404")["target worker-vm"]
+    assert found.health is Health.WRONG
+    assert "404" in found.saw
+
+
+def test_where_nobody_answers_it_says_so_and_does_not_wait_for_ever(
+    environment: dict[str, str],
+) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    found = examined(
+        environment,
+        SANDBOX_URL=f"http://{nowhere}",
+        PROMETHEUS_URL=f"http://{nowhere}",
+        DATABASE_URL=f"postgresql://runbookd@{nowhere}/runbookd",
+    )
+    assert time.monotonic() - began < 30
+    wrong = {name for name, each in found.items() if each.health is Health.WRONG}
+    assert wrong == {
+        "database",
+        "target api",
+        "target worker-vm",
+        "target database",
+        "slack",
+        "prometheus",
+    }
+
+
+def test_one_that_hangs_is_told_as_silent_and_the_others_are_still_told(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr("service.bootstrap.doctor._slack", lambda _settings: released.wait(60))
+    found = {each.name: each for each in examine(load_settings(environment), longest_s=5.0)}
+    released.set()
+    assert found["slack"] == Finding("slack", Health.WRONG, "did not answer within 5 s")
+    assert found["target api"].health is Health.OK
+
+
+def test_without_a_sandbox_each_missing_secret_is_named(environment: dict[str, str]) -> None:
+    found = examined(environment, SANDBOX_URL="")
+    for name, variable in {
+        "target api": "DIGITALOCEAN_TOKEN",
+        "target database": "SUPABASE_ACCESS_TOKEN",
+        "slack": "SLACK_BOT_TOKEN",
+        "pagerduty": "PAGERDUTY_ROUTING_KEY",
+    }.items():
+        assert found[name].health is Health.WRONG
+        assert f"{variable} is not set" in found[name].saw
+
+
+def test_the_table_tells_where_each_value_is_from_and_never_a_secret(
+    runbookd: CommandLine, environment: dict[str, str], tmp_path: Path
+) -> None:
+    secret_file = tmp_path / "grafana"
+    secret_file.write_text("another-test-token-not-real\n")
+    said = runbookd(
+        "doctor",
+        env={
+            **environment,
+            "GRAFANA_TOKENS_FILE": str(secret_file),
+            "DATABASE_URL": "postgresql://user:password-not-real@127.0.0.1:1/runbookd",
+        },
+    )
+    lines = {line.split()[0]: line.split() for line in said.out.splitlines() if line.split()}
+    assert lines["ALERTMANAGER_TOKENS"] == ["ALERTMANAGER_TOKENS", "set", "ALERTMANAGER_TOKENS"]
+    assert lines["GRAFANA_TOKENS"] == ["GRAFANA_TOKENS", "set", "GRAFANA_TOKENS_FILE"]
+    assert lines["PORT"] == ["PORT", "8080", "default"]
+    assert "postgresql://user:***@127.0.0.1:1/runbookd" in said.out
+    assert "not-real" not in said.out
+    assert said.status == 1
+    assert "Not in order: database." in said.out
+
+
+def test_the_exit_status_is_0_when_all_that_is_required_is_there(
+    runbookd: CommandLine, environment: dict[str, str]
+) -> None:
+    said = runbookd("doctor", env=environment)
+    assert said.status == 0
+    assert "All that is required is there." in said.out

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.cli.commands import ENTRIES
+from tests.processes import ROOT
+from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
+
+RULES = """
+targets:
+  api: {kind: app_platform, app: "${API_APP_ID}", component: api, replicas: {min: 2, max: 10}}
+rules:
+  - name: high-cpu
+    match: ['alertname="High CPU Usage"']
+    action: %s
+    target: api
+    cooldown: 1h30m
+"""
+
+
+def rule_file(directory: Path, action: str = "horizontal_scale") -> str:
+    path = directory / "rules.yml"
+    path.write_text(RULES % action, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_each_command_is_listed_and_teaches_with_an_example(
+    runbookd: CommandLine, name: str
+) -> None:
+    listed = runbookd("--help")
+    said = runbookd(name, "--help")
+    assert said.status == 0
+    assert f"│ {name} " in listed.out
+    assert "Example" in said.out
+    assert f"runbookd {name}" in said.out
+
+
+def test_the_overview_loads_no_sdk_and_no_engine() -> None:
+    probe = (
+        "import sys, service.cli; print(sorted({'dbos','pydo','sqlalchemy'} & set(sys.modules)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "[]"
+
+
+def test_an_unknown_command_is_a_usage_error(runbookd: CommandLine) -> None:
+    said = runbookd("chekc")
+    assert said.status == 2
+    assert "check" in said.err
+
+
+def test_a_setting_that_cannot_be_used_is_told_in_a_sentence(runbookd: CommandLine) -> None:
+    said = runbookd("check", env={"PORT": "eighty"})
+    assert said.status == 1
+    assert said.err.startswith("PORT: ")
+    assert "Traceback" not in said.err
+
+
+def test_check_shows_each_rule_with_its_target_and_cooldown(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    said = runbookd("check", rule_file(tmp_path), env=SANDBOX_IDS)
+    assert said.status == 0
+    (line,) = [line for line in said.out.splitlines() if line.startswith("high-cpu")]
+    for part in ("horizontal_scale", "api  (2–10 instances)", "1h30m", "rules.yml:5"):
+        assert part in line
+    assert "1 rule, 1 target, hash " in said.out
+
+
+def test_check_names_file_line_and_rule_of_an_error(runbookd: CommandLine, tmp_path: Path) -> None:
+    path = rule_file(tmp_path, action="horizontal_scal")
+    said = runbookd("check", path, env=SANDBOX_IDS)
+    assert said.status == 1
+    assert f"{path}:7: rule high-cpu: " in said.err
+    assert said.out == ""
+
+
+def test_check_names_the_line_of_a_variable_that_is_not_set(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    path = rule_file(tmp_path)
+    said = runbookd("check", path)
+    assert said.status == 1
+    assert f"{path}:3: target api: ${{API_APP_ID}} is not set" in said.err
+
+
+def test_check_takes_the_files_that_rules_names(runbookd: CommandLine, tmp_path: Path) -> None:
+    said = runbookd("check", env={**SANDBOX_IDS, "RULES": rule_file(tmp_path)})
+    assert said.status == 0
+    assert "1 rule, 1 target" in said.out
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ({}, "No sender could post: set at least one of ALERTMANAGER_TOKENS"),
+        ({"OPEN_WEBHOOKS": "1", "HOST": "192.0.2.7"}, "HOST=192.0.2.7 is not loopback"),
+        ({"OPEN_WEBHOOKS": "1", "HOST": "example.com"}, "HOST=example.com is not loopback"),
+        ({"ALERTMANAGER_TOKENS": "test-token-not-real"}, "${API_APP_ID} is not set"),
+    ],
+)
+def test_web_refuses_to_start_when_nobody_or_everybody_could_post_or_rules_are_wrong(
+    runbookd: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    env: dict[str, str],
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("it was started"))
+    said = runbookd("web", env=env)
+    assert said.status == 1
+    assert sentence in said.err
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"GRAFANA_BASIC": "grafana:test-password-not-real", "HOST": "192.0.2.7"},
+        {"OPEN_WEBHOOKS": "1", "HOST": "127.0.0.2"},
+        {"OPEN_WEBHOOKS": "1", "HOST": "::1"},
+        {"OPEN_WEBHOOKS": "1", "HOST": "localhost"},
+    ],
+)
+def test_web_becomes_gunicorn_when_all_is_in_order(
+    runbookd: CommandLine, monkeypatch: pytest.MonkeyPatch, env: dict[str, str]
+) -> None:
+    started: list[tuple[str, ...]] = []
+
+    def become(_path: str, command: tuple[str, ...]) -> None:
+        started.append(command)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", become)
+    monkeypatch.chdir(ROOT)
+    assert runbookd("web", env={**SANDBOX_IDS, **env}).status == 0
+    assert started[0][1:] == ("-m", "gunicorn", "-c", "python:service.web.gunicorn_conf")
+
+
+def test_a_sandbox_whose_port_is_taken_says_which_variable_to_set(
+    runbookd: CommandLine, taken_port: int
+) -> None:
+    said = runbookd("sandbox", env={"SANDBOX_PORT": str(taken_port)})
+    assert said.status == 1
+    assert f"127.0.0.1:{taken_port}" in said.err
+    assert "set SANDBOX_PORT" in said.err
+
+
+def test_a_droplet_id_that_is_no_number_is_refused(runbookd: CommandLine) -> None:
+    said = runbookd("sandbox", env={"DROPLET_ID": "worker-vm"})
+    assert said.status == 1
+    assert "DROPLET_ID=worker-vm must be a number" in said.err
+
+
+@pytest.mark.parametrize("command", [("runs",), ("explain", "a-1"), ("replay",)])
+def test_reading_what_is_stored_makes_no_database(
+    runbookd: CommandLine, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    said = runbookd(*command, env={**SANDBOX_IDS, "RUNBOOKD_HOME": str(tmp_path / "none")})
+    assert said.status == 1
+    assert f"There is no database at {tmp_path / 'none' / 'runbookd.db'} yet" in said.err
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--id", "a-1", "--name", "High CPU Usage"),
+        ("--id", "a-1", "--file", "payload.json"),
+        ("--file", "payload.json", "--since", "2h"),
+        ("--source", "nagios"),
+        ("--limit", "0"),
+    ],
+)
+def test_a_replay_that_names_its_alerts_in_two_ways_is_a_usage_error(
+    runbookd: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    assert runbookd("replay", *arguments).status == 2

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from service.domain.errors import FailureKind, VendorError
+from service.domain.planning import Tell
+from service.domain.rules import ActionName
+from service.engine.pages import AGAIN_S
+from service.ports.admission import IncidentRecord
+from service.ports.runs import IncidentState
+from tests.fakes.engine import ALERT, FakeWorker, ProcessEnded, Recorder
+
+KEY = "runbookd/0123456789abcdef"
+RUN = "high-error-rate-0123456789abcdef.notify.1"
+ASK = Tell(
+    run_id=RUN,
+    action=ActionName.PAGE_ONCALL,
+    rule="high-error-rate",
+    subject=KEY,
+    cooldown_s=0.0,
+    severity=None,
+    summary="High Error Rate",
+    alerts=("alert-1",),
+    rules_hash="0123456789ab",
+)
+DOWN = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "It cannot be reached.")
+REFUSED = VendorError("pagerduty", "trigger", FailureKind.PERMANENT, "No such key.")
+
+
+def incident(*, paged: bool, firing: int, resolved_at: float | None = None) -> IncidentState:
+    record = IncidentRecord(
+        KEY, "high-error-rate", None, "alertmanager", "oncall", {"team": "quiz"}, paged=paged
+    )
+    return IncidentState(record, firing, (ALERT,), resolved_at, None)
+
+
+@pytest.fixture
+def worker() -> FakeWorker:
+    worker = FakeWorker()
+    worker.runs.add(ASK, partition=KEY)
+    return worker
+
+
+def resolved_ago(worker: FakeWorker, seconds: float, *, paged: bool = True) -> None:
+    at = worker.clock.time() - seconds
+    worker.incidents.states[KEY] = incident(paged=paged, firing=0, resolved_at=at)
+    worker.pager.open[KEY] = None  # type: ignore[assignment]  # only the key matters here
+    if not paged:
+        worker.pager.open.clear()
+
+
+def test_alerts_that_fire_page_once_and_are_told_in_slack(worker: FakeWorker) -> None:
+    worker.incidents.states[KEY] = incident(paged=False, firing=3)
+
+    worker.execute(ASK)
+
+    assert list(worker.pager.open) == [KEY]
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+    assert worker.incidents.states[KEY].incident.paged
+    assert len(worker.messenger.messages) == 1
+
+
+def test_more_alerts_of_an_incident_edit_the_message_they_had(worker: FakeWorker) -> None:
+    worker.incidents.states[KEY] = incident(paged=False, firing=1)
+    worker.execute(ASK)
+    worker.incidents.states[KEY] = replace(worker.incidents.states[KEY], firing=2)
+
+    worker.execute(replace(ASK, run_id=RUN.replace(".1", ".2")))
+
+    assert len(worker.messenger.messages) == 1
+    assert len(worker.pager.open) == 1
+
+
+def test_an_incident_is_resolved_once_the_refire_grace_is_over(worker: FakeWorker) -> None:
+    resolved_ago(worker, 120.0)
+
+    worker.execute(ASK)
+
+    assert worker.pager.open == {}
+    assert not worker.incidents.states[KEY].incident.paged
+    assert worker.runs.again == []
+
+
+@pytest.mark.parametrize("ago_s", [0.0, 30.0, 119.0])
+def test_within_the_refire_grace_the_resolve_is_put_off_to_its_end(
+    worker: FakeWorker, ago_s: float
+) -> None:
+    resolved_ago(worker, ago_s)
+
+    worker.execute(ASK)
+
+    assert list(worker.pager.open) == [KEY]
+    assert worker.runs.outcomes[RUN].status == "held"
+    assert worker.runs.again[0].delay_s == 120.0 - ago_s
+    assert worker.runs.again[0].partition == KEY
+
+
+def test_firing_again_within_the_grace_keeps_the_incident_open(worker: FakeWorker) -> None:
+    resolved_ago(worker, 30.0)
+    worker.execute(ASK)
+    worker.incidents.states[KEY] = incident(paged=True, firing=1)
+
+    worker.execute(replace(ASK, run_id=RUN.replace(".1", ".2")))
+
+    assert list(worker.pager.open) == [KEY]
+
+
+def test_alerts_that_resolved_before_anybody_was_paged_wake_nobody(worker: FakeWorker) -> None:
+    resolved_ago(worker, 5.0, paged=False)
+
+    worker.execute(ASK)
+
+    assert worker.pager.open == {}
+    assert worker.runs.outcomes[RUN].status == "held"
+    assert worker.runs.again == []
+
+
+def test_an_incident_that_is_not_on_record_is_held(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    assert worker.runs.outcomes[RUN].status == "held"
+
+
+@pytest.mark.parametrize("problem", [DOWN, REFUSED])
+def test_a_page_that_cannot_be_delivered_is_put_back_and_tried_again(
+    worker: FakeWorker, problem: VendorError
+) -> None:
+    worker.incidents.states[KEY] = incident(paged=False, firing=1)
+    worker.pager.problem = problem
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "failed"
+    (again,) = worker.runs.again
+    assert again.delay_s == AGAIN_S
+    assert not worker.incidents.states[KEY].incident.paged
+
+    worker.pager.problem = None
+    worker.execute(replace(ASK, run_id=RUN.replace(".1", ".2")))
+    assert list(worker.pager.open) == [KEY]
+
+
+def test_a_pager_that_is_away_is_tried_for_a_minute_before_it_is_put_back(
+    worker: FakeWorker,
+) -> None:
+    worker.incidents.states[KEY] = incident(paged=False, firing=1)
+    worker.pager.problem = DOWN
+    began_at = worker.clock.time()
+
+    worker.execute(ASK)
+
+    assert worker.pager.tries > 1
+    assert worker.clock.time() - began_at <= 60.0
+
+
+def test_a_page_whose_record_was_lost_is_sent_again_and_is_still_one_incident(
+    worker: FakeWorker,
+) -> None:
+    worker.incidents.states[KEY] = incident(paged=False, firing=1)
+    steps = Recorder(dies_after="page")
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+    steps.records.clear()
+
+    worker.execute(ASK, steps)
+
+    assert list(worker.pager.open) == [KEY]
+    assert len(worker.messenger.messages) == 1

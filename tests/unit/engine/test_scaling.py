@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import pytest
+
+from service.domain.decision import Stage, Verdict
+from service.domain.dedup import bound_dedup_key, run_dedup_key
+from service.domain.errors import (
+    FailureKind,
+    FencedOut,
+    StepFailed,
+    StoreUnavailable,
+    VendorError,
+)
+from service.domain.planning import PlanHeld
+from service.domain.rules import ActionName
+from service.engine.telling import blocked_key
+from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
+from tests.fakes.runs import WORKER, ask_for
+
+ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+RUN = ASK.run_id
+AWAY = VendorError("digitalocean", "read", FailureKind.TEMPORARY, "It cannot be reached.")
+GONE = VendorError("digitalocean", "read", FailureKind.PERMANENT, "There is none.")
+REFUSED = StepFailed("change", "The vendor refused the size.")
+
+
+@pytest.fixture
+def worker() -> FakeWorker:
+    return FakeWorker()
+
+
+# ---- Done ----
+
+
+def test_a_verified_change_rests_for_the_full_cooldown_from_its_end(worker: FakeWorker) -> None:
+    worker.scaler.before_write = lambda: worker.clock.sleep(30.0)
+
+    worker.execute(ASK)
+
+    outcome = worker.runs.outcomes[RUN]
+    assert outcome.status == "succeeded"
+    assert outcome.rests_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.locks.rests == {"worker-vm.up": outcome.rests_until}
+    assert worker.scaler.value == "large"
+
+
+def test_a_verified_change_is_told_in_one_message_and_one_change_event(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+
+    assert len(worker.messenger.messages) == 1
+    assert worker.said()[0].startswith("Done: worker-vm: size small → large")
+    assert len(worker.pager.changes) == 1
+    assert worker.pager.open == {}
+
+
+def test_a_verified_change_closes_what_was_open_about_its_target(worker: FakeWorker) -> None:
+    for held in (PlanHeld("ladder_top", "The top.", at_bound=True), None):
+        worker.scaler.held = held
+        worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{held!s}"))
+
+    assert worker.pager.open == {}
+
+
+def test_the_lock_is_given_back_at_the_end(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    assert worker.locks.owners == {}
+
+
+def test_the_steps_have_the_names_that_recorded_runs_have(worker: FakeWorker) -> None:
+    recorded = worker.execute(ASK).records
+
+    assert list(recorded) == ["prepare", "announce", "change", "verify", "conclude", "report"]
+
+
+def test_the_steps_of_a_held_run_have_the_names_that_recorded_runs_have(
+    worker: FakeWorker,
+) -> None:
+    worker.runs.open.clear()
+    assert list(worker.execute(ASK).records) == ["prepare", "conclude", "report"]
+
+
+# ---- Held before the first write ----
+
+
+def test_alerts_that_resolved_before_the_first_write_hold_the_run(worker: FakeWorker) -> None:
+    worker.runs.open.clear()
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "held"
+    assert "resolved" in worker.runs.outcomes[RUN].reason
+    assert worker.runs.again == []
+    assert worker.scaler.value == "small"
+    assert worker.said() == []
+
+
+def test_one_alert_that_still_fires_is_enough_to_go_on(worker: FakeWorker) -> None:
+    worker.runs.open = {"alert-2"}
+    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, alerts=("alert-1", "alert-2")))
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+
+
+def test_a_replay_does_not_ask_whether_its_alerts_still_fire(worker: FakeWorker) -> None:
+    worker.runs.open.clear()
+    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, replay=True))
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+
+
+def test_alerts_that_resolve_after_the_first_write_do_not_stop_the_run(worker: FakeWorker) -> None:
+    worker.scaler.before_write = worker.runs.open.clear
+    worker.execute(ASK)
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+
+
+def test_a_lock_of_another_owner_holds_the_run_and_is_left_alone(worker: FakeWorker) -> None:
+    worker.locks.owners["do-droplet:101"] = "a person"
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "held"
+    assert "locked by a person" in worker.runs.outcomes[RUN].reason
+    assert worker.locks.owners == {"do-droplet:101": "a person"}
+    assert worker.scaler.value == "small"
+
+
+def test_a_target_that_settles_after_a_change_holds_the_run_until_it_has(
+    worker: FakeWorker,
+) -> None:
+    now = worker.clock.time()
+    worker.runs.settles["worker-vm"] = now + 200.0
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].rests_until == now + 200.0
+    assert worker.runs.again[0].delay_s == 200.0
+    assert worker.said() == []
+
+
+@pytest.mark.parametrize(("known_s", "waits_s"), [(5.0, 60.0), (60.0, 60.0), (300.0, 300.0)])
+def test_a_held_run_is_asked_again_when_the_guard_lets_go_but_not_before_a_minute(
+    worker: FakeWorker, known_s: float, waits_s: float
+) -> None:
+    worker.scaler.held = PlanHeld("droplet_busy", "Busy.", retry_after_s=known_s)
+
+    worker.execute(ASK)
+
+    outcome, (again,) = worker.runs.outcomes[RUN], worker.runs.again
+    assert outcome.rests_until == worker.clock.time() + waits_s
+    assert (again.claim, again.partition) == ("worker-vm.up", "do-droplet:101")
+    assert (again.delay_s, again.ask) == (waits_s, ASK)
+
+
+def test_a_held_run_is_released_after_a_minute_when_the_guard_knows_no_time(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.held = PlanHeld("disk", "It does not fit.")
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + 60.0
+    assert worker.runs.again == []
+
+
+def test_a_held_replay_is_not_asked_again(worker: FakeWorker) -> None:
+    worker.scaler.held = PlanHeld("droplet_busy", "Busy.", retry_after_s=60.0)
+    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, replay=True))
+    assert worker.runs.again == []
+
+
+def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) -> None:
+    worker.scaler.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.runs.again == []
+    assert list(worker.pager.open) == [bound_dedup_key("worker-vm", "up")]
+
+
+def test_asked_again_and_again_at_the_bound_it_is_one_incident(worker: FakeWorker) -> None:
+    worker.scaler.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+    for generation in (1, 2, 3):
+        worker.execute(
+            ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{generation}")
+        )
+    assert len(worker.pager.open) == 1
+
+
+def test_a_hold_leaves_a_decision_with_its_guard_and_stage(worker: FakeWorker) -> None:
+    worker.scaler.held = PlanHeld("disk", "It does not fit.")
+
+    worker.execute(ASK)
+
+    (new,) = worker.runs.decisions
+    decision = new.decision
+    assert (decision.verdict, decision.stage) == (Verdict.HOLD, Stage.EXECUTION)
+    assert (decision.guard, decision.reason, decision.run) == ("disk", "It does not fit.", RUN)
+    assert decision.until == worker.runs.outcomes[RUN].rests_until
+
+
+def test_a_target_that_cannot_be_looked_at_pages_and_is_asked_again(worker: FakeWorker) -> None:
+    worker.scaler.unseen = AWAY
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "held"
+    assert worker.runs.again[0].delay_s == 60.0
+    assert list(worker.pager.open) == [blocked_key(ASK)]
+
+
+@pytest.mark.parametrize("problem", [GONE, StepFailed("observe", "No such kind.")])
+def test_a_target_that_can_never_be_looked_at_pages_and_is_not_asked_again(
+    worker: FakeWorker, problem: VendorError | StepFailed
+) -> None:
+    worker.scaler.unseen = problem
+
+    worker.execute(ASK)
+
+    assert worker.runs.again == []
+    assert list(worker.pager.open) == [blocked_key(ASK)]
+
+
+# ---- Failed ----
+
+
+def test_a_failed_run_pages_with_what_was_tried_and_how_its_target_was_left(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.fails["change"] = REFUSED
+
+    worker.execute(ASK)
+
+    page = worker.pager.open[run_dedup_key(RUN)]
+    assert page.severity == "critical"
+    assert "size small → large failed in change" in page.summary
+    assert page.details["what happened"] == "The vendor refused the size."
+    assert page.details["how the target was left"] == "It is on at small."
+    assert worker.scaler.made_safe == 1
+    assert worker.said()[0].startswith("Failed: ")
+
+
+@pytest.mark.parametrize(
+    ("step", "rests_s"), [("before", 60.0), ("change", ASK.cooldown_s), ("verify", ASK.cooldown_s)]
+)
+def test_a_failed_run_rests_for_the_full_cooldown_only_if_a_write_may_have_gone_out(
+    worker: FakeWorker, step: str, rests_s: float
+) -> None:
+    worker.scaler.fails[step] = REFUSED
+
+    worker.execute(ASK)
+
+    outcome = worker.runs.outcomes[RUN]
+    assert outcome.status == "failed"
+    assert outcome.rests_until == worker.clock.time() + rests_s
+    assert worker.runs.again == []
+
+
+def test_a_vendors_error_fails_the_run_with_its_own_sentence(worker: FakeWorker) -> None:
+    worker.scaler.fails["change"] = GONE
+    worker.execute(ASK)
+    assert "There is none." in worker.runs.outcomes[RUN].reason
+
+
+def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: FakeWorker) -> None:
+    worker.scaler.fails["change"] = REFUSED
+    worker.pager.problem = AWAY
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert any("nobody was paged" in said for said in worker.said())
+
+
+# ---- Executed again ----
+
+
+@pytest.mark.parametrize("step", ["prepare", "announce", "change", "verify", "conclude", "report"])
+def test_a_run_that_is_taken_up_again_changes_and_tells_once(worker: FakeWorker, step: str) -> None:
+    steps = Recorder(dies_after=step)
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+
+    worker.execute(ASK, steps)
+
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+    assert len(worker.messenger.messages) == 1
+    assert len(worker.pager.changes) == 1
+
+
+def test_a_run_that_is_taken_up_again_is_looked_at_once_more_a_minute_after_its_end(
+    worker: FakeWorker,
+) -> None:
+    steps = Recorder(dies_after="change")
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+
+    worker.execute(ASK, steps)
+
+    assert worker.looks == [(RUN, "adopted.2", 60.0)]
+
+
+def test_an_announcement_that_was_posted_before_the_crash_is_not_posted_again(
+    worker: FakeWorker,
+) -> None:
+    steps = Recorder(dies_after="announce")
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+    del steps.records["announce"]
+
+    worker.execute(ASK, steps)
+
+    assert len(worker.messenger.messages) == 1
+    assert worker.said()[0].startswith("Done: ")
+
+
+def test_an_execution_that_is_fenced_out_queues_a_look_and_ends_the_process(
+    worker: FakeWorker,
+) -> None:
+    def adopted() -> None:
+        worker.runs.begin(RUN, worker.clock.time())
+
+    worker.scaler.before_write = adopted
+
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK)
+
+    assert worker.looks == [(RUN, "fenced.1", 0.0)]
+    assert worker.scaler.value == "small"
+    assert RUN not in worker.runs.outcomes
+    assert str(FencedOut(RUN, 1, 2)) in worker.ended_because[0]
+
+
+def test_a_store_that_fails_in_a_step_ends_the_process_and_leaves_no_record(
+    worker: FakeWorker,
+) -> None:
+    def lose_the_store() -> None:
+        worker.runs.down = True
+
+    worker.scaler.before_write = lose_the_store
+    steps = Recorder()
+
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+
+    assert "change" not in steps.records
+    assert len(worker.ended_because) == 1
+
+
+def test_a_store_that_fails_at_the_beginning_ends_the_process(worker: FakeWorker) -> None:
+    worker.runs.add(ASK)
+    worker.runs.down = True
+
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK)
+
+    assert "could not begin" in worker.ended_because[0]
+
+
+def test_a_record_that_cannot_be_kept_ends_the_process(worker: FakeWorker) -> None:
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, Recorder(broken=StoreUnavailable("step prepare not recorded")))
+
+    assert "not recorded" in worker.ended_because[0]
+
+
+def test_a_mistake_of_ours_ends_the_run_and_not_the_process(worker: FakeWorker) -> None:
+    worker.scaler.fails["change"] = KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        worker.execute(ASK)
+
+    assert worker.ended_because == []
+    assert RUN not in worker.runs.outcomes

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from service.domain.dedup import run_dedup_key
+from service.domain.errors import FailureKind, VendorError
+from service.domain.rules import ActionName
+from service.engine.lease import LATE_WRITE_S, LeaseKeeper
+from service.engine.supervision import Engine, Supervisor
+from service.ports.runs import Outcome
+from tests.fakes.engine import FakeWorker, ProcessEnded
+from tests.fakes.runs import WORKER, ask_for
+
+ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+RUN = ASK.run_id
+ME = "me"
+DOWN = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "It cannot be reached.")
+
+
+class FakeEngine:
+    """Workflows by the executor that has them, and how those ended that have."""
+
+    def __init__(self, **of: list[str]) -> None:
+        self.of = of
+        self.queued: list[str] = []
+        self.ended: dict[str, str] = {}
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def hand_on(self, executor: str) -> int:
+        taken = self.of.pop(executor, [])
+        self.queued += taken
+        return len(taken)
+
+    def ended_of(self, run_ids: list[str]) -> Mapping[str, str]:
+        self.meanwhile()
+        return {run: status for run, status in self.ended.items() if run in run_ids}
+
+    def supervisor(self, worker: FakeWorker) -> Supervisor:
+        engine = Engine(
+            pending_executors=lambda: set(self.of),
+            hand_on=self.hand_on,
+            ended=lambda run_ids: dict(self.ended_of(run_ids)),
+        )
+        return Supervisor(worker.parts, ME, 15.0, engine)
+
+
+@pytest.fixture
+def worker() -> FakeWorker:
+    worker = FakeWorker()
+    worker.leases.alive = {ME: True, "other": True}
+    return worker
+
+
+# ---- Adoption ----
+
+
+def test_the_runs_of_a_worker_whose_lease_is_over_are_handed_on(worker: FakeWorker) -> None:
+    worker.leases.silent = {"other"}
+    engine = FakeEngine(me=["a"], other=["b", "c"])
+
+    engine.supervisor(worker).adopt()
+
+    assert engine.queued == ["b", "c"]
+    assert worker.leases.alive == {ME: True, "other": False}
+
+
+def test_the_runs_of_a_live_worker_are_left_to_it(worker: FakeWorker) -> None:
+    engine = FakeEngine(me=["a"], other=["b"])
+    engine.supervisor(worker).adopt()
+    assert engine.queued == []
+
+
+def test_the_runs_of_a_worker_that_ended_in_good_order_are_handed_on_at_once(
+    worker: FakeWorker,
+) -> None:
+    worker.leases.retire("other")
+    engine = FakeEngine(other=["b"])
+    engine.supervisor(worker).adopt()
+    assert engine.queued == ["b"]
+
+
+def test_the_runs_of_a_worker_that_nobody_knows_are_handed_on(worker: FakeWorker) -> None:
+    engine = FakeEngine(**{"forgotten-long-ago": ["b"]})
+    engine.supervisor(worker).adopt()
+    assert engine.queued == ["b"]
+
+
+def test_a_worker_never_hands_on_its_own_runs_even_when_its_lease_is_over(
+    worker: FakeWorker,
+) -> None:
+    worker.leases.silent = {ME}
+    engine = FakeEngine(me=["a"])
+    engine.supervisor(worker).adopt()
+    assert engine.queued == []
+
+
+def test_what_was_adopted_once_is_not_adopted_again(worker: FakeWorker) -> None:
+    worker.leases.retire("other")
+    engine = FakeEngine(other=["b"])
+    supervisor = engine.supervisor(worker)
+
+    supervisor.adopt()
+    supervisor.adopt()
+
+    assert engine.queued == ["b"]
+
+
+# ---- Lost runs ----
+
+
+@pytest.mark.parametrize("status", ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])
+def test_a_run_whose_workflow_ended_without_an_outcome_is_paged_and_made_safe(
+    worker: FakeWorker, status: str
+) -> None:
+    worker.runs.add(ASK)
+    engine = FakeEngine()
+    engine.ended = {RUN: status}
+
+    engine.supervisor(worker).sweep()
+
+    page = worker.pager.open[run_dedup_key(RUN)]
+    assert page.severity == "critical"
+    assert status in page.summary
+    assert worker.looks == [(RUN, "lost", 0.0)]
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
+
+
+def test_a_lost_run_is_paged_once(worker: FakeWorker) -> None:
+    worker.runs.add(ASK)
+    engine = FakeEngine()
+    engine.ended = {RUN: "ERROR"}
+    supervisor = engine.supervisor(worker)
+
+    supervisor.sweep()
+    supervisor.sweep()
+
+    assert worker.pager.tries == 1
+
+
+def test_a_lost_run_stays_open_until_its_page_was_delivered(worker: FakeWorker) -> None:
+    worker.runs.add(ASK)
+    worker.pager.problem = DOWN
+    engine = FakeEngine()
+    engine.ended = {RUN: "ERROR"}
+    supervisor = engine.supervisor(worker)
+
+    supervisor.sweep()
+    assert worker.runs.outcomes == {}
+    assert (RUN, "lost", 0.0) in worker.looks
+
+    worker.pager.problem = None
+    supervisor.sweep()
+    assert list(worker.pager.open) == [run_dedup_key(RUN)]
+    assert worker.runs.outcomes[RUN].status == "failed"
+
+
+def test_a_pager_that_is_away_keeps_no_dead_workers_runs_waiting(worker: FakeWorker) -> None:
+    for generation in range(20):
+        worker.runs.add(
+            ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{generation}")
+        )
+    worker.pager.problem = DOWN
+    engine = FakeEngine()
+    engine.ended = dict.fromkeys(worker.runs.rows, "ERROR")
+    began_at = worker.clock.time()
+
+    engine.supervisor(worker).sweep()
+
+    assert worker.pager.tries == 1
+    assert worker.clock.time() == began_at
+
+
+def test_a_run_that_ended_in_good_order_since_it_was_listed_is_not_lost(
+    worker: FakeWorker,
+) -> None:
+    worker.runs.add(ASK)
+    engine = FakeEngine()
+    engine.ended = {RUN: "SUCCESS"}
+    engine.meanwhile = lambda: worker.runs.conclude(RUN, Outcome("succeeded", "", 0.0), 0.0)
+
+    engine.supervisor(worker).sweep()
+
+    assert worker.pager.tries == 0
+
+
+def test_a_run_that_is_under_way_is_not_lost(worker: FakeWorker) -> None:
+    worker.runs.add(ASK)
+    FakeEngine().supervisor(worker).sweep()
+    assert worker.pager.tries == 0
+    assert worker.runs.outcomes == {}
+
+
+# ---- The lease ----
+
+
+def keeper(worker: FakeWorker, *under_way: str) -> LeaseKeeper:
+    return LeaseKeeper(worker.parts, ME, 15.0, lambda: under_way)
+
+
+def test_a_worker_that_is_alive_goes_on(worker: FakeWorker) -> None:
+    keeper(worker).renew()
+    assert worker.ended_because == []
+
+
+def test_a_retired_worker_queues_looks_at_what_it_was_doing_and_ends(worker: FakeWorker) -> None:
+    worker.leases.retire(ME)
+
+    with pytest.raises(ProcessEnded):
+        keeper(worker, RUN).renew()
+
+    assert worker.looks == [(RUN, "retired.me", LATE_WRITE_S)]
+
+
+def test_a_late_write_has_arrived_before_it_is_looked_for() -> None:
+    from service.providers.waits import Timeouts  # noqa: PLC0415 - the only test that asks
+
+    assert Timeouts().total < LATE_WRITE_S
+
+
+def test_a_database_that_is_away_does_not_end_a_worker_by_itself(worker: FakeWorker) -> None:
+    worker.leases.down = True
+    keeper(worker).renew()
+    assert worker.ended_because == []

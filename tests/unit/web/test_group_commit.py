@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import pytest
+
+from service.domain.alert import Notification, PayloadFormat
+from service.domain.errors import StoreUnavailable
+from service.ports.admission import Delivery, Receipt
+from service.web.group_commit import Bounds, GroupCommitter
+
+SOON_S = 10.0
+
+
+def delivery(name: str = "one", alerts: int = 0) -> Delivery:
+    notification = Notification(
+        source="alertmanager",
+        format=PayloadFormat.ALERTMANAGER,
+        receiver=name,
+        group_key="",
+        group_labels={},
+        external_url="",
+        truncated=0,
+        alerts=(None,) * alerts,  # type: ignore[arg-type]  # only their number counts here
+    )
+    return Delivery(notification, 0.0)
+
+
+class Journal:
+    """Stands for admission: it commits only while `open_` is set, and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.open_ = threading.Event()
+        self.entered = threading.Event()
+        self.batches: list[list[str]] = []
+        self.poison: set[str] = set()
+        self.down = False
+
+    def admit(self, batch: Sequence[Delivery], _now: float) -> list[Receipt]:
+        names = [each.notification.receiver for each in batch]
+        self.batches.append(names)
+        self.entered.set()
+        assert self.open_.wait(SOON_S)
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+        if self.poison.intersection(names):
+            raise ZeroDivisionError("nobody foresaw this")
+        return [Receipt(name, (), ()) for name in names]
+
+
+@contextmanager
+def committing(
+    journal: Journal, bounds: Bounds | None = None
+) -> Iterator[tuple[GroupCommitter, Callable[[str], Future[Receipt]]]]:
+    committer = GroupCommitter(journal.admit, time.time, bounds)
+    with ThreadPoolExecutor(64) as pool:
+        try:
+            yield committer, lambda name: pool.submit(committer.submit, delivery(name))
+        finally:
+            journal.open_.set()
+            committer.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.001)
+
+
+def waiting(committer: GroupCommitter) -> int:
+    return len(committer._waiting)
+
+
+def test_nobody_is_answered_before_the_commit() -> None:
+    journal = Journal()
+    with committing(journal) as (_, submit):
+        answer = submit("one")
+        assert journal.entered.wait(SOON_S)
+        done, _ = wait([answer], timeout=0.2)
+        assert not done
+        journal.open_.set()
+        assert answer.result(SOON_S).delivery == "one"
+
+
+def test_requests_that_wait_share_a_commit() -> None:
+    journal = Journal()
+    with committing(journal) as (committer, submit):
+        first = submit("first")
+        assert journal.entered.wait(SOON_S)
+        others = [submit(f"n{number}") for number in range(40)]
+        until(lambda: waiting(committer) == 40)
+        journal.open_.set()
+        assert first.result(SOON_S).delivery == "first"
+        assert [each.result(SOON_S).delivery for each in others] == [f"n{n}" for n in range(40)]
+    assert [len(batch) for batch in journal.batches] == [1, 40]
+
+
+def test_a_poison_delivery_costs_only_itself() -> None:
+    journal = Journal()
+    journal.poison = {"poison"}
+    with committing(journal) as (committer, submit):
+        first = submit("first")
+        assert journal.entered.wait(SOON_S)
+        others = {name: submit(name) for name in ("a", "poison", "b")}
+        until(lambda: waiting(committer) == 3)
+        journal.open_.set()
+        assert first.result(SOON_S)
+        assert others["a"].result(SOON_S).delivery == "a"
+        assert others["b"].result(SOON_S).delivery == "b"
+        with pytest.raises(StoreUnavailable, match="nothing was kept, send it again"):
+            others["poison"].result(SOON_S)
+
+
+def test_a_store_that_is_down_is_told_to_all_and_asked_once() -> None:
+    journal = Journal()
+    with committing(journal) as (committer, submit):
+        answers = [submit("first")]
+        assert journal.entered.wait(SOON_S)
+        answers += [submit(f"n{number}") for number in range(5)]
+        until(lambda: waiting(committer) == 5)
+        journal.down = True
+        journal.open_.set()
+        for each in answers:
+            with pytest.raises(StoreUnavailable, match="the disk is full"):
+                each.result(SOON_S)
+        assert len(journal.batches) == 2
+        journal.down = False
+        assert submit("later").result(SOON_S).delivery == "later"
+
+
+def test_a_batch_is_bounded_in_deliveries_and_in_alerts() -> None:
+    journal = Journal()
+    bounds = Bounds(deliveries=3, alerts=10)
+    committer = GroupCommitter(journal.admit, time.time, bounds)
+    with ThreadPoolExecutor(16) as pool:
+        answers = [pool.submit(committer.submit, delivery("first"))]
+        assert journal.entered.wait(SOON_S)
+        for number, alerts in enumerate([25, 6, 6, 1, 1, 1, 1]):
+            answers.append(pool.submit(committer.submit, delivery(f"n{number}", alerts)))
+            until(lambda: waiting(committer) == len(answers) - 1)
+        journal.open_.set()
+        wait(answers, SOON_S)
+    committer.close()
+    assert journal.batches == [["first"], ["n0"], ["n1"], ["n2", "n3", "n4"], ["n5", "n6"]]
+
+
+def test_a_full_queue_refuses_at_once() -> None:
+    journal = Journal()
+    with committing(journal, Bounds(waiting=2)) as (committer, submit):
+        submit("first")
+        assert journal.entered.wait(SOON_S)
+        submit("second")
+        submit("third")
+        until(lambda: waiting(committer) == 2)
+        with pytest.raises(StoreUnavailable, match="too many notifications wait"):
+            committer.submit(delivery("fourth"))
+
+
+def test_who_has_waited_too_long_is_refused_and_not_admitted_later() -> None:
+    journal = Journal()
+    with committing(journal, Bounds(patience_s=0.05)) as (_, submit):
+        first = submit("first")
+        assert journal.entered.wait(SOON_S)
+        late = submit("late")
+        with pytest.raises(StoreUnavailable, match=r"longer than 0\.05 s; send it again"):
+            late.result(SOON_S)
+        with pytest.raises(StoreUnavailable):
+            first.result(SOON_S)
+    assert journal.batches == [["first"]]
+
+
+def test_closing_finishes_what_waits_and_refuses_what_comes() -> None:
+    journal = Journal()
+    with committing(journal) as (committer, submit):
+        answers = [submit("first")]
+        assert journal.entered.wait(SOON_S)
+        answers.append(submit("second"))
+        until(lambda: waiting(committer) == 1)
+        closing = threading.Thread(target=committer.close)
+        closing.start()
+        until(lambda: committer._closed)
+        with pytest.raises(StoreUnavailable, match="stopping"):
+            committer.submit(delivery("third"))
+        journal.open_.set()
+        assert [each.result(SOON_S).delivery for each in answers] == ["first", "second"]
+        closing.join(SOON_S)
+        assert not closing.is_alive()
+
+
+def test_closing_what_never_began_returns_at_once() -> None:
+    GroupCommitter(Journal().admit, time.time).close()
+
+
+def test_a_child_process_commits_with_a_thread_of_its_own() -> None:
+    journal = Journal()
+    journal.open_.set()
+    committer = GroupCommitter(journal.admit, time.time)
+    assert committer.submit(delivery("parent")).delivery == "parent"
+    child = os.fork()
+    if child == 0:
+        try:
+            answered = committer.submit(delivery("child")).delivery == "child"
+        finally:
+            os._exit(0 if answered else 1)
+    deadline = time.monotonic() + SOON_S
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, 9)
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
+    assert committer.submit(delivery("parent again")).delivery == "parent again"
+    committer.close()
