@@ -6,6 +6,7 @@ Run before anything is served; many processes may start at once, so one at a tim
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -19,8 +20,11 @@ from alembic.script import ScriptDirectory
 
 from service.store.database import begin_writing, translated
 
+VERSION_TABLE = "runbookd_version"
+"""Where Alembic keeps which migration was the last; its own default name may be another's."""
 _LOCK_ID = 7_283_004_411
 """PostgreSQL advisory lock of the migration; any number that nothing else uses."""
+_ASK_AGAIN_S = 0.1
 
 
 def migrate(engine: sa.Engine) -> None:
@@ -48,10 +52,12 @@ def one_at_a_time(engine: sa.Engine) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         return
-    # Autocommit: the engine builds indices concurrently, which waits for every open transaction.
+    # Autocommit, and asked for again and again rather than waited for: the engine builds indices
+    # concurrently, which waits for every open transaction and every statement under way.
     autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
     with autocommit.connect() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK_ID)))
+        while not connection.execute(sa.select(sa.func.pg_try_advisory_lock(_LOCK_ID))).scalar():
+            time.sleep(_ASK_AGAIN_S)
         try:
             yield
         finally:
@@ -61,5 +67,6 @@ def one_at_a_time(engine: sa.Engine) -> Iterator[None]:
 def missing_revision(connection: sa.Connection) -> str | None:
     """The newest revision of our tables when the database is not there yet; None when it is."""
     newest = ScriptDirectory(str(files("service.store").joinpath("migrations"))).get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    current = context.get_current_revision()
     return newest if current != newest else None

@@ -24,6 +24,7 @@ from service.domain.errors import (
 )
 from service.domain.rules import ActionName
 from service.engine import durable
+from service.engine.parts import RunLost
 from service.engine.queue import QUEUE, RunQueue, migrate_queue
 from service.ports.admission import NewRun
 from service.store.database import open_engine
@@ -316,6 +317,28 @@ def test_a_step_whose_record_cannot_be_kept_fails_as_a_store_failure(
     enqueue(engine, queue, "api.out.1")
 
     wait_for(lambda: raised, "the step to fail")
+
+
+def test_a_step_that_ends_after_its_run_was_handed_on_finds_the_run_lost(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    raised: list[BaseException] = []
+
+    def body(_: str) -> None:
+        try:
+            durable.run_step("one", lose_the_run)
+        except RunLost as caught:
+            raised.append(caught)
+
+    def lose_the_run() -> dict[str, Any]:
+        if not raised:
+            durable.hand_on("live")
+        return {}
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+
+    wait_for(lambda: raised, "the step to find its run lost")
 
 
 def test_a_stopped_worker_leaves_the_run_in_its_step_pending_for_another(

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from service.store.migrate import VERSION_TABLE
 from service.store.schema import metadata
 
 
@@ -12,7 +13,7 @@ def _ours(_object: object, name: str | None, kind: str, _reflected: bool, _other
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="runbookd_version",
+    version_table=VERSION_TABLE,
     include_object=_ours,
     render_as_batch=True,
 )

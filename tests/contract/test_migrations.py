@@ -1,0 +1,132 @@
+"""The migrations make the tables that the code expects, once, whoever starts first."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from service.bootstrap.stores import Stores
+from service.domain.errors import StoreUnavailable
+from service.settings import load_settings
+from service.store.database import open_engine
+from service.store.migrate import migrate
+from service.store.schema import metadata
+from tests.contract.databases import Databases
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def empty_url(databases: Databases) -> str:
+    return databases.empty()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[sa.Engine]:
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _migrate_all(url: str) -> None:
+    """What every process does when it starts."""
+    stores = Stores(load_settings({"DATABASE_URL": url}))
+    stores.migrate()
+    stores.engine.dispose()
+
+
+def _differences(engine: sa.Engine) -> list[Any]:
+    def ours(_object: object, name: str | None, kind: str, *_rest: object) -> bool:
+        return kind != "table" or name in metadata.tables
+
+    with engine.connect() as connection:
+        options = {"include_object": ours, "compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, metadata))
+
+
+def _indexes(engine: sa.Engine) -> dict[str, str]:
+    """What the database says of our indexes, conditions included, in one spelling."""
+    query = (
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        if engine.dialect.name == "sqlite"
+        else "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text(query)).all()
+    ours = {index.name for table in metadata.tables.values() for index in table.indexes}
+    return {name: " ".join(sql.split()) for name, sql in rows if name in ours}
+
+
+def test_the_migrated_tables_are_those_of_the_code(empty_url: str, databases: Databases) -> None:
+    with opened(empty_url) as migrated, opened(databases.empty()) as made:
+        migrate(migrated)
+        metadata.create_all(made)
+        assert _differences(migrated) == []
+        assert _indexes(migrated) == _indexes(made)
+        assert len(_indexes(made)) == sum(len(each.indexes) for each in metadata.tables.values())
+
+
+def test_a_column_or_an_index_too_few_would_be_noticed(empty_url: str) -> None:
+    with opened(empty_url) as engine:
+        migrate(engine)
+        with engine.begin() as connection:
+            connection.execute(sa.text("DROP INDEX uq_alerts_newest"))
+            connection.execute(sa.text("ALTER TABLE runs DROP COLUMN message"))
+        kinds = {difference[0] for difference in _differences(engine)}
+    assert kinds == {"add_index", "add_column"}
+
+
+def test_migrating_twice_changes_nothing(empty_url: str) -> None:
+    with opened(empty_url) as engine:
+        migrate(engine)
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("INSERT INTO cooldowns VALUES ('api.out', 1, 0, 'api.out.1', '')")
+            )
+        migrate(engine)
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT count(*) FROM cooldowns")).scalar_one() == 1
+
+
+def test_the_engines_tables_are_left_alone(empty_url: str) -> None:
+    _migrate_all(empty_url)
+    with opened(empty_url) as engine:
+        migrate(engine)
+        schema = None if engine.dialect.name == "sqlite" else "dbos"
+        assert "workflow_status" in sa.inspect(engine).get_table_names(schema)
+
+
+def test_processes_that_start_at_once_migrate_one_after_the_other(empty_url: str) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=_migrate_all, args=(empty_url,)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(PATIENCE_S)
+    assert [process.exitcode for process in processes] == [0, 0]
+    with opened(empty_url) as engine:
+        assert _differences(engine) == []
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing(empty_url: str) -> None:
+    """A table in its way stands for whatever may go wrong; without it the next start works."""
+    with opened(empty_url) as engine:
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE workers (id INTEGER)"))
+        with pytest.raises(StoreUnavailable, match="workers"):
+            migrate(engine)
+        assert sa.inspect(engine).get_table_names() == ["workers"]
+        with engine.begin() as connection:
+            connection.execute(sa.text("DROP TABLE workers"))
+        migrate(engine)
+        assert _differences(engine) == []
