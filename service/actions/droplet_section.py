@@ -1,4 +1,4 @@
-"""The disruptive section: look, then act, until the droplet is on (design.md, Rules of safety 5).
+"""The disruptive section: look, then act, until the droplet is on.
 
 Here and nowhere else our own database may be gone: a droplet that is off must come back on
 whatever happens to us. Only another execution of the same run ends the loop early, because that

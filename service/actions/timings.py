@@ -32,8 +32,8 @@ class Timings:
     resize_deadline_s: float = 1800.0
     """For power-off and resize together; then the droplet is switched on, whatever its size."""
     safe_budget_s: float = 45.0
-    """For bringing a droplet back on after a failure; a page goes out within 60 s (design.md,
-    Five promises)."""
+    """For bringing a droplet back on after a failure; a page goes out within 60 s (README.md,
+    What it promises)."""
     database_deadline_s: float = 900.0
     """For a database to be healthy after a resize, which takes about two minutes
     (docs/vendors.md)."""

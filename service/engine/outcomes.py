@@ -1,4 +1,4 @@
-"""How runs end, and how long their claims rest: by what happened (design.md, Rules of safety 8)."""
+"""How runs end, and how long their claims rest: by what happened."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How long a vendor is given, and how long a vendor asks us to wait.
 
 Every call ends within about ten seconds, because a worker's lease must outlast the longest of
-them (design.md, Rules of safety 3).
+them (docs/architecture.md, Fencing, leases, adoption).
 """
 
 from __future__ import annotations

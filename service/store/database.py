@@ -42,7 +42,7 @@ _POSTGRES = {
 server's host is gone; the system's own defaults would wait for a quarter of an hour and more."""
 
 
-def open_engine(url: str, *, pool_size: int = 20, busy_timeout_ms: int | None = None) -> sa.Engine:
+def open_engine(url: str, *, pool_size: int = 5, busy_timeout_ms: int | None = None) -> sa.Engine:
     """An engine for `url`: `sqlite:////path/file.db` or `postgresql://…`."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":

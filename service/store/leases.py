@@ -52,11 +52,14 @@ class LeaseStore:
             .values(retired_at=self._now)
         )
 
-    def retire_dead(self) -> list[str]:
-        """Retire every worker whose lease is over; the ones that this call retired."""
+    def retire_dead(self, besides: str = "") -> list[str]:
+        """Retire every worker whose lease is over; the ones that this call retired.
+
+        `besides` is the worker that asks: it is late, not dead, and may still renew its lease.
+        """
         statement = (
             sa.update(schema.workers)
-            .where(_w.retired_at.is_(None), _w.lease_until < self._now)
+            .where(_w.retired_at.is_(None), _w.lease_until < self._now, _w.executor != besides)
             .values(retired_at=self._now)
             .returning(_w.executor)
         )

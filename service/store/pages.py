@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 MAX_LIMIT = 200
-"""Most items on one page (issue 3: no page may hold the database for long)."""
+"""Most items on one page: none may hold the database for long."""
 
 DEFAULT_LIMIT = 50
 

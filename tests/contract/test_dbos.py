@@ -24,6 +24,7 @@ from service.domain.errors import (
 )
 from service.domain.rules import ActionName
 from service.engine import durable
+from service.engine import queue as queue_module
 from service.engine.parts import RunLost
 from service.engine.queue import QUEUE, RunQueue, migrate_queue
 from service.ports.admission import NewRun
@@ -177,6 +178,13 @@ def test_a_survivor_that_comes_late_does_not_take_a_run_from_who_has_it_now(
 
     row = row_of(engine, "api.out.1")
     assert (row["status"], row["executor_id"]) == ("PENDING", "live")
+
+
+def test_what_is_queued_by_one_version_is_found_by_the_next() -> None:
+    # Rows under these names may be waiting in somebody's database.
+    assert (queue_module.APPLICATION, queue_module.APPLICATION_VERSION) == ("runbookd", "1")
+    assert (QUEUE, queue_module.RUN_WORKFLOW) == ("runs", "run")
+    assert queue_module.RECONCILE_WORKFLOW == "reconcile"
 
 
 def test_runs_of_one_partition_follow_one_another(

@@ -26,7 +26,7 @@ from tests.redis_servers import VERSIONS, RedisServer, executable
 
 ACT, HOLD = Verdict.ACT, Verdict.HOLD
 TIMEOUT_S = 0.1
-"""The product's own (design.md: unreachable is 100 ms)."""
+"""The product's own: Redis is given 100 ms."""
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
