@@ -273,7 +273,9 @@ class Stack:
 
     # ---- Waiting ----
 
-    def wait_for(self, condition: Callable[[], _T], what: str, timeout_s: float = PATIENCE_S) -> _T:
+    def wait_for(
+        self, condition: Callable[[], _T | None], what: str, timeout_s: float = PATIENCE_S
+    ) -> _T:
         """Look until the condition holds, and return what it gave.
 
         An AssertionError or a connection that fails within the condition means: not yet. Fails

@@ -132,7 +132,10 @@ class Batch:
         if delivery.replay and what is Transition.REOPENED:
             what = Transition.OPENED
         if known is None or what in _OPENING:
-            return self._open(delivery_id, candidate, known), what
+            return self._open(delivery_id, delivery, candidate, known), what
+        if delivery.replay and what is Transition.REPEATED:
+            # Only a sender's own word is a sign that the alert still fires.
+            return known, what
         known.last_seen = max(known.last_seen, delivery.received_at)
         known.seen += 1
         if what is Transition.REOPENED:
@@ -144,18 +147,25 @@ class Batch:
         return known, what
 
     def _open(
-        self, delivery_id: str, candidate: Candidate, former: EpisodeRecord | None
+        self,
+        delivery_id: str,
+        delivery: Delivery,
+        candidate: Candidate,
+        former: EpisodeRecord | None,
     ) -> EpisodeRecord:
+        """A new episode. One that a replay begins is over at once: no sender knows of it, so
+        none would ever resolve it, and its incident would hold back the next real page."""
         alert = candidate.alert
+        fires = alert.firing and alert.kind is not AlertKind.TEST and not delivery.replay
         if former is not None:
             former.newest = False
             if not former.inserted:
                 self._changes.superseded.append(former.id)
         record = EpisodeRecord(
             id=self._new_id("a"),
-            open=alert.firing and alert.kind is not AlertKind.TEST,
+            open=fires,
             last_seen=self._now,
-            resolved_at=None if alert.firing else self._now,
+            resolved_at=None if alert.firing and not delivery.replay else self._now,
             verdicts={},
             seen=1,
             inserted=True,

@@ -91,6 +91,10 @@ class Verdicts:
         delivery: Delivery,
         what: Transition,
     ) -> Decision:
+        if delivery.replay and not record.open:
+            check = Check("resolved", passed=False, saw="no sender says that it fires now")
+            reason = "a replay pages nobody about an alert that is over"
+            return _decision(wish, Verdict.HOLD, reason, (check,))
         incident = self._runs.incident(wish, delivery)
         known = candidate.identity in incident.members and what is not Transition.OPENED
         if not (known and incident.paged):

@@ -42,9 +42,7 @@ class Stores:
         path = sa.make_url(url).database
         if url.startswith("sqlite") and path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return open_engine(
-            url, pool_size=self._connections, busy_timeout_ms=self._busy_timeout_ms
-        )
+        return open_engine(url, pool_size=self._connections, busy_timeout_ms=self._busy_timeout_ms)
 
     @cached_property
     def queue(self) -> RunQueue:

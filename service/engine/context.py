@@ -11,6 +11,10 @@ from service.ports.runs import Intent
 
 _log = structlog.get_logger(__name__)
 
+_MUTE_S = 60.0
+"""After a message that could not be sent, none is tried for so long: in a section in which a
+droplet is off, each time-out of the messenger would be one of an outage."""
+
 
 class LockKeepingClock:
     """A clock whose `sleep` renews the target's lock, so that no wait outlasts it."""
@@ -48,6 +52,7 @@ class RunContext:
         self._attempt = attempt
         self._clock = LockKeepingClock(parts, resource, run_id)
         self.thread: MessageRef | None = None
+        self._muted_until = 0.0
 
     @property
     def run_id(self) -> str:
@@ -75,9 +80,10 @@ class RunContext:
 
     def progress(self, text: str) -> None:
         """Tell the run's thread; a message that cannot be sent is only logged."""
-        if self.thread is None:
+        if self.thread is None or self._clock.time() < self._muted_until:
             return
         try:
             self._parts.messenger.post(Message(title="", text=text), self.thread)
         except VendorError as error:
+            self._muted_until = self._clock.time() + _MUTE_S
             _log.warning("progress_not_told", run=self._run_id, text=text, error=str(error))

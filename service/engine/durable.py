@@ -11,9 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
+from dbos._error import DBOSWorkflowConflictIDError
 
 from service.actions.base import Record
 from service.domain.errors import StoreUnavailable
+from service.engine.parts import RunLost
 from service.engine.queue import (
     APPLICATION,
     APPLICATION_VERSION,
@@ -78,10 +80,15 @@ def run_step(name: str, function: Callable[[], Record]) -> Record:
     """A recorded step: its record is kept, and a repeated execution gets that instead.
 
     Raises:
+        RunLost: another execution has recorded it meanwhile.
         StoreUnavailable: its record could not be read or kept; whether it ran is not known.
     """
     try:
         return DBOS.run_step({"name": name}, function)
+    except DBOSWorkflowConflictIDError as error:
+        # Left to the library, this execution would be parked in silence, and what it wrote last
+        # would never be looked at.
+        raise RunLost(f"step {name} was recorded by another execution") from error
     except sa.exc.DataError:
         raise  # a mistake of the step's, not of the store
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
 from service.actions.base import Record
 from service.domain.ask_json import load_ask
 from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
@@ -21,6 +23,8 @@ from service.engine.messages import send_message
 from service.engine.pages import send_page
 from service.engine.parts import StepRunner, WorkerParts
 from service.engine.scaling import Scaling
+
+_log = structlog.get_logger(__name__)
 
 
 class Execution:
@@ -47,8 +51,10 @@ class Execution:
         except (StepFailed, VendorError) as error:
             detail = {"error": str(error)}
             runs.step_ended(self.run_id, position, "failed", detail, clock.time())
+            _log.warning("step_failed", run=self.run_id, step=name, error=str(error))
             raise
         runs.step_ended(self.run_id, position, "done", record, clock.time())
+        _log.info("step_done", run=self.run_id, step=name, **_said(record))
         return record
 
 
@@ -65,6 +71,11 @@ def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], step: St
         Scaling(ask, parts, context, execution.step).execute(attempt)
     else:
         _tell(ask, parts, execution.step)
+
+
+def _said(record: Record) -> dict[str, str]:
+    """What a step's record says of the run's outcome, for the log."""
+    return {key: str(record[key]) for key in ("status", "reason") if key in record}
 
 
 def _tell(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from service.actions.base import Record
 from service.domain.errors import FencedOut, StoreConflict, StoreUnavailable
-from service.engine.parts import StepRunner, WorkerParts
+from service.engine.parts import RunLost, StepRunner, WorkerParts
 
 _log = structlog.get_logger(__name__)
 
@@ -35,9 +35,11 @@ class Guarded:
     def _or_end(self, function: Callable[[], Record]) -> Record:
         try:
             return function()
-        except FencedOut as fenced:
+        except (FencedOut, RunLost) as lost:
             look_again(self._parts, self._run_id, f"fenced.{self._attempt}", 0.0)
-            self._parts.end_process(f"{fenced}; its target will be looked at again")
+            self._parts.end_process(
+                f"run {self._run_id}: {lost}; its target will be looked at again"
+            )
         except (StoreUnavailable, StoreConflict) as error:
             self._parts.end_process(
                 f"run {self._run_id}: {error}; this worker ends, so that the run goes on elsewhere "

@@ -6,14 +6,19 @@ from typing import Any
 
 from service.actions.investigate import investigate
 from service.actions.retry import call_with_retries
-from service.domain.errors import VendorError
+from service.domain.errors import FailureKind, VendorError
 from service.domain.incident import Incident
 from service.domain.planning import Tell
 from service.engine.parts import StepRunner, WorkerParts
+from service.ports.admission import NewRun
 from service.ports.runs import Outcome
 
-_ATTEMPTS, _BUDGET_S = 20, 300.0
-"""The message is all that this run is for, so it waits for Slack for five minutes."""
+_ATTEMPTS, _BUDGET_S = 3, 10.0
+"""Short, because a worker executes so many runs at a time: while Slack is away, those that wait
+for it must not keep droplets waiting."""
+AGAIN_S = 60.0
+"""A message that nobody took is put back and tried again this much later, while one of its alerts
+fires."""
 
 
 def send_message(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:
@@ -43,7 +48,11 @@ def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
             budget_s=_BUDGET_S,
         )
     except VendorError as error:
-        return {"status": "failed", "reason": f"nobody could be told: {error}"}
+        told = {"status": "failed", "reason": f"nobody could be told: {error}"}
+        # Where it is not known whether it was posted, it is not posted twice.
+        if error.kind is FailureKind.TEMPORARY and parts.runs.any_open(ask.alerts):
+            return {**told, "again_in_s": AGAIN_S}
+        return told
     return {"status": "succeeded", "reason": message.title}
 
 
@@ -58,8 +67,12 @@ def _known(parts: WorkerParts) -> dict[str, str]:
 def _conclude(ask: Tell, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
     now = parts.clock.time()
     until = now + ask.cooldown_s if told["status"] == "succeeded" else now
-    parts.runs.conclude(ask.run_id, Outcome(told["status"], told["reason"], until), now)
     stored = parts.runs.get(ask.run_id)
+    again = None
+    if stored is not None and "again_in_s" in told:
+        again = NewRun(ask, stored.claim, stored.partition, now, told["again_in_s"])
+    outcome = Outcome(told["status"], told["reason"], until)
+    parts.runs.conclude(ask.run_id, outcome, now, again=again)
     if stored is not None:
         parts.locks.rest(stored.claim, ask.run_id, until, now)
     return {"status": told["status"]}

@@ -20,10 +20,12 @@ from service.ports import Message
 from service.ports.admission import NewRun
 from service.ports.runs import IncidentState, Outcome
 
-_ATTEMPTS, _BUDGET_S = 8, 60.0
-AGAIN_S = 30.0
-"""After a minute of failing, a page is put back and tried again this much later, until it is
-delivered or its alerts have resolved."""
+_ATTEMPTS, _BUDGET_S = 3, 10.0
+"""Short, because a worker executes so many runs at a time: while the pager is away, those that
+wait for it must not keep droplets waiting."""
+AGAIN_S = 15.0
+"""A page that failed is put back and tried again this much later, until it is delivered or its
+alerts have resolved."""
 
 
 def send_page(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:

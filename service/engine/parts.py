@@ -12,8 +12,17 @@ from service.ports import Clock, Messenger, Metrics, Pager
 from service.ports.runs import Incidents, Leases, Locks, Runs
 
 
+class RunLost(Exception):  # noqa: N818 - a state of this execution, not a fault
+    """Another execution has recorded this step: the run is no longer ours."""
+
+
 class StepRunner(Protocol):
-    """Runs a function as a recorded step: after a crash a recorded one is not run again."""
+    """Runs a function as a recorded step: after a crash a recorded one is not run again.
+
+    Raises:
+        RunLost: another execution has gone on with the run.
+        StoreUnavailable: the record could not be read or kept.
+    """
 
     def __call__(self, name: str, function: Callable[[], Record]) -> Record:
         """The record of the step, from now or from before a crash."""

@@ -39,7 +39,7 @@ class Scaling:
         """From the first look to the report; `attempt` is the number of this execution."""
         prepared = self._step("prepare", self._prepare)
         if "hold" in prepared:
-            self._end_held(PlanHeld(**prepared["hold"]))
+            self._end_held(PlanHeld(**prepared["hold"]), told_before=prepared["told_before"])
             return
         plan = Plan.from_json(prepared["plan"])
         announced = self._step("announce", lambda: telling.announce(self._ask, plan, self._parts))
@@ -58,9 +58,15 @@ class Scaling:
         began_at = self._parts.clock.time()
         held = self._guard() or self._look()
         if isinstance(held, PlanHeld):
-            return {"hold": {name: getattr(held, name) for name in held.__dataclass_fields__}}
+            hold = {name: getattr(held, name) for name in held.__dataclass_fields__}
+            return {"hold": hold, "told_before": self._told_before(held)}
         self._parts.runs.set_plan(self._ask.run_id, held)
         return {"plan": held.to_json(), "began_at": began_at}
+
+    def _told_before(self, held: PlanHeld) -> bool:
+        """Whether the run before this one was held for the very same reason."""
+        said = (self._ask.target.name, "held", held.reason)
+        return said in self._parts.runs.last_by_target()
 
     def _guard(self) -> PlanHeld | None:
         ask = self._ask
@@ -105,7 +111,7 @@ class Scaling:
     ) -> Record:
         return self._step(name, lambda: function(self._context, self._ask, plan, records))
 
-    def _end_held(self, held: PlanHeld) -> None:
+    def _end_held(self, held: PlanHeld, *, told_before: bool) -> None:
         """Nothing was changed: rest as the guard asks, and say so where someone waits for it."""
         ended = self._step(
             "conclude",
@@ -113,7 +119,12 @@ class Scaling:
                 hold_ending(self._ask, held, self._parts.clock.time(), self._parts.new_id)
             ),
         )
-        self._step("report", lambda: telling.report_held(self._ask, held, ended, self._parts))
+        self._step(
+            "report",
+            lambda: telling.report_held(
+                self._ask, held, ended["rests_until"], self._parts, told_before=told_before
+            ),
+        )
 
     def _end_done(self, plan: Plan, began_at: float) -> None:
         """Verified: the claim rests from now, and people are told."""

@@ -71,7 +71,7 @@ class Supervisor:
 
     def adopt(self) -> None:
         """Hand on the runs of every worker that is not alive, however it ended."""
-        for dead in self._parts.leases.retire_dead():
+        for dead in self._parts.leases.retire_dead(besides=self._executor):
             _log.warning("worker_dead", executor=dead, consequence="its runs are handed on")
         others = self._engine.pending_executors() - {self._executor}
         if not others:

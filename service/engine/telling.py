@@ -73,11 +73,18 @@ def report_done(ask: Ask, result: Result, thread: MessageRef | None, parts: Work
     return {"told": told, "change_event": noted}
 
 
-def report_held(ask: Ask, held: PlanHeld, ended: Mapping[str, Any], parts: WorkerParts) -> Record:
-    """Say that nothing was changed, and page where nothing more can be done automatically."""
+def report_held(
+    ask: Ask, held: PlanHeld, rests_until: float, parts: WorkerParts, *, told_before: bool
+) -> Record:
+    """Say that nothing was changed, and page where nothing more can be done automatically.
+
+    What the run before this one said already is not said again: a target that a person has locked
+    for an hour is asked about every minute.
+    """
     if held.guard in _SILENT_GUARDS:
         return {"told": False}
-    told = post(announcements.held(ask, held, ended["rests_until"]), parts) is not None
+    message = announcements.held(ask, held, rests_until)
+    told = not told_before and post(message, parts) is not None
     if held.at_bound:
         return {"told": told, "paged": page(announcements.page_at_bound(ask, held), parts)}
     if held.guard == UNOBSERVABLE:

@@ -10,8 +10,8 @@ import re
 from pydantic_core import to_json
 
 MAX_RAW_BYTES = 64 * 1024
-"""How much of a quarantined alert is kept: 64 KiB holds any real one, and 16 MiB of bad alerts can't
-fill the store twice over."""
+"""How much of a quarantined alert is kept: 64 KiB holds any real one, and 16 MiB of bad alerts
+can't fill the store twice over."""
 
 REPLACEMENT = "\ufffd"
 """What stands for a character that no store takes: Unicode's own replacement character."""

@@ -46,4 +46,5 @@ def test_killed_there_and_adopted_it_deploys_once(stand: Stand, failpoint: str) 
     stand.fire("High CPU Usage")
 
     assert_scaled_once(stand)
-    assert sorted(str(worker.exitcode) for worker in workers) == ["-9", "None"], stand.report()
+    died = [worker for worker in workers if worker.exitcode == -signal.SIGKILL]
+    assert len(died) == 1, stand.report()

@@ -94,7 +94,7 @@ def test_a_worker_that_is_stopped_for_less_than_its_lease_goes_on(stand: Stand) 
 
 
 def test_a_worker_told_to_end_hands_its_run_on_and_the_droplet_comes_on(stand: Stand) -> None:
-    stand.slow_down(1.5)
+    stand.slow_down(1.2)
     stand.fire("High Memory Usage")
     first = stand.worker()
     stand.wait_for(lambda: stand.droplet()[0] == "off", "the droplet to be off")

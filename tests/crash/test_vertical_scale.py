@@ -23,7 +23,7 @@ STEPS = ("prepare", "announce", "snapshot", "resize", "verify", "conclude", "rep
 WRITES = ("snapshot", "shutdown", "resize", "power_on")
 BOUNDARIES = [f"{when}:{step}" for step in STEPS for when in ("done", "recorded")]
 SENDS = [f"{when}:{write}" for write in WRITES for when in ("before", "after")]
-AT_ONCE = 6
+AT_ONCE = 5
 
 
 def restarted(stand: Stand, failpoint: str) -> None:
@@ -41,7 +41,8 @@ def adopted(stand: Stand, failpoint: str) -> None:
     workers = [stand.worker(failpoint), stand.worker(failpoint)]
     stand.fire("High Memory Usage")
     stand.wait_for(lambda: told(stand), "the run's workflow to end")
-    assert sorted(str(worker.exitcode) for worker in workers) == ["-9", "None"], stand.report()
+    died = [worker for worker in workers if worker.exitcode == -signal.SIGKILL]
+    assert len(died) == 1, stand.report()
 
 
 def told(stand: Stand) -> bool:

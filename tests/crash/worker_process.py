@@ -45,6 +45,8 @@ class Failpoint:
         """Die here, if here is where."""
         if f"{when}:{what}" == self.text and self._first():
             os.kill(os.getpid(), _KILLS.get(when, signal.SIGKILL))
+            # A stop reaches this thread a moment later than the one that takes the signal.
+            time.sleep(0.2)
 
     def _first(self) -> bool:
         try:

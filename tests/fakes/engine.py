@@ -122,7 +122,13 @@ class FakeRuns:
 
     def last_by_target(self) -> list[tuple[str, str, str]]:
         self._refuse_when_down()
-        return []
+        newest = {self.rows[run_id].claim: run_id for run_id in self.outcomes}
+        ended = [(self.rows[run_id].ask, self.outcomes[run_id]) for run_id in newest.values()]
+        return [
+            (ask.target.name, outcome.status, outcome.reason)
+            for ask, outcome in ended
+            if isinstance(ask, Ask)
+        ]
 
     def _change(self, run_id: str, **changes: Any) -> None:
         self._refuse_when_down()
@@ -170,8 +176,8 @@ class FakeLeases:
     def retire(self, executor: str) -> None:
         self.alive[executor] = False
 
-    def retire_dead(self) -> list[str]:
-        dead = sorted(each for each in self.silent if self.alive.get(each))
+    def retire_dead(self, besides: str = "") -> list[str]:
+        dead = sorted(each for each in self.silent - {besides} if self.alive.get(each))
         self.alive.update(dict.fromkeys(dead, False))
         return dead
 

@@ -29,12 +29,15 @@ class FakePager:
 
 @dataclass(slots=True)
 class FakeMessenger:
-    """Messages as they read now, with the thread each is in."""
+    """Messages as they read now, with the thread each is in; `problem` is what a post meets."""
 
     messages: dict[MessageRef, Message] = field(default_factory=dict)
     threads: dict[MessageRef, MessageRef | None] = field(default_factory=dict)
+    problem: VendorError | None = None
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
+        if self.problem is not None:
+            raise self.problem
         ref = MessageRef("C000", str(len(self.messages)))
         self.messages[ref] = message
         self.threads[ref] = thread

@@ -15,7 +15,7 @@ from service.bootstrap.stores import Stores
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
-from service.settings import load_settings
+from service.settings import Settings, load_settings
 from service.store.leases import LeaseStore
 from tests.processes import ROOT, free_port
 from tests.redis_servers import RedisServer, executable
@@ -27,9 +27,11 @@ SECRET = "test-token-not-real"
 @pytest.fixture
 def sandbox_url() -> Iterator[str]:
     server = make_server(create_app(SandboxConfig()), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
     thread.join()
     server.server_close()
@@ -135,7 +137,12 @@ def test_one_that_hangs_is_told_as_silent_and_the_others_are_still_told(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = threading.Event()
-    monkeypatch.setattr("service.bootstrap.doctor._slack", lambda _settings: released.wait(60))
+
+    def hang(_settings: Settings) -> Finding:
+        released.wait(60)
+        return Finding("slack", Health.OK, "too late")
+
+    monkeypatch.setattr("service.bootstrap.doctor._slack", hang)
     found = {each.name: each for each in examine(load_settings(environment), longest_s=5.0)}
     released.set()
     assert found["slack"] == Finding("slack", Health.WRONG, "did not answer within 5 s")

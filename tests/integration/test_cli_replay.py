@@ -27,6 +27,7 @@ from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
 
 PAYLOADS = ROOT / "tests" / "payloads"
 FIRING = PAYLOADS / "alertmanager-firing.json"
+RESOLVED = PAYLOADS / "alertmanager-resolved.json"
 MIXED = PAYLOADS / "alertmanager-mixed.json"
 
 
@@ -133,7 +134,7 @@ def test_a_preview_consumes_no_cooldown_and_tells_the_one_that_rests(
 
 def test_a_preview_could_not_write_if_it_tried(stores: Stores, settings: Settings) -> None:
     with (
-        pytest.raises(StoreUnavailable, match="read-?only"),
+        pytest.raises(StoreUnavailable, match=r"read-?only"),
         Replays(stores.engine).reading() as reading,
     ):
         reading.claim("worker-vm.up", 0.0)
@@ -179,6 +180,42 @@ def test_an_executed_replay_is_a_run_of_its_own_marked_as_one(
     assert receipt.verdicts[0].decision.run == "worker-vm.up.2"
     marked = {run["id"]: run["replay"] for run in stores.queries.runs(RunFilter()).items}
     assert marked == {"worker-vm.up.1": False, "worker-vm.up.2": True}
+
+
+def test_a_replay_leaves_no_alert_firing_that_no_sender_would_resolve(
+    stores: Stores, replayer: Replayer
+) -> None:
+    deliver(stores, FIRING)
+    deliver(stores, RESOLVED)
+    free_cooldowns(stores)
+    newest = replayer.stored(AlertFilter(), limit=1)
+    (receipt,) = replayer.execute(newest)
+    assert receipt.verdicts[0].decision.verdict is Verdict.ACT
+    assert stores.queries.alerts(AlertFilter(firing=True)).items == ()
+
+
+def test_a_replay_of_what_still_fires_is_no_sign_of_life(
+    stores: Stores, replayer: Replayer
+) -> None:
+    (alert, *_) = deliver(stores, FIRING)
+    before = stores.queries.alert(alert)
+    replayer.execute(replayer.by_id([alert]))
+    assert stores.queries.alert(alert) == before
+
+
+def test_a_replay_pages_nobody_about_an_alert_that_is_over(
+    stores: Stores, replayer: Replayer, tmp_path: Path
+) -> None:
+    payload = FIRING.read_text(encoding="utf-8").replace("High Memory Usage", "High Error Rate")
+    (tmp_path / "page.json").write_text(payload, encoding="utf-8")
+    told = read_payload(tmp_path / "page.json", "alertmanager")
+    (receipt,) = replayer.execute([told])
+    decision = receipt.verdicts[0].decision
+    assert (decision.verdict, decision.guard) == (Verdict.HOLD, "resolved")
+    real = deliver(stores, tmp_path / "page.json")
+    stored = stores.queries.explain(real[0])
+    assert stored is not None
+    assert stored["decisions"][-1]["verdict"] == "act", "the sender's own alert does page"
 
 
 def test_an_executed_replay_keeps_to_the_cooldown(stores: Stores, replayer: Replayer) -> None:

@@ -133,7 +133,7 @@ def test_a_run_is_read_with_its_steps_and_decisions(client: FlaskClient, stand: 
                     "status": "done",
                     "started_at": 1767268800.0 + position,
                     "ended_at": 1767268800.5 + position,
-                    "detail": "fine",
+                    "detail": '{"saw":"fine"}',
                 },
             )
     run = client.get("/api/v1/runs/api.out.1").get_json()

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
+from service.domain.errors import FailureKind, VendorError
 from service.domain.planning import Tell
 from service.domain.rules import ActionName
+from service.engine.messages import AGAIN_S
 from tests.fakes.engine import FakeWorker
 
 RUN = "slow-responses-0123456789abcdef.notify.1"
@@ -21,10 +25,45 @@ ASK = Tell(
 def test_an_investigation_is_one_message_and_rests_for_its_cooldown() -> None:
     worker = FakeWorker()
 
-    worker.execute(ASK)
+    steps = worker.execute(ASK)
 
+    assert list(steps.records) == ["investigate", "conclude"]
     assert len(worker.messenger.messages) == 1
     outcome = worker.runs.outcomes[RUN]
     assert outcome.status == "succeeded"
     assert outcome.rests_until == worker.clock.time() + 3600.0
     assert worker.locks.rests == {"slow-responses-0123456789abcdef.notify": outcome.rests_until}
+
+
+def slack_answers(worker: FakeWorker, kind: FailureKind) -> None:
+    worker.messenger.problem = VendorError("slack", "post", kind, "No.")
+
+
+def test_a_message_that_nobody_takes_is_put_back_soon_and_tried_again() -> None:
+    worker = FakeWorker()
+    slack_answers(worker, FailureKind.TEMPORARY)
+    began_at = worker.clock.time()
+
+    worker.execute(ASK)
+
+    assert worker.clock.time() - began_at <= 10.0
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert [(again.ask, again.delay_s) for again in worker.runs.again] == [(ASK, AGAIN_S)]
+
+
+@pytest.mark.parametrize("kind", [FailureKind.UNKNOWN, FailureKind.PERMANENT])
+def test_a_message_that_may_have_been_posted_or_never_can_be_is_not_tried_again(
+    kind: FailureKind,
+) -> None:
+    worker = FakeWorker()
+    slack_answers(worker, kind)
+    worker.execute(ASK)
+    assert worker.runs.again == []
+
+
+def test_a_message_about_what_is_over_is_not_tried_again() -> None:
+    worker = FakeWorker()
+    slack_answers(worker, FailureKind.TEMPORARY)
+    worker.runs.open.clear()
+    worker.execute(ASK)
+    assert worker.runs.again == []

@@ -13,7 +13,10 @@ from service.domain.errors import (
 )
 from service.domain.planning import PlanHeld
 from service.domain.rules import ActionName
+from service.engine.context import RunContext
+from service.engine.parts import RunLost
 from service.engine.telling import blocked_key
+from service.ports import MessageRef
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
 
@@ -186,6 +189,18 @@ def test_asked_again_and_again_at_the_bound_it_is_one_incident(worker: FakeWorke
     assert len(worker.pager.open) == 1
 
 
+def test_a_target_that_stays_locked_is_told_once_and_again_when_another_locks_it(
+    worker: FakeWorker,
+) -> None:
+    for generation, owner in enumerate(["Ada", "Ada", "Ada", "Grace"], start=1):
+        worker.locks.owners["do-droplet:101"] = owner
+        worker.execute(
+            ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{generation}")
+        )
+
+    assert ["Ada" in said for said in worker.said()] == [True, False]
+
+
 def test_a_hold_leaves_a_decision_with_its_guard_and_stage(worker: FakeWorker) -> None:
     worker.scaler.held = PlanHeld("disk", "It does not fit.")
 
@@ -269,6 +284,23 @@ def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: Fa
 
     assert worker.runs.outcomes[RUN].status == "failed"
     assert any("nobody was paged" in said for said in worker.said())
+
+
+def test_a_messenger_that_hangs_delays_a_change_once_and_not_at_each_word(
+    worker: FakeWorker,
+) -> None:
+    context = RunContext(worker.parts, RUN, 1, ASK.target.resource)
+    context.thread = MessageRef("C000", "1")
+    worker.messenger.problem = AWAY
+    context.progress("Powering off.")
+    worker.messenger.problem = None
+
+    context.progress("Resizing.")
+    assert worker.said() == []
+
+    worker.clock.sleep(60.0)
+    context.progress("Powering on.")
+    assert worker.said() == [" | Powering on."]
 
 
 # ---- Executed again ----
@@ -361,6 +393,15 @@ def test_a_record_that_cannot_be_kept_ends_the_process(worker: FakeWorker) -> No
         worker.execute(ASK, Recorder(broken=StoreUnavailable("step prepare not recorded")))
 
     assert "not recorded" in worker.ended_because[0]
+
+
+def test_a_run_that_another_execution_went_on_with_queues_a_look_and_ends_the_process(
+    worker: FakeWorker,
+) -> None:
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, Recorder(broken=RunLost("step prepare was recorded")))
+
+    assert worker.looks == [(RUN, "fenced.1", 0.0)]
 
 
 def test_a_mistake_of_ours_ends_the_run_and_not_the_process(worker: FakeWorker) -> None:

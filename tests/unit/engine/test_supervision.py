@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from service.actions.timings import Timings
 from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules import ActionName
-from service.engine.lease import LATE_WRITE_S, LeaseKeeper
+from service.engine.lease import LATE_WRITE_S, ROUNDS_PER_LEASE, LeaseKeeper
 from service.engine.supervision import Engine, Supervisor
 from service.ports.runs import Outcome
+from service.providers.waits import Timeouts
+from service.settings import load_settings
 from tests.fakes.engine import FakeWorker, ProcessEnded
 from tests.fakes.runs import WORKER, ask_for
 
@@ -87,13 +90,16 @@ def test_the_runs_of_a_worker_that_nobody_knows_are_handed_on(worker: FakeWorker
     assert engine.queued == ["b"]
 
 
-def test_a_worker_never_hands_on_its_own_runs_even_when_its_lease_is_over(
+def test_a_worker_whose_own_lease_is_over_is_late_and_neither_retires_itself_nor_its_runs(
     worker: FakeWorker,
 ) -> None:
     worker.leases.silent = {ME}
     engine = FakeEngine(me=["a"])
+
     engine.supervisor(worker).adopt()
+
     assert engine.queued == []
+    assert worker.leases.alive[ME]
 
 
 def test_what_was_adopted_once_is_not_adopted_again(worker: FakeWorker) -> None:
@@ -215,9 +221,19 @@ def test_a_retired_worker_queues_looks_at_what_it_was_doing_and_ends(worker: Fak
 
 
 def test_a_late_write_has_arrived_before_it_is_looked_for() -> None:
-    from service.providers.waits import Timeouts  # noqa: PLC0415 - the only test that asks
-
     assert Timeouts().total < LATE_WRITE_S
+
+
+def test_a_lease_outlasts_the_longest_call_of_a_vendor() -> None:
+    assert Timeouts().total < load_settings({}).worker_lease_s
+
+
+def test_a_droplet_whose_worker_died_is_being_powered_on_within_a_minute() -> None:
+    lease_s, poll_s = load_settings({}).worker_lease_s, load_settings({}).worker_poll_s
+    until_adopted = lease_s + lease_s / ROUNDS_PER_LEASE + poll_s
+    # Then the section waits for what may be on its way, and looks twice before it acts.
+    until_acted = until_adopted + Timings().settle_disruptive_s + 2 * Timeouts().total
+    assert until_acted < 60.0
 
 
 def test_a_database_that_is_away_does_not_end_a_worker_by_itself(worker: FakeWorker) -> None:

@@ -1,0 +1,9 @@
+"""The command line: `runbookd`. Each command is a module of its own, loaded when it is used.
+
+Commands put parts together and show values; they decide nothing. Exit statuses: 0 all is well,
+1 something is wrong (told in a sentence), 2 the command line was not understood.
+"""
+
+from service.cli.main import main
+
+__all__ = ["main"]

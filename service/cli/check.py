@@ -1,0 +1,82 @@
+"""`runbookd check`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.output import Rows, say
+from service.domain.rules import RuleBook, Target
+from service.rulebook import load_rulebook
+from service.settings import load_settings, rule_variables
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command("check")
+def check(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Rule files, in order; without any: those that RULES names."),
+    ] = None,
+) -> None:
+    """Check rule files whole, as web does before it starts; changes nothing.
+
+    Each error is printed as [bold]file:line: what is wrong[/bold] and the exit status is 1: an
+    unknown action or target, an empty matcher, missing bounds or cooldown, a rule that an earlier
+    one shadows, a target that no rule uses, a ${NAME} that is not set. All files are checked
+    together, because rules in one may use targets of another.
+
+    [bold]Examples[/bold]
+
+      runbookd check
+
+      API_APP_ID=app-1 DROPLET_ID=1 SUPABASE_PROJECT_REF=abc runbookd check rules/quizmentor.yml
+    """
+    settings = load_settings()
+    paths = files or [Path(name) for name in settings.rules]
+    book = load_rulebook(paths, rule_variables(settings))
+    _show(book)
+
+
+def _show(book: RuleBook) -> None:
+    shown = Rows("rule", "action", "target", "cooldown", "written at")
+    for rule in book.rules:
+        target = book.target_of(rule)
+        shown.add(
+            rule.name,
+            rule.action.value,
+            "" if target is None else f"{target.name}  ({_bounds(target)})",
+            duration(rule.cooldown) if rule.cooldown else "none needed",
+            str(rule.origin),
+        )
+    shown.print()
+    say(
+        f"\n{_count(len(book.rules), 'rule')}, {_count(len(book.targets), 'target')}, "
+        f"hash {book.hash}: valid."
+    )
+
+
+def duration(value: timedelta) -> str:
+    """A duration as rules write it: 1h30m."""
+    rest = int(value.total_seconds())
+    parts: list[str] = []
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, seconds)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _bounds(target: Target) -> str:
+    sizes = f"{target.sizes[0]} … {target.sizes[-1]}" if target.sizes else ""
+    low = getattr(target, "min_replicas", None)
+    replicas = f"{low}–{getattr(target, 'max_replicas', '')} instances" if low is not None else ""
+    return ", ".join(part for part in (replicas, sizes) if part)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -1,0 +1,64 @@
+"""Which commands there are. A command's module is imported when it is used, so that `--help` and
+`check` answer at once, without the vendors' SDKs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+RUN = "Run it"
+LOOK = "Look and explain"
+CARE = "Set up and check"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: its line in the overview, and the panel it stands in."""
+
+    summary: str
+    panel: str
+
+
+ENTRIES = {
+    "dev": Entry("All of it in one terminal, with a sandbox cloud: start here.", RUN),
+    "web": Entry("The web process: takes alerts, answers questions.", RUN),
+    "worker": Entry("A worker: executes runs at the vendors.", RUN),
+    "sandbox": Entry("The stand-in cloud that the vendors' SDKs talk to.", RUN),
+    "runs": Entry("What was done: recent runs, or one with its steps.", LOOK),
+    "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
+    "replay": Entry("What would be decided now about alerts of the past.", LOOK),
+    "check": Entry("Check rule files; errors by file and line.", CARE),
+    "doctor": Entry("What is set, what is reachable, what is missing.", CARE),
+    "migrate": Entry("Bring the database's tables up to date.", CARE),
+}
+
+
+class Commands(TyperGroup):
+    """The commands as a group: names and summaries from the table, the rest when it is used."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in ENTRIES.items():
+            self.add_command(_stub(name, entry), name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that was typed, loaded."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in ENTRIES:
+            command = typer.main.get_command(import_module(f"service.cli.{name}").app)
+        return name, command, rest
+
+
+def _stub(name: str, entry: Entry) -> Any:
+    """A command that is only listed."""
+    listed = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    listed.command(name, help=entry.summary, rich_help_panel=entry.panel)(_nothing)
+    return typer.main.get_command(listed)
+
+
+def _nothing() -> None:
+    """Stands in for a command until it is loaded."""

@@ -1,0 +1,37 @@
+"""`runbookd dev`."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+from service.bootstrap.rules import load_rules
+from service.dev.plan import SANDBOX_IDS
+from service.dev.session import run
+from service.settings import child_environment, load_settings
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command("dev")
+def dev() -> None:
+    """Run all of it in one terminal: Redis, SQLite, a sandbox cloud, the web process, a worker.
+
+    For a first look and for work on rules: alerts are taken on loopback, and what they change is a
+    stand-in cloud, so nothing costs money. When all is ready, it prints what runs where and a curl
+    that sends an example alert. Ctrl-C ends everything; the data stays in RUNBOOKD_HOME.
+
+    [bold]Settings[/bold]: PORT (8080), SANDBOX_PORT (8090), RUNBOOKD_HOME (var/); give all three
+    another value to run a second one beside the first. REDIS_URL and DATABASE_URL use what runs
+    already. PROMETHEUS_URL lets investigate ask your Prometheus; none is started. Webhooks are
+    open on loopback unless a sender has a secret (ALERTMANAGER_TOKENS, GRAFANA_TOKENS).
+
+    [bold]Examples[/bold]
+
+      runbookd dev
+
+      PORT=8081 SANDBOX_PORT=8091 RUNBOOKD_HOME=/tmp/second runbookd dev
+    """
+    settings = load_settings()
+    load_rules(settings, {**SANDBOX_IDS, **child_environment({})})
+    run(settings, Console(highlight=False))

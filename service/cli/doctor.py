@@ -1,0 +1,59 @@
+"""`runbookd doctor`."""
+
+from __future__ import annotations
+
+import typer
+
+from service.bootstrap.doctor import Finding, Health, examine
+from service.cli.output import FAILED, Rows, say, words
+from service.settings import Given, load_settings, where_given
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+_COLOURS = {Health.OK: "green", Health.NOTE: "yellow", Health.WRONG: "bold red"}
+
+
+@app.command("doctor")
+def doctor() -> None:
+    """Tell in one table what is set and what is reachable; changes nothing, pages nobody.
+
+    Every setting with where its value comes from (a secret's value is never shown), then what was
+    found when each part was asked: rules, database and its tables, Redis, live workers, every
+    target at its vendor with the very token a worker would use, Slack, Prometheus. PagerDuty can
+    only be tested by paging somebody, so it isn't.
+
+    The exit status is 1 when something required is missing, refuses or does not answer.
+
+    [bold]Examples[/bold]
+
+      runbookd doctor
+
+      SANDBOX_URL=http://127.0.0.1:8090 runbookd doctor
+    """
+    _show_settings(where_given())
+    say("")
+    findings = examine(load_settings())
+    _show(findings)
+    wrong = [each.name for each in findings if each.health is Health.WRONG]
+    if wrong:
+        say(f"\nNot in order: {', '.join(wrong)}.", "bold red")
+        raise typer.Exit(FAILED)
+    say("\nAll that is required is there.", "green")
+
+
+def _show_settings(given: tuple[Given, ...]) -> None:
+    shown = Rows("setting", "value", "from")
+    for each in given:
+        shown.add(
+            words(each.name, "" if each.origin else "dim"),
+            each.shown or words("not set", "dim"),
+            each.origin or words("default", "dim"),
+        )
+    shown.print()
+
+
+def _show(findings: list[Finding]) -> None:
+    shown = Rows("part", "", "what was found")
+    for each in findings:
+        shown.add(each.name, words(each.health.value, _COLOURS[each.health]), each.saw)
+    shown.print()

@@ -1,0 +1,118 @@
+"""`runbookd explain`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from service.bootstrap.rules import in_force, load_rules
+from service.cli.output import Rows, fail, print_json, say, words
+from service.cli.runs import change
+from service.cli.stored import open_stores
+from service.cli.times import clock
+from service.cli.verdicts import show_traces, trace_json, verdict_words
+from service.domain.alert import Alert
+from service.domain.matching import RuleTrace
+from service.domain.rules import RuleBook
+from service.rulebook import RuleBookInvalid
+from service.settings import Settings, load_settings
+from service.store.replays import Replays
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command("explain")
+def explain(
+    of: Annotated[str, typer.Argument(help="An alert's id (a-…) or a decision's (d-…).")],
+    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+) -> None:
+    """Why something was done about an alert, or not: rules, guards, decisions and runs.
+
+    First every rule that was consulted and what each of its matchers saw, by the rules in force
+    now; then the decisions on record, each with every guard, what the guard saw and whether it let
+    pass; then the runs. Ids are in the answer to the sender, in /api/v1/alerts and /decisions.
+
+    [bold]Examples[/bold]
+
+      runbookd explain a-1a209c1021200001497ec6a2
+
+      runbookd explain d-1a209c1021200002497ec6a2 --json
+    """
+    settings = load_settings()
+    stores = open_stores(settings)
+    replays = Replays(stores.engine)
+    alert_id = replays.alert_of_decision(of) if of.startswith("d-") else of
+    found = stores.queries.explain(alert_id) if alert_id is not None else None
+    alert = replays.alert_as_stored(alert_id) if alert_id is not None else None
+    if found is None or alert is None:
+        fail(f"There is no alert or decision {of!r}; /api/v1/alerts lists those there are.")
+    book, traces = _traces(settings, alert)
+    if as_json:
+        rules = {
+            "hash": book.hash if book else None,
+            "consulted": [trace_json(trace) for trace in traces],
+        }
+        print_json({**found, "rules": rules})
+        return
+    _show_alert(found["alert"])
+    _show_rules(book, traces, found["decisions"])
+    _show_decisions(found["decisions"])
+    _show_runs(found["runs"])
+
+
+def _traces(settings: Settings, alert: Alert) -> tuple[RuleBook | None, tuple[RuleTrace, ...]]:
+    """By the rules in force now; none when they can't be used (what is stored is shown anyway)."""
+    try:
+        book = load_rules(settings)
+    except RuleBookInvalid as invalid:
+        say(f"The rules can't be used now, so they aren't explained:\n{invalid}", "yellow")
+        return None, ()
+    return book, in_force(book).index.explain(alert)
+
+
+def _show_alert(alert: dict[str, Any]) -> None:
+    say(f"{alert['name'] or 'unnamed alert'}  ({alert['id']})", "bold")
+    shown = Rows("", "", header=False)
+    shown.add("status", f"{alert['status']}, seen {alert['times_seen']} times")
+    shown.add("from", f"{alert['source']}, first at {clock(alert['first_seen'])}")
+    shown.add("labels", ", ".join(f'{k}="{v}"' for k, v in sorted(alert["labels"].items())))
+    shown.print()
+
+
+def _show_rules(
+    book: RuleBook | None, traces: tuple[RuleTrace, ...], decisions: list[dict[str, Any]]
+) -> None:
+    if book is None:
+        return
+    then = {each["rules_hash"] for each in decisions}
+    changed = " (it was decided by others: they have changed since)" if then - {book.hash} else ""
+    say(f"\nRules consulted, hash {book.hash}{changed}", "bold")
+    show_traces(traces)
+
+
+def _show_decisions(decisions: list[dict[str, Any]]) -> None:
+    say("\nDecisions", "bold")
+    for each in decisions:
+        shown = Rows("", "", header=False)
+        times = f", {each['times']} times, last at {clock(each['last_at'])}"
+        shown.add(
+            verdict_words(each["verdict"]),
+            f"{each['reason']}  ({each['id']}, {each['stage']}, {clock(each['decided_at'])}"
+            f"{times if each['times'] > 1 else ''})",
+        )
+        for check in each["checks"]:
+            passed = words("  passed", "green") if check["passed"] else words("  held", "yellow")
+            shown.add(passed, f"{check['guard']}: {check['saw']}")
+        shown.print()
+
+
+def _show_runs(runs: list[dict[str, Any]]) -> None:
+    if not runs:
+        return
+    say("\nRuns", "bold")
+    shown = Rows("run", "status", "change", "why")
+    for run in runs:
+        replay = " (replay)" if run["replay"] else ""
+        shown.add(run["id"] + replay, run["status"], change(run), run["reason"])
+    shown.print()

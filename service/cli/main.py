@@ -1,0 +1,74 @@
+"""`runbookd`: the entry point, and how failures are told."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from service.cli.commands import Commands
+from service.cli.output import fail
+from service.dev.refusal import DevRefused
+from service.domain.errors import StoreConflict, StoreUnavailable
+from service.rulebook import RuleBookInvalid
+from service.settings import SettingsInvalid
+
+_TOLD = (SettingsInvalid, RuleBookInvalid, StoreUnavailable, StoreConflict, DevRefused)
+"""Failures whose text is made for the person at the terminal."""
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    epilog=(
+        "Exit status: 0 all is well, 1 something is wrong (a sentence says what), 2 the command "
+        "line was not understood.\n\nEach command tells more: [bold]runbookd dev --help[/bold]."
+    ),
+)
+
+
+@app.callback()
+def _runbookd(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and exit.",
+            callback=lambda asked: _print_version() if asked else None,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """runbookd runs the scaling runbook: Alertmanager and Grafana post alerts, it decides by rules,
+    scales through the vendors' APIs under guards, proves that it worked, and tells Slack and
+    PagerDuty.
+
+    Settings come from the environment, each also as NAME_FILE; see [bold]runbookd doctor[/bold].
+    """
+
+
+def main() -> None:
+    """Run the command line; failures we know are told in their sentences, without a traceback."""
+    try:
+        app()
+    except _TOLD as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has had enough.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _print_version() -> None:
+    try:
+        number = version("runbookd")
+    except PackageNotFoundError:
+        number = "(not installed: run from its source)"
+    typer.echo(f"runbookd {number}")
+    raise typer.Exit

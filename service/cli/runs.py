@@ -1,0 +1,132 @@
+"""`runbookd runs`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from service.cli.output import Rows, fail, print_json, say, words
+from service.cli.stored import open_stores
+from service.cli.times import clock, took
+from service.settings import load_settings
+from service.store.pages import MAX_LIMIT
+from service.store.queries import RunFilter
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+_COLOURS = {"succeeded": "green", "failed": "red", "running": "yellow", "queued": "yellow"}
+_LONGEST_DETAIL = 300
+
+
+@app.command("runs")
+def runs(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's id (api.out.7): its steps with times.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only these: queued, running, succeeded, held, failed.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Only runs on this target.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+) -> None:
+    """What was done: recent runs, newest first, or one run with its steps.
+
+    A run is the execution of one decision: before → after, when it began and how long it took.
+    The read API tells the same at /api/v1/runs.
+
+    [bold]Examples[/bold]
+
+      runbookd runs --target api
+
+      runbookd runs api.out.7
+
+      runbookd runs --status failed --json
+    """
+    queries = open_stores(load_settings()).queries
+    if run is not None:
+        found = queries.run(run)
+        if found is None:
+            fail(f"There is no run {run!r}; `runbookd runs` lists those there are.")
+        if as_json:
+            print_json(found)
+        else:
+            _show_one(found)
+        return
+    page = queries.runs(RunFilter(status=status, target=target), limit)
+    if as_json:
+        print_json({"items": list(page.items), "next": page.next})
+    else:
+        _show(page.items)
+
+
+def change(run: dict[str, Any]) -> str:
+    """before → after, where the run planned a change."""
+    plan = run["plan"]
+    return f"{plan['what']} {plan['before']} → {plan['after']}" if plan else ""
+
+
+def coloured(status: str) -> Text:
+    """A run's status in its colour."""
+    return words(status, _COLOURS.get(status, ""))
+
+
+def _show(items: tuple[dict[str, Any], ...]) -> None:
+    if not items:
+        say("There are no such runs.")
+        return
+    shown = Rows("run", "status", "target", "change", "asked for at", "took", "why")
+    for item in items:
+        shown.add(
+            item["id"] + (" (replay)" if item["replay"] else ""),
+            coloured(item["status"]),
+            item["target"] or "",
+            change(item),
+            clock(item["created_at"]),
+            took(item["started_at"], item["ended_at"]),
+            item["reason"],
+        )
+    shown.print()
+
+
+def _show_one(run: dict[str, Any]) -> None:
+    replay = " (a replay)" if run["replay"] else ""
+    say(f"{run['id']}{replay}: {run['status']}, {run['reason']}", "bold")
+    facts = Rows("", "", header=False)
+    for name, value in (
+        ("action", run["action"]),
+        ("target", run["target"] or ""),
+        ("change", change(run)),
+        ("rule", run["rule"]),
+        ("alerts", ", ".join(run["alerts"])),
+        ("asked for at", clock(run["created_at"])),
+        ("began at", clock(run["started_at"])),
+        ("took", took(run["started_at"], run["ended_at"])),
+        ("executions", str(run["attempt"])),
+    ):
+        if value:
+            facts.add(name, value)
+    facts.print()
+    say("")
+    _show_steps(run["steps"])
+
+
+def _show_steps(steps: list[dict[str, Any]]) -> None:
+    shown = Rows("step", "status", "began at", "took", "what came of it")
+    for step in steps:
+        shown.add(
+            step["name"],
+            step["status"],
+            clock(step["started_at"]),
+            took(step["started_at"], step["ended_at"]),
+            _told(step["detail"]),
+        )
+    shown.print()
+
+
+def _told(record: dict[str, Any]) -> str:
+    """A step's record in one line: its plain values; --json has all of it."""
+    plain = (f"{key} {value}" for key, value in record.items() if isinstance(value, str | int))
+    return ", ".join(plain)[:_LONGEST_DETAIL]

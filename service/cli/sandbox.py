@@ -1,0 +1,52 @@
+"""`runbookd sandbox`."""
+
+from __future__ import annotations
+
+import typer
+
+from service.cli.output import fail
+from service.sandbox.config import SandboxConfig
+from service.sandbox.server import serve
+from service.settings import Settings, SettingsInvalid, load_settings
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command("sandbox")
+def sandbox() -> None:
+    """Stand in for DigitalOcean, Supabase, PagerDuty and Slack, for the real SDKs over real HTTP.
+
+    It keeps its state in memory: an app with 2 instances, a droplet, a database, and a simulated
+    QuizMentor whose load can be set. Point a worker at it with SANDBOX_URL.
+
+    [bold]Control[/bold]: GET /_sandbox/state, GET /_sandbox/calls, POST /_sandbox/load,
+    POST /_sandbox/faults, POST /_sandbox/reset; /metrics for Prometheus.
+
+    [bold]Settings[/bold]: SANDBOX_PORT (8090), SANDBOX_HOST (127.0.0.1), SANDBOX_RATE_LIMITS,
+    SANDBOX_ACTION_SECONDS (1); API_APP_ID, DROPLET_ID and SUPABASE_PROJECT_REF name what is in it.
+
+    [bold]Example[/bold]
+
+      SANDBOX_ACTION_SECONDS=10 runbookd sandbox
+    """
+    settings = load_settings()
+    where = f"{settings.sandbox_host}:{settings.sandbox_port}"
+    try:
+        serve(config_of(settings), settings.sandbox_host, settings.sandbox_port)
+    except OSError as error:
+        fail(f"The sandbox cannot listen on {where} ({error.strerror}): set SANDBOX_PORT.")
+
+
+def config_of(settings: Settings) -> SandboxConfig:
+    """What the sandbox begins with, under the ids that the settings give the targets."""
+    default = SandboxConfig()
+    droplet = settings.droplet_id or str(default.droplet_id)
+    if not droplet.isascii() or not droplet.isdecimal():
+        raise SettingsInvalid((f"DROPLET_ID={droplet} must be a number, as DigitalOcean's are.",))
+    return SandboxConfig(
+        action_seconds=settings.sandbox_action_seconds,
+        rate_limits=settings.sandbox_rate_limits,
+        app_id=settings.api_app_id or default.app_id,
+        droplet_id=int(droplet),
+        supabase_ref=settings.supabase_project_ref or default.supabase_ref,
+    )

@@ -1,0 +1,49 @@
+"""Times and durations, as people type and read them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import typer
+
+from service.domain.durations import parse_duration
+
+
+def parse_moment(text: str | None) -> float | None:
+    """Seconds since the epoch from ISO 8601, from seconds, or from a time ago (`2h`, `30m`)."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return time.time() - parse_duration(text).total_seconds()
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no time; write 2026-01-31T09:00:00Z, or a time ago: 2h, 30m"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def clock(text: str | None) -> str:
+    """A stored moment (ISO 8601) to the second, in UTC."""
+    if not text:
+        return ""
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def took(began: str | None, ended: str | None) -> str:
+    """How long it was from one stored moment to another."""
+    if not began or not ended:
+        return ""
+    seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

@@ -1,0 +1,40 @@
+"""`runbookd web`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from service.bootstrap.doors import check_doors
+from service.bootstrap.rules import load_rules
+from service.settings import load_settings
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+_GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:service.web.gunicorn_conf")
+
+
+@app.command("web")
+def web() -> None:
+    """Take alerts from Alertmanager and Grafana, decide, and queue what follows.
+
+    Checks the settings and every rule file, brings the tables up to date, then serves with
+    gunicorn in this very process: the same as `gunicorn -c python:service.web.gunicorn_conf`.
+    It needs a worker beside it for anything to be done; it calls no vendor itself.
+
+    [bold]Refuses to start[/bold] when a rule file has an error (file and line are printed), when
+    no sender has a secret, or when OPEN_WEBHOOKS is set on anything but loopback.
+
+    [bold]Settings[/bold]: HOST (127.0.0.1), PORT (8080), DATABASE_URL, REDIS_URL, RULES,
+    ALERTMANAGER_TOKENS, ALERTMANAGER_BASIC, GRAFANA_TOKENS, GRAFANA_BASIC, API_TOKENS.
+
+    [bold]Example[/bold]
+
+      ALERTMANAGER_TOKENS_FILE=/run/secrets/am HOST=0.0.0.0 runbookd web
+    """
+    settings = load_settings()
+    check_doors(settings)
+    load_rules(settings)
+    os.execv(_GUNICORN[0], _GUNICORN)  # noqa: S606 - our own command

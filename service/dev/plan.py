@@ -1,0 +1,104 @@
+"""What a development service consists of, from the settings: ports, addresses, environments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.bootstrap.doors import has_webhook_secret, is_loopback
+from service.dev.ports import choose_port, loopback_of
+from service.settings import Settings, SettingsInvalid
+
+SANDBOX_IDS = {
+    "API_APP_ID": "app-quizmentor",
+    "DROPLET_ID": "101",
+    "SUPABASE_PROJECT_REF": "quizmentorquizmentor",
+}
+"""What the sandbox's targets are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevPlan:
+    """Where everything will run.
+
+    `open_webhooks` when no sender has a secret. `redis_given` and `sandbox_given` when the
+    settings name one that already runs, so that none is started.
+    """
+
+    home: Path
+    host: str
+    port: int
+    sandbox_port: int
+    sandbox_url: str
+    sandbox_given: bool
+    redis_given: str
+    database_url: str
+    open_webhooks: bool
+    prometheus_url: str
+
+    @property
+    def reach(self) -> str:
+        """The host under which this machine reaches the web process."""
+        return loopback_of(self.host)
+
+    @property
+    def base_url(self) -> str:
+        """The web process, for a browser or curl on this machine."""
+        host = f"[{self.reach}]" if ":" in self.reach else self.reach
+        return f"http://{host}:{self.port}"
+
+
+def make_plan(settings: Settings, home: Path) -> DevPlan:
+    """Choose the ports and fill in what the settings leave out.
+
+    Raises:
+        DevRefused: a port is in use.
+        SettingsInvalid: it would take anybody's alerts from outside this machine.
+    """
+    open_webhooks = not has_webhook_secret(settings)
+    if open_webhooks and not is_loopback(settings.host):
+        sentence = (
+            f"HOST={settings.host} is not loopback and no sender has a secret, so anybody who "
+            "reaches this machine could have things scaled. Set ALERTMANAGER_TOKENS or "
+            "GRAFANA_TOKENS, or leave HOST at 127.0.0.1."
+        )
+        raise SettingsInvalid((sentence,))
+    given = bool(settings.sandbox_url)
+    port = choose_port("PORT", settings.host, settings.port)
+    sandbox_port = 0 if given else choose_port("SANDBOX_PORT", "127.0.0.1", settings.sandbox_port)
+    return DevPlan(
+        home=home,
+        host=settings.host,
+        port=port,
+        sandbox_port=sandbox_port,
+        sandbox_url=settings.sandbox_url or f"http://127.0.0.1:{sandbox_port}",
+        sandbox_given=given,
+        redis_given=settings.redis_url,
+        database_url=settings.effective_database_url,
+        open_webhooks=open_webhooks,
+        prometheus_url=settings.prometheus_url,
+    )
+
+
+def environment(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, str]:
+    """What the children find in their environment beside what is there already."""
+    ids = {
+        "API_APP_ID": settings.api_app_id,
+        "DROPLET_ID": settings.droplet_id,
+        "SUPABASE_PROJECT_REF": settings.supabase_project_ref,
+    }
+    forced = {
+        "RUNBOOKD_HOME": str(plan.home),
+        "HOST": plan.host,
+        "PORT": str(plan.port),
+        "SANDBOX_HOST": "127.0.0.1",
+        "SANDBOX_PORT": str(plan.sandbox_port),
+        "SANDBOX_URL": plan.sandbox_url,
+        "REDIS_URL": redis_url,
+        "DATABASE_URL": plan.database_url,
+        "LOG_FORMAT": "console",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if plan.open_webhooks:
+        forced["OPEN_WEBHOOKS"] = "1"
+    return {**SANDBOX_IDS, **{name: value for name, value in ids.items() if value}, **forced}

@@ -1,0 +1,90 @@
+"""What the terminal shows: the children's lines with their names, and one banner."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import threading
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.dev.example import example_curl
+from service.dev.plan import DevPlan
+
+_COLOURS = {"web": "cyan", "worker": "green", "sandbox": "magenta", "redis": "yellow"}
+_WIDTH = max(len(name) for name in _COLOURS)
+_CHATTER = re.compile(r"\[info\s*\].*\[(gunicorn\.error|alembic[\w.]*)\]")
+"""Lines that only say that a server is being a server."""
+
+
+class Screen:
+    """One terminal for many processes; each line is written whole."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+
+    def say(self, name: str, line: str) -> None:
+        """One line of a process."""
+        if not line or _CHATTER.search(line):
+            return
+        prefix = Text(f"{name:<{_WIDTH}} | ", style=_COLOURS.get(name, "bold"))
+        self._print(prefix + Text(line))
+
+    def banner(self, plan: DevPlan, redis: str, now: float) -> None:
+        """What runs where, and what to try; printed once all of it is ready."""
+        self._print(Text("\nrunbookd is ready; Ctrl-C ends all of it.", style="bold green"))
+        self._print(_where(plan, redis))
+        self._print(Text("\nSend an example alert:", style="bold"))
+        self._print(
+            Text("  " + example_curl(plan.base_url, now, secret_needed=not plan.open_webhooks))
+        )
+        self._print(Text("Then look at what it did:", style="bold"))
+        self._print(Text(f"  curl -sS {plan.sandbox_url}/_sandbox/state"))
+        self._print(Text(f"  RUNBOOKD_HOME={plan.home} {_program()} runs\n"))
+
+    def _print(self, what: Text | Table) -> None:
+        # A terminal that was closed is no reason to leave the children behind.
+        with self._lock, contextlib.suppress(OSError):
+            if isinstance(what, Text):
+                self._console.print(what, soft_wrap=True, highlight=False)
+            else:
+                self._console.print(what)
+
+
+def _program() -> str:
+    """How to call the command line from here: beside this interpreter, or from the PATH."""
+    beside = Path(sys.executable).with_name("runbookd")
+    if not beside.is_file():
+        return "runbookd"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+
+
+def _where(plan: DevPlan, redis: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    door = (
+        "open: anyone on this machine may post, on loopback only"
+        if plan.open_webhooks
+        else "senders show the secrets you set"
+    )
+    table.add_row("web", f"{plan.base_url}/webhooks/alertmanager  (and /grafana; {door})")
+    table.add_row("worker", "takes runs off the queue")
+    table.add_row(
+        "sandbox",
+        f"{plan.sandbox_url}  ({'given' if plan.sandbox_given else 'stands in for'}"
+        f"{'' if plan.sandbox_given else ' every vendor'})",
+    )
+    table.add_row("redis", redis)
+    table.add_row("data", f"{plan.home}  (still there after a restart)")
+    table.add_row(
+        "prometheus",
+        plan.prometheus_url or "none started; set PROMETHEUS_URL to have investigate ask one",
+    )
+    return table

