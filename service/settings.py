@@ -209,6 +209,13 @@ def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **overrides}
 
 
+def fill_in(defaults: Mapping[str, str]) -> None:
+    """Set what the environment of this process leaves open, under either of its names."""
+    for name, value in defaults.items():
+        if not _origin(name, os.environ):
+            os.environ[name] = value
+
+
 def setting_names() -> tuple[str, ...]:
     """The environment variables that are read, without their `_FILE` forms."""
     return tuple(field.alias for field in Settings.model_fields.values() if field.alias)

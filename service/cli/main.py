@@ -10,10 +10,11 @@ import typer
 
 from service.cli.commands import Commands
 from service.cli.output import fail
+from service.dev.neighbour import running_beside
 from service.dev.refusal import DevRefused
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.rulebook import RuleBookInvalid
-from service.settings import SettingsInvalid
+from service.settings import SettingsInvalid, fill_in, load_settings
 
 _TOLD = (SettingsInvalid, RuleBookInvalid, StoreUnavailable, StoreConflict, DevRefused)
 """Failures whose text is made for the person at the terminal."""
@@ -31,8 +32,13 @@ app = typer.Typer(
 )
 
 
+BESIDE_DEV = frozenset({"runs", "explain", "replay", "doctor"})
+"""Commands that look at what runs; beside `runbookd dev` they mean its service."""
+
+
 @app.callback()
 def _runbookd(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -49,6 +55,8 @@ def _runbookd(
 
     Settings come from the environment, each also as NAME_FILE; see [bold]runbookd doctor[/bold].
     """
+    if context.invoked_subcommand in BESIDE_DEV:
+        fill_in(running_beside(load_settings().runbookd_home))
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from service.dev.refusal import DevRefused
 
-_LOCK = "dev.lock"
+LOCK = "dev.lock"
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def held_home(path: Path) -> Iterator[Path]:
     home = path.resolve()
     try:
         home.mkdir(parents=True, exist_ok=True)
-        lock = (home / _LOCK).open("a+", encoding="ascii")
+        lock = (home / LOCK).open("a+", encoding="ascii")
     except OSError as error:
         raise DevRefused(
             f"RUNBOOKD_HOME={path} cannot be used for data ({error.strerror}): {home}"

@@ -82,11 +82,6 @@ def make_plan(settings: Settings, home: Path) -> DevPlan:
 
 def environment(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, str]:
     """What the children find in their environment beside what is there already."""
-    ids = {
-        "API_APP_ID": settings.api_app_id,
-        "DROPLET_ID": settings.droplet_id,
-        "SUPABASE_PROJECT_REF": settings.supabase_project_ref,
-    }
     forced = {
         "RUNBOOKD_HOME": str(plan.home),
         "HOST": plan.host,
@@ -101,4 +96,23 @@ def environment(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, 
     }
     if plan.open_webhooks:
         forced["OPEN_WEBHOOKS"] = "1"
-    return {**SANDBOX_IDS, **{name: value for name, value in ids.items() if value}, **forced}
+    return {**_target_ids(settings), **forced}
+
+
+def shared_with_terminals(plan: DevPlan, settings: Settings) -> dict[str, str]:
+    """What commands in a second terminal take over where they are told nothing else."""
+    return {
+        **_target_ids(settings),
+        "PORT": str(plan.port),
+        "SANDBOX_PORT": str(plan.sandbox_port),
+        "SANDBOX_URL": plan.sandbox_url,
+    }
+
+
+def _target_ids(settings: Settings) -> dict[str, str]:
+    given = {
+        "API_APP_ID": settings.api_app_id,
+        "DROPLET_ID": settings.droplet_id,
+        "SUPABASE_PROJECT_REF": settings.supabase_project_ref,
+    }
+    return {**SANDBOX_IDS, **{name: value for name, value in given.items() if value}}

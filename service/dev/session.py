@@ -10,7 +10,8 @@ from rich.console import Console
 from service.dev.child import ChildSpec
 from service.dev.children import redis_child, sandbox_child, web_child, worker_child
 from service.dev.home import held_home
-from service.dev.plan import DevPlan, environment, make_plan
+from service.dev.neighbour import noted
+from service.dev.plan import DevPlan, environment, make_plan, shared_with_terminals
 from service.dev.redis_server import redis_url, socket_path
 from service.dev.screen import Screen
 from service.dev.supervisor import NAME, Supervisor
@@ -28,6 +29,7 @@ def run(settings: Settings, console: Console) -> None:
         home = stack.enter_context(held_home(settings.runbookd_home))
         plan = make_plan(settings, home)
         specs, redis = _children(plan, settings, stack)
+        stack.enter_context(noted(home, shared_with_terminals(plan, settings)))
         screen = Screen(console)
         supervisor = Supervisor(specs, screen.say)
         supervisor.listen_to_signals()

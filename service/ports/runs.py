@@ -167,8 +167,8 @@ class Leases(Protocol):
         """A clean end."""
         ...
 
-    def retire_dead(self) -> list[str]:
-        """Retire every worker whose lease is over."""
+    def retire_dead(self, besides: str = "") -> list[str]:
+        """Retire every worker whose lease is over, but for the one that asks."""
         ...
 
     def live(self) -> list[str]:
