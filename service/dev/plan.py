@@ -99,13 +99,15 @@ def environment(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, 
     return {**_target_ids(settings), **forced}
 
 
-def shared_with_terminals(plan: DevPlan, settings: Settings) -> dict[str, str]:
+def shared_with_terminals(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, str]:
     """What commands in a second terminal take over where they are told nothing else."""
     return {
         **_target_ids(settings),
         "PORT": str(plan.port),
         "SANDBOX_PORT": str(plan.sandbox_port),
         "SANDBOX_URL": plan.sandbox_url,
+        **({"OPEN_WEBHOOKS": "1"} if plan.open_webhooks else {}),
+        **({} if plan.redis_given else {"REDIS_URL": redis_url}),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -28,15 +29,15 @@ def run(settings: Settings, console: Console) -> None:
     with ExitStack() as stack:
         home = stack.enter_context(held_home(settings.runbookd_home))
         plan = make_plan(settings, home)
-        specs, redis = _children(plan, settings, stack)
-        stack.enter_context(noted(home, shared_with_terminals(plan, settings)))
+        redis = _redis(plan, stack)
+        stack.enter_context(noted(home, shared_with_terminals(plan, settings, redis.url)))
         screen = Screen(console)
-        supervisor = Supervisor(specs, screen.say)
+        supervisor = Supervisor(_children(plan, settings, redis), screen.say)
         supervisor.listen_to_signals()
         try:
             supervisor.start()
             if not supervisor.stopping:
-                screen.banner(plan, redis, time.time())
+                screen.banner(plan, redis.where, time.time())
             supervisor.watch()
         finally:
             screen.say(NAME, "ending …")
@@ -44,17 +45,27 @@ def run(settings: Settings, console: Console) -> None:
         screen.say(NAME, "ended; the data is still in " + str(home))
 
 
-def _children(plan: DevPlan, settings: Settings, stack: ExitStack) -> tuple[list[ChildSpec], str]:
-    """What to start, in order, and where Redis is, for the banner."""
-    specs: list[ChildSpec] = []
+@dataclass(frozen=True, slots=True)
+class _Redis:
+    """Where Redis is, for programs and for people; `child` when it is ours to start."""
+
+    url: str
+    where: str
+    child: ChildSpec | None = None
+
+
+def _redis(plan: DevPlan, stack: ExitStack) -> _Redis:
     if plan.redis_given:
-        url, redis = plan.redis_given, "the one that REDIS_URL names"
-    else:
-        socket = stack.enter_context(socket_path(plan.home))
-        url = redis_url(socket)
-        specs.append(spec := redis_child(plan.home, socket))
-        redis = f"{socket}  ({spec.command[0]})"
-    shared = environment(plan, settings, url)
+        return _Redis(plan.redis_given, "the one that REDIS_URL names")
+    socket = stack.enter_context(socket_path(plan.home))
+    child = redis_child(plan.home, socket)
+    return _Redis(redis_url(socket), f"{socket}  ({child.command[0]})", child)
+
+
+def _children(plan: DevPlan, settings: Settings, redis: _Redis) -> list[ChildSpec]:
+    """What to start, in order."""
+    shared = environment(plan, settings, redis.url)
+    first = [redis.child] if redis.child else []
     if not plan.sandbox_given:
-        specs.append(sandbox_child(plan, shared))
-    return [*specs, web_child(plan, shared), worker_child(plan, shared)], redis
+        first.append(sandbox_child(plan, shared))
+    return [*first, web_child(plan, shared), worker_child(plan, shared)]
