@@ -70,7 +70,7 @@ class Scaling:
 
     def _guard(self) -> PlanHeld | None:
         ask = self._ask
-        if not ask.replay and not self._parts.runs.any_open(ask.alerts):
+        if not ask.replay and not self._parts.runs.still_wanted(ask):
             return PlanHeld("resolved", "Every alert that asked for it has resolved meanwhile.")
         settled_at, now = self._parts.runs.settles_until(ask.target.name), self._parts.clock.time()
         if settled_at > now:

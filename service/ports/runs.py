@@ -119,6 +119,10 @@ class Runs(Protocol):
         """Whether any of these episodes still fires."""
         ...
 
+    def still_wanted(self, ask: Ask) -> bool:
+        """Whether an alert still fires that asked for this, when it was queued or since."""
+        ...
+
     def alerts(self, episodes: Sequence[str]) -> list[tuple[Alert, bool]]:
         """The alerts of episodes, each with whether it still fires."""
         ...

@@ -2,8 +2,10 @@
 
 A driver that is handed rows one by one lets go of the interpreter's lock for each of them, and
 has to queue for it again behind every thread that serves a request: in a storm that costs more
-than the rows. So rows go in by statements of up to 32 at a time: few enough texts that the drivers
-keep each prepared (SQLite's keeps 128).
+than the rows. So on SQLite rows go in by statements of up to 32 at a time: few enough texts that
+the driver keeps each prepared (128 of them). PostgreSQL gets its rows as one value, in JSON: its
+driver keeps no statement of more than 50 values, and needs longer to read the text of one than the
+database to put in the rows (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -15,12 +17,18 @@ from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 
 LARGEST = 32
-"""Rows in one statement."""
+"""Rows in one statement on SQLite."""
+
+LARGEST_JSON = 1_024
+"""Rows in one value on PostgreSQL: about a megabyte."""
+
+_Row = Mapping[str, Any]
 
 LARGEST_LIST = 4_096
-"""Values in one IN list; both databases allow at least seven times as many."""
+"""Values in one IN list; SQLite allows seven times as many."""
 
 
 class BulkInsert:
@@ -31,14 +39,21 @@ class BulkInsert:
         names = ", ".join(f'"{name}"' for name in columns)
         # No value of a row is part of the text, only names from our own schema.
         self._head = f"INSERT INTO {table.name} ({names}) VALUES "  # noqa: S608
+        self._from_json = (
+            f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608 - as above
+            f"FROM json_populate_recordset(NULL::{table.name}, %s::json)"
+        )
         self._width = len(columns)
         self._values = itemgetter(*columns)
 
     def __call__(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert them all, in order."""
-        for start in range(0, len(rows), LARGEST):
-            part = rows[start : start + LARGEST]
-            text = self._head + _tuples(_mark(connection), self._width, len(part))
+        if connection.dialect.name == "postgresql":
+            for part in _pieces(rows, LARGEST_JSON):
+                connection.exec_driver_sql(self._from_json, (to_json(part).decode(),))
+            return
+        for part in _pieces(rows, LARGEST):
+            text = self._head + _tuples(self._width, len(part))
             connection.exec_driver_sql(text, tuple(chain.from_iterable(map(self._values, part))))
 
 
@@ -47,20 +62,23 @@ def select_in(
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of `head IN (values) tail`, for any number of values; the texts are the caller's."""
     wanted = list(values)
+    if connection.dialect.name == "postgresql":
+        yield from map(tuple, connection.exec_driver_sql(f"{head} = ANY(%s) {tail}", (wanted,)))
+        return
     for start in range(0, len(wanted), LARGEST_LIST):
         some = wanted[start : start + LARGEST_LIST]
         # Filled up with one of its own values, so that few texts exist.
         room = 1 << (len(some) - 1).bit_length()
         some += some[-1:] * (room - len(some))
-        text = f"{head} IN {_tuples(_mark(connection), room, 1)} {tail}"
+        text = f"{head} IN {_tuples(room, 1)} {tail}"
         yield from map(tuple, connection.exec_driver_sql(text, tuple(some)))
 
 
+def _pieces(rows: Sequence[_Row], length: int) -> Iterator[Sequence[_Row]]:
+    return (rows[start : start + length] for start in range(0, len(rows), length))
+
+
 @lru_cache(maxsize=512)
-def _tuples(mark: str, width: int, count: int) -> str:
-    one = f"({', '.join([mark] * width)})"
+def _tuples(width: int, count: int) -> str:
+    one = f"({', '.join(['?'] * width)})"
     return ", ".join([one] * count)
-
-
-def _mark(connection: sa.Connection) -> str:
-    return "?" if connection.dialect.name == "sqlite" else "%s"

@@ -19,7 +19,7 @@ _SHOWN = 20
 _a = schema.alerts.c
 _i = schema.incidents.c
 _m = schema.incident_members.c
-_NEWEST = sa.literal_column("alerts.newest", sa.Boolean)
+_NEWEST = sa.text("alerts.newest")
 """The index's own term (`uq_alerts_newest`): SQLite uses it for this, and not for `newest = 1`."""
 
 

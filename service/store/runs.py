@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.alert import Alert
 from service.domain.ask_json import load_ask
-from service.domain.planning import Plan
+from service.domain.planning import Ask, Plan
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Intent, Outcome, StoredRun
@@ -22,6 +22,9 @@ from service.store.encode import dump, load, load_alert
 from service.store.rows import CheckEncoder, decision_row
 
 _r = schema.runs.c
+_RECENT_DECISIONS = 1_000
+"""Decisions on a target that are looked through for alerts that still fire; a repeat of an older
+alert would have earned its own run by now."""
 
 
 class RunStore:
@@ -55,8 +58,10 @@ class RunStore:
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
+            # The run before its claim, as when it is concluded: two executions must not deadlock.
+            attempt = int(connection.execute(statement).scalar_one())
             connection.execute(release)
-            return int(connection.execute(statement).scalar_one())
+        return attempt
 
     def attempt(self, run_id: str) -> int:
         """The fencing token in force."""
@@ -191,6 +196,23 @@ class RunStore:
         query = sa.select(table.id).where(table.id.in_(list(ids)[:1000]), table.open).limit(1)
         with translated(), self._engine.connect() as connection:
             return connection.execute(query).first() is not None
+
+    def still_wanted(self, ask: Ask) -> bool:
+        """Whether an alert still fires that asked for this, when it was queued or since."""
+        return self.any_open(ask.alerts) or self._joined_by_others(ask)
+
+    def _joined_by_others(self, ask: Ask) -> bool:
+        """Alerts that came while the run waited were held because of it, and are not in its ask."""
+        alerts, decisions = schema.alerts.c, schema.decisions.c
+        recent = (
+            sa.select(decisions.alert)
+            .where(decisions.target == ask.target.name, decisions.direction == ask.direction.value)
+            .order_by(decisions.id.desc())
+            .limit(_RECENT_DECISIONS)
+        )
+        query = sa.select(alerts.id).where(alerts.id.in_(recent), alerts.open, alerts.newest)
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
     def unfinished(self, limit: int = 500) -> list[str]:
         """Runs that have no outcome yet, oldest first."""

@@ -100,6 +100,9 @@ class FakeRuns:
         self.again += [again] if again else []
         return True
 
+    def still_wanted(self, ask: Ask) -> bool:
+        return self.any_open(ask.alerts)
+
     def any_open(self, episodes: Sequence[str]) -> bool:
         self._refuse_when_down()
         return bool(self.open & set(episodes))

@@ -1,0 +1,93 @@
+"""One contract for the worker's record of runs, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from service.domain.planning import Ask, Plan
+from service.ports.runs import Outcome
+from service.store.runs import RunStore
+from tests.contract.admission import SqlDesk
+from tests.fakes.alerts import CPU, NOW, alert, delivery, resolved
+
+
+@pytest.fixture
+def desk(engine: sa.Engine) -> SqlDesk:
+    return SqlDesk(engine)
+
+
+@pytest.fixture
+def runs(engine: sa.Engine) -> RunStore:
+    return RunStore(engine, lambda _connection, _run: None)
+
+
+def _queued(runs: RunStore, run_id: str = "api.out.1") -> Ask:
+    stored = runs.get(run_id)
+    assert stored is not None
+    assert isinstance(stored.ask, Ask)
+    return stored.ask
+
+
+def test_each_execution_raises_the_fencing_token(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    assert [runs.begin("api.out.1", NOW + n) for n in range(3)] == [1, 2, 3]
+    assert runs.attempt("api.out.1") == 3
+
+
+def test_an_intention_is_recorded_once_and_found_again(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    assert not runs.wrote("api.out.1")
+    first = runs.intend("api.out.1", "update_app", NOW)
+    again = runs.intend("api.out.1", "update_app", NOW + 60)
+    assert (first.repeated, again.repeated) == (False, True)
+    assert again.recorded_at == NOW
+    assert runs.wrote("api.out.1")
+
+
+def test_a_run_ends_once_and_its_claim_rests_from_then(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    runs.begin("api.out.1", NOW)
+    done = Outcome("succeeded", "2 → 3", NOW + 600)
+    assert runs.conclude("api.out.1", done, NOW + 5)
+    assert not runs.conclude("api.out.1", Outcome("failed", "late", NOW + 9_000), NOW + 6)
+    assert desk.rows("SELECT until, reason FROM cooldowns") == [(NOW + 600, "2 → 3")]
+    assert desk.rows("SELECT status, ended_at FROM runs") == [("succeeded", NOW + 5)]
+
+
+def test_a_run_is_wanted_while_an_alert_of_its_own_fires(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    ask = _queued(runs)
+    assert runs.still_wanted(ask)
+    desk.admit(delivery(resolved(CPU)), now=NOW + 10)
+    assert not runs.still_wanted(ask)
+
+
+def test_a_run_is_wanted_while_an_alert_fires_that_was_held_because_of_it(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    desk.admit(delivery(alert(CPU, instance="api-1")))
+    desk.admit(delivery(alert(CPU, instance="api-2")), now=NOW + 5)
+    desk.admit(delivery(resolved(CPU, instance="api-1")), now=NOW + 10)
+    ask = _queued(runs)
+    assert not runs.any_open(ask.alerts)
+    assert runs.still_wanted(ask)
+
+
+def test_a_target_settles_after_its_last_change_only(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    ask = _queued(runs)
+    assert runs.settles_until("api") == 0.0
+    runs.begin("api.out.1", NOW)
+    runs.conclude("api.out.1", Outcome("succeeded", "2 → 3", NOW + 600), NOW + 5)
+    assert runs.settles_until("api") == NOW + 5 + ask.settle_s
+    assert runs.settles_until("database") == 0.0
+
+
+def test_a_plan_comes_back_as_it_was_kept(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    plan = Plan("replicas", "2", "3", ("update_app", "verify"), {"after": 3}, 40.0, 60.0)
+    runs.set_plan("api.out.1", plan)
+    stored = runs.get("api.out.1")
+    assert stored is not None
+    assert stored.plan == plan
