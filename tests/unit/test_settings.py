@@ -39,7 +39,7 @@ def test_several_secrets_are_separated_by_commas() -> None:
 
 
 def test_basic_authentication_needs_a_user_and_a_password() -> None:
-    with pytest.raises(SettingsInvalid, match="GRAFANA_BASIC.*user:password"):
+    with pytest.raises(SettingsInvalid, match=r"GRAFANA_BASIC.*user:password"):
         load_settings({"GRAFANA_BASIC": "grafana"})
 
 
