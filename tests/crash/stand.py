@@ -82,12 +82,13 @@ class Stand:
         )
         self._admitter.admit([Delivery(told, now)], now)
 
-    def worker(self, failpoint: str = "none") -> BaseProcess:
+    def worker(self, failpoint: str = "none", lease_s: float = LEASE_S) -> BaseProcess:
         """Start a worker that dies at `failpoint`, unless another one did."""
+        environment = {**self._environment, "WORKER_LEASE_S": str(lease_s)}
         once = self._home / f"reached-{failpoint.replace(':', '-')}"
         log = self._home / "workers.log"
         process = _processes.Process(
-            target=work, args=(self._environment, Failpoint(failpoint, once), log), daemon=True
+            target=work, args=(environment, Failpoint(failpoint, once), log), daemon=True
         )
         process.start()
         self._workers.append(process)
