@@ -6,9 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from service.store.database import open_engine
-from tests.contract.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
 from tests.contract.loopback import Loopback, loopback
-from tests.postgres import PostgresServer, postgres_server
+from tests.databases import Databases
 
 
 @pytest.fixture
@@ -16,23 +15,6 @@ def vendor() -> Iterator[Loopback]:
     """A vendor that does what the test tells it."""
     with loopback() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """One PostgreSQL for all tests."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session", params=BACKENDS)
-def databases(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Databases:
-    """Where fresh databases come from: each test that asks runs on SQLite and on PostgreSQL."""
-    if request.param == SQLITE:
-        return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
-    return PostgresDatabases(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

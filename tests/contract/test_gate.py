@@ -19,7 +19,7 @@ from service.ports.admission import Delivery
 from service.store.coordination import HOLD_MS, LOCK_MS, Coordination, connect
 from service.store.database import open_engine
 from tests.contract.admission import SqlDesk, all_at_once
-from tests.contract.databases import SqliteFiles
+from tests.databases import SqliteFiles
 from tests.fakes.alerts import ERRORS, MEMORY, NOW, alert, delivery
 from tests.processes import free_port, wait_until
 from tests.redis_servers import VERSIONS, RedisServer, executable

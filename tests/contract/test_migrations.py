@@ -18,7 +18,7 @@ from service.settings import load_settings
 from service.store.database import open_engine
 from service.store.migrate import migrate
 from service.store.schema import metadata
-from tests.contract.databases import Databases
+from tests.databases import Databases
 
 PATIENCE_S = 60.0
 

@@ -19,7 +19,7 @@ from service.domain.errors import StoreUnavailable
 from service.store.database import database_now, open_engine, translated
 from service.store.leases import LeaseStore
 from tests.contract.admission import SqlDesk, all_at_once
-from tests.contract.databases import PostgresDatabases, SqliteFiles
+from tests.databases import PostgresDatabases, SqliteFiles
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, alert, delivery
 from tests.fakes.journal import MemoryGate
 from tests.postgres import PostgresServer, postgres_server

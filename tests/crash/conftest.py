@@ -5,26 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
 from tests.crash.stand import Stand, a_stand
-from tests.postgres import PostgresServer, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """One PostgreSQL for all crashes."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session", params=BACKENDS)
-def databases(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Databases:
-    """Both stores."""
-    if request.param == SQLITE:
-        return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
-    return PostgresDatabases(request.getfixturevalue("postgres"))
+from tests.databases import Databases
 
 
 @pytest.fixture

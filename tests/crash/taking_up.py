@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from tests.contract.databases import Databases
 from tests.crash.stand import Stand, a_stand
+from tests.databases import Databases
 
 AT_ONCE = 5
 TakenUp = Callable[[Stand, str], None]

@@ -9,8 +9,8 @@ from multiprocessing.process import BaseProcess
 import pytest
 
 from service.bootstrap.worker import LOST_RUN_EXIT
-from tests.contract.databases import PostgresDatabases
 from tests.crash.stand import LEASE_S, PATIENCE_S, Stand, a_stand, is_stopped
+from tests.databases import PostgresDatabases
 from tests.postgres import postgres_server
 
 pytestmark = pytest.mark.crash

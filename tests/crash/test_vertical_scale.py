@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.databases import Databases
 from tests.crash.stand import Stand
 from tests.crash.taking_up import TakenUp, adopted, crashes, restarted
+from tests.databases import Databases
 
 pytestmark = pytest.mark.crash
 

@@ -151,10 +151,11 @@ class MemoryJournal:
 
 @dataclass(slots=True)
 class MemoryGate:
-    """A gate; `values` are run ids or holds, as in Redis."""
+    """A gate; `values` are run ids or holds, as in Redis; `told` counts what it was told."""
 
     values: dict[str, str] = field(default_factory=dict)
     available: bool = True
+    told: int = 0
 
     def ask(self, claims: Collection[str], token: str) -> GateReply:
         if not self.available:
@@ -167,6 +168,7 @@ class MemoryGate:
         return GateReply(resting, available=True)
 
     def settle(self, cooldowns: Collection[Cooldown], token: str, now: float) -> None:
+        self.told += len(cooldowns)
         for cooldown in cooldowns:
             if cooldown.rests(now):
                 self.values[cooldown.key] = cooldown.run

@@ -21,7 +21,6 @@ from service.ports.admission import Delivery
 from service.settings import Settings, load_settings
 from service.store.queries import AlertFilter, RunFilter
 from service.store.replays import Replays
-from tests.postgres import PostgresServer, postgres_server
 from tests.processes import ROOT
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
 
@@ -29,12 +28,6 @@ PAYLOADS = ROOT / "tests" / "payloads"
 FIRING = PAYLOADS / "alertmanager-firing.json"
 RESOLVED = PAYLOADS / "alertmanager-resolved.json"
 MIXED = PAYLOADS / "alertmanager-mixed.json"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,22 +16,10 @@ from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.pages import UnknownCursor, id_at
 from service.store.queries import AlertFilter, DecisionFilter, Queries, RunFilter
-from tests.contract.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
-from tests.postgres import postgres_server
+from tests.databases import Databases
 
 DAY_S = 86_400.0
 NOW = 1_780_000_000.0
-
-
-@pytest.fixture(scope="module", params=BACKENDS)
-def databases(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Databases]:
-    if request.param == SQLITE:
-        yield SqliteFiles(tmp_path_factory.mktemp("sqlite"))
-        return
-    with postgres_server() as server:
-        yield PostgresDatabases(server)
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ import httpx
 import pytest
 
 from service.store.coordination import connect
-from tests.contract.databases import POSTGRES, SQLITE
-from tests.postgres import PostgresServer, postgres_server
+from tests.databases import POSTGRES, SQLITE
 from tests.redis_servers import REDIS_6, REDIS_7, RedisServer
 from tests.stack import Json, Options, Stack, alert, notification
 
@@ -95,12 +94,6 @@ class Target:
 
 
 # ---- Fixtures ----
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="+".join)

@@ -210,6 +210,16 @@ def test_a_flushed_redis_does_not_free_what_sql_says_rests() -> None:
     assert desk.gate.values == {"api.out": "api.out.1"}
 
 
+def test_redis_is_told_what_it_does_not_know_and_nothing_twice() -> None:
+    desk = Desk()
+    desk.admit(delivery(alert()))
+    desk.admit(delivery(alert()))
+    assert desk.gate.told == 1
+    desk.gate.values.clear()
+    desk.admit(delivery(alert()))
+    assert desk.gate.told == 2
+
+
 def test_another_decisions_hold_is_not_taken_for_a_rest() -> None:
     desk = Desk()
     desk.gate.values["api.out"] = "hold:somebody"

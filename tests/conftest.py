@@ -1,0 +1,27 @@
+"""What tests of several kinds share: the databases, started once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
+from tests.postgres import PostgresServer, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests of this process."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Databases:
+    """Where fresh databases come from: each test that asks runs on SQLite and on PostgreSQL."""
+    if request.param == SQLITE:
+        return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+    return PostgresDatabases(request.getfixturevalue("postgres"))
