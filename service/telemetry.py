@@ -8,13 +8,16 @@ the processes of one web server (WEB_WORKERS > 1); otherwise each process answer
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.values import MutexValue, ValueClass
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 NOTIFICATIONS = Counter(
     "runbookd_notifications",
@@ -103,6 +106,14 @@ def configure_logging(level: str, *, json: bool) -> None:
     root.setLevel(level.upper())
 
 
+def _without_controls(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """What came from outside must not steer the terminal, nor make a line look like two."""
+    return {
+        name: _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+
+
 def _formatter(shared: list[Processor], *, json: bool) -> logging.Formatter:
     rendering: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if json:
@@ -111,6 +122,7 @@ def _formatter(shared: list[Processor], *, json: bool) -> logging.Formatter:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     else:
+        rendering.append(_without_controls)
         # Plain: the pretty ones print local variables, and secrets are among those.
         rendering.append(
             structlog.dev.ConsoleRenderer(

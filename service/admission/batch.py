@@ -92,7 +92,7 @@ class Batch:
         }
         keys = paging.keys() | {key for keys in self._memberships.values() for key in keys}
         if keys:
-            self._changes.incidents = self._transaction.incidents(keys)
+            self._changes.incidents = self._transaction.incidents(keys, identities)
         new_groups = {paging[key] for key in paging.keys() - self._changes.incidents.keys()}
         claims = set(claims_of(wanted))
         if claims or new_groups:

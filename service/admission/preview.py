@@ -101,9 +101,11 @@ class ReadOnly:
         self._claimed[key] = won
         return Claimed(won=True, cooldown=won)
 
-    def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
+    def incidents(
+        self, dedup_keys: Collection[str], identities: Collection[int]
+    ) -> dict[str, IncidentRecord]:
         """As on record."""
-        return self._reading.incidents(dedup_keys)
+        return self._reading.incidents(dedup_keys, identities)
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
         """None: what would follow from a resolve is not a decision on an alert."""

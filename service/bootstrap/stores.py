@@ -79,8 +79,10 @@ class Stores:
 def _refuse_managed_database(settings: Settings) -> None:
     """A resize of the application's database would take our own record down with it."""
     ref = settings.supabase_project_ref
-    host = sa.make_url(settings.effective_database_url).host or ""
-    if ref and ref in host.split("."):
+    url = sa.make_url(settings.effective_database_url)
+    # A project is named in its own host, or behind a pooler in the user: postgres.<ref>.
+    named = (url.host or "").split(".") + (url.username or "").split(".")
+    if ref and ref in named:
         sentence = (
             f"DATABASE_URL is on Supabase project {ref}, which SUPABASE_PROJECT_REF puts under "
             "runbookd's own management: a resize would stop runbookd in the middle of it. "

@@ -19,11 +19,17 @@ from service.engine.parts import RunLost
 from service.engine.queue import (
     APPLICATION,
     APPLICATION_VERSION,
+    MESSAGES_QUEUE,
     QUEUE,
     RECONCILE_WORKFLOW,
     RUN_WORKFLOW,
+    run_of,
 )
 
+_MESSAGES_AT_A_TIME = 4
+"""Slack takes about one message a second for a channel; more at a time would only wait for it."""
+_MESSAGES_POLLS = 5
+"""A message may begin this much later than a run that scales: its queue costs less that way."""
 _NEVER_GIVE_UP = 1_000
 """Times that a run is taken up again after its worker died, before the sweeper pages."""
 
@@ -67,13 +73,17 @@ def launch(
         reconcile(run_id)
 
     DBOS.launch()
-    DBOS.register_queue(
-        QUEUE,
-        partition_concurrency=1,
-        worker_concurrency=concurrency,
-        polling_interval_sec=poll_s,
-        on_conflict="always_update",
-    )
+    for queue, at_a_time, every_s in (
+        (QUEUE, concurrency, poll_s),
+        (MESSAGES_QUEUE, _MESSAGES_AT_A_TIME, _MESSAGES_POLLS * poll_s),
+    ):
+        DBOS.register_queue(
+            queue,
+            partition_concurrency=1,
+            worker_concurrency=at_a_time,
+            polling_interval_sec=every_s,
+            on_conflict="always_update",
+        )
 
 
 def run_step(name: str, function: Callable[[], Record]) -> Record:
@@ -93,6 +103,14 @@ def run_step(name: str, function: Callable[[], Record]) -> Record:
         raise  # a mistake of the step's, not of the store
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         raise StoreUnavailable(f"step {name} could not be recorded ({error})") from error
+
+
+def pending_of(executor: str) -> set[str]:
+    """The runs that are recorded as under way at an executor, or being looked at again there."""
+    pending = DBOS.list_workflows(
+        status="PENDING", executor_id=executor, load_input=False, load_output=False
+    )
+    return {run_of(workflow.workflow_id) for workflow in pending}
 
 
 def pending_executors() -> set[str]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
 from service.domain.ask_json import dump_ask
+from service.domain.rules import ActionName
 from service.ports.admission import NewRun
 
 APPLICATION = "runbookd"
@@ -16,6 +17,10 @@ APPLICATION_VERSION = "1"
 """Constant over deploys, so that no run is stranded under an older version. The interpreter's
 order of steps changes only behind a patch marker."""
 QUEUE = "runs"
+"""Runs that change a target, and pages."""
+MESSAGES_QUEUE = "messages"
+"""Runs that only post a message: a storm of them, each waiting for Slack, must not stand before a
+run that scales or pages."""
 RUN_WORKFLOW = "run"
 RECONCILE_WORKFLOW = "reconcile"
 
@@ -23,6 +28,14 @@ RECONCILE_WORKFLOW = "reconcile"
 def migrate_queue(url: str) -> None:
     """Bring the engine's own tables up to date."""
     DBOS.migrate(url)
+
+
+_LOOK = "~look."
+
+
+def run_of(workflow_id: str) -> str:
+    """The run that a workflow executes, or looks at again."""
+    return workflow_id.partition(_LOOK)[0]
 
 
 class RunQueue:
@@ -39,6 +52,8 @@ class RunQueue:
     def enqueue(self, connection: sa.Connection, run: NewRun) -> None:
         """Queue a run with the caller's transaction; a reused id is refused, not ignored."""
         options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
+        if run.ask.action is ActionName.INVESTIGATE:
+            options["queue_name"] = MESSAGES_QUEUE
         self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
 
     def reconcile(self, run_id: str, partition: str, why: str, delay_s: float) -> None:
@@ -46,7 +61,7 @@ class RunQueue:
 
         `why` is a word that can stand in an id.
         """
-        workflow_id = f"{run_id}~look.{why}"
+        workflow_id = f"{run_id}{_LOOK}{why}"
         options = _options(RECONCILE_WORKFLOW, workflow_id, partition, delay_s)
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, run_id)

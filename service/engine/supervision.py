@@ -33,6 +33,7 @@ class Engine:
     """What supervision asks of the library of workflows."""
 
     pending_executors: Callable[[], set[str]] = durable.pending_executors
+    pending_of: Callable[[str], set[str]] = durable.pending_of
     hand_on: Callable[[str], int] = durable.hand_on
     ended: Callable[[list[str]], dict[str, str]] = durable.ended_unsuccessfully
 
@@ -40,17 +41,25 @@ class Engine:
 class Supervisor:
     """The thread that looks after what other workers, and lost runs, left behind.
 
-    `lease_s` is in seconds; there are five rounds to a lease.
+    `lease_s` is in seconds; there are five rounds to a lease. `under_way` tells which runs this
+    process executes now.
     """
 
     def __init__(
-        self, parts: WorkerParts, executor: str, lease_s: float, engine: Engine | None = None
+        self,
+        parts: WorkerParts,
+        executor: str,
+        lease_s: float,
+        under_way: Callable[[], set[str]],
+        engine: Engine | None = None,
     ) -> None:
         self._parts = parts
         self._executor = executor
         self._lease_s = lease_s
         self._engine = engine or Engine()
         self._rounds = Rounds("supervisor", lease_s / ROUNDS_PER_LEASE, self._round)
+        self._under_way = under_way
+        self._stranded_since: dict[str, float] = {}
         self._count = 0
 
     def start(self) -> None:
@@ -67,6 +76,7 @@ class Supervisor:
         self.adopt()
         if self._count % _SWEEP_EVERY == 0:
             self.sweep()
+            self.end_when_stranded()
             self._parts.leases.forget_old(_KEEP_RETIRED_S)
 
     def adopt(self) -> None:
@@ -92,6 +102,22 @@ class Supervisor:
                 continue
             if not self._end_lost(run, status):
                 return
+
+    def end_when_stranded(self) -> None:
+        """End this process when runs are recorded as under way here, and are not.
+
+        The library leaves them so when the store fails just as it records a run's end; nobody
+        else takes them while this worker lives, and their partitions stay blocked.
+        """
+        now = self._parts.clock.time()
+        stranded = self._engine.pending_of(self._executor) - self._under_way()
+        self._stranded_since = {run: self._stranded_since.get(run, now) for run in stranded}
+        for run, since in self._stranded_since.items():
+            if now - since >= self._lease_s:
+                self._parts.end_process(
+                    f"run {run} is recorded as under way here and is not; this worker ends, so "
+                    "that it is taken up again"
+                )
 
     def _end_lost(self, run: StoredRun, status: str) -> bool:
         """Bring its target to safety, page, and only then call it ended.

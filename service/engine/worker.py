@@ -49,7 +49,7 @@ class Worker:
         self.executor = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._under_way: set[str] = set()
         self._lease = LeaseKeeper(parts, self.executor, lease_s, lambda: list(self._under_way))
-        self._supervisor = Supervisor(parts, self.executor, lease_s)
+        self._supervisor = Supervisor(parts, self.executor, lease_s, lambda: set(self._under_way))
 
     def start(self) -> None:
         """Register, keep the lease, launch the engine, and adopt what others left."""

@@ -193,8 +193,11 @@ class Transaction(Protocol):
         """Take the claim if it is free at `now`; one winner among any number of callers."""
         ...
 
-    def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
-        """The incidents on record, with their members; nobody else changes them meanwhile."""
+    def incidents(
+        self, dedup_keys: Collection[str], identities: Collection[int]
+    ) -> dict[str, IncidentRecord]:
+        """The incidents on record, with their members among `identities`; nobody else changes
+        them meanwhile."""
         ...
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:

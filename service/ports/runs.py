@@ -136,7 +136,7 @@ class Runs(Protocol):
         ...
 
     def settles_until(self, target: str) -> float:
-        """Until when a target rests after its last change, whichever rule asks; 0 for never."""
+        """Until when a target rests after its last planned run, whichever rule asks; else 0."""
         ...
 
     def last_by_target(self) -> list[tuple[str, str, str]]:

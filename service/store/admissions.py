@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,7 +23,7 @@ from service.ports.admission import (
     NewRun,
 )
 from service.store import schema
-from service.store.bulk import BulkInsert, select_in
+from service.store.bulk import BulkInsert, chunks, select_in
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
@@ -41,11 +39,6 @@ from service.store.rows import (
 
 Enqueue = Callable[[sa.Connection, NewRun], None]
 """Puts a run on the worker's queue within the caller's transaction."""
-
-_Value = TypeVar("_Value")
-
-_CHUNK = 5_000
-"""Bound parameters in one statement; both databases allow at least six times as many."""
 
 
 class SqlJournal:
@@ -92,7 +85,7 @@ class SqlTransaction:
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
         found: dict[str, Cooldown] = {}
-        for some in _chunks(claims):
+        for some in chunks(claims):
             for row in self._connection.execute(_COOLDOWNS, {"keys": some}):
                 found[row.key] = Cooldown(*row)
         return found
@@ -105,21 +98,23 @@ class SqlTransaction:
         """
         return take_claim(self._connection, key, now)
 
-    def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
-        """The incidents on record, with their members, locked until the commit: two batches that
-        resolve the last two alerts of one must not each count the other's."""
+    def incidents(
+        self, dedup_keys: Collection[str], identities: Collection[int]
+    ) -> dict[str, IncidentRecord]:
+        """The incidents on record, with their members among `identities`, locked until the commit:
+        two batches that resolve the last two alerts of one must not each count the other's."""
         found: dict[str, IncidentRecord] = {}
-        for some in _chunks(sorted(dedup_keys)):
+        for some in chunks(sorted(dedup_keys)):
             if self._locks:
                 self._connection.execute(_LOCK_INCIDENTS, {"keys": some})
-            found |= read_incidents(self._connection, some)
+            found |= read_incidents(self._connection, some, identities)
         return found
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
         """The dedup_keys of the incidents that each alert belongs to."""
         members = schema.incident_members.c
         found: dict[int, list[str]] = {}
-        for some in _chunks(identities):
+        for some in chunks(identities):
             query = sa.select(members.identity, members.dedup_key).where(members.identity.in_(some))
             for identity, key in self._connection.execute(query):
                 found.setdefault(identity, []).append(key)
@@ -128,7 +123,7 @@ class SqlTransaction:
     def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
         """How many alerts of each incident fire, by what is written."""
         found: dict[str, int] = {}
-        for some in _chunks(dedup_keys):
+        for some in chunks(dedup_keys):
             found |= count_open_members(self._connection, some)
         return found
 
@@ -268,12 +263,6 @@ def add_run(connection: sa.Connection, run: NewRun) -> None:
             "created_at": run.created_at,
         },
     )
-
-
-def _chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:
-    rest = iter(values)
-    while some := list(islice(rest, _CHUNK)):
-        yield some
 
 
 def _ordered(episodes: Sequence[NewEpisode]) -> list[NewEpisode]:

@@ -10,11 +10,11 @@ database to put in the rows (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic_core import to_json
@@ -26,6 +26,7 @@ LARGEST_JSON = 1_024
 """Rows in one value on PostgreSQL: about a megabyte."""
 
 _Row = Mapping[str, Any]
+_Value = TypeVar("_Value")
 
 LARGEST_LIST = 4_096
 """Values in one IN list; SQLite allows seven times as many."""
@@ -82,3 +83,10 @@ def _pieces(rows: Sequence[_Row], length: int) -> Iterator[Sequence[_Row]]:
 def _tuples(width: int, count: int) -> str:
     one = f"({', '.join(['?'] * width)})"
     return ", ".join([one] * count)
+
+
+def chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:
+    """`values` in lists that fit one statement's bound parameters, on both databases."""
+    rest = iter(values)
+    while some := list(islice(rest, LARGEST_LIST)):
+        yield some

@@ -32,7 +32,7 @@ _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 
 _POSTGRES = {
     "connect_timeout": 3,
-    "options": "-c statement_timeout=30000",
+    "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000",
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,

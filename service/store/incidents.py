@@ -10,6 +10,7 @@ from service.ports import MessageRef
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
 from service.store import schema
+from service.store.bulk import chunks
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load, load_alert
 
@@ -63,9 +64,9 @@ class IncidentStore:
 
 
 def read_incidents(
-    connection: sa.Connection, dedup_keys: Collection[str]
+    connection: sa.Connection, dedup_keys: Collection[str], identities: Collection[int] = ()
 ) -> dict[str, IncidentRecord]:
-    """The incidents on record, with their members."""
+    """The incidents on record; of their members, those among `identities`."""
     found: dict[str, IncidentRecord] = {}
     for row in connection.execute(
         sa.select(schema.incidents).where(_i.dedup_key.in_(list(dedup_keys)))
@@ -80,10 +81,11 @@ def read_incidents(
             paged=row["paged"],
             exists=True,
         )
-    for key, identity in connection.execute(
-        sa.select(_m.dedup_key, _m.identity).where(_m.dedup_key.in_(list(found)))
-    ):
-        found[key].members.add(identity)
+    for some in chunks(identities):
+        members = sa.select(_m.dedup_key, _m.identity).where(_m.identity.in_(some))
+        for key, identity in connection.execute(members):
+            if key in found:
+                found[key].members.add(identity)
     return found
 
 

@@ -54,7 +54,8 @@ class RunStore:
             sa.update(schema.cooldowns)
             .where(schema.cooldowns.c.run == run_id, schema.cooldowns.c.until > now)
             .where(sa.exists().where(_r.id == run_id, _r.action == "page_oncall"))
-            .values(until=now)
+            # Free for whoever asks next, even one whose clock was read a moment before ours.
+            .values(until=0.0)
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
@@ -216,7 +217,7 @@ class RunStore:
 
     def unfinished(self, limit: int = 500) -> list[str]:
         """Runs that have no outcome yet, oldest first."""
-        query = sa.select(_r.id).where(_r.ended_at.is_(None)).order_by(_r.id).limit(limit)
+        query = sa.select(_r.id).where(_r.ended_at.is_(None)).order_by(_r.created_at).limit(limit)
         with translated(), self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
@@ -231,11 +232,11 @@ class RunStore:
         return _stored(row) if row is not None else None
 
     def settles_until(self, target: str) -> float:
-        """Until when a target rests after its last change, whichever rule asks; 0 for never."""
+        """Until when a target rests after its last planned run, whichever rule asks; else 0."""
         query = (
             sa.select(_r.ask, _r.ended_at)
-            .where(_r.target == target, _r.status == "succeeded")
-            .order_by(_r.created_at.desc())
+            .where(_r.target == target, _r.ended_at.is_not(None), _r.plan.is_not(None))
+            .order_by(_r.ended_at.desc())
             .limit(1)
         )
         with translated(), self._engine.connect() as connection:

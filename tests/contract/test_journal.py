@@ -336,7 +336,7 @@ def test_a_thousand_alerts_that_each_claim_for_themselves_come_through(desk: Sql
 def test_more_claims_than_a_statement_takes_values_come_through(desk: SqlDesk) -> None:
     with desk._journal.transaction() as transaction:
         assert transaction.cooldowns([f"claim{number}" for number in range(40_000)]) == {}
-        assert transaction.incidents([f"key{number}" for number in range(40_000)]) == {}
+        assert transaction.incidents([f"key{n}" for n in range(40_000)], range(40_000)) == {}
         assert transaction.open_members([f"key{number}" for number in range(40_000)]) == {}
         assert transaction.incidents_of(range(40_000)) == {}
         assert transaction.newest_episodes(range(40_000)) == {}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from service.domain.decision import Verdict
 from service.domain.planning import Ask, Plan
 from service.ports.runs import Outcome
 from service.store.runs import RunStore
 from tests.contract.admission import SqlDesk
-from tests.fakes.alerts import CPU, NOW, alert, delivery, resolved
+from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, alert, delivery, resolved
 
 
 @pytest.fixture
@@ -79,6 +80,7 @@ def test_a_target_settles_after_its_last_change_only(desk: SqlDesk, runs: RunSto
     ask = _queued(runs)
     assert runs.settles_until("api") == 0.0
     runs.begin("api.out.1", NOW)
+    runs.set_plan("api.out.1", Plan("replicas", "2", "3", ("verify",), {}))
     runs.conclude("api.out.1", Outcome("succeeded", "2 → 3", NOW + 600), NOW + 5)
     assert runs.settles_until("api") == NOW + 5 + ask.settle_s
     assert runs.settles_until("database") == 0.0
@@ -91,3 +93,29 @@ def test_a_plan_comes_back_as_it_was_kept(desk: SqlDesk, runs: RunStore) -> None
     stored = runs.get("api.out.1")
     assert stored is not None
     assert stored.plan == plan
+
+
+def test_a_page_run_that_begins_frees_its_claim_even_for_a_clock_that_lags(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    (first,) = desk.verdicts(delivery(alert(ERRORS)))
+    assert first.run is not None
+    runs.begin(first.run, NOW + 5)
+    (second,) = desk.verdicts(delivery(alert(ERRORS, "b")), now=NOW + 4)
+    assert second.verdict is Verdict.ACT
+    assert second.run != first.run
+
+
+def test_runs_without_an_outcome_are_listed_oldest_first(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(MEMORY)))
+    desk.admit(delivery(alert(CPU)), now=NOW + 5)
+    assert runs.unfinished(limit=1) == ["worker-vm.up.1"]
+    assert runs.unfinished() == ["worker-vm.up.1", "api.out.1"]
+
+
+def test_a_failed_change_settles_too(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    ask = _queued(runs)
+    runs.set_plan("api.out.1", Plan("replicas", "2", "3", ("verify",), {}))
+    runs.conclude("api.out.1", Outcome("failed", "gave up", NOW + 600), NOW + 5)
+    assert runs.settles_until("api") == NOW + 5 + ask.settle_s

@@ -76,7 +76,9 @@ class MemoryTransaction:
         self._store.cooldowns[key] = won
         return Claimed(won=True, cooldown=won)
 
-    def incidents(self, dedup_keys: Collection[str]) -> dict[str, IncidentRecord]:
+    def incidents(
+        self, dedup_keys: Collection[str], identities: Collection[int]
+    ) -> dict[str, IncidentRecord]:
         known = self._store.incidents
         found = {each: copy.deepcopy(known[each]) for each in dedup_keys if each in known}
         for incident in found.values():

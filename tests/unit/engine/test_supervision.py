@@ -28,6 +28,7 @@ class FakeEngine:
     def __init__(self, **of: list[str]) -> None:
         self.of = of
         self.queued: list[str] = []
+        self.executing: set[str] = set()
         self.ended: dict[str, str] = {}
         self.meanwhile: Callable[[], object] = lambda: None
 
@@ -43,10 +44,11 @@ class FakeEngine:
     def supervisor(self, worker: FakeWorker) -> Supervisor:
         engine = Engine(
             pending_executors=lambda: set(self.of),
+            pending_of=lambda executor: set(self.of.get(executor, ())),
             hand_on=self.hand_on,
             ended=lambda run_ids: dict(self.ended_of(run_ids)),
         )
-        return Supervisor(worker.parts, ME, 15.0, engine)
+        return Supervisor(worker.parts, ME, 15.0, lambda: self.executing, engine)
 
 
 @pytest.fixture
@@ -240,3 +242,31 @@ def test_a_database_that_is_away_does_not_end_a_worker_by_itself(worker: FakeWor
     worker.leases.down = True
     keeper(worker).renew()
     assert worker.ended_because == []
+
+
+# ---- Runs that the library left stranded here ----
+
+
+def test_a_run_that_is_recorded_here_and_not_executed_for_a_lease_ends_the_process(
+    worker: FakeWorker,
+) -> None:
+    supervisor = FakeEngine(**{ME: [RUN]}).supervisor(worker)
+    supervisor.end_when_stranded()
+    worker.clock.sleep(14.0)
+    supervisor.end_when_stranded()
+    worker.clock.sleep(1.0)
+    with pytest.raises(ProcessEnded, match=RUN):
+        supervisor.end_when_stranded()
+
+
+def test_a_run_that_is_executed_here_is_not_stranded_however_long_it_takes(
+    worker: FakeWorker,
+) -> None:
+    engine = FakeEngine(**{ME: [RUN]})
+    supervisor = engine.supervisor(worker)
+    for _ in range(3):
+        engine.executing = {RUN}
+        supervisor.end_when_stranded()
+        worker.clock.sleep(60.0)
+    engine.executing = set()
+    supervisor.end_when_stranded()
