@@ -70,11 +70,16 @@ def held(ask: Ask, hold: PlanHeld, until: float | None = None) -> Message:
     )
 
 
-def failed(ask: Ask, plan: Plan | None, failure: Failure) -> Message:
-    """What the announcement is edited to when the run gave up."""
+def failed(ask: Ask, plan: Plan | None, failure: Failure, *, paged: bool = True) -> Message:
+    """What the announcement is edited to when the run gave up; `paged` when someone knows."""
+    told = (
+        "The person on call was paged."
+        if paged
+        else "The pager could not be reached: nobody was paged. Somebody must look at this now."
+    )
     return Message(
         title=f"Failed: {_attempt(ask, plan)}",
-        text=f"{failure.sentence}\n{failure.left}\nThe person on call was paged.",
+        text=f"{failure.sentence}\n{failure.left}\n{told}",
         fields=[("Step", failure.step), *_fields(ask, plan)],
         context=_context(ask),
     )

@@ -71,9 +71,9 @@ class AppChange:
         self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Send the spec with the wanted value, unless it already holds it."""
-        intent = context.intent("update_app")
         change = PlannedValue.of(plan.wanted)
         self._rollout.wait_for_others(context, change)
+        intent = context.intent("update_app")
 
         def look() -> Landed | Clear[AppState]:
             app = self._apps.get_app(change.app)

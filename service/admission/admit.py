@@ -9,11 +9,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from service.admission.asks import Candidate, RulesInForce, candidates, claims_of
 from service.admission.batch import Batch
 from service.domain.claims import Cooldown
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.ports.admission import Delivery, Gate, GateReply, Journal, Receipt
+
+_log = structlog.get_logger(__name__)
 
 _CONFLICT_TRIES = 20
 """How often a transaction is begun again because another process wrote the same rows first;
@@ -61,8 +65,15 @@ class Admitter:
         # In a storm nearly every claim rests, and Redis knows: that round trip would tell nothing.
         news = [each for each in cooldowns if gate.resting.get(each.key) != each.run]
         if news:
-            self._gate.settle(news, token, now)
+            self._tell_gate(news, token, now)
         return receipts
+
+    def _tell_gate(self, news: Sequence[Cooldown], token: str, now: float) -> None:
+        """After the commit nothing may fail any more: everything is kept."""
+        try:
+            self._gate.settle(news, token, now)
+        except Exception:
+            _log.exception("gate_not_told", consequence="Redis learns it with the next decision")
 
     def _commit(
         self,

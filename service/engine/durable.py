@@ -20,16 +20,18 @@ from service.engine.queue import (
     APPLICATION,
     APPLICATION_VERSION,
     MESSAGES_QUEUE,
+    PAGES_QUEUE,
     QUEUE,
     RECONCILE_WORKFLOW,
     RUN_WORKFLOW,
     run_of,
 )
 
-_MESSAGES_AT_A_TIME = 4
-"""Slack takes about one message a second for a channel; more at a time would only wait for it."""
-_MESSAGES_POLLS = 5
-"""A message may begin this much later than a run that scales: its queue costs less that way."""
+_PAGES_AT_A_TIME, _PAGES_POLLS = 8, 5
+_MESSAGES_AT_A_TIME, _MESSAGES_POLLS = 4, 10
+"""Slack takes about one message a second for a channel; more at a time would only wait for it. A
+page may begin half a second, a message a second later than a run that scales (at a poll of 0.1 s):
+each look at a queue costs processor time all day."""
 _NEVER_GIVE_UP = 1_000
 """Times that a run is taken up again after its worker died, before the sweeper pages."""
 
@@ -58,7 +60,7 @@ def launch(
         "application_version": APPLICATION_VERSION,
         "executor_id": executor,
         "run_migrations": False,
-        "max_executor_threads": 2 * concurrency + 8,
+        "max_executor_threads": 2 * (concurrency + _PAGES_AT_A_TIME + _MESSAGES_AT_A_TIME),
         "use_listen_notify": False,
         "log_level": "WARNING",
     }
@@ -75,6 +77,7 @@ def launch(
     DBOS.launch()
     for queue, at_a_time, every_s in (
         (QUEUE, concurrency, poll_s),
+        (PAGES_QUEUE, _PAGES_AT_A_TIME, _PAGES_POLLS * poll_s),
         (MESSAGES_QUEUE, _MESSAGES_AT_A_TIME, _MESSAGES_POLLS * poll_s),
     ):
         DBOS.register_queue(
@@ -84,6 +87,11 @@ def launch(
             polling_interval_sec=every_s,
             on_conflict="always_update",
         )
+
+
+def batched(ids: list[str], size: int = 500) -> list[list[str]]:
+    """`ids` in lists that fit one query."""
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
 def run_step(name: str, function: Callable[[], Record]) -> Record:
@@ -126,7 +134,11 @@ def hand_on(executor: str) -> int:
 
 def ended_unsuccessfully(run_ids: list[str]) -> dict[str, str]:
     """Of these runs, those whose workflow has ended, with the library's status."""
-    found = DBOS.list_workflows(workflow_ids=run_ids, load_input=False, load_output=False)
+    found = [
+        workflow
+        for some in batched(run_ids)
+        for workflow in DBOS.list_workflows(workflow_ids=some, load_input=False, load_output=False)
+    ]
     over = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"}
     return {each.workflow_id: each.status for each in found if each.status in over}
 

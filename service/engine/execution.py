@@ -70,7 +70,7 @@ def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], step: St
         context = RunContext(parts, run_id, attempt, ask.target.resource)
         Scaling(ask, parts, context, execution.step).execute(attempt)
     else:
-        _tell(ask, parts, execution.step)
+        _tell(ask, parts, execution.step, RunContext(parts, run_id, attempt, ask.subject).fence)
 
 
 def _said(record: Record) -> dict[str, str]:
@@ -78,8 +78,8 @@ def _said(record: Record) -> dict[str, str]:
     return {key: str(record[key]) for key in ("status", "reason") if key in record}
 
 
-def _tell(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:
+def _tell(ask: Tell, parts: WorkerParts, step: StepRunner, fence: Callable[[], None]) -> None:
     if ask.action is ActionName.PAGE_ONCALL:
-        send_page(ask, parts, step)
+        send_page(ask, parts, step, fence)
     else:
         send_message(ask, parts, step)

@@ -11,6 +11,8 @@ from service.domain.planning import Ask, Plan, PlanHeld
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Outcome, StoredRun
 
+RESOLVED = "resolved"
+"""The guard that holds when nothing fires any more."""
 SOONEST_AGAIN_S = 60.0
 """A run held before any write is looked at again after this long at the earliest."""
 
@@ -19,12 +21,14 @@ SOONEST_AGAIN_S = 60.0
 class Ending:
     """An outcome with what follows from it.
 
-    `delay_s` is set when the same ask is to be tried again after that many seconds.
+    `delay_s` is set when the same ask is to be tried again after that many seconds; with
+    `if_wanted` only when an alert asks for it that came after the worker had looked.
     """
 
     outcome: Outcome
     decision: NewDecision | None = None
     delay_s: float | None = None
+    if_wanted: bool = False
 
     def again(self, run: StoredRun | None, now: float) -> NewRun | None:
         """The run that tries again, on the same claim; None when there is none to be."""
@@ -52,6 +56,11 @@ def hold_ending(ask: Ask, held: PlanHeld, now: float, new_id: Callable[[str], st
     Where the guard knows when it lets go, the same ask is tried again then, because the sender's
     next repeat may be hours away.
     """
+    if held.guard == RESOLVED:
+        # Nothing was done and nothing is asked: whoever fires next may act at once.
+        outcome = Outcome("held", held.reason, now)
+        decision = _decision(ask, held, now, now, new_id)
+        return Ending(outcome, decision, SOONEST_AGAIN_S, if_wanted=True)
     if held.at_bound:
         rests_until, delay_s = now + ask.cooldown_s, None
     else:

@@ -6,12 +6,15 @@ their own; runs of one incident follow one another, so the last word is the newe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import structlog
+
 from service.actions.page_oncall import page_for
 from service.actions.retry import call_with_retries
-from service.domain.errors import VendorError
+from service.domain.errors import FailureKind, VendorError
 from service.domain.incident import Incident
 from service.domain.planning import Tell
 from service.engine import telling
@@ -20,35 +23,57 @@ from service.ports import Message
 from service.ports.admission import NewRun
 from service.ports.runs import IncidentState, Outcome
 
+_log = structlog.get_logger(__name__)
+
 _ATTEMPTS, _BUDGET_S = 3, 10.0
 """Short, because a worker executes so many runs at a time: while the pager is away, those that
 wait for it must not keep droplets waiting."""
 AGAIN_S = 15.0
-"""A page that failed is put back and tried again this much later, until it is delivered or its
-alerts have resolved."""
+"""What the pager could not be told is put back and tried again this much later."""
+REFUSED_AGAIN_S = 300.0
+"""What the pager refused (a wrong routing key) is tried again this much later, while alerts fire:
+somebody may have put the key right."""
 
 
-def send_page(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:
-    """One execution: trigger, resolve, or find that nothing is to be said."""
-    told = step("page", lambda: _tell_pager(ask, parts))
+def send_page(ask: Tell, parts: WorkerParts, step: StepRunner, fence: Callable[[], None]) -> None:
+    """One execution: trigger, resolve, or find that nothing is to be said.
+
+    `fence` is called right before the pager is told: a former execution must not have the last
+    word with an older state.
+    """
+    told = step("page", lambda: _tell_pager(ask, parts, fence))
     step("conclude", lambda: _conclude(ask, told, parts))
 
 
-def _tell_pager(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
+def _tell_pager(ask: Tell, parts: WorkerParts, fence: Callable[[], None]) -> dict[str, Any]:
     state = parts.incidents.state(ask.subject)
     if state is None:
         return {"status": "held", "reason": "the incident is not on record"}
     try:
         if state.firing:
-            return _trigger(ask, state, parts)
-        return _resolve(state, parts)
+            return _trigger(ask, state, parts, fence)
+        return _resolve(state, parts, fence)
     except VendorError as error:
-        return {"status": "failed", "reason": str(error), "again_in_s": AGAIN_S}
+        _log.error("pager_not_told", incident=ask.subject, error=str(error))
+        return _failed(error, firing=state.firing > 0)
 
 
-def _trigger(ask: Tell, state: IncidentState, parts: WorkerParts) -> dict[str, Any]:
+def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
+    """Tried again soon; after a refusal later, and only while there is somebody to wake."""
+    failed: dict[str, Any] = {"status": "failed", "reason": str(error)}
+    if error.kind is not FailureKind.PERMANENT:
+        failed["again_in_s"] = AGAIN_S
+    elif firing:
+        failed["again_in_s"] = REFUSED_AGAIN_S
+    return failed
+
+
+def _trigger(
+    ask: Tell, state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
+) -> dict[str, Any]:
     incident = _incident(state)
     page = page_for(incident)
+    fence()
     _send(lambda: parts.pager.trigger(page), parts)
     message = Message(
         title=f"Paged: {page.summary}"[:150],
@@ -64,7 +89,7 @@ def _trigger(ask: Tell, state: IncidentState, parts: WorkerParts) -> dict[str, A
     return {"status": "succeeded", "reason": f"paged: {page.summary}", "firing": state.firing}
 
 
-def _resolve(state: IncidentState, parts: WorkerParts) -> dict[str, Any]:
+def _resolve(state: IncidentState, parts: WorkerParts, fence: Callable[[], None]) -> dict[str, Any]:
     if not state.incident.paged:
         return {"status": "held", "reason": "it resolved before anyone was paged"}
     waited_s = parts.clock.time() - (state.resolved_at or 0.0)
@@ -73,6 +98,7 @@ def _resolve(state: IncidentState, parts: WorkerParts) -> dict[str, Any]:
         reason = "it resolved less than the refire grace ago"
         return {"status": "held", "reason": reason, "again_in_s": left_s}
     incident = _incident(state)
+    fence()
     _send(lambda: parts.pager.resolve(incident.key), parts)
     summary = page_for(incident).summary
     message = Message(

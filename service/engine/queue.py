@@ -17,10 +17,12 @@ APPLICATION_VERSION = "1"
 """Constant over deploys, so that no run is stranded under an older version. The interpreter's
 order of steps changes only behind a patch marker."""
 QUEUE = "runs"
-"""Runs that change a target, and pages."""
+"""Runs that change a target, and fresh looks at one."""
+PAGES_QUEUE = "pages"
+"""Runs that tell the pager: a storm of them, each waiting for a pager that is down, must not stand
+before a run that scales."""
 MESSAGES_QUEUE = "messages"
-"""Runs that only post a message: a storm of them, each waiting for Slack, must not stand before a
-run that scales or pages."""
+"""Runs that only post a message: Slack must not stand before the pager."""
 RUN_WORKFLOW = "run"
 RECONCILE_WORKFLOW = "reconcile"
 
@@ -30,6 +32,10 @@ def migrate_queue(url: str) -> None:
     DBOS.migrate(url)
 
 
+_QUEUES = {
+    ActionName.PAGE_ONCALL: PAGES_QUEUE,
+    ActionName.INVESTIGATE: MESSAGES_QUEUE,
+}
 _LOOK = "~look."
 
 
@@ -52,8 +58,7 @@ class RunQueue:
     def enqueue(self, connection: sa.Connection, run: NewRun) -> None:
         """Queue a run with the caller's transaction; a reused id is refused, not ignored."""
         options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
-        if run.ask.action is ActionName.INVESTIGATE:
-            options["queue_name"] = MESSAGES_QUEUE
+        options["queue_name"] = _QUEUES.get(run.ask.action, QUEUE)
         self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
 
     def reconcile(self, run_id: str, partition: str, why: str, delay_s: float) -> None:

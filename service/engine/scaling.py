@@ -12,6 +12,7 @@ from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.outcomes import (
+    RESOLVED,
     SOONEST_AGAIN_S,
     Ending,
     failure_ending,
@@ -56,7 +57,7 @@ class Scaling:
     def _prepare(self) -> Record:
         """Guards, a look at the target, and the plan; reads only."""
         began_at = self._parts.clock.time()
-        held = self._guard() or self._look()
+        held = self._guard(began_at) or self._look()
         if isinstance(held, PlanHeld):
             hold = {name: getattr(held, name) for name in held.__dataclass_fields__}
             return {"hold": hold, "told_before": self._told_before(held)}
@@ -68,10 +69,10 @@ class Scaling:
         said = (self._ask.target.name, "held", held.reason)
         return said in self._parts.runs.last_by_target()
 
-    def _guard(self) -> PlanHeld | None:
+    def _guard(self, began_at: float) -> PlanHeld | None:
         ask = self._ask
-        if not ask.replay and not self._parts.runs.still_wanted(ask):
-            return PlanHeld("resolved", "Every alert that asked for it has resolved meanwhile.")
+        if not ask.replay and not self._parts.runs.still_wanted(ask, began_at):
+            return PlanHeld(RESOLVED, "Every alert that asked for it has resolved meanwhile.")
         settled_at, now = self._parts.runs.settles_until(ask.target.name), self._parts.clock.time()
         if settled_at > now:
             reason = f"{ask.target.name} was changed and settles until {clock_time(settled_at)}."
@@ -122,7 +123,11 @@ class Scaling:
         self._step(
             "report",
             lambda: telling.report_held(
-                self._ask, held, ended["rests_until"], self._parts, told_before=told_before
+                self._ask,
+                held,
+                ended["rests_until"] if ended["again"] else None,
+                self._parts,
+                told_before=told_before,
             ),
         )
 
@@ -159,7 +164,15 @@ class Scaling:
     def _conclude(self, ending: Ending) -> Record:
         ask, outcome, now = self._ask, ending.outcome, self._parts.clock.time()
         again = ending.again(self._parts.runs.get(ask.run_id), now)
-        self._parts.runs.conclude(ask.run_id, outcome, now, ending.decision, ask.rules_hash, again)
+        self._parts.runs.conclude(
+            ask.run_id,
+            outcome,
+            now,
+            ending.decision,
+            ask.rules_hash,
+            again,
+            if_wanted=ending.if_wanted,
+        )
         self._parts.locks.unlock(ask.target.resource, ask.run_id)
         self._parts.locks.rest(
             f"{ask.target.name}.{ask.direction}", ask.run_id, outcome.rests_until, now
@@ -169,6 +182,7 @@ class Scaling:
             "reason": outcome.reason,
             "rests_until": outcome.rests_until,
             "ended_at": now,
+            "again": again is not None,
         }
 
     def _look_again(self, attempt: int) -> Record:

@@ -86,7 +86,7 @@ class Supervisor:
         others = self._engine.pending_executors() - {self._executor}
         if not others:
             return
-        for executor in sorted(others - set(self._parts.leases.live())):
+        for executor in sorted(others - set(self._parts.leases.unretired())):
             if count := self._engine.hand_on(executor):
                 _log.warning("runs_adopted", of=executor, count=count)
 

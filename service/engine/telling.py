@@ -16,6 +16,7 @@ from service.actions.retry import call_with_retries
 from service.domain.dedup import PREFIX, bound_dedup_key
 from service.domain.errors import VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
+from service.engine.outcomes import RESOLVED
 from service.engine.parts import WorkerParts
 from service.ports import Message, MessageRef, Page
 
@@ -23,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 UNOBSERVABLE = "unobservable"
 """The guard that holds when a target cannot be looked at: someone must know, so it pages."""
-_SILENT_GUARDS = frozenset({"resolved", "settling"})
+_SILENT_GUARDS = frozenset({RESOLVED, "settling"})
 """Holds that nobody waits to hear of: what asked is over, or was answered a moment ago."""
 
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
@@ -74,7 +75,7 @@ def report_done(ask: Ask, result: Result, thread: MessageRef | None, parts: Work
 
 
 def report_held(
-    ask: Ask, held: PlanHeld, rests_until: float, parts: WorkerParts, *, told_before: bool
+    ask: Ask, held: PlanHeld, again_at: float | None, parts: WorkerParts, *, told_before: bool
 ) -> Record:
     """Say that nothing was changed, and page where nothing more can be done automatically.
 
@@ -83,7 +84,7 @@ def report_held(
     """
     if held.guard in _SILENT_GUARDS:
         return {"told": False}
-    message = announcements.held(ask, held, rests_until)
+    message = announcements.held(ask, held, again_at)
     told = not told_before and post(message, parts) is not None
     if held.at_bound:
         return {"told": told, "paged": page(announcements.page_at_bound(ask, held), parts)}
@@ -101,10 +102,7 @@ def report_failed(
 ) -> Record:
     """The page first, then the announcement becomes the failure."""
     paged = page(announcements.page_for_failure(ask, plan, failure), parts)
-    told = edit(thread, announcements.failed(ask, plan, failure), parts)
-    if not paged:
-        text = "The pager could not be reached: nobody was paged. Somebody must look at this now."
-        post(Message(title="", text=text), parts, thread)
+    told = edit(thread, announcements.failed(ask, plan, failure, paged=paged), parts)
     return {"paged": paged, "told": told}
 
 

@@ -111,15 +111,18 @@ class Runs(Protocol):
         decision: NewDecision | None = None,
         rules_hash: str = "",
         again: NewRun | None = None,
+        *,
+        if_wanted: bool = False,
     ) -> bool:
-        """End a run, once; `again` puts another on its claim. False when it had ended."""
+        """End a run, once; `again` puts another on its claim, with `if_wanted` only when an alert
+        asks for it that came after the worker had looked. False when it had ended."""
         ...
 
     def any_open(self, episodes: Sequence[str]) -> bool:
         """Whether any of these episodes still fires."""
         ...
 
-    def still_wanted(self, ask: Ask) -> bool:
+    def still_wanted(self, ask: Ask, now: float) -> bool:
         """Whether an alert still fires that asked for this, when it was queued or since."""
         ...
 
@@ -127,8 +130,8 @@ class Runs(Protocol):
         """The alerts of episodes, each with whether it still fires."""
         ...
 
-    def unfinished(self, limit: int = 500) -> list[str]:
-        """Runs without an outcome."""
+    def unfinished(self) -> list[str]:
+        """All runs without an outcome, oldest first."""
         ...
 
     def get(self, run_id: str) -> StoredRun | None:
@@ -175,8 +178,8 @@ class Leases(Protocol):
         """Retire every worker whose lease is over, but for the one that asks."""
         ...
 
-    def live(self) -> list[str]:
-        """The workers whose lease runs."""
+    def unretired(self) -> list[str]:
+        """The workers whose runs nobody may take over."""
         ...
 
     def forget_old(self, keep_s: float) -> None:

@@ -32,7 +32,7 @@ _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 
 _POSTGRES = {
     "connect_timeout": 3,
-    "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000",
+    "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=8000",
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -86,6 +86,19 @@ def begin_writing(connection: sa.Connection) -> None:
     """Take SQLite's write lock now, so that what is read next cannot change before the write."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def one_snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection whose statements all read the database as it was at the first of them."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            yield connection
+        return
+    repeatable = engine.execution_options(isolation_level="REPEATABLE READ")
+    with repeatable.connect() as connection:
+        yield connection
 
 
 @contextmanager

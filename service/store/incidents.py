@@ -11,7 +11,7 @@ from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
 from service.store import schema
 from service.store.bulk import chunks
-from service.store.database import begin_writing, translated
+from service.store.database import begin_writing, one_snapshot, translated
 from service.store.encode import dump, load, load_alert
 
 _SHOWN = 20
@@ -32,7 +32,7 @@ class IncidentStore:
 
     def state(self, dedup_key: str) -> IncidentState | None:
         """The incident now; None when there is none on record."""
-        with translated(), self._engine.connect() as connection:
+        with translated(), one_snapshot(self._engine) as connection:
             incident = read_incidents(connection, [dedup_key]).get(dedup_key)
             if incident is None:
                 return None

@@ -73,6 +73,12 @@ class LeaseStore:
         with translated(), self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
+    def unretired(self) -> list[str]:
+        """The workers whose runs nobody may take over."""
+        query = sa.select(_w.executor).where(_w.retired_at.is_(None))
+        with translated(), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def forget_old(self, keep_s: float) -> None:
         """Delete workers retired more than `keep_s` seconds ago."""
         self._update(sa.delete(schema.workers).where(_w.retired_at < self._now - keep_s))

@@ -17,11 +17,15 @@ from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Intent, Outcome, StoredRun
 from service.store import schema
 from service.store.admissions import Enqueue, add_run, take_claim
+from service.store.bulk import chunks
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load, load_alert
 from service.store.rows import CheckEncoder, decision_row
 
 _r = schema.runs.c
+EVIDENCE_S = 6 * 3_600.0
+"""How long an alert counts as firing without being repeated: half as long again as Alertmanager's
+default repeat_interval of four hours."""
 _RECENT_DECISIONS = 1_000
 """Decisions on a target that are looked through for alerts that still fire; a repeat of an older
 alert would have earned its own run by now."""
@@ -139,11 +143,14 @@ class RunStore:
         decision: NewDecision | None = None,
         rules_hash: str = "",
         again: NewRun | None = None,
+        *,
+        if_wanted: bool = False,
     ) -> bool:
         """End a run, once: its outcome, its claim's rest and the worker's decision together.
 
-        `again` starts another run on the same claim instead of letting it rest. False when the
-        run had ended before; then nothing is changed.
+        `again` starts another run on the same claim instead of letting it rest; with `if_wanted`
+        only when an alert asks for it that came after the worker had looked. False when the run
+        had ended before; then nothing is changed.
         """
         end = (
             sa.update(schema.runs)
@@ -165,7 +172,7 @@ class RunStore:
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)
-            if again is not None:
+            if again is not None and not (if_wanted and not _wanted(connection, again, now)):
                 self._start_again(connection, again, now)
         return True
 
@@ -198,26 +205,17 @@ class RunStore:
         with translated(), self._engine.connect() as connection:
             return connection.execute(query).first() is not None
 
-    def still_wanted(self, ask: Ask) -> bool:
-        """Whether an alert still fires that asked for this, when it was queued or since."""
-        return self.any_open(ask.alerts) or self._joined_by_others(ask)
+    def still_wanted(self, ask: Ask, now: float) -> bool:
+        """Whether an alert still fires that asked for this, when it was queued or since.
 
-    def _joined_by_others(self, ask: Ask) -> bool:
-        """Alerts that came while the run waited were held because of it, and are not in its ask."""
-        alerts, decisions = schema.alerts.c, schema.decisions.c
-        recent = (
-            sa.select(decisions.alert)
-            .where(decisions.target == ask.target.name, decisions.direction == ask.direction.value)
-            .order_by(decisions.id.desc())
-            .limit(_RECENT_DECISIONS)
-        )
-        query = sa.select(alerts.id).where(alerts.id.in_(recent), alerts.open, alerts.newest)
+        An alert that no sender has repeated for long is no evidence: its resolve may be lost.
+        """
         with translated(), self._engine.connect() as connection:
-            return connection.execute(query.limit(1)).first() is not None
+            return _still_wanted(connection, ask, now)
 
-    def unfinished(self, limit: int = 500) -> list[str]:
-        """Runs that have no outcome yet, oldest first."""
-        query = sa.select(_r.id).where(_r.ended_at.is_(None)).order_by(_r.created_at).limit(limit)
+    def unfinished(self) -> list[str]:
+        """All runs that have no outcome yet, oldest first."""
+        query = sa.select(_r.id).where(_r.ended_at.is_(None)).order_by(_r.created_at)
         with translated(), self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
@@ -275,3 +273,26 @@ def _stored(row: sa.RowMapping) -> StoredRun:
         plan=Plan.from_json(plan) if plan else None,
         message=MessageRef(**message) if message else None,
     )
+
+
+def _wanted(connection: sa.Connection, run: NewRun, now: float) -> bool:
+    return isinstance(run.ask, Ask) and _still_wanted(connection, run.ask, now)
+
+
+def _still_wanted(connection: sa.Connection, ask: Ask, now: float) -> bool:
+    alerts, decisions = schema.alerts.c, schema.decisions.c
+    fires = sa.and_(alerts.open, alerts.newest, alerts.last_seen > now - EVIDENCE_S)
+    for some in chunks(ask.alerts):
+        if connection.execute(
+            sa.select(alerts.id).where(alerts.id.in_(some), fires).limit(1)
+        ).first():
+            return True
+    # Alerts that came while the run waited were held because of it, and are not in its ask.
+    recent = (
+        sa.select(decisions.alert)
+        .where(decisions.target == ask.target.name, decisions.direction == ask.direction.value)
+        .order_by(decisions.id.desc())
+        .limit(_RECENT_DECISIONS)
+    )
+    query = sa.select(alerts.id).where(alerts.id.in_(recent), fires).limit(1)
+    return connection.execute(query).first() is not None

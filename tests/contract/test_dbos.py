@@ -184,10 +184,8 @@ def test_what_is_queued_by_one_version_is_found_by_the_next() -> None:
     # Rows under these names may be waiting in somebody's database.
     assert (queue_module.APPLICATION, queue_module.APPLICATION_VERSION) == ("runbookd", "1")
     assert (QUEUE, queue_module.RUN_WORKFLOW) == ("runs", "run")
-    assert (queue_module.MESSAGES_QUEUE, queue_module.RECONCILE_WORKFLOW) == (
-        "messages",
-        "reconcile",
-    )
+    assert (queue_module.PAGES_QUEUE, queue_module.MESSAGES_QUEUE) == ("pages", "messages")
+    assert queue_module.RECONCILE_WORKFLOW == "reconcile"
 
 
 def test_runs_of_one_partition_follow_one_another(

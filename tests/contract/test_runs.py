@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from service.domain.decision import Verdict
 from service.domain.planning import Ask, Plan
+from service.ports.admission import NewRun
 from service.ports.runs import Outcome
-from service.store.runs import RunStore
+from service.store.runs import EVIDENCE_S, RunStore
 from tests.contract.admission import SqlDesk
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, alert, delivery, resolved
 
@@ -59,9 +60,9 @@ def test_a_run_ends_once_and_its_claim_rests_from_then(desk: SqlDesk, runs: RunS
 def test_a_run_is_wanted_while_an_alert_of_its_own_fires(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(CPU)))
     ask = _queued(runs)
-    assert runs.still_wanted(ask)
+    assert runs.still_wanted(ask, NOW + 20)
     desk.admit(delivery(resolved(CPU)), now=NOW + 10)
-    assert not runs.still_wanted(ask)
+    assert not runs.still_wanted(ask, NOW + 20)
 
 
 def test_a_run_is_wanted_while_an_alert_fires_that_was_held_because_of_it(
@@ -72,7 +73,7 @@ def test_a_run_is_wanted_while_an_alert_fires_that_was_held_because_of_it(
     desk.admit(delivery(resolved(CPU, instance="api-1")), now=NOW + 10)
     ask = _queued(runs)
     assert not runs.any_open(ask.alerts)
-    assert runs.still_wanted(ask)
+    assert runs.still_wanted(ask, NOW + 20)
 
 
 def test_a_target_settles_after_its_last_change_only(desk: SqlDesk, runs: RunStore) -> None:
@@ -109,7 +110,6 @@ def test_a_page_run_that_begins_frees_its_claim_even_for_a_clock_that_lags(
 def test_runs_without_an_outcome_are_listed_oldest_first(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(MEMORY)))
     desk.admit(delivery(alert(CPU)), now=NOW + 5)
-    assert runs.unfinished(limit=1) == ["worker-vm.up.1"]
     assert runs.unfinished() == ["worker-vm.up.1", "api.out.1"]
 
 
@@ -119,3 +119,36 @@ def test_a_failed_change_settles_too(desk: SqlDesk, runs: RunStore) -> None:
     runs.set_plan("api.out.1", Plan("replicas", "2", "3", ("verify",), {}))
     runs.conclude("api.out.1", Outcome("failed", "gave up", NOW + 600), NOW + 5)
     assert runs.settles_until("api") == NOW + 5 + ask.settle_s
+
+
+def test_an_alert_that_nobody_has_repeated_for_long_is_no_evidence(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    desk.admit(delivery(alert(CPU)))
+    ask = _queued(runs)
+    assert runs.still_wanted(ask, NOW + EVIDENCE_S - 1)
+    assert not runs.still_wanted(ask, NOW + EVIDENCE_S)
+
+
+def test_an_alert_that_comes_while_a_run_is_called_off_is_asked_about_again(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    desk.admit(delivery(alert(CPU, "a")))
+    desk.admit(delivery(resolved(CPU, "a")), now=NOW + 1)
+    ask = _queued(runs)
+    assert not runs.still_wanted(ask, NOW + 2)
+    (held,) = desk.verdicts(delivery(alert(CPU, "b")), now=NOW + 3)
+    assert held.verdict is Verdict.HOLD
+    again = NewRun(ask, "api.out", "do-app:app", NOW + 4, 60.0)
+    runs.conclude("api.out.1", Outcome("held", "", NOW + 4), NOW + 4, again=again, if_wanted=True)
+    assert runs.get("api.out.2") is not None
+
+
+def test_a_run_that_is_called_off_leaves_its_claim_free(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    desk.admit(delivery(resolved(CPU)), now=NOW + 1)
+    again = NewRun(_queued(runs), "api.out", "do-app:app", NOW + 4, 60.0)
+    runs.conclude("api.out.1", Outcome("held", "", NOW + 4), NOW + 4, again=again, if_wanted=True)
+    assert runs.get("api.out.2") is None
+    (act,) = desk.verdicts(delivery(alert(CPU, "c")), now=NOW + 5)
+    assert act.run == "api.out.2"

@@ -90,6 +90,8 @@ class FakeRuns:
         decision: NewDecision | None = None,
         rules_hash: str = "",
         again: NewRun | None = None,
+        *,
+        if_wanted: bool = False,
     ) -> bool:
         self._refuse_when_down()
         if run_id in self.outcomes:
@@ -97,10 +99,11 @@ class FakeRuns:
         self.outcomes[run_id] = outcome
         self._change(run_id, status=outcome.status)
         self.decisions += [decision] if decision else []
-        self.again += [again] if again else []
+        if again and not (if_wanted and not self.any_open(again.ask.alerts)):
+            self.again.append(again)
         return True
 
-    def still_wanted(self, ask: Ask) -> bool:
+    def still_wanted(self, ask: Ask, now: float) -> bool:
         return self.any_open(ask.alerts)
 
     def any_open(self, episodes: Sequence[str]) -> bool:
@@ -111,7 +114,7 @@ class FakeRuns:
         self._refuse_when_down()
         return [(ALERT, each in self.open) for each in episodes]
 
-    def unfinished(self, limit: int = 500) -> list[str]:
+    def unfinished(self) -> list[str]:
         self._refuse_when_down()
         return [run_id for run_id in self.rows if run_id not in self.outcomes]
 
@@ -184,7 +187,7 @@ class FakeLeases:
         self.alive.update(dict.fromkeys(dead, False))
         return dead
 
-    def live(self) -> list[str]:
+    def unretired(self) -> list[str]:
         return [each for each, alive in self.alive.items() if alive]
 
     def forget_old(self, keep_s: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 from service.domain.errors import FailureKind, VendorError
 from service.domain.planning import Tell
 from service.domain.rules import ActionName
-from service.engine.pages import AGAIN_S
+from service.engine.pages import AGAIN_S, REFUSED_AGAIN_S
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
 from tests.fakes.engine import ALERT, FakeWorker, ProcessEnded, Recorder
@@ -123,9 +123,9 @@ def test_an_incident_that_is_not_on_record_is_held(worker: FakeWorker) -> None:
     assert worker.runs.outcomes[RUN].status == "held"
 
 
-@pytest.mark.parametrize("problem", [DOWN, REFUSED])
+@pytest.mark.parametrize(("problem", "wait_s"), [(DOWN, AGAIN_S), (REFUSED, REFUSED_AGAIN_S)])
 def test_a_page_that_cannot_be_delivered_is_put_back_and_tried_again(
-    worker: FakeWorker, problem: VendorError
+    worker: FakeWorker, problem: VendorError, wait_s: float
 ) -> None:
     worker.incidents.states[KEY] = incident(paged=False, firing=1)
     worker.pager.problem = problem
@@ -134,12 +134,22 @@ def test_a_page_that_cannot_be_delivered_is_put_back_and_tried_again(
 
     assert worker.runs.outcomes[RUN].status == "failed"
     (again,) = worker.runs.again
-    assert again.delay_s == AGAIN_S
+    assert again.delay_s == wait_s
     assert not worker.incidents.states[KEY].incident.paged
 
     worker.pager.problem = None
     worker.execute(replace(ASK, run_id=RUN.replace(".1", ".2")))
     assert list(worker.pager.open) == [KEY]
+
+
+def test_a_resolve_that_the_pager_refuses_is_not_tried_for_ever(worker: FakeWorker) -> None:
+    resolved_ago(worker, 500.0, paged=True)
+    worker.pager.problem = REFUSED
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert worker.runs.again == []
 
 
 def test_a_pager_that_is_away_is_tried_for_ten_seconds_before_the_page_is_put_back(
