@@ -14,7 +14,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 # Names for the sandbox's targets, so that the shipped rules can be checked anywhere.
 SANDBOX_IDS := API_APP_ID=app-quizmentor DROPLET_ID=101 SUPABASE_PROJECT_REF=quizmentorquizmentor
 
-.PHONY: help dev test check format lint types imports rules clean
+.PHONY: help dev test bench check format lint types imports rules clean
 .NOTPARALLEL:
 
 help: ## What there is to make.
@@ -25,6 +25,9 @@ dev: $(READY) ## Run all of it in this terminal; Ctrl-C ends it.
 
 test: $(READY) ## Run every test.
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(READY) ## Measure beside the floor and a peer (docs/performance.md); takes half an hour.
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 check: format lint types imports rules test ## Format, lint, types, import contract, rules, tests.
 

@@ -1,0 +1,105 @@
+"""Storms of notifications: new alerts and repeats, against the floor and against Alerta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks.report import Line, at_least
+from benchmarks.rounds import Medians, interleaved
+from benchmarks.workbench import Options, Workbench
+from benchmarks.wrk import Receiver, Storm, blow
+
+P99_SHARE = {16: 0.2, 64: 0.5}
+"""What our p99 may be of the floor's, by connections."""
+
+
+def new_alerts(options: Options) -> Iterator[Line]:
+    """New alerts on the embedded default, against the floor."""
+    with Workbench(options) as bench:
+        ours = bench.runbookd().receiver
+        yield from _new_against_floor("SQLite", bench.floor(), ours, options)
+
+
+def new_alerts_postgres(options: Options) -> Iterator[Line]:
+    """The same on PostgreSQL; the floor stays what it is."""
+    with Workbench(options) as bench:
+        ours = bench.runbookd(database_url=bench.database("runbookd")).receiver
+        yield from _new_against_floor("PostgreSQL", bench.floor(), ours, options)
+
+
+def repeats(options: Options) -> Iterator[Line]:
+    """The same two alerts again and again."""
+    with Workbench(options) as bench:
+        ours, floor = bench.runbookd().receiver, bench.floor()
+        yield from _repeats("SQLite", floor, ours, options)
+
+
+def repeats_postgres(options: Options) -> Iterator[Line]:
+    """The same on PostgreSQL."""
+    with Workbench(options) as bench:
+        ours = bench.runbookd(database_url=bench.database("runbookd")).receiver
+        yield from _repeats("PostgreSQL", bench.floor(), ours, options)
+
+
+def against_alerta(options: Options) -> Iterator[Line]:
+    """New alerts beside Alerta, both on one PostgreSQL."""
+    with Workbench(options) as bench:
+        theirs = bench.alerta()
+        ours = bench.runbookd(database_url=bench.database("runbookd")).receiver
+        found = compared(theirs, ours, Storm(16, options.seconds), options.rounds)
+        them, us = found[theirs.name], found[ours.name]
+        times = us.per_second / them.per_second
+        yield at_least(
+            "new alerts, 16 connections, PostgreSQL: req/s ÷ Alerta 9.1's",
+            times,
+            15,
+            f"{times:.1f} ({us.per_second:.0f} : {them.per_second:.0f}{_failed(them)})",
+        )
+        yield _p99("the same: p99 ÷ Alerta's", us, them, 0.1)
+
+
+def compared(one: Receiver, other: Receiver, storm: Storm, rounds: int) -> dict[str, Medians]:
+    """Both in turn, after one short storm each to warm them up."""
+    for receiver in (one, other):
+        blow(receiver, Storm(storm.connections, 1, unique=storm.unique))
+    measures = {each.name: partial(blow, each, storm) for each in (one, other)}
+    return interleaved(rounds, measures)
+
+
+def _new_against_floor(
+    store: str, floor: Receiver, ours: Receiver, options: Options
+) -> Iterator[Line]:
+    for connections, share in P99_SHARE.items():
+        found = compared(floor, ours, Storm(connections, options.seconds), options.rounds)
+        base, us = found[floor.name], found[ours.name]
+        what = f"new alerts, {connections} connections, {store}"
+        yield _ratio(f"{what}: req/s ÷ floor", us, base, 0.6, 1.0)
+        yield _p99(f"{what}: p99 ÷ floor's", us, base, share)
+
+
+def _repeats(store: str, floor: Receiver, ours: Receiver, options: Options) -> Iterator[Line]:
+    for connections in P99_SHARE:
+        storm = Storm(connections, options.seconds, unique=False)
+        found = compared(floor, ours, storm, options.rounds)
+        base, us = found[floor.name], found[ours.name]
+        what = f"repeats, {connections} connections, {store}: req/s ÷ floor"
+        yield _ratio(what, us, base, 0.8, 1.3)
+
+
+def _ratio(what: str, us: Medians, base: Medians, bound: float, aim: float) -> Line:
+    ratio = us.per_second / base.per_second
+    shown = f"{ratio:.2f} ({us.per_second:.0f} : {base.per_second:.0f}{_failed(us)})"
+    line = at_least(what, ratio, bound, shown, aim)
+    # An answer that is no 2xx is no answer, however quick.
+    return line if us.failed == 0 else Line(what, line.target, shown, met=False)
+
+
+def _p99(what: str, us: Medians, base: Medians, share: float) -> Line:
+    ratio = us.p99_ms / base.p99_ms
+    shown = f"{ratio:.2f} ({us.p99_ms:.0f} : {base.p99_ms:.0f} ms)"
+    return Line(what, f"≤ {share:g}", shown, ratio <= share)
+
+
+def _failed(found: Medians) -> str:
+    return f", {found.failed} failed" if found.failed else ""

@@ -1,0 +1,52 @@
+"""Rounds in turn and their medians: on a shared machine only what is measured together compares."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.wrk import Sample
+
+Measure = Callable[[], Sample]
+
+_PAUSE_S = 0.3
+"""Between two measures, so that one's last writes are not the next one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Medians:
+    """The medians of several samples of one thing; `failed` is their sum."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    failed: int
+
+
+def interleaved(rounds: int, measures: Mapping[str, Measure]) -> dict[str, Medians]:
+    """Measure each in turn, `rounds` times, each second round the other way round."""
+    samples: dict[str, list[Sample]] = {name: [] for name in measures}
+    for number in range(rounds):
+        order = list(measures) if number % 2 == 0 else list(measures)[::-1]
+        for name in order:
+            samples[name].append(measures[name]())
+            time.sleep(_PAUSE_S)
+    return {name: medians(found) for name, found in samples.items()}
+
+
+def medians(samples: list[Sample]) -> Medians:
+    """Of each figure by itself."""
+    return Medians(
+        statistics.median(each.per_second for each in samples),
+        statistics.median(each.p50_ms for each in samples),
+        statistics.median(each.p99_ms for each in samples),
+        sum(each.failed for each in samples),
+    )
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The smallest value that at least `share` (0 to 1) of them don't exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
