@@ -45,6 +45,10 @@ class StepContext(Protocol):
         """
         ...
 
+    def alarm(self, text: str) -> bool:
+        """Page now, while the step goes on trying; whether the page was taken. Never fails."""
+        ...
+
     def progress(self, text: str) -> None:
         """Tell the run's Slack thread; never fails the step."""
         ...

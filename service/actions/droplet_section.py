@@ -97,17 +97,19 @@ class _Driver:
         self._trouble: VendorError | None = None
         self._since: dict[str, float] = {}
         self._no_shutdown = False
+        self._alarmed = False
 
     def drive(self) -> Move:
         """Look and act until the droplet is on, or nothing can be done for it."""
         while True:
             section = self._look()
-            if section is not None:
-                move = self._next(section)
-                if move in _ENDS:
-                    return move
-                if move is not Move.WAIT:
-                    self._act(move)
+            move = Move.WAIT if section is None else self._next(section)
+            if move in _ENDS:
+                return move
+            if move is not Move.WAIT:
+                self._act(move)
+            moves_on = section is not None and (move is Move.WAIT or self._trouble is None)
+            self._alarm_while_stuck(stuck=not moves_on)
             self._check_limits()
             asked = self._trouble.retry_after if self._trouble else None
             self._pauses.wait(at_least=min(asked or 0.0, self._timings.poll_max_s))
@@ -175,6 +177,19 @@ class _Driver:
                 self._context.clock.sleep(self._timings.settle_disruptive_s)
             elif problem.kind is FailureKind.PERMANENT:
                 self._refused(move, problem)
+
+    def _alarm_while_stuck(self, *, stuck: bool) -> None:
+        """A droplet that is off and does not move on is a person's business too, while we try."""
+        if not stuck:
+            self._since.pop("stuck", None)
+            return
+        off = self._last is not None and self._last.droplet.status != "active"
+        if self._age("stuck") < self._timings.alarm_after_s or not off or self._alarmed:
+            return
+        self._alarmed = self._context.alarm(
+            f"{self.seen()} in the middle of a resize to {self._wanted}, and the vendor does not "
+            f"let it go on ({self._trouble}). It is being tried again and again; look at it too."
+        )
 
     def _refused(self, move: Move, problem: VendorError) -> None:
         """A refusal ends what was tried; the droplet is brought on first, and looked at first:

@@ -31,6 +31,9 @@ class Timings:
     droplet is off, before a person is told."""
     resize_deadline_s: float = 1800.0
     """For power-off and resize together; then the droplet is switched on, whatever its size."""
+    alarm_after_s: float = 40.0
+    """For trouble with the vendor while a droplet is off, before a person is paged beside the
+    trying (README.md, What it promises: within 60 s)."""
     safe_budget_s: float = 45.0
     """For bringing a droplet back on after a failure; a page goes out within 60 s (README.md,
     What it promises)."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import structlog
 
+from service.actions.announcements import SOURCE
+from service.domain.dedup import run_dedup_key
 from service.domain.errors import FencedOut, VendorError
 from service.engine.parts import WorkerParts
-from service.ports import Clock, Message, MessageRef
+from service.ports import Clock, Message, MessageRef, Page
 from service.ports.runs import Intent
 
 _log = structlog.get_logger(__name__)
@@ -77,6 +79,22 @@ class RunContext:
         current = self._parts.runs.attempt(self._run_id)
         if current != self._attempt:
             raise FencedOut(self._run_id, self._attempt, current)
+
+    def alarm(self, text: str) -> bool:
+        """Page now, while the step goes on trying; whether the page was taken."""
+        page = Page(
+            dedup_key=run_dedup_key(self._run_id),
+            summary=text[:1024],
+            source=SOURCE,
+            severity="critical",
+            details={"run": self._run_id},
+        )
+        try:
+            self._parts.pager.trigger(page)
+        except VendorError as error:
+            _log.error("page_not_delivered", run=self._run_id, summary=text, error=str(error))
+            return False
+        return True
 
     def progress(self, text: str) -> None:
         """Tell the run's thread; a message that cannot be sent is only logged."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.actions.announcements import SOURCE
 from service.actions.investigate import investigate
 from service.actions.retry import call_with_retries
+from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.domain.incident import Incident
 from service.domain.planning import Tell
+from service.engine import telling
 from service.engine.parts import StepRunner, WorkerParts
+from service.ports import Message, Page
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
 
@@ -49,11 +53,24 @@ def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
         )
     except VendorError as error:
         told = {"status": "failed", "reason": f"nobody could be told: {error}"}
-        # Where it is not known whether it was posted, it is not posted twice.
-        if error.kind is FailureKind.TEMPORARY and parts.runs.any_open(ask.alerts):
-            return {**told, "again_in_s": AGAIN_S}
+        if error.kind is FailureKind.PERMANENT:
+            paged = telling.page(_unheard(ask, message, error), parts, attempts=1)
+            return {**told, "paged": paged}
+        # A message that shows twice is better than an alert met with silence.
+        if parts.runs.any_open(ask.alerts):
+            return {**told, "again_in_s": max(AGAIN_S, error.retry_after or 0.0)}
         return told
     return {"status": "succeeded", "reason": message.title}
+
+
+def _unheard(ask: Tell, message: Message, error: VendorError) -> Page:
+    return Page(
+        dedup_key=run_dedup_key(ask.run_id),
+        summary=f"{message.title}: Slack refuses to tell anybody ({error.sentence})"[:1024],
+        source=SOURCE,
+        severity="warning",
+        details={"run": ask.run_id, "rule": ask.rule, "message": message.text},
+    )
 
 
 def _known(parts: WorkerParts) -> dict[str, str]:

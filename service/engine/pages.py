@@ -55,7 +55,20 @@ def _tell_pager(ask: Tell, parts: WorkerParts, fence: Callable[[], None]) -> dic
         return _resolve(state, parts, fence)
     except VendorError as error:
         _log.error("pager_not_told", incident=ask.subject, error=str(error))
+        if state.firing and ask.alerts:
+            _say_that_nobody_was_paged(state, error, parts)
         return _failed(error, firing=state.firing > 0)
+
+
+def _say_that_nobody_was_paged(
+    state: IncidentState, error: VendorError, parts: WorkerParts
+) -> None:
+    summary = page_for(_incident(state)).summary
+    message = Message(
+        title=f"Nobody was paged: {summary}"[:150],
+        text=f"The pager could not be told ({error.sentence}) It is tried again; look at it now.",
+    )
+    telling.post(message, parts)
 
 
 def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
@@ -134,9 +147,9 @@ def _conclude(ask: Tell, told: dict[str, Any], parts: WorkerParts) -> dict[str, 
     again = None
     stored = parts.runs.get(ask.run_id)
     if stored is not None and "again_in_s" in told:
-        again = NewRun(
-            replace(ask, run_id=""), stored.claim, stored.partition, now, told["again_in_s"]
-        )
+        # Without the alerts: what follows is a retry, and Slack has been told once.
+        retry = replace(ask, run_id="", alerts=())
+        again = NewRun(retry, stored.claim, stored.partition, now, told["again_in_s"])
     outcome = Outcome(told["status"], told["reason"], now)
     parts.runs.conclude(ask.run_id, outcome, now, again=again)
     return {"status": told["status"]}

@@ -13,7 +13,7 @@ from service.actions import announcements
 from service.actions.announcements import Failure
 from service.actions.base import Record
 from service.actions.retry import call_with_retries
-from service.domain.dedup import PREFIX, bound_dedup_key
+from service.domain.dedup import PREFIX, bound_dedup_key, run_dedup_key
 from service.domain.errors import VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine.outcomes import RESOLVED
@@ -69,7 +69,12 @@ def report_done(ask: Ask, result: Result, thread: MessageRef | None, parts: Work
         "change event",
         parts,
     )
-    for key in (bound_dedup_key(ask.target.name, ask.direction), blocked_key(ask)):
+    over = (
+        bound_dedup_key(ask.target.name, ask.direction),
+        blocked_key(ask),
+        run_dedup_key(ask.run_id),
+    )
+    for key in over:
         _quietly(partial(parts.pager.resolve, key), "resolve", parts)
     return {"told": told, "change_event": noted}
 

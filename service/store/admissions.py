@@ -23,7 +23,7 @@ from service.ports.admission import (
     NewRun,
 )
 from service.store import schema
-from service.store.bulk import BulkInsert, chunks, select_in
+from service.store.bulk import BulkInsert, chunks, insert_together, select_in
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
@@ -84,11 +84,8 @@ class SqlTransaction:
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
-        found: dict[str, Cooldown] = {}
-        for some in chunks(claims):
-            for row in self._connection.execute(_COOLDOWNS, {"keys": some}):
-                found[row.key] = Cooldown(*row)
-        return found
+        rows = select_in(self._connection, _RESTING, sorted(claims))
+        return {row[0]: Cooldown(*row) for row in rows}
 
     def claim(self, key: str, now: float) -> Claimed:
         """Take the claim if it is free at `now`.
@@ -130,27 +127,27 @@ class SqlTransaction:
     def write(self, changes: Changes) -> None:
         """Everything but the runs; rows are ordered, so that two processes can't deadlock."""
         write = self._connection.execute
-        if changes.deliveries:
-            _insert_deliveries(
-                self._connection, [delivery_row(*each) for each in changes.deliveries]
-            )
         if poison := list(quarantine_rows(changes.deliveries)):
             write(sa.insert(schema.quarantine), poison)
         if changes.superseded:
             write(_SUPERSEDE, [{"row": row} for row in sorted(changes.superseded)])
         if changes.touched:
             write(_TOUCH, [touched_row(changes.touched[row]) for row in sorted(changes.touched)])
-        if changes.episodes:
-            _insert_alerts(
-                self._connection, [episode_row(new) for new in _ordered(changes.episodes)]
-            )
-        if changes.decisions:
-            encode = CheckEncoder()
-            new = changes.decisions.values()
-            _insert_decisions(
-                self._connection,
-                [decision_row(decision, changes.rules_hash, encode) for decision in new],
-            )
+        encode = CheckEncoder()
+        insert_together(
+            self._connection,
+            (
+                (_DELIVERIES, [delivery_row(*each) for each in changes.deliveries]),
+                (_ALERTS, [episode_row(new) for new in _ordered(changes.episodes)]),
+                (
+                    _DECISIONS,
+                    [
+                        decision_row(new, changes.rules_hash, encode)
+                        for new in changes.decisions.values()
+                    ],
+                ),
+            ),
+        )
         if changes.repeats:
             write(
                 _REPEAT,
@@ -183,9 +180,9 @@ class SqlTransaction:
 
 
 _a = schema.alerts.c
-_insert_deliveries = BulkInsert(schema.deliveries)
-_insert_alerts = BulkInsert(schema.alerts)
-_insert_decisions = BulkInsert(schema.decisions)
+_DELIVERIES = BulkInsert(schema.deliveries)
+_ALERTS = BulkInsert(schema.alerts)
+_DECISIONS = BulkInsert(schema.decisions)
 _NEWEST = "SELECT identity, id, open, last_seen, resolved_at, verdicts FROM alerts WHERE identity"
 _SUPERSEDE = sa.update(schema.alerts).where(_a.id == sa.bindparam("row")).values(newest=False)
 _TOUCH = (
@@ -206,8 +203,9 @@ _REPEAT = (
     .values(times=_d.times + sa.bindparam("more"), last_at=sa.bindparam("at"))
 )
 _c = schema.cooldowns.c
-_COOLDOWNS = sa.select(_c.key, _c.generation, _c.until, _c.run, _c.reason).where(
-    _c.key.in_(sa.bindparam("keys", expanding=True))
+_RESTING = "SELECT key, generation, until, run, reason FROM cooldowns WHERE key"
+_COOLDOWN = sa.select(_c.key, _c.generation, _c.until, _c.run, _c.reason).where(
+    _c.key == sa.bindparam("key")
 )
 _i = schema.incidents.c
 _LOCK_INCIDENTS = (
@@ -238,7 +236,7 @@ def take_claim(connection: sa.Connection, key: str, now: float) -> Claimed:
     row = connection.execute(claim).one_or_none()
     if row is not None:
         return Claimed(won=True, cooldown=Cooldown(*row))
-    held = connection.execute(_COOLDOWNS, {"keys": [key]}).one()
+    held = connection.execute(_COOLDOWN, {"key": key}).one()
     return Claimed(won=False, cooldown=Cooldown(*held))
 
 

@@ -40,7 +40,7 @@ class BulkInsert:
         names = ", ".join(f'"{name}"' for name in columns)
         # No value of a row is part of the text, only names from our own schema.
         self._head = f"INSERT INTO {table.name} ({names}) VALUES "  # noqa: S608
-        self._from_json = (
+        self.from_json = (
             f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608 - as above
             f"FROM json_populate_recordset(NULL::{table.name}, %s::json)"
         )
@@ -51,11 +51,31 @@ class BulkInsert:
         """Insert them all, in order."""
         if connection.dialect.name == "postgresql":
             for part in _pieces(rows, LARGEST_JSON):
-                connection.exec_driver_sql(self._from_json, (to_json(part).decode(),))
+                connection.exec_driver_sql(self.from_json, (to_json(part).decode(),))
             return
         for part in _pieces(rows, LARGEST):
             text = self._head + _tuples(self._width, len(part))
             connection.exec_driver_sql(text, tuple(chain.from_iterable(map(self._values, part))))
+
+
+def insert_together(
+    connection: sa.Connection, inserts: Sequence[tuple[BulkInsert, Sequence[_Row]]]
+) -> None:
+    """Insert into several tables that don't depend on each other.
+
+    PostgreSQL does it in one statement, for each one is a round trip in which every thread that
+    serves a request waits for the commit; unless there are so many rows that it does not matter.
+    """
+    wanted = [(insert, rows) for insert, rows in inserts if rows]
+    if connection.dialect.name != "postgresql" or any(len(r) > LARGEST_JSON for _, r in wanted):
+        for insert, rows in wanted:
+            insert(connection, rows)
+    elif wanted:
+        *first, last = (insert.from_json for insert, _ in wanted)
+        parts = ", ".join(f"part_{n} AS ({text})" for n, text in enumerate(first))
+        text = f"WITH {parts} {last}" if first else last
+        values = tuple(to_json(rows).decode() for _, rows in wanted)
+        connection.exec_driver_sql(text, values)
 
 
 def select_in(

@@ -54,6 +54,7 @@ class FakeContext:
     store_down: bool = False
     fenced_out: bool = False
     told: list[str] = field(default_factory=list)
+    alarms: list[tuple[float, str]] = field(default_factory=list)
     fences: int = 0
     on_fence: Callable[[], None] | None = None
 
@@ -72,6 +73,10 @@ class FakeContext:
             raise FencedOut(self.run_id, 1, 2)
         if self.store_down:
             raise StoreUnavailable
+
+    def alarm(self, text: str) -> bool:
+        self.alarms.append((self.clock.time(), text))
+        return True
 
     def progress(self, text: str) -> None:
         self.told.append(text)

@@ -274,6 +274,29 @@ def test_a_busy_vendor_leads_to_the_same_end(write: int) -> None:
     assert droplets.writes.effective == IN_ORDER
 
 
+def test_a_droplet_that_stays_off_because_the_vendor_stumbles_is_paged_within_a_minute() -> None:
+    clock, droplets, run = before_the_section()
+    stumbles = vendor_error(FailureKind.TEMPORARY, "it answered 503.")
+    droplets.writes.before = dict.fromkeys(range(2, 40), stumbles)
+    run.context = run.fresh()
+    went_off = clock.time()
+
+    run.execute()
+
+    [(paged_at, text)] = run.context.alarms
+    assert paged_at - went_off <= 60.0
+    assert "Droplet 101 is OFF" in text
+    assert "503" in text
+    assert (droplets.size, droplets.status) == ("s-1vcpu-2gb", "active")
+
+
+def test_a_resize_that_takes_its_time_wakes_nobody() -> None:
+    _, _, run = before_the_section()
+    run.context = run.fresh()
+    run.execute()
+    assert run.context.alarms == []
+
+
 def test_a_vendor_out_of_reach_for_two_minutes_is_waited_for() -> None:
     clock, droplets, run = before_the_section()
     droplets.unreadable_until = clock.time() + 120

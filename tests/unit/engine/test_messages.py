@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import pytest
-
+from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.domain.planning import Tell
 from service.domain.rules import ActionName
@@ -51,14 +50,19 @@ def test_a_message_that_nobody_takes_is_put_back_soon_and_tried_again() -> None:
     assert [(again.ask, again.delay_s) for again in worker.runs.again] == [(ASK, AGAIN_S)]
 
 
-@pytest.mark.parametrize("kind", [FailureKind.UNKNOWN, FailureKind.PERMANENT])
-def test_a_message_that_may_have_been_posted_or_never_can_be_is_not_tried_again(
-    kind: FailureKind,
-) -> None:
+def test_a_message_that_may_not_have_been_posted_is_tried_again_rather_than_lost() -> None:
     worker = FakeWorker()
-    slack_answers(worker, kind)
+    slack_answers(worker, FailureKind.UNKNOWN)
+    worker.execute(ASK)
+    assert [again.delay_s for again in worker.runs.again] == [AGAIN_S]
+
+
+def test_a_message_that_slack_refuses_pages_instead() -> None:
+    worker = FakeWorker()
+    slack_answers(worker, FailureKind.PERMANENT)
     worker.execute(ASK)
     assert worker.runs.again == []
+    assert list(worker.pager.open) == [run_dedup_key(RUN)]
 
 
 def test_a_message_about_what_is_over_is_not_tried_again() -> None:

@@ -142,6 +142,19 @@ def test_a_page_that_cannot_be_delivered_is_put_back_and_tried_again(
     assert list(worker.pager.open) == [KEY]
 
 
+def test_slack_is_told_once_that_nobody_could_be_paged(worker: FakeWorker) -> None:
+    worker.incidents.states[KEY] = incident(paged=False, firing=1)
+    worker.pager.problem = DOWN
+
+    worker.execute(ASK)
+    (again,) = worker.runs.again
+    assert isinstance(again.ask, Tell)
+    worker.execute(replace(again.ask, run_id=RUN.replace(".1", ".2")))
+
+    told = [line for line in worker.said() if "Nobody was paged" in line]
+    assert len(told) == 1
+
+
 def test_a_resolve_that_the_pager_refuses_is_not_tried_for_ever(worker: FakeWorker) -> None:
     resolved_ago(worker, 500.0, paged=True)
     worker.pager.problem = REFUSED
