@@ -23,7 +23,7 @@ from service.ports.admission import (
     NewRun,
 )
 from service.store import schema
-from service.store.bulk import BulkInsert, chunks, insert_together, select_in
+from service.store.bulk import BulkInsert, Pending, chunks, insert_together, select_in
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
@@ -137,14 +137,12 @@ class SqlTransaction:
         insert_together(
             self._connection,
             (
-                (_DELIVERIES, [delivery_row(*each) for each in changes.deliveries]),
-                (_ALERTS, [episode_row(new) for new in _ordered(changes.episodes)]),
-                (
+                Pending(_DELIVERIES, changes.deliveries, lambda each: delivery_row(*each)),
+                Pending(_ALERTS, _ordered(changes.episodes), episode_row),
+                Pending(
                     _DECISIONS,
-                    [
-                        decision_row(new, changes.rules_hash, encode)
-                        for new in changes.decisions.values()
-                    ],
+                    changes.decisions.values(),
+                    lambda new: decision_row(new, changes.rules_hash, encode),
                 ),
             ),
         )

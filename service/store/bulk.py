@@ -10,11 +10,12 @@ database to put in the rows (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from pydantic_core import to_json
@@ -47,8 +48,8 @@ class BulkInsert:
         self._width = len(columns)
         self._values = itemgetter(*columns)
 
-    def __call__(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert them all, in order."""
+    def __call__(self, connection: sa.Connection, rows: Iterable[_Row]) -> None:
+        """Insert them all, in order; each row is made when its turn comes."""
         if connection.dialect.name == "postgresql":
             for part in _pieces(rows, LARGEST_JSON):
                 connection.exec_driver_sql(self.from_json, (to_json(part).decode(),))
@@ -58,23 +59,35 @@ class BulkInsert:
             connection.exec_driver_sql(text, tuple(chain.from_iterable(map(self._values, part))))
 
 
-def insert_together(
-    connection: sa.Connection, inserts: Sequence[tuple[BulkInsert, Sequence[_Row]]]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Pending(Generic[_Value]):
+    """Records that are to go into one table, each as the row that `to_row` makes of it."""
+
+    insert: BulkInsert
+    records: Collection[_Value]
+    to_row: Callable[[_Value], _Row]
+
+    def rows(self) -> Iterator[_Row]:
+        """Made one by one: ten thousand rows at once would be as large as what they are of."""
+        return map(self.to_row, self.records)
+
+
+def insert_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) -> None:
     """Insert into several tables that don't depend on each other.
 
     PostgreSQL does it in one statement, for each one is a round trip in which every thread that
     serves a request waits for the commit; unless there are so many rows that it does not matter.
     """
-    wanted = [(insert, rows) for insert, rows in inserts if rows]
-    if connection.dialect.name != "postgresql" or any(len(r) > LARGEST_JSON for _, r in wanted):
-        for insert, rows in wanted:
-            insert(connection, rows)
+    wanted = [each for each in pending if each.records]
+    large = any(len(each.records) > LARGEST_JSON for each in wanted)
+    if connection.dialect.name != "postgresql" or large:
+        for each in wanted:
+            each.insert(connection, each.rows())
     elif wanted:
-        *first, last = (insert.from_json for insert, _ in wanted)
+        *first, last = (each.insert.from_json for each in wanted)
         parts = ", ".join(f"part_{n} AS ({text})" for n, text in enumerate(first))
         text = f"WITH {parts} {last}" if first else last
-        values = tuple(to_json(rows).decode() for _, rows in wanted)
+        values = tuple(to_json(list(each.rows())).decode() for each in wanted)
         connection.exec_driver_sql(text, values)
 
 
@@ -95,8 +108,10 @@ def select_in(
         yield from map(tuple, connection.exec_driver_sql(text, tuple(some)))
 
 
-def _pieces(rows: Sequence[_Row], length: int) -> Iterator[Sequence[_Row]]:
-    return (rows[start : start + length] for start in range(0, len(rows), length))
+def _pieces(values: Iterable[_Value], length: int) -> Iterator[list[_Value]]:
+    rest = iter(values)
+    while some := list(islice(rest, length)):
+        yield some
 
 
 @lru_cache(maxsize=512)
@@ -107,6 +122,4 @@ def _tuples(width: int, count: int) -> str:
 
 def chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:
     """`values` in lists that fit one statement's bound parameters, on both databases."""
-    rest = iter(values)
-    while some := list(islice(rest, LARGEST_LIST)):
-        yield some
+    return _pieces(values, LARGEST_LIST)

@@ -27,8 +27,8 @@ _LOCK_ID = 7_283_004_411
 _ASK_AGAIN_S = 0.1
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Apply what is missing of our own tables, all of it or nothing.
+def migrate(engine: sa.Engine, to: str = "head") -> None:
+    """Apply what is missing of our own tables up to a revision, all of it or nothing.
 
     Raises:
         StoreUnavailable: the database cannot be used now.
@@ -39,7 +39,7 @@ def migrate(engine: sa.Engine) -> None:
     with translated(), engine.begin() as connection:
         begin_writing(connection)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 @contextmanager

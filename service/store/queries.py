@@ -201,16 +201,13 @@ def _decision_terms(wanted: DecisionFilter) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.run is not None:
         yield _d.run == wanted.run
         yield _d.run.is_not(None)
-    rare = wanted.verdict is not None and wanted.verdict != "hold"
     if wanted.verdict is not None:
         yield _d.verdict == wanted.verdict
-    if rare:
-        yield schema.NOT_HELD
+        if wanted.verdict != "hold":
+            yield schema.NOT_HELD
     for column, value in ((_d.rule, wanted.rule), (_d.target, wanted.target)):
         if value is not None:
-            # Acts and rejections are few among a storm's holds: without `|| ''` the database
-            # might walk through all that a rule held instead.
-            yield (column + "" if rare else column) == value
+            yield column == value
 
 
 def _following(query: sa.Select[Any], key: sa.Column[str], after: str | None) -> sa.Select[Any]:

@@ -31,6 +31,29 @@ _RECENT_DECISIONS = 1_000
 alert would have earned its own run by now."""
 
 
+_s = schema.run_steps.c
+
+
+def _step_began(insert: sqlite.Insert | postgresql.Insert) -> sa.Insert:
+    shown = ("name", "attempt", "status", "started_at", "ended_at", "detail")
+    return insert.on_conflict_do_update(
+        index_elements=["run", "position"],
+        set_={column: insert.excluded[column] for column in shown},
+    )
+
+
+# Made once: each run sends these a dozen times, and making one costs as much as sending it.
+_STEP_BEGAN = {
+    "sqlite": _step_began(sqlite.insert(schema.run_steps)),
+    "postgresql": _step_began(postgresql.insert(schema.run_steps)),
+}
+_STEP_ENDED = (
+    sa.update(schema.run_steps)
+    .where(_s.run == sa.bindparam("of"), _s.position == sa.bindparam("at"))
+    .values({name: sa.bindparam(name) for name in ("status", "ended_at", "detail")})
+)
+
+
 class RunStore:
     """What the worker writes of its runs."""
 
@@ -97,8 +120,9 @@ class RunStore:
 
     def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
         """Show a step as under way; a repeat of it starts over."""
-        table = schema.run_steps
         values = {
+            "run": run_id,
+            "position": position,
             "name": name,
             "attempt": attempt,
             "status": "running",
@@ -108,23 +132,22 @@ class RunStore:
         }
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            insert = dialect.insert(table).values(run=run_id, position=position, **values)
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["run", "position"], set_=values)
-            )
+            connection.execute(_STEP_BEGAN[connection.dialect.name], values)
 
     def step_ended(
         self, run_id: str, position: int, status: str, detail: Mapping[str, Any], now: float
     ) -> None:
         """Show how a step ended: done or failed."""
-        table = schema.run_steps
-        statement = (
-            sa.update(table)
-            .where(table.c.run == run_id, table.c.position == position)
-            .values(status=status, ended_at=now, detail=dump(detail))
-        )
-        self._write(statement)
+        values = {
+            "of": run_id,
+            "at": position,
+            "status": status,
+            "ended_at": now,
+            "detail": dump(detail),
+        }
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(_STEP_ENDED, values)
 
     def set_plan(self, run_id: str, plan: Plan) -> None:
         """Keep the plan for people and for the reconciler."""

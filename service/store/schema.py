@@ -128,6 +128,22 @@ decisions = sa.Table(
         sqlite_where=NOT_HELD,
         postgresql_where=NOT_HELD,
     ),
+    sa.Index(
+        "ix_decisions_not_held_rule",
+        "rule",
+        "verdict",
+        "id",
+        sqlite_where=NOT_HELD,
+        postgresql_where=NOT_HELD,
+    ),
+    sa.Index(
+        "ix_decisions_not_held_target",
+        "target",
+        "verdict",
+        "id",
+        sqlite_where=NOT_HELD,
+        postgresql_where=NOT_HELD,
+    ),
     sa.Index("ix_decisions_rule_id", "rule", "id"),
     sa.Index("ix_decisions_target_id", "target", "id"),
     sa.Index(

@@ -98,6 +98,20 @@ def test_migrating_twice_changes_nothing(empty_url: str) -> None:
             assert connection.execute(sa.text("SELECT count(*) FROM cooldowns")).scalar_one() == 1
 
 
+def test_the_first_tables_are_brought_up_to_date_with_what_is_in_them(empty_url: str) -> None:
+    with opened(empty_url) as engine:
+        migrate(engine, to="0001")
+        assert "add_index" in {difference[0] for difference in _differences(engine)}
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("INSERT INTO cooldowns VALUES ('api.out', 1, 0, 'api.out.1', '')")
+            )
+        migrate(engine)
+        assert _differences(engine) == []
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT count(*) FROM cooldowns")).scalar_one() == 1
+
+
 def test_the_engines_tables_are_left_alone(empty_url: str) -> None:
     _migrate_all(empty_url)
     with opened(empty_url) as engine:
