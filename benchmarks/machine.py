@@ -13,7 +13,7 @@ from pathlib import Path
 
 from service.dev.redis_server import find_redis
 
-_LIBRARIES = ("flask", "gunicorn", "pydantic", "sqlalchemy", "psycopg", "redis", "dbos")
+_LIBRARIES = ("flask", "gunicorn", "gevent", "pydantic", "sqlalchemy", "psycopg", "redis", "dbos")
 
 
 def described() -> Iterator[str]:

@@ -42,7 +42,7 @@ def _lines(store: str, bench: Workbench, empty: Runbookd, filled: Runbookd) -> I
     bench.start(filled)
     yield _lists(f"lists with {count:,} stored alerts, {store}", bench, filled, now)
     storm = Storm(CONNECTIONS, options.seconds)
-    found = compared(empty.receiver, filled.receiver, storm, options.rounds)
+    found = compared([empty.receiver, filled.receiver], storm, options.rounds)
     few, many = found["empty"].per_second, found["filled"].per_second
     yield at_least(
         f"accept rate with {count:,} stored alerts ÷ empty, {store}",

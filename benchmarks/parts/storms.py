@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from benchmarks.report import Line, at_least
@@ -43,35 +43,31 @@ def repeats_postgres(options: Options) -> Iterator[Line]:
 
 
 def against_alerta(options: Options) -> Iterator[Line]:
-    """New alerts beside Alerta, both on one PostgreSQL."""
+    """New alerts beside Alerta on PostgreSQL: ours on the embedded default and on PostgreSQL."""
     with Workbench(options) as bench:
         theirs = bench.alerta()
-        ours = bench.runbookd(database_url=bench.database("runbookd")).receiver
-        found = compared(theirs, ours, Storm(16, options.seconds), options.rounds)
-        them, us = found[theirs.name], found[ours.name]
-        times = us.per_second / them.per_second
-        yield at_least(
-            "new alerts, 16 connections, PostgreSQL: req/s ÷ Alerta 9.1's",
-            times,
-            15,
-            f"{times:.1f} ({us.per_second:.0f} : {them.per_second:.0f}{_failed(them)})",
-        )
-        yield _p99("the same: p99 ÷ Alerta's", us, them, 0.1)
+        postgres = bench.runbookd("postgres", database_url=bench.database("runbookd")).receiver
+        stores = {"SQLite": bench.runbookd("sqlite").receiver, "PostgreSQL": postgres}
+        for connections in P99_SHARE:
+            storm = Storm(connections, options.seconds)
+            found = compared([theirs, *stores.values()], storm, options.rounds)
+            for store, ours in stores.items():
+                what = f"new alerts, {connections} connections, {store}"
+                yield from _against_peer(what, found[ours.name], found[theirs.name])
 
 
-def compared(one: Receiver, other: Receiver, storm: Storm, rounds: int) -> dict[str, Medians]:
-    """Both in turn, after one short storm each to warm them up."""
-    for receiver in (one, other):
+def compared(receivers: Sequence[Receiver], storm: Storm, rounds: int) -> dict[str, Medians]:
+    """All in turn, after one short storm each to warm them up."""
+    for receiver in receivers:
         blow(receiver, Storm(storm.connections, 1, unique=storm.unique))
-    measures = {each.name: partial(blow, each, storm) for each in (one, other)}
-    return interleaved(rounds, measures)
+    return interleaved(rounds, {each.name: partial(blow, each, storm) for each in receivers})
 
 
 def _new_against_floor(
     store: str, floor: Receiver, ours: Receiver, options: Options
 ) -> Iterator[Line]:
     for connections, share in P99_SHARE.items():
-        found = compared(floor, ours, Storm(connections, options.seconds), options.rounds)
+        found = compared([floor, ours], Storm(connections, options.seconds), options.rounds)
         base, us = found[floor.name], found[ours.name]
         what = f"new alerts, {connections} connections, {store}"
         yield _ratio(f"{what}: req/s ÷ floor", us, base, 0.6, 1.0)
@@ -81,10 +77,17 @@ def _new_against_floor(
 def _repeats(store: str, floor: Receiver, ours: Receiver, options: Options) -> Iterator[Line]:
     for connections in P99_SHARE:
         storm = Storm(connections, options.seconds, unique=False)
-        found = compared(floor, ours, storm, options.rounds)
+        found = compared([floor, ours], storm, options.rounds)
         base, us = found[floor.name], found[ours.name]
         what = f"repeats, {connections} connections, {store}: req/s ÷ floor"
         yield _ratio(what, us, base, 0.8, 1.3)
+
+
+def _against_peer(what: str, us: Medians, them: Medians) -> Iterator[Line]:
+    times = us.per_second / them.per_second
+    shown = f"{times:.1f} ({us.per_second:.0f} : {them.per_second:.0f}{_failed(them)})"
+    yield at_least(f"{what}: req/s ÷ Alerta 9.1's", times, 15, shown)
+    yield _p99(f"{what}: p99 ÷ Alerta 9.1's", us, them, 0.1)
 
 
 def _ratio(what: str, us: Medians, base: Medians, bound: float, aim: float) -> Line:

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from service.domain.errors import StoreUnavailable
 from service.web import api, ops
 from service.web.answers import refusal
+from service.web.concurrency import Concurrency, Threads
 from service.web.group_commit import GroupCommitter
 from service.web.parts import WebParts
 from service.web.webhooks import Webhooks, doors
@@ -19,18 +20,23 @@ COMMITTER = "runbookd.committer"
 _log = structlog.get_logger(__name__)
 
 
-def create_app(parts: WebParts) -> Flask:
-    """The application; its committer thread begins with the first notification."""
+def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask:
+    """The application; its committer thread begins with the first notification.
+
+    `concurrency` is how the server runs requests beside each other; threads, unless told.
+    """
+    concurrency = concurrency or Threads()
     app = Flask("runbookd", static_folder=None)
-    committer = GroupCommitter(parts.admit, parts.clock)
+    committer = GroupCommitter(parts.admit, parts.clock, concurrency=concurrency)
     app.extensions[COMMITTER] = committer
     app.register_blueprint(api.blueprint(parts.settings, parts.queries))
     app.register_blueprint(ops.blueprint(parts))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_down)
     app.register_error_handler(Exception, _unexpected)
-    own_doors = doors(parts.settings, committer.submit, parts.clock)
-    app.wsgi_app = Webhooks(own_doors, app.wsgi_app)  # type: ignore[method-assign]  # Flask's way
+    own_doors = doors(parts.settings, committer.submit, concurrency, parts.clock)
+    rest = concurrency.off_the_loop(app.wsgi_app)
+    app.wsgi_app = Webhooks(own_doors, rest)  # type: ignore[method-assign]  # Flask's way
     return app
 
 

@@ -1,7 +1,7 @@
 """Reads a request's body whole, and counts while reading: nobody makes us hold more.
 
-The size is checked before anything else is asked, with a declared length and without one
-(chunked) alike.
+A declared length is checked before anything else; a body without one (chunked) is counted as it
+comes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,26 @@ class BodyTooLarge(Exception):  # noqa: N818 - it names an answer (413)
 
 
 class BodyCutShort(Exception):  # noqa: N818 - it names what happened
-    """The connection ended in the middle of the body."""
+    """The connection ended, or its sender paused for too long, in the middle of the body."""
 
     def __str__(self) -> str:
         """For the sender, if it still listens."""
         return "The body ended before its end: nothing was kept, send it again."
+
+
+def declared_length(environ: dict[str, Any], limit: int) -> int | None:
+    """The bytes that the request says its body has; None when it does not say.
+
+    Raises:
+        BodyTooLarge: more than `limit`.
+    """
+    declared = environ.get("CONTENT_LENGTH") or ""
+    if not declared.isdecimal():
+        return None
+    length = int(declared)
+    if length > limit:
+        raise BodyTooLarge(limit)
+    return length
 
 
 def read_body(environ: dict[str, Any], limit: int) -> bytes:
@@ -40,19 +55,19 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
 
     Raises:
         BodyTooLarge: more than `limit` bytes were declared or came.
-        BodyCutShort: fewer came than were declared.
+        BodyCutShort: fewer came than were declared, or none for too long.
     """
+    length = declared_length(environ, limit)
     stream = environ["wsgi.input"]
-    declared = environ.get("CONTENT_LENGTH") or ""
-    if declared.isdecimal():
-        length = int(declared)
-        if length > limit:
-            raise BodyTooLarge(limit)
-        return _exactly(stream, length)
-    if not environ.get("wsgi.input_terminated"):
-        # Without a length and without an end there is no body (RFC 9112, 6.3).
-        return b""
-    return _upto(stream, limit)
+    try:
+        if length is not None:
+            return _exactly(stream, length)
+        if environ.get("wsgi.input_terminated"):
+            return _upto(stream, limit)
+    except TimeoutError:
+        raise BodyCutShort from None
+    # Without a length and without an end there is no body (RFC 9112, 6.3).
+    return b""
 
 
 def _exactly(stream: Any, length: int) -> bytes:

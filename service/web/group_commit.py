@@ -1,8 +1,8 @@
 """Group commit: requests that wait share one transaction.
 
 A commit costs a write to the disk, which is the same for one notification and for a hundred. So
-each request's thread hands in what it parsed and waits; one committer thread per process takes
-all that wait, has them decided and committed together, and only then are they answered.
+each request hands in what it parsed and waits; one committer thread per process takes all that
+wait, has them decided and committed together, and only then are they answered.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
 from service import telemetry
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
+from service.web.concurrency import Concurrency, Threads, Waiter
 
 Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
 
@@ -43,33 +44,33 @@ class Bounds:
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    """One delivery that waits; `done` is released when `receipt` or `fault` is there."""
+    """One delivery that waits; its request is woken when `receipt` or `fault` is there."""
 
     delivery: Delivery
-    done: threading.Lock = field(default_factory=threading.Lock)
+    waiter: Waiter
     receipt: Receipt | None = None
     fault: str = ""
     abandoned: bool = False
 
-    def __post_init__(self) -> None:
-        self.done.acquire()
-
-    def settle(self, receipt: Receipt | None, fault: str = "") -> None:
-        self.receipt, self.fault = receipt, fault
-        self.done.release()
-
 
 class GroupCommitter:
-    """Admits deliveries together; `submit` may be called by any number of threads.
+    """Admits deliveries together; `submit` may be called by any number of requests.
 
     The thread is started by the first delivery, so a process that forks before it serves is
-    safe. `clock` gives seconds since the epoch.
+    safe. `clock` gives seconds since the epoch; `concurrency` is how requests wait.
     """
 
-    def __init__(self, admit: Admit, clock: Callable[[], float], bounds: Bounds | None = None):
+    def __init__(
+        self,
+        admit: Admit,
+        clock: Callable[[], float],
+        bounds: Bounds | None = None,
+        concurrency: Concurrency | None = None,
+    ):
         self._admit = admit
         self._clock = clock
         self._bounds = bounds or Bounds()
+        self._concurrency: Concurrency = concurrency or Threads()
         self._closed = False
         self._begin_afresh()
         me = weakref.ref(self)
@@ -86,7 +87,7 @@ class GroupCommitter:
         Raises:
             StoreUnavailable: it was not, or not in time; the sender is to send it again.
         """
-        ticket = _Ticket(delivery)
+        ticket = _Ticket(delivery, self._concurrency.waiter())
         with self._changed:
             self._require_room()
             self._waiting.append(ticket)
@@ -94,7 +95,7 @@ class GroupCommitter:
                 self._start()
             elif len(self._waiting) == 1:
                 self._changed.notify()
-        if not ticket.done.acquire(timeout=self._bounds.patience_s):
+        if not ticket.waiter.wait(self._bounds.patience_s):
             ticket.abandoned = True
             raise StoreUnavailable(
                 f"the database took longer than {self._bounds.patience_s:g} s; send it again"
@@ -152,16 +153,15 @@ class GroupCommitter:
         began = time.perf_counter()
         try:
             receipts = self._admit([ticket.delivery for ticket in tickets], self._clock())
-            answered = list(zip(tickets, receipts, strict=True))
+            for ticket, receipt in zip(tickets, receipts, strict=True):
+                ticket.receipt = receipt
         except StoreUnavailable as error:
             _log.warning("notifications not kept", count=len(tickets), reason=str(error))
-            for ticket in tickets:
-                ticket.settle(None, str(error))
+            self._refuse(tickets, str(error))
         except Exception:
             self._commit_apart(tickets)
         else:
-            for ticket, receipt in answered:
-                ticket.settle(receipt)
+            self._wake(tickets)
         telemetry.BATCH_DELIVERIES.observe(len(tickets))
         telemetry.COMMIT_SECONDS.observe(time.perf_counter() - began)
 
@@ -172,9 +172,17 @@ class GroupCommitter:
                 self._commit([ticket])
             return
         _log.exception("a notification could not be admitted")
-        tickets[0].settle(
-            None, "something unexpected went wrong here; nothing was kept, send it again"
+        self._refuse(
+            tickets, "something unexpected went wrong here; nothing was kept, send it again"
         )
+
+    def _refuse(self, tickets: list[_Ticket], fault: str) -> None:
+        for ticket in tickets:
+            ticket.receipt, ticket.fault = None, fault
+        self._wake(tickets)
+
+    def _wake(self, tickets: list[_Ticket]) -> None:
+        self._concurrency.wake(ticket.waiter for ticket in tickets)
 
 
 def _refreshed(committer: GroupCommitter | None) -> None:

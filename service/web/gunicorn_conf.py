@@ -1,7 +1,7 @@
 """gunicorn's configuration, from our settings: `gunicorn -c python:service.web.gunicorn_conf`.
 
-One process with many threads is fastest on SQLite: the threads share commits, and two processes
-would wait for its one write lock in turn. On PostgreSQL, WEB_WORKERS may be raised.
+One process is fastest on SQLite: its requests share commits, and two processes would wait for its
+one write lock in turn. On PostgreSQL, WEB_WORKERS may be raised.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ class OurLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 _settings = _settings_or_exit()
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own file there
 
-wsgi_app = "service.web.wsgi:create()"
+wsgi_app = "service.web.wsgi:create_on_greenlets()"
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_workers
 worker_class = "service.web.storm_worker.StormWorker"
-threads = _settings.web_threads
 worker_connections = 1_000
 backlog = 2_048
 keepalive = 75

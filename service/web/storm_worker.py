@@ -1,40 +1,24 @@
-"""gunicorn's threaded worker, made lean for a storm of small requests.
+"""gunicorn's gevent worker, made lean for a storm of small requests.
 
-Whenever a thread makes a system call it lets go of the interpreter's lock and queues for it again
-behind all others that serve a request. The stock worker makes a dozen such calls for each small
-request: it hands the connection from thread to thread, and switches the socket's mode back and
-forth. Here it is four: wait, receive, (commit,) send. docs/performance.md has the figures.
-
-Only HTTP/1 requests are served differently, and only in how; what gunicorn parses, refuses,
-limits and logs stays its own.
+All connections are greenlets of one thread: a sender that is slow, or keeps its connection open,
+costs some kilobytes. gunicorn would patch the standard library for that; here only the sockets are
+gevent's, because what blocks has threads of its own (`web/concurrency.py`). What gunicorn parses,
+refuses and limits stays its own.
 """
 
 from __future__ import annotations
 
-import select
-import socket
 from typing import Any
 
+import gevent
+from gevent import socket
 from gunicorn.http import wsgi  # type: ignore[import-untyped]  # gunicorn ships no types
-from gunicorn.http.body import LengthReader  # type: ignore[import-untyped]  # as above
-from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]  # as above
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]  # as above
 
-LINGER_MS = 50
-"""How long a thread waits for the next request of its connection before the main thread polls
-for it. In a storm it comes within milliseconds."""
-
-
-class SteadySocket(socket.socket):
-    """A socket that does nothing when it is told to be as it is."""
-
-    def settimeout(self, value: float | None) -> None:
-        """Change the mode only where it differs."""
-        if value != self.gettimeout():
-            super().settimeout(value)
-
-    def setblocking(self, flag: bool) -> None:
-        """Change the mode only where it differs."""
-        self.settimeout(None if flag else 0.0)
+STALLED_S = 30.0
+"""How long a sender may pause within its request or while it is answered."""
+LINGER_S = 1.0
+"""How long a stopping process keeps idle connections, for a request that may be on its way."""
 
 
 class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no types
@@ -70,60 +54,78 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no t
             self._head = b""
 
 
-class StormWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Serves a connection's next request on the same thread when it comes soon."""
+class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Serves each connection as a greenlet; `wsgi` must not block (`Greenlets`)."""
 
-    def handle(self, conn: TConn) -> Any:
-        """Handle a request on a connection, and those that follow it closely."""
-        if not (conn.initialized or self.cfg.is_ssl or isinstance(conn.sock, SteadySocket)):
-            conn.sock = _steady(conn.sock)
-        kept = super().handle(conn)
-        while kept is True and self._next_comes_soon(conn):
-            kept = super().handle(conn)
-        return kept
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle: set[_Idle] = set()
 
-    def handle_request(self, req: Any, conn: TConn) -> bool:
-        """One HTTP/1 request; an exception before the head has gone out is gunicorn's to answer."""
+    def patch(self) -> None:
+        """The listening sockets become gevent's; nothing else does."""
+        self.sockets: list[Any] = [
+            socket.socket(each.FAMILY, socket.SOCK_STREAM, fileno=each.sock.detach())
+            for each in self.sockets
+        ]
+
+    def timeout_ctx(self) -> _Idle:
+        """What gunicorn holds around its wait for a connection's next request."""
+        return _Idle(self.cfg.keepalive, self._idle)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: no new connections, an end to those that are idle, an answer to the others."""
+        super().handle_exit(sig, frame)
+        gevent.spawn_later(LINGER_S, self._dismiss)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """One request; an exception before the head has gone out is gunicorn's to answer."""
+        sock.settimeout(STALLED_S)
         resp, environ = wsgi.create(
-            req, conn.sock, conn.client, conn.server, self.cfg, response_class=WholeResponse
+            req, sock, addr, listener_name, self.cfg, response_class=WholeResponse
         )
-        environ["wsgi.multithread"] = True
-        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+        if not self.alive:
             resp.force_close()
         parts = self.wsgi(environ, resp.start_response)
         try:
             for part in parts:
                 resp.write(part)
             resp.close()
+        except TimeoutError:
+            # Whoever does not read its answer is gone, or means no good.
+            raise StopIteration from None
         finally:
             if hasattr(parts, "close"):
                 parts.close()
-        return not resp.should_close()
+        sock.settimeout(None)
+        if resp.should_close():
+            raise StopIteration
 
-    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        """Whether the connection can be used again; a body that was read needs no draining."""
-        return keepalive and (_was_read(conn) or super()._keepalive_after(conn, keepalive))
-
-    def _next_comes_soon(self, conn: TConn) -> bool:
-        if not self.alive or self.nr_conns > self.cfg.threads:
-            return False
-        if conn.parser.unreader.buf.getbuffer().nbytes:
-            return True
-        waiting = select.poll()
-        waiting.register(conn.sock, select.POLLIN)
-        return bool(waiting.poll(LINGER_MS))
+    def _dismiss(self) -> None:
+        for idle in list(self._idle):
+            idle.end()
 
 
-def _steady(plain: socket.socket) -> SteadySocket:
-    timeout = plain.gettimeout()
-    steady = SteadySocket(plain.family, plain.type, plain.proto, plain.detach())
-    steady.settimeout(timeout)
-    return steady
+class _Idle(gevent.Timeout):
+    """A connection's wait for its next request, which ends quietly: after `seconds`, or by `end`.
 
+    While it waits it is among `waiting`.
+    """
 
-def _was_read(conn: TConn) -> bool:
-    body = conn.parser.mesg.body
-    reader = body.reader
-    return (
-        isinstance(reader, LengthReader) and reader.length == 0 and not body.buf.getbuffer().nbytes
-    )
+    def __init__(self, seconds: float, waiting: set[_Idle]) -> None:
+        # False: it ends the block without an exception.
+        super().__init__(seconds, False)  # type: ignore[arg-type]  # the stubs don't know of it
+        self._waiting = waiting
+        self._greenlet = gevent.getcurrent()
+
+    def __enter__(self) -> _Idle:
+        self._waiting.add(self)
+        entered: _Idle = super().__enter__()
+        return entered
+
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> Any:
+        self._waiting.discard(self)
+        return super().__exit__(kind, value, traceback)
+
+    def end(self) -> None:
+        """As if the time were over."""
+        gevent.kill(self._greenlet, self)

@@ -1,4 +1,4 @@
-"""The webhooks: size, authentication, parsing, admission, answer; in that order.
+"""The webhooks: declared size, authentication, body, parsing, admission, answer; in that order.
 
 2xx means kept: the answer is made from the receipt, which exists only after the commit. What can
 never succeed is a 4xx; everything else, our own mistakes included, is a 503, because Alertmanager
@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from service import telemetry
+from service.domain.alert import Notification
 from service.domain.errors import StoreUnavailable
 from service.intake.parse import PayloadRefused, parse_notification
 from service.ports.admission import Delivery, Receipt
 from service.settings import Settings
 from service.web.answers import Answer, answer, refusal
 from service.web.auth import WEBHOOK_VARIABLES, webhook_credentials
-from service.web.body import BodyCutShort, BodyTooLarge, read_body
+from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
+from service.web.concurrency import Concurrency, Work, at_once
 from service.web.receipts import count, receipt_json
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 Submit = Callable[[Delivery], Receipt]
 """Waits until a delivery is committed (`GroupCommitter.submit`)."""
+
+LARGE = 256 * 1024
+"""Bytes of a body that is parsed and answered aside: it takes milliseconds, some 500 alerts."""
 
 METHODS = ("POST", "PUT")
 """Grafana's contact points may send either."""
@@ -65,12 +70,18 @@ class Door:
     """Where one source comes in. `clock` gives seconds since the epoch."""
 
     def __init__(
-        self, source: str, settings: Settings, submit: Submit, clock: Callable[[], float]
+        self,
+        source: str,
+        settings: Settings,
+        submit: Submit,
+        concurrency: Concurrency,
+        clock: Callable[[], float],
     ) -> None:
         self.source = source
         self._credentials = webhook_credentials(settings, source)
         self._limit = settings.max_body_bytes
         self._submit = submit
+        self._concurrency = concurrency
         self._clock = clock
         self._seconds = telemetry.REQUEST_SECONDS.labels(source)
 
@@ -99,22 +110,37 @@ class Door:
                 f"Notifications come by {' or '.join(METHODS)}.",
                 ("Allow", ", ".join(METHODS)),
             )
-        body = read_body(environ, self._limit)
+        declared_length(environ, self._limit)
         refused = self._credentials.refuse(environ.get("HTTP_AUTHORIZATION"))
         if refused is not None:
             return refusal(401, refused.sentence, ("WWW-Authenticate", refused.challenge))
+        body = read_body(environ, self._limit)
+        if len(body) > LARGE:
+            return self._decided(environ, body, self._concurrency.aside)
+        return self._decided(environ, body, at_once)
+
+    def _decided(self, environ: dict[str, Any], body: bytes, work: Work) -> Answer:
+        """Parse, wait for the commit, and answer; `work` is called with what takes time."""
         received_at = self._clock()
-        notification = parse_notification(
-            body,
-            source=self.source,
-            content_type=environ.get("CONTENT_TYPE") or "",
-            received_at=datetime.fromtimestamp(received_at, UTC),
+        notification = work(
+            lambda: parse_notification(
+                body,
+                source=self.source,
+                content_type=environ.get("CONTENT_TYPE") or "",
+                received_at=datetime.fromtimestamp(received_at, UTC),
+            )
         )
         receipt = self._submit(Delivery(notification, received_at))
-        count(notification, receipt)
-        return answer(receipt_json(receipt))
+        return work(lambda: _kept(notification, receipt))
 
 
-def doors(settings: Settings, submit: Submit, clock: Callable[[], float]) -> list[Door]:
+def _kept(notification: Notification, receipt: Receipt) -> Answer:
+    count(notification, receipt)
+    return answer(receipt_json(receipt))
+
+
+def doors(
+    settings: Settings, submit: Submit, concurrency: Concurrency, clock: Callable[[], float]
+) -> list[Door]:
     """One for each source."""
-    return [Door(source, settings, submit, clock) for source in WEBHOOK_VARIABLES]
+    return [Door(source, settings, submit, concurrency, clock) for source in WEBHOOK_VARIABLES]

@@ -1,4 +1,8 @@
-"""What a WSGI server is pointed at: `gunicorn -c python:service.web.gunicorn_conf`."""
+"""What a WSGI server is pointed at.
+
+`create_on_greenlets` is for gunicorn as it ships: `gunicorn -c python:service.web.gunicorn_conf`;
+`create` is for any threaded server.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,24 @@ from flask import Flask
 
 from service.bootstrap.memory import spare_the_collector
 from service.bootstrap.web import build_web
-from service.settings import load_settings
+from service.settings import Settings, load_settings
 from service.web.app import COMMITTER, create_app
+from service.web.concurrency import Concurrency, Greenlets, Threads
 
 
 def create() -> Flask:
-    """The application of this process, with the settings of its environment."""
-    app = create_app(build_web(load_settings()))
+    """The application for a server that gives each request a thread."""
+    return _create(load_settings(), Threads())
+
+
+def create_on_greenlets() -> Flask:
+    """The application for `StormWorker`; made in the thread that serves."""
+    settings = load_settings()
+    return _create(settings, Greenlets(settings.web_threads))
+
+
+def _create(settings: Settings, concurrency: Concurrency) -> Flask:
+    app = create_app(build_web(settings), concurrency)
     atexit.register(app.extensions[COMMITTER].close)
     spare_the_collector()
     return app

@@ -9,24 +9,25 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.web.webhooks import LARGE
 from tests.integration.payloads import alert, notification
 from tests.stack import TOKEN, Options, Stack
 
 AM = "/webhooks/alertmanager"
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 BODY = json.dumps(notification(alert())).encode()
-LIMIT = 20_000
+LIMIT = 400_000
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    options = Options(redis="none", environment={"MAX_BODY_BYTES": str(LIMIT), "WEB_THREADS": "8"})
+    options = Options(redis="none", environment={"MAX_BODY_BYTES": str(LIMIT)})
     with Stack(tmp_path_factory.mktemp("web"), options) as stack:
         stack.migrate()
         stack.start_web()
@@ -80,7 +81,7 @@ def test_a_chunked_body_is_taken(url: str) -> None:
 
 
 def test_a_chunked_body_above_the_limit_is_413(url: str) -> None:
-    pieces = iter([b" " * 5000] * 5)
+    pieces = iter([b" " * 50_000] * 9)
     response = httpx.post(f"{url}{AM}", content=pieces, headers=HEADERS)
     assert response.status_code == 413
 
@@ -111,7 +112,7 @@ def test_a_connection_is_served_again_after_it_has_rested(url: str) -> None:
     with connected(url) as connection:
         connection.sendall(request(BODY))
         assert answers(connection, 1)[0][0] == 200
-        time.sleep(0.2)  # longer than a thread lingers: the main thread polls it now
+        time.sleep(0.2)
         connection.sendall(request(BODY))
         assert answers(connection, 1)[0][0] == 200
 
@@ -146,7 +147,35 @@ def test_a_sender_that_hangs_up_half_way_harms_nobody(url: str) -> None:
     assert httpx.post(f"{url}{AM}", content=BODY, headers=HEADERS).status_code == 200
 
 
-def test_more_connections_than_threads_are_all_served(url: str) -> None:
+def test_connections_that_send_nothing_keep_nobody_waiting(url: str) -> None:
+    with ExitStack() as stack:
+        for number in range(100):
+            connection = stack.enter_context(connected(url))
+            connection.sendall(request(BODY)[: 40 * (number % 5)])
+        assert httpx.post(f"{url}{AM}", content=BODY, headers=HEADERS).status_code == 200
+
+
+def test_a_stranger_is_refused_before_the_body_comes(url: str) -> None:
+    with connected(url) as connection:
+        connection.sendall(request(BODY).replace(TOKEN.encode(), b"guess")[: -len(BODY)])
+        assert answers(connection, 1)[0][0] == 401
+
+
+def test_hundreds_of_alerts_are_taken_beside_small_notifications(url: str) -> None:
+    alerts = [alert(fingerprint=f"{number:016x}") for number in range(1000)]
+    large = json.dumps(notification(*alerts)).encode()
+    assert LARGE < len(large) < LIMIT
+
+    def post(body: bytes) -> int:
+        answered = httpx.post(f"{url}{AM}", content=body, headers=HEADERS, timeout=60)
+        assert answered.status_code == 200
+        return len(answered.json()["decisions"])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(post, [large, BODY, large, BODY])) == [1000, 1, 1000, 1]
+
+
+def test_many_connections_are_all_served(url: str) -> None:
     def several(client: httpx.Client) -> list[int]:
         posts = (client.post(f"{url}{AM}", content=BODY, headers=HEADERS) for _ in range(10))
         return [each.status_code for each in posts]
@@ -201,3 +230,15 @@ def test_a_process_that_is_told_to_stop_answers_what_it_has_begun(stack: Stack) 
     assert set(statuses) == {200}
     assert process.exit_status in {0, -signal.SIGTERM}
     assert "Traceback" not in Path(process.log).read_text()
+
+
+def test_a_connection_that_rests_does_not_keep_a_process_from_ending(stack: Stack) -> None:
+    process = stack.start_web("idle")
+    with connected(stack.web_urls["idle"]) as connection:
+        connection.sendall(request(BODY))
+        assert answers(connection, 1)[0][0] == 200
+        process.terminate()
+        assert connection.recv(1) == b""
+        process.stop()
+    assert process.exit_status in {0, -signal.SIGTERM}
+    assert "graceful timeout" not in process.log.read_text("utf-8")

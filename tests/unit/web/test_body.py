@@ -50,6 +50,16 @@ def test_no_length_and_no_end_is_no_body() -> None:
     assert read_body(environ(b"whatever"), 10) == b""
 
 
+@pytest.mark.parametrize("extra", [{"CONTENT_LENGTH": "10"}, {"wsgi.input_terminated": True}])
+def test_a_sender_that_pauses_for_too_long_is_asked_to_send_it_again(extra: dict[str, Any]) -> None:
+    class Stalled:
+        def read(self, _size: int) -> bytes:
+            raise TimeoutError
+
+    with pytest.raises(BodyCutShort, match="send it again"):
+        read_body({"wsgi.input": Stalled(), **extra}, 10)
+
+
 def test_a_connection_that_breaks_off_is_told_from_a_whole_body() -> None:
     with pytest.raises(BodyCutShort, match="send it again"):
         read_body(environ(b"01234", CONTENT_LENGTH="10"), 10)
