@@ -75,7 +75,8 @@ def failed(ask: Ask, plan: Plan | None, failure: Failure, *, paged: bool = True)
     told = (
         "The person on call was paged."
         if paged
-        else "The pager could not be reached: nobody was paged. Somebody must look at this now."
+        else "The pager could not be reached: nobody was paged yet. It is tried "
+        "again every minute; look at this now."
     )
     return Message(
         title=f"Failed: {_attempt(ask, plan)}",

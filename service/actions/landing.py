@@ -75,7 +75,7 @@ def land(context: StepContext, intent: Intent, write: Write[T], timings: Timings
         return seen.record
     raise StepFailed(
         write.step,
-        f"{write.what}: sent {timings.write_attempts} times, never answered, and without effect "
+        f"{write.what}: sent {timings.write_attempts} times, never confirmed, and without effect "
         f"{timings.settle_unknown_s:.0f} s after the last time. Check the vendor's status page and "
         "the target; nothing more is sent.",
     )

@@ -10,7 +10,8 @@ import structlog
 
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_messenger, build_metrics, build_pager, build_scalers
-from service.engine.parts import WorkerParts
+from service.engine.late_pages import dump_page
+from service.engine.parts import LatePage, WorkerParts
 from service.engine.worker import Worker
 from service.settings import Settings
 from service.store.ids import new_id
@@ -50,6 +51,9 @@ def build_worker(settings: Settings) -> Worker:
         if run is not None:
             stores.queue.reconcile(run_id, run.partition, why, delay_s)
 
+    def page_later(late: LatePage, delay_s: float) -> None:
+        stores.queue.page(new_id("p"), dump_page(late.page), late.since, delay_s)
+
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
@@ -62,6 +66,7 @@ def build_worker(settings: Settings) -> Worker:
         clock=clock,
         new_id=new_id,
         reconcile=reconcile,
+        page_later=page_later,
         end_process=end_process,
         refire_grace_s=settings.refire_grace_s,
     )

@@ -20,6 +20,7 @@ from service.engine.queue import (
     APPLICATION,
     APPLICATION_VERSION,
     MESSAGES_QUEUE,
+    PAGE_WORKFLOW,
     PAGES_QUEUE,
     QUEUE,
     RECONCILE_WORKFLOW,
@@ -37,6 +38,7 @@ _NEVER_GIVE_UP = 1_000
 
 RunFunction = Callable[[str, Mapping[str, Any]], None]
 ReconcileFunction = Callable[[str], None]
+PageFunction = Callable[[str, Mapping[str, Any], float], None]
 
 
 def launch(
@@ -45,6 +47,7 @@ def launch(
     executor: str,
     run: RunFunction,
     reconcile: ReconcileFunction,
+    page: PageFunction,
     poll_s: float,
     concurrency: int,
 ) -> None:
@@ -73,6 +76,10 @@ def launch(
     @DBOS.workflow(name=RECONCILE_WORKFLOW, max_recovery_attempts=_NEVER_GIVE_UP)
     def _reconcile(run_id: str) -> None:
         reconcile(run_id)
+
+    @DBOS.workflow(name=PAGE_WORKFLOW, max_recovery_attempts=_NEVER_GIVE_UP)
+    def _page(page_id: str, stored: Mapping[str, Any], since: float) -> None:
+        page(page_id, stored, since)
 
     DBOS.launch()
     for queue, at_a_time, every_s in (

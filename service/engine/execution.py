@@ -18,7 +18,7 @@ from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, V
 from service.domain.planning import Ask, Tell
 from service.domain.rules import ActionName
 from service.engine.context import RunContext
-from service.engine.guarded import Guarded
+from service.engine.guarded import Guarded, again_on_conflict
 from service.engine.messages import send_message
 from service.engine.pages import send_page
 from service.engine.parts import StepRunner, WorkerParts
@@ -62,7 +62,7 @@ def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], step: St
     """Execute a run whose ask was pinned when it was queued."""
     ask = load_ask(pinned)
     try:
-        attempt = parts.runs.begin(run_id, parts.clock.time())
+        attempt = again_on_conflict(lambda: parts.runs.begin(run_id, parts.clock.time()))
     except (StoreUnavailable, StoreConflict) as error:
         parts.end_process(f"run {run_id} could not begin: {error}")
     execution = Execution(parts, run_id, attempt, step)

@@ -8,6 +8,8 @@ the platform starts it anew, and the runs go on there or at another worker.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 
@@ -16,6 +18,10 @@ from service.domain.errors import FencedOut, StoreConflict, StoreUnavailable
 from service.engine.parts import RunLost, StepRunner, WorkerParts
 
 _log = structlog.get_logger(__name__)
+_Result = TypeVar("_Result")
+
+_CONFLICT_TRIES = 3
+"""Each time at least one of those that were in conflict has committed."""
 
 
 class Guarded:
@@ -34,7 +40,7 @@ class Guarded:
 
     def _or_end(self, function: Callable[[], Record]) -> Record:
         try:
-            return function()
+            return again_on_conflict(function)
         except (FencedOut, RunLost) as lost:
             look_again(self._parts, self._run_id, f"fenced.{self._attempt}", 0.0)
             self._parts.end_process(
@@ -45,6 +51,20 @@ class Guarded:
                 f"run {self._run_id}: {error}; this worker ends, so that the run goes on elsewhere "
                 "or after a restart"
             )
+
+
+def again_on_conflict(function: Callable[[], _Result]) -> _Result:
+    """Call a function that can be repeated, a few times when others write the same rows first.
+
+    A step can: it is what a run does that goes on after a crash.
+
+    Raises:
+        StoreConflict: each time.
+    """
+    for _ in range(_CONFLICT_TRIES - 1):
+        with suppress(StoreConflict):
+            return function()
+    return function()
 
 
 def look_again(parts: WorkerParts, run_id: str, why: str, delay_s: float) -> None:

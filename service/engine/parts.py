@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 from service.actions.base import Record, Scaler
 from service.domain.rules import ActionName
-from service.ports import Clock, Messenger, Metrics, Pager
+from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.runs import Incidents, Leases, Locks, Runs
 
 
@@ -30,11 +30,20 @@ class StepRunner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LatePage:
+    """A page that waits to be delivered since `since`, in seconds since the epoch."""
+
+    page: Page
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerParts:
     """The outside of a worker.
 
     `reconcile` queues a fresh look at a run's target: (run id, why, seconds from now), once for
     each `why`, so that a look which is due now is not taken for one that is due later.
+    `page_later` queues a page that the pager did not take: (page, seconds from now).
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
@@ -52,5 +61,6 @@ class WorkerParts:
     clock: Clock
     new_id: Callable[[str], str]
     reconcile: Callable[[str, str, float], None]
+    page_later: Callable[[LatePage, float], None]
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float

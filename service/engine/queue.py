@@ -5,6 +5,9 @@ The names here are pinned: a queued run must be found by workers of later versio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
@@ -25,6 +28,7 @@ MESSAGES_QUEUE = "messages"
 """Runs that only post a message: Slack must not stand before the pager."""
 RUN_WORKFLOW = "run"
 RECONCILE_WORKFLOW = "reconcile"
+PAGE_WORKFLOW = "page"
 
 
 def migrate_queue(url: str) -> None:
@@ -70,6 +74,12 @@ class RunQueue:
         options = _options(RECONCILE_WORKFLOW, workflow_id, partition, delay_s)
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, run_id)
+
+    def page(self, page_id: str, page: Mapping[str, Any], since: float, delay_s: float) -> None:
+        """Queue a page that waits since `since`; those of one incident follow one another."""
+        options = _options(PAGE_WORKFLOW, page_id, page["dedup_key"], delay_s)
+        options["queue_name"] = PAGES_QUEUE
+        self._client.enqueue(options, page_id, page, since)
 
     def close(self) -> None:
         """Let go of the database."""

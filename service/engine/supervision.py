@@ -13,10 +13,10 @@ import structlog
 from service.actions.announcements import SOURCE
 from service.domain.dedup import run_dedup_key
 from service.domain.planning import Ask
-from service.engine import durable, telling
+from service.engine import durable
 from service.engine.lease import ROUNDS_PER_LEASE
 from service.engine.outcomes import SOONEST_AGAIN_S
-from service.engine.parts import WorkerParts
+from service.engine.parts import LatePage, WorkerParts
 from service.engine.rounds import Rounds
 from service.ports import Page
 from service.ports.runs import Outcome, StoredRun
@@ -100,8 +100,7 @@ class Supervisor:
             # It may have ended in good order since it was listed.
             if run is None or run.status not in _UNENDED:
                 continue
-            if not self._end_lost(run, status):
-                return
+            self._end_lost(run, status)
 
     def end_when_stranded(self) -> None:
         """End this process when runs are recorded as under way here, and are not.
@@ -119,22 +118,19 @@ class Supervisor:
                     "that it is taken up again"
                 )
 
-    def _end_lost(self, run: StoredRun, status: str) -> bool:
+    def _end_lost(self, run: StoredRun, status: str) -> None:
         """Bring its target to safety, page, and only then call it ended.
 
-        False when the pager cannot be reached now: the next sweep tries again, because waiting
-        here would keep the runs of dead workers waiting too.
+        The pager is not tried here: waiting for it would keep the runs of dead workers waiting.
         """
         now = self._parts.clock.time()
         reason = f"the run ended without an outcome (workflow {status})"
         _log.error("run_lost", run=run.id, workflow=status)
         if isinstance(run.ask, Ask):
             self._parts.reconcile(run.id, "lost", 0.0)
-        if not telling.page(_lost_page(run, reason), self._parts, attempts=1):
-            return False
+        self._parts.page_later(LatePage(_lost_page(run, reason), now), 0.0)
         rests_until = now + max(run.ask.cooldown_s, SOONEST_AGAIN_S)
         self._parts.runs.conclude(run.id, Outcome("failed", reason, rests_until), now)
-        return True
 
 
 def _lost_page(run: StoredRun, reason: str) -> Page:

@@ -17,7 +17,7 @@ from service.domain.dedup import PREFIX, bound_dedup_key, run_dedup_key
 from service.domain.errors import VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine.outcomes import RESOLVED
-from service.engine.parts import WorkerParts
+from service.engine.parts import LatePage, WorkerParts
 from service.ports import Message, MessageRef, Page
 
 _log = structlog.get_logger(__name__)
@@ -28,8 +28,8 @@ _SILENT_GUARDS = frozenset({RESOLVED, "settling"})
 """Holds that nobody waits to hear of: what asked is over, or was answered a moment ago."""
 
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
-_PAGE_ATTEMPTS, _PAGE_BUDGET_S = 12, 300.0
-"""A page is worth waiting for; after five minutes the log is the last resort."""
+_PAGE_ATTEMPTS, _PAGE_BUDGET_S = 3, 10.0
+"""Short, because a page that is not taken at once is queued, and a run need not wait for it."""
 
 
 def announce(ask: Ask, plan: Plan, parts: WorkerParts) -> Record:
@@ -117,7 +117,15 @@ def blocked_key(ask: Ask) -> str:
 
 
 def page(page_: Page, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:
-    """Trigger a page; False, and an error in the log, when it could not be delivered."""
+    """Trigger a page; False when it was queued instead, to be tried until the pager takes it."""
+    if send(page_, parts, attempts):
+        return True
+    parts.page_later(LatePage(page_, parts.clock.time()), 0.0)
+    return False
+
+
+def send(page_: Page, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:
+    """Trigger a page now; False, and an error in the log, when the pager did not take it."""
     try:
         call_with_retries(
             lambda: parts.pager.trigger(page_),

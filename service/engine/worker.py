@@ -16,8 +16,9 @@ import structlog
 
 from service.engine import durable
 from service.engine.execution import execute
+from service.engine.late_pages import deliver, load_page
 from service.engine.lease import LeaseKeeper
-from service.engine.parts import WorkerParts
+from service.engine.parts import LatePage, WorkerParts
 from service.engine.reconcile import reconcile
 from service.engine.supervision import Supervisor
 
@@ -60,6 +61,7 @@ class Worker:
             executor=self.executor,
             run=self._run,
             reconcile=self._reconcile,
+            page=self._page,
             poll_s=self._poll_s,
             concurrency=self._concurrency,
         )
@@ -93,6 +95,10 @@ class Worker:
 
     def _reconcile(self, run_id: str) -> None:
         self._noted(run_id, lambda: reconcile(self._parts, run_id, durable.run_step))
+
+    def _page(self, page_id: str, stored: Mapping[str, Any], since: float) -> None:
+        late = LatePage(load_page(stored), since)
+        self._noted(page_id, lambda: deliver(self._parts, page_id, late, durable.run_step))
 
     def _noted(self, run_id: str, work: Callable[[], None]) -> None:
         self._under_way.add(run_id)

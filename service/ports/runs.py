@@ -11,6 +11,9 @@ from service.domain.planning import Ask, Plan, Tell
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.vendors import MessageRef
 
+RUN_STATUSES = ("queued", "running", "succeeded", "held", "failed")
+"""What a run's status may be; the last three end it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:

@@ -6,6 +6,7 @@ come in meanwhile move nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 
 _LAST_MS = 16**11 - 1
+_ID = re.compile(r"[a-z]-[0-9a-f]{24}(?:\.[0-9]{1,6})?").fullmatch
+"""As `service.store.ids` makes them; a quarantined alert's has its place in the notification."""
 
 
 class UnknownCursor(Exception):  # noqa: N818 - it names what is wrong with a request
@@ -30,6 +33,17 @@ class Page:
 
     items: tuple[dict[str, Any], ...]
     next: str | None
+
+
+def checked_cursor(prefix: str, after: str) -> str:
+    """`after`, which must look like an id of this kind: anything else sorts anywhere.
+
+    Raises:
+        UnknownCursor: it does not.
+    """
+    if not (after.startswith(f"{prefix}-") and _ID(after)):
+        raise UnknownCursor(after)
+    return after
 
 
 def id_at(prefix: str, at: float) -> str:

@@ -24,7 +24,14 @@ from service.store.items import (
     run_item,
     step_item,
 )
-from service.store.pages import DEFAULT_LIMIT, Page, UnknownCursor, id_at, read_page
+from service.store.pages import (
+    DEFAULT_LIMIT,
+    Page,
+    UnknownCursor,
+    checked_cursor,
+    id_at,
+    read_page,
+)
 
 _ID_SLACK_S = 600.0
 """An alert's id is made moments after its `first_seen`, at most the tries of one transaction
@@ -79,10 +86,14 @@ class Queries:
     def alerts(
         self, wanted: AlertFilter, limit: int = DEFAULT_LIMIT, after: str | None = None
     ) -> Page:
-        """Alerts (episodes), newest first; `after` is the cursor of the page before."""
-        query = _following(sa.select(schema.alerts).where(*_alert_terms(wanted)), _a.id, after)
+        """Alerts (episodes), newest first; `after` is the cursor of the page before.
+
+        Raises:
+            UnknownCursor: `after` is no id of an alert.
+        """
+        query = sa.select(schema.alerts).where(*_alert_terms(wanted))
         with self._reading() as connection:
-            return read_page(connection, query, limit, alert_item)
+            return read_page(connection, _following(query, _a.id, "a", after), limit, alert_item)
 
     def alert(self, alert_id: str) -> dict[str, Any] | None:
         """One alert."""
@@ -109,10 +120,14 @@ class Queries:
     def decisions(
         self, wanted: DecisionFilter, limit: int = DEFAULT_LIMIT, after: str | None = None
     ) -> Page:
-        """Decisions, newest first."""
+        """Decisions, newest first.
+
+        Raises:
+            UnknownCursor: `after` is no id of a decision.
+        """
         query = sa.select(schema.decisions).where(*_decision_terms(wanted))
         with self._reading() as connection:
-            return read_page(connection, _following(query, _d.id, after), limit, decision_item)
+            return read_page(connection, _following(query, _d.id, "d", after), limit, decision_item)
 
     def runs(self, wanted: RunFilter, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page:
         """Runs, newest first.
@@ -142,8 +157,12 @@ class Queries:
             return {**found[0], "decisions": _decisions(connection, _d.run == run_id)}
 
     def quarantine(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page:
-        """Alerts that could not be understood, newest notification first."""
-        query = _following(sa.select(schema.quarantine), _q.id, after)
+        """Alerts that could not be understood, newest notification first.
+
+        Raises:
+            UnknownCursor: `after` is no id of one.
+        """
+        query = _following(sa.select(schema.quarantine), _q.id, "n", after)
         with self._reading() as connection:
             return read_page(connection, query, limit, quarantine_item)
 
@@ -210,9 +229,11 @@ def _decision_terms(wanted: DecisionFilter) -> Iterator[sa.ColumnElement[bool]]:
             yield column == value
 
 
-def _following(query: sa.Select[Any], key: sa.Column[str], after: str | None) -> sa.Select[Any]:
+def _following(
+    query: sa.Select[Any], key: sa.Column[str], prefix: str, after: str | None
+) -> sa.Select[Any]:
     if after is not None:
-        query = query.where(key < after)
+        query = query.where(key < checked_cursor(prefix, after))
     return query.order_by(key.desc())
 
 

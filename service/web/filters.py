@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from service.domain.alert import AlertStatus
 from service.domain.decision import Verdict
 from service.domain.rules import ActionName
+from service.ports.runs import RUN_STATUSES
 from service.store.pages import DEFAULT_LIMIT, MAX_LIMIT
 from service.store.queries import AlertFilter, DecisionFilter, RunFilter
 
@@ -71,7 +72,7 @@ def decision_filter(arguments: Arguments) -> DecisionFilter:
 def run_filter(arguments: Arguments) -> RunFilter:
     """status, target, action."""
     return RunFilter(
-        status=arguments.get("status"),
+        status=_one_of(arguments, "status", list(RUN_STATUSES)),
         target=arguments.get("target"),
         action=_one_of(arguments, "action", [each.value for each in ActionName]),
     )

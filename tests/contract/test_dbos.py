@@ -48,11 +48,15 @@ class Work:
 
     body: Callable[[str], None] = lambda _: None
     began: list[str] = field(default_factory=list)
+    pages: list[tuple[str, Any, float]] = field(default_factory=list)
     let_go: threading.Event = field(default_factory=threading.Event)
 
     def run(self, run_id: str, _: Mapping[str, Any]) -> None:
         self.began.append(run_id)
         self.body(run_id)
+
+    def page(self, page_id: str, page: Mapping[str, Any], since: float) -> None:
+        self.pages.append((page_id, page, since))
 
     def hold(self, run_id: str) -> None:
         """A run in the middle of a step."""
@@ -84,6 +88,7 @@ def work(engine: sa.Engine) -> Iterator[Work]:
         executor="live",
         run=work.run,
         reconcile=lambda _: None,
+        page=work.page,
         poll_s=POLL_S,
         concurrency=8,
     )
@@ -185,7 +190,7 @@ def test_what_is_queued_by_one_version_is_found_by_the_next() -> None:
     assert (queue_module.APPLICATION, queue_module.APPLICATION_VERSION) == ("runbookd", "1")
     assert (QUEUE, queue_module.RUN_WORKFLOW) == ("runs", "run")
     assert (queue_module.PAGES_QUEUE, queue_module.MESSAGES_QUEUE) == ("pages", "messages")
-    assert queue_module.RECONCILE_WORKFLOW == "reconcile"
+    assert (queue_module.RECONCILE_WORKFLOW, queue_module.PAGE_WORKFLOW) == ("reconcile", "page")
 
 
 def test_runs_of_one_partition_follow_one_another(
@@ -249,6 +254,14 @@ def test_a_look_is_queued_once_for_each_reason_however_often_it_is_asked_for(
     with engine.connect() as connection:
         count = connection.exec_driver_sql("SELECT count(*) FROM workflow_status").scalar_one()
     assert count == 2
+
+
+def test_a_page_that_waits_is_handed_to_a_worker_as_it_was_queued(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    page = {"dedup_key": "runbookd/run/api.out.1", "links": [["https://example.com", "it"]]}
+    queue.page("p-1", page, 12.5, 0.0)
+    wait_for(lambda: work.pages == [("p-1", page, 12.5)], "the page")
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 from service.actions.base import Intent, Record, StepContext, StepFunction
 from service.domain.alert import Alert, AlertStatus
 from service.domain.ask_json import dump_ask
-from service.domain.errors import StepFailed, StoreUnavailable, VendorError
+from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld, Tell
 from service.domain.rules import ActionName
 from service.engine.execution import execute
-from service.engine.parts import WorkerParts
+from service.engine.parts import LatePage, WorkerParts
 from service.ports import MessageRef, Page
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import IncidentState, Outcome, StoredRun
@@ -30,7 +30,8 @@ class ProcessEnded(BaseException):
 
 @dataclass(slots=True)
 class FakeRuns:
-    """Runs as the store keeps them. `down` makes every call fail; `outcomes` are the ended ones."""
+    """Runs as the store keeps them. `down` makes every call fail, `conflicts` the next ones;
+    `outcomes` are the ended ones."""
 
     rows: dict[str, StoredRun] = field(default_factory=dict)
     open: set[str] = field(default_factory=lambda: {"alert-1"})
@@ -41,6 +42,7 @@ class FakeRuns:
     again: list[NewRun] = field(default_factory=list)
     settles: dict[str, float] = field(default_factory=dict)
     down: bool = False
+    conflicts: int = 0
 
     def add(self, ask: Ask | Tell, partition: str = "do-droplet:101") -> None:
         """Queue a run."""
@@ -141,6 +143,9 @@ class FakeRuns:
         self.rows[run_id] = replace(self.rows[run_id], **changes)
 
     def _refuse_when_down(self) -> None:
+        if self.conflicts:
+            self.conflicts -= 1
+            raise StoreConflict("others wrote the same rows first")
         if self.down:
             raise StoreUnavailable("the database cannot be used now")
 
@@ -312,7 +317,8 @@ class FlakyPager(FakePager):
 
 @dataclass(slots=True)
 class FakeWorker:
-    """The parts of a worker, all in memory. `looks` are the fresh looks that were queued."""
+    """The parts of a worker, all in memory. `looks` are the fresh looks that were queued, `late`
+    the pages."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     runs: FakeRuns = field(default_factory=FakeRuns)
@@ -323,6 +329,7 @@ class FakeWorker:
     pager: FlakyPager = field(default_factory=FlakyPager)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     looks: list[tuple[str, str, float]] = field(default_factory=list)
+    late: list[tuple[LatePage, float]] = field(default_factory=list)
     ended_because: list[str] = field(default_factory=list)
 
     @property
@@ -339,6 +346,7 @@ class FakeWorker:
             clock=self.clock,
             new_id=lambda prefix: f"{prefix}_1",
             reconcile=lambda run, why, delay: self.looks.append((run, why, delay)),
+            page_later=lambda late, delay: self.late.append((late, delay)),
             end_process=self._end,
             refire_grace_s=120.0,
         )

@@ -109,7 +109,7 @@ def test_a_write_without_effect_is_sent_again_after_the_time_to_settle() -> None
 def test_a_write_that_never_answers_and_never_shows_is_given_up() -> None:
     _, apps, run = prepared()
     apps.writes.before.update({n: vendor_error(FailureKind.UNKNOWN) for n in range(9)})
-    with pytest.raises(StepFailed, match="sent 3 times, never answered"):
+    with pytest.raises(StepFailed, match="sent 3 times, never confirmed"):
         run.step("update_app")
     assert apps.writes.sent == 3
 

@@ -283,7 +283,9 @@ def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: Fa
     worker.execute(ASK)
 
     assert worker.runs.outcomes[RUN].status == "failed"
-    assert any("nobody was paged" in said for said in worker.said())
+    assert any("nobody was paged yet" in said for said in worker.said())
+    ((late, delay_s),) = worker.late
+    assert (late.page.dedup_key, delay_s) == (run_dedup_key(RUN), 0.0)
 
 
 def test_a_messenger_that_hangs_delays_a_change_once_and_not_at_each_word(
@@ -376,6 +378,32 @@ def test_a_store_that_fails_in_a_step_ends_the_process_and_leaves_no_record(
 
     assert "change" not in steps.records
     assert len(worker.ended_because) == 1
+
+
+@pytest.mark.parametrize("at", ["beginning", "step"])
+def test_a_conflict_with_other_writers_is_tried_again(worker: FakeWorker, at: str) -> None:
+    def conflict() -> None:
+        worker.runs.conflicts = 2
+        worker.scaler.before_write = lambda: None
+
+    worker.runs.add(ASK)
+    if at == "beginning":
+        conflict()
+    else:
+        worker.scaler.before_write = conflict
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+    assert worker.ended_because == []
+
+
+def test_a_conflict_that_does_not_end_ends_the_process(worker: FakeWorker) -> None:
+    worker.runs.add(ASK)
+    worker.runs.conflicts = 3
+
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK)
 
 
 def test_a_store_that_fails_at_the_beginning_ends_the_process(worker: FakeWorker) -> None:

@@ -128,7 +128,9 @@ def test_a_run_whose_workflow_ended_without_an_outcome_is_paged_and_made_safe(
 
     engine.supervisor(worker).sweep()
 
-    page = worker.pager.open[run_dedup_key(RUN)]
+    ((late, delay_s),) = worker.late
+    page = late.page
+    assert (page.dedup_key, delay_s) == (run_dedup_key(RUN), 0.0)
     assert page.severity == "critical"
     assert status in page.summary
     assert worker.looks == [(RUN, "lost", 0.0)]
@@ -145,24 +147,7 @@ def test_a_lost_run_is_paged_once(worker: FakeWorker) -> None:
     supervisor.sweep()
     supervisor.sweep()
 
-    assert worker.pager.tries == 1
-
-
-def test_a_lost_run_stays_open_until_its_page_was_delivered(worker: FakeWorker) -> None:
-    worker.runs.add(ASK)
-    worker.pager.problem = DOWN
-    engine = FakeEngine()
-    engine.ended = {RUN: "ERROR"}
-    supervisor = engine.supervisor(worker)
-
-    supervisor.sweep()
-    assert worker.runs.outcomes == {}
-    assert (RUN, "lost", 0.0) in worker.looks
-
-    worker.pager.problem = None
-    supervisor.sweep()
-    assert list(worker.pager.open) == [run_dedup_key(RUN)]
-    assert worker.runs.outcomes[RUN].status == "failed"
+    assert len(worker.late) == 1
 
 
 def test_a_pager_that_is_away_keeps_no_dead_workers_runs_waiting(worker: FakeWorker) -> None:
@@ -177,7 +162,8 @@ def test_a_pager_that_is_away_keeps_no_dead_workers_runs_waiting(worker: FakeWor
 
     engine.supervisor(worker).sweep()
 
-    assert worker.pager.tries == 1
+    assert worker.pager.tries == 0
+    assert len(worker.late) == 20
     assert worker.clock.time() == began_at
 
 
