@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from benchmarks.wrk import Sample
 Measure = Callable[[], Sample]
 
 _PAUSE_S = 0.3
-"""Between two measures, so that one's last writes are not the next one's."""
+"""Between two measures, for what a receiver still does after its last answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,10 @@ def interleaved(rounds: int, measures: Mapping[str, Measure]) -> dict[str, Media
     for number in range(rounds):
         order = list(measures) if number % 2 == 0 else list(measures)[::-1]
         for name in order:
-            samples[name].append(measures[name]())
+            # One's last writes are not to be the next one's wait for the disk.
+            os.sync()
             time.sleep(_PAUSE_S)
+            samples[name].append(measures[name]())
     return {name: medians(found) for name, found in samples.items()}
 
 
