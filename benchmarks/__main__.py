@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.parts import decision, history, idle, large, reaction, runs, soak, storms
+from benchmarks.parts import cost, decision, history, idle, large, reaction, runs, soak, storms
 from benchmarks.processes import BenchmarkFailed
 from benchmarks.report import Line
 from benchmarks.workbench import Options
@@ -25,6 +25,7 @@ PARTS: dict[str, Part] = {
     "large": large.large,
     "reaction": reaction.reaction,
     "decision": decision.decision,
+    "cost": cost.cost,
     "history": history.history,
     "history-postgres": history.history_postgres,
     "idle": idle.idle,

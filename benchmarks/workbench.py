@@ -79,7 +79,10 @@ class Runbookd:
 
 
 class Workbench:
-    """Starts things in a temporary directory of its own, and ends them."""
+    """Starts things in a temporary directory of its own, and ends them.
+
+    `started` are the web servers under measurement, by name.
+    """
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -89,6 +92,7 @@ class Workbench:
         self._stack.callback(shutil.rmtree, self._home, ignore_errors=True)
         self._stack.callback(self.http.close)
         self._postgres: Any = None
+        self.started: dict[str, Process] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -272,6 +276,7 @@ class Workbench:
     ) -> Process:
         command = [python, "-m", "gunicorn", *arguments]
         process = Process(name, command, home / f"{name}.log", environment)
+        self.started[name] = process
         self._stack.callback(process.stop)
         return process
 
