@@ -10,10 +10,11 @@ import structlog
 
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_messenger, build_metrics, build_pager, build_scalers
-from service.engine.late_pages import dump_page
+from service.engine.late_pages import dump_late, page_id
 from service.engine.parts import LatePage, WorkerParts
 from service.engine.worker import Worker
 from service.settings import Settings
+from service.store.database import translated
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
@@ -49,10 +50,13 @@ def build_worker(settings: Settings) -> Worker:
     def reconcile(run_id: str, why: str, delay_s: float) -> None:
         run = stores.runs.get(run_id)
         if run is not None:
-            stores.queue.reconcile(run_id, run.partition, why, delay_s)
+            with translated():
+                stores.queue.reconcile(run_id, run.partition, why, delay_s)
 
     def page_later(late: LatePage, delay_s: float) -> None:
-        stores.queue.page(new_id("p"), dump_page(late.page), late.since, delay_s)
+        # Untranslated, the store's failure would be recorded as the step's, for every execution.
+        with translated():
+            stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
     parts = WorkerParts(
         runs=stores.runs,

@@ -38,7 +38,7 @@ _NEVER_GIVE_UP = 1_000
 
 RunFunction = Callable[[str, Mapping[str, Any]], None]
 ReconcileFunction = Callable[[str], None]
-PageFunction = Callable[[str, Mapping[str, Any], float], None]
+PageFunction = Callable[[str, Mapping[str, Any]], None]
 
 
 def launch(
@@ -78,8 +78,8 @@ def launch(
         reconcile(run_id)
 
     @DBOS.workflow(name=PAGE_WORKFLOW, max_recovery_attempts=_NEVER_GIVE_UP)
-    def _page(page_id: str, stored: Mapping[str, Any], since: float) -> None:
-        page(page_id, stored, since)
+    def _page(page_id: str, late: Mapping[str, Any]) -> None:
+        page(page_id, late)
 
     DBOS.launch()
     for queue, at_a_time, every_s in (

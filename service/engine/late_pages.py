@@ -7,7 +7,8 @@ same page may be sent twice; it is one incident, by its dedup_key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -25,20 +26,27 @@ GIVE_UP_S = 3_600.0
 """After an hour what the page says may be long over; Slack says that nobody was paged."""
 
 
-def dump_page(page: Page) -> dict[str, Any]:
+def dump_late(late: LatePage) -> dict[str, Any]:
     """The page as it is queued."""
-    return asdict(page)
+    return asdict(late)
 
 
-def load_page(stored: Mapping[str, Any]) -> Page:
-    """What `dump_page` made."""
-    links = tuple((href, text) for href, text in stored["links"])
-    return Page(**{**stored, "links": links})
+def load_late(stored: Mapping[str, Any]) -> LatePage:
+    """What `dump_late` made."""
+    page = stored["page"]
+    links = tuple((href, text) for href, text in page["links"])
+    return LatePage(Page(**{**page, "links": links}), stored["since"], stored["tries"])
 
 
-def deliver(parts: WorkerParts, page_id: str, late: LatePage, step: StepRunner) -> None:
+def page_id(late: LatePage) -> str:
+    """The same for the same page and try: a step that is repeated queues nothing twice."""
+    said = f"{late.page.dedup_key}\n{late.page.summary}"
+    return f"p-{sha256(said.encode()).hexdigest()[:24]}.{late.tries}"
+
+
+def deliver(parts: WorkerParts, late: LatePage, step: StepRunner) -> None:
     """Try once more; what is not taken is queued again, or given up after an hour."""
-    guarded = Guarded(parts, page_id, 0, step)
+    guarded = Guarded(parts, page_id(late), 0, step)
     told = guarded("page", lambda: {"delivered": telling.send(late.page, parts)})
     guarded("conclude", lambda: _conclude(parts, late, delivered=told["delivered"]))
 
@@ -46,7 +54,7 @@ def deliver(parts: WorkerParts, page_id: str, late: LatePage, step: StepRunner) 
 def _conclude(parts: WorkerParts, late: LatePage, *, delivered: bool) -> dict[str, Any]:
     waited_s = parts.clock.time() - late.since
     if not delivered and waited_s < GIVE_UP_S:
-        parts.page_later(late, AGAIN_S)
+        parts.page_later(replace(late, tries=late.tries + 1), AGAIN_S)
         return {"again_in_s": AGAIN_S}
     if not delivered:
         _log.error("page_given_up", summary=late.page.summary, after_s=round(waited_s))

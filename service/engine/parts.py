@@ -31,10 +31,12 @@ class StepRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LatePage:
-    """A page that waits to be delivered since `since`, in seconds since the epoch."""
+    """A page that waits to be delivered since `since`, in seconds since the epoch; `tries` is how
+    often it was queued before."""
 
     page: Page
     since: float
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

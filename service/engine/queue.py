@@ -75,11 +75,12 @@ class RunQueue:
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, run_id)
 
-    def page(self, page_id: str, page: Mapping[str, Any], since: float, delay_s: float) -> None:
-        """Queue a page that waits since `since`; those of one incident follow one another."""
-        options = _options(PAGE_WORKFLOW, page_id, page["dedup_key"], delay_s)
+    def page(self, page_id: str, partition: str, late: Mapping[str, Any], delay_s: float) -> None:
+        """Queue a page that waits; asking twice with one id queues it once."""
+        options = _options(PAGE_WORKFLOW, page_id, partition, delay_s)
         options["queue_name"] = PAGES_QUEUE
-        self._client.enqueue(options, page_id, page, since)
+        options["workflow_id_reuse_policy"] = "return-existing"
+        self._client.enqueue(options, page_id, late)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -30,6 +30,9 @@ _SILENT_GUARDS = frozenset({RESOLVED, "settling"})
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
 _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 3, 10.0
 """Short, because a page that is not taken at once is queued, and a run need not wait for it."""
+_HELD_ATTEMPTS, _HELD_BUDGET_S = 12, 300.0
+"""The page of a held run is not queued: the next run that is held asks for it again, and one that
+succeeds closes its incident, which a later page would open again."""
 
 
 def announce(ask: Ask, plan: Plan, parts: WorkerParts) -> Record:
@@ -92,13 +95,13 @@ def report_held(
     message = announcements.held(ask, held, again_at)
     told = not told_before and post(message, parts) is not None
     if held.at_bound:
-        return {"told": told, "paged": page(announcements.page_at_bound(ask, held), parts)}
+        return {"told": told, "paged": _page_held(announcements.page_at_bound(ask, held), parts)}
     if held.guard == UNOBSERVABLE:
         failure = Failure("prepare", held.reason, "Nothing was changed.")
         blocked = replace(
             announcements.page_for_failure(ask, None, failure), dedup_key=blocked_key(ask)
         )
-        return {"told": told, "paged": page(blocked, parts)}
+        return {"told": told, "paged": _page_held(blocked, parts)}
     return {"told": told}
 
 
@@ -124,14 +127,23 @@ def page(page_: Page, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> boo
     return False
 
 
-def send(page_: Page, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:
+def _page_held(page_: Page, parts: WorkerParts) -> bool:
+    return send(page_, parts, _HELD_ATTEMPTS, _HELD_BUDGET_S)
+
+
+def send(
+    page_: Page,
+    parts: WorkerParts,
+    attempts: int = _PAGE_ATTEMPTS,
+    budget_s: float = _PAGE_BUDGET_S,
+) -> bool:
     """Trigger a page now; False, and an error in the log, when the pager did not take it."""
     try:
         call_with_retries(
             lambda: parts.pager.trigger(page_),
             clock=parts.clock,
             attempts=attempts,
-            budget_s=_PAGE_BUDGET_S,
+            budget_s=budget_s,
         )
     except VendorError as error:
         _log.error("page_not_delivered", summary=page_.summary, error=str(error))

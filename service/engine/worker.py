@@ -16,9 +16,9 @@ import structlog
 
 from service.engine import durable
 from service.engine.execution import execute
-from service.engine.late_pages import deliver, load_page
+from service.engine.late_pages import deliver, load_late
 from service.engine.lease import LeaseKeeper
-from service.engine.parts import LatePage, WorkerParts
+from service.engine.parts import WorkerParts
 from service.engine.reconcile import reconcile
 from service.engine.supervision import Supervisor
 
@@ -96,9 +96,8 @@ class Worker:
     def _reconcile(self, run_id: str) -> None:
         self._noted(run_id, lambda: reconcile(self._parts, run_id, durable.run_step))
 
-    def _page(self, page_id: str, stored: Mapping[str, Any], since: float) -> None:
-        late = LatePage(load_page(stored), since)
-        self._noted(page_id, lambda: deliver(self._parts, page_id, late, durable.run_step))
+    def _page(self, page_id: str, late: Mapping[str, Any]) -> None:
+        self._noted(page_id, lambda: deliver(self._parts, load_late(late), durable.run_step))
 
     def _noted(self, run_id: str, work: Callable[[], None]) -> None:
         self._under_way.add(run_id)

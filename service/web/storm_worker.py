@@ -70,7 +70,7 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
 
     def timeout_ctx(self) -> _Idle:
         """What gunicorn holds around its wait for a connection's next request."""
-        return _Idle(self.cfg.keepalive, self._idle)
+        return _Idle(self.cfg.keepalive if self.alive else LINGER_S, self._idle)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: no new connections, an end to those that are idle, an answer to the others."""
@@ -83,9 +83,9 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
         resp, environ = wsgi.create(
             req, sock, addr, listener_name, self.cfg, response_class=WholeResponse
         )
+        parts = self.wsgi(environ, resp.start_response)
         if not self.alive:
             resp.force_close()
-        parts = self.wsgi(environ, resp.start_response)
         try:
             for part in parts:
                 resp.write(part)
@@ -127,5 +127,9 @@ class _Idle(gevent.Timeout):
         return super().__exit__(kind, value, traceback)
 
     def end(self) -> None:
-        """As if the time were over."""
-        gevent.kill(self._greenlet, self)
+        """As if the time were over, unless a request comes first: that one is to be answered."""
+        gevent.get_hub().loop.run_callback(self._end_now)
+
+    def _end_now(self) -> None:
+        if self in self._waiting:
+            self._greenlet.throw(self)

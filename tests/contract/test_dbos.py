@@ -48,15 +48,15 @@ class Work:
 
     body: Callable[[str], None] = lambda _: None
     began: list[str] = field(default_factory=list)
-    pages: list[tuple[str, Any, float]] = field(default_factory=list)
+    pages: list[tuple[str, Any]] = field(default_factory=list)
     let_go: threading.Event = field(default_factory=threading.Event)
 
     def run(self, run_id: str, _: Mapping[str, Any]) -> None:
         self.began.append(run_id)
         self.body(run_id)
 
-    def page(self, page_id: str, page: Mapping[str, Any], since: float) -> None:
-        self.pages.append((page_id, page, since))
+    def page(self, page_id: str, late: Mapping[str, Any]) -> None:
+        self.pages.append((page_id, late))
 
     def hold(self, run_id: str) -> None:
         """A run in the middle of a step."""
@@ -256,12 +256,14 @@ def test_a_look_is_queued_once_for_each_reason_however_often_it_is_asked_for(
     assert count == 2
 
 
-def test_a_page_that_waits_is_handed_to_a_worker_as_it_was_queued(
+def test_a_page_that_waits_is_handed_to_a_worker_as_it_was_queued_and_once(
     engine: sa.Engine, queue: RunQueue, work: Work
 ) -> None:
-    page = {"dedup_key": "runbookd/run/api.out.1", "links": [["https://example.com", "it"]]}
-    queue.page("p-1", page, 12.5, 0.0)
-    wait_for(lambda: work.pages == [("p-1", page, 12.5)], "the page")
+    late = {"page": {"links": [["https://example.com", "it"]]}, "since": 12.5, "tries": 0}
+    for page_id in ("p-1.0", "p-1.0", "p-1.1"):
+        queue.page(page_id, "runbookd/run/api.out.1", late, 0.0)
+    wait_for(has_status(engine, "p-1.1", "SUCCESS"), "the pages")
+    assert work.pages == [("p-1.0", late), ("p-1.1", late)]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from service.domain.errors import FailureKind, StoreUnavailable, VendorError
-from service.engine.late_pages import AGAIN_S, GIVE_UP_S, deliver, dump_page, load_page
+from service.engine.late_pages import (
+    AGAIN_S,
+    GIVE_UP_S,
+    deliver,
+    dump_late,
+    load_late,
+    page_id,
+)
 from service.engine.parts import LatePage
 from service.ports import Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
@@ -34,11 +42,19 @@ def late(worker: FakeWorker, waited_s: float) -> LatePage:
 
 
 def test_a_page_is_the_same_after_the_queue() -> None:
-    assert load_page(json.loads(json.dumps(dump_page(PAGE)))) == PAGE
+    waiting = LatePage(PAGE, 12.5, 3)
+    assert load_late(json.loads(json.dumps(dump_late(waiting)))) == waiting
+
+
+def test_a_page_has_one_id_for_each_try_however_often_it_is_asked_for() -> None:
+    first = LatePage(PAGE, 12.5)
+    assert page_id(first) == page_id(LatePage(PAGE, 99.0))
+    assert page_id(first) != page_id(LatePage(PAGE, 12.5, 1))
+    assert page_id(first) != page_id(LatePage(replace(PAGE, summary="another"), 12.5))
 
 
 def test_a_pager_that_is_back_takes_the_page_and_slack_says_how_late(worker: FakeWorker) -> None:
-    deliver(worker.parts, "p-1", late(worker, 600.0), Recorder())
+    deliver(worker.parts, late(worker, 600.0), Recorder())
 
     assert worker.pager.open == {PAGE.dedup_key: PAGE}
     assert worker.late == []
@@ -46,7 +62,7 @@ def test_a_pager_that_is_back_takes_the_page_and_slack_says_how_late(worker: Fak
 
 
 def test_a_page_that_did_not_wait_is_not_called_late(worker: FakeWorker) -> None:
-    deliver(worker.parts, "p-1", late(worker, 0.0), Recorder())
+    deliver(worker.parts, late(worker, 0.0), Recorder())
     assert worker.said() == [f"Paged: {PAGE.summary} | The person on call was paged."]
 
 
@@ -56,16 +72,16 @@ def test_a_pager_that_is_still_away_is_tried_again_and_nobody_is_told_twice(
     worker.pager.problem = DOWN
     waiting = late(worker, 600.0)
 
-    deliver(worker.parts, "p-1", waiting, Recorder())
+    deliver(worker.parts, waiting, Recorder())
 
-    assert worker.late == [(waiting, AGAIN_S)]
+    assert worker.late == [(replace(waiting, tries=1), AGAIN_S)]
     assert worker.said() == []
 
 
 def test_after_an_hour_slack_says_that_nobody_was_paged(worker: FakeWorker) -> None:
     worker.pager.problem = DOWN
 
-    deliver(worker.parts, "p-1", late(worker, GIVE_UP_S), Recorder())
+    deliver(worker.parts, late(worker, GIVE_UP_S), Recorder())
 
     assert worker.late == []
     assert worker.said()[0].startswith(f"Nobody was paged: {PAGE.summary}")
@@ -74,5 +90,5 @@ def test_after_an_hour_slack_says_that_nobody_was_paged(worker: FakeWorker) -> N
 def test_a_page_whose_record_is_lost_is_not_called_delivered(worker: FakeWorker) -> None:
     steps = Recorder(broken=StoreUnavailable("the database cannot be used now"))
     with pytest.raises(ProcessEnded):
-        deliver(worker.parts, "p-1", late(worker, 0.0), steps)
+        deliver(worker.parts, late(worker, 0.0), steps)
     assert worker.said() == []

@@ -288,6 +288,20 @@ def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: Fa
     assert (late.page.dedup_key, delay_s) == (run_dedup_key(RUN), 0.0)
 
 
+def test_the_page_of_a_held_run_is_not_queued_for_the_next_one_asks_again(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.unseen = GONE
+    worker.pager.problem = AWAY
+    began_at = worker.clock.time()
+
+    worker.execute(ASK)
+
+    assert worker.pager.tries > 3
+    assert 60.0 < worker.clock.time() - began_at <= 360.0
+    assert worker.late == []
+
+
 def test_a_messenger_that_hangs_delays_a_change_once_and_not_at_each_word(
     worker: FakeWorker,
 ) -> None:
