@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
+from benchmarks.payloads import alert
 from service.domain.episodes import identity
 from service.store import schema
 
@@ -104,20 +105,14 @@ def _delivery(number: int, at: float) -> Row:
 def _alert(number: int, at: float) -> Row:
     name = NAMES[number // 2 * 7 % len(NAMES)]
     fingerprint, firing = f"{number:016x}", number % 50 == 0
-    source, instance = _source(number // 2), f"api-{number}"
+    source, sent = _source(number // 2), alert(name, f"api-{number}", fingerprint)
     body: Row = {
-        "labels": {
-            "alertname": name,
-            "severity": "warning",
-            "instance": instance,
-            "job": "quizmentor-api",
-            "service": "api",
-        },
-        "annotations": {"summary": f"{name} on {instance}"},
+        "labels": sent["labels"],
+        "annotations": sent["annotations"],
         "values": {},
         "starts_at": "2026-01-01T09:28:15.481000+00:00",
         "ends_at": None,
-        "generator_url": "http://prometheus:9090/graph?g0.expr=cpu",
+        "generator_url": sent["generatorURL"],
         "links": {},
         "notes": [],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from benchmarks.report import Line, at_least
@@ -10,36 +10,31 @@ from benchmarks.rounds import Medians, interleaved
 from benchmarks.workbench import Options, Workbench
 from benchmarks.wrk import Receiver, Storm, blow
 
+_Lines = Callable[[str, Receiver, Receiver, Options], Iterator[Line]]
+"""Of one store: its name, the floor, ours."""
+
 P99_SHARE = {16: 0.2, 64: 0.5}
 """What our p99 may be of the floor's, by connections."""
 
 
 def new_alerts(options: Options) -> Iterator[Line]:
     """New alerts on the embedded default, against the floor."""
-    with Workbench(options) as bench:
-        ours = bench.runbookd().receiver
-        yield from _new_against_floor("SQLite", bench.floor(), ours, options)
+    return _beside_floor(options, "SQLite", _new_against_floor)
 
 
 def new_alerts_postgres(options: Options) -> Iterator[Line]:
     """The same on PostgreSQL; the floor stays what it is."""
-    with Workbench(options) as bench:
-        ours = bench.runbookd(database_url=bench.database("runbookd")).receiver
-        yield from _new_against_floor("PostgreSQL", bench.floor(), ours, options)
+    return _beside_floor(options, "PostgreSQL", _new_against_floor)
 
 
 def repeats(options: Options) -> Iterator[Line]:
     """The same two alerts again and again."""
-    with Workbench(options) as bench:
-        ours, floor = bench.runbookd().receiver, bench.floor()
-        yield from _repeats("SQLite", floor, ours, options)
+    return _beside_floor(options, "SQLite", _repeats)
 
 
 def repeats_postgres(options: Options) -> Iterator[Line]:
     """The same on PostgreSQL."""
-    with Workbench(options) as bench:
-        ours = bench.runbookd(database_url=bench.database("runbookd")).receiver
-        yield from _repeats("PostgreSQL", bench.floor(), ours, options)
+    return _beside_floor(options, "PostgreSQL", _repeats)
 
 
 def against_alerta(options: Options) -> Iterator[Line]:
@@ -61,6 +56,13 @@ def compared(receivers: Sequence[Receiver], storm: Storm, rounds: int) -> dict[s
     for receiver in receivers:
         blow(receiver, Storm(storm.connections, 1, unique=storm.unique))
     return interleaved(rounds, {each.name: partial(blow, each, storm) for each in receivers})
+
+
+def _beside_floor(options: Options, store: str, lines: _Lines) -> Iterator[Line]:
+    with Workbench(options) as bench:
+        url = bench.database("runbookd") if store == "PostgreSQL" else ""
+        ours = bench.runbookd(database_url=url).receiver
+        yield from lines(store, bench.floor(), ours, options)
 
 
 def _new_against_floor(
