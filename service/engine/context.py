@@ -7,6 +7,7 @@ import structlog
 from service.actions.announcements import SOURCE
 from service.domain.dedup import run_dedup_key
 from service.domain.errors import FencedOut, VendorError
+from service.engine import telling
 from service.engine.parts import WorkerParts
 from service.ports import Clock, Message, MessageRef, Page
 from service.ports.runs import Intent
@@ -89,12 +90,7 @@ class RunContext:
             severity="critical",
             details={"run": self._run_id},
         )
-        try:
-            self._parts.pager.trigger(page)
-        except VendorError as error:
-            _log.error("page_not_delivered", run=self._run_id, summary=text, error=str(error))
-            return False
-        return True
+        return telling.send(page, self._parts, attempts=1)
 
     def progress(self, text: str) -> None:
         """Tell the run's thread; a message that cannot be sent is only logged."""

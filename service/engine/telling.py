@@ -146,7 +146,12 @@ def send(
             budget_s=budget_s,
         )
     except VendorError as error:
-        _log.error("page_not_delivered", summary=page_.summary, error=str(error))
+        _log.error(
+            "page_not_delivered",
+            incident=page_.dedup_key,
+            summary=page_.summary,
+            error=str(error),
+        )
         return False
     return True
 

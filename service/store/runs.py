@@ -130,9 +130,7 @@ class RunStore:
             "ended_at": None,
             "detail": "{}",
         }
-        with translated(), self._engine.begin() as connection:
-            begin_writing(connection)
-            connection.execute(_STEP_BEGAN[connection.dialect.name], values)
+        self._write(_STEP_BEGAN[self._engine.dialect.name], values)
 
     def step_ended(
         self, run_id: str, position: int, status: str, detail: Mapping[str, Any], now: float
@@ -145,9 +143,7 @@ class RunStore:
             "ended_at": now,
             "detail": dump(detail),
         }
-        with translated(), self._engine.begin() as connection:
-            begin_writing(connection)
-            connection.execute(_STEP_ENDED, values)
+        self._write(_STEP_ENDED, values)
 
     def set_plan(self, run_id: str, plan: Plan) -> None:
         """Keep the plan for people and for the reconciler."""
@@ -278,10 +274,10 @@ class RunStore:
         with translated(), self._engine.connect() as connection:
             return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
-    def _write(self, statement: sa.Update) -> None:
+    def _write(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> None:
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            connection.execute(statement)
+            connection.execute(statement, values)
 
 
 def _stored(row: sa.RowMapping) -> StoredRun:
