@@ -43,6 +43,8 @@ APP, DROPLET, PROJECT = "app-quizmentor", "101", "quizmentorquizmentor"
 PATIENCE_S = 90.0
 """How long a condition may take by default; the machine may be busy with other things."""
 
+_ANSWER_S = 30.0
+"""How long one answer may take; a web process gives up after 20 s."""
 _POLL_S = 0.1
 _T = TypeVar("_T")
 Json = dict[str, Any]
@@ -79,6 +81,16 @@ def notification(*alerts: Json, **group_labels: str) -> Json:
     }
 
 
+def new_sender() -> httpx.Client:
+    """A client for one of several threads.
+
+    One pool is not for all of them: it may close a connection that it has just handed to another
+    thread, whose request then waits for its answer until the time is over (httpcore #1110).
+    """
+    # Everything here is plain HTTP; to read the certificates takes 20 ms for each client.
+    return httpx.Client(timeout=_ANSWER_S, verify=False)  # noqa: S501
+
+
 @dataclass(frozen=True)
 class Options:
     """How a stack differs from the default one.
@@ -105,7 +117,7 @@ class Stack:
         self.web_urls = {"web": f"http://127.0.0.1:{free_port()}"}
         self.processes: dict[str, Process] = {}
         self.redis: RedisServer | None = None
-        self.http = httpx.Client(timeout=30.0)
+        self.http = httpx.Client(timeout=_ANSWER_S)
         if self._options.redis != "none":
             self.redis = RedisServer(executable(self._options.redis), home / "redis")
 
@@ -215,9 +227,11 @@ class Stack:
         answer: Json = response.json()
         return answer
 
-    def post(self, payload: Json, web: str = "web") -> httpx.Response:
-        """Send a whole notification."""
-        return self.http.post(
+    def post(
+        self, payload: Json, web: str = "web", *, sender: httpx.Client | None = None
+    ) -> httpx.Response:
+        """Send a whole notification; whoever sends beside others does so by a `new_sender`."""
+        return (sender or self.http).post(
             f"{self.web_urls[web]}/webhooks/alertmanager",
             json=payload,
             headers={"Authorization": f"Bearer {TOKEN}"},

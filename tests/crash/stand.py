@@ -29,6 +29,7 @@ from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
 from service.settings import load_settings
 from service.store import schema
+from service.store.database import begin_writing
 from tests.crash.worker_process import Failpoint, work
 from tests.stack import APP, DROPLET, PROJECT, alert, notification
 
@@ -83,16 +84,28 @@ class Stand:
         self._admitter.admit([Delivery(told, now)], now)
 
     def worker(self, failpoint: str = "none", lease_s: float = LEASE_S) -> BaseProcess:
-        """Start a worker that dies at `failpoint`, unless another one did."""
+        """Start a worker that dies or waits at `failpoint`, unless another one did."""
         environment = {**self._environment, "WORKER_LEASE_S": str(lease_s)}
-        once = self._home / f"reached-{failpoint.replace(':', '-')}"
         log = self._home / "workers.log"
         process = _processes.Process(
-            target=work, args=(environment, Failpoint(failpoint, once), log), daemon=True
+            target=work, args=(environment, self._failpoint(failpoint), log), daemon=True
         )
         process.start()
         self._workers.append(process)
         return process
+
+    def pause(self, process: BaseProcess) -> None:
+        """Stop a worker (SIGSTOP), but never while it has SQLite's write lock: nobody but it could
+        give that back."""
+        with self.stores.engine.connect() as connection:
+            begin_writing(connection)
+            os.kill(process.pid or 0, signal.SIGSTOP)
+            self.wait_for(lambda: _is_stopped(process), "the worker to stop")
+
+    def go_on(self, process: BaseProcess, failpoint: str = "none") -> None:
+        """Let a paused worker go on, and its write that waits at `failpoint`."""
+        self._failpoint(failpoint).passed.touch()
+        os.kill(process.pid or 0, signal.SIGCONT)
 
     def slow_down(self, action_seconds: float) -> None:
         """Make the cloud's actions take that long."""
@@ -152,6 +165,10 @@ class Stand:
             rows = connection.execute(sa.select(table.c.workflow_uuid, table.c.status))
             return {row[0]: row[1] for row in rows}
 
+    def reached(self, failpoint: str) -> bool:
+        """Whether a worker came to `failpoint`."""
+        return self._failpoint(failpoint).once.exists()
+
     def retired(self, process: BaseProcess) -> bool:
         """Whether another worker took this one for dead."""
         workers = schema.workers.c
@@ -176,6 +193,9 @@ class Stand:
                 more = self.report() if report else ""
                 raise AssertionError(f"Waited {PATIENCE_S:g} s for {what}.\n{more}")
             time.sleep(_POLL_S)
+
+    def _failpoint(self, text: str) -> Failpoint:
+        return Failpoint(text, self._home / f"reached-{text.replace(':', '-')}")
 
     def _start_anew(self) -> None:
         """A worker that ended itself is started again, as any platform does."""
@@ -220,7 +240,7 @@ class Stand:
         return answer.json()
 
 
-def is_stopped(process: BaseProcess) -> bool:
+def _is_stopped(process: BaseProcess) -> bool:
     """Whether a process was stopped by SIGSTOP."""
     status = Path(f"/proc/{process.pid}/stat").read_text()
     return status.rpartition(")")[2].split()[0] == "T"

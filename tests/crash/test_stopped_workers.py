@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from multiprocessing.process import BaseProcess
 
 import pytest
 
 from service.bootstrap.worker import LOST_RUN_EXIT
-from tests.crash.stand import LEASE_S, PATIENCE_S, Stand, a_stand, is_stopped
+from tests.crash.stand import LEASE_S, PATIENCE_S, Stand, a_stand
 from tests.databases import PostgresDatabases
 from tests.postgres import postgres_server
 
@@ -17,10 +15,6 @@ pytestmark = pytest.mark.crash
 
 RUN = "worker-vm.up.1"
 LARGER = ("active", "s-1vcpu-2gb")
-
-
-def go_on(process: BaseProcess) -> None:
-    os.kill(process.pid or 0, signal.SIGCONT)
 
 
 def looks(stand: Stand, reason: str) -> list[str]:
@@ -32,7 +26,8 @@ def adopted_from_a_stopped_worker(stand: Stand, failpoint: str) -> BaseProcess:
     """A worker that was stopped right before a write, and whose run another one has finished."""
     stand.fire("High Memory Usage")
     zombie = stand.worker(failpoint)
-    stand.wait_for(lambda: is_stopped(zombie), "the worker to stop")
+    stand.wait_for(lambda: stand.reached(failpoint), "the worker to come to its write")
+    stand.pause(zombie)
     stand.worker()
     stand.wait_for(lambda: stand.workflows()[RUN] == "SUCCESS", "another to finish the run")
     assert stand.droplet() == LARGER
@@ -43,9 +38,10 @@ def adopted_from_a_stopped_worker(stand: Stand, failpoint: str) -> BaseProcess:
 def test_a_stopped_worker_whose_run_was_adopted_ends_and_the_droplet_is_on(
     stand: Stand, write: str
 ) -> None:
-    zombie = adopted_from_a_stopped_worker(stand, f"pause:{write}")
+    failpoint = f"pause:{write}"
+    zombie = adopted_from_a_stopped_worker(stand, failpoint)
 
-    go_on(zombie)
+    stand.go_on(zombie, failpoint)
     zombie.join(PATIENCE_S)
 
     assert zombie.exitcode == LOST_RUN_EXIT, stand.report()
@@ -59,7 +55,7 @@ def test_a_stopped_worker_whose_run_was_adopted_ends_and_the_droplet_is_on(
 def test_a_late_power_off_of_a_former_execution_is_undone_at_once(stand: Stand) -> None:
     zombie = adopted_from_a_stopped_worker(stand, "late:shutdown")
 
-    go_on(zombie)
+    stand.go_on(zombie, "late:shutdown")
     stand.wait_for(lambda: stand.writes()["shutdown"] == 2, "the late write")
     zombie.join(PATIENCE_S)
 
@@ -72,10 +68,10 @@ def test_a_late_power_off_of_a_former_execution_is_undone_at_once(stand: Stand) 
 def test_an_idle_worker_that_finds_itself_retired_ends(stand: Stand) -> None:
     stopped, other = stand.worker(), stand.worker()
     stand.wait_for(lambda: stand.lives(stopped) and stand.lives(other), "two workers")
-    os.kill(stopped.pid or 0, signal.SIGSTOP)
+    stand.pause(stopped)
     stand.wait_for(lambda: stand.retired(stopped), "the stopped one to be retired")
 
-    go_on(stopped)
+    stand.go_on(stopped)
     stopped.join(PATIENCE_S)
 
     assert stopped.exitcode == LOST_RUN_EXIT, stand.report()
@@ -85,8 +81,8 @@ def test_an_idle_worker_that_finds_itself_retired_ends(stand: Stand) -> None:
 def test_a_worker_that_is_stopped_for_less_than_its_lease_goes_on(stand: Stand) -> None:
     worker, other = stand.worker(), stand.worker()
     stand.wait_for(lambda: stand.lives(worker) and stand.lives(other), "two workers")
-    os.kill(worker.pid or 0, signal.SIGSTOP)
-    go_on(worker)
+    stand.pause(worker)
+    stand.go_on(worker)
 
     worker.join(2 * LEASE_S)
 

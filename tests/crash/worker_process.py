@@ -2,9 +2,10 @@
 
 A failpoint is `<when>:<what>`. Of a step: `done:resize` is after its function ran and before its
 record, `recorded:resize` after the record. Of a vendor write: `before:resize` is after its fence
-and before it is sent, `after:resize` after the vendor took it. `pause:resize` only stops the
-process where `before:resize` kills it, and `late:resize` too, with a lease that is looked after
-only after the write was sent. Each goes off once, in whichever process comes there first.
+and before it is sent, `after:resize` after the vendor took it. `pause:resize` is where
+`before:resize` is: the write waits there until the test lets it go on. `late:resize` waits too,
+with a lease that is looked after only after the write was sent. Each goes off once, in whichever
+process comes there first.
 """
 
 from __future__ import annotations
@@ -31,22 +32,30 @@ from service.settings import load_settings
 
 QUICK = Timings(poll_min_s=0.05, poll_max_s=0.2, settle_unknown_s=0.6, settle_disruptive_s=0.3)
 """For a sandbox whose actions take a tenth of a second."""
-_KILLS = {"pause": signal.SIGSTOP, "late": signal.SIGSTOP}
+_WAITS = ("pause", "late")
+_POLL_S = 0.01
 
 
 @dataclass(frozen=True)
 class Failpoint:
-    """Where to die; `once` is the file that says it has happened."""
+    """Where to die or to wait; `once` is the file that says it was reached."""
 
     text: str
     once: Path
 
+    @property
+    def passed(self) -> Path:
+        """The file that lets what waits here go on."""
+        return self.once.with_name(f"{self.once.name}-passed")
+
     def reach(self, when: str, what: str) -> None:
-        """Die here, if here is where."""
-        if f"{when}:{what}" == self.text and self._first():
-            os.kill(os.getpid(), _KILLS.get(when, signal.SIGKILL))
-            # A stop reaches this thread a moment later than the one that takes the signal.
-            time.sleep(0.2)
+        """Die or wait here, if here is where."""
+        if f"{when}:{what}" != self.text or not self._first():
+            return
+        if when not in _WAITS:
+            os.kill(os.getpid(), signal.SIGKILL)
+        while not self.passed.exists():
+            time.sleep(_POLL_S)
 
     def _first(self) -> bool:
         try:

@@ -19,7 +19,7 @@ import pytest
 from service.store.coordination import connect
 from tests.databases import POSTGRES, SQLITE
 from tests.redis_servers import REDIS_6, REDIS_7, RedisServer
-from tests.stack import Json, Options, Stack, alert, notification
+from tests.stack import Json, Options, Stack, alert, new_sender, notification
 
 TARGETS = 24
 """More than there are tests, so that none meets another one's cooldown."""
@@ -346,8 +346,9 @@ def post_at_once(
     barrier = Barrier(len(payloads))
 
     def send(number: int) -> httpx.Response:
-        barrier.wait(timeout=30.0)
-        return stack.post(payloads[number], web=webs[number % len(webs)])
+        with new_sender() as sender:
+            barrier.wait(timeout=30.0)
+            return stack.post(payloads[number], webs[number % len(webs)], sender=sender)
 
     with ThreadPoolExecutor(len(payloads)) as pool:
         return list(pool.map(send, range(len(payloads))))
@@ -356,7 +357,8 @@ def post_at_once(
 def post_somehow(stack: Stack, payload: Json, web: str) -> httpx.Response | None:
     """The answer, or None when the process died over it."""
     try:
-        return stack.post(payload, web=web)
+        with new_sender() as sender:
+            return stack.post(payload, web, sender=sender)
     except httpx.TransportError:
         return None
 
