@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -52,6 +53,7 @@ class Stand:
 
     def __init__(self, home: Path, database_url: str, sandbox_url: str) -> None:
         self._home = home
+        self._log = home / "workers.log"
         self._sandbox_url = sandbox_url
         self._environment = {
             "DATABASE_URL": database_url,
@@ -86,9 +88,8 @@ class Stand:
     def worker(self, failpoint: str = "none", lease_s: float = LEASE_S) -> BaseProcess:
         """Start a worker that dies or waits at `failpoint`, unless another one did."""
         environment = {**self._environment, "WORKER_LEASE_S": str(lease_s)}
-        log = self._home / "workers.log"
         process = _processes.Process(
-            target=work, args=(environment, self._failpoint(failpoint), log), daemon=True
+            target=work, args=(environment, self._failpoint(failpoint), self._log), daemon=True
         )
         process.start()
         self._workers.append(process)
@@ -176,11 +177,10 @@ class Stand:
         with self.stores.engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none() is not None
 
-    def lives(self, process: BaseProcess) -> bool:
-        """Whether this worker has begun to show life."""
-        query = sa.select(schema.workers.c.pid).where(schema.workers.c.pid == process.pid)
-        with self.stores.engine.connect() as connection:
-            return connection.execute(query).first() is not None
+    def started(self, process: BaseProcess) -> bool:
+        """Whether this worker shows life and has made all that it begins with."""
+        log = self._log.read_text() if self._log.exists() else ""
+        return re.search(rf"worker_started .*-{process.pid}-", log) is not None
 
     def wait_for(self, condition: Callable[[], T], what: str, *, report: bool = True) -> T:
         """Look until the condition holds, and return what it gave."""
@@ -207,7 +207,6 @@ class Stand:
 
     def report(self) -> str:
         """What there is to read when a test fails."""
-        log = self._home / "workers.log"
         calls = [
             f"{call['at']} {call['vendor']} {call['method']} {call['path']} {call['status']}"
             f" {str(call['body'])[:90]}"
@@ -220,7 +219,7 @@ class Stand:
                 f"workflows {self.workflows()}",
                 f"droplet {self.droplet()}",
                 *calls[-40:],
-                log.read_text()[-6000:] if log.exists() else "no log",
+                self._log.read_text()[-6000:] if self._log.exists() else "no log",
             ]
         )
 

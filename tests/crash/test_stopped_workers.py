@@ -67,7 +67,7 @@ def test_a_late_power_off_of_a_former_execution_is_undone_at_once(stand: Stand) 
 
 def test_an_idle_worker_that_finds_itself_retired_ends(stand: Stand) -> None:
     stopped, other = stand.worker(), stand.worker()
-    stand.wait_for(lambda: stand.lives(stopped) and stand.lives(other), "two workers")
+    stand.wait_for(lambda: stand.started(stopped) and stand.started(other), "two workers")
     stand.pause(stopped)
     stand.wait_for(lambda: stand.retired(stopped), "the stopped one to be retired")
 
@@ -80,7 +80,7 @@ def test_an_idle_worker_that_finds_itself_retired_ends(stand: Stand) -> None:
 
 def test_a_worker_that_is_stopped_for_less_than_its_lease_goes_on(stand: Stand) -> None:
     worker, other = stand.worker(), stand.worker()
-    stand.wait_for(lambda: stand.lives(worker) and stand.lives(other), "two workers")
+    stand.wait_for(lambda: stand.started(worker) and stand.started(other), "two workers")
     stand.pause(worker)
     stand.go_on(worker)
 
@@ -109,7 +109,7 @@ def test_a_worker_told_to_end_hands_its_run_on_and_the_droplet_comes_on(stand: S
 
 def test_a_worker_told_to_end_while_idle_ends_and_is_retired(stand: Stand) -> None:
     worker = stand.worker()
-    stand.wait_for(lambda: stand.lives(worker), "the worker")
+    stand.wait_for(lambda: stand.started(worker), "the worker")
 
     worker.terminate()
     worker.join(PATIENCE_S)

@@ -31,7 +31,7 @@ def test_a_storm_neither_ends_a_worker_nor_costs_it_its_lease(stand: Stand) -> N
                 continue  # the sender sends it again
 
     worker, other = stand.worker(lease_s=SHIPPED_LEASE_S), stand.worker(lease_s=SHIPPED_LEASE_S)
-    stand.wait_for(lambda: stand.lives(worker) and stand.lives(other), "two workers")
+    stand.wait_for(lambda: stand.started(worker) and stand.started(other), "two workers")
     senders = [threading.Thread(target=send, daemon=True) for _ in range(SENDERS)]
     for sender in senders:
         sender.start()
