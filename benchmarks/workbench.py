@@ -24,11 +24,12 @@ from typing import Any, Self
 import httpx
 import psycopg
 
-from benchmarks.processes import BenchmarkFailed, Process, free_port
+from benchmarks.processes import BenchmarkFailed, MeasuredProcess
 from benchmarks.wrk import Receiver
 from service.bootstrap.stores import Stores
 from service.dev.redis_server import find_redis
 from service.settings import load_settings
+from tests.processes import free_port
 
 TOKEN = "test-token-not-real"  # noqa: S105 - it isn't
 APP, DROPLET, PROJECT = "app-quizmentor", "101", "quizmentorquizmentor"
@@ -57,9 +58,9 @@ class Runbookd:
     home: Path
     environment: Mapping[str, str]
     url: str
-    web: Process | None = None
+    web: MeasuredProcess | None = None
     sandbox_url: str = ""
-    workers: list[Process] = field(default_factory=list)
+    workers: list[MeasuredProcess] = field(default_factory=list)
 
     @property
     def receiver(self) -> Receiver:
@@ -92,7 +93,7 @@ class Workbench:
         self._stack.callback(shutil.rmtree, self._home, ignore_errors=True)
         self._stack.callback(self.http.close)
         self._postgres: Any = None
-        self.started: dict[str, Process] = {}
+        self.started: dict[str, MeasuredProcess] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +167,7 @@ class Workbench:
         if worker:
             self.add_worker(service)
 
-    def add_worker(self, service: Runbookd) -> Process:
+    def add_worker(self, service: Runbookd) -> MeasuredProcess:
         """One more worker, with its lease."""
         process = self._ours(service, "worker")
         service.workers.append(process)
@@ -251,20 +252,17 @@ class Workbench:
         port = free_port()
         command = [find_redis(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(home)]
         command += ["--save", "60 1", "--appendonly", "no"]
-        process = Process(f"redis-{home.name}", command, home / "redis.log", {})
-        self._stack.callback(process.stop)
+        self._started(f"redis-{home.name}", command, home / "redis.log", {})
         return f"redis://127.0.0.1:{port}/0"
 
-    def _ours(self, service: Runbookd, command: str) -> Process:
+    def _ours(self, service: Runbookd, command: str) -> MeasuredProcess:
         count = len(service.workers) if command == "worker" else 0
-        process = Process(
+        return self._started(
             f"{service.name}-{command}",
             [sys.executable, "-m", "service.cli", command],
             service.home / f"{command}-{count}.log",
             service.environment,
         )
-        self._stack.callback(process.stop)
-        return process
 
     def _gunicorn(
         self,
@@ -273,10 +271,18 @@ class Workbench:
         environment: Mapping[str, str],
         arguments: Sequence[str],
         python: str = sys.executable,
-    ) -> Process:
+    ) -> MeasuredProcess:
         command = [python, "-m", "gunicorn", *arguments]
-        process = Process(name, command, home / f"{name}.log", environment)
+        process = self._started(name, command, home / f"{name}.log", environment)
         self.started[name] = process
+        return process
+
+    def _started(
+        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+    ) -> MeasuredProcess:
+        """A process that ends with this workbench at the latest."""
+        process = MeasuredProcess(name, command, log, environment)
+        process.start()
         self._stack.callback(process.stop)
         return process
 

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.domain.episodes import REFIRE_GRACE_S
+
 Names = Annotated[tuple[str, ...], NoDecode]
 """Several values in one variable, separated by commas."""
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -72,7 +74,7 @@ class Settings(BaseSettings):
 
     rules: Names = Field(("rules/quizmentor.yml",), alias="RULES")
     """Rule files, comma-separated, in order."""
-    refire_grace_s: float = Field(120.0, alias="REFIRE_GRACE_S", ge=0)
+    refire_grace_s: float = Field(REFIRE_GRACE_S, alias="REFIRE_GRACE_S", ge=0)
     """Seconds after a resolve within which firing again is the same incident."""
 
     worker_lease_s: float = Field(15.0, alias="WORKER_LEASE_S", ge=1)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from benchmarks.payloads import alert, notification
-from benchmarks.processes import Process
+from benchmarks.processes import MeasuredProcess
 from benchmarks.report import Line
 from benchmarks.workbench import Options, Workbench
 from benchmarks.wrk import Receiver, Storm, blow
@@ -46,7 +46,7 @@ def cost(options: Options) -> Iterator[Line]:
         yield from _pieces(bench)
 
 
-def _in_storm(options: Options, receiver: Receiver, process: Process) -> float:
+def _in_storm(options: Options, receiver: Receiver, process: MeasuredProcess) -> float:
     """Microseconds for each request, by the median of the rounds."""
     found = []
     for _ in range(options.rounds):

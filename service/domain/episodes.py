@@ -13,8 +13,8 @@ from enum import StrEnum
 from service.domain.alert import Alert
 
 REFIRE_GRACE_S = 120.0
-"""Seconds after a resolve within which firing again is the same episode (issue's default, 2
-minutes): highly available senders deliver resolves and firings out of order."""
+"""Seconds after a resolve within which firing again is the same episode, unless the settings say
+otherwise: highly available senders deliver resolves and firings out of order (docs/webhooks.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,12 +67,6 @@ class LeaseStore:
             begin_writing(connection)
             return list(connection.execute(statement).scalars())
 
-    def live(self) -> list[str]:
-        """The workers whose lease runs."""
-        query = sa.select(_w.executor).where(_w.retired_at.is_(None), _w.lease_until >= self._now)
-        with translated(), self._engine.connect() as connection:
-            return list(connection.execute(query).scalars())
-
     def unretired(self) -> list[str]:
         """The workers whose runs nobody may take over."""
         query = sa.select(_w.executor).where(_w.retired_at.is_(None))

@@ -50,14 +50,13 @@ def declared_length(environ: dict[str, Any], limit: int) -> int | None:
     return length
 
 
-def read_body(environ: dict[str, Any], limit: int) -> bytes:
-    """The body in bytes.
+def read_body(environ: dict[str, Any], length: int | None, limit: int) -> bytes:
+    """The body in bytes; `length` is what was declared (`declared_length`).
 
     Raises:
-        BodyTooLarge: more than `limit` bytes were declared or came.
+        BodyTooLarge: more than `limit` bytes came without having been declared.
         BodyCutShort: fewer came than were declared, or none for too long.
     """
-    length = declared_length(environ, limit)
     stream = environ["wsgi.input"]
     try:
         if length is not None:

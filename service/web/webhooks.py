@@ -110,11 +110,11 @@ class Door:
                 f"Notifications come by {' or '.join(METHODS)}.",
                 ("Allow", ", ".join(METHODS)),
             )
-        declared_length(environ, self._limit)
+        length = declared_length(environ, self._limit)
         refused = self._credentials.refuse(environ.get("HTTP_AUTHORIZATION"))
         if refused is not None:
             return refusal(401, refused.sentence, ("WWW-Authenticate", refused.challenge))
-        body = read_body(environ, self._limit)
+        body = read_body(environ, length, self._limit)
         if len(body) > LARGE:
             return self._decided(environ, body, self._concurrency.aside)
         return self._decided(environ, body, at_once)

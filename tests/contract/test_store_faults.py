@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError
 from service.domain.errors import StoreUnavailable
 from service.store.database import database_now, open_engine, translated
 from service.store.leases import LeaseStore
+from service.store.queries import Queries
 from tests.contract.admission import SqlDesk, all_at_once
 from tests.databases import PostgresDatabases, SqliteFiles
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, alert, delivery
@@ -162,11 +163,11 @@ def test_a_lease_is_measured_by_the_databases_clock(engine: sa.Engine) -> None:
 def test_a_worker_lives_while_its_lease_runs(engine: sa.Engine) -> None:
     leases = LeaseStore(engine, 60.0)
     leases.register("w-1", "host", 1)
-    assert leases.live() == ["w-1"]
+    assert Queries(engine).live_workers() == 1
     assert leases.renew("w-1")
     assert leases.retire_dead() == []
     leases.retire("w-1")
-    assert leases.live() == []
+    assert Queries(engine).live_workers() == 0
     assert not leases.renew("w-1")
     assert leases.retire_dead() == []
 
@@ -177,7 +178,7 @@ def test_of_many_survivors_one_retires_a_dead_worker(engine: sa.Engine) -> None:
     survivors = [LeaseStore(engine, 60.0) for _ in range(6)]
     retired = all_at_once([partial(leases.retire_dead) for leases in survivors])
     assert sorted(retired) == [[]] * 5 + [["dead"]]
-    assert survivors[0].live() == ["alive"]
+    assert survivors[0].unretired() == ["alive"]
     assert not survivors[0].renew("dead")
 
 
