@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import re
 import signal
 import threading
@@ -13,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +28,8 @@ from service.sandbox.server import make_server
 from service.settings import load_settings
 from service.store import schema
 from service.store.database import begin_writing
-from tests.crash.worker_process import Failpoint, work
+from tests.crash.forked_worker import ForkedWorker
+from tests.crash.worker_process import Failpoint
 from tests.stack import APP, DROPLET, PROJECT, alert, notification
 
 LEASE_S = 2.0
@@ -42,10 +40,6 @@ PATIENCE_S = 60.0
 _POLL_S = 0.03
 T = TypeVar("T")
 Json = dict[str, Any]
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.crash.worker_process"])
-"""Each worker is a process of its own; only the imports, a second of them, are made once."""
 
 
 class Stand:
@@ -68,8 +62,8 @@ class Stand:
         self._settings = load_settings(self._environment)
         self.stores = Stores(self._settings)
         self._admitter = build_admitter(self.stores, load_rules(self._settings, self._environment))
-        self._workers: list[BaseProcess] = []
-        self._replaced: set[int | None] = set()
+        self._workers: list[ForkedWorker] = []
+        self._replaced: set[int] = set()
 
     # ---- What happens ----
 
@@ -85,28 +79,25 @@ class Stand:
         )
         self._admitter.admit([Delivery(told, now)], now)
 
-    def worker(self, failpoint: str = "none", lease_s: float = LEASE_S) -> BaseProcess:
+    def worker(self, failpoint: str = "none", lease_s: float = LEASE_S) -> ForkedWorker:
         """Start a worker that dies or waits at `failpoint`, unless another one did."""
         environment = {**self._environment, "WORKER_LEASE_S": str(lease_s)}
-        process = _processes.Process(
-            target=work, args=(environment, self._failpoint(failpoint), self._log), daemon=True
-        )
-        process.start()
+        process = ForkedWorker(environment, self._failpoint(failpoint), self._log)
         self._workers.append(process)
         return process
 
-    def pause(self, process: BaseProcess) -> None:
+    def pause(self, process: ForkedWorker) -> None:
         """Stop a worker (SIGSTOP), but never while it has SQLite's write lock: nobody but it could
         give that back."""
         with self.stores.engine.connect() as connection:
             begin_writing(connection)
-            os.kill(process.pid or 0, signal.SIGSTOP)
+            process.send(signal.SIGSTOP)
             self.wait_for(lambda: _is_stopped(process), "the worker to stop")
 
-    def go_on(self, process: BaseProcess, failpoint: str = "none") -> None:
+    def go_on(self, process: ForkedWorker, failpoint: str = "none") -> None:
         """Let a paused worker go on, and its write that waits at `failpoint`."""
         self._failpoint(failpoint).passed.touch()
-        os.kill(process.pid or 0, signal.SIGCONT)
+        process.send(signal.SIGCONT)
 
     def slow_down(self, action_seconds: float) -> None:
         """Make the cloud's actions take that long."""
@@ -170,14 +161,14 @@ class Stand:
         """Whether a worker came to `failpoint`."""
         return self._failpoint(failpoint).once.exists()
 
-    def retired(self, process: BaseProcess) -> bool:
+    def retired(self, process: ForkedWorker) -> bool:
         """Whether another worker took this one for dead."""
         workers = schema.workers.c
         query = sa.select(workers.retired_at).where(workers.pid == process.pid)
         with self.stores.engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none() is not None
 
-    def started(self, process: BaseProcess) -> bool:
+    def started(self, process: ForkedWorker) -> bool:
         """Whether this worker shows life and has made all that it begins with."""
         log = self._log.read_text() if self._log.exists() else ""
         return re.search(rf"worker_started .*-{process.pid}-", log) is not None
@@ -227,7 +218,7 @@ class Stand:
         """End all workers that still live."""
         for process in self._workers:
             if process.is_alive():
-                os.kill(process.pid or 0, signal.SIGKILL)
+                process.send(signal.SIGKILL)
         for process in self._workers:
             process.join(10)
         self.stores.queue.close()
@@ -239,7 +230,7 @@ class Stand:
         return answer.json()
 
 
-def _is_stopped(process: BaseProcess) -> bool:
+def _is_stopped(process: ForkedWorker) -> bool:
     """Whether a process was stopped by SIGSTOP."""
     status = Path(f"/proc/{process.pid}/stat").read_text()
     return status.rpartition(")")[2].split()[0] == "T"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from multiprocessing.process import BaseProcess
+import signal
 
 import pytest
 
 from service.bootstrap.worker import LOST_RUN_EXIT
+from tests.crash.forked_worker import ForkedWorker
 from tests.crash.stand import LEASE_S, PATIENCE_S, Stand, a_stand
 from tests.databases import PostgresDatabases
 from tests.postgres import postgres_server
@@ -22,7 +23,7 @@ def looks(stand: Stand, reason: str) -> list[str]:
     return [status for name, status in stand.workflows().items() if f"~look.{reason}" in name]
 
 
-def adopted_from_a_stopped_worker(stand: Stand, failpoint: str) -> BaseProcess:
+def adopted_from_a_stopped_worker(stand: Stand, failpoint: str) -> ForkedWorker:
     """A worker that was stopped right before a write, and whose run another one has finished."""
     stand.fire("High Memory Usage")
     zombie = stand.worker(failpoint)
@@ -96,7 +97,7 @@ def test_a_worker_told_to_end_hands_its_run_on_and_the_droplet_comes_on(stand: S
     stand.wait_for(lambda: stand.droplet()[0] == "off", "the droplet to be off")
 
     stand.worker()
-    first.terminate()
+    first.send(signal.SIGTERM)
     first.join(PATIENCE_S)
     assert first.exitcode == 0, stand.report()
 
@@ -111,7 +112,7 @@ def test_a_worker_told_to_end_while_idle_ends_and_is_retired(stand: Stand) -> No
     worker = stand.worker()
     stand.wait_for(lambda: stand.started(worker), "the worker")
 
-    worker.terminate()
+    worker.send(signal.SIGTERM)
     worker.join(PATIENCE_S)
 
     assert worker.exitcode == 0, stand.report()
