@@ -74,8 +74,7 @@ def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine
             "synchronous=FULL",
             f"busy_timeout={busy_timeout_ms}",
             "foreign_keys=ON",
-            "cache_size=-32768",
-            "wal_autocheckpoint=4000",
+            "cache_size=-8192",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
