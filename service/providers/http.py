@@ -15,6 +15,9 @@ from service.providers.waits import Timeouts, retry_after
 
 LARGEST_ANSWER = 8 * 1024 * 1024
 """Bytes; the largest answer that is expected (Supabase's price list) is some 20 kB."""
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=5.0)
+"""None: at a limit, httpx's pool may close a connection that it has just handed to another thread
+(httpcore #1110). There are never more connections than the worker has threads."""
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -37,6 +40,7 @@ def make_http_client(
         base_url=base_url,
         headers={"Authorization": f"Bearer {token}"} if token else {},
         timeout=httpx.Timeout(limits.read, connect=limits.connect, pool=limits.connect),
+        limits=_LIMITS,
         follow_redirects=False,
         trust_env=not base_url.startswith("http://"),
     )
