@@ -69,6 +69,7 @@ def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"
+        # More pages kept, or larger checkpoints, make a long storm slower (docs/performance.md).
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
