@@ -25,8 +25,8 @@ class MeasuredProcess(Process):
         Raises:
             BenchmarkFailed: the process ended, or it took too long; with the end of its output.
         """
-        ended = wait_until(lambda: condition() or self.exit_status is not None, START_S)
-        if ended is None or self.exit_status is not None:
+        over = wait_until(lambda: condition() or self.exit_status is not None, START_S)
+        if not over or self.exit_status is not None:
             raise BenchmarkFailed(f"{self.name}: waited in vain for {what}:\n{self.tail(15)}")
 
     def tree(self) -> list[int]:

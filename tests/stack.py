@@ -82,10 +82,10 @@ def notification(*alerts: Json, **group_labels: str) -> Json:
 
 
 def new_sender() -> httpx.Client:
-    """A client for one of several threads.
+    """A client for one thread.
 
-    One pool is not for all of them: it may close a connection that it has just handed to another
-    thread, whose request then waits for its answer until the time is over (httpcore #1110).
+    One pool is not for several of them: it may close a connection that it has just handed to
+    another thread, whose request then waits for its answer until the time is over (httpcore #1110).
     """
     # Everything here is plain HTTP; to read the certificates takes 20 ms for each client.
     return httpx.Client(timeout=_ANSWER_S, verify=False)  # noqa: S501
@@ -117,7 +117,7 @@ class Stack:
         self.web_urls = {"web": f"http://127.0.0.1:{free_port()}"}
         self.processes: dict[str, Process] = {}
         self.redis: RedisServer | None = None
-        self.http = httpx.Client(timeout=_ANSWER_S)
+        self.http = new_sender()
         if self._options.redis != "none":
             self.redis = RedisServer(executable(self._options.redis), home / "redis")
 

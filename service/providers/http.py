@@ -15,7 +15,7 @@ from service.providers.waits import Timeouts, retry_after
 
 LARGEST_ANSWER = 8 * 1024 * 1024
 """Bytes; the largest answer that is expected (Supabase's price list) is some 20 kB."""
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=5.0)
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 """None: at a limit, httpx's pool may close a connection that it has just handed to another thread
 (httpcore #1110). There are never more connections than the worker has threads."""
 _NEVER_SENT = (
