@@ -236,11 +236,18 @@ def _is_stopped(process: ForkedWorker) -> bool:
     return status.rpartition(")")[2].split()[0] == "T"
 
 
+# Making routes parses Python, which before CPython 3.11.8 raises SystemError at times when another
+# thread parses too (python/cpython#106905).
+_ROUTES = threading.Lock()
+
+
 @contextmanager
 def a_stand(home: Path, database_url: str) -> Iterator[Stand]:
     """A stand with its sandbox, ended whatever happens."""
     config = SandboxConfig(action_seconds=ACTION_S, rate_limits=False)
-    server = make_server(create_app(config), "127.0.0.1", 0)
+    with _ROUTES:
+        app = create_app(config)
+    server = make_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     stand = Stand(home, database_url, f"http://127.0.0.1:{server.port}")
