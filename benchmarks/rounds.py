@@ -8,13 +8,17 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.wrk import Sample
 
 Measure = Callable[[], Sample]
 
-_PAUSE_S = 0.3
-"""Between two measures, for what a receiver still does after its last answer."""
+_LOOK_S = 0.2
+_QUIET = 0.25
+"""Of one core: more than several services that idle, less than one that still works."""
+_PATIENCE_S = 2.0
+"""Four times what Alerta works on after a storm of 64 connections; elsewhere other programs run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,32 @@ def interleaved(rounds: int, measures: Mapping[str, Measure]) -> dict[str, Media
     for number in range(rounds):
         order = list(measures) if number % 2 == 0 else list(measures)[::-1]
         for name in order:
-            # One's last writes are not to be the next one's wait for the disk.
-            os.sync()
-            time.sleep(_PAUSE_S)
+            _rest()
             samples[name].append(measures[name]())
     return {name: medians(found) for name, found in samples.items()}
+
+
+def _rest() -> None:
+    """Wait for what a receiver still does and writes after a storm; the next one would pay it."""
+    until = time.monotonic() + _PATIENCE_S
+    while _share_of_a_core(_LOOK_S) > _QUIET and time.monotonic() < until:
+        pass
+    os.sync()
+
+
+def _share_of_a_core(seconds: float) -> float:
+    """How busy all cores together are for so long."""
+    before = _busy_s()
+    time.sleep(seconds)
+    return (_busy_s() - before) / seconds
+
+
+def _busy_s() -> float:
+    """Processor time of everything on this machine since it started."""
+    user, nice, system, _, _, irq, softirq, *_ = (
+        int(ticks) for ticks in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def medians(samples: list[Sample]) -> Medians:
