@@ -23,8 +23,9 @@ help: ## What there is to make.
 dev: $(READY) ## Run all of it in this terminal; Ctrl-C ends it.
 	@$(BIN)/runbookd dev
 
-test: $(READY) ## Run every test.
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: $(READY) ## Run every test; the guard last, because nothing may run beside it.
+	$(BIN)/pytest -m "not guard" $(PYTEST_ARGS)
+	$(BIN)/pytest -m guard
 
 bench: $(READY) ## Measure beside the floor and a peer (docs/performance.md); takes half an hour.
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

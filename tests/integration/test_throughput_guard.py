@@ -18,6 +18,8 @@ from benchmarks.workbench import Options, Workbench
 from benchmarks.wrk import Receiver, Storm
 from tests.programs import require
 
+pytestmark = pytest.mark.guard
+
 MARGIN = 0.7
 """Of the documented ratio: what lies between a busy machine and a mistake."""
 
