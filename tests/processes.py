@@ -7,6 +7,7 @@ so that a kill takes gunicorn's workers along and nothing outlives the test.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -23,19 +24,37 @@ STOP_S = 15.0
 """How long a process may take to end after SIGTERM before it is killed."""
 
 _POLL_S = 0.05
+_PORTS = range(20_000, 32_000)
+"""Below those that a system gives to whoever asks for any: such a one could come in between."""
+_SHARES = 8
+"""Of the ports; each process of a parallel run has its own, or two might choose the same."""
 _given_ports: set[int] = set()
 _T = TypeVar("_T")
 
 
 def free_port() -> int:
     """A port of the loopback address that nobody has, never the same one twice."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = _PORTS[number % _SHARES :: _SHARES]
+    port = next(
+        each for each in _shuffled(mine) if each not in _given_ports and not _is_taken(each)
+    )
+    _given_ports.add(port)
+    return port
+
+
+def _shuffled(ports: Sequence[int]) -> Sequence[int]:
+    """In another order each time, so that two runs on one machine hardly ever meet."""
+    return random.sample(ports, len(ports))
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 class Process:
@@ -98,8 +117,9 @@ class Process:
             self._process.wait()
 
     def pause(self) -> None:
-        """Stop it where it stands (SIGSTOP)."""
+        """Stop it where it stands (SIGSTOP); returns once it has."""
         self._signal(signal.SIGSTOP)
+        assert wait_until(lambda: is_stopped(self.pid), STOP_S), f"{self.name} goes on"
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
@@ -114,6 +134,12 @@ class Process:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped by SIGSTOP."""
+    status = Path(f"/proc/{pid}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] == "T"
 
 
 def wait_until(condition: Callable[[], _T], timeout_s: float) -> _T | None:

@@ -31,6 +31,8 @@ import httpx
 
 from service.bootstrap.stores import Stores
 from service.settings import load_settings
+from service.store.database import open_engine
+from tests.databases import nobody_writes
 from tests.processes import Process, free_port
 from tests.redis_servers import RedisServer, executable
 
@@ -181,6 +183,14 @@ class Stack:
         if wait:
             self.wait_for(lambda: self._live_workers() > before, f"{name} to have a lease")
         return process
+
+    def pause_worker(self) -> Process:
+        """Stop the worker (SIGSTOP) between two of its writes."""
+        worker, engine = self.processes["worker"], open_engine(self.database_url)
+        with nobody_writes(engine):
+            worker.pause()
+        engine.dispose()
+        return worker
 
     def stop(self) -> None:
         """End everything in good order, all at once, and Redis last."""

@@ -12,5 +12,5 @@ from tests.databases import Databases
 @pytest.fixture
 def stand(tmp_path: Path, databases: Databases) -> Iterator[Stand]:
     """A sandbox, a fresh database, and no worker yet."""
-    with a_stand(tmp_path, databases.fresh()) as stand:
+    with databases.borrowed() as url, a_stand(tmp_path, url) as stand:
         yield stand

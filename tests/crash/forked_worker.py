@@ -27,6 +27,7 @@ class ForkedWorker:
     """A worker in a process of its own; its output is added to `log`."""
 
     def __init__(self, environment: Mapping[str, str], failpoint: Failpoint, log: Path) -> None:
+        self.failpoint = failpoint
         self._process = _processes.Process(
             target=work, args=(environment, failpoint, log), daemon=True
         )

@@ -27,13 +27,16 @@ from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
 from service.settings import load_settings
 from service.store import schema
-from service.store.database import begin_writing
 from tests.crash.forked_worker import ForkedWorker
 from tests.crash.worker_process import Failpoint
+from tests.databases import nobody_writes
+from tests.processes import is_stopped
 from tests.stack import APP, DROPLET, PROJECT, alert, notification
 
 LEASE_S = 2.0
 """As short as a machine that is busy with several crashes at once allows."""
+SHIPPED_LEASE_S = 15.0
+"""For workers that must not lose theirs, whatever the machine does meanwhile."""
 ACTION_S = 0.1
 PATIENCE_S = 60.0
 """How long a condition may take on a machine that is busy with other things."""
@@ -87,12 +90,10 @@ class Stand:
         return process
 
     def pause(self, process: ForkedWorker) -> None:
-        """Stop a worker (SIGSTOP), but never while it has SQLite's write lock: nobody but it could
-        give that back."""
-        with self.stores.engine.connect() as connection:
-            begin_writing(connection)
+        """Stop a worker (SIGSTOP) between two of its writes."""
+        with nobody_writes(self.stores.engine):
             process.send(signal.SIGSTOP)
-            self.wait_for(lambda: _is_stopped(process), "the worker to stop")
+            self.wait_for(lambda: is_stopped(process.pid), "the worker to stop")
 
     def go_on(self, process: ForkedWorker, failpoint: str = "none") -> None:
         """Let a paused worker go on, and its write that waits at `failpoint`."""
@@ -161,6 +162,17 @@ class Stand:
         """Whether a worker came to `failpoint`."""
         return self._failpoint(failpoint).once.exists()
 
+    def killed(self) -> int:
+        """How many workers have died at a failpoint."""
+        return [process.exitcode for process in self._workers].count(-signal.SIGKILL)
+
+    def lease_until(self, process: ForkedWorker) -> float:
+        """When this worker counts as dead unless it shows life before."""
+        workers = schema.workers.c
+        query = sa.select(workers.lease_until).where(workers.pid == process.pid)
+        with self.stores.engine.connect() as connection:
+            return float(connection.execute(query).scalar_one())
+
     def retired(self, process: ForkedWorker) -> bool:
         """Whether another worker took this one for dead."""
         workers = schema.workers.c
@@ -189,11 +201,13 @@ class Stand:
         return Failpoint(text, self._home / f"reached-{text.replace(':', '-')}")
 
     def _start_anew(self) -> None:
-        """A worker that ended itself is started again, as any platform does."""
+        """A worker that ended itself is started again, as any platform does; it dies where that
+        one was to die."""
         for process in self._workers:
             if process.exitcode == LOST_RUN_EXIT and process.pid not in self._replaced:
                 self._replaced.add(process.pid)
-                self.worker()
+                reached = process.failpoint.once.exists()
+                self.worker("none" if reached else process.failpoint.text)
                 return
 
     def report(self) -> str:
@@ -228,12 +242,6 @@ class Stand:
         answer = httpx.get(f"{self._sandbox_url}/_sandbox/{what}", trust_env=False)
         assert answer.is_success, answer.text
         return answer.json()
-
-
-def _is_stopped(process: ForkedWorker) -> bool:
-    """Whether a process was stopped by SIGSTOP."""
-    status = Path(f"/proc/{process.pid}/stat").read_text()
-    return status.rpartition(")")[2].split()[0] == "T"
 
 
 # Making routes parses Python, which before CPython 3.11.8 raises SystemError at times when another

@@ -28,12 +28,9 @@ def restarted(stand: Stand, failpoint: str) -> None:
 
 def adopted(stand: Stand, failpoint: str) -> None:
     """Two workers live; the one that takes the run dies there."""
-    workers = [stand.worker(failpoint), stand.worker(failpoint)]
-
-    def one_died() -> bool:
-        return [worker.exitcode for worker in workers].count(-signal.SIGKILL) == 1
-
-    stand.wait_for(one_died, "one of the workers to die")
+    for _ in range(2):
+        stand.worker(failpoint)
+    stand.wait_for(lambda: stand.killed() == 1, "one of the workers to die")
 
 
 def crashes(
@@ -44,7 +41,7 @@ def crashes(
     def one(failpoint: str) -> None:
         its_home = home / failpoint.replace(":", "-")
         its_home.mkdir()
-        with a_stand(its_home, databases.fresh()) as stand:
+        with databases.borrowed() as url, a_stand(its_home, url) as stand:
             crash(stand, failpoint)
 
     databases.fresh()  # makes the original, which is not a thing for many threads

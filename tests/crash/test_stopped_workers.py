@@ -8,7 +8,7 @@ import pytest
 
 from service.bootstrap.worker import LOST_RUN_EXIT
 from tests.crash.forked_worker import ForkedWorker
-from tests.crash.stand import LEASE_S, PATIENCE_S, Stand, a_stand
+from tests.crash.stand import PATIENCE_S, SHIPPED_LEASE_S, Stand, a_stand
 from tests.databases import PostgresDatabases
 from tests.postgres import postgres_server
 
@@ -80,14 +80,16 @@ def test_an_idle_worker_that_finds_itself_retired_ends(stand: Stand) -> None:
 
 
 def test_a_worker_that_is_stopped_for_less_than_its_lease_goes_on(stand: Stand) -> None:
-    worker, other = stand.worker(), stand.worker()
+    worker, other = stand.worker(lease_s=SHIPPED_LEASE_S), stand.worker(lease_s=SHIPPED_LEASE_S)
     stand.wait_for(lambda: stand.started(worker) and stand.started(other), "two workers")
     stand.pause(worker)
+    before = stand.lease_until(worker)
+
     stand.go_on(worker)
 
-    worker.join(2 * LEASE_S)
-
+    stand.wait_for(lambda: stand.lease_until(worker) > before, "a further sign of life")
     assert worker.is_alive(), stand.report()
+    assert not stand.retired(worker), stand.report()
 
 
 def test_a_worker_told_to_end_hands_its_run_on_and_the_droplet_comes_on(stand: Stand) -> None:

@@ -4,7 +4,7 @@ A failpoint is `<when>:<what>`. Of a step: `done:resize` is after its function r
 record, `recorded:resize` after the record. Of a vendor write: `before:resize` is after its fence
 and before it is sent, `after:resize` after the vendor took it. `pause:resize` is where
 `before:resize` is: the write waits there until the test lets it go on. `late:resize` waits too,
-with a lease that is looked after only after the write was sent. Each goes off once, in whichever
+with a lease that nobody looks after any more. Each goes off once, in whichever
 process comes there first.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_write(failpoint, DigitalOceanDroplets, "act", lambda args: str(args[1]))
     _arm_write(failpoint, DigitalOceanApps, "update_app", lambda _: "update_app")
     if failpoint.text.startswith("late:"):
-        _slow_the_lease(failpoint)
+        _neglect_the_lease(failpoint)
 
 
 def _arm_steps(failpoint: Failpoint, run_step: Callable[..., Record]) -> None:
@@ -118,15 +119,15 @@ def _arm_write(
     setattr(adapter, method, armed)
 
 
-def _slow_the_lease(failpoint: Failpoint) -> None:
+def _neglect_the_lease(failpoint: Failpoint) -> None:
     renew = lease.LeaseKeeper.renew
 
-    def slow(self: lease.LeaseKeeper) -> None:
+    def stuck(self: lease.LeaseKeeper) -> None:
         if failpoint.once.exists():
-            time.sleep(5.0)
+            threading.Event().wait()
         renew(self)
 
-    setattr(lease.LeaseKeeper, "renew", slow)  # noqa: B010 - mypy forbids to assign a method
+    setattr(lease.LeaseKeeper, "renew", stuck)  # noqa: B010 - mypy forbids to assign a method
 
 
 def _hasten() -> None:

@@ -139,7 +139,7 @@ def redis(stack: Stack) -> Iterator[RedisServer]:
 
 
 def rule_file(home: Path) -> Path:
-    """A target for each number, with two rules: one that acts once, one that may act again."""
+    """A target for each number, with two rules that act once and one that may act again."""
     numbers = range(TARGETS)
     targets = "".join(_TARGET.format(number=number, app=f"{number:03}") for number in numbers)
     rules = "".join(_RULES.format(number=number, brief=BRIEF_S) for number in numbers)
@@ -155,6 +155,11 @@ _TARGET = """\
 _RULES = """\
   - name: once-{number}
     match: ['service="api-{number}"', 'alertname=~"High CPU Usage|Request Rate"']
+    action: horizontal_scale
+    target: api-{number}
+    cooldown: 1h
+  - name: once-too-{number}
+    match: ['service="api-{number}"', 'alertname="Queue Length"']
     action: horizontal_scale
     target: api-{number}
     cooldown: 1h
@@ -199,7 +204,7 @@ def test_alerts_of_several_rules_on_one_target_at_once_are_one_run(target: Targe
     payloads = [
         target.notification(target.alert(name, instance=number))
         for number in range(8)
-        for name in ("High CPU Usage", "Request Rate", "Brief")
+        for name in ("High CPU Usage", "Request Rate", "Queue Length")
     ]
 
     answers = post_at_once(target.stack, payloads)
@@ -285,8 +290,7 @@ def test_a_run_under_way_stays_the_only_one_whatever_redis_does(
 ) -> None:
     stack, payload = target.stack, target.notification()
     earlier = redis.save()
-    worker = stack.processes["worker"]
-    worker.pause()
+    worker = stack.pause_worker()
     assert verdicts_of(stack.post(payload)) == ["act"]
 
     trouble(redis, earlier)
@@ -304,11 +308,11 @@ def test_the_next_step_is_taken_after_the_cooldown_whatever_redis_does(
     target: Target, redis: RedisServer, trouble: Trouble
 ) -> None:
     stack, payload = target.stack, target.notification(target.alert("Brief"))
-    stack.processes["worker"].pause()
+    worker = stack.pause_worker()
     assert verdicts_of(stack.post(payload)) == ["act"]
     # Redis as it is while the run is under way: it says that the claim rests.
     earlier = redis.save()
-    stack.processes["worker"].resume()
+    worker.resume()
     target.wait_for_runs()
 
     trouble(redis, earlier)
