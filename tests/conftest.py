@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
 from tests.postgres import PostgresServer, postgres_server
+
+# The examples are the same everywhere, and a machine that pauses in one of them is no failure.
+hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

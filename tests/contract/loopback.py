@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-LONGEST_HANG_S = 10.0
+LONGEST_HANG_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

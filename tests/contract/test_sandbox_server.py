@@ -20,6 +20,7 @@ import pytest
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
+from tests.processes import free_port
 from tests.programs import require
 from tests.unit.sandbox.support import APP, DROPLET, TOKEN, Served, served
 
@@ -146,23 +147,15 @@ def _started(port: int) -> subprocess.Popen[bytes]:
     raise AssertionError("the sandbox did not serve within 30 s")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_even_with_connections_open(number: signal.Signals) -> None:
-    port = _free_port()
+    port = free_port()
     process = _started(port)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as kept_alive:
             kept_alive.get("/healthz")
-            asked = time.monotonic()
             process.send_signal(number)
             said, _ = process.communicate(timeout=10)
-        # A second by itself; the rest is for a machine that is busy with other tests.
-        assert time.monotonic() - asked < 3
         assert (process.returncode, said) == (0, b"")
     finally:
         process.kill()

@@ -95,7 +95,7 @@ def test_a_ref_with_a_slash_stays_one_part_of_the_path(vendor: Loopback) -> None
 def test_an_answer_that_trickles_in_is_bounded(vendor: Loopback) -> None:
     vendor.trickles(0.05)
     quick = SupabaseCompute(
-        token="test-token-not-real", base_url=vendor.url, timeouts=Timeouts(1, 0.4)
+        token="test-token-not-real", base_url=vendor.url, timeouts=Timeouts(1, 1.5)
     )
 
     with pytest.raises(VendorError) as caught:

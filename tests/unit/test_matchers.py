@@ -164,6 +164,6 @@ def test_a_pattern_is_held_against_the_whole_value_and_a_missing_label_is_empty(
 
 def test_a_long_hostile_value_is_judged_at_once() -> None:
     judge = predicate(parse_matcher(r'foo=~"[a-z]+(-[a-z0-9]+){2}"'))
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert not judge("a-" * 20_000 + "!")
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1

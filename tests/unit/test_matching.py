@@ -144,10 +144,10 @@ def test_a_hundred_times_the_rules_cost_less_than_twice_the_time(one_name: bool)
 
 
 def cost(rules: RuleIndex, fired: Alert) -> float:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for _ in range(2000):
         rules.match(fired)
-    return time.perf_counter() - begun
+    return time.thread_time() - begun
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ def test_a_rule_that_continues_hides_no_other() -> None:
 
 def test_a_thousand_rules_of_one_name_are_compared_quickly() -> None:
     reaches = [Reach(parse_matchers(f"alertname=Same,instance=i{at}")) for at in range(1000)]
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert list(find_shadowed([*reaches, Reach(reaches[7].matchers)])) == [(1000, 7)]
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 @pytest.mark.parametrize(
