@@ -39,8 +39,10 @@ class BulkInsert:
     def __init__(self, table: sa.Table) -> None:
         columns = [column.name for column in table.columns]
         names = ", ".join(f'"{name}"' for name in columns)
-        # No value of a row is part of the text, only names from our own schema.
-        self._head = f"INSERT INTO {table.name} ({names}) VALUES "  # noqa: S608
+        # No value of a row is part of the text, only names from our own schema. OR ROLLBACK ends
+        # the whole transaction at a row that is there already, as our callers do anyway; to undo
+        # one statement alone, SQLite would write what each page held before to a temporary file.
+        self._head = f"INSERT OR ROLLBACK INTO {table.name} ({names}) VALUES "  # noqa: S608
         self.from_json = (
             f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608 - as above
             f"FROM json_populate_recordset(NULL::{table.name}, %s::json)"

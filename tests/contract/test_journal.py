@@ -16,7 +16,7 @@ from service.domain.decision import Verdict
 from service.domain.errors import StoreConflict
 from service.engine.queue import RunQueue
 from service.intake.parse import parse_notification
-from service.ports.admission import Claimed, Delivery, NewRun
+from service.ports.admission import Changes, Claimed, Delivery, NewRun
 from service.store.admissions import SqlJournal
 from tests.contract.admission import SqlDesk, all_at_once
 from tests.fakes.alerts import (
@@ -256,6 +256,24 @@ def test_rows_that_another_process_wrote_first_are_a_conflict(engine: sa.Engine)
         transaction._connection.execute(
             sa.text("INSERT INTO cooldowns VALUES ('api.out', 1, 0, 'api.out.1', '')")
         )
+
+
+def test_a_row_that_is_there_already_undoes_all_of_its_transaction(engine: sa.Engine) -> None:
+    desk = SqlDesk(engine)
+    changes = Changes(rules_hash="0" * 12, deliveries=[("n-1", delivery(alert()))])
+
+    def admit_it_twice() -> None:
+        with desk._journal.transaction() as transaction:
+            transaction.claim("api.out", NOW)
+            transaction.write(changes)
+            transaction.write(changes)
+
+    with pytest.raises(StoreConflict):
+        admit_it_twice()
+    assert (desk.count("deliveries"), desk.count("cooldowns")) == (0, 0)
+    with desk._journal.transaction() as transaction:
+        transaction.write(changes)
+    assert desk.count("deliveries") == 1
 
 
 # ---- what strangers send ----
