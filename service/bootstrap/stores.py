@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from service.engine.queue import RunQueue, migrate_queue
+from service.ports.loop import Loop
 from service.settings import Settings, SettingsInvalid
 from service.store.admissions import SqlJournal
 from service.store.coordination import Coordination, connect
@@ -21,19 +22,26 @@ class Stores:
     """The stores of one process, each opened when it is first used.
 
     `busy_timeout_ms` is how long SQLite's write lock is waited for; `connections` are kept open,
-    twice as many at most.
+    twice as many at most. With a `loop`, the journal may be written there, on a connection of its
+    own.
 
     Raises:
         SettingsInvalid: the database is one that runbookd itself is to scale.
     """
 
     def __init__(
-        self, settings: Settings, *, busy_timeout_ms: int | None = None, connections: int = 5
+        self,
+        settings: Settings,
+        *,
+        busy_timeout_ms: int | None = None,
+        connections: int = 5,
+        loop: Loop | None = None,
     ) -> None:
         _refuse_managed_database(settings)
         self.settings = settings
         self._busy_timeout_ms = busy_timeout_ms
         self._connections = connections
+        self._loop = loop
 
     @cached_property
     def engine(self) -> sa.Engine:
@@ -67,7 +75,11 @@ class Stores:
     @cached_property
     def journal(self) -> SqlJournal:
         """What admission writes to."""
-        return SqlJournal(self.engine, self.queue.enqueue)
+        if self._loop is None:
+            return SqlJournal(self.engine, self.queue.enqueue)
+        url = self.settings.effective_database_url
+        engine = open_engine(url, pool_size=1, loop=self._loop)
+        return SqlJournal(engine, self.queue.enqueue, self._loop)
 
     def migrate(self) -> None:
         """Bring all tables up to date; safe to be called by many processes at once."""

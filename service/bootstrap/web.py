@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
 from service.ports.admission import Delivery, Receipt
+from service.ports.loop import Loop
 from service.settings import Settings
 from service.store.queries import Queries
 
@@ -26,9 +27,12 @@ class WebProcess:
     clock: Callable[[], float]
 
 
-def build_web(settings: Settings) -> WebProcess:
-    """The web process; its tables must be up to date (`Stores.migrate`)."""
-    stores = Stores(settings)
+def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
+    """The web process; its tables must be up to date (`Stores.migrate`).
+
+    With a `loop`, `admit` may be called there.
+    """
+    stores = Stores(settings, loop=loop)
     admitter = build_admitter(stores, load_rules(settings))
     return WebProcess(
         settings=settings,

@@ -22,6 +22,7 @@ from service.ports.admission import (
     NewEpisode,
     NewRun,
 )
+from service.ports.loop import Loop
 from service.store import schema
 from service.store.bulk import BulkInsert, Pending, chunks, insert_together, select_in
 from service.store.database import begin_writing, translated
@@ -42,17 +43,18 @@ Enqueue = Callable[[sa.Connection, NewRun], None]
 
 
 class SqlJournal:
-    """The journal that admission writes to."""
+    """The journal that admission writes to; with a `loop`, on an engine that was opened for it."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue, loop: Loop | None = None) -> None:
         self._engine = engine
         self._enqueue = enqueue
+        self._loop = loop
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Begin; commit at the end, roll back on any exception."""
         with translated(), self._engine.begin() as connection:
-            begin_writing(connection)
+            begin_writing(connection, self._loop)
             # SQLite has one writer, which this transaction is from its beginning.
             locks = connection.dialect.name != "sqlite"
             yield SqlTransaction(connection, self._enqueue, locks=locks)

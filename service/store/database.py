@@ -23,6 +23,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreConflict, StoreUnavailable
+from service.ports.loop import Loop
+from service.store.on_loop import begin_immediate, wait_on
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a writer waits for SQLite's one write lock before the sender is asked to retry."""
@@ -42,12 +44,19 @@ _POSTGRES = {
 server's host is gone; the system's own defaults would wait for a quarter of an hour and more."""
 
 
-def open_engine(url: str, *, pool_size: int = 5, busy_timeout_ms: int | None = None) -> sa.Engine:
-    """An engine for `url`: `sqlite:////path/file.db` or `postgresql://…`."""
+def open_engine(
+    url: str, *, pool_size: int = 5, busy_timeout_ms: int | None = None, loop: Loop | None = None
+) -> sa.Engine:
+    """An engine for `url`: `sqlite:////path/file.db` or `postgresql://…`.
+
+    With a `loop`, it may be used there: what is to write begins by `begin_writing` with the same
+    loop, for on SQLite nothing else waits for its lock.
+    """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed, pool_size, busy_timeout_ms or BUSY_TIMEOUT_MS)
-    return sa.create_engine(
+        wait_ms = 0 if loop else busy_timeout_ms or BUSY_TIMEOUT_MS
+        return _open_sqlite(parsed, pool_size, wait_ms)
+    engine = sa.create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -55,6 +64,9 @@ def open_engine(url: str, *, pool_size: int = 5, busy_timeout_ms: int | None = N
         pool_timeout=5,
         connect_args=_POSTGRES,
     )
+    if loop:
+        wait_on(engine, loop)
+    return engine
 
 
 def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine:
@@ -63,7 +75,7 @@ def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine
         poolclass=sa.QueuePool,
         pool_size=pool_size,
         max_overflow=2 * pool_size,
-        connect_args={"check_same_thread": False, "timeout": busy_timeout_ms / 1000},
+        connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -73,18 +85,25 @@ def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
-            f"busy_timeout={busy_timeout_ms}",
             "foreign_keys=ON",
             "cache_size=-8192",
+            f"busy_timeout={busy_timeout_ms}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
 
 
-def begin_writing(connection: sa.Connection) -> None:
-    """Take SQLite's write lock now, so that what is read next cannot change before the write."""
-    if connection.dialect.name == "sqlite":
+def begin_writing(connection: sa.Connection, loop: Loop | None = None) -> None:
+    """Take SQLite's write lock now, so that what is read next cannot change before the write.
+
+    `loop` is the one that the connection's engine was opened with.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    if loop:
+        begin_immediate(connection, loop, BUSY_TIMEOUT_MS / 1000)
+    else:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

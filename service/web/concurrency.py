@@ -1,25 +1,31 @@
 """How requests of one process wait and work beside each other: as threads or as greenlets.
 
 `Threads` is for any threaded WSGI server. `Greenlets` is for gunicorn with `StormWorker`: all
-webhooks share one thread, so a request that waits costs no thread and no fight for the
-interpreter's lock (docs/performance.md has the figures); what works long or blocks gets a thread
-of its own. The standard library is not patched: only what is written here knows of greenlets.
+webhooks, and the committer behind them, share one thread, so that a request that waits costs no
+thread and nobody fights for the interpreter's lock (docs/performance.md has the figures); what
+works long or blocks gets a thread of its own. The standard library is not patched: only what is
+written here knows of greenlets.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
-from gevent.event import Event
+import gevent.event
 from gevent.threadpool import ThreadPool
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
 _Result = TypeVar("_Result")
+
+_READABLE, _WRITABLE = 1, 2
+_LAST = -2
+"""What libev calls EV_READ, EV_WRITE and EV_MINPRI: after everything else that is ready."""
 
 
 class Work(Protocol):
@@ -34,21 +40,37 @@ def at_once(function: Callable[[], _Result]) -> _Result:
     return function()
 
 
-class Waiter(Protocol):
-    """What one request waits on."""
+class Event(Protocol):
+    """What is waited for: `threading.Event`, or gevent's."""
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until it is woken, at most `timeout` seconds; whether it was."""
+    def set(self) -> object:
+        """It has happened: whoever waits goes on."""
+
+    def clear(self) -> object:
+        """It may happen again."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it happens, at most `timeout` seconds; whether it has."""
+
+
+class Task(Protocol):
+    """What was started."""
+
+    def join(self, timeout: float | None = None) -> object:
+        """Wait for its end, at most `timeout` seconds."""
 
 
 class Concurrency(Protocol):
-    """How requests wait, are woken from another thread, and do what would hold others up."""
+    """How requests run beside each other, and what serves all of them."""
 
-    def waiter(self) -> Waiter:
-        """Something new to wait on, for the calling request."""
+    def event(self) -> Event:
+        """Something to wait for, that has not happened yet."""
 
-    def wake(self, waiters: Iterable[Any]) -> None:
-        """Wake the requests that wait on these, its own; called from any thread."""
+    def start(self, function: Callable[[], None]) -> Task:
+        """Call a function beside the requests; it must wait by `event` alone."""
+
+    def gather(self, count: Callable[[], int]) -> None:
+        """Let requests go on that could; until `count`, of what they made, grows no more."""
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
         """Call a function that works long or blocks, while other requests go on."""
@@ -57,31 +79,21 @@ class Concurrency(Protocol):
         """The same application, such that it may block; its answers are short."""
 
 
-class _Latch:
-    """Waited on once by one thread; a bare lock, which costs a tenth of a threading.Event."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def wait(self, timeout: float) -> bool:
-        return self._lock.acquire(timeout=timeout)
-
-    def open(self) -> None:
-        self._lock.release()
-
-
 class Threads:
     """Each request has a thread."""
 
-    def waiter(self) -> _Latch:
-        """A latch."""
-        return _Latch()
+    def event(self) -> threading.Event:
+        """A thread's."""
+        return threading.Event()
 
-    def wake(self, waiters: Iterable[_Latch]) -> None:
-        """Open each."""
-        for waiter in waiters:
-            waiter.open()
+    def start(self, function: Callable[[], None]) -> threading.Thread:
+        """A thread of its own."""
+        thread = threading.Thread(target=function, daemon=True)
+        thread.start()
+        return thread
+
+    def gather(self, count: Callable[[], int]) -> None:
+        """Nothing: they go on by themselves."""
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
         """Here: others have threads of their own."""
@@ -93,22 +105,51 @@ class Threads:
 
 
 class Greenlets:
-    """Requests share the thread that makes this, and its loop; `threads` others work aside."""
+    """Requests share the thread that makes this, and its loop; `threads` others work aside.
+
+    It is also the `Loop` (`service.ports.loop`) on which a store may wait.
+    """
 
     def __init__(self, threads: int) -> None:
-        self._loop = gevent.get_hub().loop
+        self._hub = gevent.get_hub()
+        self._thread = threading.get_ident()
         self._pool = ThreadPool(threads)
 
-    def waiter(self) -> Event:
-        """An event of the loop."""
-        return Event()
+    def event(self) -> Event:
+        """The loop's."""
+        made: Event = gevent.event.Event()  # type: ignore[assignment]  # overloads, to the same end
+        return made
 
-    def wake(self, waiters: Iterable[Event]) -> None:
-        """In the loop, by the one call of it that other threads may make."""
-        self._loop.run_callback_threadsafe(_set_all, list(waiters))
+    def start(self, function: Callable[[], None]) -> gevent.Greenlet[[], None]:
+        """One more greenlet."""
+        return gevent.spawn(function)
+
+    def gather(self, count: Callable[[], int]) -> None:
+        """Let the loop go round for as long as that brings more."""
+        before = -1
+        while (now := count()) != before:
+            before = now
+            self._wait(self._hub.loop.timer(0.0, priority=_LAST))
+
+    def is_here(self) -> bool:
+        """Whether the caller is a greenlet of this loop."""
+        return threading.get_ident() == self._thread
+
+    def pause(self, seconds: float) -> None:
+        """Sleep; here as a greenlet."""
+        if self.is_here():
+            gevent.sleep(seconds)
+        else:
+            time.sleep(seconds)
+
+    def until_ready(self, fileno: int, *, read: bool, write: bool) -> None:
+        """Wait for a file descriptor."""
+        self._wait(self._hub.loop.io(fileno, read * _READABLE | write * _WRITABLE))
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
-        """On one of the other threads."""
+        """On one of the other threads; from one of them, right there."""
+        if not self.is_here():
+            return function()
         result: _Result = self._pool.apply(function)
         return result
 
@@ -120,10 +161,11 @@ class Greenlets:
 
         return apart
 
-
-def _set_all(events: Iterable[Event]) -> None:
-    for event in events:
-        event.set()
+    def _wait(self, watcher: Any) -> None:
+        try:
+            self._hub.wait(watcher)
+        finally:
+            watcher.close()
 
 
 def _whole(

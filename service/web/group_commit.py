@@ -20,7 +20,7 @@ import structlog
 from service import telemetry
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
-from service.web.concurrency import Concurrency, Threads, Waiter
+from service.web.concurrency import Concurrency, Event, Task, Threads, at_once
 
 Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
 
@@ -32,22 +32,24 @@ class Bounds:
     """How much is taken at once, and how long is waited.
 
     `deliveries` and `alerts` bound one transaction: 20,000 alerts are twice the largest group
-    seen in the field. `waiting` bounds the queue; `patience_s` is in seconds, below the 30 s
+    seen in the field. One of more than `aside` alerts takes so long (30 ms) that other requests
+    should go on meanwhile. `waiting` bounds the queue; `patience_s` is in seconds, below the 30 s
     after which Grafana gives up.
     """
 
     deliveries: int = 256
     alerts: int = 20_000
+    aside: int = 512
     waiting: int = 1_024
     patience_s: float = 20.0
 
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    """One delivery that waits; its request is woken when `receipt` or `fault` is there."""
+    """One delivery that waits; it is `done` when `receipt` or `fault` is there."""
 
     delivery: Delivery
-    waiter: Waiter
+    done: Event
     receipt: Receipt | None = None
     fault: str = ""
     abandoned: bool = False
@@ -56,8 +58,9 @@ class _Ticket:
 class GroupCommitter:
     """Admits deliveries together; `submit` may be called by any number of requests.
 
-    The thread is started by the first delivery, so a process that forks before it serves is
-    safe. `clock` gives seconds since the epoch; `concurrency` is how requests wait.
+    The committer is started by the first delivery, so a process that forks before it serves is
+    safe. `clock` gives seconds since the epoch; `concurrency` is how requests wait, and how the
+    committer runs beside them.
     """
 
     def __init__(
@@ -78,8 +81,9 @@ class GroupCommitter:
 
     def _begin_afresh(self) -> None:
         self._waiting: deque[_Ticket] = deque()
-        self._changed = threading.Condition(threading.Lock())
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._changed = self._concurrency.event()
+        self._task: Task | None = None
 
     def submit(self, delivery: Delivery) -> Receipt:
         """Wait until the delivery is committed.
@@ -87,15 +91,14 @@ class GroupCommitter:
         Raises:
             StoreUnavailable: it was not, or not in time; the sender is to send it again.
         """
-        ticket = _Ticket(delivery, self._concurrency.waiter())
-        with self._changed:
+        ticket = _Ticket(delivery, self._concurrency.event())
+        with self._lock:
             self._require_room()
             self._waiting.append(ticket)
-            if self._thread is None or not self._thread.is_alive():
-                self._start()
-            elif len(self._waiting) == 1:
-                self._changed.notify()
-        if not ticket.waiter.wait(self._bounds.patience_s):
+            if self._task is None:
+                self._task = self._concurrency.start(self._run)
+        self._changed.set()
+        if not ticket.done.wait(self._bounds.patience_s):
             ticket.abandoned = True
             raise StoreUnavailable(
                 f"the database took longer than {self._bounds.patience_s:g} s; send it again"
@@ -105,13 +108,13 @@ class GroupCommitter:
         return ticket.receipt
 
     def close(self) -> None:
-        """Finish what waits and end the thread; what comes later is refused."""
-        with self._changed:
+        """Finish what waits and end the committer; what comes later is refused."""
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join(self._bounds.patience_s)
+            task = self._task
+        self._changed.set()
+        if task is not None:
+            task.join(self._bounds.patience_s)
 
     def _require_room(self) -> None:
         if self._closed:
@@ -119,22 +122,24 @@ class GroupCommitter:
         if len(self._waiting) >= self._bounds.waiting:
             raise StoreUnavailable("too many notifications wait for the database; send it again")
 
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-        self._thread.start()
-
     def _run(self) -> None:
-        while tickets := self._next_batch():
-            self._commit(tickets)
+        try:
+            while tickets := self._next_batch():
+                self._commit(tickets)
+        finally:
+            # Should it ever end otherwise, the next delivery starts another.
+            self._task = None
 
     def _next_batch(self) -> list[_Ticket]:
         """All that wait, within bounds; nothing once closed."""
-        with self._changed:
-            while True:
+        while True:
+            self._changed.clear()
+            self._concurrency.gather(lambda: len(self._waiting))
+            with self._lock:
                 batch = self._taken()
                 if batch or self._closed:
                     return batch
-                self._changed.wait()
+            self._changed.wait()
 
     def _taken(self) -> list[_Ticket]:
         batch: list[_Ticket] = []
@@ -152,18 +157,23 @@ class GroupCommitter:
     def _commit(self, tickets: list[_Ticket]) -> None:
         began = time.perf_counter()
         try:
-            receipts = self._admit([ticket.delivery for ticket in tickets], self._clock())
-            for ticket, receipt in zip(tickets, receipts, strict=True):
-                ticket.receipt = receipt
+            receipts = self._admitted([ticket.delivery for ticket in tickets])
         except StoreUnavailable as error:
             _log.warning("notifications not kept", count=len(tickets), reason=str(error))
             self._refuse(tickets, str(error))
         except Exception:
             self._commit_apart(tickets)
         else:
-            self._wake(tickets)
+            for ticket, receipt in zip(tickets, receipts, strict=True):
+                ticket.receipt = receipt
+                ticket.done.set()
         telemetry.BATCH_DELIVERIES.observe(len(tickets))
         telemetry.COMMIT_SECONDS.observe(time.perf_counter() - began)
+
+    def _admitted(self, batch: list[Delivery]) -> list[Receipt]:
+        alerts = sum(len(delivery.notification.alerts) for delivery in batch)
+        work = self._concurrency.aside if alerts > self._bounds.aside else at_once
+        return work(lambda: self._admit(batch, self._clock()))
 
     def _commit_apart(self, tickets: list[_Ticket]) -> None:
         """One delivery that nobody foresaw must not cost the others: each is tried alone."""
@@ -179,10 +189,7 @@ class GroupCommitter:
     def _refuse(self, tickets: list[_Ticket], fault: str) -> None:
         for ticket in tickets:
             ticket.receipt, ticket.fault = None, fault
-        self._wake(tickets)
-
-    def _wake(self, tickets: list[_Ticket]) -> None:
-        self._concurrency.wake(ticket.waiter for ticket in tickets)
+            ticket.done.set()
 
 
 def _refreshed(committer: GroupCommitter | None) -> None:

@@ -12,24 +12,27 @@ from flask import Flask
 
 from service.bootstrap.memory import spare_the_collector
 from service.bootstrap.web import build_web
-from service.settings import Settings, load_settings
+from service.settings import load_settings
 from service.web.app import COMMITTER, create_app
 from service.web.concurrency import Concurrency, Greenlets, Threads
+from service.web.parts import WebParts
 
 
 def create() -> Flask:
     """The application for a server that gives each request a thread."""
-    return _create(load_settings(), Threads())
+    settings = load_settings()
+    return _create(build_web(settings), Threads())
 
 
 def create_on_greenlets() -> Flask:
     """The application for `StormWorker`; made in the thread that serves."""
     settings = load_settings()
-    return _create(settings, Greenlets(settings.web_threads))
+    greenlets = Greenlets(settings.web_threads)
+    return _create(build_web(settings, greenlets), greenlets)
 
 
-def _create(settings: Settings, concurrency: Concurrency) -> Flask:
-    app = create_app(build_web(settings), concurrency)
+def _create(parts: WebParts, concurrency: Concurrency) -> Flask:
+    app = create_app(parts, concurrency)
     atexit.register(app.extensions[COMMITTER].close)
     spare_the_collector()
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -23,16 +24,44 @@ def concurrency(request: pytest.FixtureRequest) -> Concurrency:
     return made
 
 
-def test_who_waits_is_woken_from_another_thread(concurrency: Concurrency) -> None:
-    waiters = [concurrency.waiter() for _ in range(3)]
-    threading.Thread(target=lambda: concurrency.wake(waiters)).start()
-    assert [waiter.wait(SOON_S) for waiter in waiters] == [True, True, True]
+def test_who_waits_goes_on_when_it_has_happened(concurrency: Concurrency) -> None:
+    events = [concurrency.event() for _ in range(3)]
+
+    def happen() -> None:
+        for event in events:
+            event.set()
+
+    task = concurrency.start(happen)
+    assert [event.wait(SOON_S) for event in events] == [True, True, True]
+    task.join(SOON_S)
 
 
-def test_who_is_not_woken_learns_that_the_time_is_over(concurrency: Concurrency) -> None:
-    woken, other = concurrency.waiter(), concurrency.waiter()
-    concurrency.wake([woken])
+def test_who_waits_in_vain_learns_that_the_time_is_over(concurrency: Concurrency) -> None:
+    happened, other = concurrency.event(), concurrency.event()
+    happened.set()
     assert not other.wait(0.01)
+    happened.clear()
+    assert not happened.wait(0.01)
+
+
+def test_what_is_gathered_has_all_that_was_ready_before(concurrency: Concurrency) -> None:
+    """Each of a row of pipes is read only once the loop sees that it can be."""
+    made: list[int] = []
+    if isinstance(concurrency, Greenlets):
+        for number in range(8):
+            gevent.spawn(_read_a_pipe, concurrency, number, made)
+        gevent.sleep(0)
+    concurrency.gather(lambda: len(made))
+    assert sorted(made) == (list(range(8)) if isinstance(concurrency, Greenlets) else [])
+
+
+def _read_a_pipe(greenlets: Greenlets, number: int, made: list[int]) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"x")
+    greenlets.until_ready(reading, read=True, write=False)
+    made.append(number)
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.parametrize("work", [at_once, Threads().aside, Greenlets(1).aside])
@@ -50,6 +79,31 @@ def test_a_greenlet_goes_on_while_another_has_its_work_done_aside() -> None:
     blocked = gevent.spawn(greenlets.aside, lambda: other_ran.wait(SOON_S))
     gevent.spawn(other_ran.set)
     assert blocked.get(timeout=SOON_S)
+
+
+def test_a_greenlet_that_pauses_lets_others_go_on() -> None:
+    greenlets = Greenlets(1)
+    order: list[str] = []
+
+    def pausing() -> None:
+        greenlets.pause(0.05)
+        order.append("paused")
+
+    paused = gevent.spawn(pausing)
+    gevent.spawn(order.append, "other")
+    paused.join(SOON_S)
+    assert order == ["other", "paused"]
+
+
+def test_what_works_aside_may_pause_and_call_for_work_aside_again() -> None:
+    greenlets = Greenlets(1)
+
+    def elsewhere() -> tuple[bool, bool]:
+        greenlets.pause(0.001)
+        return greenlets.is_here(), greenlets.aside(threading.get_ident) == threading.get_ident()
+
+    assert gevent.spawn(greenlets.aside, elsewhere).get(timeout=SOON_S) == (False, True)
+    assert greenlets.is_here()
 
 
 def _whole(app: WSGIApplication, closed: list[int]) -> tuple[list[bytes], list[str]]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
+import gevent
 import pytest
 
 from service.domain.alert import Notification, PayloadFormat
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
+from service.web.concurrency import Greenlets
 from service.web.group_commit import Bounds, GroupCommitter
 
 SOON_S = 10.0
@@ -215,3 +217,53 @@ def test_a_child_process_commits_with_a_thread_of_its_own() -> None:
     assert os.waitstatus_to_exitcode(ended[1]) == 0
     assert committer.submit(delivery("parent again")).delivery == "parent again"
     committer.close()
+
+
+# ---- on greenlets ----
+
+
+def test_greenlets_whose_requests_are_there_share_a_commit() -> None:
+    """They are read one after the other, by a loop that has the committer wait for the last."""
+    journal, greenlets = Journal(), Greenlets(1)
+    journal.open_.set()
+    committer = GroupCommitter(journal.admit, time.time, concurrency=greenlets)
+
+    def request(number: int) -> str:
+        reading, writing = os.pipe()
+        os.write(writing, b"x")
+        greenlets.until_ready(reading, read=True, write=False)
+        os.close(reading)
+        os.close(writing)
+        return committer.submit(delivery(f"n{number}")).delivery
+
+    requests = [gevent.spawn(request, number) for number in range(8)]
+    gevent.joinall(requests, timeout=SOON_S)
+    assert [each.value for each in requests] == [f"n{number}" for number in range(8)]
+    assert [len(batch) for batch in journal.batches] == [8]
+    committer.close()
+
+
+def test_requests_go_on_while_many_alerts_are_admitted() -> None:
+    journal = Journal()
+    committer = GroupCommitter(journal.admit, time.time, concurrency=Greenlets(1))
+    large = gevent.spawn(committer.submit, delivery("large", Bounds().aside + 1))
+    gevent.sleep(0.05)
+    assert journal.entered.is_set(), "it is at work, and this goes on"
+    assert not large.ready()
+    small = gevent.spawn(committer.submit, delivery("small"))
+    journal.open_.set()
+    assert large.get(timeout=SOON_S).delivery == "large"
+    assert small.get(timeout=SOON_S).delivery == "small"
+    committer.close()
+
+
+def test_a_committer_on_greenlets_finishes_what_waits_when_it_is_closed() -> None:
+    journal = Journal()
+    journal.open_.set()
+    committer = GroupCommitter(journal.admit, time.time, concurrency=Greenlets(1))
+    waits = gevent.spawn(committer.submit, delivery("last"))
+    gevent.sleep(0)
+    committer.close()
+    assert waits.get(timeout=SOON_S).delivery == "last"
+    with pytest.raises(StoreUnavailable, match="stopping"):
+        committer.submit(delivery("late"))
