@@ -78,8 +78,9 @@ class Batch:
         alerts, incidents, claims."""
         everything = [candidate for group in wanted for candidate in group]
         identities = {candidate.identity for candidate in everything}
+        claims = set(claims_of(wanted))
         if identities:
-            self._episodes = self._transaction.newest_episodes(identities)
+            self._episodes, self._verdicts.cooldowns = self._transaction.read(identities, claims)
         over = {candidate.identity for candidate in everything if not candidate.alert.firing}
         if over:
             self._memberships = self._transaction.incidents_of(over)
@@ -94,7 +95,6 @@ class Batch:
         if keys:
             self._changes.incidents = self._transaction.incidents(keys, identities)
         new_groups = {paging[key] for key in paging.keys() - self._changes.incidents.keys()}
-        claims = set(claims_of(wanted))
         if claims or new_groups:
             self._verdicts.take_claims(claims, new_groups)
 

@@ -83,9 +83,11 @@ class ReadOnly:
         self._reading = reading
         self._claimed: dict[str, Cooldown] = {}
 
-    def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
+    def read(
+        self, identities: Collection[int], claims: Collection[str]
+    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
         """As on record."""
-        return self._reading.newest_episodes(identities)
+        return self._reading.read(identities, claims)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """As on record."""

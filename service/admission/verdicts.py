@@ -42,7 +42,6 @@ class Verdicts:
 
         In the order of their names, so that two processes never wait for each other's claims.
         """
-        self.cooldowns = self._transaction.cooldowns(claims) if claims else {}
         for claim in sorted({*claims, *new_groups}):
             if claim in new_groups:
                 self._pages[claim] = self._transaction.claim(claim, self._now)

@@ -181,8 +181,11 @@ class Gate(Protocol):
 class Transaction(Protocol):
     """One SQL transaction of admission; leaving it without an exception commits."""
 
-    def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
-        """The newest episode of each alert that has one; nobody else changes it meanwhile."""
+    def read(
+        self, identities: Collection[int], claims: Collection[str]
+    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
+        """The newest episode of each alert that has one, which nobody else changes meanwhile; and
+        the cooldowns on record."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,7 +25,7 @@ from service.ports.admission import (
 )
 from service.ports.loop import Loop
 from service.store import schema
-from service.store.bulk import BulkInsert, Pending, chunks, insert_together, select_in
+from service.store.bulk import BulkInsert, Lookup, Pending, chunks, insert_together, select_each
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
@@ -52,8 +53,13 @@ class SqlJournal:
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
-        """Begin; commit at the end, roll back on any exception."""
-        with translated(), self._engine.begin() as connection:
+        """Begin; commit at the end, roll back on any exception.
+
+        A batch that is admitted again, although its commit went through as the connection was
+        lost, is a batch of repeats: as if its senders had not seen the answers.
+        """
+        lost_is_conflict = self._loop is not None
+        with translated(lost_is_conflict=lost_is_conflict), self._engine.begin() as connection:
             begin_writing(connection, self._loop)
             # SQLite has one writer, which this transaction is from its beginning.
             locks = connection.dialect.name != "sqlite"
@@ -68,26 +74,23 @@ class SqlTransaction:
         self._enqueue = enqueue
         self._locks = locks
 
-    def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
+    def read(
+        self, identities: Collection[int], claims: Collection[str]
+    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
         """The newest episode of each alert that has one, locked: what is decided from it stays
-        true until the commit."""
-        found: dict[int, EpisodeRecord] = {}
-        tail = f"AND newest ORDER BY identity{' FOR UPDATE' if self._locks else ''}"
-        rows = select_in(self._connection, _NEWEST, sorted(identities), tail)
-        for identity, id_, open_, last_seen, resolved_at, verdicts in rows:
-            found[identity] = EpisodeRecord(
-                id=id_,
-                open=bool(open_),
-                last_seen=last_seen,
-                resolved_at=resolved_at,
-                verdicts={rule: tuple(last) for rule, last in load(verdicts).items()},
-            )
-        return found
+        true until the commit. And the cooldowns on record."""
+        lock = " FOR UPDATE" if self._locks else ""
+        episodes, cooldowns = select_each(
+            self._connection,
+            Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
+            Lookup(_RESTING, sorted(claims)),
+        )
+        return {row[0]: _episode(*row[1:]) for row in episodes}, _by_key(cooldowns)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
-        rows = select_in(self._connection, _RESTING, sorted(claims))
-        return {row[0]: Cooldown(*row) for row in rows}
+        (rows,) = select_each(self._connection, Lookup(_RESTING, sorted(claims)))
+        return _by_key(rows)
 
     def claim(self, key: str, now: float) -> Claimed:
         """Take the claim if it is free at `now`.
@@ -214,6 +217,22 @@ _LOCK_INCIDENTS = (
     .order_by(_i.dedup_key)
     .with_for_update()
 )
+
+
+def _episode(
+    id_: str, open_: bool, last_seen: float, resolved_at: float | None, verdicts: str
+) -> EpisodeRecord:
+    return EpisodeRecord(
+        id=id_,
+        open=bool(open_),
+        last_seen=last_seen,
+        resolved_at=resolved_at,
+        verdicts={rule: tuple(last) for rule, last in load(verdicts).items()},
+    )
+
+
+def _by_key(rows: Iterable[tuple[Any, ...]]) -> dict[str, Cooldown]:
+    return {row[0]: Cooldown(*row) for row in rows}
 
 
 def take_claim(connection: sa.Connection, key: str, now: float) -> Claimed:

@@ -10,13 +10,14 @@ database to put in the rows (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from pydantic_core import to_json
 
@@ -27,6 +28,7 @@ LARGEST_JSON = 1_024
 """Rows in one value on PostgreSQL: about a megabyte."""
 
 _Row = Mapping[str, Any]
+_Found = tuple[Any, ...]
 _Value = TypeVar("_Value")
 
 LARGEST_LIST = 4_096
@@ -93,21 +95,55 @@ def insert_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) 
         connection.exec_driver_sql(text, values)
 
 
-def select_in(
-    connection: sa.Connection, head: str, values: Collection[Any], tail: str = ""
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of `head IN (values) tail`, for any number of values; the texts are the caller's."""
-    wanted = list(values)
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """`head IN (values) tail`, for any number of values; the texts are the caller's."""
+
+    head: str
+    values: Collection[Any]
+    tail: str = ""
+
+
+def select_each(connection: sa.Connection, *lookups: Lookup) -> list[list[_Found]]:
+    """The rows that each finds; on PostgreSQL all are asked at once, in one round trip."""
     if connection.dialect.name == "postgresql":
-        yield from map(tuple, connection.exec_driver_sql(f"{head} = ANY(%s) {tail}", (wanted,)))
-        return
+        return _pipelined(
+            connection,
+            [(f"{each.head} = ANY(%s) {each.tail}", (list(each.values),)) for each in lookups],
+        )
+    return [list(_in_lists(connection, each)) for each in lookups]
+
+
+def _in_lists(connection: sa.Connection, lookup: Lookup) -> Iterator[_Found]:
+    wanted = list(lookup.values)
     for start in range(0, len(wanted), LARGEST_LIST):
         some = wanted[start : start + LARGEST_LIST]
         # Filled up with one of its own values, so that few texts exist.
         room = 1 << (len(some) - 1).bit_length()
         some += some[-1:] * (room - len(some))
-        text = f"{head} IN {_tuples(room, 1)} {tail}"
+        text = f"{lookup.head} IN {_tuples(room, 1)} {lookup.tail}"
         yield from map(tuple, connection.exec_driver_sql(text, tuple(some)))
+
+
+def _pipelined(
+    connection: sa.Connection, statements: Sequence[tuple[str, tuple[Any, ...]]]
+) -> list[list[_Found]]:
+    """Sent together, the transaction's own BEGIN before them.
+
+    SQLAlchemy knows nothing of it, and so is told of an error as its own drivers tell it.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            cursors = [driver.execute(text, values) for text, values in statements]
+        return [cursor.fetchall() for cursor in cursors]
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)
+        told: Exception = sa.exc.DBAPIError.instance(
+            statements[0][0], None, error, psycopg.Error, connection_invalidated=driver.closed
+        )
+        raise told from error
 
 
 def _pieces(values: Iterable[_Value], length: int) -> Iterator[list[_Value]]:

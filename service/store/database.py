@@ -50,7 +50,8 @@ def open_engine(
     """An engine for `url`: `sqlite:////path/file.db` or `postgresql://…`.
 
     With a `loop`, it may be used there: what is to write begins by `begin_writing` with the same
-    loop, for on SQLite nothing else waits for its lock.
+    loop, for on SQLite nothing else waits for its lock; and a connection that PostgreSQL has closed
+    is found when it is used, for to ask before each transaction costs a storm a round trip.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -60,7 +61,7 @@ def open_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
+        pool_pre_ping=loop is None,
         pool_timeout=5,
         connect_args=_POSTGRES,
     )
@@ -121,8 +122,11 @@ def one_snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(*, lost_is_conflict: bool = False) -> Iterator[None]:
     """Turn the driver's errors into ours.
+
+    `lost_is_conflict` is for transactions that may be made again although nobody knows whether
+    they were committed, when the connection is lost.
 
     A value that the database refuses stays the driver's DataError: that is a mistake of ours with
     one notification or one run, and must not look like a store that is down to all others.
@@ -134,7 +138,9 @@ def translated() -> Iterator[None]:
     except IntegrityError as error:
         raise StoreConflict(_line(error)) from error
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) in _RETRIED_SQLSTATES:
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+        if sqlstate in _RETRIED_SQLSTATES or (lost and lost_is_conflict):
             raise StoreConflict(_line(error)) from error
         raise StoreUnavailable(f"the database cannot be used now ({_line(error)})") from error
     except DBAPIError as error:

@@ -142,7 +142,7 @@ def test_every_verdict_on_record_names_a_stored_decision(desk: SqlDesk) -> None:
     stored = {row[0] for row in desk.rows("SELECT id FROM decisions")}
     with desk._journal.transaction() as transaction:
         identities = [row[0] for row in desk.rows("SELECT identity FROM alerts")]
-        records = transaction.newest_episodes(identities).values()
+        records = transaction.read(identities, ())[0].values()
     assert len(records) == 3
     assert {last[0] for record in records for last in record.verdicts.values()} <= stored
 
@@ -357,4 +357,4 @@ def test_more_claims_than_a_statement_takes_values_come_through(desk: SqlDesk) -
         assert transaction.incidents([f"key{n}" for n in range(40_000)], range(40_000)) == {}
         assert transaction.open_members([f"key{number}" for number in range(40_000)]) == {}
         assert transaction.incidents_of(range(40_000)) == {}
-        assert transaction.newest_episodes(range(40_000)) == {}
+        assert transaction.read(range(40_000), ()) == ({}, {})

@@ -17,7 +17,7 @@ from service.web.concurrency import Greenlets
 from tests.contract.admission import SqlDesk
 from tests.databases import PostgresDatabases, SqliteFiles, nobody_writes
 from tests.fakes.alerts import CPU, MEMORY, alert, delivery
-from tests.postgres import postgres_server
+from tests.postgres import PostgresServer, postgres_server
 
 SOON_S = 20.0
 
@@ -69,6 +69,23 @@ def test_another_thread_waits_for_the_database_too(
         gevent.sleep(0.1)
         assert not waiting.ready()
     assert len(waiting.get(timeout=SOON_S)) == 1
+
+
+def test_a_connection_that_was_closed_meanwhile_costs_no_notification(
+    postgres: PostgresServer, loop: Greenlets
+) -> None:
+    url = PostgresDatabases(postgres).fresh()
+    engine = open_engine(url, pool_size=1, loop=loop)
+    desk = SqlDesk(engine, loop=loop)
+    desk.admit(delivery(alert(CPU)))
+    with sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg")).connect() as other:
+        others = (
+            "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        ended = other.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 20000) {others}").all()
+        assert ended == [(True,)]
+    assert desk.verdicts(delivery(alert(MEMORY)))[0].run == "worker-vm.up.1"
+    engine.dispose()
 
 
 def test_sqlites_lock_is_not_waited_for_for_ever(tmp_path: Path, loop: Greenlets) -> None:

@@ -57,12 +57,14 @@ class MemoryTransaction:
         self._store = store
         self._refuse_runs = refuse_runs
 
-    def newest_episodes(self, identities: Collection[int]) -> dict[int, EpisodeRecord]:
+    def read(
+        self, identities: Collection[int], claims: Collection[str]
+    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
         known = self._store.episodes
         found = {each: copy.deepcopy(known[each]) for each in identities if each in known}
         for record in found.values():
             record.seen, record.inserted = 0, False
-        return found
+        return found, self.cooldowns(claims)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         return {each: self._store.cooldowns[each] for each in claims if each in self._known_claims}

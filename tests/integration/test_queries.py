@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from service.domain.errors import StoreUnavailable
 from service.store import schema
-from service.store.bulk import LARGEST, LARGEST_LIST, BulkInsert, select_in
+from service.store.bulk import LARGEST, LARGEST_LIST, BulkInsert, Lookup, select_each
 from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.pages import UnknownCursor, id_at
@@ -122,8 +122,11 @@ def test_a_list_of_any_length_finds_each_row_once(engine: sa.Engine, asked: int)
     insert(engine, schema.alerts, *(alert_row(number, NOW) for number in (0, 2, 4095, 4096, 9999)))
     with engine.connect() as connection:
         head = "SELECT identity FROM alerts WHERE identity"
-        found = sorted(row[0] for row in select_in(connection, head, range(asked), "AND newest"))
-    assert found == [number for number in (0, 2, 4095, 4096) if number < asked]
+        one = Lookup(head, range(asked), "AND newest")
+        found, other = select_each(connection, one, Lookup(head, [9999]))
+    wanted = [number for number in (0, 2, 4095, 4096) if number < asked]
+    assert sorted(row[0] for row in found) == wanted
+    assert other == [(9999,)]
 
 
 def test_ids_are_bounded_by_the_time_they_were_made() -> None:
