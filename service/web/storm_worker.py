@@ -39,6 +39,10 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no t
         if self._head and not self.chunked:
             data = self._head + data
             self._head = b""
+            # Nearly always this is all: sendall asks the system for the buffer's size before.
+            data = data[self.sock.send(data) :]
+            if not data:
+                return
         self._flush()
         super()._emit_body(data)
 
