@@ -1,11 +1,8 @@
-"""Many rows in one statement.
+"""Many rows at once.
 
-A driver that is handed rows one by one lets go of the interpreter's lock for each of them, and
-has to queue for it again behind every thread that serves a request: in a storm that costs more
-than the rows. So on SQLite rows go in by statements of up to 32 at a time: few enough texts that
-the driver keeps each prepared (128 of them). PostgreSQL gets its rows as one value, in JSON: its
-driver keeps no statement of more than 50 values, and needs longer to read the text of one than the
-database to put in the rows (docs/performance.md).
+On SQLite rows go in one by one, with one prepared statement. PostgreSQL gets its rows as one value,
+in JSON: its driver keeps no statement of more than 50 values, and needs longer to read the text of
+one than the database to put in the rows (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
@@ -21,11 +18,8 @@ import psycopg
 import sqlalchemy as sa
 from pydantic_core import to_json
 
-LARGEST = 32
-"""Rows in one statement on SQLite."""
-
-LARGEST_JSON = 1_024
-"""Rows in one value on PostgreSQL: about a megabyte."""
+LARGEST = 1_024
+"""Rows that are handed to the driver at once: about a megabyte."""
 
 _Row = Mapping[str, Any]
 _Found = tuple[Any, ...]
@@ -41,26 +35,22 @@ class BulkInsert:
     def __init__(self, table: sa.Table) -> None:
         columns = [column.name for column in table.columns]
         names = ", ".join(f'"{name}"' for name in columns)
-        # No value of a row is part of the text, only names from our own schema. OR ROLLBACK ends
-        # the whole transaction at a row that is there already, as our callers do anyway; to undo
-        # one statement alone, SQLite would write what each page held before to a temporary file.
-        self._head = f"INSERT OR ROLLBACK INTO {table.name} ({names}) VALUES "  # noqa: S608
+        # No value of a row is part of the text, only names from our own schema.
+        self._one_by_one = f"INSERT INTO {table.name} ({names}) VALUES {_tuples(len(columns), 1)}"  # noqa: S608
         self.from_json = (
             f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608 - as above
             f"FROM json_populate_recordset(NULL::{table.name}, %s::json)"
         )
-        self._width = len(columns)
         self._values = itemgetter(*columns)
 
     def __call__(self, connection: sa.Connection, rows: Iterable[_Row]) -> None:
         """Insert them all, in order; each row is made when its turn comes."""
-        if connection.dialect.name == "postgresql":
-            for part in _pieces(rows, LARGEST_JSON):
-                connection.exec_driver_sql(self.from_json, (to_json(part).decode(),))
-            return
+        as_json = connection.dialect.name == "postgresql"
         for part in _pieces(rows, LARGEST):
-            text = self._head + _tuples(self._width, len(part))
-            connection.exec_driver_sql(text, tuple(chain.from_iterable(map(self._values, part))))
+            if as_json:
+                connection.exec_driver_sql(self.from_json, (to_json(part).decode(),))
+            else:
+                connection.exec_driver_sql(self._one_by_one, list(map(self._values, part)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +69,11 @@ class Pending(Generic[_Value]):
 def insert_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) -> None:
     """Insert into several tables that don't depend on each other.
 
-    PostgreSQL does it in one statement, for each one is a round trip in which every thread that
-    serves a request waits for the commit; unless there are so many rows that it does not matter.
+    PostgreSQL does it in one statement, for each one is a round trip; unless there are so many
+    rows that it does not matter.
     """
     wanted = [each for each in pending if each.records]
-    large = any(len(each.records) > LARGEST_JSON for each in wanted)
+    large = any(len(each.records) > LARGEST for each in wanted)
     if connection.dialect.name != "postgresql" or large:
         for each in wanted:
             each.insert(connection, each.rows())
