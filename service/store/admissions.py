@@ -25,7 +25,15 @@ from service.ports.admission import (
 )
 from service.ports.loop import Loop
 from service.store import schema
-from service.store.bulk import BulkInsert, Lookup, Pending, chunks, insert_together, select_each
+from service.store.bulk import (
+    Lookup,
+    Pending,
+    bulk_insert,
+    bulk_update,
+    change_together,
+    chunks,
+    select_each,
+)
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
@@ -36,6 +44,7 @@ from service.store.rows import (
     episode_row,
     incident_row,
     quarantine_rows,
+    repeated_row,
     touched_row,
 )
 
@@ -130,18 +139,21 @@ class SqlTransaction:
         return found
 
     def write(self, changes: Changes) -> None:
-        """Everything but the runs; rows are ordered, so that two processes can't deadlock."""
+        """Everything but the runs; rows are ordered, so that two processes can't deadlock.
+
+        Decisions are only ever repeated under the lock of their alert, which `read` has taken.
+        """
         write = self._connection.execute
         if poison := list(quarantine_rows(changes.deliveries)):
             write(sa.insert(schema.quarantine), poison)
         if changes.superseded:
             write(_SUPERSEDE, [{"row": row} for row in sorted(changes.superseded)])
-        if changes.touched:
-            write(_TOUCH, [touched_row(changes.touched[row]) for row in sorted(changes.touched)])
         encode = CheckEncoder()
-        insert_together(
+        change_together(
             self._connection,
             (
+                Pending(_TOUCH, _by_id(changes.touched.values()), touched_row),
+                Pending(_REPEAT, sorted(changes.repeats.items()), repeated_row),
                 Pending(_DELIVERIES, changes.deliveries, lambda each: delivery_row(*each)),
                 Pending(_ALERTS, _ordered(changes.episodes), episode_row),
                 Pending(
@@ -151,14 +163,6 @@ class SqlTransaction:
                 ),
             ),
         )
-        if changes.repeats:
-            write(
-                _REPEAT,
-                [
-                    {"row": row, "more": changes.repeats[row][0], "at": changes.repeats[row][1]}
-                    for row in sorted(changes.repeats)
-                ],
-            )
         self._write_incidents(changes.incidents.values())
 
     def enqueue(self, runs: Collection[NewRun]) -> None:
@@ -183,28 +187,15 @@ class SqlTransaction:
 
 
 _a = schema.alerts.c
-_DELIVERIES = BulkInsert(schema.deliveries)
-_ALERTS = BulkInsert(schema.alerts)
-_DECISIONS = BulkInsert(schema.decisions)
+_DELIVERIES = bulk_insert(schema.deliveries)
+_ALERTS = bulk_insert(schema.alerts)
+_DECISIONS = bulk_insert(schema.decisions)
+_TOUCH = bulk_update(
+    schema.alerts, become=("open", "last_seen", "resolved_at", "verdicts"), grow=("times_seen",)
+)
+_REPEAT = bulk_update(schema.decisions, become=("last_at",), grow=("times",))
 _NEWEST = "SELECT identity, id, open, last_seen, resolved_at, verdicts FROM alerts WHERE identity"
 _SUPERSEDE = sa.update(schema.alerts).where(_a.id == sa.bindparam("row")).values(newest=False)
-_TOUCH = (
-    sa.update(schema.alerts)
-    .where(_a.id == sa.bindparam("row"))
-    .values(
-        open=sa.bindparam("is_open"),
-        last_seen=sa.bindparam("seen_at"),
-        resolved_at=sa.bindparam("closed_at"),
-        verdicts=sa.bindparam("last_verdicts"),
-        times_seen=_a.times_seen + sa.bindparam("more"),
-    )
-)
-_d = schema.decisions.c
-_REPEAT = (
-    sa.update(schema.decisions)
-    .where(_d.id == sa.bindparam("row"))
-    .values(times=_d.times + sa.bindparam("more"), last_at=sa.bindparam("at"))
-)
 _c = schema.cooldowns.c
 _RESTING = "SELECT key, generation, until, run, reason FROM cooldowns WHERE key"
 _COOLDOWN = sa.select(_c.key, _c.generation, _c.until, _c.run, _c.reason).where(
@@ -280,6 +271,10 @@ def add_run(connection: sa.Connection, run: NewRun) -> None:
             "created_at": run.created_at,
         },
     )
+
+
+def _by_id(records: Iterable[EpisodeRecord]) -> list[EpisodeRecord]:
+    return sorted(records, key=lambda record: record.id)
 
 
 def _ordered(episodes: Sequence[NewEpisode]) -> list[NewEpisode]:

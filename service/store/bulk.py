@@ -29,35 +29,74 @@ LARGEST_LIST = 4_096
 """Values in one IN list; SQLite allows seven times as many."""
 
 
-class BulkInsert:
-    """Inserts rows of one table; a row is a mapping with a value for each of its columns."""
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """One change for many rows; a row is a mapping with a value for each of `fields`.
 
-    def __init__(self, table: sa.Table) -> None:
-        columns = [column.name for column in table.columns]
-        names = ", ".join(f'"{name}"' for name in columns)
-        # No value of a row is part of the text, only names from our own schema.
-        self._one_by_one = f"INSERT INTO {table.name} ({names}) VALUES {_tuples(len(columns), 1)}"  # noqa: S608
-        self.from_json = (
-            f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608 - as above
-            f"FROM json_populate_recordset(NULL::{table.name}, %s::json)"
-        )
-        self._values = itemgetter(*columns)
+    `one_by_one` is SQLite's text with a place for each of them, `from_json` PostgreSQL's with one
+    for all rows. No value is part of either, only names from our own schema.
+    """
+
+    one_by_one: str
+    from_json: str
+    fields: tuple[str, ...]
 
     def __call__(self, connection: sa.Connection, rows: Iterable[_Row]) -> None:
-        """Insert them all, in order; each row is made when its turn comes."""
+        """Change them all, in order; each row is made when its turn comes."""
         as_json = connection.dialect.name == "postgresql"
+        values = itemgetter(*self.fields)
         for part in _pieces(rows, LARGEST):
             if as_json:
                 connection.exec_driver_sql(self.from_json, (to_json(part).decode(),))
             else:
-                connection.exec_driver_sql(self._one_by_one, list(map(self._values, part)))
+                connection.exec_driver_sql(self.one_by_one, list(map(values, part)))
+
+
+def bulk_insert(table: sa.Table) -> Bulk:
+    """Inserts rows; the fields are the table's columns."""
+    fields = tuple(column.name for column in table.columns)
+    names = ", ".join(map(_quoted, fields))
+    into = f"INSERT INTO {table.name} ({names})"
+    return Bulk(
+        one_by_one=f"{into} VALUES {_tuples(len(fields), 1)}",
+        from_json=f"{into} SELECT {names} FROM {_recordset(table)}",  # noqa: S608 - see Bulk
+        fields=fields,
+    )
+
+
+def bulk_update(table: sa.Table, *, become: Sequence[str], grow: Sequence[str]) -> Bulk:
+    """Updates rows by their id: columns that become what the row says, others that grow by it."""
+    fields = (*become, *grow, "id")
+    names = {each: _quoted(each) for each in fields}
+
+    def text(value: Callable[[str], str], source: str) -> str:
+        changes = [f"{names[each]} = {value(each)}" for each in become]
+        changes += [f"{names[each]} = {table.name}.{names[each]} + {value(each)}" for each in grow]
+        head = f"UPDATE {table.name} SET {', '.join(changes)}"  # noqa: S608 - see Bulk
+        return f"{head}{source} WHERE {table.name}.id = {value('id')}"
+
+    return Bulk(
+        one_by_one=text(lambda _: "?", ""),
+        from_json=text(
+            lambda field: f"given.{names[field]}", f" FROM {_recordset(table)} AS given"
+        ),
+        fields=fields,
+    )
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _recordset(table: sa.Table) -> str:
+    return f"json_populate_recordset(NULL::{table.name}, %s::json)"
 
 
 @dataclass(frozen=True, slots=True)
 class Pending(Generic[_Value]):
-    """Records that are to go into one table, each as the row that `to_row` makes of it."""
+    """Records that change one table, each as the row that `to_row` makes of it."""
 
-    insert: BulkInsert
+    change: Bulk
     records: Collection[_Value]
     to_row: Callable[[_Value], _Row]
 
@@ -66,8 +105,8 @@ class Pending(Generic[_Value]):
         return map(self.to_row, self.records)
 
 
-def insert_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) -> None:
-    """Insert into several tables that don't depend on each other.
+def change_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) -> None:
+    """Make changes that don't depend on each other; none to a row that another changes too.
 
     PostgreSQL does it in one statement, for each one is a round trip; unless there are so many
     rows that it does not matter.
@@ -76,9 +115,9 @@ def insert_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) 
     large = any(len(each.records) > LARGEST for each in wanted)
     if connection.dialect.name != "postgresql" or large:
         for each in wanted:
-            each.insert(connection, each.rows())
+            each.change(connection, each.rows())
     elif wanted:
-        *first, last = (each.insert.from_json for each in wanted)
+        *first, last = (each.change.from_json for each in wanted)
         parts = ", ".join(f"part_{n} AS ({text})" for n, text in enumerate(first))
         text = f"WITH {parts} {last}" if first else last
         values = tuple(to_json(list(each.rows())).decode() for each in wanted)

@@ -84,15 +84,21 @@ def episode_row(new: NewEpisode) -> dict[str, Any]:
 
 
 def touched_row(record: EpisodeRecord) -> dict[str, Any]:
-    """What a batch changed of an episode on record."""
+    """What a batch changed of an episode on record; `times_seen` is by how much that grows."""
     return {
-        "row": record.id,
-        "is_open": record.open,
-        "seen_at": record.last_seen,
-        "closed_at": record.resolved_at,
-        "last_verdicts": dump(record.verdicts),
-        "more": record.seen,
+        "id": record.id,
+        "open": record.open,
+        "last_seen": record.last_seen,
+        "resolved_at": record.resolved_at,
+        "verdicts": dump(record.verdicts),
+        "times_seen": record.seen,
     }
+
+
+def repeated_row(repeat: tuple[str, tuple[int, float]]) -> dict[str, Any]:
+    """A decision on record that a batch only repeated; `times` is by how much that grows."""
+    decision, (more, last_at) = repeat
+    return {"id": decision, "last_at": last_at, "times": more}
 
 
 def decision_row(new: NewDecision, rules_hash: str, encode: CheckEncoder) -> dict[str, Any]:

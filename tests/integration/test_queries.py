@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from service.domain.errors import StoreUnavailable
 from service.store import schema
-from service.store.bulk import LARGEST, LARGEST_LIST, BulkInsert, Lookup, select_each
+from service.store.bulk import LARGEST, LARGEST_LIST, Lookup, bulk_insert, select_each
 from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.pages import UnknownCursor, id_at
@@ -102,8 +102,8 @@ def insert(engine: sa.Engine, table: sa.Table, *rows: dict[str, object]) -> None
 def test_rows_go_in_and_come_back_in_any_number(engine: sa.Engine) -> None:
     rows = [alert_row(number, NOW + number) for number in range(2 * LARGEST + 5)]
     with engine.begin() as connection:
-        BulkInsert(schema.alerts)(connection, rows)
-        BulkInsert(schema.alerts)(connection, [])
+        bulk_insert(schema.alerts)(connection, rows)
+        bulk_insert(schema.alerts)(connection, [])
     with engine.connect() as connection:
         stored = connection.execute(sa.select(schema.alerts).order_by(schema.alerts.c.id))
         assert [dict(row) for row in stored.mappings()] == rows
@@ -113,7 +113,7 @@ def test_a_row_of_the_wrong_kind_undoes_all_of_them(engine: sa.Engine) -> None:
     rows = [alert_row(number, NOW) for number in range(LARGEST + 1)]
     rows[-1]["id"] = rows[0]["id"]
     with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
-        BulkInsert(schema.alerts)(connection, rows)
+        bulk_insert(schema.alerts)(connection, rows)
     assert Queries(engine).alerts(AlertFilter()).items == ()
 
 
