@@ -14,7 +14,7 @@ import structlog
 from service.admission.asks import Candidate, RulesInForce, candidates, claims_of
 from service.admission.batch import Batch
 from service.domain.claims import Cooldown
-from service.domain.errors import StoreConflict, StoreUnavailable
+from service.domain.errors import StoreConflict, StoreLost, StoreUnavailable
 from service.ports.admission import Delivery, Gate, GateReply, Journal, Receipt
 
 _log = structlog.get_logger(__name__)
@@ -83,6 +83,7 @@ class Admitter:
         rules: RulesInForce,
         now: float,
     ) -> tuple[list[Receipt], list[Cooldown]]:
+        was_lost = False
         for _ in range(_CONFLICT_TRIES):
             try:
                 with self._journal.transaction() as transaction:
@@ -96,6 +97,11 @@ class Admitter:
                     )
                     receipts = work.decide(batch, wanted)
                 return receipts, work.settled_cooldowns()
+            except StoreLost as error:
+                if was_lost:
+                    sentence = f"the database closes its connections ({error}); send it again"
+                    raise StoreUnavailable(sentence) from error
+                was_lost = True
             except StoreConflict:
                 continue
         raise StoreUnavailable(

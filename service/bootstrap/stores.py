@@ -22,8 +22,8 @@ class Stores:
     """The stores of one process, each opened when it is first used.
 
     `busy_timeout_ms` is how long SQLite's write lock is waited for; `connections` are kept open,
-    twice as many at most. With a `loop`, the journal may be written there, on a connection of its
-    own.
+    twice as many at most. With a `loop`, journal and coordination may be used by one
+    greenlet there, the journal on a connection of its own.
 
     Raises:
         SettingsInvalid: the database is one that runbookd itself is to scale.
@@ -46,11 +46,7 @@ class Stores:
     @cached_property
     def engine(self) -> sa.Engine:
         """The database."""
-        url = self.settings.effective_database_url
-        path = sa.make_url(url).database
-        if url.startswith("sqlite") and path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return open_engine(url, pool_size=self._connections, busy_timeout_ms=self._busy_timeout_ms)
+        return self._open(self._connections, None)
 
     @cached_property
     def queue(self) -> RunQueue:
@@ -60,7 +56,7 @@ class Stores:
     @cached_property
     def coordination(self) -> Coordination:
         """Redis."""
-        return connect(self.settings.redis_url, self.settings.redis_timeout_s)
+        return connect(self.settings.redis_url, self.settings.redis_timeout_s, self._loop)
 
     @cached_property
     def queries(self) -> Queries:
@@ -75,17 +71,22 @@ class Stores:
     @cached_property
     def journal(self) -> SqlJournal:
         """What admission writes to."""
-        if self._loop is None:
-            return SqlJournal(self.engine, self.queue.enqueue)
-        url = self.settings.effective_database_url
-        engine = open_engine(url, pool_size=1, loop=self._loop)
-        return SqlJournal(engine, self.queue.enqueue, self._loop)
+        engine = self.engine if self._loop is None else self._open(1, self._loop)
+        return SqlJournal(engine, self.queue.enqueue)
 
     def migrate(self) -> None:
         """Bring all tables up to date; safe to be called by many processes at once."""
         with one_at_a_time(self.engine):
             migrate(self.engine)
             migrate_queue(self.settings.effective_database_url)
+
+    def _open(self, connections: int, loop: Loop | None) -> sa.Engine:
+        url = self.settings.effective_database_url
+        path = sa.make_url(url).database
+        if url.startswith("sqlite") and path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        timeout_ms = self._busy_timeout_ms
+        return open_engine(url, pool_size=connections, busy_timeout_ms=timeout_ms, loop=loop)
 
 
 def _refuse_managed_database(settings: Settings) -> None:

@@ -83,3 +83,7 @@ class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, told to
 
 class StoreConflict(Exception):  # noqa: N818 - a state of the store, handled by trying again
     """Another process wrote the same rows first; the transaction is to be made again."""
+
+
+class StoreLost(StoreConflict):
+    """The connection was closed within the transaction; nobody knows whether it was committed."""

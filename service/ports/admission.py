@@ -229,5 +229,6 @@ class Journal(Protocol):
         Raises:
             StoreUnavailable: the database cannot be used; nothing was kept.
             StoreConflict: another process wrote the same rows first; begin again.
+            StoreLost: the connection was closed; begin again, once.
         """
         ...

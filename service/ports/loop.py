@@ -19,10 +19,14 @@ class Loop(Protocol):
         """Sleep, while whatever else is in the caller's thread goes on; from any thread."""
         ...
 
-    def until_ready(self, fileno: int, *, read: bool, write: bool) -> None:
-        """Wait until a file descriptor can be read or written, in the loop's thread only."""
+    def until_ready(
+        self, fileno: int, *, read: bool, write: bool, timeout_s: float | None = None
+    ) -> bool:
+        """Wait until a file descriptor can be read or written, at most `timeout_s` seconds; whether
+        it can. In the loop's thread only."""
         ...
 
-    def aside(self, function: Callable[[], _Result]) -> _Result:
-        """Have a function called that blocks, by another thread, and wait for it."""
+    def reserved(self, function: Callable[[], _Result]) -> _Result:
+        """Have a function called that may block, and wait for it: by the one thread that is
+        reserved for this, so that it never queues behind anybody's request."""
         ...

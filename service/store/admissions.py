@@ -23,7 +23,6 @@ from service.ports.admission import (
     NewEpisode,
     NewRun,
 )
-from service.ports.loop import Loop
 from service.store import schema
 from service.store.bulk import (
     Lookup,
@@ -53,12 +52,11 @@ Enqueue = Callable[[sa.Connection, NewRun], None]
 
 
 class SqlJournal:
-    """The journal that admission writes to; with a `loop`, on an engine that was opened for it."""
+    """The journal that admission writes to."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue, loop: Loop | None = None) -> None:
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
         self._engine = engine
         self._enqueue = enqueue
-        self._loop = loop
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -67,9 +65,8 @@ class SqlJournal:
         A batch that is admitted again, although its commit went through as the connection was
         lost, is a batch of repeats: as if its senders had not seen the answers.
         """
-        lost_is_conflict = self._loop is not None
-        with translated(lost_is_conflict=lost_is_conflict), self._engine.begin() as connection:
-            begin_writing(connection, self._loop)
+        with translated(repeatable=True), self._engine.begin() as connection:
+            begin_writing(connection)
             # SQLite has one writer, which this transaction is from its beginning.
             locks = connection.dialect.name != "sqlite"
             yield SqlTransaction(connection, self._enqueue, locks=locks)

@@ -170,7 +170,7 @@ def _pipelined(
         if driver.closed:
             connection.invalidate(error)
         told: Exception = sa.exc.DBAPIError.instance(
-            statements[0][0], None, error, psycopg.Error, connection_invalidated=driver.closed
+            None, None, error, psycopg.Error, connection_invalidated=driver.closed
         )
         raise told from error
 

@@ -19,6 +19,8 @@ from redis.retry import Retry
 
 from service.domain.claims import BUSY_UNTIL, Cooldown
 from service.ports.admission import GateReply
+from service.ports.loop import Loop
+from service.store.on_loop import redis_on
 
 HOLD_MS = 15_000
 """How long a free claim is held while SQL decides; if the process dies, it lasts that long."""
@@ -133,8 +135,8 @@ class Coordination:
             return None
 
 
-def connect(url: str, timeout_s: float) -> Coordination:
-    """Coordination on the Redis at `url`; none when `url` is empty."""
+def connect(url: str, timeout_s: float, loop: Loop | None = None) -> Coordination:
+    """Coordination on the Redis at `url`; none when `url` is empty. It may be used on `loop`."""
     if not url:
         return Coordination(None)
     client = redis.Redis.from_url(
@@ -143,6 +145,8 @@ def connect(url: str, timeout_s: float) -> Coordination:
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
     )
+    if loop is not None:
+        redis_on(client, loop)
     return Coordination(client)
 
 

@@ -22,12 +22,15 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.domain.errors import StoreConflict, StoreUnavailable
+from service.domain.errors import StoreConflict, StoreLost, StoreUnavailable
 from service.ports.loop import Loop
-from service.store.on_loop import begin_immediate, wait_on
+from service.store.on_loop import LockWait, postgresql_on
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a writer waits for SQLite's one write lock before the sender is asked to retry."""
+
+_WAITS = "runbookd_waits"
+"""An engine's own option: how SQLite's lock is waited for on a loop."""
 
 _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure and deadlock; the same transaction may be made again."""
@@ -49,14 +52,14 @@ def open_engine(
 ) -> sa.Engine:
     """An engine for `url`: `sqlite:////path/file.db` or `postgresql://…`.
 
-    With a `loop`, it may be used there: what is to write begins by `begin_writing` with the same
-    loop, for on SQLite nothing else waits for its lock; and a connection that PostgreSQL has closed
-    is found when it is used, for to ask before each transaction costs a storm a round trip.
+    With a `loop`, it may be used there, by one greenlet at a time: what is to write begins by
+    `begin_writing`, and a connection that PostgreSQL has closed is found when it is used, for to
+    ask before each transaction costs a storm a round trip.
     """
     parsed = sa.make_url(url)
+    patience_ms = busy_timeout_ms or BUSY_TIMEOUT_MS
     if parsed.get_backend_name() == "sqlite":
-        wait_ms = 0 if loop else busy_timeout_ms or BUSY_TIMEOUT_MS
-        return _open_sqlite(parsed, pool_size, wait_ms)
+        return _open_sqlite(parsed, pool_size, patience_ms, loop)
     engine = sa.create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -65,18 +68,20 @@ def open_engine(
         pool_timeout=5,
         connect_args=_POSTGRES,
     )
-    if loop:
-        wait_on(engine, loop)
+    if loop is not None:
+        postgresql_on(engine, loop)
     return engine
 
 
-def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine:
+def _open_sqlite(url: sa.URL, pool_size: int, patience_ms: int, loop: Loop | None) -> sa.Engine:
     engine = sa.create_engine(
         url,
         poolclass=sa.QueuePool,
         pool_size=pool_size,
         max_overflow=2 * pool_size,
-        connect_args={"check_same_thread": False},
+        # Connecting waits by itself; it is hardly ever held up.
+        connect_args={"check_same_thread": False, "timeout": patience_ms / 1000},
+        execution_options={_WAITS: None if loop is None else LockWait(loop, patience_ms / 1000)},
     )
 
     @event.listens_for(engine, "connect")
@@ -88,24 +93,22 @@ def _open_sqlite(url: sa.URL, pool_size: int, busy_timeout_ms: int) -> sa.Engine
             "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-8192",
-            f"busy_timeout={busy_timeout_ms}",
+            f"busy_timeout={patience_ms if loop is None else 0}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
 
 
-def begin_writing(connection: sa.Connection, loop: Loop | None = None) -> None:
-    """Take SQLite's write lock now, so that what is read next cannot change before the write.
-
-    `loop` is the one that the connection's engine was opened with.
-    """
+def begin_writing(connection: sa.Connection) -> None:
+    """Take SQLite's write lock now, so that what is read next cannot change before the write."""
     if connection.dialect.name != "sqlite":
         return
-    if loop:
-        begin_immediate(connection, loop, BUSY_TIMEOUT_MS / 1000)
-    else:
+    wait: LockWait | None = connection.get_execution_options().get(_WAITS)
+    if wait is None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        wait.begin_immediate(connection)
 
 
 @contextmanager
@@ -122,11 +125,11 @@ def one_snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def translated(*, lost_is_conflict: bool = False) -> Iterator[None]:
+def translated(*, repeatable: bool = False) -> Iterator[None]:
     """Turn the driver's errors into ours.
 
-    `lost_is_conflict` is for transactions that may be made again although nobody knows whether
-    they were committed, when the connection is lost.
+    A lost connection is StoreLost only to a `repeatable` transaction, which may be made again
+    although the first may have been committed.
 
     A value that the database refuses stays the driver's DataError: that is a mistake of ours with
     one notification or one run, and must not look like a store that is down to all others.
@@ -138,10 +141,10 @@ def translated(*, lost_is_conflict: bool = False) -> Iterator[None]:
     except IntegrityError as error:
         raise StoreConflict(_line(error)) from error
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
-        if sqlstate in _RETRIED_SQLSTATES or (lost and lost_is_conflict):
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in _RETRIED_SQLSTATES:
             raise StoreConflict(_line(error)) from error
+        if repeatable and isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise StoreLost(_line(error)) from error
         raise StoreUnavailable(f"the database cannot be used now ({_line(error)})") from error
     except DBAPIError as error:
         raise StoreUnavailable(f"the database refused ({_line(error)})") from error

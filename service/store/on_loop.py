@@ -1,18 +1,20 @@
-"""Transactions on an event loop's own thread, which waits for the database without standing still.
+"""Stores on an event loop's own thread, which waits for them without standing still.
 
 In a storm the thread that serves webhooks also commits them: a thread for that would fight it for
-the interpreter's lock (docs/performance.md). What takes long in a database is waited for here as
-greenlets wait: SQLite's one write lock, PostgreSQL's answers, and a server that does not accept.
-What SQLite itself does, a write to the local disk, holds the loop for as long as it takes.
+the interpreter's lock (docs/performance.md). What may take long is waited for here as greenlets
+wait: SQLite's one write lock, PostgreSQL's answers, a server that does not accept, and Redis. What
+SQLite itself does, a write to the local disk, holds the loop for as long as it takes.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
+import redis
 import sqlalchemy as sa
 from psycopg.abc import PQGen
 from psycopg.waiting import Ready, Wait
@@ -24,30 +26,37 @@ from service.ports.loop import Loop
 _Result = TypeVar("_Result")
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.025
-"""Between two tries for SQLite's write lock: the other writers hold it for a few milliseconds."""
+"""Between two tries for SQLite's write lock; SQLite's own first and usual longest pause."""
 
 
-def begin_immediate(connection: sa.Connection, loop: Loop, patience_s: float) -> None:
-    """Take SQLite's write lock on a connection that does not wait for it by itself.
+@dataclass(frozen=True, slots=True)
+class LockWait:
+    """Waits for SQLite's write lock as a greenlet does, `patience_s` seconds at most."""
 
-    Raises:
-        OperationalError: others held it for `patience_s` seconds.
-    """
-    until = time.monotonic() + patience_s
-    pause_s = _FIRST_PAUSE_S
-    while True:
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError as error:
-            if not _is_locked(error) or time.monotonic() >= until:
-                raise
-        else:
-            return
-        loop.pause(pause_s)
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    loop: Loop
+    patience_s: float
+
+    def begin_immediate(self, connection: sa.Connection) -> None:
+        """Take it, on a connection that does not wait by itself.
+
+        Raises:
+            OperationalError: others held it for too long.
+        """
+        until = time.monotonic() + self.patience_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not _is_locked(error) or time.monotonic() >= until:
+                    raise
+            else:
+                return
+            self.loop.pause(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def wait_on(engine: sa.Engine, loop: Loop) -> None:
+def postgresql_on(engine: sa.Engine, loop: Loop) -> None:
     """Make a PostgreSQL engine's connections wait on the loop when they are used there."""
 
     class Connection(psycopg.Connection[Any]):
@@ -63,7 +72,7 @@ def wait_on(engine: sa.Engine, loop: Loop) -> None:
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, arguments: Any, settings: Any) -> Any:
-        return loop.aside(lambda: Connection.connect(*arguments, **settings))
+        return loop.reserved(lambda: Connection.connect(*arguments, **settings))
 
 
 def _carried(steps: PQGen[_Result], fileno: int, loop: Loop) -> _Result:
@@ -82,3 +91,32 @@ def _carried(steps: PQGen[_Result], fileno: int, loop: Loop) -> _Result:
 def _is_locked(error: OperationalError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def redis_on(client: redis.Redis, loop: Loop) -> None:
+    """Make a client's connections wait on the loop when they are used there."""
+    pool = client.connection_pool
+    base: type[redis.Connection] = pool.connection_class
+
+    class Connection(base):  # type: ignore[misc,valid-type]  # whichever the address asks for
+        def connect_check_health(self, *arguments: Any, **settings: Any) -> None:
+            connect = super().connect_check_health
+            if self.is_connected or not loop.is_here():
+                connect(*arguments, **settings)
+            else:
+                loop.reserved(lambda: connect(*arguments, **settings))
+
+        def read_response(self, *arguments: Any, **settings: Any) -> Any:
+            if loop.is_here() and not self.can_read(0):
+                self._await_answer()
+            return super().read_response(*arguments, **settings)
+
+        def _await_answer(self) -> None:
+            timeout_s = self.socket_timeout
+            fileno = self._sock.fileno()
+            if not loop.until_ready(fileno, read=True, write=False, timeout_s=timeout_s):
+                # Or the answer would be taken for that to the next question.
+                self.disconnect()
+                raise redis.TimeoutError(f"no answer within {timeout_s:g} s")
+
+    pool.connection_class = Connection

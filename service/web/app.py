@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask:
-    """The application; its committer thread begins with the first notification.
+    """The application; its committer begins with the first notification.
 
     `concurrency` is how the server runs requests beside each other; threads, unless told.
     """

@@ -67,13 +67,16 @@ class Concurrency(Protocol):
         """Something to wait for, that has not happened yet."""
 
     def start(self, function: Callable[[], None]) -> Task:
-        """Call a function beside the requests; it must wait by `event` alone."""
+        """Call a function beside the requests; it must not block more than they may."""
 
     def gather(self, count: Callable[[], int]) -> None:
-        """Let requests go on that could; until `count`, of what they made, grows no more."""
+        """Let requests go on that could, until `count` of what they made stays the same."""
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
         """Call a function that works long or blocks, while other requests go on."""
+
+    def reserved(self, function: Callable[[], _Result]) -> _Result:
+        """The same for what serves all requests, and so must not queue behind one of them."""
 
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
         """The same application, such that it may block; its answers are short."""
@@ -99,13 +102,16 @@ class Threads:
         """Here: others have threads of their own."""
         return function()
 
+    reserved = aside
+
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
         """As it is: there is no loop."""
         return app
 
 
 class Greenlets:
-    """Requests share the thread that makes this, and its loop; `threads` others work aside.
+    """Requests share the thread that makes this, and its loop; `threads` others work aside, and
+    one is reserved.
 
     It is also the `Loop` (`service.ports.loop`) on which a store may wait.
     """
@@ -114,6 +120,7 @@ class Greenlets:
         self._hub = gevent.get_hub()
         self._thread = threading.get_ident()
         self._pool = ThreadPool(threads)
+        self._reserved = ThreadPool(1)
 
     def event(self) -> Event:
         """The loop's."""
@@ -142,16 +149,24 @@ class Greenlets:
         else:
             time.sleep(seconds)
 
-    def until_ready(self, fileno: int, *, read: bool, write: bool) -> None:
+    def until_ready(
+        self, fileno: int, *, read: bool, write: bool, timeout_s: float | None = None
+    ) -> bool:
         """Wait for a file descriptor."""
-        self._wait(self._hub.loop.io(fileno, read * _READABLE | write * _WRITABLE))
+        try:
+            with gevent.Timeout(timeout_s):
+                self._wait(self._hub.loop.io(fileno, read * _READABLE | write * _WRITABLE))
+        except gevent.Timeout:
+            return False
+        return True
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
         """On one of the other threads; from one of them, right there."""
-        if not self.is_here():
-            return function()
-        result: _Result = self._pool.apply(function)
-        return result
+        return self._called(function, self._pool)
+
+    def reserved(self, function: Callable[[], _Result]) -> _Result:
+        """On the thread that is reserved; from another, right there."""
+        return self._called(function, self._reserved)
 
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
         """Its requests go to the other threads, whole."""
@@ -161,11 +176,28 @@ class Greenlets:
 
         return apart
 
+    def _called(self, function: Callable[[], _Result], pool: ThreadPool) -> _Result:
+        if not self.is_here():
+            return function()
+        # An exception that a pool sees it also prints, raw, to standard error.
+        outcome: tuple[Any, Exception | None] = pool.apply(_outcome, (function,))
+        result: _Result = outcome[0]
+        if outcome[1] is not None:
+            raise outcome[1]
+        return result
+
     def _wait(self, watcher: Any) -> None:
         try:
             self._hub.wait(watcher)
         finally:
             watcher.close()
+
+
+def _outcome(function: Callable[[], _Result]) -> tuple[Any, Exception | None]:
+    try:
+        return function(), None
+    except Exception as error:
+        return None, error
 
 
 def _whole(

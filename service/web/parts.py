@@ -27,7 +27,7 @@ class WebParts(Protocol):
 
     @property
     def admit(self) -> Admit:
-        """Called by one thread per process, with all the deliveries that wait."""
+        """Called by one committer per process, with all the deliveries that wait."""
         ...
 
     @property

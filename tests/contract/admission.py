@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from service.admission.admit import Admitter
 from service.domain.decision import Decision
 from service.ports.admission import Delivery, Gate, NewRun, Receipt
-from service.ports.loop import Loop
 from service.store.admissions import Enqueue, SqlJournal
 from service.store.ids import new_id
 from tests.fakes.alerts import GRACE_S, rules_in_force
@@ -25,7 +24,6 @@ class SqlDesk:
     """Admission by the rules of `tests.fakes.alerts`; `queued` is what reached the queue.
 
     `gate` stands in for Redis, unless a real one is handed in; so does `enqueue` for the queue.
-    `loop` is the one that the engine was opened for.
     """
 
     def __init__(
@@ -33,13 +31,12 @@ class SqlDesk:
         engine: sa.Engine,
         gate: Gate | None = None,
         enqueue: Enqueue | None = None,
-        loop: Loop | None = None,
     ) -> None:
         self.engine = engine
         self.queued: list[NewRun] = []
         self._rules = rules_in_force()
         self._gate = gate or MemoryGate()
-        self._journal = SqlJournal(engine, enqueue or self._enqueue, loop)
+        self._journal = SqlJournal(engine, enqueue or self._enqueue)
         self._admitter = Admitter(
             journal=self._journal,
             gate=self._gate,

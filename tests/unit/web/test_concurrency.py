@@ -64,13 +64,27 @@ def _read_a_pipe(greenlets: Greenlets, number: int, made: list[int]) -> None:
     os.close(writing)
 
 
-@pytest.mark.parametrize("work", [at_once, Threads().aside, Greenlets(1).aside])
+@pytest.mark.parametrize(
+    "work",
+    [at_once, Threads().aside, Threads().reserved, Greenlets(1).aside, Greenlets(1).reserved],
+)
 def test_work_returns_what_the_function_returns_and_raises_what_it_raises(
-    work: Callable[[Callable[[], Any]], Any],
+    work: Callable[[Callable[[], Any]], Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert work(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         work(lambda: 1 / 0)
+    assert capfd.readouterr() == ("", ""), "it is for whoever asked to tell of it"
+
+
+def test_what_is_reserved_never_queues_behind_what_works_aside() -> None:
+    greenlets, free = Greenlets(1), threading.Event()
+    requests = [gevent.spawn(greenlets.aside, lambda: free.wait(SOON_S)) for _ in range(3)]
+    gevent.sleep(0)
+    assert gevent.spawn(greenlets.reserved, lambda: 7).get(timeout=SOON_S) == 7
+    assert not any(each.ready() for each in requests)
+    free.set()
+    assert all(each.get(timeout=SOON_S) for each in requests)
 
 
 def test_a_greenlet_goes_on_while_another_has_its_work_done_aside() -> None:

@@ -243,10 +243,71 @@ def test_greenlets_whose_requests_are_there_share_a_commit() -> None:
     committer.close()
 
 
+class Watched(Greenlets):
+    """Tells how many were there whenever it was asked to let more come."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.seen: list[int] = []
+
+    def gather(self, count: Callable[[], int]) -> None:
+        super().gather(count)
+        self.seen.append(count())
+
+
+def test_what_no_transaction_could_take_is_not_waited_for() -> None:
+    journal, greenlets = Journal(), Watched()
+    journal.open_.set()
+    committer = GroupCommitter(journal.admit, time.time, Bounds(deliveries=2), greenlets)
+    requests = [gevent.spawn(committer.submit, delivery(f"n{number}")) for number in range(5)]
+    gevent.joinall(requests, timeout=SOON_S)
+    assert [len(batch) for batch in journal.batches] == [2, 2, 1]
+    assert greenlets.seen[:3] == [2, 2, 1]
+    committer.close()
+
+
+def test_other_requests_come_between_the_deliveries_of_a_batch_that_failed() -> None:
+    journal, greenlets = Journal(), Greenlets(1)
+    journal.open_.set()
+    journal.poison = {"n3"}
+    committer = GroupCommitter(journal.admit, time.time, concurrency=greenlets)
+
+    def request(name: str) -> bool:
+        try:
+            return committer.submit(delivery(name)).delivery == name
+        except StoreUnavailable:
+            return False
+
+    requests = [gevent.spawn(request, f"n{number}") for number in range(6)]
+    requests[0].join(SOON_S)
+    assert not requests[5].ready(), "the first is answered before the last is tried"
+    gevent.joinall(requests, timeout=SOON_S)
+    assert [each.value for each in requests] == [True, True, True, False, True, True]
+    committer.close()
+
+
+def test_a_committer_that_is_interrupted_refuses_its_batch_and_is_followed_by_another() -> None:
+    journal = Journal()
+    journal.open_.set()
+    interrupted = [True]
+
+    def admit(batch: Sequence[Delivery], now: float) -> list[Receipt]:
+        if interrupted.pop():
+            raise gevent.GreenletExit
+        return journal.admit(batch, now)
+
+    committer = GroupCommitter(admit, time.time, concurrency=Greenlets(1))
+    with pytest.raises(StoreUnavailable, match="interrupted; send it again"):
+        gevent.spawn(committer.submit, delivery("one")).get(timeout=SOON_S)
+    interrupted.append(False)
+    assert gevent.spawn(committer.submit, delivery("two")).get(timeout=SOON_S).delivery == "two"
+    committer.close()
+
+
 def test_requests_go_on_while_many_alerts_are_admitted() -> None:
     journal = Journal()
     committer = GroupCommitter(journal.admit, time.time, concurrency=Greenlets(1))
-    large = gevent.spawn(committer.submit, delivery("large", Bounds().aside + 1))
+    large = gevent.spawn(committer.submit, delivery("large", Bounds().at_once + 1))
     gevent.sleep(0.05)
     assert journal.entered.is_set(), "it is at work, and this goes on"
     assert not large.ready()
