@@ -115,8 +115,6 @@ def redis_on(client: redis.Redis, loop: Loop) -> None:
             timeout_s = self.socket_timeout
             fileno = self._sock.fileno()
             if not loop.until_ready(fileno, read=True, write=False, timeout_s=timeout_s):
-                # Or the answer would be taken for that to the next question.
-                self.disconnect()
                 raise redis.TimeoutError(f"no answer within {timeout_s:g} s")
 
     pool.connection_class = Connection

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import gevent
 import pytest
@@ -30,6 +31,7 @@ from tests.processes import wait_until
 from tests.redis_servers import RedisServer, executable
 
 SOON_S = 20.0
+_T = TypeVar("_T")
 
 
 @pytest.fixture
@@ -209,6 +211,31 @@ def _answers(gate: Coordination, now: list[float]) -> bool:
     """Whether it does, on a machine that may be slow; after a failure it is asked a minute on."""
     now[0] += 60.0
     return gate.ask(["worker-vm.up"], "t1").available
+
+
+class Watched(Greenlets):
+    """Counts what the reserved thread is asked for."""
+
+    asked = 0
+
+    def reserved(self, function: Callable[[], _T]) -> _T:
+        self.asked += 1
+        return super().reserved(function)
+
+
+def test_connections_are_made_by_the_reserved_thread_once(
+    redis_server: RedisServer, postgres: PostgresServer
+) -> None:
+    """A name server, or a host, that does not answer would hold up the loop for seconds."""
+    for_redis, for_postgres = Watched(1), Watched(1)
+    gate = connect(redis_server.url, SOON_S, for_redis)
+    engine = open_engine(PostgresDatabases(postgres).fresh(), pool_size=1, loop=for_postgres)
+    desk = SqlDesk(engine)
+    for _ in range(3):
+        assert gate.ask(["api.out"], "t").available
+        desk.admit(delivery(alert()))
+    assert (for_redis.asked, for_postgres.asked) == (1, 1)
+    engine.dispose()
 
 
 def test_another_thread_may_ask_redis_too(redis_server: RedisServer, loop: Greenlets) -> None:
