@@ -153,10 +153,13 @@ class Greenlets:
         self, fileno: int, *, read: bool, write: bool, timeout_s: float | None = None
     ) -> bool:
         """Wait for a file descriptor."""
+        timeout = gevent.Timeout(timeout_s)
         try:
-            with gevent.Timeout(timeout_s):
+            with timeout:
                 self._wait(self._hub.loop.io(fileno, read * _READABLE | write * _WRITABLE))
-        except gevent.Timeout:
+        except gevent.Timeout as over:
+            if over is not timeout:
+                raise
             return False
         return True
 
