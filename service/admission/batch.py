@@ -79,8 +79,9 @@ class Batch:
         everything = [candidate for group in wanted for candidate in group]
         identities = {candidate.identity for candidate in everything}
         claims = set(claims_of(wanted))
+        cooldowns: dict[str, Cooldown] = {}
         if identities:
-            self._episodes, self._verdicts.cooldowns = self._transaction.read(identities, claims)
+            self._episodes, cooldowns = self._transaction.read(identities, claims)
         over = {candidate.identity for candidate in everything if not candidate.alert.firing}
         if over:
             self._memberships = self._transaction.incidents_of(over)
@@ -96,7 +97,7 @@ class Batch:
             self._changes.incidents = self._transaction.incidents(keys, identities)
         new_groups = {paging[key] for key in paging.keys() - self._changes.incidents.keys()}
         if claims or new_groups:
-            self._verdicts.take_claims(claims, new_groups)
+            self._verdicts.take_claims(claims, new_groups, cooldowns)
 
     def _delivery(self, delivery: Delivery, wanted: tuple[Candidate, ...]) -> Receipt:
         delivery_id = self._new_id("n")

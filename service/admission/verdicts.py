@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from service.admission.asks import Candidate, Wish
 from service.admission.runs import RunMaker
@@ -36,12 +36,18 @@ class Verdicts:
         self._pages: dict[str, Claimed] = {}
         self._reopened: set[str] = set()
 
-    def take_claims(self, claims: Collection[str], new_groups: Collection[str]) -> None:
-        """Take every claim that is free, for the first firing alert that wants it, and the
-        claims of groups that no page has been about yet.
+    def take_claims(
+        self,
+        claims: Collection[str],
+        new_groups: Collection[str],
+        cooldowns: Mapping[str, Cooldown],
+    ) -> None:
+        """Take every claim that is free by the `cooldowns` on record, for the first firing alert
+        that wants it, and the claims of groups that no page has been about yet.
 
         In the order of their names, so that two processes never wait for each other's claims.
         """
+        self.cooldowns = dict(cooldowns)
         for claim in sorted({*claims, *new_groups}):
             if claim in new_groups:
                 self._pages[claim] = self._transaction.claim(claim, self._now)

@@ -56,6 +56,11 @@ class LockWait:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
+def _is_locked(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def postgresql_on(engine: sa.Engine, loop: Loop) -> None:
     """Make a PostgreSQL engine's connections wait on the loop when they are used there."""
 
@@ -86,11 +91,6 @@ def _carried(steps: PQGen[_Result], fileno: int, loop: Loop) -> _Result:
     except StopIteration as end:
         result: _Result = end.value
         return result
-
-
-def _is_locked(error: OperationalError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", 0)
-    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def redis_on(client: redis.Redis, loop: Loop) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import gevent
 import pytest
 
 from service.web.concurrency import Concurrency, Greenlets, Threads, at_once
+from tests.unit.web.turns import read_a_pipe
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -49,19 +49,15 @@ def test_what_is_gathered_has_all_that_was_ready_before(concurrency: Concurrency
     made: list[int] = []
     if isinstance(concurrency, Greenlets):
         for number in range(8):
-            gevent.spawn(_read_a_pipe, concurrency, number, made)
+            gevent.spawn(_make, concurrency, number, made)
         gevent.sleep(0)
     concurrency.gather(lambda: len(made))
     assert sorted(made) == (list(range(8)) if isinstance(concurrency, Greenlets) else [])
 
 
-def _read_a_pipe(greenlets: Greenlets, number: int, made: list[int]) -> None:
-    reading, writing = os.pipe()
-    os.write(writing, b"x")
-    greenlets.until_ready(reading, read=True, write=False)
+def _make(greenlets: Greenlets, number: int, made: list[int]) -> None:
+    read_a_pipe(greenlets)
     made.append(number)
-    os.close(reading)
-    os.close(writing)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
 from service.web.concurrency import Greenlets
 from service.web.group_commit import Bounds, GroupCommitter
+from tests.unit.web.turns import read_a_pipe
 
 SOON_S = 10.0
 
@@ -229,11 +230,7 @@ def test_greenlets_whose_requests_are_there_share_a_commit() -> None:
     committer = GroupCommitter(journal.admit, time.time, concurrency=greenlets)
 
     def request(number: int) -> str:
-        reading, writing = os.pipe()
-        os.write(writing, b"x")
-        greenlets.until_ready(reading, read=True, write=False)
-        os.close(reading)
-        os.close(writing)
+        read_a_pipe(greenlets)
         return committer.submit(delivery(f"n{number}")).delivery
 
     requests = [gevent.spawn(request, number) for number in range(8)]
@@ -308,8 +305,10 @@ def test_requests_go_on_while_many_alerts_are_admitted() -> None:
     journal = Journal()
     committer = GroupCommitter(journal.admit, time.time, concurrency=Greenlets(1))
     large = gevent.spawn(committer.submit, delivery("large", Bounds().at_once + 1))
-    gevent.sleep(0.05)
-    assert journal.entered.is_set(), "it is at work, and this goes on"
+    with gevent.Timeout(SOON_S):
+        while not journal.entered.is_set():
+            gevent.sleep(0.001)
+    # It is at work, and this goes on.
     assert not large.ready()
     small = gevent.spawn(committer.submit, delivery("small"))
     journal.open_.set()
