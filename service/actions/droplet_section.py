@@ -91,7 +91,7 @@ class _Driver:
         self._wanted: str = plan.wanted["after"]
         self._timings = timings
         self._anchor = anchor
-        self._began = context.clock.time()
+        self._began = context.clock.monotonic()
         self._pauses = Pauses(context.clock, timings)
         self._last: Section | None = None
         self._trouble: VendorError | None = None
@@ -203,7 +203,7 @@ class _Driver:
 
     def _check_limits(self) -> None:
         """What has taken too long: then on again, or a person."""
-        passed = self._context.clock.time() - self._began
+        passed = self._context.clock.monotonic() - self._began
         if self._over("powering on", self.power_s):
             raise self.failed(f"it did not come on within {self.power_s:.0f} s")
         if self._over("blind", self.power_s):
@@ -225,7 +225,7 @@ class _Driver:
 
     def _age(self, what: str) -> float:
         """For how many seconds something has been so; 0 when it is new."""
-        now = self._context.clock.time()
+        now = self._context.clock.monotonic()
         return now - self._since.setdefault(what, now)
 
     def _parameters(self, move: Move) -> dict[str, Any]:

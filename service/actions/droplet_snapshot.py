@@ -71,10 +71,10 @@ class _Taking:
 
     def let_appear(self) -> None:
         """A snapshot that a former execution took may be complete and not be listed yet."""
-        until = self._context.clock.time() + self._timings.snapshot_listing_s
+        until = self._context.clock.monotonic() + self._timings.snapshot_listing_s
         taken = self._taken()
         self._poll(
-            lambda: not taken or self._listed() or self._context.clock.time() >= until,
+            lambda: not taken or self._listed() or self._context.clock.monotonic() >= until,
             self._timings.snapshot_deadline_s,
             "Its snapshots could not be listed",
         )

@@ -93,9 +93,9 @@ def _attempt(context: StepContext, write: Write[T]) -> Record:
 def _settled(context: StepContext, write: Write[T], timings: Timings) -> Landed | None:
     """Look for as long as the effect of an unanswered write may still appear."""
     pauses = Pauses(context.clock, timings)
-    until = context.clock.time() + timings.settle_unknown_s
+    until = context.clock.monotonic() + timings.settle_unknown_s
     while True:
-        over = context.clock.time() >= until
+        over = context.clock.monotonic() >= until
         seen = read(write.look, clock=context.clock, timings=timings)
         if isinstance(seen, Landed):
             return seen

@@ -55,9 +55,9 @@ def poll(
     is waited for goes on without us. The last look is always after the deadline.
     """
     pauses = Pauses(clock, timings)
-    deadline = clock.time() + deadline_s
+    deadline = clock.monotonic() + deadline_s
     while True:
-        over = clock.time() >= deadline
+        over = clock.monotonic() >= deadline
         try:
             found = read(look, clock=clock, timings=timings)
         except VendorError as problem:

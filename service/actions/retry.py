@@ -36,14 +36,14 @@ def call_with_retries(
     never shorter than the vendor's Retry-After, so when that is longer than what is left of the
     budget, the error is raised at once and carries it. `jitter` gives a number from 0 to 1.
     """
-    deadline = clock.time() + budget_s
+    deadline = clock.monotonic() + budget_s
     attempt = 1
     while True:
         try:
             return fn()
         except VendorError as problem:
             wait = _wait(attempt, problem.retry_after, jitter())
-            last = attempt >= attempts or clock.time() + wait > deadline
+            last = attempt >= attempts or clock.monotonic() + wait > deadline
             if problem.kind is not FailureKind.TEMPORARY or last:
                 raise
         clock.sleep(wait)

@@ -127,7 +127,7 @@ class ScaleDatabase:
         project, before, after = (plan.wanted[key] for key in ("project", "before", "after"))
         last: list[ComputeState] = []
         went_down: list[str] = []
-        believed_at = context.clock.time() + self._timings.database_begins_s
+        believed_at = context.clock.monotonic() + self._timings.database_begins_s
 
         def look() -> ComputeState | None:
             state = self._database.get(project)
@@ -136,7 +136,7 @@ class ScaleDatabase:
                 raise _person("await_healthy", project, before, after, state.variant)
             if state.status != HEALTHY:
                 went_down.append(state.status)
-            elif state.variant == after and (went_down or context.clock.time() >= believed_at):
+            elif state.variant == after and (went_down or context.clock.monotonic() >= believed_at):
                 return state
             return None
 

@@ -29,11 +29,15 @@ class LockKeepingClock:
         self._parts = parts
         self._resource = resource
         self._owner = owner
-        self._renewed = parts.clock.time()
+        self._renewed = parts.clock.monotonic()
 
     def time(self) -> float:
         """Seconds since the epoch."""
         return self._parts.clock.time()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never going back."""
+        return self._parts.clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait, and renew the lock when a quarter of its life has gone."""
@@ -41,8 +45,8 @@ class LockKeepingClock:
             stride = min(seconds, self._STRIDE_S)
             self._parts.clock.sleep(stride)
             seconds -= stride
-            if self.time() - self._renewed >= self._STRIDE_S:
-                self._renewed = self.time()
+            if self.monotonic() - self._renewed >= self._STRIDE_S:
+                self._renewed = self.monotonic()
                 self._parts.locks.lock(self._resource, self._owner)
 
 
@@ -94,10 +98,10 @@ class RunContext:
 
     def progress(self, text: str) -> None:
         """Tell the run's thread; a message that cannot be sent is only logged."""
-        if self.thread is None or self._clock.time() < self._muted_until:
+        if self.thread is None or self._clock.monotonic() < self._muted_until:
             return
         try:
             self._parts.messenger.post(Message(title="", text=text), self.thread)
         except VendorError as error:
-            self._muted_until = self._clock.time() + _MUTE_S
+            self._muted_until = self._clock.monotonic() + _MUTE_S
             _log.warning("progress_not_told", run=self._run_id, text=text, error=str(error))

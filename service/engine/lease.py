@@ -38,7 +38,7 @@ class LeaseKeeper:
         self._under_way = under_way
         self._lease_s = lease_s
         self._rounds = Rounds("lease", lease_s / ROUNDS_PER_LEASE, self.renew)
-        self._renewed_at = parts.clock.time()
+        self._renewed_at = parts.clock.monotonic()
 
     def start(self) -> None:
         """Begin; the worker must be registered."""
@@ -53,12 +53,12 @@ class LeaseKeeper:
         try:
             alive = self._parts.leases.renew(self._executor)
         except (StoreUnavailable, StoreConflict) as error:
-            silent_s = round(self._parts.clock.time() - self._renewed_at, 1)
+            silent_s = round(self._parts.clock.monotonic() - self._renewed_at, 1)
             _log.warning("lease_not_renewed", error=str(error), silent_s=silent_s)
             return
         if not alive:
             self._end()
-        self._renewed_at = self._parts.clock.time()
+        self._renewed_at = self._parts.clock.monotonic()
 
     def _end(self) -> None:
         for run_id in self._under_way():

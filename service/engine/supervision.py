@@ -108,7 +108,7 @@ class Supervisor:
         The library leaves them so when the store fails just as it records a run's end; nobody
         else takes them while this worker lives, and their partitions stay blocked.
         """
-        now = self._parts.clock.time()
+        now = self._parts.clock.monotonic()
         stranded = self._engine.pending_of(self._executor) - self._under_way()
         self._stranded_since = {run: self._stranded_since.get(run, now) for run in stranded}
         for run, since in self._stranded_since.items():

@@ -22,7 +22,11 @@ class Clock(Protocol):
     """Time, so that tests need not wait for it."""
 
     def time(self) -> float:
-        """Seconds since the epoch."""
+        """Seconds since the epoch: for instants that are stored or shown. It may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never going back: for how long something lasts."""
         ...
 
     def sleep(self, seconds: float) -> None:

@@ -1,25 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
 from service.actions.retry import LONGEST_WAIT, call_with_retries
 from service.domain.errors import FailureKind, VendorError
-
-
-@dataclass
-class FakeClock:
-    now: float = 1000.0
-    slept: list[float] = field(default_factory=list)
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+from tests.fakes.clock import FakeClock
 
 
 def failing(kind: FailureKind, retry_after: float | None = None) -> VendorError:
