@@ -71,10 +71,10 @@ def predicate(matcher: Matcher) -> Predicate:
     refused = refused_literals(matcher)
     if refused is not None:
         return lambda value: value not in refused
-    fullmatch = compile_anchored(matcher.value).fullmatch
-    if matcher.op is MatchOp.REGEX:
-        return lambda value: fullmatch(value) is not None
-    return lambda value: fullmatch(value) is None
+    judge = compile_anchored(matcher.value)
+    # A value that is too long to be tried satisfies neither operator: its alert is investigated.
+    wanted = matcher.op is MatchOp.REGEX
+    return lambda value: judge(value) is wanted
 
 
 def accepted_literals(matcher: Matcher) -> frozenset[str] | None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.alert import Alert, AlertStatus
-from service.domain.matchers import parse_matcher
+from service.domain.matchers import parse_matcher, predicate
 from service.domain.matching import RuleIndex
 from service.domain.rules import ActionName, Matcher, MatchOp, Rule, RuleBook
 from service.domain.shadowing import Reach, find_shadowed
@@ -31,6 +31,18 @@ books = st.lists(bodies, max_size=12).map(
         {},
         "0" * 12,
     )
+)
+pieces = st.sampled_from(("a", "b", "é", ".", "[ab]", "[^a]", r"\.", r"\d", r"\w", r"\s", ""))
+simple_patterns = st.recursive(
+    pieces,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map("|".join),
+        st.tuples(inner, st.sampled_from(("", "*", "+", "?", "{2}", "{0,2}"))).map(
+            lambda drawn: f"(?:{drawn[0]}){drawn[1]}"
+        ),
+    ),
+    max_leaves=5,
 )
 alerts = st.builds(
     Alert,
@@ -97,3 +109,9 @@ def test_any_label_and_value_survive_being_printed_and_read(
 ) -> None:
     matcher = Matcher(label, op, value)
     assert parse_matcher(str(matcher)) == matcher
+
+
+@given(simple_patterns, st.text(alphabet="abé.1 \n", max_size=8))
+def test_re2_and_pythons_engine_agree_on_simple_patterns(pattern: str, value: str) -> None:
+    accepts = predicate(Matcher("foo", MatchOp.REGEX, pattern))
+    assert accepts(value) is (re.fullmatch(pattern, value, re.ASCII) is not None)
