@@ -26,6 +26,9 @@ Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 
 _PASSWORD = re.compile(r"(://[^/@\s]*:)[^/\s]*@")
 """The password in an address such as postgresql://user:password@host."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL"})
+"""Settings whose value may carry a password without being a secret as a whole."""
 
 
 class SettingsInvalid(Exception):  # noqa: N818 - told to the operator as it is
@@ -74,6 +77,9 @@ class Settings(BaseSettings):
 
     rules: Names = Field(("rules/quizmentor.yml",), alias="RULES")
     """Rule files, comma-separated, in order."""
+    rules_env: Names = Field((), alias="RULES_ENV")
+    """Variables that rule files may use as `${NAME}`, comma-separated, beside the targets' own ids.
+    Nothing else is allowed, because what a rule says is shown, logged and sent to Slack."""
     refire_grace_s: float = Field(REFIRE_GRACE_S, alias="REFIRE_GRACE_S", ge=0)
     """Seconds after a resolve within which firing again is the same incident."""
 
@@ -117,6 +123,7 @@ class Settings(BaseSettings):
         "grafana_basic",
         "api_tokens",
         "rules",
+        "rules_env",
         mode="before",
     )
     @classmethod
@@ -130,6 +137,19 @@ class Settings(BaseSettings):
     def _pairs(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if any(":" not in secret.get_secret_value() for secret in value):
             raise ValueError("each entry must be user:password")
+        return value
+
+    @field_validator("rules_env")
+    @classmethod
+    def _no_secrets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not _VARIABLE.fullmatch(name):
+                raise ValueError(f"{name!r} is not a variable's name: letters, digits and _")
+            if _holds_secret(name):
+                raise ValueError(
+                    f"{name} may hold a secret, and what a rule file says is shown to people; "
+                    "take it out of RULES_ENV and out of the rule files"
+                )
         return value
 
     @classmethod
@@ -168,14 +188,17 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def rule_variables(
     settings: Settings, environment: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """What `${NAME}` in a rule file may refer to: the environment, and our own ids."""
-    own = {
+    """What `${NAME}` in a rule file may refer to: the targets' own ids and what RULES_ENV lists.
+
+    The value of a variable that is not set is empty.
+    """
+    given = os.environ if environment is None else environment
+    return {
+        **{name: given.get(name, "") for name in settings.rules_env},
         "API_APP_ID": settings.api_app_id,
         "DROPLET_ID": settings.droplet_id,
         "SUPABASE_PROJECT_REF": settings.supabase_project_ref,
     }
-    given = os.environ if environment is None else environment
-    return {**given, **{name: value for name, value in own.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +244,14 @@ def fill_in(defaults: Mapping[str, str]) -> None:
 def setting_names() -> tuple[str, ...]:
     """The environment variables that are read, without their `_FILE` forms."""
     return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
+
+
+def _holds_secret(name: str) -> bool:
+    """Whether a variable is a setting of ours whose value must not be shown as it is."""
+    return name in _ADDRESSES or any(
+        field.alias == name and field.annotation in (SecretStr, tuple[SecretStr, ...])
+        for field in Settings.model_fields.values()
+    )
 
 
 def _origin(name: str, given: Mapping[str, str]) -> str:

@@ -27,8 +27,8 @@ def check(
 
     Each error is printed as [bold]file:line: what is wrong[/bold] and the exit status is 1: an
     unknown action or target, an empty matcher, missing bounds or cooldown, a rule that an earlier
-    one shadows, a target that no rule uses, a ${NAME} that is not set. All files are checked
-    together, because rules in one may use targets of another.
+    one shadows, a target that no rule uses, a ${NAME} that is not set or that RULES_ENV does not
+    list. All files are checked together, because rules in one may use targets of another.
 
     [bold]Examples[/bold]
 

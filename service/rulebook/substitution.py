@@ -1,4 +1,8 @@
-"""`${NAME}` from the environment, put in after parsing so that a value can never become syntax."""
+"""`${NAME}` put in after parsing, so that a value can never become syntax.
+
+`env` holds the names that rule files may use, each with its value, which is empty when it is not
+set. Any other name is refused: what a rule says is shown, and the environment holds secrets.
+"""
 
 from __future__ import annotations
 
@@ -57,11 +61,21 @@ def _text(text: str, place: Place, env: Mapping[str, str], complain: Complain) -
         if not _NAME.fullmatch(name) or not reference.group().endswith("}"):
             complain(place, f"{reference.group()} cannot be read; write ${{NAME}}.")
             return reference.group()
-        value = env.get(name, "").strip()
+        if name not in env:
+            complain(place, _not_allowed(name))
+            return reference.group()
+        value = env[name].strip()
         if not value:
-            state = "empty" if name in env else "not set"
-            complain(place, f"${{{name}}} is {state} in the environment; set {name}.")
+            complain(place, f"${{{name}}} is not set or is empty; set {name} in the environment.")
             return reference.group()
         return value
 
     return _REFERENCE.sub(put_in, text)
+
+
+def _not_allowed(name: str) -> str:
+    return (
+        f"${{{name}}} is not among the variables that rule files may use. If {name} holds no "
+        f"secret, add it to the setting RULES_ENV, as in RULES_ENV={name}; separate several by "
+        "commas."
+    )

@@ -183,7 +183,7 @@ def test_the_environment_is_put_into_values_and_never_becomes_syntax(tmp_path: P
 def test_an_empty_or_unreadable_reference_to_the_environment_is_refused(tmp_path: Path) -> None:
     text = TARGETS.replace("app-1", '"${APP}"').replace("101", '"${DROPLET-5}"')
     assert told(tmp_path, text + RULES, env={"APP": " "}) == [
-        "1.yml:2: target api: ${APP} is empty in the environment; set APP.",
+        "1.yml:2: target api: ${APP} is not set or is empty; set APP in the environment.",
         "1.yml:3: target vm: ${DROPLET-5} cannot be read; write ${NAME}.",
     ]
 

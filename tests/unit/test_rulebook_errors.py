@@ -128,11 +128,14 @@ from tests.unit.rulebook_files import (
         ({"continue": "yes"}, "14: rule extra: continue must be true or false, not 'yes'."),
         (
             {"match": "['alertname=\"${CLUSTER}\"']"},
-            "10: rule extra: ${CLUSTER} is not set in the environment; set CLUSTER.",
+            (
+                "10: rule extra: ${CLUSTER} is not among the variables that rule files may use. "
+                "If CLUSTER holds no secret, add it to the setting RULES_ENV, as in RULES_ENV=CLU"
+            ),
         ),
         (
             {"target": '"${WHICH}"'},
-            "12: rule extra: ${WHICH} is not set in the environment; set WHICH.",
+            "12: rule extra: ${WHICH} is not among the variables that rule files may use.",
         ),
     ],
 )
@@ -281,7 +284,11 @@ def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
         ),
         (
             '{kind: droplet, droplet: "${DROPLET}", sizes: [c-2, c-4]}',
-            "${DROPLET} is not set in the environment; set DROPLET.",
+            (
+                "${DROPLET} is not among the variables that rule files may use. If DROPLET holds "
+                "no secret, add it to the setting RULES_ENV, as in RULES_ENV=DROPLET; separate "
+                "several by commas."
+            ),
         ),
     ],
 )

@@ -57,13 +57,53 @@ def test_a_secret_is_never_shown() -> None:
     assert "hidden-not-real" not in repr(settings)
 
 
-def test_rules_may_refer_to_the_environment_and_to_ids_kept_in_files(tmp_path: Path) -> None:
+def test_rules_may_refer_to_the_targets_ids_even_when_they_are_kept_in_files(
+    tmp_path: Path,
+) -> None:
     app = tmp_path / "app"
     app.write_text("app-1", encoding="utf-8")
-    environment = {"API_APP_ID_FILE": str(app), "OTHER": "x"}
+    environment = {"API_APP_ID_FILE": str(app), "DROPLET_ID": "101"}
     variables = rule_variables(load_settings(environment), environment)
-    assert variables["API_APP_ID"] == "app-1"
-    assert variables["OTHER"] == "x"
+    assert variables == {"API_APP_ID": "app-1", "DROPLET_ID": "101", "SUPABASE_PROJECT_REF": ""}
+
+
+def test_rules_may_refer_to_what_rules_env_lists_and_to_nothing_else() -> None:
+    environment = {
+        "RULES_ENV": "CLUSTER, REGION",
+        "CLUSTER": "eu-1",
+        "OTHER": "x",
+        "SLACK_BOT_TOKEN": "xoxb-test-not-real",
+    }
+    variables = rule_variables(load_settings(environment), environment)
+    assert variables["CLUSTER"] == "eu-1"
+    assert variables["REGION"] == ""
+    assert not {"OTHER", "SLACK_BOT_TOKEN", "RULES_ENV"} & set(variables)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ALERTMANAGER_TOKENS",
+        "GRAFANA_BASIC",
+        "API_TOKENS",
+        "DIGITALOCEAN_TOKEN",
+        "SUPABASE_ACCESS_TOKEN",
+        "PAGERDUTY_ROUTING_KEY",
+        "SLACK_BOT_TOKEN",
+        "PROMETHEUS_TOKEN",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "PROMETHEUS_URL",
+    ],
+)
+def test_a_setting_that_may_hold_a_secret_is_refused_in_rules_env(name: str) -> None:
+    with pytest.raises(SettingsInvalid, match=f"^RULES_ENV: .*{name} may hold a secret"):
+        load_settings({"RULES_ENV": f"CLUSTER,{name}"})
+
+
+def test_rules_env_holds_names_only() -> None:
+    with pytest.raises(SettingsInvalid, match=r"'\$\{CLUSTER\}' is not a variable's name"):
+        load_settings({"RULES_ENV": "${CLUSTER}"})
 
 
 def test_without_a_database_url_the_database_is_a_file_in_the_home(tmp_path: Path) -> None:

@@ -92,6 +92,32 @@ def test_check_names_the_line_of_a_variable_that_is_not_set(
     assert f"{path}:3: target api: ${{API_APP_ID}} is not set" in said.err
 
 
+def test_check_never_shows_a_secret_that_a_rule_file_asks_for(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    path = rule_file(tmp_path)
+    text = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(text.replace("API_APP_ID", "SLACK_BOT_TOKEN"), encoding="utf-8")
+    secret = {"SLACK_BOT_TOKEN": "xoxb-test-not-real"}
+    said = runbookd("check", path, env=secret)
+    assert said.status == 1
+    assert f"{path}:3: target api: ${{SLACK_BOT_TOKEN}} is not among the variables" in said.err
+    listed = runbookd("check", path, env={**secret, "RULES_ENV": "SLACK_BOT_TOKEN"})
+    assert listed.status != 0
+    assert "SLACK_BOT_TOKEN may hold a secret" in listed.err
+    assert "xoxb-test-not-real" not in said.out + said.err + listed.out + listed.err
+
+
+def test_check_puts_in_a_variable_that_rules_env_lists(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    path = rule_file(tmp_path)
+    text = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(text.replace("API_APP_ID", "OUR_APP"), encoding="utf-8")
+    assert runbookd("check", path, env={"OUR_APP": "app-1"}).status == 1
+    assert runbookd("check", path, env={"OUR_APP": "app-1", "RULES_ENV": "OUR_APP"}).status == 0
+
+
 def test_check_takes_the_files_that_rules_names(runbookd: CommandLine, tmp_path: Path) -> None:
     said = runbookd("check", env={**SANDBOX_IDS, "RULES": rule_file(tmp_path)})
     assert said.status == 0
