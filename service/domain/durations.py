@@ -19,10 +19,15 @@ _UNITS = {
 _SHAPE = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _UNITS))
 
 
-def parse_duration(text: str) -> timedelta:
+MAX_DAYS = 36_500
+"""A hundred years, counted from today, is still a date that every calendar and store can hold."""
+
+
+def parse_duration(text: str, most_days: int = MAX_DAYS) -> timedelta:
     """The duration written as `1h30m`: units in order, each at most once, or a bare `0`.
 
-    Raises `ValueError` with a sentence that says how to write it.
+    Raises `ValueError` with a sentence that says how to write it, or that it is longer than
+    `most_days`. The sentence lacks its full stop.
     """
     if text == "0":
         return timedelta()
@@ -30,9 +35,12 @@ def parse_duration(text: str) -> timedelta:
     if not text or found is None:
         raise ValueError(f"{text!r} is not a duration; write it as 90s, 10m or 1h30m")
     try:
-        return sum(
+        duration = sum(
             (int(count) * _UNITS[unit] for unit, count in found.groupdict().items() if count),
             timedelta(),
         )
-    except (OverflowError, ValueError) as error:
-        raise ValueError(f"{text!r} is longer than any duration can be") from error
+    except (OverflowError, ValueError):  # more than a timedelta or Python's int() takes
+        duration = timedelta.max
+    if duration > timedelta(days=most_days):
+        raise ValueError(f"{text[:40]!r} is longer than {most_days}d, the longest that is allowed")
+    return duration

@@ -11,6 +11,7 @@ from service.domain.durations import parse_duration
 from service.domain.matchers import MatcherError, parse_matchers
 from service.domain.rules import RESERVED_NAMES, ActionName, Matcher, Origin, Rule
 from service.domain.selectivity import selects
+from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_SETTLE_DAYS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.schema import HorizontalOptions, Read, RuleShape, read_shape
@@ -142,7 +143,7 @@ class _Reader:
             if action and self.lacks("cooldown", given):
                 self.note("cooldown", f"cooldown is missing: {action} needs one, such as 10m.")
             return timedelta()
-        cooldown = self.duration("cooldown", given)
+        cooldown = self.duration("cooldown", given, MAX_COOLDOWN_DAYS)
         if cooldown == timedelta():
             self.note("cooldown", "cooldown must be longer than 0, such as 10m.")
         return cooldown or timedelta()
@@ -151,11 +152,13 @@ class _Reader:
         given = self.shape.settle
         if given is not None and action and not action.scales:
             self.note("settle", f"settle is of no use to {action}, which changes no target.")
-        return timedelta() if given is None else self.duration("settle", given) or timedelta()
+        if given is None:
+            return timedelta()
+        return self.duration("settle", given, MAX_SETTLE_DAYS) or timedelta()
 
-    def duration(self, key: str, text: str) -> timedelta | None:
+    def duration(self, key: str, text: str, most_days: int) -> timedelta | None:
         try:
-            return parse_duration(text)
+            return parse_duration(text, most_days)
         except ValueError as error:
             self.note(key, f"{key} {error}.")
             return None

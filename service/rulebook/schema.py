@@ -14,15 +14,13 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.domain.rules import TargetKind
+from service.rulebook.bounds import MAX_DROPLET_DIGITS, MAX_INSTANCES
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.substitution import Complain
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 """Names of rules and targets: they become part of run ids and PagerDuty's dedup_key."""
-
-MAX_INSTANCES = 250
-"""App Platform's own limit for one component (DigitalOcean's API reference)."""
 
 
 class _Strict(BaseModel):
@@ -36,12 +34,18 @@ def _digits(value: object) -> object:
 Text = Annotated[str, Field(min_length=1)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 Sizes = list[Text]
+DropletId = Annotated[
+    str,
+    BeforeValidator(_digits),
+    # A ${NAME} that could not be put in stays as it is written, and has been noted already.
+    Field(pattern=rf"^[0-9]{{1,{MAX_DROPLET_DIGITS}}}$|\$\{{"),
+]
 
 
 class ReplicaBounds(_Strict):
     """How few and how many instances a component may have."""
 
-    min: int | None = Field(default=None, ge=1)
+    min: int | None = Field(default=None, ge=1, le=MAX_INSTANCES)
     max: int | None = Field(default=None, ge=1, le=MAX_INSTANCES)
 
 
@@ -60,7 +64,7 @@ class DropletShape(_Strict):
     """A droplet; its id is a number, so it may be written as one."""
 
     kind: str
-    droplet: Annotated[Text | None, BeforeValidator(_digits)] = None
+    droplet: DropletId | None = None
     sizes: Sizes | None = None
     health_url: Url | None = None
 
@@ -152,6 +156,7 @@ _WANTED_OF_KEY = {
     "name": "1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit",
     "cooldown": "a duration such as 10m",
     "settle": "a duration such as 2m",
+    "droplet": f"the droplet's id, a number of at most {MAX_DROPLET_DIGITS} digits",
     "health_url": "an address that begins with http:// or https://",
 }
 """Where the key itself tells better what was wanted."""

@@ -14,6 +14,7 @@ from service.domain.rules import (
     TargetKind,
 )
 from service.domain.sizing import kind_of_size, monthly_price
+from service.rulebook.bounds import MAX_LADDER, MIN_LADDER
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.schema import (
@@ -26,9 +27,6 @@ from service.rulebook.schema import (
     read_shape,
 )
 from service.rulebook.substitution import Complain
-
-MIN_LADDER = 2
-"""A ladder with fewer sizes has no step to take."""
 
 
 def read_target(name: str, raw: Any, place: Place, complain: Complain) -> Target | None:
@@ -135,6 +133,8 @@ def _check_ladder(
     ladder = (*place, "sizes")
     if len(sizes) < MIN_LADDER:
         noted(ladder, f"sizes has {len(sizes) or 'no'} size; a ladder needs at least two.")
+    if len(sizes) > MAX_LADDER:
+        noted(ladder, f"sizes has {len(sizes)} sizes; a ladder has at most {MAX_LADDER}.")
     for size in dict.fromkeys(size for size in sizes if sizes.count(size) > 1):
         noted(ladder, f"sizes names {size} more than once.")
     for index, size in enumerate(sizes):

@@ -154,6 +154,20 @@ def test_no_rule_file_at_all_is_an_error() -> None:
         load_rulebook([], ENV)
 
 
+def test_the_largest_numbers_that_are_allowed_are_taken(tmp_path: Path) -> None:
+    text = with_target(
+        "{kind: app_platform, app: a, component: c, replicas: {min: 250, max: 250},"
+        f" sizes: [{', '.join(f'new-{at}' for at in range(50))}]}}"
+    )
+    text = text.replace("droplet: 101", f"droplet: {10**19 - 1}")
+    text += (
+        "  - {name: extra, match: [alertname=Extra], action: horizontal_scale, target: api,"
+        " cooldown: 30d, settle: 30d, with: {step: 250}}\n"
+    )
+    last = load(tmp_path, text).rules[-1]
+    assert (last.cooldown, last.settle, last.step) == (timedelta(30), timedelta(30), 250)
+
+
 def test_anchors_and_merges_save_repetition(tmp_path: Path) -> None:
     text = GOOD + (
         "  - &page {name: a, match: [alertname=A], action: page_oncall, severity: error}\n"

@@ -100,6 +100,22 @@ from tests.unit.rulebook_files import (
             {"action": "page_oncall", "target": None},
             "12: rule extra: page_oncall takes no cooldown: repeats of one group are one incident",
         ),
+        (
+            {"cooldown": "900000w"},
+            "13: rule extra: cooldown '900000w' is longer than 30d, the longest that is allowed.",
+        ),
+        (
+            {"cooldown": "30d1ms"},
+            "13: rule extra: cooldown '30d1ms' is longer than 30d, the longest that is allowed.",
+        ),
+        (
+            {"settle": "5w"},
+            "14: rule extra: settle '5w' is longer than 30d, the longest that is allowed.",
+        ),
+        (
+            {"with": "{step: 251}"},
+            "14: rule extra: with: step must be at most 250, not 251.",
+        ),
         ({"settle": "soon"}, "14: rule extra: settle 'soon' is not a duration"),
         (
             {"action": "investigate", "target": None, "settle": "2m"},
@@ -209,6 +225,10 @@ def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
             "replicas.max must be at most 250, not 251.",
         ),
         (
+            "{kind: app_platform, app: a, component: c, replicas: {min: 251, max: 250}}",
+            "replicas.min must be at most 250, not 251.",
+        ),
+        (
             "{kind: app_platform, app: a, component: c, replicas: {min: 1, max: 1_000}}",
             "replicas.max must be a whole number, written in plain digits, not '1_000'.",
         ),
@@ -249,6 +269,25 @@ def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
         (
             "{kind: droplet, droplet: 1}",
             "sizes is missing: a target needs a ladder, at least two sizes, smallest first.",
+        ),
+        (
+            "{kind: droplet, droplet: -1, sizes: [c-2, c-4]}",
+            "droplet must be the droplet's id, a number of at most 19 digits, not '-1'.",
+        ),
+        (
+            f"{{kind: droplet, droplet: {10**19}, sizes: [c-2, c-4]}}",
+            (
+                "droplet must be the droplet's id, a number of at most 19 digits, not "
+                "'10000000000000000000'."
+            ),
+        ),
+        (
+            "{kind: droplet, droplet: worker-vm, sizes: [c-2, c-4]}",
+            "droplet must be the droplet's id, a number of at most 19 digits, not 'worker-vm'.",
+        ),
+        (
+            f"{{kind: droplet, droplet: 1, sizes: [{', '.join(f'new-{at}' for at in range(51))}]}}",
+            "sizes has 51 sizes; a ladder has at most 50.",
         ),
         (
             "{kind: droplet, droplet: 1, sizes: [c-2]}",
