@@ -168,7 +168,7 @@ class Rule:
 
     `cooldown` is how long (target, direction) rests after this rule's action; it is zero only
     for page_oncall, whose dedup_key does that work. `settle` is how long the target rests after
-    a change whichever rule asks. `step` is how many replicas horizontal_scale adds.
+    a run of this rule, whichever rule asks next. `step` is how many replicas horizontal_scale adds.
     `severity` overrides the alert's severity in a page.
     """
 

@@ -1,0 +1,123 @@
+"""docs/rules.md quotes `runbookd check`, shows a rule file and lists guards: all of it is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.domain.rules import ActionName
+from tests.unit.rulebook_files import (
+    GOOD,
+    PACK,
+    RULES,
+    TARGETS,
+    errors_of,
+    load,
+    with_rule,
+    with_target,
+)
+
+ROOT = PACK.parents[1]
+PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+APP = "kind: app_platform, app: a, component: c"
+SECOND = "  - {name: high-cpu, match: [alertname=B], action: page_oncall}\n"
+FOURTH = "targets:\n\nrules:\n  - {name: high-cpu, match: [alertname=A], action: page_oncall}\n"
+NO_TARGET: dict[str, str | None] = {"action": "investigate", "target": None}
+
+WRONG = [
+    with_rule(action="horizontal_scal"),
+    with_rule(target="apo"),
+    with_rule(target="db"),
+    with_rule(target=None),
+    with_rule(action="vertical_scale"),
+    with_rule(match="[]"),
+    with_rule(match=None),
+    with_rule(match="['severity!=\"none\"']"),
+    with_rule(match="[' ']"),
+    with_rule(match="[alertname]"),
+    with_rule(match="['alertname==x']"),
+    with_rule(match="['alertname=~\"(\"']"),
+    with_target(f"{{{APP}}}"),
+    with_target(f"{{{APP}, replicas: {{max: 3}}}}"),
+    with_target(f"{{{APP}, replicas: {{min: 12, max: 10}}}}"),
+    with_target(f"{{{APP}, replicas: {{min: 1, max: 251}}}}"),
+    with_target("{kind: droplet, droplet: 1}"),
+    with_target("{kind: droplet, droplet: 1, sizes: [c-2]}"),
+    with_target("{kind: droplet, droplet: worker-vm, sizes: [c-2, c-4]}"),
+    with_target(
+        f"{{kind: droplet, droplet: 1, sizes: [{', '.join(f'n{at}' for at in range(51))}]}}"
+    ),
+    with_target(f"{{{APP}, sizes: [professional-s, professional-xs]}}"),
+    with_target(f"{{{APP}, sizes: [professional-s, professional-s]}}"),
+    with_target(f"{{{APP}, sizes: [professional-s, ci_small]}}"),
+    with_rule(cooldown=None),
+    with_rule(cooldown="600"),
+    with_rule(cooldown="10 minutes"),
+    with_rule(cooldown="900000w"),
+    with_rule(action="page_oncall"),
+    with_rule(**NO_TARGET, settle="2m", severity="error"),
+    with_rule(**{"with": "{steps: 1}"}),
+    with_rule(action="page_oncall", target=None, cooldown=None, **{"with": "{step: 1}"}),
+    with_rule(**{"with": "{step: 0}", "continue": "yes"}, severity="high"),
+    FOURTH + FOURTH.splitlines(keepends=True)[-1].replace("high-cpu", "other"),
+    FOURTH + SECOND,
+    GOOD + "  - {match: [a=b], action: page_oncall}\n",
+    GOOD + "  - {name: High CPU, match: [a=b], action: page_oncall}\n",
+    TARGETS + "".join(RULES.splitlines(keepends=True)[:3]),
+    with_rule(match="['alertname=\"${NOPE}\"']"),
+    with_rule(match="['alertname=\"${REGION}\"']"),
+    with_target("{kind: app_platfrm}"),
+    with_rule(cooldwn="5m"),
+    TARGETS + "rules:\n  - name: a\n    match: [a=b]\n    cooldown: 1m\n    cooldown: 2m\n",
+    "rules:\n\t- a\n",
+    "",
+    "targets: {}\n",
+]
+"""A rule file for each row of the page's table of errors."""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """All errors of all the wrong files."""
+    folder = tmp_path_factory.mktemp("wrong")
+    errors = [error for text in WRONG for error in errors_of(folder, text, env={"REGION": ""})]
+    return "\n".join(error.sentence for error in errors).replace(f"{folder}/1.yml", "rules.yml")
+
+
+def quoted() -> list[str]:
+    table = PAGE.split("| wrong | sentence (an example) |")[1].split("\n\n")[0]
+    cells = [row.split(" | ", 1)[1] for row in table.splitlines() if " | " in row]
+    return [said for cell in cells for said in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("sentence", quoted())
+def test_check_says_what_the_page_quotes(told: str, sentence: str) -> None:
+    assert all(part.strip() in told for part in sentence.split("…"))
+
+
+def test_the_file_that_the_page_shows_is_valid(tmp_path: Path) -> None:
+    (shown,) = (
+        block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "rules:" in block
+    )
+    assert [rule.name for rule in load(tmp_path, shown).rules] == ["high-cpu"]
+
+
+def test_the_page_lists_every_action() -> None:
+    table = PAGE.split("| action | needs a target of kind |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(ActionName)
+
+
+def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
+    table = PAGE.split("### Guards that a run can meet")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("domain", "admission", "engine")
+        for path in (ROOT / "service" / folder).glob("*.py")
+    )
+    named = set(re.findall(r'(?:PlanHeld|Check)\(\s*"(\w+)"', code))
+    # `redis_gate` is a check that never decides; these two guards are named by a constant.
+    assert listed == (named - {"redis_gate"}) | {"resolved", "unobservable"}
