@@ -87,7 +87,7 @@ def _options() -> re2.Options:
 
 
 def _utf8(text: str) -> bytes:
-    """The text for RE2. Half a character, which JSON can hold, is replaced as Go's reader does."""
+    """The text for RE2. Half a character, which JSON and YAML can hold, becomes U+FFFD as in Go."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
