@@ -72,7 +72,7 @@ def predicate(matcher: Matcher) -> Predicate:
     if refused is not None:
         return lambda value: value not in refused
     judge = compile_anchored(matcher.value)
-    # A value that is too long to be tried satisfies neither operator: its alert is investigated.
+    # A value that is too long to be tried satisfies neither operator, so the rule does not match.
     wanted = matcher.op is MatchOp.REGEX
     return lambda value: judge(value) is wanted
 

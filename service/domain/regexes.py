@@ -24,8 +24,8 @@ Judge = Callable[[str], bool | None]
 MAX_MEMORY = 1024 * 1024
 """Bytes that one pattern may use, for its program and for what RE2 remembers while it matches.
 
-RE2's own default is 8 MiB. This is enough for `.{0,1000}`, and a thousand patterns fit into a
-small machine."""
+RE2's own default is 8 MiB. This is enough for `.{0,1000}`, and a thousand different patterns use
+1 GiB at the very most; an ordinary one uses some kilobytes."""
 
 MAX_VALUE_BYTES = 8 * 1024
 """Longest value, in bytes of UTF-8, that a pattern is tried on.
