@@ -13,7 +13,8 @@ from service.actions.retry import call_with_retries
 from service.domain.alert import Alert, AlertKind
 from service.domain.decision_tree import Question, Reading, Recommendation, recommend
 from service.domain.errors import VendorError
-from service.domain.incident import Incident, links_of, names_of
+from service.domain.incident import Incident, links_of, names_of, without_data
+from service.domain.rules import NO_DATA_RULE
 from service.ports import Clock, Message, Metrics
 
 EXPRESSIONS: Mapping[Question, str] = MappingProxyType(
@@ -50,6 +51,19 @@ def investigate(
     return investigation_message(incident, known, recommend(take_readings(metrics, clock)))
 
 
+def path_works(incident: Incident) -> Message:
+    """What a sender's test button leads to: it shows that alerts reach Slack from this source."""
+    return Message(
+        title=f"Test: the path from {incident.source} works",
+        text=(
+            f"{incident.source} sent a test notification ({names_of(incident)}). It was received "
+            "and kept, and this message shows that Slack is told. A test changes nothing and pages "
+            "nobody."
+        ),
+        context=f"rule {incident.rule} · more tests within an hour are not told here",
+    )
+
+
 def take_readings(metrics: Metrics | None, clock: Clock) -> dict[Question, Reading]:
     """The answers to the tree's questions; never raises for what the vendor does."""
     return {
@@ -84,21 +98,25 @@ def _reading(metrics: Metrics | None, expression: str, clock: Clock) -> Reading:
 
 def _title(incident: Incident) -> str:
     names = names_of(incident)
-    kinds = {alert.kind for alert in incident.alerts}
-    if kinds == {AlertKind.NO_DATA}:
-        return f"No data: {names}"
-    if kinds == {AlertKind.DATASOURCE_ERROR}:
+    if not _unmeasured(incident):
+        return f"Investigate: {names}"
+    if all(alert.kind is AlertKind.DATASOURCE_ERROR for alert in incident.alerts):
         return f"Cannot be evaluated: {names}"
-    return f"Investigate: {names}"
+    return f"No data: {names}"
+
+
+def _unmeasured(incident: Incident) -> bool:
+    """The rule knows what arrived now; an alert is stored as its episode began."""
+    return incident.rule == NO_DATA_RULE.name or without_data(incident)
 
 
 def _lines(incident: Incident, recommendation: Recommendation) -> Iterator[str]:
     summaries = (_summary(alert) for alert in incident.alerts[:SHOWN_ALERTS])
     yield from dict.fromkeys(line for line in summaries if line)
-    if any(alert.kind is not AlertKind.CONDITION for alert in incident.alerts):
+    if _unmeasured(incident) or any(not alert.measured for alert in incident.alerts):
         yield (
             "The sender lost sight of its data, so whether the condition holds is not known. "
-            "Nothing is scaled on that; see first why there is no data."
+            "Nothing is changed on that; see first why there is no data."
         )
     yield f"Do first: {recommendation.advice}. Because: {recommendation.because}."
     yield from (f"• {line}" for line in recommendation.found)

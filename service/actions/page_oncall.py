@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.domain.incident import Incident, links_of, names_of, severity_of
+from service.domain.incident import Incident, links_of, names_of, severity_of, without_data
 from service.ports import Page
 
 SUMMARY_LIMIT = 1024
@@ -38,6 +38,8 @@ def _summary(incident: Incident) -> str:
     text = f"{names}: {said}" if said else names
     if incident.count > 1:
         text = f"{incident.count} alerts: {text}"
+    if without_data(incident):
+        text = f"No data: {text}"
     return text if len(text) <= SUMMARY_LIMIT else text[: SUMMARY_LIMIT - 1] + "…"
 
 
@@ -53,6 +55,7 @@ def _details(incident: Incident) -> dict[str, Any]:
                 "labels": dict(one.labels),
                 "annotations": dict(one.annotations),
                 "since": one.starts_at.isoformat() if one.starts_at else None,
+                "measured": one.measured,
             }
             for one in shown
         ],

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.domain.alert import Alert, AlertKind
-from service.domain.claims import claim_key, incident_key
-from service.domain.decision import Check, Decision, Verdict
-from service.domain.episodes import identity
+from service.domain.claims import button_claim, claim_key, incident_key
+from service.domain.decision import Check
+from service.domain.episodes import identity_of
 from service.domain.matching import RuleIndex
 from service.domain.rules import DEFAULT_RULE, NO_DATA_RULE, TEST_RULE, ActionName, Rule, RuleBook
 from service.ports.admission import Delivery
@@ -26,12 +26,14 @@ class RulesInForce:
 class Wish:
     """One rule that wants to act on one alert, and the claim that this takes.
 
-    `incident` is the dedup_key of the group's incident when the rule pages.
+    `incident` is the dedup_key of the group's incident when the rule pages. `barred` is the guard
+    that holds the wish whatever rests; such a wish takes no claim.
     """
 
     rule: Rule
     claim: str
     incident: str | None = None
+    barred: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +48,21 @@ class Candidate:
 def candidates(delivery: Delivery, index: RuleIndex) -> tuple[Candidate, ...]:
     """The alerts of a delivery, each with the wishes of the rules that match it."""
     return tuple(
-        Candidate(
-            alert,
-            identity(alert.source, alert.fingerprint),
-            tuple(_wish(rule, alert, delivery) for rule in rules_for(alert, index)),
-        )
+        Candidate(alert, identity_of(alert), _wishes(alert, delivery, index))
         for alert in delivery.notification.alerts
     )
 
 
-def rules_for(alert: Alert, index: RuleIndex) -> tuple[Rule, ...]:
-    """The rules that apply: never a scaling one without data, and never none but for a test."""
+def _wishes(alert: Alert, delivery: Delivery, index: RuleIndex) -> tuple[Wish, ...]:
+    """One for each rule that applies. Someone is always told of an alert without data."""
     if alert.kind is AlertKind.TEST:
-        return ()
-    if alert.kind is not AlertKind.CONDITION:
-        return (NO_DATA_RULE,)
-    return index.match(alert) or (DEFAULT_RULE,)
+        return (Wish(TEST_RULE, button_claim(alert.source)),)
+    rules = index.match(alert)
+    if alert.measured:
+        rules = rules or (DEFAULT_RULE,)
+    elif all(rule.action.scales for rule in rules):
+        rules = (*rules, NO_DATA_RULE)
+    return tuple(_wish(rule, alert, delivery) for rule in rules)
 
 
 def claims_of(batch: Sequence[Sequence[Candidate]]) -> Iterator[str]:
@@ -69,26 +70,24 @@ def claims_of(batch: Sequence[Sequence[Candidate]]) -> Iterator[str]:
     for delivery in batch:
         for candidate in delivery:
             if candidate.alert.firing:
-                yield from (wish.claim for wish in candidate.wishes if wish.incident is None)
-
-
-def reject_test(alert: Alert) -> Decision:
-    """The verdict on a sender's test button."""
-    saw = f"{alert.name or 'this alert'} is a test notification"
-    return Decision(
-        verdict=Verdict.REJECT,
-        rule=TEST_RULE,
-        action=ActionName.INVESTIGATE,
-        target=None,
-        direction=None,
-        reason=f"{saw}: answered and shown, never acted on",
-        guard="test",
-        checks=(Check("test", passed=False, saw=saw),),
-    )
+                yield from (
+                    wish.claim
+                    for wish in candidate.wishes
+                    if wish.incident is None and wish.barred is None
+                )
 
 
 def _wish(rule: Rule, alert: Alert, delivery: Delivery) -> Wish:
     notification = delivery.notification
     claim = claim_key(rule, alert, notification)
     pages = rule.action is ActionName.PAGE_ONCALL
-    return Wish(rule, claim, incident_key(rule, alert, notification) if pages else None)
+    incident = incident_key(rule, alert, notification) if pages else None
+    barred = None if alert.measured or not rule.action.scales else _unmeasured(alert)
+    return Wish(rule, claim, incident, barred)
+
+
+def _unmeasured(alert: Alert) -> Check:
+    """The guard that holds every change that an alert without a measured value asks for."""
+    failed = alert.kind is AlertKind.DATASOURCE_ERROR
+    what = "could not evaluate its rule" if failed else "has no data"
+    return Check("unmeasured", passed=False, saw=f"the sender {what}: no value was measured")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from service.admission.asks import Candidate, claims_of, reject_test
+from service.admission.asks import Candidate, claims_of
 from service.admission.runs import RunMaker
 from service.admission.verdicts import Verdicts
 from service.domain.alert import AlertKind
@@ -110,8 +110,10 @@ class Batch:
     def _alert(self, delivery_id: str, delivery: Delivery, candidate: Candidate) -> list[Verdicted]:
         alert = candidate.alert
         record, what = self._episode(delivery_id, delivery, candidate)
-        if alert.kind is AlertKind.TEST:
-            decisions = [reject_test(alert)]
+        if alert.kind is AlertKind.TEST and alert.firing:
+            decisions = [
+                self._verdicts.test(wish, candidate, record, delivery) for wish in candidate.wishes
+            ]
         elif what is Transition.RESOLVED:
             self._resolved.add(candidate.identity)
             decisions = [self._verdicts.resolved(wish) for wish in candidate.wishes]

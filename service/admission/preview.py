@@ -7,12 +7,12 @@ here: an Act in a preview is the right to try.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from service.admission.asks import Candidate, RulesInForce, candidates
+from service.admission.asks import RulesInForce, candidates
 from service.admission.batch import Batch
-from service.domain.alert import Alert, AlertKind
+from service.domain.alert import Alert
 from service.domain.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decision import Decision
 from service.domain.matching import RuleTrace
@@ -67,7 +67,11 @@ def preview(
     receipts = work.decide(batch, wanted)
     decided = (verdicted.decision for receipt in receipts for verdicted in receipt.verdicts)
     return [
-        Preview(candidate.alert, rules.index.explain(candidate.alert), _its_own(candidate, decided))
+        Preview(
+            candidate.alert,
+            rules.index.explain(candidate.alert),
+            tuple(next(decided) for _ in candidate.wishes),
+        )
         for group in wanted
         for candidate in group
     ]
@@ -122,9 +126,3 @@ class ReadOnly:
 
     def enqueue(self, runs: Collection[NewRun]) -> None:
         """Nothing is queued."""
-
-
-def _its_own(candidate: Candidate, decided: Iterator[Decision]) -> tuple[Decision, ...]:
-    """The next decisions in line: a batch makes one per wish, and one for a test."""
-    count = 1 if candidate.alert.kind is AlertKind.TEST else len(candidate.wishes)
-    return tuple(next(decided) for _ in range(count))

@@ -64,6 +64,24 @@ class Verdicts:
         check = Check("resolved", passed=False, saw="the sender says it is resolved")
         return _decision(wish, Verdict.HOLD, "resolved: nothing to do", (check,))
 
+    def test(
+        self, wish: Wish, candidate: Candidate, record: EpisodeRecord, delivery: Delivery
+    ) -> Decision:
+        """A firing test is never acted on. Slack shows once in an hour that it came."""
+        alert, claim = candidate.alert, wish.claim
+        cooldown = self.cooldowns[claim]
+        if self._won.pop(claim, None) is None:
+            self._runs.join(cooldown.run, record.id)
+            shown = f"Slack was told of a test by run {cooldown.run}, or is being told"
+            run = None
+        else:
+            run = self._runs.start(wish, alert, record.id, delivery, cooldown)
+            shown = f"Slack is told by run {run}"
+        saw = f"{alert.name or 'this alert'} is a test notification"
+        check = Check("test", passed=False, saw=saw)
+        reason = f"{saw}: never acted on; {shown}"
+        return _decision(wish, Verdict.REJECT, reason, (check,), run=run)
+
     def firing(
         self,
         wish: Wish,
@@ -73,6 +91,9 @@ class Verdicts:
         what: Transition,
     ) -> Decision:
         """Act, when every guard lets it pass and the claim is won; otherwise hold, and why."""
+        if wish.barred is not None:
+            reason = f"{wish.barred.saw}, and nothing is changed without one"
+            return _decision(wish, Verdict.HOLD, reason, (wish.barred,))
         if wish.incident is not None:
             return self._page(wish, candidate, record, delivery, what)
         claim = wish.claim

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,15 +21,19 @@ class AlertStatus(StrEnum):
 
 
 class AlertKind(StrEnum):
-    """What an alert may lead to; only `CONDITION` is ever acted on by a rule."""
+    """What an alert may lead to; only a `CONDITION` may change anything."""
 
     CONDITION = "condition"
     TEST = "test"
     """A sender's test button: answered and shown, never acted on."""
     NO_DATA = "no_data"
-    """The sender lost sight of its data. No data must never scale anything."""
+    """It fires, and the sender measured no value. No data must never change anything."""
     DATASOURCE_ERROR = "datasource_error"
     """The sender could not evaluate its rule; treated like `NO_DATA`."""
+
+
+WITHOUT_VALUE = "It fires without a value: nothing was measured, so nothing is changed on it."
+"""The note on an alert that a format with values brought without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ class Alert:
         """Whether the sender says that the condition holds now."""
         return self.status is AlertStatus.FIRING
 
+    @property
+    def measured(self) -> bool:
+        """Whether its condition was measured, as far as its format can show that."""
+        return self.kind is AlertKind.CONDITION
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
@@ -81,6 +90,11 @@ class PayloadFormat(StrEnum):
     ALERTMANAGER = "alertmanager"
     GRAFANA = "grafana"
     GRAFANA_LEGACY = "grafana_legacy"
+
+    @property
+    def carries_values(self) -> bool:
+        """Whether a measured alert brings its value. Alertmanager's format has no values."""
+        return self is not PayloadFormat.ALERTMANAGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,18 @@ class Notification:
     alerts: tuple[Alert, ...]
     quarantined: tuple[Quarantined, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def without_value_unmeasured(alert: Alert, payload_format: PayloadFormat) -> Alert:
+    """The alert, as `NO_DATA` where it fires without a value in a format that carries values.
+
+    A data source that is down makes Grafana send such an alert under the rule's own name.
+    """
+    if not payload_format.carries_values or not (alert.firing and alert.measured):
+        return alert
+    if any(value is not None for value in alert.values.values()):
+        return alert
+    return replace(alert, kind=AlertKind.NO_DATA, notes=(*alert.notes, WITHOUT_VALUE))
 
 
 def fingerprint_of_labels(labels: Mapping[str, str]) -> str:

@@ -83,6 +83,11 @@ def telling_claim(rule: str, key: str, direction: str) -> str:
     return f"{rule}-{key.removeprefix(PREFIX)[:16]}.{direction}"
 
 
+def button_claim(source: str) -> str:
+    """The claim of the message about a source's test button: one for each source."""
+    return f"test-{source}.{Direction.NOTIFY}"
+
+
 def run_id(key: str, generation: int) -> str:
     """The run that a claim entitles to: `api.out.7`."""
     return f"{key}.{generation}"

@@ -48,7 +48,8 @@ class Decision:
     """A verdict on one alert by one rule, with every guard consulted.
 
     `guard` names the check that decided, `until` (seconds since the epoch) when it will let go,
-    where that is known. `run` is the run that was started, only when the verdict is act.
+    where that is known. `run` is the run that was started: only when the verdict is act, or for a
+    test, which is rejected, the run that shows it in Slack.
     """
 
     verdict: Verdict

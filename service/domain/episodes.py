@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.domain.alert import Alert
+from service.domain.alert import Alert, AlertKind
 
 REFIRE_GRACE_S = 120.0
 """Seconds after a resolve within which firing again is the same episode, unless the settings say
@@ -46,6 +46,14 @@ def identity(source: str, fingerprint: str) -> int:
     """
     text = f"{source}\x00{fingerprint}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+def identity_of(alert: Alert) -> int:
+    """The key of this alert. A test has one of its own, though it may carry the fingerprint of a
+    real alert: it must not keep that one's episode open, or open it again. NUL is in no
+    fingerprint, because no store takes it."""
+    prefix = "\x00test" if alert.kind is AlertKind.TEST else ""
+    return identity(alert.source, prefix + alert.fingerprint)
 
 
 def transition(newest: Episode | None, alert: Alert, now: float, grace_s: float) -> Transition:

@@ -67,6 +67,11 @@ def names_of(incident: Incident, most: int = 3) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def without_data(incident: Incident) -> bool:
+    """Whether none of its alerts was measured."""
+    return bool(incident.alerts) and not any(alert.measured for alert in incident.alerts)
+
+
 def links_of(incident: Incident, most: int = 10) -> list[tuple[str, str]]:
     """(href, text) pairs to where one reads on; only http and https, each address once."""
     found: dict[str, str] = {}

@@ -102,8 +102,12 @@ class RuleIndex:
 def label_of(alert: Alert, label: str) -> str:
     """The label's value as matchers see it: as it came, a missing one empty.
 
-    A missing alertname is the alert's name (Grafana legacy has no labels of its own).
+    A missing alertname is the alert's name (Grafana legacy has no labels of its own). So is that
+    of an unmeasured alert: Grafana replaces the alertname when a rule has no data, and the rules
+    for the alert itself are meant.
     """
+    if label == ALERTNAME and not alert.measured:
+        return alert.name
     value = alert.labels.get(label)
     if value is not None:
         return value

@@ -211,10 +211,10 @@ DEFAULT_RULE = Rule(
 (runbook, Alert Configuration: the handler's default)."""
 
 NO_DATA_RULE = replace(DEFAULT_RULE, name="no-data")
-"""What happens when a sender lost sight of its data: someone is told, nothing is scaled."""
+"""What happens when a sender lost sight of its data: someone is told, nothing is changed."""
 
-TEST_RULE = "test"
-"""The name under which a sender's test button is answered."""
+TEST_RULE = replace(DEFAULT_RULE, name="test")
+"""What happens when somebody presses a sender's test button: Slack shows that the path works."""
 
-RESERVED_NAMES = frozenset({DEFAULT_RULE.name, NO_DATA_RULE.name, TEST_RULE})
+RESERVED_NAMES = frozenset({DEFAULT_RULE.name, NO_DATA_RULE.name, TEST_RULE.name})
 """Names that no configured rule may have."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from service.actions.announcements import SOURCE
-from service.actions.investigate import investigate
+from service.actions.investigate import investigate, path_works
 from service.actions.retry import call_with_retries
 from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.domain.incident import Incident
 from service.domain.planning import Tell
+from service.domain.rules import TEST_RULE
 from service.engine import telling
 from service.engine.parts import StepRunner, WorkerParts
 from service.ports import Message, Page
@@ -43,7 +44,7 @@ def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
         alerts=alerts,
         count=max(len(ask.alerts), len(alerts)),
     )
-    message = investigate(incident, _known(parts), parts.metrics, parts.clock)
+    message = _message(incident, parts)
     try:
         call_with_retries(
             lambda: parts.messenger.post(message),
@@ -53,6 +54,8 @@ def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
         )
     except VendorError as error:
         told = {"status": "failed", "reason": f"nobody could be told: {error}"}
+        if ask.rule == TEST_RULE.name:
+            return told
         if error.kind is FailureKind.PERMANENT:
             paged = telling.page(_unheard(ask, message, error), parts, attempts=1)
             return {**told, "paged": paged}
@@ -61,6 +64,12 @@ def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
             return {**told, "again_in_s": max(AGAIN_S, error.retry_after or 0.0)}
         return told
     return {"status": "succeeded", "reason": message.title}
+
+
+def _message(incident: Incident, parts: WorkerParts) -> Message:
+    if incident.rule == TEST_RULE.name:
+        return path_works(incident)
+    return investigate(incident, _known(parts), parts.metrics, parts.clock)
 
 
 def _unheard(ask: Tell, message: Message, error: VendorError) -> Page:

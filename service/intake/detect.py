@@ -20,8 +20,13 @@ def detect(payload: Mapping[str, object]) -> PayloadFormat:
     What carries none of the signs is read as Alertmanager's, whose envelope every sender of
     `alerts` has copied.
     """
-    if "ruleId" in payload and "evalMatches" in payload:
+    if "ruleId" in payload and ("evalMatches" in payload or _one_rule(payload)):
         return PayloadFormat.GRAFANA_LEGACY
     if payload.get("version") == GRAFANA_VERSION or ("orgId" in payload and "state" in payload):
         return PayloadFormat.GRAFANA
     return PayloadFormat.ALERTMANAGER
+
+
+def _one_rule(payload: Mapping[str, object]) -> bool:
+    """Legacy may leave out `evalMatches`: there is nothing to list when nothing was measured."""
+    return "state" in payload and "alerts" not in payload

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
-from service.domain.alert import Alert, Notification, PayloadFormat
+from service.domain.alert import (
+    Alert,
+    AlertKind,
+    Notification,
+    PayloadFormat,
+    without_value_unmeasured,
+)
 from service.intake.alertmanager import read_envelope
 from service.intake.decode import Document
 from service.intake.fields import read_link
 from service.intake.listed import Delivery, Extras, read_alert
-from service.intake.text import described
+from service.intake.values import read_values
 
 _LINKS = {
     "dashboard": "dashboardURL",
@@ -19,39 +27,51 @@ _LINKS = {
     "image": "imageURL",
 }
 
+_GROUP_KEY = re.compile(r"\{.*\}:\{", re.DOTALL)
+"""The key of a real group: the route's matchers and the group's labels, both in braces. The test
+button sends `<integration>-<fingerprint>-<unix seconds>` instead."""
+_TEST_NAME = "TestAlert"
+_TEST_SUMMARY = "Notification test"
+_TEST_VALUES = "[ metric='foo' labels={instance=bar} value=10 ]"
+_ERROR = "Error"
+"""The annotation that Grafana adds when its rule could not be evaluated."""
+
 
 def read(document: Document, delivery: Delivery) -> Notification:
     """The notification in a Grafana payload; PayloadRefused (422) when there is none."""
-    return read_envelope(document, delivery, PayloadFormat.GRAFANA, read_grafana_alert, [])
+    reader = partial(read_grafana_alert, tested=_is_test_group(document.payload))
+    return read_envelope(document, delivery, PayloadFormat.GRAFANA, reader, [])
 
 
-def read_grafana_alert(item: Mapping[str, object], delivery: Delivery, notes: list[str]) -> Alert:
-    """One alert, with the values its rule was evaluated to and the links Grafana offers."""
-    extras = Extras(values=_values(item.get("values"), notes), links=_links(item, notes))
-    return read_alert(item, delivery, notes, extras)
+def read_grafana_alert(
+    item: Mapping[str, object], delivery: Delivery, notes: list[str], *, tested: bool
+) -> Alert:
+    """One alert, with the values its rule was evaluated to and the links Grafana offers.
 
-
-def read_value(value: object) -> float | None:
-    """A measured value; None for null, NaN, infinities and what is no number.
-
-    One NaN makes Grafana send null for all of them, so null is what a reader expects.
+    `tested` says that the whole notification came from the test button.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    extras = Extras(values=read_values(item, notes), links=_links(item, notes))
+    alert = read_alert(item, delivery, notes, extras)
+    if tested or _is_test(alert, item.get("valueString")):
+        return replace(alert, kind=AlertKind.TEST)
+    if alert.firing and alert.measured and _ERROR in alert.annotations:
+        return replace(alert, kind=AlertKind.DATASOURCE_ERROR)
+    return without_value_unmeasured(alert, PayloadFormat.GRAFANA)
 
 
-def _values(value: object, notes: list[str]) -> dict[str, float | None]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        notes.append(f"`values` was {described(value)}, not an object, and was left out.")
-        return {}
-    return {name: read_value(number) for name, number in value.items()}
+def _is_test_group(payload: Mapping[str, object]) -> bool:
+    key = payload.get("groupKey")
+    return isinstance(key, str) and key != "" and _GROUP_KEY.match(key) is None
+
+
+def _is_test(alert: Alert, value_string: object) -> bool:
+    """Any sign of the test button. A person who tests may replace the labels or the summary."""
+    return (
+        alert.kind is AlertKind.TEST
+        or alert.name == _TEST_NAME
+        or alert.annotations.get("summary") == _TEST_SUMMARY
+        or value_string == _TEST_VALUES
+    )
 
 
 def _links(item: Mapping[str, object], notes: list[str]) -> dict[str, str]:

@@ -6,16 +6,22 @@ identified by (source, orgId, ruleId), and its labels are the rule's tags and it
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from service.domain.alert import Alert, AlertKind, AlertStatus, Notification, PayloadFormat
+from service.domain.alert import (
+    Alert,
+    AlertKind,
+    AlertStatus,
+    Notification,
+    PayloadFormat,
+    without_value_unmeasured,
+)
 from service.intake.decode import Document
 from service.intake.fields import read_labels, read_link, read_name
-from service.intake.grafana import read_value
 from service.intake.listed import Delivery, repair_notes, take
 from service.intake.refusal import UnusableAlertError
 from service.intake.text import described, shown
+from service.intake.values import numbered, read_value
 
 _STATES = {
     "alerting": AlertStatus.FIRING,
@@ -60,19 +66,20 @@ def _alert(payload: Mapping[str, object], delivery: Delivery, notes: list[str]) 
     name = read_name(_text(payload, "ruleName"), notes)
     tags = read_labels(payload.get("tags"), "tags")
     matches = _matches(payload.get("evalMatches"), notes)
-    return Alert(
+    alert = Alert(
         source=delivery.source,
         fingerprint=f"legacy-{org}-{rule}",
         status=status,
         name=name,
-        kind=_kind(payload, matches),
+        kind=_kind(payload),
         labels={**tags, "alertname": name, "ruleId": str(rule)},
         annotations=_annotations(payload),
-        values=_values(matches),
+        values=numbered(_values(matches)),
         generator_url=_either_link(payload, "ruleUrl", "rule_url", notes),
         links=_image(payload, notes),
         notes=tuple(notes),
     )
+    return without_value_unmeasured(alert, PayloadFormat.GRAFANA_LEGACY)
 
 
 def _status(state: object) -> AlertStatus:
@@ -106,15 +113,10 @@ def _matches(value: object, notes: list[str]) -> list[Mapping[str, object]]:
     return matches
 
 
-def _kind(payload: Mapping[str, object], matches: Sequence[Mapping[str, object]]) -> AlertKind:
+def _kind(payload: Mapping[str, object]) -> AlertKind:
     if payload.get("state") == "no_data":
         return AlertKind.NO_DATA
-    if _is_test(payload):
-        return AlertKind.TEST
-    firing = payload.get("state") == "alerting"
-    if firing and matches and all(read_value(match.get("value")) is None for match in matches):
-        return AlertKind.NO_DATA
-    return AlertKind.CONDITION
+    return AlertKind.TEST if _is_test(payload) else AlertKind.CONDITION
 
 
 def _is_test(payload: Mapping[str, object]) -> bool:
@@ -130,16 +132,9 @@ def _annotations(payload: Mapping[str, object]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def _values(matches: Sequence[Mapping[str, object]]) -> dict[str, float | None]:
-    """The measured values by metric, numbered from the second series of a metric on."""
-    values: dict[str, float | None] = {}
-    seen: Counter[str] = Counter()
-    for match in matches:
-        metric = _text(match, "metric")
-        seen[metric] += 1
-        name = metric if seen[metric] == 1 else f"{metric} ({seen[metric]})"
-        values[name] = read_value(match.get("value"))
-    return values
+def _values(matches: Sequence[Mapping[str, object]]) -> list[tuple[str, float | None]]:
+    """The measured values, one for each series, by metric."""
+    return [(_text(match, "metric"), read_value(match.get("value"))) for match in matches]
 
 
 def _either_link(

@@ -9,7 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.domain.alert import Alert, AlertStatus, Notification, PayloadFormat
+from service.domain.alert import (
+    Alert,
+    AlertStatus,
+    Notification,
+    PayloadFormat,
+    without_value_unmeasured,
+)
 from service.ports.admission import NewRun
 from service.store import schema
 from service.store.admissions import SqlTransaction
@@ -78,17 +84,20 @@ def _refuse(_connection: sa.Connection, run: NewRun) -> None:
 
 def _notification(rows: Sequence[dict[str, Any]]) -> Notification:
     first = rows[0]
+    payload_format = PayloadFormat(first["format"])
     return Notification(
         source=first["source"],
-        format=PayloadFormat(first["format"]),
+        format=payload_format,
         receiver=first["receiver"],
         group_key=first["group_key"],
         group_labels=load(first["group_labels"]),
         external_url="",
         truncated=0,
-        alerts=tuple(_as_firing(load_alert(row)) for row in rows),
+        alerts=tuple(_as_firing(load_alert(row), payload_format) for row in rows),
     )
 
 
-def _as_firing(alert: Alert) -> Alert:
-    return replace(alert, status=AlertStatus.FIRING, ends_at=None)
+def _as_firing(alert: Alert, payload_format: PayloadFormat) -> Alert:
+    """As it was taken; what an earlier version stored without a value is unmeasured by now."""
+    firing = replace(alert, status=AlertStatus.FIRING, ends_at=None)
+    return without_value_unmeasured(firing, payload_format)

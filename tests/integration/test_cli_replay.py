@@ -112,6 +112,19 @@ def test_in_a_preview_the_second_alert_of_a_target_waits_for_the_first(
     assert [each.guard for each in verdicts if each is not acts[0]] == ["resolved", "in_progress"]
 
 
+def test_what_an_earlier_version_stored_without_a_value_changes_nothing(
+    stores: Stores, replayer: Replayer
+) -> None:
+    (alert, *_) = deliver(stores, PAYLOADS / "grafana-legacy-nothing-measured.json", "grafana")
+    with stores.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alerts SET kind = 'condition'"))
+    (preview,) = replayer.preview(replayer.by_id([alert]))
+    assert [(each.verdict, each.guard) for each in preview.decisions][0] == (
+        Verdict.HOLD,
+        "unmeasured",
+    )
+
+
 def test_a_preview_consumes_no_cooldown_and_tells_the_one_that_rests(
     stores: Stores, replayer: Replayer
 ) -> None:

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from service.actions.investigate import EXPRESSIONS, NO_PROMETHEUS, investigate, take_readings
+from service.actions.investigate import (
+    EXPRESSIONS,
+    NO_PROMETHEUS,
+    investigate,
+    path_works,
+    take_readings,
+)
 from service.domain.alert import AlertKind
 from service.domain.decision_tree import Question
 from service.domain.errors import FailureKind
@@ -62,7 +68,19 @@ def test_lost_data_is_told_as_such_with_the_original_rules_name() -> None:
     lost = alert("High CPU Usage", kind=AlertKind.NO_DATA)
     told = investigate(incident(lost), {}, None, FakeClock())
     assert told.title == "No data: High CPU Usage"
-    assert "Nothing is scaled on that" in told.text
+    assert "Nothing is changed on that" in told.text
+
+
+def test_an_episode_that_began_measured_is_told_as_no_data_once_it_has_none() -> None:
+    told = investigate(incident(SLOW, rule="no-data"), {}, None, FakeClock())
+    assert told.title == "No data: Slow Response Time"
+    assert "Nothing is changed on that" in told.text
+
+
+def test_a_test_is_told_as_a_path_that_works() -> None:
+    told = path_works(incident(alert("TestAlert"), rule="test"))
+    assert told.title == "Test: the path from alertmanager works"
+    assert "sent a test notification (TestAlert)" in told.text
 
 
 def test_a_rule_that_cannot_be_evaluated_is_told_as_such() -> None:

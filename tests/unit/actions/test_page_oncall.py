@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from service.actions.page_oncall import page_for
+from service.domain.alert import AlertKind
 from tests.unit.test_incident import alert, incident
 
 
@@ -20,6 +21,14 @@ def test_the_page_tells_the_rule_the_group_and_what_fires() -> None:
     assert page.group == "alertname=High Error Rate, cluster=a"
     assert page.details["rule"] == "errors"
     assert page.details["alerts"][0]["since"] == "2026-01-02T00:00:00+00:00"
+
+
+def test_a_page_about_alerts_without_data_says_so() -> None:
+    lost = alert("High Error Rate", kind=AlertKind.NO_DATA)
+    page = page_for(incident(lost))
+    assert page.summary == "No data: High Error Rate"
+    assert page.details["alerts"][0]["measured"] is False
+    assert "No data" not in page_for(incident(lost, alert("b"))).summary
 
 
 def test_many_alerts_are_counted_and_the_first_few_named() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.alert import AlertKind
 from service.domain.claims import BUSY_UNTIL
 from service.domain.decision import Verdict
 from service.domain.errors import StoreUnavailable
@@ -134,24 +133,6 @@ def test_an_alert_that_fires_and_resolves_in_one_notification_ends_closed() -> N
     decisions = desk.verdicts(delivery(alert(), resolved()))
     assert [decision.verdict for decision in decisions] == [ACT, HOLD]
     assert [record.open for record in desk.store.episodes.values()] == [False]
-
-
-def test_the_test_button_is_answered_and_never_acted_on() -> None:
-    desk = Desk()
-    button = alert("TestAlert", kind=AlertKind.TEST, labels={"alertname": CPU})
-    (decision,) = desk.verdicts(delivery(button))
-    assert (decision.verdict, decision.rule, decision.run) == (REJECT, "test", None)
-    assert desk.store.runs == {}
-    assert [record.open for record in desk.store.episodes.values()] == [False]
-
-
-@pytest.mark.parametrize("kind", [AlertKind.NO_DATA, AlertKind.DATASOURCE_ERROR])
-def test_no_data_is_told_under_the_original_name_and_never_scales(kind: AlertKind) -> None:
-    desk = Desk()
-    (decision,) = desk.verdicts(delivery(alert(CPU, kind=kind)))
-    assert (decision.verdict, decision.rule, decision.target) == (ACT, "no-data", None)
-    (run,) = desk.store.runs.values()
-    assert (run.ask.action, run.ask.summary) == ("investigate", CPU)
 
 
 def test_unmatched_alerts_of_one_group_are_one_message_for_an_hour() -> None:

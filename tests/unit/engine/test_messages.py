@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.domain.planning import Tell
@@ -63,6 +65,21 @@ def test_a_message_that_slack_refuses_pages_instead() -> None:
     worker.execute(ASK)
     assert worker.runs.again == []
     assert list(worker.pager.open) == [run_dedup_key(RUN)]
+
+
+def test_a_test_that_slack_refuses_pages_nobody() -> None:
+    worker = FakeWorker()
+    slack_answers(worker, FailureKind.PERMANENT)
+    worker.execute(replace(ASK, rule="test"))
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert worker.pager.open == {}
+
+
+def test_a_test_is_told_without_asking_for_readings() -> None:
+    worker = FakeWorker()
+    worker.execute(replace(ASK, rule="test"))
+    (message,) = worker.messenger.messages.values()
+    assert message.title.startswith("Test: the path")
 
 
 def test_a_message_about_what_is_over_is_not_tried_again() -> None:

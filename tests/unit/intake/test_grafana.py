@@ -83,6 +83,81 @@ def test_the_test_button_is_a_test() -> None:
     assert (alert.generator_url, alert.notes) == ("", ())
 
 
+@pytest.mark.parametrize(
+    ("envelope", "changes"),
+    [
+        ({"groupKey": "webhook-31d2a87c0b8be411-1770091506"}, {}),
+        ({}, {"annotations": {"summary": "Notification test"}}),
+        ({}, {"valueString": "[ metric='foo' labels={instance=bar} value=10 ]"}),
+        ({}, {"labels": {"alertname": "TestAlert", "team": "quiz"}}),
+    ],
+)
+def test_one_sign_of_the_test_button_is_enough(
+    envelope: dict[str, object], changes: dict[str, object]
+) -> None:
+    sent = item(**{"values": {"A": 1}, **changes})
+    assert only(parse(group(sent, version="1", **envelope))).kind is AlertKind.TEST
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", '{}:{alertname="a"}', '{}/{team="q:z"}:{alertname="a-b"}', '{}/{a="\n"}:{}', None],
+)
+def test_the_key_of_a_real_group_is_no_sign_of_a_test(key: str | None) -> None:
+    sent = item(values={"A": 1})
+    assert only(parse(group(sent, version="1", groupKey=key))).kind is AlertKind.CONDITION
+
+
+@pytest.mark.parametrize(
+    ("values", "text", "measured"),
+    [
+        (None, "", {}),
+        ({}, "", {}),
+        ({"A": None}, "", {}),
+        (None, "no value", {}),
+        (None, "[ var='A' labels={} value=NaN ]", {}),
+        (None, "[ var='A' labels={} value=[no value] ]", {}),
+        (None, "[ var='A' labels={x=value=9} value=null ]", {}),
+        (None, "[ var='A' labels={a=b} value=0.5 ]", {"A": 0.5}),
+        (
+            None,
+            "[ var='A0' labels={} value=-1e3 ], [ var='A0' labels={} value=2 ]",
+            {"A0": -1000.0, "A0 (2)": 2.0},
+        ),
+        (
+            {"A": None},
+            "[ var='A' labels={} value=NaN ], [ var='B' labels={} value=7 ]",
+            {"A": None, "B": 7.0},
+        ),
+        ({"A": 1}, "[ var='A' labels={} value=2 ]", {"A": 1.0}),
+    ],
+)
+def test_measured_is_what_can_be_shown_by_a_number(
+    values: object, text: str, measured: dict[str, float | None]
+) -> None:
+    alert = only(parse(group(item(values=values, valueString=text), version="1")))
+    assert alert.measured is bool(measured)
+    if measured:
+        assert alert.values == measured
+        assert alert.notes == ()
+    else:
+        assert "without a value" in alert.notes[0]
+
+
+def test_an_error_that_fires_under_the_rules_own_name_is_no_condition() -> None:
+    sent = item(values={"A": 1}, annotations={"Error": "connection refused"})
+    assert only(parse(group(sent, version="1"))).kind is AlertKind.DATASOURCE_ERROR
+
+
+def test_an_alert_of_alertmanager_is_measured_without_values() -> None:
+    sent = item(annotations={"Error": "a person's own annotation"})
+    assert only(parse(group(sent))).measured
+
+
+def test_a_resolved_alert_needs_no_value() -> None:
+    assert only(parse(group(item(status="resolved"), version="1"))).measured
+
+
 @pytest.mark.parametrize("instance", ["api-1:9100", "grafana", None])
 def test_a_rule_that_only_has_the_name_of_the_test_is_a_condition(instance: str | None) -> None:
     labels = {"alertname": "TestAlert"} | ({"instance": instance} if instance else {})
@@ -142,7 +217,7 @@ def test_an_ordinary_rule_keeps_its_name_beside_a_label_called_rulename() -> Non
 def test_an_alert_that_fires_unmeasured_is_no_condition(
     reason: str, kind: AlertKind, version: str
 ) -> None:
-    sent = item(annotations={"grafana_state_reason": reason})
+    sent = item(annotations={"grafana_state_reason": reason}, values={"A": 1})
     alert = only(parse(group(sent, version=version)))
     assert (alert.kind, alert.name) == (kind, "High CPU Usage")
     assert len(alert.notes) == 1

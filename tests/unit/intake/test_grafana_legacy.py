@@ -80,9 +80,24 @@ def test_a_rule_that_neither_fires_nor_has_ended_gives_a_note_and_no_alert(state
 
 
 @pytest.mark.parametrize("matches", [[], None])
-def test_no_matches_while_alerting_are_taken(matches: object) -> None:
+def test_alerting_without_matches_has_no_data(matches: object) -> None:
     alert = only(legacy(evalMatches=matches))
-    assert (alert.kind, alert.values, alert.firing) == (AlertKind.CONDITION, {}, True)
+    assert (alert.kind, alert.values, alert.firing) == (AlertKind.NO_DATA, {}, True)
+    assert "without a value" in alert.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "kinds"),
+    [("alerting", [AlertKind.NO_DATA]), ("ok", [AlertKind.CONDITION]), ("paused", [])],
+)
+def test_a_payload_without_the_field_for_matches_is_legacy_too(
+    state: str, kinds: list[AlertKind]
+) -> None:
+    payload = {**json.loads(saved("grafana-legacy-alerting")), "state": state}
+    del payload["evalMatches"]
+    notification = parse(json.dumps(payload).encode())
+    assert notification.format is PayloadFormat.GRAFANA_LEGACY
+    assert [alert.kind for alert in notification.alerts] == kinds
 
 
 def test_an_alert_whose_every_value_is_null_has_no_data() -> None:
@@ -97,7 +112,7 @@ def test_not_a_number_is_null() -> None:
 
 @pytest.mark.parametrize("matches", ["none", {"a": 1}, [1, "x"]])
 def test_odd_matches_cost_a_note_and_no_alert(matches: object) -> None:
-    alert = only(legacy(evalMatches=matches))
+    alert = only(legacy(evalMatches=matches, state="ok"))
     assert alert.values == {}
     assert len(alert.notes) == 1
 
