@@ -119,10 +119,9 @@ def test_what_an_earlier_version_stored_without_a_value_changes_nothing(
     with stores.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alerts SET kind = 'condition'"))
     (preview,) = replayer.preview(replayer.by_id([alert]))
-    assert [(each.verdict, each.guard) for each in preview.decisions][0] == (
-        Verdict.HOLD,
-        "unmeasured",
-    )
+    held, told = preview.decisions
+    assert (held.rule, held.verdict, held.guard) == ("high-memory", Verdict.HOLD, "unmeasured")
+    assert told.rule == "no-data"
 
 
 def test_a_preview_consumes_no_cooldown_and_tells_the_one_that_rests(
