@@ -29,7 +29,8 @@ _ATTEMPTS, _BUDGET_S = 3, 10.0
 """Short, because a worker executes so many runs at a time: while the pager is away, those that
 wait for it must not keep droplets waiting."""
 AGAIN_S = 15.0
-"""What the pager could not be told is put back and tried again this much later."""
+"""What the pager could not be told is put back and tried again this much later, unless the pager
+asks for more."""
 REFUSED_AGAIN_S = 300.0
 """What the pager refused (a wrong routing key) is tried again this much later, while alerts fire:
 somebody may have put the key right."""
@@ -75,7 +76,7 @@ def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
     """Tried again soon; after a refusal later, and only while there is somebody to wake."""
     failed: dict[str, Any] = {"status": "failed", "reason": str(error)}
     if error.kind is not FailureKind.PERMANENT:
-        failed["again_in_s"] = AGAIN_S
+        failed["again_in_s"] = max(AGAIN_S, error.retry_after or 0.0)
     elif firing:
         failed["again_in_s"] = REFUSED_AGAIN_S
     return failed

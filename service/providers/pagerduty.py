@@ -11,26 +11,27 @@ a part of the routing key into its error messages.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
+import structlog
 from pagerduty import Error as PagerDutyError
 from pagerduty import EventsApiV2Client, UrlError
 
-from service.domain.errors import FailureKind
+from service.domain.errors import FailureKind, VendorError
 from service.ports import Page
 from service.providers.errors import Call, from_status, no_answer, vendor_message
-from service.providers.text import cut
+from service.providers.pagerduty_events import change_payload, key_within_limit, trigger_events
 from service.providers.waits import Timeouts, retry_after
 
 ENDPOINT = "https://events.pagerduty.com"
-SUMMARY_LIMIT = 1024
-"""Characters the vendor takes in a summary."""
-DETAILS_LIMIT = 400_000
-"""Bytes of details that are sent; the vendor takes 512 KB for the whole event."""
+BACK_OFF_S = 60.0
+"""Seconds after a 429 that names no time: the vendor counts about 120 events a minute."""
+
+_log = structlog.get_logger(__name__)
 
 
 class PagerDutyPager:
@@ -43,32 +44,39 @@ class PagerDutyPager:
         self._client = _EventsClient(routing_key, base_url, timeouts or Timeouts())
 
     def trigger(self, page: Page) -> None:
-        """Open the incident of `page.dedup_key`, or add to it."""
-        event: dict[str, Any] = {"payload": _payload(page), "client": "runbookd"}
-        if page.links:
-            event["links"] = [{"href": href, "text": text} for href, text in page.links]
-        self._send(
-            f"trigger {page.dedup_key}",
-            lambda: self._client.send_event("trigger", dedup_key=page.dedup_key, **event),
-        )
+        """Open the incident of `page.dedup_key`, or add to it.
+
+        A page that is refused is sent again in a smaller size, so that it goes out all the same.
+        """
+        *larger, smallest = trigger_events(page)
+        for event in larger:
+            try:
+                self._trigger(event)
+            except VendorError as error:
+                if not _refused_as_it_was(error):
+                    raise
+                _log.warning("page_refused", error=str(error), next="a smaller one is sent")
+            else:
+                return
+        self._trigger(smallest)
 
     def resolve(self, dedup_key: str) -> None:
         """Close the incident; dropped by the vendor when none is open."""
-        self._send(f"resolve {dedup_key}", lambda: self._client.resolve(dedup_key))
+        key = key_within_limit(dedup_key)
+        self._send(f"resolve {key}", lambda: self._client.resolve(key))
 
     def change(self, summary: str, source: str, details: Mapping[str, Any]) -> None:
         """Record a change event: shown beside incidents, wakes nobody."""
-        payload = {
-            "summary": cut(summary, SUMMARY_LIMIT),
-            "source": source,
-            "timestamp": _now(),
-            "custom_details": _fitting(details),
-        }
+        payload = change_payload(summary, source, details)
         self._send("record a change", lambda: self._client.send_change_event(payload))
 
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()
+
+    def _trigger(self, event: dict[str, Any]) -> None:
+        send = partial(self._client.send_event, "trigger", **event)
+        self._send(f"trigger {event['dedup_key']}", send)
 
     def _send(self, operation: str, send: Callable[[], object]) -> None:
         call = Call("pagerduty", operation, True, "PAGERDUTY_ROUTING_KEY", self._routing_key)
@@ -76,7 +84,7 @@ class PagerDutyPager:
             send()
         except _NotAccepted as problem:
             status, said, wait = problem.args
-            raise from_status(call, status, said, wait) from problem
+            raise _backing_off(from_status(call, status, said, wait)) from problem
         except UrlError as problem:
             raise call.error(
                 FailureKind.PERMANENT, f"the address is no URL: {problem}."
@@ -85,6 +93,22 @@ class PagerDutyPager:
             # The SDK's own words may hold a part of the routing key; the cause's do not.
             cause = problem.__cause__ or problem
             raise no_answer(call, type(cause).__name__) from problem
+
+
+def _refused_as_it_was(error: VendorError) -> bool:
+    """Any 4xx but those that ask for another time. Who refuses may also stand before the vendor:
+    a firewall that dislikes a word in a label answers 403."""
+    client_error = HTTPStatus.BAD_REQUEST <= (error.status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
+    return client_error and error.kind is FailureKind.PERMANENT
+
+
+def _backing_off(error: VendorError) -> VendorError:
+    """A 429 never without a time to wait: tries in between would be counted too."""
+    if error.status != HTTPStatus.TOO_MANY_REQUESTS or error.retry_after is not None:
+        return error
+    return VendorError(
+        error.vendor, error.operation, error.kind, error.sentence, BACK_OFF_S, error.status
+    )
 
 
 class _NotAccepted(Exception):  # noqa: N818 - an answer on its way out of the SDK
@@ -125,32 +149,3 @@ class _EventsClient(EventsApiV2Client):
         raise _NotAccepted(
             response.status_code, said, retry_after(response.headers, response.status_code)
         )
-
-
-def _payload(page: Page) -> dict[str, Any]:
-    payload: dict[str, Any] = {
-        "summary": cut(page.summary, SUMMARY_LIMIT),
-        "source": page.source,
-        "severity": page.severity,
-        "timestamp": _now(),
-        "custom_details": _fitting(page.details),
-    }
-    optional = {"component": page.component, "group": page.group}
-    return payload | {name: value for name, value in optional.items() if value}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
-
-
-def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
-    """The details up to the vendor's limit, and a word on how many were left out."""
-    kept: dict[str, Any] = {}
-    size = 0
-    for name, value in details.items():
-        size += len(json.dumps({name: value}, default=str))
-        if size > DETAILS_LIMIT:
-            left_out = len(details) - len(kept)
-            return kept | {"left out": f"{left_out} more details, too large for one event"}
-        kept[name] = value
-    return kept

@@ -17,6 +17,10 @@ LARGEST_EVENT = 512 * 1024
 LONGEST_KEY = 255
 LONGEST_SUMMARY = 1024
 """The Events API's documented limits: bytes of an event, characters of key and summary."""
+LONGEST_FIELD = 255
+"""Characters of source, component, group and class. The vendor has limits there and documents no
+number; this is that of its key."""
+_FIELDS = ("source", "component", "group", "class")
 
 _ACTIONS = ("trigger", "acknowledge", "resolve")
 _SEVERITIES = ("critical", "error", "warning", "info")
@@ -95,21 +99,24 @@ def _payload_problems(payload: Any) -> list[str]:
     problems = [*_blank(payload, "summary", "payload."), *_blank(payload, "source", "payload.")]
     if payload.get("severity") not in _SEVERITIES:
         problems.append("'payload.severity' must be one of critical, error, warning or info")
-    return problems + _summary_problems(payload)
+    return problems + _length_problems(payload)
 
 
 def _change_problems(event: Json) -> list[str]:
     problems, payload = _blank(event, "routing_key"), event.get("payload")
     if not isinstance(payload, dict):
         return [*problems, "'payload' is missing or blank"]
-    problems += _blank(payload, "summary", "payload.") + _summary_problems(payload)
+    problems += _blank(payload, "summary", "payload.") + _length_problems(payload)
     return problems + _list_problems(event)
 
 
-def _summary_problems(payload: Json) -> list[str]:
-    if len(str(payload.get("summary") or "")) > LONGEST_SUMMARY:
-        return [f"'payload.summary' must be at most {LONGEST_SUMMARY} characters"]
-    return []
+def _length_problems(payload: Json) -> list[str]:
+    limits = {"summary": LONGEST_SUMMARY, **dict.fromkeys(_FIELDS, LONGEST_FIELD)}
+    return [
+        f"'payload.{name}' must be at most {limit} characters"
+        for name, limit in limits.items()
+        if len(str(payload.get(name) or "")) > limit
+    ]
 
 
 def _list_problems(event: Json) -> list[str]:

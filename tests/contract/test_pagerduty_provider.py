@@ -5,10 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pagerduty import EventsApiV2Client, UrlError
 
-from service.domain.errors import VendorError
+from service.actions.page_oncall import page_for
+from service.domain.errors import FailureKind, VendorError
 from service.ports import Page
-from service.providers.pagerduty import DETAILS_LIMIT, PagerDutyPager
+from service.providers.pagerduty import BACK_OFF_S, PagerDutyPager
+from service.providers.pagerduty_events import DETAILS_LIMIT
 from tests.contract.loopback import Loopback
+from tests.unit.sandbox.support import served
+from tests.unit.test_incident import alert, incident
 
 KEY = "test-routing-key-not-real"
 PAGE = Page(
@@ -90,6 +94,84 @@ def test_a_summary_and_details_too_large_are_cut_and_the_page_goes_out(vendor: L
     assert payload["custom_details"]["alert 0"] == "x" * 1000
     shown = len(payload["custom_details"]) - 1
     assert payload["custom_details"]["left out"].startswith(f"{1000 - shown} more details")
+
+
+LONG = "x" * 600_000
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"service": LONG},
+        {"service": "api", "note": LONG},
+        {f"label {number}": "y" * 5_000 for number in range(500)},
+        {LONG: "a"},
+        {"service": "a\x00b\u202e\ud800"},
+    ],
+    ids=["component", "detail", "many details", "name", "odd characters"],
+)
+def test_a_page_goes_out_however_long_a_label_is(labels: dict[str, str]) -> None:
+    annotations = {"summary": LONG, "runbook_url": f"https://wiki.example/{LONG}"}
+    group = incident(alert(labels=labels, annotations=annotations), group_labels=labels)
+    with served() as sandbox:
+        pager = PagerDutyPager(routing_key=KEY, base_url=f"{sandbox.url}/pagerduty")
+
+        pager.trigger(page_for(group))
+
+        (open_incident,) = sandbox.state()["pagerduty"]["open"]
+        answers = [call["status"] for call in sandbox.calls() if call["vendor"] == "pagerduty"]
+    assert open_incident["summary"].startswith("High Error Rate")
+    assert answers == [202]
+
+
+def test_a_page_and_its_resolve_agree_on_a_key_that_had_to_be_cut() -> None:
+    with served() as sandbox:
+        pager = PagerDutyPager(routing_key=KEY, base_url=f"{sandbox.url}/pagerduty")
+        for key in ("k" * 300 + "1", "k" * 300 + "2"):
+            pager.trigger(Page(key, "s", "api", "error"))
+        pager.resolve("k" * 300 + "1")
+
+        state = sandbox.state()["pagerduty"]
+    assert (len(state["open"]), len(state["resolved"])) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 422])
+def test_a_page_that_is_refused_goes_out_smaller(vendor: Loopback, status: int) -> None:
+    vendor.answers(status, {"status": "invalid event"})
+    vendor.answers(status, {"status": "invalid event"})
+    vendor.answers(202, {"dedup_key": "group-1"})
+
+    provider(vendor).trigger(
+        Page("group-1", "Größe " * 200, "api", "critical", "api", "g", {"a": "b"}, PAGE.links)
+    )
+
+    full, fields, least = (seen.json for seen in vendor.seen)
+    assert {"links", "payload"} <= full.keys()
+    assert fields["payload"].keys() == full["payload"].keys() - {"custom_details"}
+    assert "links" not in fields
+    assert least["payload"].keys() == {"summary", "source", "severity", "timestamp"}
+    assert least["payload"]["summary"].isascii()
+    assert {each["dedup_key"] for each in (full, fields, least)} == {"group-1"}
+
+
+def test_a_page_that_is_refused_in_every_size_says_why(vendor: Loopback) -> None:
+    vendor.answers(400, {"status": "invalid event", "errors": ["no such routing key"]})
+
+    with pytest.raises(VendorError) as caught:
+        provider(vendor).trigger(PAGE)
+
+    assert caught.value.kind is FailureKind.PERMANENT
+    assert "no such routing key" in caught.value.sentence
+
+
+def test_too_many_events_ask_for_a_minutes_rest_and_no_smaller_page(vendor: Loopback) -> None:
+    vendor.answers(429, {"status": "throttle exceeded"})
+
+    with pytest.raises(VendorError) as caught:
+        provider(vendor).trigger(PAGE)
+
+    assert (caught.value.kind, caught.value.retry_after) == (FailureKind.TEMPORARY, BACK_OFF_S)
+    assert len(vendor.seen) == 1
 
 
 def test_no_part_of_the_routing_key_is_in_the_error_of_a_401(vendor: Loopback) -> None:

@@ -26,6 +26,7 @@ ASK = Tell(
     rules_hash="0123456789ab",
 )
 DOWN = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "It cannot be reached.")
+BUSY = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "Too many.", 60.0, 429)
 REFUSED = VendorError("pagerduty", "trigger", FailureKind.PERMANENT, "No such key.")
 
 
@@ -123,7 +124,9 @@ def test_an_incident_that_is_not_on_record_is_held(worker: FakeWorker) -> None:
     assert worker.runs.outcomes[RUN].status == "held"
 
 
-@pytest.mark.parametrize(("problem", "wait_s"), [(DOWN, AGAIN_S), (REFUSED, REFUSED_AGAIN_S)])
+@pytest.mark.parametrize(
+    ("problem", "wait_s"), [(DOWN, AGAIN_S), (BUSY, 60.0), (REFUSED, REFUSED_AGAIN_S)]
+)
 def test_a_page_that_cannot_be_delivered_is_put_back_and_tried_again(
     worker: FakeWorker, problem: VendorError, wait_s: float
 ) -> None:
