@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from service.domain.errors import StoreUnavailable
 from service.web import api, ops
+from service.web.addresses import not_that_way, nothing_there
 from service.web.answers import refusal
 from service.web.concurrency import Concurrency, Threads
 from service.web.group_commit import GroupCommitter
@@ -44,8 +45,8 @@ def _http_error(error: HTTPException) -> Response:
     """What Flask would answer, as JSON; its headers (Allow, Location) stay."""
     code = error.code or 500
     sentences = {
-        404: f"There is nothing at {request.path!a}.",
-        405: f"{request.method} is not possible at {request.path!a}.",
+        404: nothing_there(request.path),
+        405: not_that_way(request.method, request.path),
     }
     response = error.get_response()
     said = refusal(code, sentences.get(code) or error.description or error.name)

@@ -27,6 +27,7 @@ from service.web.answers import Answer, answer, refusal
 from service.web.auth import WEBHOOK_VARIABLES, webhook_credentials
 from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
 from service.web.concurrency import Concurrency, Work, at_once
+from service.web.open_mode import turn_away
 from service.web.receipts import count, receipt_json
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Door:
         self.source = source
         self._credentials = webhook_credentials(settings, source)
         self._limit = settings.max_body_bytes
+        self._host = settings.host
         self._submit = submit
         self._concurrency = concurrency
         self._clock = clock
@@ -114,6 +116,9 @@ class Door:
         refused = self._credentials.refuse(environ.get("HTTP_AUTHORIZATION"))
         if refused is not None:
             return refusal(401, refused.sentence, ("WWW-Authenticate", refused.challenge))
+        turned_away = turn_away(environ, self._host) if self._credentials.open_ else None
+        if turned_away is not None:
+            return turned_away
         body = read_body(environ, length, self._limit)
         if len(body) > LARGE:
             return self._decided(environ, body, self._concurrency.aside)

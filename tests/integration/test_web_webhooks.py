@@ -144,6 +144,81 @@ def test_another_content_type_is_415(client: FlaskClient, kind: str) -> None:
     assert "application/json" in sentence(response)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "says"),
+    [
+        ({"Host": "attacker.example"}, 403, "'attacker.example'"),
+        ({"Host": "localhost.attacker.example:8080"}, 403, "this machine only"),
+        ({"Host": "[::1"}, 403, "this machine only"),
+        ({"Host": "10.0.0.7:8080"}, 403, "this machine only"),
+        ({"Origin": "https://attacker.example"}, 403, "no web page may post"),
+        ({"Origin": "http://localhost:3000"}, 403, "no web page may post"),
+        ({"Origin": "null"}, 403, "no web page may post"),
+        ({"Content-Type": ""}, 415, "Content-Type header is missing"),
+        ({"Content-Type": "text/plain"}, 415, "application/json"),
+    ],
+)
+def test_without_secrets_a_page_in_a_browser_starts_nothing(
+    client: FlaskClient, stand: Stand, headers: dict[str, str], status: int, says: str
+) -> None:
+    sent = {"Content-Type": "application/json", **headers}
+    response = client.post(AM, data=json.dumps(notification(alert())), headers=sent)
+    assert (response.status_code, stand.enqueued) == (status, [])
+    assert says in sentence(response)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "localhost:8080"},
+        {"Host": "LOCALHOST"},
+        {"Host": "127.0.0.1:8080"},
+        {"Host": "127.9.9.9"},
+        {"Host": "[::1]:8080"},
+        {"Host": "127.0.0.1:8080", "Origin": "http://127.0.0.1:8080"},
+    ],
+)
+def test_without_secrets_a_program_on_this_machine_is_let_in(
+    client: FlaskClient, headers: dict[str, str]
+) -> None:
+    assert client.post(AM, json=notification(alert()), headers=headers).status_code == 200
+
+
+def test_with_a_secret_neither_host_nor_origin_nor_a_missing_type_matters(tmp_path: Path) -> None:
+    client = guarded(tmp_path, ALERTMANAGER_TOKENS="test-token")
+    response = client.post(
+        AM,
+        data=json.dumps(notification(alert())),
+        headers={
+            "Authorization": "Bearer test-token",
+            "Host": "runbookd.example",
+            "Origin": "https://grafana.example",
+        },
+    )
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v2/alerts", f"{AM}/api/v2/alerts", "/api/v1/alerts"])
+def test_prometheus_itself_is_told_where_to_point(client: FlaskClient, path: str) -> None:
+    response = client.post(path, json=[alert()])
+    assert response.status_code == (405 if path == "/api/v1/alerts" else 404)
+    said = sentence(response)
+    assert "alerting.alertmanagers" in said
+    assert "/webhooks/alertmanager" in said
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/webhook", "/webhooks", "/webhooks/", "/alerts", "/webhooks/prometheus"]
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_wrong_address_is_told_the_right_ones(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    response = getattr(client, method)(path)
+    assert response.status_code == 404
+    assert "/webhooks/alertmanager, Grafana to /webhooks/grafana" in sentence(response)
+
+
 def test_a_body_above_the_limit_is_413_and_says_what_to_set(tmp_path: Path) -> None:
     client = create_app(make_stand(sqlite_url(tmp_path), MAX_BODY_BYTES="1000")).test_client()
     response = post(client, b"x" * 1001)

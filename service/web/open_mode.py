@@ -1,0 +1,45 @@
+"""Open mode: without secrets, programs on this machine may post, and no page in a browser may.
+
+A browser on this machine reaches loopback as well as any program does, and a page from anywhere
+can make it post. Two things give it away: the Origin header, which browsers add to such a request
+and senders never send, and the Host header, which names the page's own host when that was made to
+resolve to this machine. Without a JSON content type a browser need not even ask before it posts.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from service.intake.text import shown
+from service.web.answers import Answer, refusal
+
+_OPEN = "without secrets (OPEN_WEBHOOKS)"
+_INSTEAD = "Nothing was kept. To let other senders in, give this source a secret (README.md)."
+
+
+def turn_away(environ: dict[str, Any], own_host: str) -> Answer | None:
+    """The refusal of what a page in a browser may have sent; None for everything else.
+
+    `own_host` is what this process was told to listen on (HOST).
+    """
+    host, origin = environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN")
+    if host is not None and not _is_here(host, own_host):
+        said = f"alerts are taken for this machine only, and this request was for {shown(host)}"
+        return refusal(403, f"{_OPEN.capitalize()} {said}. {_INSTEAD}")
+    if origin is not None and origin.partition("://")[2] != host:
+        said = f"no web page may post alerts, and this request came from {shown(origin)}"
+        return refusal(403, f"{_OPEN.capitalize()} {said}. {_INSTEAD}")
+    if not environ.get("CONTENT_TYPE"):
+        said = f"{_OPEN} alerts have to come as application/json"
+        return refusal(415, f"The Content-Type header is missing, and {said}. Nothing was kept.")
+    return None
+
+
+def _is_here(host: str, own_host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name in ("localhost", own_host.lower()) or ip_address(name).is_loopback
+    except ValueError:
+        return False
