@@ -81,6 +81,7 @@ def investigation_message(
         text="\n".join(_lines(incident, recommendation)),
         fields=[*_alert_fields(incident), *known.items()],
         context=_context(incident),
+        links=links_of(incident),
     )
 
 
@@ -120,8 +121,6 @@ def _lines(incident: Incident, recommendation: Recommendation) -> Iterator[str]:
         )
     yield f"Do first: {recommendation.advice}. Because: {recommendation.because}."
     yield from (f"• {line}" for line in recommendation.found)
-    for href, text in links_of(incident):
-        yield f"{text}: {href}"
 
 
 def _summary(alert: Alert) -> str:

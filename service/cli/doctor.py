@@ -55,5 +55,5 @@ def _show_settings(given: tuple[Given, ...]) -> None:
 def _show(findings: list[Finding]) -> None:
     shown = Rows("part", "", "what was found")
     for each in findings:
-        shown.add(each.name, words(each.health.value, _COLOURS[each.health]), each.saw)
+        shown.add(each.name, words(each.health.value, _COLOURS[each.health]), words(each.saw))
     shown.print()

@@ -15,6 +15,7 @@ from service.cli.verdicts import show_traces, trace_json, verdict_words
 from service.domain.alert import Alert
 from service.domain.matching import RuleTrace
 from service.domain.rules import RuleBook
+from service.domain.text import one_line
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, load_settings
 from service.store.replays import Replays
@@ -72,7 +73,7 @@ def _traces(settings: Settings, alert: Alert) -> tuple[RuleBook | None, tuple[Ru
 
 
 def _show_alert(alert: dict[str, Any]) -> None:
-    say(f"{alert['name'] or 'unnamed alert'}  ({alert['id']})", "bold")
+    say(f"{one_line(alert['name']) or 'unnamed alert'}  ({alert['id']})", "bold")
     shown = Rows("", "", header=False)
     shown.add("status", f"{alert['status']}, seen {alert['times_seen']} times")
     shown.add("from", f"{alert['source']}, first at {clock(alert['first_seen'])}")

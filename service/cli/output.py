@@ -1,13 +1,12 @@
 """What commands print: tables and sentences for people, JSON for programs.
 
 What came from outside (labels, a vendor's words) is shown as it is, never read as markup, and
-without the control characters that would steer the terminal.
+with what would steer the terminal or reorder a line as escapes (`service.domain.text`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from typing import Any, NoReturn
 
@@ -15,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.domain.text import visible
+
 FAILED = 1
 """Exit status: something is wrong, and a sentence on standard error says what."""
 _PIPED_WIDTH = 200
 """Columns when nobody's terminal says how wide it is."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def console() -> Console:
@@ -34,8 +34,8 @@ def say(text: str, style: str = "") -> None:
 
 
 def words(text: str, style: str = "") -> Text:
-    """Text as it is, with control characters replaced."""
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), style=style)
+    """Text as it is, with what nobody would see as escapes."""
+    return Text(visible(text), style=style)
 
 
 def fail(sentence: str) -> NoReturn:
@@ -48,7 +48,7 @@ def fail(sentence: str) -> NoReturn:
 
 def print_json(value: Any) -> None:
     """A value for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(visible(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
 class Rows:
@@ -60,9 +60,13 @@ class Rows:
             self._table.add_column(column, header_style="bold", overflow="fold")
 
     def add(self, *cells: str | Text) -> None:
-        """One row."""
-        self._table.add_row(*(words(cell) if isinstance(cell, str) else cell for cell in cells))
+        """One row. A line feed in a text is an escape, or it would forge another row."""
+        self._table.add_row(*(_cell(cell) if isinstance(cell, str) else cell for cell in cells))
 
     def print(self) -> None:
         """To standard output."""
         console().print(self._table)
+
+
+def _cell(text: str) -> Text:
+    return words(text.replace("\n", "\\n").replace("\t", "\\t"))

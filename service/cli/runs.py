@@ -10,6 +10,7 @@ from rich.text import Text
 from service.cli.output import Rows, fail, print_json, say, words
 from service.cli.stored import open_stores
 from service.cli.times import clock, took
+from service.domain.text import one_line
 from service.settings import load_settings
 from service.store.pages import MAX_LIMIT
 from service.store.queries import RunFilter
@@ -93,7 +94,7 @@ def _show(items: tuple[dict[str, Any], ...]) -> None:
 
 def _show_one(run: dict[str, Any]) -> None:
     replay = " (a replay)" if run["replay"] else ""
-    say(f"{run['id']}{replay}: {run['status']}, {run['reason']}", "bold")
+    say(f"{run['id']}{replay}: {run['status']}, {one_line(run['reason'])}", "bold")
     facts = Rows("", "", header=False)
     for name, value in (
         ("action", run["action"]),

@@ -147,13 +147,15 @@ class MessageRef:
 class Message:
     """A chat message: `text` is what a notification and a plain client show.
 
-    `fields` are short label/value pairs, `context` a last small line.
+    `fields` are short label/value pairs, `context` a last small line. `links` are (href, text)
+    pairs: nothing else in a message becomes a link.
     """
 
     title: str
     text: str
     fields: Sequence[tuple[str, str]] = ()
     context: str = ""
+    links: Sequence[tuple[str, str]] = ()
 
 
 class Messenger(Protocol):

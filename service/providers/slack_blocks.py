@@ -1,13 +1,17 @@
 """Our message as Slack's blocks, within Slack's limits whatever an alert brings.
 
-Header, text, label/value fields, a last small line. What comes from an alert is shown literally.
+Header, text, links, label/value fields, a last small line. What comes from an alert is shown
+literally: every text is `verbatim`, or Slack would look for addresses and mentions in it. Only the
+message's own links can be clicked, and each shows where it leads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
+from service.domain.text import one_line
 from service.ports import Message
 from service.providers.text import cut, slack_text
 
@@ -21,18 +25,22 @@ FIELDS_PER_SECTION = 10
 BLOCKS_LIMIT = 50
 """Blocks of one message."""
 _LABEL_LIMIT = 200
+_HREF_LIMIT = 2000
+"""Characters of an address, which cannot be cut: a longer one is left out."""
+_IN_AN_ADDRESS = "%/:=&?~#+!$,;'@()*[]"
+"""What stays as it is in an address, beside letters and digits; < > | would end Slack's link."""
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
     """The blocks of a message; fields beyond Slack's limit make way for a line that says so."""
-    head = _header(message.title) + _section(message.text)
+    head = _header(message.title) + _section(message.text) + _links(message.links)
     foot = _context(message.context)
     room = BLOCKS_LIMIT - len(head) - len(foot) - 1
     return head + _fields(message.fields, room) + foot
 
 
 def _header(title: str) -> list[dict[str, Any]]:
-    line = cut(" ".join(title.split()), HEADER_LIMIT)
+    line = cut(one_line(title), HEADER_LIMIT)
     if not line:
         return []
     return [{"type": "header", "text": {"type": "plain_text", "text": line, "emoji": False}}]
@@ -40,6 +48,20 @@ def _header(title: str) -> list[dict[str, Any]]:
 
 def _section(text: str) -> list[dict[str, Any]]:
     return [{"type": "section", "text": _mrkdwn(text, TEXT_LIMIT)}] if text.strip() else []
+
+
+def _links(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Whole links only, as many as fit: half of one would be no link."""
+    shown = ""
+    for line in (_link(href, text) for href, text in pairs if len(href) <= _HREF_LIMIT):
+        if len(shown) + len(line) < TEXT_LIMIT:
+            shown += f"\n{line}"
+    return [{"type": "section", "text": _literal(shown.lstrip())}] if shown else []
+
+
+def _link(href: str, text: str) -> str:
+    address = quote(href, safe=_IN_AN_ADDRESS, errors="replace").replace("&", "&amp;")
+    return f"{slack_text(one_line(text), _LABEL_LIMIT)}: <{address}>"
 
 
 def _context(text: str) -> list[dict[str, Any]]:
@@ -62,10 +84,14 @@ def _fields(pairs: Sequence[tuple[str, str]], room: int) -> list[dict[str, Any]]
 
 
 def _field(label: str, value: str) -> dict[str, Any]:
-    name = slack_text(label, _LABEL_LIMIT)
+    name = slack_text(one_line(label), _LABEL_LIMIT)
     shown = slack_text(value, FIELD_LIMIT - len(name) - len("**\n"))
-    return {"type": "mrkdwn", "text": f"*{name}*\n{shown}"}
+    return _literal(f"*{name}*\n{shown}")
 
 
 def _mrkdwn(text: str, limit: int) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": slack_text(text, limit)}
+    return _literal(slack_text(text, limit))
+
+
+def _literal(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from service.domain.text import visible
+
 _PART_OF_AN_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
@@ -13,11 +15,12 @@ def cut(text: str, limit: int) -> str:
 
 
 def slack_text(text: str, limit: int) -> str:
-    """`text` as Slack shows it literally (& < > escaped: no mention, no link), within `limit`.
+    """`text` as Slack shows it literally (& < > escaped: no mention, no link; nothing in it turns
+    the direction of writing), within `limit`.
 
     A cut never leaves half of an escape behind.
     """
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if len(escaped) <= limit:
         return escaped
     return _PART_OF_AN_ENTITY.sub("", escaped[: limit - 1]) + "…"

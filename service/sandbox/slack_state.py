@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.sandbox import slack_mrkdwn
 from service.sandbox.wire import Json
 
 BOT_USER = "U0RUNBOOKD"
@@ -57,6 +58,8 @@ def message_json(message: Message) -> Json:
         "thread_ts": message.thread_ts,
         "text": message.text,
         "blocks": message.blocks,
+        "mentions": slack_mrkdwn.mentions(message.blocks),
+        "links": slack_mrkdwn.links(message.blocks),
         "edited": message.edited,
         "user": message.user,
         "ephemeral": message.ephemeral,

@@ -6,6 +6,7 @@ from service.domain.errors import FailureKind, VendorError
 from service.ports import Message, MessageRef
 from service.providers.slack import SlackMessenger
 from tests.contract.loopback import Loopback
+from tests.unit.sandbox.support import served
 
 MESSAGE = Message(title="Scaling api", text="2 → 3 <!channel>", fields=[("CPU", "91 %")])
 
@@ -35,6 +36,27 @@ def test_an_answer_goes_into_the_thread_and_channel_of_its_parent(vendor: Loopba
     provider(vendor).post(MESSAGE, MessageRef("C9", "17.5"))
 
     assert (vendor.seen[0].json["channel"], vendor.seen[0].json["thread_ts"]) == ("C9", "17.5")
+
+
+HOSTILE = (
+    "<!channel> <!here|here> <@U123> <#C123> <!subteam^S1> @channel @here @everyone #general "
+    "http://attacker.example <https://attacker.example|log in>"
+)
+
+
+def test_the_text_of_a_stranger_mentions_nobody_and_links_nowhere() -> None:
+    message = Message(
+        HOSTILE, HOSTILE, [(HOSTILE, HOSTILE)], HOSTILE, [("https://wiki.example/1", HOSTILE)]
+    )
+    with served() as sandbox:
+        url = f"{sandbox.url}/slack/api/"
+        slack = SlackMessenger(token="test-token-not-real", channel="#ops", base_url=url)
+        ref = slack.post(message)
+        slack.update(ref, message)
+
+        (shown,) = sandbox.state()["slack"]["messages"]
+    assert shown["mentions"] == []
+    assert shown["links"] == ["https://wiki.example/1"]
 
 
 def test_an_edit_replaces_the_message(vendor: Loopback) -> None:

@@ -101,3 +101,9 @@ def test_an_alert_without_anything_is_still_told() -> None:
     told = investigate(incident(alert("")), {}, None, FakeClock())
     assert told.title == "Investigate: an alert without a name"
     assert dict(told.fields)["Alert without a name"] == "none"
+
+
+def test_where_to_read_on_is_told_as_links() -> None:
+    one = alert(annotations={"runbook_url": "https://wiki.example/1"})
+    told = investigate(incident(one), {}, None, FakeClock())
+    assert told.links == [("https://wiki.example/1", "High Error Rate: runbook_url")]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from service.cli.output import Rows, fail, say
+from service.cli.output import Rows, fail, print_json, say
 
 
 def test_what_came_from_outside_is_never_read_as_markup(
@@ -23,7 +25,27 @@ def test_control_characters_cannot_steer_the_terminal(capsys: pytest.CaptureFixt
     rows.print()
     out = capsys.readouterr().out
     assert "\x1b" not in out
-    assert "clear\N{REPLACEMENT CHARACTER}[2Jthe screen" in out
+    assert "clear\\u001b[2Jthe screen" in out
+
+
+def test_a_cell_cannot_be_reordered_and_forges_no_row(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = Rows("label", "verdict")
+    rows.add("api\u202e\u2066\nworker", "held")
+    rows.print()
+    (_, row) = capsys.readouterr().out.splitlines()
+    assert row.split() == [r"api\u202e\u2066\nworker", "held"]
+
+
+def test_json_escapes_what_nobody_would_see_and_stays_the_same_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    value = {"größe\u202e": "a\x1b\x7f\u2028\ud800\U000e0041\n→"}
+    print_json(value)
+    out = capsys.readouterr().out
+    assert json.loads(out) == value
+    assert "größe" in out
+    assert "→" in out
+    assert all(each.isprintable() or each == "\n" for each in out)
 
 
 def test_a_failure_goes_to_standard_error_with_status_1(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,20 +11,24 @@ from service.providers.slack_blocks import blocks
 from service.providers.text import cut, slack_text
 
 
+def literal(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
 def test_a_message_is_header_text_fields_and_a_last_line() -> None:
     message = Message("Scaling api", "2 → 3", [("CPU", "91 %"), ("Rule", "high-cpu")], "run api.1")
 
     assert blocks(message) == [
         {"type": "header", "text": {"type": "plain_text", "text": "Scaling api", "emoji": False}},
-        {"type": "section", "text": {"type": "mrkdwn", "text": "2 → 3"}},
+        {"type": "section", "text": literal("2 → 3")},
         {
             "type": "section",
             "fields": [
-                {"type": "mrkdwn", "text": "*CPU*\n91 %"},
-                {"type": "mrkdwn", "text": "*Rule*\nhigh-cpu"},
+                literal("*CPU*\n91 %"),
+                literal("*Rule*\nhigh-cpu"),
             ],
         },
-        {"type": "context", "elements": [{"type": "mrkdwn", "text": "run api.1"}]},
+        {"type": "context", "elements": [literal("run api.1")]},
     ]
 
 
@@ -47,6 +52,37 @@ def test_a_mention_and_a_link_in_a_label_are_only_text() -> None:
     assert "<!" not in found
     assert "<@" not in found
     assert "&lt;http://x|y&gt; &amp; z" in found
+
+
+def test_only_the_links_of_a_message_can_be_clicked_and_each_shows_where_it_leads() -> None:
+    pairs = [
+        ("https://wiki.example/a?b=1&c=<x>|y z", "the\nrunbook <!here>"),
+        ("https://wiki.example/" + "x" * 3000, "too long"),
+        ("https://wiki.example/ü\u202e", "odd"),
+    ]
+
+    (section,) = blocks(Message("", "", links=pairs))
+
+    assert section["text"] == literal(
+        "the runbook &lt;!here&gt;: <https://wiki.example/a?b=1&amp;c=%3Cx%3E%7Cy%20z>\n"
+        "odd: <https://wiki.example/%C3%BC%E2%80%AE>"
+    )
+
+
+def test_links_that_do_not_fit_are_left_out_whole() -> None:
+    many = [(f"https://wiki.example/{number:04}", "w" * 100) for number in range(100)]
+
+    (section,) = blocks(Message("", "", links=many))
+
+    text = section["text"]["text"]
+    assert len(text) <= 3000
+    assert text.count("<") == text.count(">") > 10
+
+
+def test_a_title_shows_what_would_turn_or_hide_it() -> None:
+    (header,) = blocks(Message("api\u202e4321\n\x07ok\u200b", ""))
+
+    assert header["text"]["text"] == "api\\u202e4321 \\u0007ok\\u200b"
 
 
 def test_a_cut_ends_in_an_ellipsis_and_never_within_an_escape() -> None:

@@ -83,6 +83,19 @@ def test_what_slack_would_refuse_is_refused_and_not_shown(
     assert sandbox.calls()[-1]["acted"] is False
 
 
+def test_text_that_is_not_verbatim_is_looked_through_for_mentions_and_addresses() -> None:
+    sandbox = Sandbox()
+    text = "<!here> @channel #ops http://a.example/?x=1&amp;y <https://b.example|b> &lt;@U1&gt;"
+    for verbatim in (False, True):
+        block = section(text)
+        block["text"]["verbatim"] = verbatim
+        post(sandbox, blocks=[block])
+    parsed, literal = sandbox.state()["slack"]["messages"]
+    assert sorted(parsed["mentions"]) == ["!here", "#ops", "@channel"]
+    assert sorted(parsed["links"]) == ["http://a.example/?x=1&y", "https://b.example"]
+    assert (literal["mentions"], literal["links"]) == (["!here"], ["https://b.example"])
+
+
 def test_blocks_up_to_the_limits_are_taken() -> None:
     blocks = [section("x" * 3000), header("x" * 150), button("x" * 75, "x" * 2000)]
     assert post(Sandbox(), blocks=blocks + [section()] * 47)["ok"]
