@@ -102,7 +102,10 @@ def _sizes(page: Page) -> Iterator[tuple[dict[str, Any], list[dict[str, str]]]]:
 
 def _links(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     fit = [(href, text) for href, text in pairs if len(href) <= HREF_LIMIT]
-    return [{"href": href, "text": _text(text, FIELD_LIMIT)} for href, text in fit[:LINKS_LIMIT]]
+    return [
+        {"href": visible(href), "text": _text(text, FIELD_LIMIT)}
+        for href, text in fit[:LINKS_LIMIT]
+    ]
 
 
 def _shorter(value: Any) -> Any:

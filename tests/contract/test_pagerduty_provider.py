@@ -111,7 +111,11 @@ LONG = "x" * 600_000
     ids=["component", "detail", "many details", "name", "odd characters"],
 )
 def test_a_page_goes_out_however_long_a_label_is(labels: dict[str, str]) -> None:
-    annotations = {"summary": LONG, "runbook_url": f"https://wiki.example/{LONG}"}
+    annotations = {
+        "summary": LONG,
+        "runbook_url": f"https://wiki.example/{LONG}",
+        "odd_url": "https://wiki.example/\ud800",
+    }
     group = incident(alert(labels=labels, annotations=annotations), group_labels=labels)
     with served() as sandbox:
         pager = PagerDutyPager(routing_key=KEY, base_url=f"{sandbox.url}/pagerduty")

@@ -20,6 +20,7 @@ from service.store import schema
 from service.web.app import create_app
 from tests.fakes.web import Stand, make_stand, sqlite_url
 from tests.integration.payloads import LEGACY, alert, named, notification, unified
+from tests.processes import ROOT
 
 AM = "/webhooks/alertmanager"
 GRAFANA = "/webhooks/grafana"
@@ -332,6 +333,31 @@ def test_what_cannot_be_stored_is_replaced_and_noted(client: FlaskClient) -> Non
     stored = client.get(f"/api/v1/alerts/{said['decisions'][0]['alert']}").get_json()
     assert stored["annotations"]["summary"] == "a\ufffdb\ufffdc"
     assert "became U+FFFD" in stored["notes"][0]
+
+
+def test_the_test_button_with_labels_of_its_own_is_shown_and_opens_nothing(
+    client: FlaskClient, stand: Stand
+) -> None:
+    body = (ROOT / "tests/payloads/grafana-test-button-custom-labels.json").read_bytes()
+    for run in ("test-grafana.notify.1", None):
+        response = client.post(GRAFANA, data=body, content_type="application/json")
+        (decision,) = response.get_json()["decisions"]
+        assert (decision["verdict"], decision["rule"], decision["run"]) == ("reject", "test", run)
+    assert stand.enqueued == ["test-grafana.notify.1"]
+    with stand.engine.connect() as connection:
+        found = connection.execute(sa.select(schema.alerts.c.open, schema.alerts.c.kind)).all()
+    assert found == [(False, "test"), (False, "test")]
+
+
+def test_an_alert_of_grafana_without_a_value_is_held_and_told(
+    client: FlaskClient, stand: Stand
+) -> None:
+    said = client.post(GRAFANA, json={**LEGACY, "evalMatches": []}).get_json()
+    assert [(each["rule"], each["verdict"], each["guard"]) for each in said["decisions"]] == [
+        ("high-cpu", "hold", "unmeasured"),
+        ("no-data", "act", "cooldown"),
+    ]
+    assert stand.enqueued == [said["decisions"][1]["run"]]
 
 
 def test_nan_is_taken(client: FlaskClient) -> None:
