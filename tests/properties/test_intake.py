@@ -33,7 +33,8 @@ ALERT_FIELDS = {
     "endsAt": st.just("0001-01-01T00:00:00Z") | any_json,
     "generatorURL": any_json,
     "fingerprint": any_json,
-    "values": any_json,
+    "values": st.dictionaries(any_text, st.none() | st.floats(), max_size=2) | any_json,
+    "valueString": st.just("[ var='A' labels={} value=1 ]") | any_json,
     "panelURL": any_json,
 }
 ENVELOPE_FIELDS = {
@@ -85,6 +86,17 @@ def test_every_payload_gives_a_storable_notification_or_a_refusal(payload: Any) 
     notification = parse(json.dumps(payload).encode())
     if notification is not None:
         assert_storable(asdict(notification))
+
+
+@given(payloads)
+def test_an_alert_that_may_change_something_was_measured_where_its_format_can_say_so(
+    payload: Any,
+) -> None:
+    notification = parse(json.dumps(payload).encode())
+    if notification is not None and notification.format.carries_values:
+        for alert in notification.alerts:
+            shown = any(value is not None for value in alert.values.values())
+            assert shown or not (alert.firing and alert.measured)
 
 
 @given(st.fixed_dictionaries({}, optional=ENVELOPE_FIELDS))
