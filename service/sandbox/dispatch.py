@@ -89,11 +89,15 @@ VENDORS = {
 def dispatch(cloud: Cloud, call: Call, sleep: Sleep = time.sleep) -> Answer | None:
     """Answer a call; None means: close the connection without an answer.
 
-    `call.now` is set here. A delay is waited out after the act and without holding the cloud.
+    `call.now` is set here. A delay is waited out without holding the cloud: after the act, or
+    before it where the request is the slow one.
     """
+    with cloud.at_now():
+        fault = cloud.faults.take(call)
+    if fault and fault.slow == "request":
+        sleep(fault.latency_s)
     with cloud.at_now() as now:
         call = replace(call, now=now)
-        fault = cloud.faults.take(call)
         answer, acted = _act(cloud, call, fault)
         answered = None if fault and fault.drop else answer
         cloud.recorder.record(
@@ -102,7 +106,7 @@ def dispatch(cloud: Cloud, call: Call, sleep: Sleep = time.sleep) -> Answer | No
             acted=acted,
             fault=fault.id if fault else None,
         )
-    if fault and fault.latency_s:
+    if fault and fault.slow == "answer" and fault.latency_s:
         sleep(fault.latency_s)
     return answered
 

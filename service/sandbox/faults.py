@@ -11,11 +11,12 @@ from service.sandbox.wire import Answer, Call, Json, one_of
 
 VENDORS = ("digitalocean", "supabase", "cloudflare", "pagerduty", "slack")
 DROPS = ("before", "after")
+SLOW = ("answer", "request")
 LONGEST_LATENCY = 600.0
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_TEXT = re.compile(r"[ -~]*")
 _FIELDS = frozenset(
-    {"vendor", "method", "path", "status", "headers", "body", "latency_s", "drop", "times"}
+    {"vendor", "method", "path", "status", "headers", "body", "latency_s", "slow", "drop", "times"}
 )
 
 
@@ -29,7 +30,9 @@ class Fault:
 
     With `status` the vendor answers that instead of acting. `drop` closes the connection without
     an answer: before acting, or after. `latency_s` alone acts at once and answers late, so that a
-    client whose time is up finds the write done.
+    client whose time is up finds the write done, and one that reads finds an old state. With
+    `slow` "request" the call arrives late: the vendor acts, and its answer is taken, after the
+    latency.
     """
 
     id: int
@@ -40,6 +43,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     latency_s: float = 0.0
+    slow: str = "answer"
     drop: str | None = None
 
     def matches(self, call: Call) -> bool:
@@ -94,6 +98,7 @@ def fault_json(fault: Fault, times: int) -> Json:
         "headers": fault.headers,
         "body": fault.body,
         "latency_s": fault.latency_s,
+        "slow": fault.slow,
         "drop": fault.drop,
         "times": times,
     }
@@ -116,6 +121,7 @@ def read_fault(body: Any, fault_id: int) -> tuple[Fault, int]:
         headers=_headers(body.get("headers")),
         body=body.get("body"),
         latency_s=_latency(body.get("latency_s")),
+        slow=_slow(body.get("slow")),
         drop=_drop(body.get("drop")),
     )
     _refuse_contradictions(fault)
@@ -127,6 +133,8 @@ def _refuse_contradictions(fault: Fault) -> None:
         raise FaultError("A fault needs status, drop or latency_s: this one would do nothing.")
     if fault.status is not None and fault.drop is not None:
         raise FaultError("A fault has status or drop, not both: a dropped call has no answer.")
+    if fault.slow != SLOW[0] and not fault.latency_s:
+        raise FaultError("A fault with slow needs latency_s: how slow it is.")
     if fault.status is None and (fault.headers or fault.body is not None):
         raise FaultError("A fault with headers or body needs a status to send them with.")
 
@@ -182,6 +190,14 @@ def _latency(value: Any) -> float:
     if not _plain(number) or isinstance(number, str) or not 0 <= number <= LONGEST_LATENCY:
         raise FaultError(f"latency_s must be from 0 to {LONGEST_LATENCY:g} seconds.")
     return float(number)
+
+
+def _slow(value: Any) -> str:
+    if value is None:
+        return SLOW[0]
+    if not one_of(value, SLOW):
+        raise FaultError(f"slow must be {' or '.join(SLOW)}.")
+    return str(value)
 
 
 def _drop(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from service.sandbox.cloud import Cloud
 from service.sandbox.config import SandboxConfig
 from service.sandbox.dispatch import dispatch
 from service.sandbox.wire import Call
-from tests.unit.sandbox.support import APP, DROPLET, TOKEN, HandClock, Sandbox
+from tests.unit.sandbox.support import APP, DROPLET, PROJECT, TOKEN, HandClock, Sandbox
 
 ACTIONS = f"/v2/droplets/{DROPLET}/actions"
 
@@ -169,3 +170,53 @@ def test_calls_are_recorded_in_order_under_the_vendors_own_paths() -> None:
     assert first["query"] == {"x": "1", "y": ["1", "2"]}
     assert (second["path"], second["body"]) == (ACTIONS, {"type": "power_off"})
     assert (third["vendor"], third["status"], third["acted"]) == ("supabase", 401, False)
+
+
+@pytest.mark.parametrize(("slow", "seen"), [("answer", 2), ("request", 5)])
+def test_a_slow_read_shows_the_state_of_its_beginning_or_of_its_end(slow: str, seen: int) -> None:
+    clock = HandClock()
+    cloud = Cloud(SandboxConfig(rate_limits=False), clock)
+    cloud.faults.add({"method": "GET", "latency_s": 3, "slow": slow})
+
+    def call(method: str, body: Any = None) -> Call:
+        return Call("digitalocean", method, f"/v2/apps/{APP}", {}, body, b"", TOKEN, "", 0.0)
+
+    def a_person_scales(seconds: float) -> None:
+        assert seconds == 3
+        clock.pass_by(seconds)
+        spec = copy.deepcopy(cloud.apps[APP].spec)
+        spec["services"][0]["instance_count"] = 5
+        assert dispatch(cloud, call("PUT", {"spec": spec})) is not None
+
+    answer = dispatch(cloud, call("GET"), a_person_scales)
+
+    assert answer is not None
+    assert answer.body["app"]["spec"]["services"][0]["instance_count"] == seen
+
+
+def test_a_fault_that_is_slow_says_how_slow() -> None:
+    sandbox = Sandbox()
+    for fault in ({"status": 503, "slow": "request"}, {"latency_s": 1, "slow": "both"}):
+        answer = sandbox.call("POST", "/_sandbox/faults", fault)
+        assert answer.status_code == 422
+        assert "slow" in answer.json["error"]  # type: ignore[index]
+
+
+def test_a_fault_can_answer_200_with_a_page_of_html_and_nothing_is_done() -> None:
+    sandbox = Sandbox()
+    order(
+        sandbox,
+        method="PATCH",
+        status=200,
+        body="<html>Welcome</html>",
+        headers={"Content-Type": "text/html"},
+    )
+    path = f"/supabase/v1/projects/{PROJECT}/billing/addons"
+    body = {"addon_type": "compute_instance", "addon_variant": "ci_small"}
+    before = sandbox.project()
+
+    answer = sandbox.call("PATCH", path, body)
+
+    assert (answer.status_code, answer.content_type) == (200, "text/html")
+    assert answer.text == "<html>Welcome</html>"
+    assert sandbox.project() == before
