@@ -55,11 +55,7 @@ def ask(
     params: Mapping[str, str] | None = None,
 ) -> Any:
     """Send one request; the decoded JSON of a 2xx, and a VendorError for all else."""
-    content = send(client, call, method, path, params=params)
-    try:
-        return json.loads(content)
-    except ValueError as problem:
-        raise no_answer(call, "the answer is not JSON") from problem
+    return _json(call, _send(client, call, method, path, params=params))
 
 
 def send(
@@ -70,8 +66,28 @@ def send(
     *,
     params: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
+) -> None:
+    """Send one request whose success is documented without a body; a VendorError for all else.
+
+    An empty body and a JSON object are the vendor's success. Anything else, such as the HTML page
+    of a proxy, is not the vendor's answer. The body tells, and not its type: web frameworks call
+    an empty body HTML.
+    """
+    content = _send(client, call, method, path, params=params, body=body)
+    if content.strip() and not isinstance(_json(call, content), dict):
+        raise no_answer(call, "the answer is not a JSON object")
+
+
+def _send(
+    client: httpx.Client,
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Send one request; the body of a 2xx, and a VendorError for all else."""
+    """The body of a 2xx."""
     try:
         with client.stream(method, path, params=params, json=body) as response:
             content = _read(response, client.timeout)
@@ -100,6 +116,13 @@ def _read(response: httpx.Response, timeout: httpx.Timeout) -> bytes:
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer trickles in too slowly")
     return content
+
+
+def _json(call: Call, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as problem:
+        raise no_answer(call, "the answer is not JSON") from problem
 
 
 def _decoded(content: bytes) -> object:

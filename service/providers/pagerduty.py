@@ -30,6 +30,8 @@ from service.providers.waits import Timeouts, retry_after
 ENDPOINT = "https://events.pagerduty.com"
 BACK_OFF_S = 60.0
 """Seconds after a 429 that names no time: the vendor counts about 120 events a minute."""
+_TAKEN = frozenset({"status", "dedup_key"})
+"""Keys of the vendor's own success; a change event's has only the first."""
 
 _log = structlog.get_logger(__name__)
 
@@ -85,6 +87,8 @@ class PagerDutyPager:
         except _NotAccepted as problem:
             status, said, wait = problem.args
             raise _backing_off(from_status(call, status, said, wait)) from problem
+        except _Unreadable as problem:
+            raise no_answer(call, 'it has neither "status" nor "dedup_key"') from problem
         except UrlError as problem:
             raise call.error(
                 FailureKind.PERMANENT, f"the address is no URL: {problem}."
@@ -115,6 +119,10 @@ class _NotAccepted(Exception):  # noqa: N818 - an answer on its way out of the S
     """An answer that is no success: status, message, seconds to wait."""
 
 
+class _Unreadable(Exception):  # noqa: N818 - an answer on its way out of the SDK
+    """A success that is not the vendor's."""
+
+
 class _EventsClient(EventsApiV2Client):
     """The SDK's client with one try, our time-outs, and any scheme (the sandbox has no TLS)."""
 
@@ -140,12 +148,15 @@ class _EventsClient(EventsApiV2Client):
 
     def postprocess(self, response: httpx2.Response) -> None:
         """The SDK's hook after each answer: leave with a failure before the SDK repeats it."""
-        if response.is_success:
-            return
         try:
-            said = vendor_message(response.json())
+            body = response.json()
         except ValueError:
-            said = response.text
+            body = response.text
+        if response.is_success:
+            if not (isinstance(body, dict) and _TAKEN & body.keys()):
+                raise _Unreadable
+            return
+        said = vendor_message(body)
         raise _NotAccepted(
             response.status_code, said, retry_after(response.headers, response.status_code)
         )

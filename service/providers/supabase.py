@@ -48,7 +48,7 @@ class SupabaseCompute:
     def resize(self, project: str, variant: str) -> None:
         """Ask for another compute size; about two minutes of downtime follow.
 
-        The vendor documents no body for its answer, so none is read.
+        The vendor documents no body for its answer. One that is not JSON is not the vendor's.
         """
         call = self._call(f"resize project {project} to {variant}", repeatable=False)
         body = {"addon_type": _COMPUTE, "addon_variant": variant}

@@ -10,7 +10,7 @@ from service.actions.base import Intent, Record, Scaler
 from service.domain.errors import FencedOut, StoreUnavailable
 from service.domain.planning import Ask, Plan
 from service.domain.rules import ActionName, AppTarget, Direction, DropletTarget, SupabaseTarget
-from tests.fakes.clock import FakeClock
+from service.ports import Clock
 
 API = AppTarget(
     "api",
@@ -48,7 +48,7 @@ def ask_for(
 class FakeContext:
     """A StepContext whose `intents` outlive it; `store_down` and `fenced_out` make it fail."""
 
-    clock: FakeClock
+    clock: Clock
     intents: dict[str, float]
     run_id: str = "worker-vm.up.1"
     store_down: bool = False
@@ -64,6 +64,9 @@ class FakeContext:
         repeated = name in self.intents
         recorded_at = self.intents.setdefault(name, self.clock.time())
         return Intent(name, recorded_at, repeated)
+
+    def withdraw(self, name: str) -> None:
+        self.intents.pop(name, None)
 
     def fence(self) -> None:
         self.fences += 1
@@ -88,7 +91,7 @@ class FakeRun:
 
     scaler: Scaler
     ask: Ask
-    clock: FakeClock
+    clock: Clock
     plan: Plan
     intents: dict[str, float] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
@@ -116,7 +119,7 @@ class FakeRun:
         return self.records
 
 
-def planned(scaler: Scaler, ask: Ask, clock: FakeClock) -> FakeRun:
+def planned(scaler: Scaler, ask: Ask, clock: Clock) -> FakeRun:
     """A run for the plan that is made of the target as it is."""
     plan = scaler.plan(ask, scaler.observe(ask))
     assert isinstance(plan, Plan), plan

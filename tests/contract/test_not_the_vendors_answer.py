@@ -1,0 +1,35 @@
+"""A success that the vendor never gave, on the sandbox: a page of HTML for a write."""
+
+from __future__ import annotations
+
+from service.actions.scale_database import ScaleDatabase
+from service.actions.timings import Timings
+from service.bootstrap.worker import SystemClock
+from service.domain.rules import ActionName, SupabaseTarget
+from service.providers.supabase import SupabaseCompute
+from tests.fakes.runs import ask_for, planned
+from tests.unit.sandbox.support import PROJECT, TOKEN, served
+
+TARGET = SupabaseTarget("database", PROJECT, ("ci_micro", "ci_small", "ci_medium"))
+HTML = {
+    "status": 200,
+    "headers": {"Content-Type": "text/html"},
+    "body": "<html>Sign in to the network</html>",
+}
+
+
+def test_a_resize_answered_with_a_page_of_html_is_looked_after_and_sent_again() -> None:
+    timings = Timings(settle_unknown_s=0.2, database_begins_s=0.2)
+    with served() as sandbox:
+        database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox.url}/supabase")
+        clock = SystemClock()
+        ask = ask_for(ActionName.SCALE_DATABASE, TARGET)
+        run = planned(ScaleDatabase(database, clock, timings), ask, clock)
+        sandbox.fault(vendor="supabase", method="PATCH", **HTML)
+
+        records = run.execute()
+
+        assert records["verify"]["variant"] == "ci_small"
+        sent = [one["acted"] for one in sandbox.calls() if one["method"] == "PATCH"]
+        assert sent == [False, True]
+        assert "Looking whether it was taken" in run.context.told[0]
