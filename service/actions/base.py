@@ -37,6 +37,10 @@ class StepContext(Protocol):
         """Record, durably and once per run, that a write is about to be sent."""
         ...
 
+    def withdraw(self, name: str) -> None:
+        """Forget an intent whose write certainly had no effect: refused, or never sent."""
+        ...
+
     def fence(self) -> None:
         """Call right before each vendor write.
 

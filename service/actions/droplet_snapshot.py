@@ -23,10 +23,10 @@ def take_snapshot(context: StepContext, droplets: Droplets, plan: Plan, timings:
 
     The record's `last_action` is where the actions of the next step begin.
     """
+    _let_through(context, droplets, plan, timings)
     intent = context.intent(STEP)
     name = snapshot_name(context.run_id, intent.recorded_at)
     taking = _Taking(context, droplets, plan, timings, name)
-    taking.let_through()
     if intent.repeated:
         taking.let_appear()
     taking.mark()
@@ -36,6 +36,28 @@ def take_snapshot(context: StepContext, droplets: Droplets, plan: Plan, timings:
         taking.complete(action)
     newest = read(taking.actions, clock=context.clock, timings=timings)
     return {"snapshot": name, "last_action": newest[0].id if newest else None}
+
+
+def _let_through(context: StepContext, droplets: Droplets, plan: Plan, timings: Timings) -> None:
+    """Wait for what runs on the droplet: the vendor takes one action at a time."""
+    droplet = plan.wanted["droplet"]
+
+    def look() -> bool | None:
+        busy = any(one.status == IN_PROGRESS for one in droplets.list_actions(droplet))
+        return None if busy else True
+
+    poll(
+        look,
+        clock=context.clock,
+        timings=timings,
+        deadline_s=timings.snapshot_deadline_s,
+        late=lambda: StepFailed(
+            STEP,
+            f"Droplet {droplet} was busy with another action for "
+            f"{timings.snapshot_deadline_s / 60:.0f} minutes, so no snapshot was asked for. The "
+            "droplet was not touched. Look at its actions in the control panel.",
+        ),
+    )
 
 
 class _Taking:
@@ -59,15 +81,6 @@ class _Taking:
     def actions(self) -> list[DropletAction]:
         """All actions on the page, newest first."""
         return list(self._droplets.list_actions(self._droplet))
-
-    def let_through(self) -> None:
-        """Wait for what runs on the droplet: the vendor takes one action at a time."""
-        busy = f"Droplet {self._droplet} was busy with another action"
-        self._poll(
-            lambda: not any(one.status == IN_PROGRESS for one in self.actions()),
-            self._timings.snapshot_deadline_s,
-            f"{busy} for {self._timings.snapshot_deadline_s / 60:.0f} minutes",
-        )
 
     def let_appear(self) -> None:
         """A snapshot that a former execution took may be complete and not be listed yet."""

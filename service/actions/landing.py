@@ -50,55 +50,88 @@ class Write(Generic[T]):
 def land(context: StepContext, intent: Intent, write: Write[T], timings: Timings) -> Record:
     """Bring the write to its effect and return the step's record.
 
+    When it gives up and nothing can have taken effect, the intent is withdrawn: the run has
+    written nothing by it.
+
     Raises:
         StepFailed: it stays unknown whether it was taken, or `look` forbids it.
         VendorError: the vendor refused it, or stayed unreachable.
         FencedOut: another execution owns this run.
     """
-    unsure = intent.repeated
-    for _ in range(timings.write_attempts):
-        if unsure and (seen := _settled(context, write, timings)):
+    landing = _Landing(context, write, timings, unsure=intent.repeated)
+    try:
+        return landing.bring()
+    except (StepFailed, VendorError):
+        if not landing.unsure:
+            context.withdraw(intent.name)
+        raise
+
+
+@dataclass(slots=True)
+class _Landing(Generic[T]):
+    """One write on its way. `unsure` is whether a sending of it may have taken effect."""
+
+    context: StepContext
+    write: Write[T]
+    timings: Timings
+    unsure: bool
+
+    def bring(self) -> Record:
+        """Send, look, and send again only what had no effect."""
+        for _ in range(self.timings.write_attempts):
+            if self.unsure and (seen := self._settled()):
+                return seen.record
+            try:
+                return call_with_retries(
+                    self._attempt,
+                    clock=self.context.clock,
+                    attempts=self.timings.retry_attempts,
+                    budget_s=self.timings.retry_budget_s,
+                )
+            except VendorError as problem:
+                if problem.kind is not FailureKind.UNKNOWN:
+                    raise
+                last = problem
+        if seen := self._settled():
             return seen.record
-        try:
-            return call_with_retries(
-                lambda: _attempt(context, write),
-                clock=context.clock,
-                attempts=timings.retry_attempts,
-                budget_s=timings.retry_budget_s,
-            )
-        except VendorError as problem:
-            if problem.kind is not FailureKind.UNKNOWN:
-                raise
-            context.progress(f"No answer to: {write.what}. Looking whether it was taken.")
-        unsure = True
-    if seen := _settled(context, write, timings):
-        return seen.record
-    raise StepFailed(
-        write.step,
-        f"{write.what}: sent {timings.write_attempts} times, never confirmed, and without effect "
-        f"{timings.settle_unknown_s:.0f} s after the last time. Check the vendor's status page and "
-        "the target; nothing more is sent.",
-    )
+        raise StepFailed(
+            self.write.step,
+            f"{self.write.what}: sent {self.timings.write_attempts} times, never confirmed, and "
+            f"without effect {self.timings.settle_unknown_s:.0f} s after the last time. The last "
+            f"answer: {last.sentence} Check the vendor's status page and the target; nothing more "
+            "is sent.",
+        )
 
-
-def _attempt(context: StepContext, write: Write[T]) -> Record:
-    """One look and one send, together, so that a retry starts from a fresh look."""
-    seen = write.look()
-    if isinstance(seen, Landed):
-        return seen.record
-    context.fence()
-    return write.send(seen.basis)
-
-
-def _settled(context: StepContext, write: Write[T], timings: Timings) -> Landed | None:
-    """Look for as long as the effect of an unanswered write may still appear."""
-    pauses = Pauses(context.clock, timings)
-    until = context.clock.monotonic() + timings.settle_unknown_s
-    while True:
-        over = context.clock.monotonic() >= until
-        seen = read(write.look, clock=context.clock, timings=timings)
+    def _attempt(self) -> Record:
+        """One look and one send, together, so that a retry starts from a fresh look."""
+        seen = self.write.look()
         if isinstance(seen, Landed):
-            return seen
-        if over:
-            return None
-        pauses.wait()
+            return seen.record
+        self.context.fence()
+        try:
+            return self.write.send(seen.basis)
+        except VendorError as problem:
+            self._note(problem)
+            raise
+
+    def _note(self, problem: VendorError) -> None:
+        what = self.write.what
+        if problem.kind is FailureKind.UNKNOWN:
+            self.unsure = True
+            self.context.progress(f"No answer to: {what}. Looking whether it was taken.")
+        elif problem.retry_after is not None:
+            self.context.progress(f"Not taken yet: {what}. {problem.sentence}")
+
+    def _settled(self) -> Landed | None:
+        """Look for as long as the effect of an unanswered write may still appear."""
+        clock, timings = self.context.clock, self.timings
+        pauses = Pauses(clock, timings)
+        until = clock.monotonic() + timings.settle_unknown_s
+        while True:
+            over = clock.monotonic() >= until
+            seen = read(self.write.look, clock=clock, timings=timings)
+            if isinstance(seen, Landed):
+                return seen
+            if over:
+                return None
+            pauses.wait()

@@ -12,6 +12,9 @@ from service.ports import Clock
 
 T = TypeVar("T")
 
+LAST_LOOK_BUDGET_S = 30.0
+"""Seconds for the repeats of the look after the deadline, so that one lost answer does not fail
+the step: five tries with their waits take half as long."""
 GROWTH = 1.5
 """Each pause is this times the one before, up to the longest."""
 
@@ -34,11 +37,15 @@ class Pauses:
         self._next = self._timings.poll_min_s
 
 
-def read(look: Callable[[], T], *, clock: Clock, timings: Timings) -> T:
-    """A read, repeated while its failure is temporary."""
-    return call_with_retries(
-        look, clock=clock, attempts=timings.retry_attempts, budget_s=timings.retry_budget_s
-    )
+def read(
+    look: Callable[[], T], *, clock: Clock, timings: Timings, budget_s: float | None = None
+) -> T:
+    """A read, repeated while its failure is temporary.
+
+    `budget_s` is in seconds; `timings.retry_budget_s` where it is not given.
+    """
+    budget = timings.retry_budget_s if budget_s is None else budget_s
+    return call_with_retries(look, clock=clock, attempts=timings.retry_attempts, budget_s=budget)
 
 
 def poll(
@@ -58,8 +65,11 @@ def poll(
     deadline = clock.monotonic() + deadline_s
     while True:
         over = clock.monotonic() >= deadline
+        left_s = max(LAST_LOOK_BUDGET_S, deadline - clock.monotonic())
+        asked_s = 0.0
         try:
-            found = read(look, clock=clock, timings=timings)
+            budget_s = min(timings.retry_budget_s, left_s)
+            found = read(look, clock=clock, timings=timings, budget_s=budget_s)
         except VendorError as problem:
             if problem.kind is FailureKind.PERMANENT:
                 raise
@@ -67,9 +77,9 @@ def poll(
                 failure = late()
                 sentence = f"{failure.sentence} The last look failed: {problem}"
                 raise StepFailed(failure.step, sentence) from problem
-            found = None
+            found, asked_s = None, min(problem.retry_after or 0.0, left_s)
         if found is not None:
             return found
         if over:
             raise late()
-        pauses.wait()
+        pauses.wait(at_least=asked_s)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """All in seconds, except `retry_attempts` and `write_attempts`.
+    """All in seconds, except `retry_attempts`, `write_attempts` and `fresh_reads`.
 
     Polling starts at `poll_min_s`, so that a quick vendor is seen quickly, and grows to
     `poll_max_s`, so that a slow one costs little of its rate limit (DigitalOcean: 250 requests a
@@ -48,7 +48,15 @@ class Timings:
     settle_disruptive_s: float = 3.0
     """The same while a droplet is being taken down and up: an action shows in its list at once,
     a second one is refused by the vendor, and each second is one of an outage."""
+    fresh_read_s: float = 2.0
+    """An app's answer that took longer is asked for again before it is written from: a person may
+    have changed the app meanwhile."""
+    fresh_reads: int = 3
+    """Then a vendor that is always slow is written to all the same, and the verification tells
+    whose change was lost."""
     retry_attempts: int = 5
-    retry_budget_s: float = 60.0
+    retry_budget_s: float = 300.0
+    """How long a call is repeated, and the longest that a vendor's own Retry-After is waited for
+    within a run: DigitalOcean's and Supabase's limits by the minute are over by then."""
     write_attempts: int = 3
     """How often a write is sent whose earlier sendings are shown to have had no effect."""

@@ -63,6 +63,13 @@ class StepFailed(Exception):  # noqa: N818 - the field says "step failed"
         return f"{self.step}: {self.sentence}"
 
 
+class TargetChanged(StepFailed):
+    """The target is no longer what the plan was made from, so the step wrote nothing.
+
+    A run that has written nothing at all plans anew; any other run has failed.
+    """
+
+
 class FencedOut(Exception):  # noqa: N818 - a state of this execution, not a fault
     """Another execution of this run has begun; this one must not write any more."""
 

@@ -75,6 +75,10 @@ class RunContext:
         """Record, durably and once per run, that a write is about to be sent."""
         return self._parts.runs.intend(self._run_id, name, self._clock.time())
 
+    def withdraw(self, name: str) -> None:
+        """Forget an intent whose write certainly had no effect, while this run is still ours."""
+        self._parts.runs.withdraw(self._run_id, name, self._attempt)
+
     def fence(self) -> None:
         """Refuse to write when another execution owns this run.
 

@@ -84,8 +84,23 @@ class Runs(Protocol):
         """Record an intention to write, once."""
         ...
 
+    def withdraw(self, run_id: str, name: str, attempt: int) -> None:
+        """Forget an intention whose write certainly had no effect. Only the execution that owns
+        the run can do so."""
+        ...
+
     def wrote(self, run_id: str) -> bool:
-        """Whether any write may have gone out."""
+        """Whether any write of this run took effect or may have."""
+        ...
+
+    def fruitless_before(self, run_id: str, since: float) -> int:
+        """How many runs in a row, just before this one on the same target and direction, had a
+        plan and ended without having written anything; those that ended before `since` (seconds
+        since the epoch) do not count."""
+        ...
+
+    def succeeded_since(self, run_id: str) -> bool:
+        """Whether this run, or a later one on the same target and direction, has succeeded."""
         ...
 
     def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
@@ -142,7 +157,7 @@ class Runs(Protocol):
         ...
 
     def settles_until(self, target: str) -> float:
-        """Until when a target rests after its last planned run, whichever rule asks; else 0."""
+        """Until when a target rests after its last change, whichever rule asked for it; else 0."""
         ...
 
     def last_by_target(self) -> list[tuple[str, str, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,9 @@ default repeat_interval of four hours."""
 _RECENT_DECISIONS = 1_000
 """Decisions on a target that are looked through for alerts that still fire; a repeat of an older
 alert would have earned its own run by now."""
+_LONGEST_ROW = 20
+"""Runs that are looked back at for how often one has tried in vain; the wait is longest before."""
+_HAS_INTENT = sa.exists().where(schema.intents.c.run == _r.id)
 
 
 _s = schema.run_steps.c
@@ -112,8 +116,41 @@ class RunStore:
             connection.execute(sa.insert(table), values)
         return Intent(name, now, repeated=False)
 
+    def withdraw(self, run_id: str, name: str, attempt: int) -> None:
+        """Forget an intention whose write certainly had no effect.
+
+        Nothing happens when `attempt` is not the fencing token in force: a former execution must
+        not forget what the present one may have sent.
+        """
+        table = schema.intents
+        token = sa.select(_r.attempt).where(_r.id == run_id).scalar_subquery()
+        self._write(
+            sa.delete(table).where(
+                table.c.run == run_id, table.c.name == name, token == sa.literal(attempt)
+            )
+        )
+
+    def fruitless_before(self, run_id: str, since: float) -> int:
+        """How many planned runs in a row before this one ended without having written."""
+        before = _same_work(run_id, lambda created_at, own: created_at < own)
+        query = (
+            sa.select(sa.and_(_r.status != "succeeded", ~_HAS_INTENT))
+            .where(before, _r.ended_at > since, _r.plan.is_not(None))
+            .order_by(_r.created_at.desc())
+            .limit(_LONGEST_ROW)
+        )
+        with translated(), self._engine.connect() as connection:
+            return sum(1 for _ in takewhile(bool, connection.execute(query).scalars()))
+
+    def succeeded_since(self, run_id: str) -> bool:
+        """Whether this run, or a later one on the same target and direction, has succeeded."""
+        later = _same_work(run_id, lambda created_at, own: created_at >= own)
+        query = sa.select(_r.id).where(later, _r.status == "succeeded").limit(1)
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
     def wrote(self, run_id: str) -> bool:
-        """Whether any write may have gone out: an intention was recorded."""
+        """Whether any write took effect or may have: an intention stands."""
         query = sa.select(schema.intents.c.run).where(schema.intents.c.run == run_id).limit(1)
         with translated(), self._engine.connect() as connection:
             return connection.execute(query).first() is not None
@@ -249,10 +286,12 @@ class RunStore:
         return _stored(row) if row is not None else None
 
     def settles_until(self, target: str) -> float:
-        """Until when a target rests after its last planned run, whichever rule asks; else 0."""
+        """Until when a target rests after its last change, whichever rule asked for it; else 0."""
         query = (
             sa.select(_r.ask, _r.ended_at)
             .where(_r.target == target, _r.ended_at.is_not(None), _r.plan.is_not(None))
+            # A run that wrote nothing changed nothing that could settle.
+            .where(sa.or_(_r.status == "succeeded", _HAS_INTENT))
             .order_by(_r.ended_at.desc())
             .limit(1)
         )
@@ -278,6 +317,20 @@ class RunStore:
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             connection.execute(statement, values)
+
+
+def _same_work(
+    run_id: str, when: Callable[[Any, Any], sa.ColumnElement[bool]]
+) -> sa.ColumnElement[bool]:
+    """Runs on the target and in the direction of a run; `when` compares their times with its."""
+    mine = schema.runs.alias("mine")
+    own = mine.c
+    return sa.exists().where(
+        own.id == run_id,
+        own.target == _r.target,
+        own.direction == _r.direction,
+        when(_r.created_at, own.created_at),
+    )
 
 
 def _stored(row: sa.RowMapping) -> StoredRun:

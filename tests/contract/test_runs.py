@@ -13,6 +13,8 @@ from service.store.runs import EVIDENCE_S, RunStore
 from tests.contract.admission import SqlDesk
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, alert, delivery, resolved
 
+PLAN = Plan("replicas", "2", "3", ("verify",), {})
+
 
 @pytest.fixture
 def desk(engine: sa.Engine) -> SqlDesk:
@@ -116,9 +118,95 @@ def test_runs_without_an_outcome_are_listed_oldest_first(desk: SqlDesk, runs: Ru
 def test_a_failed_change_settles_too(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(CPU)))
     ask = _queued(runs)
-    runs.set_plan("api.out.1", Plan("replicas", "2", "3", ("verify",), {}))
+    runs.set_plan("api.out.1", PLAN)
+    runs.intend("api.out.1", "update_app", NOW)
     runs.conclude("api.out.1", Outcome("failed", "gave up", NOW + 600), NOW + 5)
     assert runs.settles_until("api") == NOW + 5 + ask.settle_s
+
+
+@pytest.mark.parametrize("status", ["failed", "held"])
+def test_a_run_that_wrote_nothing_leaves_nothing_to_settle(
+    desk: SqlDesk, runs: RunStore, status: str
+) -> None:
+    desk.admit(delivery(alert(CPU)))
+    runs.set_plan("api.out.1", PLAN)
+    runs.conclude("api.out.1", Outcome(status, "refused", NOW + 60), NOW + 5)
+    assert runs.settles_until("api") == 0.0
+
+
+def test_an_intention_that_had_no_effect_is_no_write(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    attempt = runs.begin("api.out.1", NOW)
+    runs.intend("api.out.1", "update_app", NOW)
+    runs.withdraw("api.out.1", "update_app", attempt)
+    assert not runs.wrote("api.out.1")
+    assert not runs.intend("api.out.1", "update_app", NOW + 60).repeated
+
+
+def test_a_former_execution_cannot_forget_what_the_present_one_may_have_written(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    desk.admit(delivery(alert(CPU)))
+    former = runs.begin("api.out.1", NOW)
+    runs.intend("api.out.1", "update_app", NOW)
+    runs.begin("api.out.1", NOW + 1)
+    runs.withdraw("api.out.1", "update_app", former)
+    assert runs.wrote("api.out.1")
+
+
+def _run(desk: SqlDesk, runs: RunStore, at: float, status: str, *, wrote: bool) -> str:
+    """A planned run of api.out that is asked for at `at` and ends 5 s later."""
+    (act,) = desk.verdicts(delivery(alert(CPU, str(at))), now=at)
+    assert act.run is not None
+    runs.set_plan(act.run, PLAN)
+    if wrote:
+        runs.intend(act.run, "update_app", at)
+    runs.conclude(act.run, Outcome(status, "it ended", at + 5), at + 5)
+    return act.run
+
+
+def test_runs_without_a_write_are_counted_back_to_the_last_one_that_changed_something(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    counts = []
+    for number, (status, wrote) in enumerate(
+        [
+            ("failed", False),
+            ("held", False),
+            ("failed", True),
+            ("failed", False),
+            ("succeeded", False),
+            ("failed", False),
+            ("failed", False),
+        ]
+    ):
+        run = _run(desk, runs, NOW + 100 * number, status, wrote=wrote)
+        counts.append(runs.fruitless_before(run, NOW))
+    assert counts == [0, 1, 2, 0, 1, 0, 1]
+
+
+def test_runs_that_ended_long_ago_are_another_story(desk: SqlDesk, runs: RunStore) -> None:
+    _run(desk, runs, NOW, "failed", wrote=False)
+    _run(desk, runs, NOW + 100, "failed", wrote=False)
+    run = _run(desk, runs, NOW + 200, "failed", wrote=False)
+    assert runs.fruitless_before(run, NOW + 50) == 1
+
+
+def test_a_later_success_of_the_same_work_is_found(desk: SqlDesk, runs: RunStore) -> None:
+    first = _run(desk, runs, NOW, "failed", wrote=True)
+    assert not runs.succeeded_since(first)
+    second = _run(desk, runs, NOW + 100, "succeeded", wrote=True)
+    third = _run(desk, runs, NOW + 200, "failed", wrote=True)
+    assert runs.succeeded_since(first)
+    assert runs.succeeded_since(second)
+    assert not runs.succeeded_since(third)
+
+
+def test_a_success_of_another_target_is_not_this_ones(desk: SqlDesk, runs: RunStore) -> None:
+    first = _run(desk, runs, NOW, "failed", wrote=True)
+    desk.admit(delivery(alert(MEMORY)), now=NOW + 50)
+    runs.conclude("worker-vm.up.1", Outcome("succeeded", "done", NOW + 60), NOW + 60)
+    assert not runs.succeeded_since(first)
 
 
 def test_an_alert_that_nobody_has_repeated_for_long_is_no_evidence(

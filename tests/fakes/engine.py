@@ -68,6 +68,34 @@ class FakeRuns:
         self._refuse_when_down()
         return any(run == run_id for run, _ in self.intents)
 
+    def withdraw(self, run_id: str, name: str, attempt: int) -> None:
+        self._refuse_when_down()
+        if self.rows[run_id].attempt == attempt:
+            self.intents.pop((run_id, name), None)
+
+    def fruitless_before(self, run_id: str, since: float) -> int:
+        self._refuse_when_down()
+        count = 0
+        for earlier in reversed(self._same_work(run_id)[: self._same_work(run_id).index(run_id)]):
+            if earlier not in self.outcomes or self.rows[earlier].plan is None:
+                continue
+            if self.outcomes[earlier].status == "succeeded" or self.wrote(earlier):
+                break
+            count += 1
+        return count
+
+    def succeeded_since(self, run_id: str) -> bool:
+        self._refuse_when_down()
+        same = self._same_work(run_id)
+        later = same[same.index(run_id) :] if run_id in same else []
+        return any(
+            one in self.outcomes and self.outcomes[one].status == "succeeded" for one in later
+        )
+
+    def _same_work(self, run_id: str) -> list[str]:
+        claim = run_id.rpartition(".")[0]
+        return [each for each, row in self.rows.items() if row.claim == claim]
+
     def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
         self._refuse_when_down()
         self.steps[run_id, position] = (name, "running")
@@ -296,10 +324,13 @@ class Recorder:
 
 @dataclass(slots=True)
 class FlakyPager(FakePager):
-    """A pager that answers with `problem` while it has one; `tries` counts the pages sent."""
+    """A pager that answers with `problem` while it has one; `tries` counts the pages sent.
+
+    `hangs` is called first: it may let time go by, and raise."""
 
     problem: VendorError | None = None
     tries: int = 0
+    hangs: Callable[[], None] = lambda: None
 
     def trigger(self, page: Page) -> None:
         self.tries += 1
@@ -310,7 +341,12 @@ class FlakyPager(FakePager):
         self._refuse()
         self.open.pop(dedup_key, None)
 
+    def change(self, summary: str, source: str, details: Mapping[str, Any]) -> None:
+        self._refuse()
+        self.changes.append((summary, source, details))
+
     def _refuse(self) -> None:
+        self.hangs()
         if self.problem is not None:
             raise self.problem
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,13 +29,17 @@ class FakePager:
 
 @dataclass(slots=True)
 class FakeMessenger:
-    """Messages as they read now, with the thread each is in; `problem` is what a post meets."""
+    """Messages as they read now, with the thread each is in; `problem` is what a post meets.
+
+    `hangs` is called first: it may let time go by, and raise."""
 
     messages: dict[MessageRef, Message] = field(default_factory=dict)
     threads: dict[MessageRef, MessageRef | None] = field(default_factory=dict)
     problem: VendorError | None = None
+    hangs: Callable[[], None] = lambda: None
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
+        self.hangs()
         if self.problem is not None:
             raise self.problem
         ref = MessageRef("C000", str(len(self.messages)))
@@ -44,6 +48,7 @@ class FakeMessenger:
         return ref
 
     def update(self, ref: MessageRef, message: Message) -> None:
+        self.hangs()
         self.messages[ref] = message
 
 
