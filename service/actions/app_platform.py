@@ -6,7 +6,7 @@ deployment awaited (`app_rollout`), all of it looked at once more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from service.actions.app_rollout import Rollout
 from service.actions.base import Record, StepContext, StepFunction
@@ -21,8 +21,8 @@ from service.domain.app_spec import (
     kind_of,
     with_value,
 )
-from service.domain.errors import StepFailed, VendorError
-from service.domain.observation import AppState
+from service.domain.errors import StepFailed, TargetChanged, VendorError
+from service.domain.observation import AppState, Deployment
 from service.domain.planning import Ask, Plan
 from service.domain.rules import AppTarget
 from service.ports import AppPlatform, Clock, HealthProbe
@@ -42,12 +42,9 @@ class AppChange:
 
     def observe(self, target: AppTarget) -> Record:
         """What the plan needs, as plain JSON; never the spec itself, which holds secrets."""
+        # Deployments first: one that begins between the two reads is then newer than the plan.
+        newest = self._read_deployments(target.app)
         app = self._read_app(target.app)
-        newest = read(
-            lambda: self._apps.list_deployments(target.app),
-            clock=self._clock,
-            timings=self._timings,
-        )
         state = component_state(app.spec, target.component)
         return {
             "kind": kind_of(app.spec, target.component),
@@ -70,18 +67,20 @@ class AppChange:
     def update_app(
         self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
-        """Send the spec with the wanted value, unless it already holds it."""
+        """Send the spec with the wanted value, unless it already holds it.
+
+        The app is read last before the write. Whatever a person changed since the plan was made
+        shows there or among the deployments, and then nothing is written.
+        """
         change = PlannedValue.of(plan.wanted)
-        self._rollout.wait_for_others(context, change)
         intent = context.intent("update_app")
 
         def look() -> Landed | Clear[AppState]:
-            app = self._apps.get_app(change.app)
-            deployments = self._apps.list_deployments(change.app)
+            deployments, app = self._read_last(change.app)
             if change.is_set_in(app.spec):
-                return Landed({"deployment": change.carrier(deployments)})
+                return Landed({"deployment": change.carrier(deployments), "seen": True})
             if conflict := change.conflict(app.spec, deployments):
-                raise StepFailed("update_app", conflict)
+                raise TargetChanged("update_app", conflict)
             return Clear(app)
 
         def send(app: AppState) -> Record:
@@ -116,6 +115,7 @@ class AppChange:
                 f"{change} is {found} now and not {change.after} as was set: somebody changed it "
                 "in the meantime. It was left as it is.",
             )
+        self._fail_on_a_lost_change(change, done["update_app"])
         ready = self._rollout.await_replicas(context, change, "verify")
         if isinstance(ask.target, AppTarget) and ask.target.health_url:
             await_url(ask.target.health_url, self._probe, context.clock, self._timings)
@@ -125,7 +125,13 @@ class AppChange:
         """An app is safe as it is: the vendor keeps the old deployment until the new one serves."""
         change = PlannedValue.of(plan.wanted)
         try:
-            found = change.found_in(self._read_app(change.app).spec)
+            app = read(
+                lambda: self._apps.get_app(change.app),
+                clock=self._clock,
+                timings=self._timings,
+                budget_s=self._timings.safe_budget_s,
+            )
+            found = change.found_in(app.spec)
             health = self._apps.health(change.app).get(change.component)
         except VendorError as problem:
             return f"App {change.app} could not be read ({problem}); nothing was taken away."
@@ -133,6 +139,37 @@ class AppChange:
         return (
             f"{change} is specified as {found} (it was {change.before}, wanted {change.after}) and "
             f"{serving} replicas serve; nothing was taken away."
+        )
+
+    def _read_last(self, app: str) -> tuple[Sequence[Deployment], AppState]:
+        """The deployments, then the app: both again while the app's answer was slow.
+
+        A slow answer may show the app as it was before somebody changed it meanwhile. The vendor
+        has no conditional write, so the time of this answer is the time that we cannot see into.
+        """
+        for tries_left in reversed(range(self._timings.fresh_reads)):
+            deployments = self._apps.list_deployments(app)
+            began = self._clock.monotonic()
+            found = self._apps.get_app(app)
+            if self._clock.monotonic() - began <= self._timings.fresh_read_s or not tries_left:
+                break
+        return deployments, found
+
+    def _fail_on_a_lost_change(self, change: PlannedValue, update: Record) -> None:
+        """Tell a person whose change our write replaced, because no read of ours had shown it."""
+        sent = None if update.get("seen") else update["deployment"]
+        if theirs := change.overwritten(sent, self._read_deployments(change.app)):
+            raise StepFailed(
+                "verify",
+                f"Our write to app {change.app} has overwritten deployment {theirs}, which "
+                f"somebody else began between our last look and our write. {change} is "
+                f"{change.after} as planned, but what {theirs} changed is lost. Compare the spec "
+                f"of {theirs} with the app's, and set again what is missing.",
+            )
+
+    def _read_deployments(self, app: str) -> Sequence[Deployment]:
+        return read(
+            lambda: self._apps.list_deployments(app), clock=self._clock, timings=self._timings
         )
 
     def _read_app(self, app: str) -> AppState:

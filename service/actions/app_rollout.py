@@ -26,33 +26,11 @@ class _Followed:
 
 
 class Rollout:
-    """Waits for deployments of one app: those of others, and ours."""
+    """Waits for our deployment of one app, and for its replicas."""
 
     def __init__(self, apps: AppPlatform, timings: Timings) -> None:
         self._apps = apps
         self._timings = timings
-
-    def wait_for_others(self, context: StepContext, change: PlannedValue) -> None:
-        """A deployment that began after the plan was made is let through before ours."""
-
-        def look() -> bool | None:
-            app = self._apps.get_app(change.app)
-            quiet = app.deploying is None
-            found = change.found_in(app.spec)
-            return True if quiet or found != change.before else None
-
-        poll(
-            look,
-            clock=context.clock,
-            timings=self._timings,
-            deadline_s=self._timings.deployment_deadline_s,
-            late=lambda: StepFailed(
-                "update_app",
-                f"Another deployment of app {change.app} has been under way for "
-                f"{self._timings.deployment_deadline_s / 60:.0f} minutes; {change} was left at "
-                f"{change.before}. Look at that deployment first.",
-            ),
-        )
 
     def await_active(
         self, context: StepContext, change: PlannedValue, deployment: str | None

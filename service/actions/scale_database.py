@@ -14,11 +14,12 @@ from service.actions.base import Record, StepContext, StepFunction
 from service.actions.landing import Clear, Landed, Write, land
 from service.actions.polling import poll, read
 from service.actions.timings import Timings
-from service.domain.errors import StepFailed, VendorError
+from service.domain.errors import StepFailed, TargetChanged, VendorError
 from service.domain.observation import ComputeState, ServiceHealth
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.domain.planning_database import HEALTHY, plan_compute
 from service.domain.rules import SupabaseTarget
+from service.domain.three_way import AlreadyThere, Conflict, merge
 from service.ports import Clock, DatabaseCompute
 
 RESIZING = "RESIZING"
@@ -62,7 +63,12 @@ class ScaleDatabase:
         """Says how the project was left; only the vendor can bring it up, and does."""
         project = plan.wanted["project"]
         try:
-            state = self._read(project)
+            state = read(
+                lambda: self._database.get(project),
+                clock=self._clock,
+                timings=self._timings,
+                budget_s=self._timings.safe_budget_s,
+            )
         except VendorError as problem:
             return f"Project {project} could not be read ({problem}); look at it by hand."
         return (
@@ -77,16 +83,17 @@ class ScaleDatabase:
         self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Ask for the size, unless the project has it or is already on its way to it."""
-        intent = context.intent("resize")
         project, before, after = (plan.wanted[key] for key in ("project", "before", "after"))
         self._wait_while_busy(context, plan)
+        intent = context.intent("resize")
 
         def look() -> Landed | Clear[None]:
             state = self._database.get(project)
-            if state.variant == after or state.status == RESIZING:
+            merged = merge({"size": before}, {"size": state.variant}, {"size": after})
+            if isinstance(merged, AlreadyThere) or state.status == RESIZING:
                 return Landed({"variant": after})
-            if state.variant != before:
-                raise _person("resize", project, before, after, state.variant)
+            if isinstance(merged, Conflict):
+                raise TargetChanged("resize", _person(project, before, after, state.variant))
             return Clear(None)
 
         def send(_: None) -> Record:
@@ -133,7 +140,8 @@ class ScaleDatabase:
             state = self._database.get(project)
             last[:] = [state]
             if state.variant not in (before, after):
-                raise _person("await_healthy", project, before, after, state.variant)
+                changed = _person(project, before, after, state.variant)
+                raise StepFailed("await_healthy", changed)
             if state.status != HEALTHY:
                 went_down.append(state.status)
             elif state.variant == after and (went_down or context.clock.monotonic() >= believed_at):
@@ -183,11 +191,10 @@ class ScaleDatabase:
         return {"variant": plan.wanted["after"], "healthy": healthy}
 
 
-def _person(step: str, project: str, before: str, after: str, found: str) -> StepFailed:
-    return StepFailed(
-        step,
+def _person(project: str, before: str, after: str, found: str) -> str:
+    return (
         f"A person changed the compute size of project {project}: it was {before} when this run "
-        f"looked and is {found} now. It was left so, and {after} was not set.",
+        f"looked and is {found} now. It was left so, and {after} was not set."
     )
 
 

@@ -133,6 +133,7 @@ def _wanted(
         "after": after,
         "replicas": replicas,
         "last_deployment": observed["last_deployment"],
+        "planned_from": {INSTANCE_COUNT: observed["replicas"], INSTANCE_SIZE: observed["size"]},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,7 +44,10 @@ class _Deploying:
 @dataclass(slots=True)
 class FakeApps:
     """One app. `outcome` is how the next deployments end, `takes_s` how long they take;
-    `unready` is how many replicas of each component never come up."""
+    `unready` is how many replicas of each component never come up. `asked` are the calls.
+
+    `slow_reads` are what happens while the next answers to `get_app`, taken before, are on their
+    way for 5 s."""
 
     clock: FakeClock
     spec: dict[str, Any] = field(default_factory=lambda: deepcopy(SPEC))
@@ -54,6 +57,8 @@ class FakeApps:
     writes: Writes = field(default_factory=Writes)
     deployments: list[_Deploying] = field(default_factory=list)
     reads_fail: int = 0
+    asked: list[str] = field(default_factory=list)
+    slow_reads: list[Callable[[], object]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.deploy(self.spec, takes_s=0)
@@ -83,9 +88,15 @@ class FakeApps:
         deployments = self._settled()
         active = next((one.id for one in deployments if one.phase == "ACTIVE"), None)
         deploying = next((one.id for one in deployments if one.phase == "DEPLOYING"), None)
-        return AppState(app_id, deepcopy(self.spec), active, deploying)
+        self.asked.append("get_app")
+        answer = AppState(app_id, deepcopy(self.spec), active, deploying)
+        if self.slow_reads:
+            self.slow_reads.pop(0)()
+            self.clock.sleep(5.0)
+        return answer
 
     def update_app(self, app_id: str, spec: Mapping[str, Any]) -> str:
+        self.asked.append("update_app")
         return self.writes.send("update_app", lambda: self.deploy(spec), self.clock.time())
 
     def get_deployment(self, app_id: str, deployment_id: str) -> Deployment:
@@ -93,6 +104,7 @@ class FakeApps:
         return next(_shown(one) for one in self._settled() if one.id == deployment_id)
 
     def list_deployments(self, app_id: str) -> Sequence[Deployment]:
+        self.asked.append("list_deployments")
         self._maybe_fail()
         return [_shown(one) for one in self._settled()]
 

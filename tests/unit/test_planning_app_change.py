@@ -15,12 +15,16 @@ WANTED = {
     "after": 3,
     "last_deployment": "dep-1",
     "replicas": 3,
+    "planned_from": {"instance_count": 2, "instance_size_slug": "professional-xs"},
 }
+OLDER_PLAN = {key: value for key, value in WANTED.items() if key != "planned_from"}
+"""As a version stored it that wrote down only the value that it changes."""
 
 
 def spec(count: int | None, **more: Any) -> dict[str, Any]:
     counted = {} if count is None else {"instance_count": count}
-    return {"services": [{"name": "api", **counted, **more}]}
+    size = {"instance_size_slug": "professional-xs"}
+    return {"services": [{"name": "api", **size, **counted, **more}]}
 
 
 def deployments(**counts: int) -> list[Deployment]:
@@ -45,8 +49,10 @@ def test_a_value_that_is_as_planned_may_be_set() -> None:
         ({"services": []}, {"dep_1": 2}, "is gone or scaled by the vendor itself"),
         (spec(None, autoscaling={"min_instance_count": 1}), {"dep_1": 2}, "scaled by the vendor"),
         (spec(2), {"dep_3": 2, "dep_2": 3, "dep_1": 2}, "after deployment dep-2 had set it"),
+        (spec(2, instance_size_slug="m"), {"dep_1": 2}, "instance_size_slug was professional-xs"),
+        (spec(2), {"dep_2": 2, "dep_1": 2}, "Deployment dep-2 of app app-1 is not ours"),
     ],
-    ids=["another value", "gone", "autoscaled", "set and taken back"],
+    ids=["another value", "gone", "autoscaled", "set and taken back", "size", "deployed since"],
 )
 def test_what_a_person_changed_since_is_not_overwritten(
     now: dict[str, Any], listed: dict[str, int], words: str
@@ -81,3 +87,48 @@ def test_the_replicas_needed_are_those_we_set_or_those_the_vendor_wants() -> Non
     size = {**WANTED, "key": "instance_size_slug", "before": "a", "after": "b"}
     assert PlannedValue.of(size).needed(health) == 5
     assert PlannedValue.of(size).needed(ComponentHealth("api", 0, 0)) == 1
+
+
+def test_a_plan_of_an_earlier_version_is_held_against_the_one_value_that_it_names() -> None:
+    change = PlannedValue.of(OLDER_PLAN)
+    assert change.conflict(spec(2, instance_size_slug="m"), deployments(dep_1=2)) is None
+    assert "is 5 now" in str(change.conflict(spec(5), deployments(dep_1=2)))
+
+
+def listed(**specs: dict[str, Any]) -> list[Deployment]:
+    return [
+        Deployment(name.replace("_", "-"), "ACTIVE", None, "", one) for name, one in specs.items()
+    ]
+
+
+@pytest.mark.parametrize("sent", ["dep-3", None], ids=["answered", "answer lost"])
+@pytest.mark.parametrize(
+    ("theirs", "lost"),
+    [
+        (spec(5, instance_size_slug="m"), "dep-2"),
+        (spec(2, instance_size_slug="m"), "dep-2"),
+        (spec(2) | {"workers": [{"name": "mailer"}]}, "dep-2"),
+        (spec(None, autoscaling={"min_instance_count": 1}), "dep-2"),
+        ({"services": []}, "dep-2"),
+        (spec(2), None),
+    ],
+    ids=["count", "size", "another part", "autoscaling", "removed", "the same spec again"],
+)
+def test_a_deployment_that_our_write_replaced_unseen_is_found_if_something_of_it_is_lost(
+    theirs: dict[str, Any], lost: str | None, sent: str | None
+) -> None:
+    deployments = listed(dep_3=spec(3), dep_2=theirs, dep_1=spec(2))
+    assert PlannedValue.of(WANTED).overwritten(sent, deployments) == lost
+
+
+def test_a_deployment_after_ours_has_lost_nothing() -> None:
+    later = listed(dep_3=spec(3, instance_size_slug="m"), dep_2=spec(3), dep_1=spec(2))
+    assert PlannedValue.of(WANTED).overwritten("dep-2", later) is None
+    assert PlannedValue.of(WANTED).overwritten(None, later) is None
+
+
+def test_our_deployment_right_after_the_plan_has_replaced_nothing_unseen() -> None:
+    assert (
+        PlannedValue.of(WANTED).overwritten("dep-2", listed(dep_2=spec(3), dep_1=spec(2))) is None
+    )
+    assert PlannedValue.of(WANTED).overwritten("dep-9", listed(dep_2=spec(3))) is None

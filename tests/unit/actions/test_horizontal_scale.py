@@ -9,7 +9,7 @@ import pytest
 
 from service.actions.horizontal_scale import HorizontalScale
 from service.actions.timings import Timings
-from service.domain.errors import FailureKind, FencedOut, StepFailed, VendorError
+from service.domain.errors import FailureKind, FencedOut, StepFailed, TargetChanged, VendorError
 from service.domain.planning import PlanHeld
 from service.domain.rules import ActionName
 from tests.fakes.apps import SPEC, FakeApps
@@ -76,7 +76,7 @@ def test_an_answer_that_never_came_is_looked_up_and_not_sent_again() -> None:
     apps.writes.after[0] = vendor_error(FailureKind.UNKNOWN)
     records = run.execute()
     assert apps.writes.effective == ["update_app"]
-    assert records["update_app"] == {"deployment": "dep-1"}
+    assert records["update_app"] == {"deployment": "dep-1", "seen": True}
 
 
 @pytest.mark.parametrize("seconds", [0.1, 5, 14])
@@ -93,7 +93,7 @@ def test_after_a_crash_our_own_deployment_is_not_waited_for_as_if_it_were_anothe
     apps.takes_s = 1e9
     run.step("update_app")
     began = clock.time()
-    assert run.step("update_app") == {"deployment": "dep-1"}
+    assert run.step("update_app") == {"deployment": "dep-1", "seen": True}
     assert clock.time() == began
 
 
@@ -161,7 +161,7 @@ def test_a_count_that_a_person_took_back_is_not_set_again() -> None:
     run.records.clear()
     set_count(apps, 2)
     apps.clock.sleep(60)
-    with pytest.raises(StepFailed, match="so again, after deployment dep-1 had set it"):
+    with pytest.raises(StepFailed, match="is 2 again, after deployment dep-1 had set it"):
         run.execute()
     assert apps.writes.effective == ["update_app"]
 
@@ -183,24 +183,64 @@ def test_a_count_that_a_person_already_set_as_wanted_needs_no_write() -> None:
     assert apps.running("api")["instance_count"] == 3
 
 
-def test_a_deployment_that_began_after_the_plan_is_let_through_first() -> None:
-    clock, apps, run = prepared()
-    other = deepcopy(apps.spec)
-    other["services"][1]["instance_count"] = 2
-    ends = clock.time() + 40
-    apps.deploy(other, takes_s=40)
-    run.step("update_app")
-    assert clock.time() >= ends
-    assert apps.specified("web")["instance_count"] == 2
-    assert apps.specified("api")["instance_count"] == 3
-
-
-def test_a_deployment_of_others_that_never_ends_fails_the_step_untouched() -> None:
+def test_a_size_that_a_person_set_since_is_not_written_over_by_a_count() -> None:
     _, apps, run = prepared()
-    apps.deploy(apps.spec, takes_s=1e9)
-    with pytest.raises(StepFailed, match=r"Another deployment .* 15 minutes"):
+    spec = deepcopy(apps.spec)
+    spec["services"][0] |= {"instance_count": 5, "instance_size_slug": "professional-m"}
+    apps.deploy(spec)
+    with pytest.raises(TargetChanged, match=r"instance_count .* is 5 now; instance_size_slug was"):
+        run.step("update_app")
+    assert apps.spec == spec
+    assert apps.writes.sent == 0
+
+
+@pytest.mark.parametrize("takes_s", [0, 1e9], ids=["over", "under way"])
+def test_a_deployment_that_began_after_the_plan_asks_for_a_new_plan(takes_s: float) -> None:
+    _, apps, run = prepared()
+    apps.deploy(apps.spec, takes_s=takes_s)
+    with pytest.raises(TargetChanged, match="Deployment dep-1 of app app-1 is not ours"):
         run.step("update_app")
     assert apps.writes.sent == 0
+    assert run.intents == {}
+
+
+def test_the_app_is_read_last_before_the_write() -> None:
+    _, apps, run = prepared()
+    apps.asked.clear()
+    run.step("update_app")
+    assert apps.asked[-3:] == ["list_deployments", "get_app", "update_app"]
+
+
+def test_a_deployment_that_begins_while_the_plan_is_made_is_newer_than_the_plan() -> None:
+    _, apps, scaler = cloud()
+    apps.asked.clear()
+    scaler.observe(ASK)
+    assert apps.asked == ["list_deployments", "get_app"]
+
+
+def test_a_slow_answer_is_not_written_from() -> None:
+    _, apps, run = prepared()
+    apps.slow_reads = [lambda: set_count(apps, 7)]
+    with pytest.raises(TargetChanged, match="is 7 now"):
+        run.step("update_app")
+    assert apps.specified("api")["instance_count"] == 7
+    assert apps.writes.sent == 0
+
+
+def test_a_vendor_that_is_always_slow_is_written_to_after_three_looks() -> None:
+    _, apps, run = prepared()
+    apps.slow_reads = [lambda: None] * 9
+    run.step("update_app")
+    assert len(apps.slow_reads) == 6
+    assert apps.writes.effective == ["update_app"]
+
+
+def test_a_change_that_no_read_could_see_and_our_write_replaced_is_told_to_a_person() -> None:
+    _, apps, run = prepared()
+    run.context.on_fence = lambda: set_count(apps, 7)
+    run.step("update_app")
+    with pytest.raises(StepFailed, match=r"has overwritten deployment dep-1, .* set again what is"):
+        run.execute()
 
 
 @pytest.mark.parametrize("phase", ["ERROR", "CANCELED"])
