@@ -6,11 +6,11 @@ Pure texts. Whatever a vendor may not show literally is the provider's to escape
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.claims import clock_time
-from service.domain.dedup import bound_dedup_key, run_dedup_key
+from service.domain.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.ports import Message, Page
 
@@ -19,11 +19,15 @@ SOURCE = "runbookd"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a run failed: the step that gave up, its sentence, and how the target was left."""
+    """How a run failed: the step that gave up, its sentence, and how the target was left.
+
+    `wrote` is False where no write of the run can have taken effect.
+    """
 
     step: str
     sentence: str
     left: str
+    wrote: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,17 @@ def held(ask: Ask, hold: PlanHeld, until: float | None = None) -> Message:
     )
 
 
+def put_off(ask: Ask, plan: Plan, hold: PlanHeld, until: float | None) -> Message:
+    """What the announcement is edited to when nothing was written and it is tried again later."""
+    again = f" Planned anew at {clock_time(until)}." if until else ""
+    return Message(
+        title=f"Put off: {_attempt(ask, plan)}",
+        text=f"Asked for because {_why(ask)}. {hold.reason}{again}",
+        fields=[("Guard", hold.guard), *_fields(ask, plan)],
+        context=_context(ask),
+    )
+
+
 def failed(ask: Ask, plan: Plan | None, failure: Failure, *, paged: bool = True) -> Message:
     """What the announcement is edited to when the run gave up; `paged` when someone knows."""
     told = (
@@ -87,12 +102,16 @@ def failed(ask: Ask, plan: Plan | None, failure: Failure, *, paged: bool = True)
 
 
 def page_for_failure(ask: Ask, plan: Plan | None, failure: Failure) -> Page:
-    """The page of a failed run: what was tried, and how the target was left."""
+    """The page of a failed run: what was tried, and how the target was left.
+
+    Where nothing was written it is a warning, and one incident for the target and direction,
+    however often it is tried.
+    """
     return Page(
-        dedup_key=run_dedup_key(ask.run_id),
+        dedup_key=run_dedup_key(ask.run_id) if failure.wrote else blocked_dedup_key(*_work(ask)),
         summary=f"{_attempt(ask, plan)} failed in {failure.step}. {failure.left}",
         source=SOURCE,
-        severity="critical",
+        severity="critical" if failure.wrote else "warning",
         component=ask.target.name,
         group=ask.target.resource,
         details={
@@ -107,7 +126,7 @@ def page_for_failure(ask: Ask, plan: Plan | None, failure: Failure) -> Page:
 def page_at_bound(ask: Ask, hold: PlanHeld) -> Page:
     """The page of a target that can grow no further, while more is asked of it."""
     return Page(
-        dedup_key=bound_dedup_key(ask.target.name, ask.direction),
+        dedup_key=bound_dedup_key(*_work(ask)),
         summary=f"{ask.target.name} can grow no further: {hold.reason}",
         source=SOURCE,
         severity="critical",
@@ -119,6 +138,24 @@ def page_at_bound(ask: Ask, hold: PlanHeld) -> Page:
             **hold.facts,
             **_facts(ask, None),
         },
+    )
+
+
+def page_for_hold(ask: Ask, plan: Plan | None, hold: PlanHeld) -> Page:
+    """The page of a target that nothing can be done for now: a warning, for nothing was changed."""
+    failure = Failure(hold.guard, hold.reason, "Nothing was changed.", wrote=False)
+    page = page_for_failure(ask, plan, failure)
+    return replace(page, summary=f"{_attempt(ask, plan)} cannot be done now: {hold.reason}")
+
+
+def page_for_resolve(ask: Ask, dedup_key: str) -> Page:
+    """What stands for an incident that is over while its resolve waits for the pager."""
+    return Page(
+        dedup_key=dedup_key,
+        summary=f"{ask.target.name}: run {ask.run_id} succeeded",
+        source=SOURCE,
+        severity="info",
+        component=ask.target.name,
     )
 
 
@@ -144,6 +181,10 @@ def price_change(plan: Plan) -> str:
         return "not known"
     sign = "-" if after < before else "+"
     return f"${before:,.10g} → ${after:,.10g} a month ({sign}${abs(after - before):,.10g})"
+
+
+def _work(ask: Ask) -> tuple[str, str]:
+    return ask.target.name, ask.direction.value
 
 
 def _why(ask: Ask) -> str:

@@ -41,3 +41,8 @@ def run_dedup_key(run_id: str) -> str:
 def bound_dedup_key(target: str, direction: str) -> str:
     """The incident of a target that can grow no further: one, however often it is asked to."""
     return f"{PREFIX}bound/{target}.{direction}"
+
+
+def blocked_dedup_key(target: str, direction: str) -> str:
+    """The incident of a target that nothing can be done for: one, however often it is tried."""
+    return f"{PREFIX}blocked/{target}.{direction}"

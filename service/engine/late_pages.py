@@ -1,7 +1,8 @@
 """Pages that the pager could not be told at once: queued, and tried until it takes them.
 
 They have workflows of their own, so that no run waits for the pager, and no crash loses one. The
-same page may be sent twice; it is one incident, by its dedup_key.
+same page may be sent twice; it is one incident, by its dedup_key. A page whose reason is over opens
+nothing any more: its incident is closed instead.
 """
 
 from __future__ import annotations
@@ -35,31 +36,55 @@ def load_late(stored: Mapping[str, Any]) -> LatePage:
     """What `dump_late` made."""
     page = stored["page"]
     links = tuple((href, text) for href, text in page["links"])
-    return LatePage(Page(**{**page, "links": links}), stored["since"], stored["tries"])
+    return LatePage(
+        Page(**{**page, "links": links}),
+        stored["since"],
+        stored["tries"],
+        # A page that an earlier version queued names no run.
+        stored.get("run", ""),
+    )
 
 
 def page_id(late: LatePage) -> str:
     """The same for the same page and try: a step that is repeated queues nothing twice."""
-    said = f"{late.page.dedup_key}\n{late.page.summary}"
+    said = f"{late.page.dedup_key}\n{late.page.summary}" + (f"\n{late.run}" if late.run else "")
     return f"p-{sha256(said.encode()).hexdigest()[:24]}.{late.tries}"
 
 
 def deliver(parts: WorkerParts, late: LatePage, step: StepRunner) -> None:
     """Try once more; what is not taken is queued again, or given up after an hour."""
     guarded = Guarded(parts, page_id(late), 0, step)
-    told = guarded("page", lambda: {"delivered": telling.send(late.page, parts)})
-    guarded("conclude", lambda: _conclude(parts, late, delivered=told["delivered"]))
+    told = guarded("page", lambda: _tell(parts, late))
+    guarded("conclude", lambda: _conclude(parts, late, told))
 
 
-def _conclude(parts: WorkerParts, late: LatePage, *, delivered: bool) -> dict[str, Any]:
+def _tell(parts: WorkerParts, late: LatePage) -> dict[str, Any]:
+    """Open the incident, or close it where its reason is over."""
+    over = _is_over(parts, late)
+    delivered = False if over else telling.send(late.page, parts)
+    # Asked again: a run that succeeded while the page was on its way closed the incident too soon.
+    over = over or (delivered and _is_over(parts, late))
+    if over:
+        delivered = telling.resolve(late.page.dedup_key, parts)
+    return {"delivered": delivered, "over": over}
+
+
+def _is_over(parts: WorkerParts, late: LatePage) -> bool:
+    return bool(late.run) and parts.runs.succeeded_since(late.run)
+
+
+def _conclude(parts: WorkerParts, late: LatePage, told: Mapping[str, Any]) -> dict[str, Any]:
+    # A record of an earlier version does not say whether the reason is over.
+    delivered, over = told["delivered"], told.get("over", False)
     waited_s = parts.clock.time() - late.since
     if not delivered and waited_s < GIVE_UP_S:
         parts.page_later(replace(late, tries=late.tries + 1), AGAIN_S)
         return {"again_in_s": AGAIN_S}
     if not delivered:
-        _log.error("page_given_up", summary=late.page.summary, after_s=round(waited_s))
-    telling.post(_told(late.page, waited_s, delivered=delivered), parts)
-    return {"delivered": delivered}
+        _log.error("page_given_up", summary=late.page.summary, over=over, after_s=round(waited_s))
+    if not over:
+        telling.post(_told(late.page, waited_s, delivered=delivered), parts)
+    return {"delivered": delivered, "over": over}
 
 
 def _told(page: Page, waited_s: float, *, delivered: bool) -> Message:

@@ -57,7 +57,7 @@ def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
         if ask.rule == TEST_RULE.name:
             return told
         if error.kind is FailureKind.PERMANENT:
-            paged = telling.page(_unheard(ask, message, error), parts, attempts=1)
+            paged = telling.page(_unheard(ask, message, error), parts)
             return {**told, "paged": paged}
         # A message that shows twice is better than an alert met with silence.
         if parts.runs.any_open(ask.alerts):

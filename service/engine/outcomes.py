@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 from service.actions.announcements import Failure
 from service.domain.decision import Check, Decision, Stage, Verdict
+from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Outcome, StoredRun
 
 RESOLVED = "resolved"
 """The guard that holds when nothing fires any more."""
+CHANGED_SINCE_PLAN = "changed_since_plan"
+"""The guard that holds when somebody changed the target after the plan was made."""
+VENDOR_BUSY = "vendor_busy"
+"""The guard that holds when the vendor takes no request of ours for now."""
 SOONEST_AGAIN_S = 60.0
 """A run held before any write is looked at again after this long at the earliest."""
 
@@ -43,11 +48,37 @@ def success_ending(ask: Ask, plan: Plan, now: float) -> Ending:
     return Ending(Outcome("succeeded", reason, now + ask.cooldown_s))
 
 
-def failure_ending(ask: Ask, failure: Failure, now: float, *, wrote: bool) -> Ending:
+def failure_ending(
+    ask: Ask, failure: Failure, now: float, *, wrote: bool, fruitless_before: int = 0
+) -> Ending:
     """A failed run: the full cooldown when anything may have been written, else soon free."""
-    rest = ask.cooldown_s if wrote else SOONEST_AGAIN_S
+    rest = ask.cooldown_s if wrote else fruitless_wait_s(ask, fruitless_before)
     reason = f"{failure.step} failed: {failure.sentence} {failure.left}"
     return Ending(Outcome("failed", reason, now + rest))
+
+
+def fruitless_wait_s(ask: Ask, before: int) -> float:
+    """Seconds until a run that wrote nothing may be tried again: a minute, then doubled.
+
+    `before` is how many runs in a row before this one wrote nothing either. The wait ends at the
+    rule's cooldown.
+    """
+    longest = max(SOONEST_AGAIN_S, ask.cooldown_s)
+    return min(SOONEST_AGAIN_S * 2.0**before, longest)
+
+
+def put_off(ask: Ask, error: StepFailed | VendorError, fruitless_before: int) -> PlanHeld | None:
+    """The hold that a run ends with when it wrote nothing and the same ask may succeed later.
+
+    None for a refusal for good: trying it again by itself would help nobody.
+    """
+    wait_s = fruitless_wait_s(ask, fruitless_before)
+    if isinstance(error, TargetChanged):
+        return PlanHeld(CHANGED_SINCE_PLAN, error.sentence, retry_after_s=wait_s)
+    if isinstance(error, VendorError) and error.kind is FailureKind.TEMPORARY:
+        wait_s = max(wait_s, error.retry_after or 0.0)
+        return PlanHeld(VENDOR_BUSY, f"{error} Nothing was changed.", retry_after_s=wait_s)
+    return None
 
 
 def hold_ending(ask: Ask, held: PlanHeld, now: float, new_id: Callable[[str], str]) -> Ending:

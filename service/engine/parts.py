@@ -32,11 +32,16 @@ class StepRunner(Protocol):
 @dataclass(frozen=True, slots=True)
 class LatePage:
     """A page that waits to be delivered since `since`, in seconds since the epoch; `tries` is how
-    often it was queued before."""
+    often it was queued before.
+
+    `run` is the run that it tells of. The page is over once that run, or a later one on the same
+    target and direction, has succeeded. Without a run it is never over.
+    """
 
     page: Page
     since: float
     tries: int = 0
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

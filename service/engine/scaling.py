@@ -17,6 +17,7 @@ from service.engine.outcomes import (
     Ending,
     failure_ending,
     hold_ending,
+    put_off,
     success_ending,
 )
 from service.engine.parts import StepRunner, WorkerParts
@@ -88,10 +89,11 @@ class Scaling:
             return self._scaler.plan(self._ask, self._scaler.observe(self._ask))
         except VendorError as error:
             passing = error.kind is not FailureKind.PERMANENT
+            again_s = max(SOONEST_AGAIN_S, error.retry_after or 0.0)
             return PlanHeld(
                 telling.UNOBSERVABLE,
                 f"{self._ask.target.name} could not be looked at: {error}",
-                retry_after_s=SOONEST_AGAIN_S if passing else None,
+                retry_after_s=again_s if passing else None,
             )
         except StepFailed as error:
             return PlanHeld(telling.UNOBSERVABLE, error.sentence)
@@ -116,9 +118,7 @@ class Scaling:
         """Nothing was changed: rest as the guard asks, and say so where someone waits for it."""
         ended = self._step(
             "conclude",
-            lambda: self._conclude(
-                hold_ending(self._ask, held, self._parts.clock.time(), self._parts.new_id)
-            ),
+            lambda: self._conclude(self._hold_ending(held)),
         )
         self._step(
             "report",
@@ -142,14 +142,25 @@ class Scaling:
         self._step("report", lambda: telling.report_done(self._ask, result, thread, self._parts))
 
     def _end_failed(self, plan: Plan, error: StepFailed | VendorError) -> None:
-        """Back to safety, then a page with what was tried and how the target was left."""
+        """Back to safety, then told by what happened: nothing was written, or something was."""
         safe = self._step("make_safe", lambda: self._make_safe(plan))
+        wrote, before = safe["wrote"], safe.get("fruitless_before", 0)
+        held = None if wrote else put_off(self._ask, error, before)
+        if held is not None:
+            self._end_put_off(plan, held, before)
+            return
         name = error.step if isinstance(error, StepFailed) else error.operation
-        failure = Failure(name, error.sentence, safe["left"])
+        failure = Failure(name, error.sentence, safe["left"], wrote=wrote)
         self._step(
             "conclude",
             lambda: self._conclude(
-                failure_ending(self._ask, failure, self._parts.clock.time(), wrote=safe["wrote"])
+                failure_ending(
+                    self._ask,
+                    failure,
+                    self._parts.clock.time(),
+                    wrote=wrote,
+                    fruitless_before=before,
+                )
             ),
         )
         thread = self._context.thread
@@ -157,9 +168,27 @@ class Scaling:
             "report", lambda: telling.report_failed(self._ask, plan, failure, thread, self._parts)
         )
 
+    def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
+        """Nothing was written, and the same ask is tried again later with a new plan."""
+        ended = self._step("conclude", lambda: self._conclude(self._hold_ending(held)))
+        off = telling.PutOff(
+            plan, held, ended["rests_until"] if ended["again"] else None, fruitless_before
+        )
+        thread = self._context.thread
+        self._step("report", lambda: telling.report_put_off(self._ask, off, thread, self._parts))
+
     def _make_safe(self, plan: Plan) -> Record:
         left = self._scaler.make_safe(self._context, self._ask, plan)
-        return {"left": left, "wrote": self._parts.runs.wrote(self._ask.run_id)}
+        runs, run_id = self._parts.runs, self._ask.run_id
+        since = self._parts.clock.time() - 2 * self._ask.cooldown_s
+        return {
+            "left": left,
+            "wrote": runs.wrote(run_id),
+            "fruitless_before": runs.fruitless_before(run_id, since),
+        }
+
+    def _hold_ending(self, held: PlanHeld) -> Ending:
+        return hold_ending(self._ask, held, self._parts.clock.time(), self._parts.new_id)
 
     def _conclude(self, ending: Ending) -> Record:
         ask, outcome, now = self._ask, ending.outcome, self._parts.clock.time()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -13,10 +12,10 @@ from service.actions import announcements
 from service.actions.announcements import Failure
 from service.actions.base import Record
 from service.actions.retry import call_with_retries
-from service.domain.dedup import PREFIX, bound_dedup_key, run_dedup_key
+from service.domain.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.errors import VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
-from service.engine.outcomes import RESOLVED
+from service.engine.outcomes import RESOLVED, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
 from service.ports import Message, MessageRef, Page
 
@@ -28,11 +27,9 @@ _SILENT_GUARDS = frozenset({RESOLVED, "settling"})
 """Holds that nobody waits to hear of: what asked is over, or was answered a moment ago."""
 
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
+"""A message is never queued. The time of one call, 10 s, bounds what a dead Slack costs a run."""
 _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 3, 10.0
-"""Short, because a page that is not taken at once is queued, and a run need not wait for it."""
-_HELD_ATTEMPTS, _HELD_BUDGET_S = 12, 300.0
-"""The page of a held run is not queued: the next run that is held asks for it again, and one that
-succeeds closes its incident, which a later page would open again."""
+"""For those who may wait for the pager: queued pages, which keep no run waiting."""
 
 
 def announce(ask: Ask, plan: Plan, parts: WorkerParts) -> Record:
@@ -71,15 +68,24 @@ def report_done(ask: Ask, result: Result, thread: MessageRef | None, parts: Work
         lambda: parts.pager.change(event.summary, event.source, event.details),
         "change event",
         parts,
+        attempts=1,
     )
+    _resolve_over(ask, parts, pager_answers=noted)
+    return {"told": told, "change_event": noted}
+
+
+def _resolve_over(ask: Ask, parts: WorkerParts, *, pager_answers: bool) -> None:
+    """Close what was open about the target. After one failed call of the pager all is queued."""
     over = (
         bound_dedup_key(ask.target.name, ask.direction),
         blocked_key(ask),
         run_dedup_key(ask.run_id),
     )
     for key in over:
-        _quietly(partial(parts.pager.resolve, key), "resolve", parts)
-    return {"told": told, "change_event": noted}
+        pager_answers = pager_answers and resolve(key, parts, attempts=1)
+        if not pager_answers:
+            page_ = announcements.page_for_resolve(ask, key)
+            parts.page_later(LatePage(page_, parts.clock.time(), run=ask.run_id), 0.0)
 
 
 def report_held(
@@ -95,40 +101,60 @@ def report_held(
     message = announcements.held(ask, held, again_at)
     told = not told_before and post(message, parts) is not None
     if held.at_bound:
-        return {"told": told, "paged": _page_held(announcements.page_at_bound(ask, held), parts)}
+        bound = announcements.page_at_bound(ask, held)
+        return {"told": told, "paged": page(bound, parts, run=ask.run_id)}
     if held.guard == UNOBSERVABLE:
-        failure = Failure("prepare", held.reason, "Nothing was changed.")
-        blocked = replace(
-            announcements.page_for_failure(ask, None, failure), dedup_key=blocked_key(ask)
-        )
-        return {"told": told, "paged": _page_held(blocked, parts)}
+        blocked = announcements.page_for_hold(ask, None, held)
+        return {"told": told, "paged": page(blocked, parts, run=ask.run_id)}
     return {"told": told}
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A planned change that wrote nothing: why, when it is planned anew (seconds since the epoch,
+    None for never by itself), and how many runs in a row before it wrote nothing either."""
+
+    plan: Plan
+    held: PlanHeld
+    again_at: float | None
+    fruitless_before: int
+
+
+def report_put_off(ask: Ask, off: PutOff, thread: MessageRef | None, parts: WorkerParts) -> Record:
+    """The announcement becomes the reason. A vendor that goes on refusing is paged as a warning."""
+    message = announcements.put_off(ask, off.plan, off.held, off.again_at)
+    told = edit(thread, message, parts)
+    if off.held.guard != VENDOR_BUSY or not off.fruitless_before:
+        return {"told": told}
+    page_ = announcements.page_for_hold(ask, off.plan, off.held)
+    return {"told": told, "paged": page(page_, parts, run=ask.run_id)}
 
 
 def report_failed(
     ask: Ask, plan: Plan, failure: Failure, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
     """The page first, then the announcement becomes the failure."""
-    paged = page(announcements.page_for_failure(ask, plan, failure), parts)
+    page_ = announcements.page_for_failure(ask, plan, failure)
+    paged = page(page_, parts, run=ask.run_id)
     told = edit(thread, announcements.failed(ask, plan, failure, paged=paged), parts)
     return {"paged": paged, "told": told}
 
 
 def blocked_key(ask: Ask) -> str:
-    """One incident while a target cannot even be looked at, however often it is tried."""
-    return f"{PREFIX}blocked/{ask.target.name}.{ask.direction}"
+    """One incident while nothing can be done for a target, however often it is tried."""
+    return blocked_dedup_key(ask.target.name, ask.direction)
 
 
-def page(page_: Page, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:
-    """Trigger a page; False when it was queued instead, to be tried until the pager takes it."""
-    if send(page_, parts, attempts):
+def page(page_: Page, parts: WorkerParts, *, run: str = "") -> bool:
+    """Trigger a page with one try; False when it was queued instead.
+
+    A queued page is tried until the pager takes it. With `run`, the failed or held run that it
+    tells of, it is over once a later run of the same work succeeds.
+    """
+    if send(page_, parts, attempts=1):
         return True
-    parts.page_later(LatePage(page_, parts.clock.time()), 0.0)
+    parts.page_later(LatePage(page_, parts.clock.time(), run=run), 0.0)
     return False
-
-
-def _page_held(page_: Page, parts: WorkerParts) -> bool:
-    return send(page_, parts, _HELD_ATTEMPTS, _HELD_BUDGET_S)
 
 
 def send(
@@ -156,6 +182,11 @@ def send(
     return True
 
 
+def resolve(dedup_key: str, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:
+    """Close an incident now; False, and a warning in the log, when the pager did not take it."""
+    return _quietly(lambda: parts.pager.resolve(dedup_key), "resolve", parts, attempts)
+
+
 def post(
     message: Message, parts: WorkerParts, thread: MessageRef | None = None
 ) -> MessageRef | None:
@@ -179,9 +210,9 @@ def edit(ref: MessageRef | None, message: Message, parts: WorkerParts) -> bool:
     return _quietly(lambda: parts.messenger.update(ref, message), "edit", parts)
 
 
-def _quietly(call: Any, what: str, parts: WorkerParts) -> bool:
+def _quietly(call: Any, what: str, parts: WorkerParts, attempts: int = _CHAT_ATTEMPTS) -> bool:
     try:
-        call_with_retries(call, clock=parts.clock, attempts=_CHAT_ATTEMPTS, budget_s=_CHAT_BUDGET_S)
+        call_with_retries(call, clock=parts.clock, attempts=attempts, budget_s=_CHAT_BUDGET_S)
     except VendorError as error:
         _log.warning("not_told", what=what, error=str(error))
         return False

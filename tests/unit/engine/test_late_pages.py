@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.errors import FailureKind, StoreUnavailable, VendorError
+from service.domain.errors import FailureKind, StepFailed, StoreUnavailable, VendorError
+from service.domain.rules import ActionName
 from service.engine.late_pages import (
     AGAIN_S,
     GIVE_UP_S,
@@ -19,6 +20,7 @@ from service.engine.late_pages import (
 from service.engine.parts import LatePage
 from service.ports import Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
+from tests.fakes.runs import API, ask_for
 
 PAGE = Page(
     dedup_key="runbookd/run/api.out.1",
@@ -42,8 +44,15 @@ def late(worker: FakeWorker, waited_s: float) -> LatePage:
 
 
 def test_a_page_is_the_same_after_the_queue() -> None:
-    waiting = LatePage(PAGE, 12.5, 3)
+    waiting = LatePage(PAGE, 12.5, 3, "api.out.1")
     assert load_late(json.loads(json.dumps(dump_late(waiting)))) == waiting
+
+
+def test_a_page_that_an_earlier_version_queued_is_still_delivered(worker: FakeWorker) -> None:
+    stored = dump_late(late(worker, 600.0))
+    del stored["run"]
+    deliver(worker.parts, load_late(json.loads(json.dumps(stored))), Recorder())
+    assert worker.pager.open == {PAGE.dedup_key: PAGE}
 
 
 def test_a_page_has_one_id_for_each_try_however_often_it_is_asked_for() -> None:
@@ -51,6 +60,7 @@ def test_a_page_has_one_id_for_each_try_however_often_it_is_asked_for() -> None:
     assert page_id(first) == page_id(LatePage(PAGE, 99.0))
     assert page_id(first) != page_id(LatePage(PAGE, 12.5, 1))
     assert page_id(first) != page_id(LatePage(replace(PAGE, summary="another"), 12.5))
+    assert page_id(first) != page_id(LatePage(PAGE, 12.5, run="api.out.1"))
 
 
 def test_a_pager_that_is_back_takes_the_page_and_slack_says_how_late(worker: FakeWorker) -> None:
@@ -92,3 +102,74 @@ def test_a_page_whose_record_is_lost_is_not_called_delivered(worker: FakeWorker)
     with pytest.raises(ProcessEnded):
         deliver(worker.parts, late(worker, 0.0), steps)
     assert worker.said() == []
+
+
+FAILED, LATER = (ask_for(ActionName.HORIZONTAL_SCALE, API, run_id=f"api.out.{n}") for n in (1, 2))
+
+
+def waiting_for(worker: FakeWorker) -> LatePage:
+    """The page of a run that failed while the pager was away."""
+    worker.scaler.fails["change"] = StepFailed("change", "The vendor refused.")
+    worker.pager.problem = DOWN
+    worker.execute(FAILED)
+    worker.scaler.fails.clear()
+    ((waiting, _),) = worker.late
+    worker.late.clear()
+    worker.pager.problem = None
+    return waiting
+
+
+def test_a_queued_page_whose_target_succeeded_since_opens_nothing(worker: FakeWorker) -> None:
+    waiting = waiting_for(worker)
+    worker.execute(LATER)
+    tries = worker.pager.tries
+
+    deliver(worker.parts, waiting, Recorder())
+
+    assert worker.pager.tries == tries
+    assert worker.pager.open == {}
+    assert worker.late == []
+    assert not any("Paged" in said for said in worker.said())
+
+
+def test_a_run_that_succeeds_while_the_page_is_on_its_way_closes_it_all_the_same(
+    worker: FakeWorker,
+) -> None:
+    waiting = waiting_for(worker)
+
+    def succeed() -> None:
+        worker.pager.hangs = lambda: None
+        worker.execute(LATER)
+
+    worker.pager.hangs = succeed
+    deliver(worker.parts, waiting, Recorder())
+
+    assert worker.runs.outcomes[LATER.run_id].status == "succeeded"
+    assert worker.pager.open == {}
+
+
+def test_a_queued_page_of_a_target_that_failed_again_is_delivered(worker: FakeWorker) -> None:
+    waiting = waiting_for(worker)
+    worker.scaler.fails["change"] = StepFailed("change", "The vendor refused.")
+    worker.execute(LATER)
+
+    deliver(worker.parts, waiting, Recorder())
+
+    assert waiting.page.dedup_key in worker.pager.open
+
+
+def test_an_incident_that_is_over_is_closed_as_soon_as_the_pager_is_back(
+    worker: FakeWorker,
+) -> None:
+    waiting = waiting_for(worker)
+    worker.execute(LATER)
+    worker.pager.open[waiting.page.dedup_key] = waiting.page
+    worker.pager.problem = DOWN
+    deliver(worker.parts, waiting, Recorder())
+    ((again, delay_s),) = worker.late
+    assert (again.tries, delay_s) == (1, AGAIN_S)
+
+    worker.pager.problem = None
+    deliver(worker.parts, again, Recorder())
+
+    assert worker.pager.open == {}

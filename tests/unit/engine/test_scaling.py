@@ -9,14 +9,16 @@ from service.domain.errors import (
     FencedOut,
     StepFailed,
     StoreUnavailable,
+    TargetChanged,
     VendorError,
 )
 from service.domain.planning import PlanHeld
 from service.domain.rules import ActionName
 from service.engine.context import RunContext
+from service.engine.late_pages import deliver
 from service.engine.parts import RunLost
-from service.engine.telling import blocked_key
-from service.ports import MessageRef
+from service.engine.telling import UNOBSERVABLE, blocked_key
+from service.ports import MessageRef, Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
 
@@ -25,6 +27,13 @@ RUN = ASK.run_id
 AWAY = VendorError("digitalocean", "read", FailureKind.TEMPORARY, "It cannot be reached.")
 GONE = VendorError("digitalocean", "read", FailureKind.PERMANENT, "There is none.")
 REFUSED = StepFailed("change", "The vendor refused the size.")
+NO_ROOM = VendorError(
+    "digitalocean", "snapshot", FailureKind.PERMANENT, "Size is not available.", status=422
+)
+BUSY_FOR_AN_HOUR = VendorError(
+    "digitalocean", "update", FailureKind.TEMPORARY, "Try later.", retry_after=3_600.0, status=429
+)
+PAGE = Page("key", "It is open.", "runbookd", "critical")
 
 
 @pytest.fixture
@@ -270,6 +279,115 @@ def test_a_failed_run_rests_for_the_full_cooldown_only_if_a_write_may_have_gone_
     assert worker.runs.again == []
 
 
+def runs_in_a_row(worker: FakeWorker, count: int) -> list[float]:
+    """How long the claim rests after each of `count` runs that follow one another, in seconds."""
+    rests = []
+    for generation in range(1, count + 1):
+        run_id = f"worker-vm.up.{generation}"
+        worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=run_id))
+        rests.append(worker.runs.outcomes[run_id].rests_until - worker.clock.time())
+    return rests
+
+
+def test_runs_that_write_nothing_rest_longer_each_time_up_to_the_cooldown(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.fails["before"] = NO_ROOM
+    assert runs_in_a_row(worker, 6) == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
+
+
+def test_a_run_that_wrote_ends_the_row_of_those_that_did_not(worker: FakeWorker) -> None:
+    worker.scaler.fails["before"] = NO_ROOM
+    runs_in_a_row(worker, 2)
+    del worker.scaler.fails["before"]
+    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.3"))
+    worker.scaler.fails["before"] = NO_ROOM
+    last = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.4")
+    worker.execute(last)
+    assert worker.runs.outcomes[last.run_id].rests_until == worker.clock.time() + 60.0
+
+
+def test_refusals_for_good_are_one_warning_until_a_run_succeeds(worker: FakeWorker) -> None:
+    worker.scaler.fails["before"] = NO_ROOM
+    runs_in_a_row(worker, 3)
+
+    (page,) = worker.pager.open.values()
+    assert (page.dedup_key, page.severity) == (blocked_key(ASK), "warning")
+    assert "Size is not available" in page.details["what happened"]
+    assert all(said.startswith("Failed: ") for said in worker.said())
+
+    worker.scaler.fails.clear()
+    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.4"))
+    assert worker.pager.open == {}
+
+
+def test_a_refusal_for_now_puts_the_run_off_for_as_long_as_the_vendor_asks(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.fails["before"] = BUSY_FOR_AN_HOUR
+
+    worker.execute(ASK)
+
+    outcome, (again,) = worker.runs.outcomes[RUN], worker.runs.again
+    assert outcome.status == "held"
+    assert outcome.rests_until == worker.clock.time() + 3_600.0
+    assert (again.ask, again.delay_s) == (ASK, 3_600.0)
+    assert worker.pager.open == {}
+    (said,) = worker.said()
+    assert said.startswith("Put off: worker-vm: size small → large")
+    assert "Try later." in said
+    assert worker.runs.decisions[0].decision.guard == "vendor_busy"
+
+
+def test_a_refusal_for_now_is_a_warning_once_it_goes_on(worker: FakeWorker) -> None:
+    worker.scaler.fails["before"] = BUSY_FOR_AN_HOUR
+    runs_in_a_row(worker, 3)
+    (page,) = worker.pager.open.values()
+    assert (page.dedup_key, page.severity) == (blocked_key(ASK), "warning")
+
+
+def test_a_target_that_somebody_changed_since_the_plan_is_planned_anew_without_a_page(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.fails["before"] = TargetChanged("change", "A person made it medium.")
+    runs_in_a_row(worker, 3)
+
+    assert [again.delay_s for again in worker.runs.again] == [60.0, 120.0, 240.0]
+    assert worker.runs.outcomes[RUN].status == "held"
+    assert worker.pager.open == {}
+    assert "A person made it medium. Planned anew at" in worker.said()[0]
+
+
+def test_a_target_that_somebody_changed_after_our_write_is_a_failure(worker: FakeWorker) -> None:
+    worker.scaler.fails["change"] = TargetChanged("change", "A person took it back.")
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert worker.pager.open[run_dedup_key(RUN)].severity == "critical"
+
+
+def test_a_failure_that_an_earlier_version_recorded_ends_as_it_did_there(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.fails["change"] = REFUSED
+    safe = {"left": "It is on at small.", "wrote": True}
+    worker.execute(ASK, Recorder({"make_safe": safe}))
+    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
+
+
+def test_a_target_that_cannot_be_looked_at_is_a_warning(worker: FakeWorker) -> None:
+    worker.scaler.unseen = AWAY
+    worker.execute(ASK)
+    assert worker.pager.open[blocked_key(ASK)].severity == "warning"
+
+
+def test_a_look_that_the_vendor_puts_off_is_asked_again_when_it_said(worker: FakeWorker) -> None:
+    worker.scaler.unseen = BUSY_FOR_AN_HOUR
+    worker.execute(ASK)
+    assert worker.runs.again[0].delay_s == 3_600.0
+
+
 def test_a_vendors_error_fails_the_run_with_its_own_sentence(worker: FakeWorker) -> None:
     worker.scaler.fails["change"] = GONE
     worker.execute(ASK)
@@ -288,18 +406,63 @@ def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: Fa
     assert (late.page.dedup_key, delay_s) == (run_dedup_key(RUN), 0.0)
 
 
-def test_the_page_of_a_held_run_is_not_queued_for_the_next_one_asks_again(
-    worker: FakeWorker,
+@pytest.mark.parametrize(
+    "held",
+    [
+        PlanHeld("ladder_top", "It is at the top.", at_bound=True),
+        PlanHeld(UNOBSERVABLE, "It could not be looked at."),
+    ],
+    ids=["at the bound", "unobservable"],
+)
+def test_the_page_of_a_held_run_is_tried_once_and_queued(
+    worker: FakeWorker, held: PlanHeld
 ) -> None:
-    worker.scaler.unseen = GONE
+    worker.scaler.held = held
     worker.pager.problem = AWAY
-    began_at = worker.clock.time()
+    began_at = worker.clock.monotonic()
 
     worker.execute(ASK)
 
-    assert worker.pager.tries > 3
-    assert 60.0 < worker.clock.time() - began_at <= 360.0
-    assert worker.late == []
+    assert worker.pager.tries == 1
+    assert worker.clock.monotonic() == began_at
+    ((late, delay_s),) = worker.late
+    assert (late.run, delay_s) == (RUN, 0.0)
+
+
+@pytest.mark.parametrize("ends", ["done", "held", "failed"])
+def test_no_end_of_a_run_waits_longer_for_pager_and_slack_than_one_call_of_each(
+    worker: FakeWorker, ends: str
+) -> None:
+    def hang(*_: object) -> None:
+        worker.clock.sleep(10.0)
+        raise AWAY
+
+    worker.scaler.held = (
+        PlanHeld("ladder_top", "The top.", at_bound=True) if ends == "held" else None
+    )
+    worker.scaler.fails = {"verify": REFUSED} if ends == "failed" else {}
+    steps = Recorder(dies_after="conclude")
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+    worker.pager.hangs = worker.messenger.hangs = hang
+    began_at = worker.clock.monotonic()
+
+    worker.execute(ASK, steps)
+
+    assert worker.clock.monotonic() - began_at <= 2 * 10.0
+    assert worker.runs.outcomes[RUN].status != "running"
+
+
+def test_what_the_pager_could_not_close_is_queued_to_be_closed(worker: FakeWorker) -> None:
+    worker.pager.open[blocked_key(ASK)] = worker.pager.open["unrelated"] = PAGE
+    worker.pager.problem = AWAY
+    worker.execute(ASK)
+    worker.pager.problem = None
+
+    for late, _ in worker.late:
+        deliver(worker.parts, late, Recorder())
+
+    assert list(worker.pager.open) == ["unrelated"]
 
 
 def test_a_messenger_that_hangs_delays_a_change_once_and_not_at_each_word(
