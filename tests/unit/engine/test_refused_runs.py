@@ -1,0 +1,123 @@
+"""Whole runs whose vendor refuses: the real actions on fakes, from the plan to the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from service.actions.base import Scaler
+from service.actions.horizontal_scale import HorizontalScale
+from service.actions.vertical_scale import VerticalScale
+from service.domain.ask_json import dump_ask
+from service.domain.errors import FailureKind
+from service.domain.planning import Ask
+from service.domain.rules import ActionName
+from service.engine.execution import execute
+from service.engine.telling import blocked_key
+from tests.fakes.apps import FakeApps
+from tests.fakes.droplets import FakeDroplets
+from tests.fakes.engine import FakeWorker, Recorder
+from tests.fakes.faults import vendor_error
+from tests.fakes.runs import API, WORKER, ask_for
+from tests.fakes.telling import FakeProbe
+
+OUT = ask_for(ActionName.HORIZONTAL_SCALE, API)
+UP = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+
+
+@dataclass(slots=True)
+class Company:
+    """A worker with the real actions, an app and a droplet."""
+
+    worker: FakeWorker = field(default_factory=FakeWorker)
+    apps: FakeApps = field(init=False)
+    droplets: FakeDroplets = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.apps = FakeApps(self.worker.clock)
+        self.droplets = FakeDroplets(self.worker.clock)
+
+    def run(self, ask: Ask) -> None:
+        clock = self.worker.clock
+        scalers: dict[ActionName, Scaler] = {
+            ActionName.HORIZONTAL_SCALE: HorizontalScale(self.apps, FakeProbe(), clock),
+            ActionName.VERTICAL_SCALE: VerticalScale(self.apps, self.droplets, FakeProbe(), clock),
+        }
+        self.worker.runs.add(ask, ask.target.resource)
+        execute(replace(self.worker.parts, scalers=scalers), ask.run_id, dump_ask(ask), Recorder())
+
+    def ended(self, ask: Ask) -> tuple[str, float]:
+        """The run's status, and for how many seconds its claim rests from now."""
+        outcome = self.worker.runs.outcomes[ask.run_id]
+        return outcome.status, outcome.rests_until - self.worker.clock.time()
+
+
+def test_a_put_that_the_vendor_puts_off_by_two_minutes_is_made_after_them() -> None:
+    company = Company()
+    company.apps.writes.before[0] = vendor_error(
+        FailureKind.TEMPORARY, "it answered 429.", retry_after=120.0
+    )
+    began_at = company.worker.clock.monotonic()
+
+    company.run(OUT)
+
+    assert company.ended(OUT)[0] == "succeeded"
+    assert company.apps.writes.effective == ["update_app"]
+    assert company.worker.clock.monotonic() - began_at >= 120.0
+    assert company.worker.pager.open == {}
+
+
+def test_a_put_that_the_vendor_puts_off_by_an_hour_is_planned_anew_after_it() -> None:
+    company = Company()
+    company.apps.writes.before[0] = vendor_error(
+        FailureKind.TEMPORARY, "it answered 429.", retry_after=3_600.0
+    )
+
+    company.run(OUT)
+
+    assert company.ended(OUT) == ("held", 3_600.0)
+    assert not company.worker.runs.wrote(OUT.run_id)
+    assert company.worker.pager.open == {}
+
+
+def test_a_snapshot_that_is_refused_for_good_rests_a_minute_and_warns_once() -> None:
+    company = Company()
+    company.droplets.writes.before = {
+        number: vendor_error(FailureKind.PERMANENT, "it answered 422.") for number in range(3)
+    }
+    rests = []
+    for generation in (1, 2, 3):
+        ask = replace(UP, run_id=f"worker-vm.up.{generation}")
+        company.run(ask)
+        rests.append(company.ended(ask))
+
+    assert rests == [("failed", 60.0), ("failed", 120.0), ("failed", 240.0)]
+    (page,) = company.worker.pager.open.values()
+    assert (page.dedup_key, page.severity) == (blocked_key(UP), "warning")
+    assert "it answered 422." in page.details["what happened"]
+
+    last = replace(UP, run_id="worker-vm.up.4")
+    company.run(last)
+    assert company.ended(last) == ("succeeded", UP.cooldown_s)
+    assert company.worker.pager.open == {}
+
+
+def test_a_person_who_changes_the_app_while_a_run_announces_it_wins() -> None:
+    company = Company()
+
+    def a_person_sets_seven() -> None:
+        company.worker.messenger.hangs = lambda: None
+        company.apps.spec["services"][0]["instance_count"] = 7
+        company.apps.deploy(company.apps.spec, takes_s=0)
+
+    company.worker.messenger.hangs = a_person_sets_seven
+    company.run(OUT)
+
+    assert company.ended(OUT) == ("held", 60.0)
+    assert company.apps.specified("api")["instance_count"] == 7
+    assert company.apps.writes.sent == 0
+    assert company.worker.pager.open == {}
+
+    (again,) = company.worker.runs.again
+    assert isinstance(again.ask, Ask)
+    company.run(replace(again.ask, run_id="api.out.2"))
+    assert company.apps.specified("api")["instance_count"] == 8
