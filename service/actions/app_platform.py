@@ -6,7 +6,8 @@ deployment awaited (`app_rollout`), all of it looked at once more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from service.actions.app_rollout import Rollout
 from service.actions.base import Record, StepContext, StepFunction
@@ -27,6 +28,8 @@ from service.domain.planning import Ask, Plan
 from service.domain.rules import AppTarget
 from service.ports import AppPlatform, Clock, HealthProbe
 
+T = TypeVar("T")
+
 
 class AppChange:
     """The steps update_app, await_deployment and verify over one port."""
@@ -43,8 +46,8 @@ class AppChange:
     def observe(self, target: AppTarget) -> Record:
         """What the plan needs, as plain JSON; never the spec itself, which holds secrets."""
         # Deployments first: one that begins between the two reads is then newer than the plan.
-        newest = self._read_deployments(target.app)
-        app = self._read_app(target.app)
+        newest = self._read(lambda: self._apps.list_deployments(target.app))
+        app = self._read(lambda: self._apps.get_app(target.app))
         state = component_state(app.spec, target.component)
         return {
             "kind": kind_of(app.spec, target.component),
@@ -107,7 +110,7 @@ class AppChange:
     ) -> Record:
         """Spec, replicas and, where the target has one, the health check's address."""
         change = PlannedValue.of(plan.wanted)
-        app = self._read_app(change.app)
+        app = self._read_within(context, lambda: self._apps.get_app(change.app))
         found = change.found_in(app.spec)
         if found != change.after:
             raise StepFailed(
@@ -115,7 +118,7 @@ class AppChange:
                 f"{change} is {found} now and not {change.after} as was set: somebody changed it "
                 "in the meantime. It was left as it is.",
             )
-        self._fail_on_a_lost_change(change, done["update_app"])
+        self._fail_on_a_lost_change(context, change, done["update_app"])
         ready = self._rollout.await_replicas(context, change, "verify")
         if isinstance(ask.target, AppTarget) and ask.target.health_url:
             await_url(ask.target.health_url, self._probe, context.clock, self._timings)
@@ -125,12 +128,7 @@ class AppChange:
         """An app is safe as it is: the vendor keeps the old deployment until the new one serves."""
         change = PlannedValue.of(plan.wanted)
         try:
-            app = read(
-                lambda: self._apps.get_app(change.app),
-                clock=self._clock,
-                timings=self._timings,
-                budget_s=self._timings.safe_budget_s,
-            )
+            app = self._read(lambda: self._apps.get_app(change.app))
             found = change.found_in(app.spec)
             health = self._apps.health(change.app).get(change.component)
         except VendorError as problem:
@@ -155,10 +153,13 @@ class AppChange:
                 break
         return deployments, found
 
-    def _fail_on_a_lost_change(self, change: PlannedValue, update: Record) -> None:
+    def _fail_on_a_lost_change(
+        self, context: StepContext, change: PlannedValue, update: Record
+    ) -> None:
         """Tell a person whose change our write replaced, because no read of ours had shown it."""
         sent = None if update.get("seen") else update["deployment"]
-        if theirs := change.overwritten(sent, self._read_deployments(change.app)):
+        listed = self._read_within(context, lambda: self._apps.list_deployments(change.app))
+        if theirs := change.overwritten(sent, listed):
             raise StepFailed(
                 "verify",
                 f"Our write to app {change.app} has overwritten deployment {theirs}, which "
@@ -167,10 +168,20 @@ class AppChange:
                 f"of {theirs} with the app's, and set again what is missing.",
             )
 
-    def _read_deployments(self, app: str) -> Sequence[Deployment]:
+    def _read(self, look: Callable[[], T]) -> T:
+        """A read outside a step, which keeps no lock alive, so it does not wait for long."""
         return read(
-            lambda: self._apps.list_deployments(app), clock=self._clock, timings=self._timings
+            look,
+            clock=self._clock,
+            timings=self._timings,
+            budget_s=self._timings.safe_budget_s,
         )
 
-    def _read_app(self, app: str) -> AppState:
-        return read(lambda: self._apps.get_app(app), clock=self._clock, timings=self._timings)
+    def _read_within(self, context: StepContext, look: Callable[[], T]) -> T:
+        """A read within a step: it waits for as long as the vendor asks."""
+        return read(
+            look,
+            clock=context.clock,
+            timings=self._timings,
+            budget_s=self._timings.asked_wait_s,
+        )

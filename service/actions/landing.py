@@ -86,7 +86,7 @@ class _Landing(Generic[T]):
                     self._attempt,
                     clock=self.context.clock,
                     attempts=self.timings.retry_attempts,
-                    budget_s=self.timings.retry_budget_s,
+                    budget_s=self.timings.asked_wait_s,
                 )
             except VendorError as problem:
                 if problem.kind is not FailureKind.UNKNOWN:
@@ -129,7 +129,9 @@ class _Landing(Generic[T]):
         until = clock.monotonic() + timings.settle_unknown_s
         while True:
             over = clock.monotonic() >= until
-            seen = read(self.write.look, clock=clock, timings=timings)
+            seen = read(
+                self.write.look, clock=clock, timings=timings, budget_s=timings.asked_wait_s
+            )
             if isinstance(seen, Landed):
                 return seen
             if over:

@@ -68,7 +68,7 @@ def poll(
         left_s = max(LAST_LOOK_BUDGET_S, deadline - clock.monotonic())
         asked_s = 0.0
         try:
-            budget_s = min(timings.retry_budget_s, left_s)
+            budget_s = min(timings.asked_wait_s, left_s)
             found = read(look, clock=clock, timings=timings, budget_s=budget_s)
         except VendorError as problem:
             if problem.kind is FailureKind.PERMANENT:

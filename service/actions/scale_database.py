@@ -63,12 +63,7 @@ class ScaleDatabase:
         """Says how the project was left; only the vendor can bring it up, and does."""
         project = plan.wanted["project"]
         try:
-            state = read(
-                lambda: self._database.get(project),
-                clock=self._clock,
-                timings=self._timings,
-                budget_s=self._timings.safe_budget_s,
-            )
+            state = self._read(project)
         except VendorError as problem:
             return f"Project {project} could not be read ({problem}); look at it by hand."
         return (

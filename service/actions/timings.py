@@ -55,8 +55,9 @@ class Timings:
     """Then a vendor that is always slow is written to all the same, and the verification tells
     whose change was lost."""
     retry_attempts: int = 5
-    retry_budget_s: float = 300.0
-    """How long a call is repeated, and the longest that a vendor's own Retry-After is waited for
-    within a run: DigitalOcean's and Supabase's limits by the minute are over by then."""
+    retry_budget_s: float = 60.0
+    asked_wait_s: float = 300.0
+    """The longest that a run waits after its plan because a vendor asks to wait. The vendors'
+    limits by the minute are over by then (docs/vendors.md); a limit by the hour is not."""
     write_attempts: int = 3
     """How often a write is sent whose earlier sendings are shown to have had no effect."""

@@ -14,6 +14,8 @@ from service.ports.runs import Outcome, StoredRun
 
 RESOLVED = "resolved"
 """The guard that holds when nothing fires any more."""
+UNOBSERVABLE = "unobservable"
+"""The guard that holds when a target cannot be looked at: someone must know, so it pages."""
 CHANGED_SINCE_PLAN = "changed_since_plan"
 """The guard that holds when somebody changed the target after the plan was made."""
 VENDOR_BUSY = "vendor_busy"
@@ -65,6 +67,26 @@ def fruitless_wait_s(ask: Ask, before: int) -> float:
     """
     longest = max(SOONEST_AGAIN_S, ask.cooldown_s)
     return min(SOONEST_AGAIN_S * 2.0**before, longest)
+
+
+def unobserved(ask: Ask, error: VendorError) -> PlanHeld:
+    """The hold of a run that could not look at its target.
+
+    A vendor that only asks to wait has a guard of its own, whose reason does not change while it
+    goes on, so that it is told once.
+    """
+    name = ask.target.name
+    if error.kind is FailureKind.PERMANENT:
+        return PlanHeld(UNOBSERVABLE, f"{name} could not be looked at: {error}")
+    if error.retry_after is None:
+        reason = f"{name} could not be looked at: {error}"
+        return PlanHeld(UNOBSERVABLE, reason, retry_after_s=SOONEST_AGAIN_S)
+    return PlanHeld(
+        VENDOR_BUSY,
+        f"{name} could not be looked at: {error.vendor} answered {error.status} to the request to "
+        f"{error.operation}, and asks to wait. Nothing was changed.",
+        retry_after_s=max(SOONEST_AGAIN_S, error.retry_after),
+    )
 
 
 def put_off(ask: Ask, error: StepFailed | VendorError, fruitless_before: int) -> PlanHeld | None:

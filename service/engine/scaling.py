@@ -7,18 +7,20 @@ from collections.abc import Callable
 from service.actions.announcements import Failure
 from service.actions.base import Record
 from service.domain.claims import clock_time
-from service.domain.errors import FailureKind, StepFailed, VendorError
+from service.domain.errors import StepFailed, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.outcomes import (
     RESOLVED,
     SOONEST_AGAIN_S,
+    UNOBSERVABLE,
     Ending,
     failure_ending,
     hold_ending,
     put_off,
     success_ending,
+    unobserved,
 )
 from service.engine.parts import StepRunner, WorkerParts
 
@@ -88,15 +90,9 @@ class Scaling:
         try:
             return self._scaler.plan(self._ask, self._scaler.observe(self._ask))
         except VendorError as error:
-            passing = error.kind is not FailureKind.PERMANENT
-            again_s = max(SOONEST_AGAIN_S, error.retry_after or 0.0)
-            return PlanHeld(
-                telling.UNOBSERVABLE,
-                f"{self._ask.target.name} could not be looked at: {error}",
-                retry_after_s=again_s if passing else None,
-            )
+            return unobserved(self._ask, error)
         except StepFailed as error:
-            return PlanHeld(telling.UNOBSERVABLE, error.sentence)
+            return PlanHeld(UNOBSERVABLE, error.sentence)
 
     def _apply(self, plan: Plan) -> None:
         """The plan's own steps, in order; what each leaves is there for the next."""
@@ -163,10 +159,8 @@ class Scaling:
                 )
             ),
         )
-        thread = self._context.thread
-        self._step(
-            "report", lambda: telling.report_failed(self._ask, plan, failure, thread, self._parts)
-        )
+        end, thread = telling.Failed(plan, failure, before), self._context.thread
+        self._step("report", lambda: telling.report_failed(self._ask, end, thread, self._parts))
 
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
         """Nothing was written, and the same ask is tried again later with a new plan."""

@@ -15,19 +15,19 @@ from service.actions.retry import call_with_retries
 from service.domain.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.errors import VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
-from service.engine.outcomes import RESOLVED, VENDOR_BUSY
+from service.engine.outcomes import RESOLVED, UNOBSERVABLE, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
 from service.ports import Message, MessageRef, Page
 
 _log = structlog.get_logger(__name__)
 
-UNOBSERVABLE = "unobservable"
-"""The guard that holds when a target cannot be looked at: someone must know, so it pages."""
 _SILENT_GUARDS = frozenset({RESOLVED, "settling"})
 """Holds that nobody waits to hear of: what asked is over, or was answered a moment ago."""
 
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
 """A message is never queued. The time of one call, 10 s, bounds what a dead Slack costs a run."""
+_FIRST_WARNING = 1
+"""A vendor that refuses for now is paged when the second run in a row meets it."""
 _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 3, 10.0
 """For those who may wait for the pager: queued pages, which keep no run waiting."""
 
@@ -101,12 +101,12 @@ def report_held(
     message = announcements.held(ask, held, again_at)
     told = not told_before and post(message, parts) is not None
     if held.at_bound:
-        bound = announcements.page_at_bound(ask, held)
-        return {"told": told, "paged": page(bound, parts, run=ask.run_id)}
-    if held.guard == UNOBSERVABLE:
-        blocked = announcements.page_for_hold(ask, None, held)
-        return {"told": told, "paged": page(blocked, parts, run=ask.run_id)}
-    return {"told": told}
+        page_ = announcements.page_at_bound(ask, held)
+    elif held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
+        page_ = announcements.page_for_hold(ask, None, held)
+    else:
+        return {"told": told}
+    return {"told": told, "paged": page(page_, parts, run=ask.run_id, queue=not told_before)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +127,25 @@ def report_put_off(ask: Ask, off: PutOff, thread: MessageRef | None, parts: Work
     if off.held.guard != VENDOR_BUSY or not off.fruitless_before:
         return {"told": told}
     page_ = announcements.page_for_hold(ask, off.plan, off.held)
-    return {"told": told, "paged": page(page_, parts, run=ask.run_id)}
+    queue = off.fruitless_before == _FIRST_WARNING
+    return {"told": told, "paged": page(page_, parts, run=ask.run_id, queue=queue)}
 
 
-def report_failed(
-    ask: Ask, plan: Plan, failure: Failure, thread: MessageRef | None, parts: WorkerParts
-) -> Record:
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A planned change that gave up, and how many runs in a row before it wrote nothing."""
+
+    plan: Plan
+    failure: Failure
+    fruitless_before: int
+
+
+def report_failed(ask: Ask, end: Failed, thread: MessageRef | None, parts: WorkerParts) -> Record:
     """The page first, then the announcement becomes the failure."""
+    plan, failure = end.plan, end.failure
     page_ = announcements.page_for_failure(ask, plan, failure)
-    paged = page(page_, parts, run=ask.run_id)
+    queue = failure.wrote or not end.fruitless_before
+    paged = page(page_, parts, run=ask.run_id, queue=queue)
     told = edit(thread, announcements.failed(ask, plan, failure, paged=paged), parts)
     return {"paged": paged, "told": told}
 
@@ -145,15 +155,17 @@ def blocked_key(ask: Ask) -> str:
     return blocked_dedup_key(ask.target.name, ask.direction)
 
 
-def page(page_: Page, parts: WorkerParts, *, run: str = "") -> bool:
-    """Trigger a page with one try; False when it was queued instead.
+def page(page_: Page, parts: WorkerParts, *, run: str = "", queue: bool = True) -> bool:
+    """Trigger a page with one try; False when the pager did not take it.
 
-    A queued page is tried until the pager takes it. With `run`, the failed or held run that it
-    tells of, it is over once a later run of the same work succeeds.
+    Then it is queued, and tried until the pager takes it. With `run`, the failed or held run that
+    it tells of, it is over once a later run of the same work succeeds. `queue` is False where an
+    earlier run has queued the page of the same incident already.
     """
     if send(page_, parts, attempts=1):
         return True
-    parts.page_later(LatePage(page_, parts.clock.time(), run=run), 0.0)
+    if queue:
+        parts.page_later(LatePage(page_, parts.clock.time(), run=run), 0.0)
     return False
 
 

@@ -16,8 +16,9 @@ from service.domain.planning import PlanHeld
 from service.domain.rules import ActionName
 from service.engine.context import RunContext
 from service.engine.late_pages import deliver
+from service.engine.outcomes import UNOBSERVABLE
 from service.engine.parts import RunLost
-from service.engine.telling import UNOBSERVABLE, blocked_key
+from service.engine.telling import blocked_key
 from service.ports import MessageRef, Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
@@ -382,10 +383,38 @@ def test_a_target_that_cannot_be_looked_at_is_a_warning(worker: FakeWorker) -> N
     assert worker.pager.open[blocked_key(ASK)].severity == "warning"
 
 
-def test_a_look_that_the_vendor_puts_off_is_asked_again_when_it_said(worker: FakeWorker) -> None:
+def test_a_look_that_the_vendor_puts_off_is_a_warning_only_once_it_goes_on(
+    worker: FakeWorker,
+) -> None:
     worker.scaler.unseen = BUSY_FOR_AN_HOUR
     worker.execute(ASK)
     assert worker.runs.again[0].delay_s == 3_600.0
+    assert worker.pager.open == {}
+
+    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.2"))
+
+    assert worker.pager.open[blocked_key(ASK)].severity == "warning"
+    assert len(worker.said()) == 1
+
+
+@pytest.mark.parametrize("ends", ["at the bound", "unobservable", "refused", "busy"])
+def test_one_page_waits_for_the_pager_however_often_a_target_is_tried(
+    worker: FakeWorker, ends: str
+) -> None:
+    worker.pager.problem = AWAY
+    match ends:
+        case "at the bound":
+            worker.scaler.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+        case "unobservable":
+            worker.scaler.unseen = AWAY
+        case "refused":
+            worker.scaler.fails["before"] = NO_ROOM
+        case _:
+            worker.scaler.fails["before"] = BUSY_FOR_AN_HOUR
+
+    runs_in_a_row(worker, 4)
+
+    assert len(worker.late) == 1
 
 
 def test_a_vendors_error_fails_the_run_with_its_own_sentence(worker: FakeWorker) -> None:
