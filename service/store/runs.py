@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -132,10 +132,10 @@ class RunStore:
 
     def fruitless_before(self, run_id: str, since: float) -> int:
         """How many planned runs in a row before this one ended without having written."""
-        before = _same_work(run_id, lambda created_at, own: created_at < own)
         query = (
             sa.select(sa.and_(_r.status != "succeeded", ~_HAS_INTENT))
-            .where(before, _r.ended_at > since, _r.plan.is_not(None))
+            .where(_same_work(run_id), _r.created_at < _of(run_id, "created_at"))
+            .where(_r.ended_at > since, _r.plan.is_not(None))
             .order_by(_r.created_at.desc())
             .limit(_LONGEST_ROW)
         )
@@ -144,8 +144,12 @@ class RunStore:
 
     def succeeded_since(self, run_id: str) -> bool:
         """Whether this run, or a later one on the same target and direction, has succeeded."""
-        later = _same_work(run_id, lambda created_at, own: created_at >= own)
-        query = sa.select(_r.id).where(later, _r.status == "succeeded").limit(1)
+        query = (
+            sa.select(_r.id)
+            .where(_same_work(run_id), _r.created_at >= _of(run_id, "created_at"))
+            .where(_r.status == "succeeded")
+            .limit(1)
+        )
         with translated(), self._engine.connect() as connection:
             return connection.execute(query).first() is not None
 
@@ -319,18 +323,15 @@ class RunStore:
             connection.execute(statement, values)
 
 
-def _same_work(
-    run_id: str, when: Callable[[Any, Any], sa.ColumnElement[bool]]
-) -> sa.ColumnElement[bool]:
-    """Runs on the target and in the direction of a run; `when` compares their times with its."""
-    mine = schema.runs.alias("mine")
-    own = mine.c
-    return sa.exists().where(
-        own.id == run_id,
-        own.target == _r.target,
-        own.direction == _r.direction,
-        when(_r.created_at, own.created_at),
-    )
+def _of(run_id: str, column: str) -> sa.ScalarSelect[Any]:
+    """A column of one run, for a comparison with other runs."""
+    mine = schema.runs.alias("mine").c
+    return sa.select(mine[column]).where(mine.id == run_id).scalar_subquery()
+
+
+def _same_work(run_id: str) -> sa.ColumnElement[bool]:
+    """Runs on the target and in the direction of a run, itself among them."""
+    return sa.and_(_r.target == _of(run_id, "target"), _r.direction == _of(run_id, "direction"))
 
 
 def _stored(row: sa.RowMapping) -> StoredRun:

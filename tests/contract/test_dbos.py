@@ -20,6 +20,7 @@ from service.domain.errors import (
     FencedOut,
     StepFailed,
     StoreUnavailable,
+    TargetChanged,
     VendorError,
 )
 from service.domain.rules import ActionName
@@ -38,6 +39,7 @@ ERRORS = [
     VendorError("digitalocean", "resize", FailureKind.TEMPORARY, "Busy.", 5.0, 429),
     VendorError("slack", "post", FailureKind.UNKNOWN, "No answer."),
     StepFailed("resize", "It is OFF."),
+    TargetChanged("update_app", "A person changed it."),
     FencedOut("worker-vm.up.1", 1, 2),
 ]
 
