@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.domain.rules import ActionName
+from service.engine.outcomes import CHANGED_SINCE_PLAN, RESOLVED, UNOBSERVABLE, VENDOR_BUSY
 from tests.unit.rulebook_files import (
     GOOD,
     PACK,
@@ -119,5 +120,6 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
         for path in (ROOT / "service" / folder).glob("*.py")
     )
     named = set(re.findall(r'(?:PlanHeld|Check)\(\s*"(\w+)"', code))
-    # `redis_gate` is a check that never decides; these two guards are named by a constant.
-    assert listed == (named - {"redis_gate"}) | {"resolved", "unobservable"}
+    named |= {RESOLVED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY}
+    # `redis_gate` is a check that never decides.
+    assert listed == named - {"redis_gate"}
