@@ -1,7 +1,8 @@
 """What can go wrong outside, told apart by what may be done about it.
 
 Steps of a run raise only these, because they are recorded and must come back from a record as
-they were: each keeps all its facts in `args`, so it survives pickling.
+they were: each keeps all its facts in `args`, as plain JSON values, and `domain/error_json.py`
+knows each by its name.
 """
 
 from __future__ import annotations
@@ -82,6 +83,22 @@ class FencedOut(Exception):  # noqa: N818 - a state of this execution, not a fau
     def __str__(self) -> str:
         """Which run, and which execution owns it now."""
         return f"run {self.run_id}: execution {self.ours} was replaced by {self.current}"
+
+
+class Unforeseen(Exception):  # noqa: N818 - the word for what nobody has foreseen
+    """A step raised something that no step may raise: a mistake of ours.
+
+    `kind` is the name of its class, `text` what it said.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(kind, text)
+        self.kind = kind
+        self.text = text
+
+    def __str__(self) -> str:
+        """As Python shows an exception."""
+        return f"{self.kind}: {self.text}"
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, told to the sender

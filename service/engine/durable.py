@@ -1,7 +1,7 @@
 """The library that records workflows and steps, and nothing else of the worker.
 
-Everything here that reaches behind the library's public face is held by a contract test
-(tests/contract/test_dbos.py), because the pinned version may be replaced.
+What is replaced in the library is in `service.engine.library`. What is used here behind its public
+face is held by a contract test too (tests/contract/test_dbos.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from dbos import DBOS, DBOSConfig
 from dbos._error import DBOSWorkflowConflictIDError
 
 from service.actions.base import Record
+from service.domain.error_json import as_recorded
 from service.domain.errors import StoreUnavailable
+from service.engine.library import SERIALIZER
 from service.engine.parts import RunLost
 from service.engine.queue import (
     APPLICATION,
@@ -66,6 +68,7 @@ def launch(
         "max_executor_threads": 2 * (concurrency + _PAGES_AT_A_TIME + _MESSAGES_AT_A_TIME),
         "use_listen_notify": False,
         "log_level": "WARNING",
+        "serializer": SERIALIZER,
     }
     DBOS(config=config)
 
@@ -104,12 +107,15 @@ def batched(ids: list[str], size: int = 500) -> list[list[str]]:
 def run_step(name: str, function: Callable[[], Record]) -> Record:
     """A recorded step: its record is kept, and a repeated execution gets that instead.
 
+    This execution, too, gets the record as JSON keeps it, and the error as a record keeps it: so
+    both executions go the same way.
+
     Raises:
         RunLost: another execution has recorded it meanwhile.
         StoreUnavailable: its record could not be read or kept; whether it ran is not known.
     """
     try:
-        return DBOS.run_step({"name": name}, function)
+        return DBOS.run_step({"name": name}, lambda: _as_recorded(function))
     except DBOSWorkflowConflictIDError as error:
         # Left to the library, this execution would be parked in silence, and what it wrote last
         # would never be looked at.
@@ -118,6 +124,17 @@ def run_step(name: str, function: Callable[[], Record]) -> Record:
         raise  # a mistake of the step's, not of the store
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         raise StoreUnavailable(f"step {name} could not be recorded ({error})") from error
+
+
+def _as_recorded(function: Callable[[], Record]) -> Record:
+    try:
+        record: Record = SERIALIZER.deserialize(SERIALIZER.serialize(function()))
+    except Exception as error:
+        known = as_recorded(error)
+        if known is error:
+            raise
+        raise known from error
+    return record
 
 
 def pending_of(executor: str) -> set[str]:

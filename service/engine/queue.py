@@ -13,6 +13,7 @@ from dbos import DBOS, DBOSClient, EnqueueOptions
 
 from service.domain.ask_json import dump_ask
 from service.domain.rules import ActionName
+from service.engine.library import SERIALIZER
 from service.ports.admission import NewRun
 
 APPLICATION = "runbookd"
@@ -57,6 +58,7 @@ class RunQueue:
             application_name=APPLICATION,
             retry_connection_errors=False,
             lazy=True,
+            serializer=SERIALIZER,
         )
 
     def enqueue(self, connection: sa.Connection, run: NewRun) -> None:

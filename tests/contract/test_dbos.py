@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 import threading
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dbos
 import pytest
 import sqlalchemy as sa
 from dbos import DBOS
@@ -17,15 +19,16 @@ from dbos._dbos import _get_dbos_instance
 
 from service.domain.errors import (
     FailureKind,
-    FencedOut,
     StepFailed,
     StoreUnavailable,
     TargetChanged,
+    Unforeseen,
     VendorError,
 )
 from service.domain.rules import ActionName
 from service.engine import durable
 from service.engine import queue as queue_module
+from service.engine.library import PickleRefusedError
 from service.engine.parts import RunLost
 from service.engine.queue import QUEUE, RunQueue, migrate_queue
 from service.ports.admission import NewRun
@@ -40,7 +43,6 @@ ERRORS = [
     VendorError("slack", "post", FailureKind.UNKNOWN, "No answer."),
     StepFailed("resize", "It is OFF."),
     TargetChanged("update_app", "A person changed it."),
-    FencedOut("worker-vm.up.1", 1, 2),
 ]
 
 
@@ -50,12 +52,16 @@ class Work:
 
     body: Callable[[str], None] = lambda _: None
     began: list[str] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
     pages: list[tuple[str, Any]] = field(default_factory=list)
     let_go: threading.Event = field(default_factory=threading.Event)
 
     def run(self, run_id: str, _: Mapping[str, Any]) -> None:
         self.began.append(run_id)
         self.body(run_id)
+
+    def reconcile(self, run_id: str) -> None:
+        self.looks.append(run_id)
 
     def page(self, page_id: str, late: Mapping[str, Any]) -> None:
         self.pages.append((page_id, late))
@@ -89,7 +95,7 @@ def work(engine: sa.Engine) -> Iterator[Work]:
         engine,
         executor="live",
         run=work.run,
-        reconcile=lambda _: None,
+        reconcile=work.reconcile,
         page=work.page,
         poll_s=POLL_S,
         concurrency=8,
@@ -269,16 +275,7 @@ def test_a_page_that_waits_is_handed_to_a_worker_as_it_was_queued_and_once(
     assert work.pages == [("p-1.0", late), ("p-1.1", late)]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_our_errors_come_back_from_pickling_as_they_were(error: Exception) -> None:
-    back = pickle.loads(pickle.dumps(error))  # noqa: S301 - just made
-
-    assert type(back) is type(error)
-    assert vars(back) == vars(error)
-    assert str(back) == str(error)
-
-
-@pytest.mark.parametrize("error", ERRORS[:3], ids=["temporary", "unknown", "StepFailed"])
+@pytest.mark.parametrize("error", ERRORS, ids=["temporary", "unknown", "StepFailed", "TargetChanged"])
 def test_a_recorded_failure_is_raised_again_without_running_the_step(
     engine: sa.Engine, queue: RunQueue, work: Work, error: Exception
 ) -> None:
@@ -412,3 +409,266 @@ def test_a_worker_that_stops_lets_a_run_go_through_all_of_its_steps(
     durable.stop(10)
 
     assert row_of(engine, "api.out.1")["status"] == "SUCCESS"
+
+
+# ---- What is stored: JSON, and no pickle is ever read ----
+
+
+class _Touch:
+    """Makes a file when it is unpickled, as a planted pickle would run a program."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._path,)
+
+
+def pickle_that_touches(path: Path) -> str:
+    return base64.b64encode(pickle.dumps(_Touch(path))).decode()
+
+
+def change(engine: sa.Engine, run_id: str, assignments: str, *values: object) -> None:
+    """Write to the row of a workflow as somebody could who has the database's password."""
+    statement = f"UPDATE workflow_status SET {assignments} WHERE workflow_uuid = ?"  # noqa: S608
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement, (*values, run_id))
+
+
+def plant_input(engine: sa.Engine, run_id: str, text: str, mark: str | None = "py_pickle") -> None:
+    """Give a run that waits another input, and let it begin now."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE workflow_input SET inputs = ? WHERE workflow_uuid = ?", (text, run_id)
+        )
+    change(engine, run_id, "serialization = ?, status = 'ENQUEUED'", mark)
+
+
+@pytest.mark.parametrize("mark", ["py_pickle", None, "portable_json", "unheard-of"])
+def test_a_pickle_planted_as_a_runs_input_is_not_read_and_ends_the_run(
+    engine: sa.Engine, queue: RunQueue, work: Work, tmp_path: Path, mark: str | None
+) -> None:
+    touched = tmp_path / "touched"
+    enqueue(engine, queue, "api.out.1", delay_s=600.0)
+
+    plant_input(engine, "api.out.1", pickle_that_touches(touched), mark)
+
+    wait_for(has_status(engine, "api.out.1", "ERROR"), "the run to end")
+    assert durable.ended_unsuccessfully(["api.out.1"]) == {"api.out.1": "ERROR"}
+    assert work.began == []
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("column", ["output", "error"])
+def test_a_pickle_planted_as_a_steps_record_is_not_read_and_ends_the_run(
+    engine: sa.Engine, queue: RunQueue, work: Work, tmp_path: Path, column: str
+) -> None:
+    touched = tmp_path / "touched"
+    planted = {"output": None, "error": None, column: pickle_that_touches(touched)}
+    plant = "UPDATE operation_outputs SET serialization = 'py_pickle', output = ?, error = ?"
+
+    def body(_: str) -> None:
+        durable.run_step("one", dict)
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the first execution")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(plant, tuple(planted.values()))
+
+    belongs_to(engine, "api.out.1", "dead")
+    durable.hand_on("dead")
+
+    wait_for(has_status(engine, "api.out.1", "ERROR"), "the second execution to end")
+    assert work.began == ["api.out.1", "api.out.1"]
+    assert not touched.exists()
+
+
+def test_pickles_in_rows_that_have_ended_are_passed_over(
+    engine: sa.Engine, queue: RunQueue, work: Work, tmp_path: Path
+) -> None:
+    touched = tmp_path / "touched"
+    planted = pickle_that_touches(touched)
+    enqueue(engine, queue, "api.out.1")
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the run")
+    change(
+        engine,
+        "api.out.1",
+        "serialization = 'py_pickle', inputs = ?, output = ?, error = ?",
+        *[planted] * 3,
+    )
+
+    assert durable.ended_unsuccessfully(["api.out.1"]) == {"api.out.1": "SUCCESS"}
+    assert durable.pending_executors() == set()
+    assert durable.pending_of("live") == set()
+    assert not touched.exists()
+
+
+def test_the_library_has_one_place_that_reads_pickles_and_that_one_refuses(tmp_path: Path) -> None:
+    lines = [
+        (path.name, line.strip())
+        for path in Path(dbos.__file__).parent.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if any(word in line for word in ("import pickle", "pickle.load", "pickle.Unpickler"))
+    ]
+    assert lines == [
+        ("_serialization.py", "import pickle"),
+        ("_serialization.py", "return pickle.loads(pickled_data)"),
+    ]
+    with pytest.raises(PickleRefusedError, match="find out who can"):
+        dbos._serialization.DBOSDefaultSerializer.deserialize(
+            pickle_that_touches(tmp_path / "touched")
+        )
+    assert not (tmp_path / "touched").exists()
+
+
+def test_everything_that_a_run_leaves_in_the_librarys_tables_is_json(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    def body(_: str) -> None:
+        durable.run_step("one", dict)
+        durable.run_step("two", fail)
+
+    def fail() -> dict[str, Any]:
+        raise StepFailed("two", "It is OFF.")
+
+    work.body = body
+    enqueue(engine, queue, "api.out.1")
+    queue.reconcile("api.out.1", "do-app:1", "adopted.2", 0.0)
+    queue.page("p-1.0", "runbookd/run/api.out.1", {"tries": 0}, 0.0)
+    wait_for(has_status(engine, "api.out.1", "ERROR"), "the run")
+    wait_for(lambda: work.looks and work.pages, "the look and the page")
+
+    with engine.connect() as connection:
+        marks = [
+            mark
+            for table in ("workflow_status", "operation_outputs")
+            for mark in connection.exec_driver_sql(f"SELECT serialization FROM {table}").scalars()  # noqa: S608
+        ]
+    assert marks == ["runbookd_json"] * 5
+
+
+def test_the_first_and_a_repeated_execution_get_the_same_record(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    results: list[dict[str, Any]] = []
+
+    def body(_: str) -> None:
+        results.append(durable.run_step("one", lambda: {"sizes": ("s", "m"), 1: "one"}))  # type: ignore[dict-item]
+
+    work.body = body
+    execute_twice(engine, queue)
+
+    assert results == [{"sizes": ["s", "m"], "1": "one"}] * 2
+
+
+def test_the_first_and_a_repeated_execution_get_the_same_error_whatever_a_step_raises(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    raised: list[BaseException] = []
+
+    def fail() -> dict[str, Any]:
+        raise KeyError("size")
+
+    def body(_: str) -> None:
+        try:
+            durable.run_step("one", fail)
+        except Exception as caught:
+            raised.append(caught)
+
+    work.body = body
+    execute_twice(engine, queue)
+
+    assert [type(error) for error in raised] == [Unforeseen, Unforeseen]
+    assert [str(error) for error in raised] == ["KeyError: 'size'"] * 2
+
+
+def execute_twice(engine: sa.Engine, queue: RunQueue) -> None:
+    """A run, and once more by whoever takes it from its dead worker."""
+    enqueue(engine, queue, "api.out.1")
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the first execution")
+    belongs_to(engine, "api.out.1", "dead")
+    durable.hand_on("dead")
+    wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the second execution")
+
+
+# ---- One at a time, and never given up ----
+
+
+def test_of_many_runs_of_one_resource_one_is_under_way_however_often_the_queue_is_looked_at(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    work.body = work.hold
+    for number in range(4):
+        enqueue(engine, queue, f"api.out.{number}", "do-app:1")
+    wait_for(lambda: work.began, "the first run to begin")
+
+    # Each of these is queued after the one before it began. So between the first and the last,
+    # the worker has looked at all partitions at least once.
+    for number in range(3):
+        enqueue(engine, queue, f"other-{number}.out.1", f"do-app:other-{number}")
+        wait_for(lambda n=number: f"other-{n}.out.1" in work.began, "a run of another resource")  # type: ignore[misc]
+
+    assert [run for run in work.began if run.startswith("api.")] == ["api.out.0"]
+
+
+@pytest.mark.parametrize("queue_name", ["runs", "pages", "messages"])
+def test_each_queue_takes_one_of_a_partition_at_a_time(
+    engine: sa.Engine, work: Work, queue_name: str
+) -> None:
+    query = "SELECT partition_concurrency FROM queues WHERE name = ?"
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql(query, (queue_name,)).scalar_one() == 1
+
+
+DEAD_WORKERS = 500
+"""As many as a machine that starts a worker anew each second loses in eight minutes."""
+
+
+@pytest.mark.parametrize("workflow", ["run", "reconcile", "page"])
+def test_what_many_workers_have_died_of_is_taken_up_again(
+    engine: sa.Engine, queue: RunQueue, work: Work, workflow: str
+) -> None:
+    workflow_id = queue_later(engine, queue, workflow)
+    change(engine, workflow_id, "recovery_attempts = ?", DEAD_WORKERS)
+    belongs_to(engine, workflow_id, "dead")
+
+    durable.hand_on("dead")
+
+    wait_for(has_status(engine, workflow_id, "SUCCESS"), "it to be taken up again")
+    assert row_of(engine, workflow_id)["recovery_attempts"] == DEAD_WORKERS + 1
+    assert len(work.began + work.looks + work.pages) == 1
+
+
+def queue_later(engine: sa.Engine, queue: RunQueue, workflow: str) -> str:
+    """Queue one of our workflows for in ten minutes; its id."""
+    if workflow == "reconcile":
+        queue.reconcile("api.out.1", "do-app:1", "lost", 600.0)
+        return "api.out.1~look.lost"
+    if workflow == "page":
+        queue.page("p-1.0", "runbookd/run/api.out.1", {"tries": 0}, 600.0)
+        return "p-1.0"
+    enqueue(engine, queue, "api.out.1", delay_s=600.0)
+    return "api.out.1"
+
+
+# ---- SQLite's clock ----
+
+
+def test_the_librarys_tables_tell_the_time_on_every_sqlite(engine: sa.Engine) -> None:
+    # Before 3.42, `unixepoch('subsec')` is NULL, and a default that is NULL refuses the row.
+    insert = "INSERT INTO workflow_status (workflow_uuid, name) VALUES ('x', 'run')"
+    with engine.begin() as connection:
+        schema = connection.exec_driver_sql("SELECT group_concat(sql) FROM sqlite_master").scalar()
+        connection.exec_driver_sql(insert)
+    assert "unixepoch" not in str(schema)
+    assert abs(row_of(engine, "x")["created_at"] / 1000 - time.time()) < PATIENCE_S
+
+
+def test_the_library_asks_sqlite_for_milliseconds_since_the_epoch(
+    engine: sa.Engine, work: Work
+) -> None:
+    before = time.time()
+    with engine.connect() as connection:
+        now = connection.execute(sa.select(_get_dbos_instance()._sys_db._now_ms_sql())).scalar_one()
+    assert before - 0.01 <= now / 1000 <= time.time() + 0.01
