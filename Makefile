@@ -1,9 +1,9 @@
-# `make dev` and `make test` need Linux on x86-64, Python 3.11 or 3.12 with venv, and make; nothing
-# else. Elsewhere also redis-server. Both set everything up first; a second run starts at once.
+# `make dev` and `make test` need Linux on x86-64, Python 3.11, 3.12 or 3.13 with venv, and make;
+# nothing else. Elsewhere also redis-server. Both set everything up first; a second run starts at once.
 
 VENV ?= .venv
-PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12), (3, 13)))' \
 	2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -51,7 +51,7 @@ clean: ## Remove the environment and all caches; data in var/ stays.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
 
 $(READY): requirements.in requirements.txt requirements-dev.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 with venv was found: install one (Debian: apt-get install python3-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv was found: install one (Debian: apt-get install python3-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

