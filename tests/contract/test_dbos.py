@@ -275,7 +275,9 @@ def test_a_page_that_waits_is_handed_to_a_worker_as_it_was_queued_and_once(
     assert work.pages == [("p-1.0", late), ("p-1.1", late)]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=["temporary", "unknown", "StepFailed", "TargetChanged"])
+@pytest.mark.parametrize(
+    "error", ERRORS, ids=["temporary", "unknown", "StepFailed", "TargetChanged"]
+)
 def test_a_recorded_failure_is_raised_again_without_running_the_step(
     engine: sa.Engine, queue: RunQueue, work: Work, error: Exception
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
@@ -296,7 +297,7 @@ class FakeScaler:
 
 @dataclass(slots=True)
 class Recorder:
-    """Recorded steps of one run: an error is recorded as well, a process's end is not."""
+    """Recorded steps of one run, as JSON; an error is recorded as well, a process's end is not."""
 
     records: dict[str, Record | Exception] = field(default_factory=dict)
     dies_after: str = ""
@@ -317,9 +318,10 @@ class Recorder:
 
     def _call(self, function: Callable[[], Record]) -> Record | Exception:
         try:
-            return function()
+            record: Record = json.loads(json.dumps(function()))
         except Exception as error:
             return error
+        return record
 
 
 @dataclass(slots=True)
