@@ -20,7 +20,7 @@ from service.sandbox.exposition import render
 from service.sandbox.wire import Answer, Call
 
 LARGEST_BODY = 16 * 1024 * 1024
-CONTROLS = ("state", "calls", "load", "faults", "reset")
+CONTROLS = ("state", "calls", "load", "faults", "droplet", "reset")
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -18,7 +18,7 @@ from service.sandbox.app_seed import LOADED_COMPONENT, seeded_app
 from service.sandbox.catalogue import APP_SIZES, DROPLET_SIZES
 from service.sandbox.clock import Clock
 from service.sandbox.config import SandboxConfig
-from service.sandbox.droplet import Droplet
+from service.sandbox.droplet import Droplet, Durations
 from service.sandbox.faults import Faults
 from service.sandbox.limits import Limits
 from service.sandbox.meter import Meter
@@ -52,6 +52,11 @@ class Cloud:
         """Start again as at start-up, with these fields of the configuration changed."""
         with self._lock:
             self._fill(replace(self._start, **changes))
+
+    def durations(self) -> Durations:
+        """How long droplet actions take: as all else, unless the droplet control says otherwise."""
+        base = self.config.action_seconds
+        return Durations(base, self.action_seconds_by_type, self.action_seconds_per_gb)
 
     def next_action_id(self) -> int:
         """A new id for a droplet action."""
@@ -97,6 +102,8 @@ class Cloud:
         self.pager, self.slack = Pager(), Workspace()
         self.load, self.meter = Load(), Meter(at=now)
         self.faults, self.limits, self.recorder = Faults(), Limits(), Recorder()
+        self.action_seconds_by_type: dict[str, float] = {}
+        self.action_seconds_per_gb: dict[str, float] = {}
         self._last_action = 36_804_000
 
     def _settle(self, now: float) -> None:

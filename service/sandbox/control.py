@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from service.sandbox.cloud import Cloud
 from service.sandbox.config import MAX_EXTRA_APPS
+from service.sandbox.control_droplet import DropletControlError, change_droplet, droplet_json
 from service.sandbox.faults import FaultError
 from service.sandbox.quizmentor import BUCKETS_MS, Load
 from service.sandbox.state_json import state_json
@@ -59,12 +60,19 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
             cloud.faults.waiting.clear()
             return jsonify([])
 
+    @control.post("/droplet")
+    def droplet() -> Response:
+        with cloud.at_now() as now:
+            change_droplet(cloud, _json(), now)
+            return jsonify(droplet_json(cloud))
+
     @control.post("/reset")
     def reset() -> Response:
         cloud.reset(reset_changes(_json(default={})))
         return jsonify(asdict(cloud.config))
 
     @control.errorhandler(ControlError)
+    @control.errorhandler(DropletControlError)
     @control.errorhandler(FaultError)
     def refused(error: ValueError) -> tuple[Response, int]:
         return jsonify({"error": str(error)}), 422

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 
 Args = Mapping[str, str]
 
-_REGION = {
-    "name": "New York 1",
-    "slug": "nyc1",
-    "features": ["backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"],
-    "available": True,
-    "sizes": list(DROPLET_SIZES),
-}
 _IMAGE = {
     "id": 155133621,
     "name": "12 x64",
@@ -62,7 +55,7 @@ def list_snapshots(cloud: Cloud, call: Call, args: Args) -> Answer:
 def list_actions(cloud: Cloud, call: Call, args: Args) -> Answer:
     """GET /v2/droplets/{id}/actions, newest first."""
     droplet = _droplet(cloud, args)
-    actions = [_action_json(one, droplet.id) for one in droplet.actions]
+    actions = [_action_json(one, droplet) for one in droplet.actions]
     return Answer(200, page(call, "actions", actions))
 
 
@@ -73,7 +66,7 @@ def get_action(cloud: Cloud, call: Call, args: Args) -> Answer:
     action = None if number is None else droplet.find(number)
     if action is None:
         raise not_found()
-    return Answer(200, {"action": _action_json(action, droplet.id)})
+    return Answer(200, {"action": _action_json(action, droplet)})
 
 
 def post_action(cloud: Cloud, call: Call, args: Args) -> Answer:
@@ -82,16 +75,20 @@ def post_action(cloud: Cloud, call: Call, args: Args) -> Answer:
     request = _request(as_object(call.body))
     try:
         action = droplet.start(
-            request, call.now, cloud.config.action_seconds, cloud.next_action_id()
+            request, call.now, cloud.durations(), cloud.next_action_id(), call.outcome
         )
     except ActionRefusedError as error:
         raise refusal(422, "unprocessable_entity", str(error)) from None
-    return Answer(201, {"action": _action_json(action, droplet.id)})
+    return Answer(201, {"action": _action_json(action, droplet)})
 
 
 def list_sizes(cloud: Cloud, call: Call, args: Args) -> Answer:
     """GET /v2/sizes."""
-    sizes = [_size_json(size) for size in DROPLET_SIZES.values()]
+    sold = [set(one.region_sizes) for one in cloud.droplets.values()]
+    sizes = [
+        _size_json(size, here=all(slug in region for region in sold))
+        for slug, size in DROPLET_SIZES.items()
+    ]
     return Answer(200, page(call, "sizes", sizes))
 
 
@@ -115,10 +112,10 @@ def droplet_json(droplet: Droplet) -> Json:
         "snapshot_ids": [one.id for one in droplet.snapshots],
         "image": _IMAGE,
         "volume_ids": [],
-        "size": _size_json(size),
+        "size": _size_json(size, here=droplet.size in droplet.region_sizes),
         "size_slug": droplet.size,
         "networks": {"v4": [_ADDRESS], "v6": []},
-        "region": _REGION,
+        "region": _region_json(droplet),
         "tags": ["quizmentor"],
         "vpc_uuid": "00000000-0000-4000-8000-000000000003",
     }
@@ -146,7 +143,17 @@ def snapshot_json(snapshot: Snapshot) -> Json:
     }
 
 
-def _action_json(action: Action, droplet_id: int) -> Json:
+def _region_json(droplet: Droplet) -> Json:
+    return {
+        "name": "New York 1",
+        "slug": "nyc1",
+        "features": ["backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"],
+        "available": True,
+        "sizes": list(droplet.region_sizes),
+    }
+
+
+def _action_json(action: Action, droplet: Droplet) -> Json:
     done = action.completed_at
     return {
         "id": action.id,
@@ -154,14 +161,14 @@ def _action_json(action: Action, droplet_id: int) -> Json:
         "type": action.request.type,
         "started_at": iso_seconds(action.started_at),
         "completed_at": None if done is None else iso_seconds(done),
-        "resource_id": droplet_id,
+        "resource_id": droplet.id,
         "resource_type": "droplet",
-        "region": _REGION,
+        "region": _region_json(droplet),
         "region_slug": "nyc1",
     }
 
 
-def _size_json(size: DropletSize) -> Json:
+def _size_json(size: DropletSize, *, here: bool) -> Json:
     return {
         "slug": size.slug,
         "memory": size.memory_mb,
@@ -170,7 +177,7 @@ def _size_json(size: DropletSize) -> Json:
         "transfer": size.transfer_tb,
         "price_monthly": float(size.usd_month),
         "price_hourly": size.usd_hour,
-        "regions": ["nyc1", "nyc3"],
+        "regions": ["nyc1", "nyc3"] if here else ["nyc3"],
         "available": True,
         "description": size.family,
         "disk_info": [_disk(size.disk_gb)],

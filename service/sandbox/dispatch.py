@@ -97,7 +97,7 @@ def dispatch(cloud: Cloud, call: Call, sleep: Sleep = time.sleep) -> Answer | No
     if fault and fault.slow == "request":
         sleep(fault.latency_s)
     with cloud.at_now() as now:
-        call = replace(call, now=now)
+        call = replace(call, now=now, outcome=fault.outcome if fault else "")
         answer, acted = _act(cloud, call, fault)
         answered = None if fault and fault.drop else answer
         cloud.recorder.record(

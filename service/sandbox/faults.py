@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from service.sandbox.wire import Answer, Call, Json, one_of
+from service.sandbox.droplet import OUTCOMES, TYPES
+from service.sandbox.wire import Answer, Call, Json, as_object, one_of
 
 VENDORS = ("digitalocean", "supabase", "cloudflare", "pagerduty", "slack")
 DROPS = ("before", "after")
@@ -16,7 +17,20 @@ LONGEST_LATENCY = 600.0
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_TEXT = re.compile(r"[ -~]*")
 _FIELDS = frozenset(
-    {"vendor", "method", "path", "status", "headers", "body", "latency_s", "slow", "drop", "times"}
+    {
+        "vendor",
+        "method",
+        "path",
+        "type",
+        "status",
+        "headers",
+        "body",
+        "latency_s",
+        "slow",
+        "drop",
+        "outcome",
+        "times",
+    }
 )
 
 
@@ -28,23 +42,26 @@ class FaultError(ValueError):
 class Fault:
     """One kind of trouble. `vendor`, `method` and the glob `path` of None or `*` match any.
 
-    With `status` the vendor answers that instead of acting. `drop` closes the connection without
-    an answer: before acting, or after. `latency_s` alone acts at once and answers late, so that a
-    client whose time is up finds the write done, and one that reads finds an old state. With
-    `slow` "request" the call arrives late: the vendor acts, and its answer is taken, after the
-    latency.
+    `type` matches the type of a droplet action, which stands in the body. With `status` the vendor
+    answers that instead of acting. `drop` closes the connection without an answer: before acting,
+    or after. `latency_s` alone acts at once and answers late, so that a client whose time is up
+    finds the write done, and one that reads finds an old state. With `slow` "request" the call
+    arrives late: the vendor acts, and its answer is taken, after the latency. `outcome` lets the
+    vendor take a droplet action that then ends so.
     """
 
     id: int
     vendor: str | None = None
     method: str | None = None
     path: str = "*"
+    type: str | None = None
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     latency_s: float = 0.0
     slow: str = "answer"
     drop: str | None = None
+    outcome: str = ""
 
     def matches(self, call: Call) -> bool:
         """Whether this trouble is meant for this call."""
@@ -52,6 +69,7 @@ class Fault:
             self.vendor in {None, call.vendor}
             and self.method in {None, call.method}
             and fnmatchcase(call.path, self.path)
+            and self.type in {None, as_object(call.body).get("type")}
         )
 
     @property
@@ -94,12 +112,14 @@ def fault_json(fault: Fault, times: int) -> Json:
         "vendor": fault.vendor,
         "method": fault.method,
         "path": fault.path,
+        "type": fault.type,
         "status": fault.status,
         "headers": fault.headers,
         "body": fault.body,
         "latency_s": fault.latency_s,
         "slow": fault.slow,
         "drop": fault.drop,
+        "outcome": fault.outcome or None,
         "times": times,
     }
 
@@ -117,20 +137,26 @@ def read_fault(body: Any, fault_id: int) -> tuple[Fault, int]:
         vendor=_vendor(body.get("vendor")),
         method=_method(body.get("method")),
         path=_path(body.get("path")),
+        type=_type(body.get("type")),
         status=_status(body.get("status")),
         headers=_headers(body.get("headers")),
         body=body.get("body"),
         latency_s=_latency(body.get("latency_s")),
         slow=_slow(body.get("slow")),
         drop=_drop(body.get("drop")),
+        outcome=_outcome(body.get("outcome")),
     )
     _refuse_contradictions(fault)
     return fault, _times(body.get("times"))
 
 
 def _refuse_contradictions(fault: Fault) -> None:
-    if fault.status is None and fault.drop is None and not fault.latency_s:
-        raise FaultError("A fault needs status, drop or latency_s: this one would do nothing.")
+    if fault.status is None and fault.drop is None and not fault.latency_s and not fault.outcome:
+        raise FaultError(
+            "A fault needs status, drop, latency_s or outcome: this one would do nothing."
+        )
+    if fault.outcome and (fault.status is not None or fault.drop == "before"):
+        raise FaultError("A fault with an outcome lets the vendor act: give no status, no drop.")
     if fault.status is not None and fault.drop is not None:
         raise FaultError("A fault has status or drop, not both: a dropped call has no answer.")
     if fault.slow != SLOW[0] and not fault.latency_s:
@@ -161,6 +187,22 @@ def _path(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise FaultError("path must be a glob on the vendor's own path, such as /v2/apps/*.")
     return value
+
+
+def _type(value: Any) -> str | None:
+    if value is None or value == "*":
+        return None
+    if not one_of(value, TYPES):
+        raise FaultError(f"type must be a droplet action: {', '.join(sorted(TYPES))}.")
+    return str(value)
+
+
+def _outcome(value: Any) -> str:
+    if value is None:
+        return ""
+    if not one_of(value, OUTCOMES):
+        raise FaultError(f"outcome must be one of {', '.join(OUTCOMES)}.")
+    return str(value)
 
 
 def _status(value: Any) -> int | None:

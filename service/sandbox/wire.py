@@ -15,6 +15,7 @@ class Call:
 
     `raw` is the body's bytes, `body` the same read as JSON or form (None when empty or unreadable),
     `token` the bearer token or the empty string, `base_url` what links in answers begin with.
+    `outcome` is how a fault wants the action to end that this call begins; empty: as asked.
     """
 
     vendor: str
@@ -26,6 +27,7 @@ class Call:
     token: str
     base_url: str
     now: float
+    outcome: str = ""
 
     def first(self, name: str) -> str | None:
         """The first value of a query parameter, or None."""
