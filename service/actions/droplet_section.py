@@ -14,7 +14,8 @@ from typing import Any
 from service.actions.base import Record, StepContext
 from service.actions.polling import Pauses
 from service.actions.timings import Timings
-from service.domain.droplet_moves import OFF_ACTIONS, Move, Section, next_move, since_action
+from service.domain.droplet_moves import Move, Section, next_move
+from service.domain.droplet_off import OFF_ACTIONS, since_action
 from service.domain.errors import FailureKind, StepFailed, StoreUnavailable, VendorError
 from service.domain.planning import Plan
 from service.ports import Droplets

@@ -8,7 +8,8 @@ from service.actions.base import Record, StepContext
 from service.actions.landing import Clear, Landed, Write, land
 from service.actions.polling import poll, read
 from service.actions.timings import Timings
-from service.domain.droplet_moves import ERRORED, IN_PROGRESS, since_action
+from service.domain.droplet_moves import IN_PROGRESS
+from service.domain.droplet_off import ERRORED, since_action
 from service.domain.errors import StepFailed
 from service.domain.observation import DropletAction
 from service.domain.planning import Plan

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from service.domain.droplet_off import ERRORED, POWER_ACTIONS, Owner
 from service.domain.observation import DropletAction, DropletState
 
 IN_PROGRESS = "in-progress"
-ERRORED = "errored"
-
-OFF_ACTIONS = ("shutdown", "power_off")
-_POWER_ACTIONS = (*OFF_ACTIONS, "power_on")
 
 
 class Move(StrEnum):
@@ -33,19 +30,23 @@ class Move(StrEnum):
     """On, but not at the size that is wanted: nothing more may be tried."""
     GONE = "gone"
     """Archived or in a state that no action leads out of."""
+    TAKEN_OVER = "taken_over"
+    """Off, and a person switched it off: it is left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """What the section shows: the droplet, and the actions on it since the section began.
 
-    `since` is newest first and holds no action from before the section.
+    `since` is newest first and holds no action from before the section. `owner` is who switched the
+    droplet off; it counts only while the droplet is off.
     """
 
     droplet: DropletState
     since: Sequence[DropletAction]
     before: str
     wanted: str
+    owner: Owner = Owner.OURS
 
     @property
     def under_way(self) -> str | None:
@@ -61,7 +62,7 @@ class Section:
     @property
     def last_power(self) -> DropletAction | None:
         """The newest action that switched it off or on, whether it succeeded or not."""
-        return next((one for one in self.since if one.type in _POWER_ACTIONS), None)
+        return next((one for one in self.since if one.type in POWER_ACTIONS), None)
 
     @property
     def resize_failed(self) -> bool:
@@ -111,6 +112,8 @@ def _while_busy(section: Section, patience: _Patience) -> Move:
 
 
 def _when_off(section: Section, patience: _Patience) -> Move:
+    if section.owner is Owner.A_PERSON:
+        return Move.TAKEN_OVER
     at_old_size = section.droplet.size == section.before
     return Move.RESIZE if at_old_size and not patience.must_restore else Move.POWER_ON
 
@@ -133,13 +136,3 @@ def _towards_off(section: Section, patience: _Patience) -> Move:
     if last.status == ERRORED:
         return Move.POWER_OFF
     return Move.POWER_OFF if patience.over else Move.WAIT
-
-
-def since_action(actions: Sequence[DropletAction], anchor: int | None) -> list[DropletAction]:
-    """The actions after the one with id `anchor`; all of them where it is not on the page.
-
-    By place in the list and not by time, so that the clocks need not agree.
-    """
-    ids = [one.id for one in actions]
-    end = ids.index(anchor) if anchor in ids else len(ids)
-    return list(actions[:end])

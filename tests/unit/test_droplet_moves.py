@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from service.domain.droplet_moves import Move, Section, next_move, since_action
+from service.domain.droplet_moves import Move, Section, next_move
+from service.domain.droplet_off import Owner
 from service.domain.observation import DropletAction, DropletState
 
 OLD, NEW, OTHER = "s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb"
@@ -85,13 +87,13 @@ def test_a_droplet_that_is_on_is_never_resized_or_switched_off_twice_at_once() -
         assert next_move(shown, grace_s=GRACE, asked_off_s=0) is Move.WAIT
 
 
-@pytest.mark.parametrize(
-    ("anchor", "found"),
-    [(99, [100]), (100, []), (98, [100, 99]), (1, [100, 99, 98]), (None, [100, 99, 98])],
-    ids=["in between", "nothing since", "the last", "not on the page", "none before"],
-)
-def test_what_happened_since_is_told_by_place_and_not_by_time(
-    anchor: int | None, found: list[int]
-) -> None:
-    actions = section("active", OLD, "snapshot", "rename", "reboot").since
-    assert [one.id for one in since_action(actions, anchor)] == found
+def test_a_droplet_that_a_person_switched_off_is_left_off() -> None:
+    for action in ("shutdown", "power_off"):
+        shown = replace(section("off", OLD, action), owner=Owner.A_PERSON)
+        for must_restore in (False, True):
+            assert next_move(shown, grace_s=GRACE, must_restore=must_restore) is Move.TAKEN_OVER
+
+
+def test_in_doubt_a_droplet_that_is_off_is_brought_on() -> None:
+    shown = replace(section("off", NEW), owner=Owner.UNCERTAIN)
+    assert next_move(shown, grace_s=GRACE) is Move.POWER_ON
