@@ -222,6 +222,33 @@ intents = sa.Table(
 )
 """Writes that were about to be sent: after a crash, what to look for at the vendor."""
 
+droplet_offs = sa.Table(
+    "droplet_offs",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("resource", _KEY, nullable=False),
+    sa.Column("droplet", sa.String(32), nullable=False),
+    sa.Column("size", sa.Text, nullable=False),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("sent", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_at", _TIME, nullable=False),
+    sa.Column("line", sa.Text, nullable=True),
+    sa.Column("refused", sa.Text, nullable=True),
+    sa.Column("ended", sa.String(12), nullable=True),
+    sa.Column("ended_at", _TIME, nullable=True),
+    sa.Index("ix_droplet_offs_resource_since", "resource", "since"),
+    sa.Index(
+        "ix_droplet_offs_open",
+        "since",
+        sqlite_where=sa.text("ended IS NULL"),
+        postgresql_where=sa.text("ended IS NULL"),
+    ),
+)
+"""One row per run that switches a droplet off; without `ended`, the droplet may be off. `sent`
+lists the shutdowns and power-offs, `refused` is why the vendor refused the size for good."""
+
 incidents = sa.Table(
     "incidents",
     metadata,
