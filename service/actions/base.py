@@ -7,17 +7,112 @@ only between `intent` and the record of the step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from service.domain.droplet_off import Sent
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.ports import Clock
 from service.ports.runs import Intent
 
-__all__ = ["Intent", "Record", "Scaler", "StepContext", "StepFunction"]
+__all__ = [
+    "Intent",
+    "OffDuty",
+    "Record",
+    "Scaler",
+    "StepContext",
+    "StepFunction",
+    "Watched",
+]
 
 Record = dict[str, Any]
 """What a step leaves behind: plain JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """For how many seconds a droplet was watched, and whether somebody was paged meanwhile."""
+
+    for_s: float
+    paged: bool
+
+
+class OffDuty(Protocol):
+    """Stands behind a droplet that a run switches off, until it is seen on again.
+
+    It keeps a durable record of what takes the droplet down, and a watch that pages when the
+    droplet is not seen on for a minute. Only `begin` and `sending` need our store; the rest does
+    without it when it is away or hangs.
+    """
+
+    @property
+    def sent(self) -> Sequence[Sent]:
+        """What this run sent, or was about to send, to take the droplet down."""
+        ...
+
+    @property
+    def open(self) -> bool:
+        """Whether the droplet may be off because of this run."""
+        ...
+
+    @property
+    def seen_on(self) -> bool:
+        """Whether the droplet was seen on after all that."""
+        ...
+
+    def begin(self, size: str) -> bool:
+        """Make the record of a resize, or take it over; whether it is new.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
+    def assume(self, kinds: Sequence[str], after: int | None) -> None:
+        """Record what an execution without a record may have sent. Raises StoreUnavailable."""
+        ...
+
+    def sending(self, kind: str, after: int | None) -> None:
+        """Record, right before it is sent, what takes the droplet down; the watch begins.
+
+        `after` is the droplet's newest action. Raises StoreUnavailable: do not send it; FencedOut.
+        """
+        ...
+
+    def answered(self, action: int | None) -> None:
+        """Record the id of what was just sent; None: the vendor did not take it."""
+        ...
+
+    def fence(self) -> None:
+        """As `StepContext.fence`, but a store that is away or hangs forbids nothing."""
+        ...
+
+    def look(self, *, on: bool, doing: str) -> None:
+        """What a look has just shown; `doing` is what is under way, for the page."""
+        ...
+
+    def doubt(self, text: str) -> None:
+        """Page at once: it is not sure that the droplet is this run's to switch on."""
+        ...
+
+    def refused(self, words: str) -> None:
+        """Record that the vendor refused the new size for good."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """Put this text into the one line of the run's thread that tells how it goes."""
+        ...
+
+    def may_leave(self) -> bool:
+        """Whether the droplet may be left off: our store answers, so that others go on with it."""
+        ...
+
+    def end(self, how: str) -> Watched | None:
+        """The droplet needs no watch any more: `how` is one of `service.ports.offs`.
+
+        Returns what the watch saw; None where there was none.
+        """
+        ...
 
 
 class StepContext(Protocol):
@@ -49,8 +144,8 @@ class StepContext(Protocol):
         """
         ...
 
-    def alarm(self, text: str) -> bool:
-        """Page now, while the step goes on trying; whether the page was taken. Never fails."""
+    def off_duty(self, droplet: str) -> OffDuty:
+        """What stands behind a droplet that this run switches off."""
         ...
 
     def progress(self, text: str) -> None:

@@ -15,6 +15,7 @@ from service.actions.droplet_snapshot import take_snapshot
 from service.actions.health import await_url
 from service.actions.polling import read
 from service.actions.timings import Timings
+from service.domain.droplet_off import OFF_ACTIONS
 from service.domain.errors import StepFailed
 from service.domain.planning import Ask, Plan
 from service.domain.rules import DropletTarget
@@ -70,14 +71,20 @@ class DropletResize:
         self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Off, resized with its disk untouched, on again."""
+        anchor = done["snapshot"]["last_action"]
+        duty = context.off_duty(plan.wanted["droplet"])
+        new = duty.begin(plan.wanted["after"])
         intent = context.intent("resize")
+        if new and intent.repeated:
+            # An execution by a version that kept no record: it may have sent either of these.
+            duty.assume(OFF_ACTIONS, anchor)
         context.fence()
         return resize_droplet(
             context,
             self._droplets,
             plan,
             self._timings,
-            anchor=done["snapshot"]["last_action"],
+            anchor=anchor,
             repeated=intent.repeated,
         )
 
@@ -103,7 +110,7 @@ class DropletResize:
         }
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
-        """Switches a droplet on that is off, whatever its size."""
+        """Switches a droplet on that this run has switched off, whatever its size."""
         return bring_on(context, self._droplets, plan, self._timings)
 
     def _read(self, look: Callable[[], T]) -> T:

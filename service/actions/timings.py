@@ -31,12 +31,15 @@ class Timings:
     droplet is off, before a person is told."""
     resize_deadline_s: float = 1800.0
     """For power-off and resize together; then the droplet is switched on, whatever its size."""
-    alarm_after_s: float = 40.0
-    """For trouble with the vendor while a droplet is off, before a person is paged beside the
-    trying (README.md, What it promises: within 60 s)."""
+    resize_patience_s: float = 60.0
+    """For the vendor to take a resize while the droplet is off; then it is switched on again at
+    its old size."""
+    resend_min_s: float = 2.0
+    resend_max_s: float = 60.0
+    """Between two power actions of one kind, the second because the first had no effect: doubled
+    each time. Each second is one of an outage, and each request counts for the rate limit."""
     safe_budget_s: float = 45.0
-    """For bringing a droplet back on after a failure; a page goes out within 60 s (README.md,
-    What it promises)."""
+    """For one pass of bringing a droplet back on after a failure; passes follow until it is on."""
     database_deadline_s: float = 900.0
     """For a database to be healthy after a resize, which takes about two minutes
     (docs/vendors.md)."""

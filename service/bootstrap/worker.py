@@ -11,6 +11,7 @@ import structlog
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_messenger, build_metrics, build_pager, build_scalers
 from service.engine.late_pages import dump_late, page_id
+from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts
 from service.engine.worker import Worker
 from service.settings import Settings
@@ -18,6 +19,7 @@ from service.store.database import translated
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
+from service.store.offs import OffStore
 
 _log = structlog.get_logger(__name__)
 
@@ -62,13 +64,16 @@ def build_worker(settings: Settings) -> Worker:
         with translated():
             stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
+    pager = build_pager(settings)
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
         leases=LeaseStore(stores.engine, settings.worker_lease_s),
         locks=stores.coordination,
+        offs=OffStore(stores.engine),
+        off_watch=OffWatch(pager, clock),
         scalers=build_scalers(settings, clock),
-        pager=build_pager(settings),
+        pager=pager,
         messenger=build_messenger(settings),
         metrics=build_metrics(settings),
         clock=clock,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import structlog
 
-from service.actions.announcements import SOURCE
-from service.domain.dedup import run_dedup_key
 from service.domain.errors import FencedOut, VendorError
-from service.engine import telling
+from service.engine.off_duty import Duty
+from service.engine.off_watch import OffDroplet
 from service.engine.parts import WorkerParts
-from service.ports import Clock, Message, MessageRef, Page
+from service.ports import Clock, Message, MessageRef
 from service.ports.runs import Intent
 
 _log = structlog.get_logger(__name__)
@@ -57,6 +56,8 @@ class RunContext:
         self._parts = parts
         self._run_id = run_id
         self._attempt = attempt
+        self._resource = resource
+        self._duty: Duty | None = None
         self._clock = LockKeepingClock(parts, resource, run_id)
         self.thread: MessageRef | None = None
         self._muted_until = 0.0
@@ -89,16 +90,12 @@ class RunContext:
         if current != self._attempt:
             raise FencedOut(self._run_id, self._attempt, current)
 
-    def alarm(self, text: str) -> bool:
-        """Page now, while the step goes on trying; whether the page was taken."""
-        page = Page(
-            dedup_key=run_dedup_key(self._run_id),
-            summary=text[:1024],
-            source=SOURCE,
-            severity="critical",
-            details={"run": self._run_id},
-        )
-        return telling.send(page, self._parts, attempts=1)
+    def off_duty(self, droplet: str) -> Duty:
+        """What stands behind the droplet that this run switches off; the same in all its steps."""
+        if self._duty is None:
+            off = OffDroplet(self._run_id, droplet, self._resource)
+            self._duty = Duty(self._parts, off, self.fence, lambda: self.thread)
+        return self._duty
 
     def progress(self, text: str) -> None:
         """Tell the run's thread; a message that cannot be sent is only logged."""

@@ -34,7 +34,7 @@ _NOTHING_MORE_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class OffDroplet:
     """The droplet that is off, the run that switched it off, and the vendor resource."""
 
     run: str
@@ -46,7 +46,7 @@ class Vigil:
     """The watch over one droplet. `step` does what is due, and says when to come again."""
 
     def __init__(
-        self, watched: Watched, pager: Pager, clock: Clock, page_after_s: float, off_for_s: float
+        self, watched: OffDroplet, pager: Pager, clock: Clock, page_after_s: float, off_for_s: float
     ) -> None:
         self._watched = watched
         self._pager = pager
@@ -162,7 +162,7 @@ class OffWatch:
         self._lock = threading.Lock()
         self._vigils: dict[str, Vigil] = {}
 
-    def watch(self, watched: Watched, off_for_s: float = 0.0) -> Vigil:
+    def watch(self, watched: OffDroplet, off_for_s: float = 0.0) -> Vigil:
         """Watch a droplet that goes off now, or has been off for `off_for_s` seconds."""
         with self._lock:
             known = self._vigils.get(watched.run)

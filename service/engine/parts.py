@@ -8,7 +8,9 @@ from typing import NoReturn, Protocol
 
 from service.actions.base import Record, Scaler
 from service.domain.rules import ActionName
+from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
+from service.ports.offs import Offs
 from service.ports.runs import Incidents, Leases, Locks, Runs
 
 
@@ -54,13 +56,15 @@ class WorkerParts:
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
-    `refire_grace_s` is in seconds.
+    `refire_grace_s` is in seconds. `executor` is the name of this worker process.
     """
 
     runs: Runs
     incidents: Incidents
     leases: Leases
     locks: Locks
+    offs: Offs
+    off_watch: OffWatch
     scalers: Mapping[ActionName, Scaler]
     pager: Pager
     messenger: Messenger
@@ -71,3 +75,4 @@ class WorkerParts:
     page_later: Callable[[LatePage, float], None]
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float
+    executor: str = ""

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,11 +44,11 @@ class Worker:
         poll_s: float,
         concurrency: int,
     ) -> None:
-        self._parts = parts
+        self.executor = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._parts = parts = replace(parts, executor=self.executor)
         self._engine = engine
         self._poll_s = poll_s
         self._concurrency = concurrency
-        self.executor = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._under_way: set[str] = set()
         self._lease = LeaseKeeper(parts, self.executor, lease_s, lambda: list(self._under_way))
         self._supervisor = Supervisor(parts, self.executor, lease_s, lambda: set(self._under_way))

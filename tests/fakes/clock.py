@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class FakeClock:
     def __init__(self, now: float = 1_780_000_000.0) -> None:
         self.now = now
         self._jumped = 0.0
         self.slept: list[float] = []
+        self.watchers: list[Callable[[], object]] = []
+        """Called each second that is slept, as threads would wake in it."""
 
     def time(self) -> float:
         return self.now + self._jumped
@@ -20,4 +24,12 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        until = self.now + seconds
+        while self.watchers and until - self.now > 1.0:
+            self._pass_by(1.0)
+        self._pass_by(until - self.now)
+
+    def _pass_by(self, seconds: float) -> None:
         self.now += seconds
+        for watcher in self.watchers:
+            watcher()

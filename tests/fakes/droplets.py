@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from service.domain.errors import FailureKind
+from service.domain.errors import FailureKind, VendorError
 from service.domain.observation import DropletAction, DropletSize, DropletState
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, vendor_error
@@ -30,7 +30,9 @@ class _Running:
 @dataclass(slots=True)
 class FakeDroplets:
     """One droplet. `refuses` maps an action to the sentence of its permanent refusal; `fails`
-    names actions that end as errored; `ignores_shutdown` is a guest that stays on."""
+    names actions that end as errored, `no_effect` those that end as completed and do nothing;
+    `ignores_shutdown` is a guest that stays on. `errors` maps an action to what sending it raises,
+    `takes` to how many seconds it takes. `missing` is what each read raises."""
 
     clock: FakeClock
     size: str = "s-1vcpu-1gb"
@@ -41,6 +43,10 @@ class FakeDroplets:
     shutdown_hangs: bool = False
     refuses: dict[str, str] = field(default_factory=dict)
     fails: set[str] = field(default_factory=set)
+    no_effect: set[str] = field(default_factory=set)
+    errors: dict[str, VendorError] = field(default_factory=dict)
+    takes: dict[str, float] = field(default_factory=dict)
+    missing: VendorError | None = None
     snapshots: list[str] = field(default_factory=list)
     listing_lag_s: float = 0.0
     sizes_on_offer: dict[str, DropletSize] = field(default_factory=lambda: dict(OFFERED))
@@ -53,11 +59,15 @@ class FakeDroplets:
     _running: _Running | None = None
     _listed_at: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def locked(self) -> bool:
+        """Whether an action is under way."""
+        return self._running is not None
+
     def get(self, droplet_id: str) -> DropletState:
         self._settle()
-        locked = self._running is not None
         return DropletState(
-            droplet_id, "worker", self.size, self.status, locked, self.disk_gb, 1, 1024
+            droplet_id, "worker", self.size, self.status, self.locked, self.disk_gb, 1, 1024
         )
 
     def snapshot_names(self, droplet_id: str) -> Sequence[str]:
@@ -91,7 +101,8 @@ class FakeDroplets:
         )
         self.actions.insert(0, begun)
         hangs = action == "shutdown" and self.shutdown_hangs
-        self._running = _Running(begun, now + (1e9 if hangs else self.takes_s), parameters)
+        takes_s = 1e9 if hangs else self.takes.get(action, self.takes_s)
+        self._running = _Running(begun, now + takes_s, parameters)
         return begun
 
     def _cut_short(self) -> None:
@@ -102,6 +113,8 @@ class FakeDroplets:
             self.actions.insert(0, replace(hung, status="errored"))
 
     def _refuse(self, action: str, parameters: Mapping[str, Any]) -> None:
+        if problem := self.errors.get(action):
+            raise problem
         if sentence := self.refuses.get(action):
             raise vendor_error(FailureKind.PERMANENT, sentence)
         hanging = self._running is not None and self._running.action.type == "shutdown"
@@ -120,6 +133,8 @@ class FakeDroplets:
             raise vendor_error(FailureKind.PERMANENT, "it has that size")
 
     def _settle(self) -> None:
+        if self.missing is not None:
+            raise self.missing
         if self.clock.time() < self.unreadable_until:
             raise vendor_error(self.unreadable_kind, "it cannot be reached.")
         self.writes.land(self.clock.time())
@@ -130,7 +145,7 @@ class FakeDroplets:
         failed = running.action.type in self.fails
         ended = replace(running.action, status="errored" if failed else "completed")
         self.actions = [ended if one.id == ended.id else one for one in self.actions]
-        if not failed:
+        if not failed and running.action.type not in self.no_effect:
             self._take_effect(running)
 
     def _take_effect(self, running: _Running) -> None:

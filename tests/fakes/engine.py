@@ -14,14 +14,18 @@ from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, V
 from service.domain.planning import Ask, Plan, PlanHeld, Tell
 from service.domain.rules import ActionName
 from service.engine.execution import execute
+from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
 from service.ports import MessageRef, Page
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import IncidentState, Outcome, StoredRun
 from tests.fakes.clock import FakeClock
+from tests.fakes.offs import FakeOffs
 from tests.fakes.telling import FakeMessenger, FakePager
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
+ME = "me"
+"""The name of the worker."""
 PLAN = Plan("size", "small", "large", ("change", "verify"), {"after": "large"})
 
 
@@ -333,11 +337,13 @@ class FlakyPager(FakePager):
     problem: VendorError | None = None
     tries: int = 0
     hangs: Callable[[], None] = lambda: None
+    on_taken: Callable[[], object] = lambda: None
 
     def trigger(self, page: Page) -> None:
         self.tries += 1
         self._refuse()
         self.open[page.dedup_key] = page
+        self.on_taken()
 
     def resolve(self, dedup_key: str) -> None:
         self._refuse()
@@ -363,12 +369,25 @@ class FakeWorker:
     incidents: FakeIncidents = field(default_factory=FakeIncidents)
     leases: FakeLeases = field(default_factory=FakeLeases)
     locks: FakeLocks = field(default_factory=FakeLocks)
+    offs: FakeOffs = field(default_factory=FakeOffs)
     scaler: FakeScaler = field(default_factory=FakeScaler)
     pager: FlakyPager = field(default_factory=FlakyPager)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     looks: list[tuple[str, str, float]] = field(default_factory=list)
     late: list[tuple[LatePage, float]] = field(default_factory=list)
     ended_because: list[str] = field(default_factory=list)
+    off_watch: OffWatch = field(init=False)
+
+    watching: bool = False
+    """Whether the watches over droplets that are off work while the clock moves."""
+
+    def __post_init__(self) -> None:
+        self.off_watch = OffWatch(self.pager, self.clock, begin=self._begin)
+        self.clock.watchers.clear()
+
+    def _begin(self, vigil: Vigil) -> None:
+        if self.watching:
+            self.clock.watchers.append(vigil.step)
 
     @property
     def parts(self) -> WorkerParts:
@@ -377,6 +396,8 @@ class FakeWorker:
             incidents=self.incidents,
             leases=self.leases,
             locks=self.locks,
+            offs=self.offs,
+            off_watch=self.off_watch,
             scalers=dict.fromkeys(ActionName, self.scaler),
             pager=self.pager,
             messenger=self.messenger,
@@ -387,6 +408,7 @@ class FakeWorker:
             page_later=lambda late, delay: self.late.append((late, delay)),
             end_process=self._end,
             refire_grace_s=120.0,
+            executor=ME,
         )
 
     def execute(self, ask: Ask | Tell, steps: Recorder | None = None) -> Recorder:

@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.actions.base import Intent, Record, Scaler
+from service.actions.vertical_scale import VerticalScale
 from service.domain.errors import FencedOut, StoreUnavailable
 from service.domain.planning import Ask, Plan
 from service.domain.rules import ActionName, AppTarget, Direction, DropletTarget, SupabaseTarget
-from service.ports import Clock
+from service.engine.off_duty import Duty
+from service.engine.off_watch import OffDroplet
+from service.ports import Clock, MessageRef
+from tests.fakes.apps import FakeApps
+from tests.fakes.clock import FakeClock
+from tests.fakes.droplets import FakeDroplets
+from tests.fakes.engine import FakeWorker
+from tests.fakes.telling import FakeProbe
 
+THREAD = MessageRef("C000", "the run's message")
 API = AppTarget(
     "api",
     "app-1",
@@ -44,19 +53,31 @@ def ask_for(
     return Ask(**{**facts, **changes})
 
 
+ASK_DROPLET = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+
+
 @dataclass(slots=True)
 class FakeContext:
-    """A StepContext whose `intents` outlive it; `store_down` and `fenced_out` make it fail."""
+    """A StepContext whose `intents` and `worker` outlive it; `store_down` and `fenced_out` make it
+    fail."""
 
     clock: Clock
     intents: dict[str, float]
     run_id: str = "worker-vm.up.1"
-    store_down: bool = False
+    worker: FakeWorker = field(default_factory=FakeWorker)
     fenced_out: bool = False
     told: list[str] = field(default_factory=list)
-    alarms: list[tuple[float, str]] = field(default_factory=list)
     fences: int = 0
     on_fence: Callable[[], None] | None = None
+    _duty: Duty | None = None
+
+    @property
+    def store_down(self) -> bool:
+        return self.worker.offs.down
+
+    @store_down.setter
+    def store_down(self, down: bool) -> None:
+        self.worker.offs.down = down
 
     def intent(self, name: str) -> Intent:
         if self.store_down:
@@ -77,9 +98,11 @@ class FakeContext:
         if self.store_down:
             raise StoreUnavailable
 
-    def alarm(self, text: str) -> bool:
-        self.alarms.append((self.clock.time(), text))
-        return True
+    def off_duty(self, droplet: str) -> Duty:
+        if self._duty is None:
+            off = OffDroplet(self.run_id, droplet, f"do-droplet:{droplet}")
+            self._duty = Duty(self.worker.parts, off, self.fence, lambda: THREAD)
+        return self._duty
 
     def progress(self, text: str) -> None:
         self.told.append(text)
@@ -95,14 +118,25 @@ class FakeRun:
     plan: Plan
     intents: dict[str, float] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
+    worker: FakeWorker = field(init=False)
     context: FakeContext = field(init=False)
+    pages_at: list[float] = field(default_factory=list)
+    """When the pager took a page."""
 
     def __post_init__(self) -> None:
+        self.worker = FakeWorker(clock=self.clock, watching=True)
+        self.worker.pager.on_taken = lambda: self.pages_at.append(self.clock.time())
         self.context = self.fresh()
 
     def fresh(self) -> FakeContext:
         """The context of a new execution."""
-        return FakeContext(self.clock, self.intents, self.ask.run_id)
+        return FakeContext(self.clock, self.intents, self.ask.run_id, self.worker)
+
+    def new_process(self) -> None:
+        """The worker was killed: only what is stored remains."""
+        offs, pager = self.worker.offs, self.worker.pager
+        self.worker = FakeWorker(clock=self.clock, offs=offs, pager=pager, watching=True)
+        self.context = self.fresh()
 
     def step(self, name: str) -> Record:
         """One step, recorded only when it returns."""
@@ -117,6 +151,21 @@ class FakeRun:
             if name not in self.records:
                 self.step(name)
         return self.records
+
+
+def prepared() -> tuple[FakeClock, FakeDroplets, FakeRun]:
+    """A droplet, and a run that is planned for it."""
+    clock = FakeClock()
+    droplets = FakeDroplets(clock)
+    scaler = VerticalScale(FakeApps(clock), droplets, FakeProbe(), clock)
+    return clock, droplets, planned(scaler, ASK_DROPLET, clock)
+
+
+def before_the_section() -> tuple[FakeClock, FakeDroplets, FakeRun]:
+    """The same, with the snapshot taken."""
+    clock, droplets, run = prepared()
+    run.step("snapshot")
+    return clock, droplets, run
 
 
 def planned(scaler: Scaler, ask: Ask, clock: Clock) -> FakeRun:

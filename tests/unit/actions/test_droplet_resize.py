@@ -14,24 +14,11 @@ from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, vendor_error
-from tests.fakes.runs import WORKER, FakeRun, ask_for, planned
+from tests.fakes.runs import ASK_DROPLET as ASK
+from tests.fakes.runs import WORKER, FakeRun, ask_for, before_the_section, planned, prepared
 from tests.fakes.telling import FakeProbe
 
-ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
 IN_ORDER = ["snapshot", "shutdown", "resize", "power_on"]
-
-
-def prepared() -> tuple[FakeClock, FakeDroplets, FakeRun]:
-    clock = FakeClock()
-    droplets = FakeDroplets(clock)
-    scaler = VerticalScale(FakeApps(clock), droplets, FakeProbe(), clock)
-    return clock, droplets, planned(scaler, ASK, clock)
-
-
-def before_the_section() -> tuple[FakeClock, FakeDroplets, FakeRun]:
-    clock, droplets, run = prepared()
-    run.step("snapshot")
-    return clock, droplets, run
 
 
 def test_the_droplet_is_on_at_the_next_size_with_a_snapshot_from_before() -> None:
@@ -231,10 +218,29 @@ def test_what_was_done_to_the_droplet_before_the_run_does_not_matter() -> None:
 def test_the_section_goes_on_without_our_database() -> None:
     _, droplets, run = before_the_section()
     run.context = run.fresh()
-    run.context.on_fence = lambda: setattr(run.context, "store_down", run.context.fences > 1)
+    run.context.on_fence = lambda: setattr(run.context, "store_down", run.context.fences > 2)
     run.step("resize")
     assert (droplets.size, droplets.status) == ("s-1vcpu-2gb", "active")
     assert run.context.fences == 4
+
+
+def test_nothing_that_cannot_be_put_on_record_takes_the_droplet_down() -> None:
+    _, droplets, run = before_the_section()
+    run.context = run.fresh()
+    run.context.on_fence = lambda: setattr(run.context, "store_down", run.context.fences > 0)
+    with pytest.raises(StoreUnavailable):
+        run.step("resize")
+    assert droplets.writes.effective == ["snapshot"]
+
+
+def test_a_guest_that_ignores_the_shutdown_while_our_database_is_away_is_left_on() -> None:
+    _, droplets, run = before_the_section()
+    droplets.ignores_shutdown = True
+    run.context = run.fresh()
+    run.context.on_fence = lambda: setattr(run.context, "store_down", run.context.fences > 2)
+    with pytest.raises(StepFailed, match=r"did not power off within 240 s.*is on at s-1vcpu-1gb"):
+        run.step("resize")
+    assert droplets.writes.effective == ["snapshot", "shutdown"]
 
 
 def test_the_section_does_not_begin_without_our_database() -> None:
@@ -274,27 +280,10 @@ def test_a_busy_vendor_leads_to_the_same_end(write: int) -> None:
     assert droplets.writes.effective == IN_ORDER
 
 
-def test_a_droplet_that_stays_off_because_the_vendor_stumbles_is_paged_within_a_minute() -> None:
-    clock, droplets, run = before_the_section()
-    stumbles = vendor_error(FailureKind.TEMPORARY, "it answered 503.")
-    droplets.writes.before = dict.fromkeys(range(2, 40), stumbles)
-    run.context = run.fresh()
-    went_off = clock.time()
-
-    run.execute()
-
-    [(paged_at, text)] = run.context.alarms
-    assert paged_at - went_off <= 60.0
-    assert "Droplet 101 is OFF" in text
-    assert "503" in text
-    assert (droplets.size, droplets.status) == ("s-1vcpu-2gb", "active")
-
-
-def test_a_resize_that_takes_its_time_wakes_nobody() -> None:
+def test_a_resize_of_less_than_a_minute_wakes_nobody() -> None:
     _, _, run = before_the_section()
-    run.context = run.fresh()
     run.execute()
-    assert run.context.alarms == []
+    assert run.worker.pager.tries == 0
 
 
 def test_a_vendor_out_of_reach_for_two_minutes_is_waited_for() -> None:
@@ -375,16 +364,24 @@ def test_a_size_changed_after_the_resize_fails_the_verification() -> None:
         run.step("verify")
 
 
+def left_off() -> tuple[FakeClock, FakeDroplets, FakeRun]:
+    """A run that gave up while the vendor refused to switch its droplet on, and is well again."""
+    clock, droplets, run = before_the_section()
+    droplets.refuses = {"resize": "no", "power_on": "billing is locked"}
+    with pytest.raises(StepFailed, match="Droplet 101 is OFF"):
+        run.execute()
+    droplets.refuses = {}
+    return clock, droplets, run
+
+
 def test_making_safe_switches_a_droplet_on_and_says_so() -> None:
-    _, droplets, run = before_the_section()
-    droplets.status = "off"
+    _, droplets, run = left_off()
     assert run.scaler.make_safe(run.context, ASK, run.plan) == "Droplet 101 is on at s-1vcpu-1gb."
     assert droplets.status == "active"
 
 
 def test_making_safe_works_without_our_database() -> None:
-    _, droplets, run = before_the_section()
-    droplets.status = "off"
+    _, droplets, run = left_off()
     run.context.store_down = True
     run.scaler.make_safe(run.context, ASK, run.plan)
     assert droplets.status == "active"
@@ -409,8 +406,7 @@ def test_making_safe_says_what_it_could_not_do_and_leaves_time_for_the_page(
 
 
 def test_making_safe_says_off_when_it_stays_off() -> None:
-    clock, droplets, run = before_the_section()
-    droplets.status = "off"
+    clock, droplets, run = left_off()
     droplets.refuses["power_on"] = "billing is locked"
     began = clock.time()
     assert "Droplet 101 is OFF" in run.scaler.make_safe(run.context, ASK, run.plan)

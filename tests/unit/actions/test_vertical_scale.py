@@ -82,10 +82,9 @@ def test_another_kind_of_target_is_refused() -> None:
 
 
 def test_making_safe_goes_by_the_kind_of_target() -> None:
-    apps, droplets, scaler = cloud()
+    apps, _, scaler = cloud()
     ask = ask_for(ActionName.VERTICAL_SCALE, WORKER)
     run = planned(scaler, ask, apps.clock)
-    droplets.status = "off"
     assert scaler.make_safe(run.context, ask, run.plan) == "Droplet 101 is on at s-1vcpu-1gb."
     app = planned(scaler, ASK, apps.clock)
     assert "nothing was taken away" in scaler.make_safe(app.context, ASK, app.plan)

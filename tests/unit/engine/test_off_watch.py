@@ -7,14 +7,14 @@ import pytest
 from service.bootstrap.worker import SystemClock
 from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
-from service.engine.off_watch import OffWatch, Vigil, Watched
+from service.engine.off_watch import OffDroplet, OffWatch, Vigil
 from service.ports import Page
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FlakyPager
 from tests.processes import wait_until
 
 RUN = "worker-vm.up.1"
-DROPLET = Watched(RUN, "101", "do-droplet:101")
+DROPLET = OffDroplet(RUN, "101", "do-droplet:101")
 AWAY = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "It cannot be reached.")
 
 
@@ -156,7 +156,7 @@ def test_one_droplets_page_that_hangs_delays_no_other_and_its_end_waits_for_it()
     assert hanging.called.wait(30)
     hanging.called.clear()
 
-    watch.watch(Watched("other.up.1", "102", "do-droplet:102"))
+    watch.watch(OffDroplet("other.up.1", "102", "do-droplet:102"))
     assert hanging.called.wait(30)
 
     def end() -> None:
