@@ -71,6 +71,7 @@ def bring_on(context: StepContext, droplets: Droplets, plan: Plan, timings: Timi
     try:
         move = section.drive()
     except StepFailed as failure:
+        section.tell_left()
         return failure.sentence
     return f"{section.seen()}: {_A_PERSONS}." if move is Move.TAKEN_OVER else f"{section.seen()}."
 
@@ -138,6 +139,12 @@ class _Driver:
             f"Resizing droplet {self._id} from {self._before} to {self._wanted}: {why}. "
             f"{self.seen()}.{goes_on}{trouble}",
         )
+
+    def tell_left(self) -> None:
+        """Say in the thread that it is still off, and that this is not the end of it."""
+        if self._duty.open:
+            left = f"{self.seen()}. It is tried again until it is on."
+            self._duty.tell(self._words.story(self._pace.tries, left))
 
     def seen(self) -> str:
         """How the droplet was when it was seen last."""

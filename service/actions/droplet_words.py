@@ -31,8 +31,8 @@ class Words:
         )
 
     def back(self, watched: Watched) -> str:
-        """That it is on again, and what becomes of a page about it."""
-        page = " The page about it closes once the run has ended well." if watched.paged else ""
+        """That it is on again, and whether somebody was paged about it."""
+        page = " The person on call was paged about it." if watched.paged else ""
         return f"Droplet {self.droplet} is on again after {watched.for_s:.0f} s.{page}"
 
     def story(self, tries: Mapping[str, int], end: str = "") -> str:

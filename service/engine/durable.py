@@ -156,15 +156,22 @@ def hand_on(executor: str) -> int:
     return len(DBOS._recover_pending_workflows([executor]))  # noqa: SLF001 - no public way is safe: resuming is unconditional
 
 
+OVER = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"})
+"""The library's statuses of a workflow that has ended."""
+
+
+def statuses(workflow_ids: list[str]) -> dict[str, str]:
+    """The library's status of each of these workflows that exists."""
+    return {
+        workflow.workflow_id: workflow.status
+        for some in batched(workflow_ids)
+        for workflow in DBOS.list_workflows(workflow_ids=some, load_input=False, load_output=False)
+    }
+
+
 def ended_unsuccessfully(run_ids: list[str]) -> dict[str, str]:
     """Of these runs, those whose workflow has ended, with the library's status."""
-    found = [
-        workflow
-        for some in batched(run_ids)
-        for workflow in DBOS.list_workflows(workflow_ids=some, load_input=False, load_output=False)
-    ]
-    over = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"}
-    return {each.workflow_id: each.status for each in found if each.status in over}
+    return {run: status for run, status in statuses(run_ids).items() if status in OVER}
 
 
 def stop(wait_s: int) -> None:

@@ -44,6 +44,11 @@ _QUEUES = {
 _LOOK = "~look."
 
 
+def look_id(run_id: str, why: str) -> str:
+    """The workflow of a fresh look at a run's target; `why` is a word that can stand in an id."""
+    return f"{run_id}{_LOOK}{why}"
+
+
 def run_of(workflow_id: str) -> str:
     """The run that a workflow executes, or looks at again."""
     return workflow_id.partition(_LOOK)[0]
@@ -68,12 +73,8 @@ class RunQueue:
         self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
 
     def reconcile(self, run_id: str, partition: str, why: str, delay_s: float) -> None:
-        """Queue a fresh look at the target of a run; asking twice for one reason queues one.
-
-        `why` is a word that can stand in an id.
-        """
-        workflow_id = f"{run_id}{_LOOK}{why}"
-        options = _options(RECONCILE_WORKFLOW, workflow_id, partition, delay_s)
+        """Queue a fresh look at the target of a run; asking twice for one reason queues one."""
+        options = _options(RECONCILE_WORKFLOW, look_id(run_id, why), partition, delay_s)
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, run_id)
 

@@ -1,7 +1,9 @@
-"""A fresh look at a run's target, when a late write of a former execution is possible.
+"""A fresh look at a run's target: when a late write of a former execution is possible, and as long
+as a droplet is off that the run has switched off.
 
 It brings the target to safety and compares it with the plan; where they differ a person is told,
-because a later change may be the right one. Where it cannot be made safe, a person is paged.
+because a later change may be the right one. Where it cannot be made safe, a person is paged; for a
+droplet that stays off, the watch has done that, and `off_round` queues the next look.
 """
 
 from __future__ import annotations
@@ -10,20 +12,25 @@ import structlog
 
 from service.actions.announcements import Failure, page_for_failure
 from service.actions.base import Record
+from service.domain.dedup import run_dedup_key
 from service.domain.errors import StepFailed, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.guarded import Guarded
+from service.engine.off_round import next_look_at
 from service.engine.parts import StepRunner, WorkerParts
 from service.ports import Message
+from service.ports.offs import ON, OffRecord
 from service.ports.runs import StoredRun
 
 _log = structlog.get_logger(__name__)
 
 STEP = "reconcile"
-_UNSAFE_GUARDS = frozenset({"droplet_status", "project_status"})
-"""What a plan is held by when its target does not serve."""
+_A_PERSONS_GUARD = "droplet_status"
+"""What a plan is held by when a droplet is off that is not ours to switch on."""
+_UNSAFE_GUARD = "project_status"
+"""What a plan is held by when a database does not serve."""
 
 
 def reconcile(parts: WorkerParts, run_id: str, step: StepRunner) -> None:
@@ -39,20 +46,42 @@ def _reconcile(parts: WorkerParts, run_id: str) -> Record:
     if not parts.runs.wrote(run_id):
         return {"left": "nothing had been written"}
     resource = stored.ask.target.resource
+    off_before = _open_record(parts, run_id)
     if owner := parts.locks.lock(resource, run_id):
         text = f"{stored.ask.target.name} is locked by {owner}, so it was not looked at again."
-        telling.post(Message(title="", text=text), parts, stored.message)
-        return {"left": text}
-    try:
-        return _look(parts, stored, stored.ask, stored.plan)
-    finally:
-        parts.locks.unlock(resource, run_id)
+        if off_before is None or off_before.tries == 0:
+            telling.post(Message(title="", text=text), parts, stored.message)
+        found: Record = {"left": text}
+    else:
+        try:
+            found = _look(parts, stored, stored.ask, stored.plan)
+        finally:
+            parts.locks.unlock(resource, run_id)
+    if off_before is not None:
+        _after_the_look(parts, off_before)
+    return found
+
+
+def _after_the_look(parts: WorkerParts, off_before: OffRecord) -> None:
+    """What follows for a droplet that was off: the end of its page, or a time for the next look."""
+    record = parts.offs.get(off_before.run)
+    if record is not None and record.open:
+        parts.offs.looked(record.run, record.tries, next_look_at(record, parts.clock.time()))
+    elif record is not None and record.ended == ON:
+        telling.resolve(run_dedup_key(record.run), parts)
+
+
+def _open_record(parts: WorkerParts, run_id: str) -> OffRecord | None:
+    record = parts.offs.get(run_id)
+    return record if record is not None and record.open else None
 
 
 def _look(parts: WorkerParts, stored: StoredRun, ask: Ask, plan: Plan) -> Record:
     context = RunContext(parts, stored.id, stored.attempt, ask.target.resource)
     context.thread = stored.message
     left = parts.scalers[ask.action].make_safe(context, ask, plan)
+    if _open_record(parts, stored.id) is not None:
+        return {"left": left, "unsafe": "", "differs": ""}
     unsafe, differs = _compared(parts, ask, plan)
     _log.info("reconciled", run=stored.id, left=left, unsafe=unsafe, differs=differs)
     if unsafe:
@@ -71,7 +100,8 @@ def _compared(parts: WorkerParts, ask: Ask, plan: Plan) -> tuple[str, str]:
     except (VendorError, StepFailed) as error:
         return f"It could not be looked at again: {error}", ""
     if isinstance(again, PlanHeld):
-        return again.reason if again.guard in _UNSAFE_GUARDS else "", ""
+        unsafe = again.reason if again.guard == _UNSAFE_GUARD else ""
+        return unsafe, again.reason if again.guard == _A_PERSONS_GUARD else ""
     if again.before != plan.before:
         return "", ""
     return "", (

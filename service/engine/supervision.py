@@ -5,7 +5,7 @@ A dead worker's runs are handed on as soon as its lease is over, or at once when
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -15,6 +15,7 @@ from service.domain.dedup import run_dedup_key
 from service.domain.planning import Ask
 from service.engine import durable
 from service.engine.lease import ROUNDS_PER_LEASE
+from service.engine.off_round import OffRound
 from service.engine.outcomes import SOONEST_AGAIN_S
 from service.engine.parts import LatePage, WorkerParts
 from service.engine.rounds import Rounds
@@ -36,6 +37,7 @@ class Engine:
     pending_of: Callable[[str], set[str]] = durable.pending_of
     hand_on: Callable[[str], int] = durable.hand_on
     ended: Callable[[list[str]], dict[str, str]] = durable.ended_unsuccessfully
+    statuses: Callable[[list[str]], Mapping[str, str]] = durable.statuses
 
 
 class Supervisor:
@@ -58,13 +60,15 @@ class Supervisor:
         self._lease_s = lease_s
         self._engine = engine or Engine()
         self._rounds = Rounds("supervisor", lease_s / ROUNDS_PER_LEASE, self._round)
+        self._look_after_offs = OffRound(parts, executor, self._engine.statuses, durable.OVER)
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
 
     def start(self) -> None:
-        """Begin, with what is there to be adopted now."""
+        """Begin, with what is there to be adopted now, and the droplets that may be off."""
         self.adopt()
+        self._look_after_offs()
         self._rounds.start()
 
     def stop(self) -> None:
@@ -74,6 +78,7 @@ class Supervisor:
     def _round(self) -> None:
         self._count += 1
         self.adopt()
+        self._look_after_offs()
         if self._count % _SWEEP_EVERY == 0:
             self.sweep()
             self.end_when_stranded()

@@ -261,6 +261,7 @@ class FakeScaler:
     fails: dict[str, Exception] = field(default_factory=dict)
     wanted: str = "large"
     made_safe: int = 0
+    on_safe: Callable[[], object] = lambda: None
     before_write: Callable[[], None] = lambda: None
 
     def observe(self, ask: Ask) -> Record:
@@ -276,6 +277,7 @@ class FakeScaler:
 
     def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
         self.made_safe += 1
+        self.on_safe()
         return f"It is on at {self.value}."
 
     def _change(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from service.domain.droplet_off import Sent
@@ -21,6 +21,7 @@ class FakeOffs:
     words: dict[str, str] = field(default_factory=dict)
     all_sent: dict[str, list[Sent | None]] = field(default_factory=dict)
     down: bool = False
+    while_reading: Callable[[], object] = lambda: None
 
     def hold(self, resize: Resize, holder: str, now: float) -> tuple[OffRecord, bool]:
         if (taken := self.take(resize.run, holder)) is not None:
@@ -75,6 +76,7 @@ class FakeOffs:
 
     def still_open(self) -> Sequence[OffRecord]:
         self._refuse_when_down()
+        self.while_reading()
         return sorted((one for one in self.records.values() if one.open), key=lambda one: one.since)
 
     def refusals(self, resource: str) -> Sequence[Refusal]:

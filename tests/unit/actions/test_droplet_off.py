@@ -116,7 +116,7 @@ def test_a_page_is_one_incident_and_the_thread_says_that_it_is_on_again() -> Non
     assert len(run.pages_at) == 1
     [line] = run.worker.messenger.messages.values()
     assert "Droplet 101 is on again after" in line.text
-    assert "closes once the run has ended well" in line.text
+    assert "was paged about it" in line.text
 
 
 # ---- With a database that hangs ----

@@ -3,11 +3,14 @@ from __future__ import annotations
 import pytest
 
 from service.domain.dedup import run_dedup_key
+from service.domain.droplet_off import Sent
 from service.domain.errors import FailureKind, VendorError
 from service.domain.planning import PlanHeld
 from service.domain.rules import ActionName
 from service.engine.reconcile import reconcile
-from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
+from service.ports import Page
+from service.ports.offs import ON, TAKEN_OVER, Resize
+from tests.fakes.engine import ME, FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
 
 ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
@@ -56,12 +59,67 @@ def test_a_target_that_somebody_changed_further_is_left_alone(worker: FakeWorker
 
 
 def test_a_target_that_does_not_serve_is_paged(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("droplet_status", "Droplet 101 is off.", retry_after_s=60.0)
+    worker.scaler.held = PlanHeld("project_status", "It is PAUSED.", retry_after_s=60.0)
 
     look(worker)
 
     page = worker.pager.open[run_dedup_key(RUN)]
-    assert page.details["what happened"] == "Droplet 101 is off."
+    assert page.details["what happened"] == "It is PAUSED."
+
+
+def test_a_droplet_that_a_person_left_off_is_told_and_wakes_nobody(worker: FakeWorker) -> None:
+    worker.scaler.held = PlanHeld("droplet_status", "Droplet 101 is off.", retry_after_s=60.0)
+
+    look(worker)
+
+    assert worker.pager.open == {}
+    assert "Droplet 101 is off." in worker.said()[-1]
+
+
+# ---- A droplet that the run left off ----
+
+
+@pytest.fixture
+def off(worker: FakeWorker) -> FakeWorker:
+    """A worker whose run has left its droplet off; the person on call was paged."""
+    worker.offs.hold(Resize(RUN, RESOURCE, "101", "large"), ME, worker.clock.time())
+    worker.offs.sending(RUN, Sent("shutdown", 7), worker.clock.time())
+    worker.scaler.held = PlanHeld("droplet_status", "Droplet 101 is off.", retry_after_s=60.0)
+    worker.pager.trigger(Page(run_dedup_key(RUN), "off", "runbookd", "critical"))
+    return worker
+
+
+def test_a_droplet_that_stays_off_is_looked_at_again_later_each_time(off: FakeWorker) -> None:
+    waits, said, tries = [], off.said(), off.pager.tries
+    for _ in range(9):
+        look(off)
+        waits.append(off.offs.records[RUN].next_at - off.clock.time())
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert (off.said(), off.pager.tries) == (said, tries)
+
+
+def test_a_droplet_that_comes_on_at_last_ends_its_page(off: FakeWorker) -> None:
+    off.scaler.held = None
+    off.scaler.on_safe = lambda: off.offs.end(RUN, ON, off.clock.time())
+    look(off)
+    assert off.pager.open == {}
+
+
+def test_a_droplet_that_a_person_took_over_keeps_its_page(off: FakeWorker) -> None:
+    off.scaler.on_safe = lambda: off.offs.end(RUN, TAKEN_OVER, off.clock.time())
+    look(off)
+    assert list(off.pager.open) == [run_dedup_key(RUN)]
+    assert "Droplet 101 is off." in off.said()[-1]
+
+
+def test_a_droplet_that_is_locked_is_looked_at_again_and_told_once(off: FakeWorker) -> None:
+    off.locks.owners[RESOURCE] = "a person"
+    before = len(off.said())
+    for _ in range(3):
+        look(off)
+    assert len(off.said()) == before + 1
+    assert off.offs.records[RUN].tries == 3
+    assert off.scaler.made_safe == 0
 
 
 def test_a_target_that_is_held_for_another_reason_is_not_paged(worker: FakeWorker) -> None:

@@ -47,6 +47,7 @@ class FakeEngine:
             pending_of=lambda executor: set(self.of.get(executor, ())),
             hand_on=self.hand_on,
             ended=lambda run_ids: dict(self.ended_of(run_ids)),
+            statuses=lambda _ids: {},
         )
         return Supervisor(worker.parts, ME, 15.0, lambda: self.executing, engine)
 
