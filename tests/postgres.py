@@ -65,6 +65,19 @@ class PostgresServer:
         """Start it again after `stop`, with the data it had."""
         self._server.ensure_postgres_running()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all its processes (SIGSTOP): it takes connections and queries, and answers none."""
+        postmaster = self._server.get_postmaster_info().process
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         """End it, and remove its data."""
         self.stop()

@@ -11,6 +11,7 @@ from typing import Any
 
 from service.domain.claims import clock_time
 from service.domain.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
+from service.domain.downtime import downtime
 from service.domain.planning import Ask, Plan, PlanHeld
 from service.ports import Message, Page
 
@@ -40,10 +41,10 @@ class ChangeEvent:
 
 
 def announced(ask: Ask, plan: Plan) -> Message:
-    """Posted before the first write: what will change, why, and what it costs."""
+    """Posted before the first write: what will change, why, what it costs and takes down."""
     return Message(
         title=f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}",
-        text=f"Scaling because {_why(ask)}.",
+        text=f"Scaling because {_why(ask)}. {downtime(ask.target, plan)}",
         fields=_fields(ask, plan),
         context=_context(ask),
     )

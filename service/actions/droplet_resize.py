@@ -6,7 +6,7 @@ the step keeps nothing, needs no database, and goes on from whatever a look show
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from service.actions.base import Record, StepContext, StepFunction
@@ -17,6 +17,7 @@ from service.actions.polling import read
 from service.actions.timings import Timings
 from service.domain.droplet_off import OFF_ACTIONS
 from service.domain.errors import StepFailed
+from service.domain.observation import DropletState
 from service.domain.planning import Ask, Plan
 from service.domain.rules import DropletTarget
 from service.ports import Clock, Droplets, HealthProbe
@@ -45,6 +46,8 @@ class DropletResize:
             "status": droplet.status,
             "locked": droplet.locked,
             "disk_gb": droplet.disk_gb,
+            "region": droplet.region,
+            "region_sizes": _sold_there(droplet, target.sizes),
             "last_action": actions[0].id if actions else None,
             "sizes": {
                 slug: {
@@ -115,3 +118,9 @@ class DropletResize:
 
     def _read(self, look: Callable[[], T]) -> T:
         return read(look, clock=self._clock, timings=self._timings)
+
+
+def _sold_there(droplet: DropletState, ladder: Sequence[str]) -> list[str] | None:
+    """The ladder's sizes that the droplet's region sells; None where the vendor does not say."""
+    sold = droplet.region_sizes
+    return None if sold is None else [size for size in ladder if size in sold]

@@ -63,6 +63,7 @@ class DropletState:
     """A droplet; `status` is the vendor's word: active, off, new or archive.
 
     `locked` means that one of its actions is under way. `disk_gb` is the disk in gigabytes.
+    `region_sizes` are the sizes that its region sells; None where the vendor does not say.
     """
 
     droplet_id: str
@@ -73,6 +74,8 @@ class DropletState:
     disk_gb: int
     vcpus: int
     memory_mb: int
+    region: str = ""
+    region_sizes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

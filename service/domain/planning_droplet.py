@@ -1,6 +1,6 @@
 """From what a droplet showed to the next size on its ladder, or the guard that holds it.
 
-Pure. What is `observed` is the record of `service.actions.droplet_resize.observe_droplet`.
+Pure. What is `observed` is the record of `service.actions.droplet_resize.DropletResize.observe`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def plan_droplet_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
             "before": before,
             "after": found.size,
             "last_action": observed["last_action"],
+            "disk_gb": observed["disk_gb"],
         },
         price_before=_price(offered, before, found.price_before),
         price_after=_price(offered, found.size, found.price_after),
@@ -80,6 +81,14 @@ def _held(target: DropletTarget, observed: Mapping[str, Any]) -> PlanHeld | None
 
 def _size_held(target: DropletTarget, observed: Mapping[str, Any], size: str) -> PlanHeld | None:
     """Whether the vendor would refuse the size: better known now than with the droplet off."""
+    sold_there = observed.get("region_sizes")
+    if sold_there is not None and size not in sold_there:
+        return PlanHeld(
+            "size_unavailable",
+            f"{size} is not sold in region {observed['region']}, where droplet {target.droplet} "
+            f"stands; it stays at {observed['size']}. Nothing was changed; give target "
+            f"{target.name} a ladder of sizes that its region has.",
+        )
     offer = observed["sizes"].get(size)
     if offer is None:
         return None

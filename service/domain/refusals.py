@@ -19,8 +19,9 @@ LONGEST_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The vendor refused a size at `at` (seconds since the epoch), in these words."""
+    """The vendor refused a size to a run, at `at` (seconds since the epoch), in these words."""
 
+    run: str
     size: str
     at: float
     words: str

@@ -9,6 +9,7 @@ from service.actions.base import Record
 from service.domain.claims import clock_time
 from service.domain.errors import StepFailed, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
+from service.domain.refusals import held_by_refusal
 from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.outcomes import (
@@ -88,11 +89,22 @@ class Scaling:
 
     def _look(self) -> Plan | PlanHeld:
         try:
-            return self._scaler.plan(self._ask, self._scaler.observe(self._ask))
+            plan = self._scaler.plan(self._ask, self._scaler.observe(self._ask))
+            return plan if isinstance(plan, PlanHeld) else self._refused_before(plan) or plan
         except VendorError as error:
             return unobserved(self._ask, error)
         except StepFailed as error:
             return PlanHeld(UNOBSERVABLE, error.sentence)
+
+    def _refused_before(self, plan: Plan) -> PlanHeld | None:
+        ask = self._ask
+        return held_by_refusal(
+            plan,
+            self._parts.offs.refusals(ask.target.resource),
+            target=ask.target.name,
+            cooldown_s=ask.cooldown_s,
+            now=self._parts.clock.time(),
+        )
 
     def _apply(self, plan: Plan) -> None:
         """The plan's own steps, in order; what each leaves is there for the next."""
@@ -159,7 +171,8 @@ class Scaling:
                 )
             ),
         )
-        end, thread = telling.Failed(plan, failure, before), self._context.thread
+        end = telling.Failed(plan, failure, before, for_good=bool(safe.get("refused")))
+        thread = self._context.thread
         self._step("report", lambda: telling.report_failed(self._ask, end, thread, self._parts))
 
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
@@ -175,10 +188,12 @@ class Scaling:
         left = self._scaler.make_safe(self._context, self._ask, plan)
         runs, run_id = self._parts.runs, self._ask.run_id
         since = self._parts.clock.time() - 2 * self._ask.cooldown_s
+        refusals = self._parts.offs.refusals(self._ask.target.resource)
         return {
             "left": left,
             "wrote": runs.wrote(run_id),
             "fruitless_before": runs.fruitless_before(run_id, since),
+            "refused": any(one.run == run_id for one in refusals),
         }
 
     def _hold_ending(self, held: PlanHeld) -> Ending:

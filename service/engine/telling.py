@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -133,25 +133,35 @@ def report_put_off(ask: Ask, off: PutOff, thread: MessageRef | None, parts: Work
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A planned change that gave up, and how many runs in a row before it wrote nothing."""
+    """A planned change that gave up, and how many runs in a row before it wrote nothing.
+
+    `for_good` is True where the vendor refuses it for good: then it is one incident of the target,
+    however many runs meet it.
+    """
 
     plan: Plan
     failure: Failure
     fruitless_before: int
+    for_good: bool = False
 
 
 def report_failed(ask: Ask, end: Failed, thread: MessageRef | None, parts: WorkerParts) -> Record:
     """The page first, then the announcement becomes the failure."""
     plan, failure = end.plan, end.failure
     page_ = announcements.page_for_failure(ask, plan, failure)
+    if end.for_good:
+        page_ = replace(page_, dedup_key=blocked_key(ask))
     queue = failure.wrote or not end.fruitless_before
     paged = page(page_, parts, run=ask.run_id, queue=queue)
+    if end.for_good:
+        # The watch may have opened one for this run; what it said is over, or in the other one.
+        resolve(run_dedup_key(ask.run_id), parts, attempts=1)
     told = edit(thread, announcements.failed(ask, plan, failure, paged=paged), parts)
     return {"paged": paged, "told": told}
 
 
 def blocked_key(ask: Ask) -> str:
-    """One incident while nothing can be done for a target, however often it is tried."""
+    """One incident while a target cannot be looked at or changed, however often it is tried."""
     return blocked_dedup_key(ask.target.name, ask.direction)
 
 

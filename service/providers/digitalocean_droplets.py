@@ -106,6 +106,8 @@ def _later_if_busy(call: Call, problem: VendorError) -> VendorError:
 
 
 def _state(droplet: Mapping[str, Any]) -> DropletState:
+    region = droplet.get("region") or {}
+    sold = region.get("sizes")
     return DropletState(
         droplet_id=str(droplet["id"]),
         name=str(droplet["name"]),
@@ -115,6 +117,8 @@ def _state(droplet: Mapping[str, Any]) -> DropletState:
         disk_gb=int(droplet["disk"]),
         vcpus=int(droplet["vcpus"]),
         memory_mb=int(droplet["memory"]),
+        region=str(region.get("slug", "")),
+        region_sizes=None if sold is None else frozenset(map(str, sold)),
     )
 
 

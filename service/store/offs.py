@@ -109,7 +109,7 @@ class OffStore:
     def refusals(self, resource: str) -> Sequence[Refusal]:
         """What the vendor refused for good on this resource, oldest first."""
         query = (
-            sa.select(_o.size, _o.since, _o.refused)
+            sa.select(_o.run, _o.size, _o.since, _o.refused)
             .where(_o.resource == resource, _o.refused.is_not(None))
             .order_by(_o.since)
         )

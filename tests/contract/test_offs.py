@@ -140,7 +140,7 @@ def test_what_the_vendor_refused_is_listed_by_resource_oldest_first(offs: Offs) 
         offs.refused(run, f"No {size}.")
     offs.hold(replace(RESIZE, run="other.up.1", resource="do-droplet:102"), "worker-1", NOW)
     assert offs.refusals(RESIZE.resource) == [
-        Refusal("a", NOW, "No a."),
-        Refusal("b", NOW + 1, "No b."),
+        Refusal("worker-vm.up.0", "a", NOW, "No a."),
+        Refusal("worker-vm.up.1", "b", NOW + 1, "No b."),
     ]
     assert offs.refusals("do-droplet:102") == []

@@ -55,6 +55,11 @@ def fault(sandbox: str, **wanted: Any) -> None:
     assert answer.is_success, answer.text
 
 
+def droplet_control(sandbox: str, **wanted: Any) -> None:
+    answer = httpx.post(f"{sandbox}/_sandbox/droplet", json=wanted, trust_env=False)
+    assert answer.is_success, answer.text
+
+
 def test_an_app_is_scaled_by_sending_its_whole_spec_back(
     sandbox: str, client: DigitalOceanClient
 ) -> None:
@@ -102,6 +107,23 @@ def test_a_droplet_is_snapshotted_switched_off_resized_and_on_again(
     done = [one.type for one in droplets.list_actions(DROPLET)]
     assert done[:4] == ["power_on", "resize", "power_off", "snapshot"]
     assert state(sandbox)["droplets"][DROPLET]["size"] == "s-1vcpu-2gb"
+
+
+def test_a_droplet_says_what_its_region_sells(sandbox: str, client: DigitalOceanClient) -> None:
+    droplet_control(sandbox, region_sizes=["s-1vcpu-1gb", "c-2"])
+    droplet = DigitalOceanDroplets(client).get(DROPLET)
+    assert (droplet.region, droplet.region_sizes) == ("nyc1", frozenset({"s-1vcpu-1gb", "c-2"}))
+
+
+def test_a_size_too_large_for_its_server_is_refused_for_good(
+    sandbox: str, client: DigitalOceanClient
+) -> None:
+    droplets = DigitalOceanDroplets(client)
+    droplet_control(sandbox, too_large=["s-1vcpu-2gb"])
+    droplets.act(DROPLET, "power_off")
+    with pytest.raises(VendorError, match="too large to fit on your droplet's server") as caught:
+        droplets.act(DROPLET, "resize", size="s-1vcpu-2gb", disk=False)
+    assert caught.value.kind is FailureKind.PERMANENT
 
 
 def test_a_droplet_busy_with_an_action_is_asked_later(

@@ -102,9 +102,26 @@ class Stand:
 
     def slow_down(self, action_seconds: float) -> None:
         """Make the cloud's actions take that long."""
-        body = {"action_seconds": action_seconds, "rate_limits": False}
-        answer = httpx.post(f"{self._sandbox_url}/_sandbox/reset", json=body, trust_env=False)
+        self._control("reset", {"action_seconds": action_seconds, "rate_limits": False})
+
+    def fault(self, **fault: Any) -> None:
+        """Make DigitalOcean fail."""
+        self._control("faults", {"vendor": "digitalocean", **fault})
+
+    def clear_faults(self) -> None:
+        """Let all vendors be well again."""
+        answer = httpx.delete(f"{self._sandbox_url}/_sandbox/faults", trust_env=False)
         assert answer.is_success, answer.text
+
+    def droplet_control(self, **change: Any) -> None:
+        """What a person does to the droplet, or what it is like."""
+        self._control("droplet", change)
+
+    def look_again(self, run_id: str) -> None:
+        """Queue a fresh look at a run's target."""
+        run = self.stores.runs.get(run_id)
+        assert run is not None
+        self.stores.queue.reconcile(run_id, run.partition, "test", 0.0)
 
     # ---- What is seen ----
 
@@ -125,6 +142,15 @@ class Stand:
             if call["vendor"] == "digitalocean" and call["method"] in ("POST", "PUT")
             if call["acted"] and call["status"] is not None and call["status"] < 300
         )
+
+    def incidents(self) -> list[str]:
+        """The incidents that are open at the pager."""
+        return [one["dedup_key"] for one in self.state()["pagerduty"]["open"]]
+
+    def page_count(self) -> int:
+        """How many incidents there ever were."""
+        pager = self.state()["pagerduty"]
+        return len(pager["open"]) + len(pager["resolved"])
 
     def instances(self) -> int:
         """How many instances of the API run."""
@@ -237,6 +263,10 @@ class Stand:
             process.join(10)
         self.stores.queue.close()
         self.stores.engine.dispose()
+
+    def _control(self, what: str, body: Json) -> None:
+        answer = httpx.post(f"{self._sandbox_url}/_sandbox/{what}", json=body, trust_env=False)
+        assert answer.is_success, answer.text
 
     def _get(self, what: str) -> Any:
         answer = httpx.get(f"{self._sandbox_url}/_sandbox/{what}", trust_env=False)

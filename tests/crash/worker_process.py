@@ -26,13 +26,24 @@ from service.actions.timings import Timings
 from service.actions.vertical_scale import VerticalScale
 from service.bootstrap import vendors
 from service.bootstrap.worker import build_worker
-from service.engine import durable, lease, worker
+from service.engine import durable, lease, off_round, off_watch, worker
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.settings import load_settings
 
-QUICK = Timings(poll_min_s=0.05, poll_max_s=0.2, settle_unknown_s=0.6, settle_disruptive_s=0.3)
+QUICK = Timings(
+    poll_min_s=0.05,
+    poll_max_s=0.2,
+    settle_unknown_s=0.6,
+    settle_disruptive_s=0.3,
+    power_deadline_s=6.0,
+    safe_budget_s=2.0,
+    resend_min_s=0.2,
+    resend_max_s=1.0,
+)
 """For a sandbox whose actions take a tenth of a second."""
+PAGE_AFTER_S = 3.0
+"""A minute, for droplets that are off, in such a sandbox."""
 _WAITS = ("pause", "late")
 _POLL_S = 0.01
 
@@ -134,5 +145,7 @@ def _hasten() -> None:
     """Waits to suit the sandbox's."""
     lease.LATE_WRITE_S = 1.0
     worker.STOP_WAIT_S = 1
+    off_watch.PAGE_AFTER_S = PAGE_AFTER_S
+    off_round.FIRST_AGAIN_S = 0.2
     for verb in (HorizontalScale, VerticalScale):
         setattr(vendors, verb.__name__, functools.partial(verb, timings=QUICK))

@@ -82,7 +82,7 @@ class FakeOffs:
     def refusals(self, resource: str) -> Sequence[Refusal]:
         self._refuse_when_down()
         found = [
-            Refusal(self.resizes[run].size, self.records[run].since, words)
+            Refusal(run, self.resizes[run].size, self.records[run].since, words)
             for run, words in self.words.items()
             if self.resizes[run].resource == resource
         ]

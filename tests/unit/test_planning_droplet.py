@@ -23,6 +23,8 @@ def seen(**changes: Any) -> dict[str, Any]:
         "locked": False,
         "disk_gb": 25,
         "last_action": 7,
+        "region": "nyc1",
+        "region_sizes": ["s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb", "c-2"],
         "sizes": {
             "s-1vcpu-1gb": offer(6, 25),
             "s-1vcpu-2gb": offer(12, 50),
@@ -58,6 +60,8 @@ def test_without_the_vendors_prices_the_runbooks_are_used() -> None:
         ({"status": "archive"}, "droplet_status", False),
         ({"sizes": {"s-1vcpu-2gb": offer(12, 50, available=False)}}, "size_unavailable", False),
         ({"size": "s-2vcpu-2gb", "disk_gb": 60}, "disk", False),
+        ({"region_sizes": ["s-1vcpu-1gb", "c-2"]}, "size_unavailable", False),
+        ({"region_sizes": []}, "size_unavailable", False),
     ],
 )
 def test_what_holds_the_plan(changes: dict[str, Any], guard: str, at_bound: bool) -> None:
@@ -65,6 +69,16 @@ def test_what_holds_the_plan(changes: dict[str, Any], guard: str, at_bound: bool
     assert isinstance(held, PlanHeld)
     assert (held.guard, held.at_bound) == (guard, at_bound)
     assert held.reason.endswith(".")
+
+
+def test_a_size_that_is_not_sold_in_the_region_is_named_with_the_region() -> None:
+    held = plan_droplet_size(ASK, seen(region_sizes=["c-2"]))
+    assert isinstance(held, PlanHeld)
+    assert "s-1vcpu-2gb is not sold in region nyc1" in held.reason
+
+
+def test_a_vendor_that_does_not_say_what_its_region_sells_holds_nothing() -> None:
+    assert isinstance(plan_droplet_size(ASK, seen(region_sizes=None)), Plan)
 
 
 def test_a_disk_that_was_never_grown_fits_a_size_with_a_small_one() -> None:

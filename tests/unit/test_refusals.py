@@ -12,7 +12,7 @@ WORDS = "It is too large for its server."
 
 
 def refused(times: int, size: str = "s-1vcpu-2gb") -> list[Refusal]:
-    return [Refusal(size, NOW, WORDS)] * times
+    return [Refusal("worker-vm.up.1", size, NOW, WORDS)] * times
 
 
 @pytest.mark.parametrize(

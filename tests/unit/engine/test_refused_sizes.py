@@ -1,0 +1,93 @@
+"""A size that the vendor refuses for good: the droplet is on again, and nobody is paged twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.dedup import run_dedup_key
+from service.domain.droplet_off import Sent
+from service.domain.errors import StepFailed
+from service.domain.rules import ActionName
+from service.engine.telling import blocked_key
+from service.ports import Page
+from service.ports.offs import ON, Resize
+from tests.fakes.engine import ME, FakeWorker
+from tests.fakes.runs import WORKER, ask_for
+
+ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+AGAIN = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.2")
+WORDS = "Size is too large to fit on your droplet's server."
+
+
+@pytest.fixture
+def worker() -> FakeWorker:
+    """A worker whose vendor refuses the size to each run that tries it."""
+    worker = FakeWorker()
+    worker.scaler.fails["change"] = StepFailed("change", f"The vendor refused: {WORDS}")
+
+    def refuse() -> None:
+        run, now = list(worker.runs.rows)[-1], worker.clock.time()
+        worker.offs.hold(Resize(run, WORKER.resource, "101", "large"), ME, now)
+        worker.offs.sending(run, Sent("shutdown", 7), now)
+        worker.offs.refused(run, WORDS)
+        worker.offs.end(run, ON, now)
+
+    worker.scaler.before_write = refuse
+    return worker
+
+
+def test_a_repeat_of_the_alert_does_not_take_the_droplet_down_again(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    worker.clock.sleep(2 * ASK.cooldown_s - 1)
+    worker.execute(AGAIN)
+    outcome = worker.runs.outcomes[AGAIN.run_id]
+    assert outcome.status == "held"
+    assert WORDS in outcome.reason
+    assert worker.offs.get(AGAIN.run_id) is None
+
+
+def test_a_refusal_rests_for_the_full_cooldown(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    outcome = worker.runs.outcomes[ASK.run_id]
+    assert (outcome.status, outcome.rests_until) == (
+        "failed",
+        worker.clock.time() + ASK.cooldown_s,
+    )
+
+
+def test_however_many_runs_meet_a_refusal_it_is_one_incident(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    worker.clock.sleep(3 * ASK.cooldown_s)
+    worker.execute(AGAIN)
+    assert worker.runs.outcomes[AGAIN.run_id].status == "failed"
+    assert list(worker.pager.open) == [blocked_key(ASK)]
+
+
+def test_a_run_that_succeeds_later_closes_that_incident(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    worker.clock.sleep(3 * ASK.cooldown_s)
+    worker.scaler.fails.clear()
+    worker.scaler.before_write = lambda: None
+    worker.execute(AGAIN)
+    assert worker.pager.open == {}
+
+
+def test_another_size_may_be_tried_meanwhile(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    worker.scaler.fails.clear()
+    worker.scaler.before_write = lambda: None
+    worker.scaler.wanted = "another"
+    worker.execute(AGAIN)
+    assert worker.runs.outcomes[AGAIN.run_id].status == "succeeded"
+
+
+def test_a_page_of_the_watch_is_replaced_by_that_incident(worker: FakeWorker) -> None:
+    refuse = worker.scaler.before_write
+
+    def refuse_late() -> None:
+        refuse()
+        worker.pager.trigger(Page(run_dedup_key(ASK.run_id), "off", "runbookd", "critical"))
+
+    worker.scaler.before_write = refuse_late
+    worker.execute(ASK)
+    assert list(worker.pager.open) == [blocked_key(ASK)]
