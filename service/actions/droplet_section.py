@@ -110,6 +110,7 @@ class _Driver:
         self._last: DropletState | None = None
         self._newest: int | None = None
         self._trouble: VendorError | None = None
+        self._refusal: VendorError | None = None
         self._since: dict[str, float] = {}
         self._no_shutdown = False
 
@@ -162,7 +163,8 @@ class _Driver:
             if problem.kind is FailureKind.PERMANENT:
                 self._unreadable(problem)
             return None
-        self._since.pop("blind", None)
+        if self._since.pop("blind", None) is not None:
+            self._trouble = None
         self._last = droplet
         self._newest = actions[0].id if actions else None
         owner = owner_of_off(actions, self._duty.sent, seen_on=self._duty.seen_on)
@@ -236,8 +238,7 @@ class _Driver:
         left_s = self._timings.resize_patience_s - for_s
         if problem.kind is FailureKind.PERMANENT:
             self.restoring = f"the vendor refused the resize ({problem.sentence})"
-            if problem.status not in _OF_THE_TOKEN:
-                self._duty.refused(problem.sentence)
+            self._refusal = problem
         elif left_s <= 0 or (problem.retry_after or 0.0) > left_s:
             self.restoring = f"the vendor did not take the resize in time ({problem.sentence})"
 
@@ -280,6 +281,10 @@ class _Driver:
         return f"it did not power off within {off_s:.0f} s" if late else None
 
     def _end(self, move: Move) -> None:
+        refusal = self._refusal
+        if move is Move.GIVE_UP and refusal and refusal.status not in _OF_THE_TOKEN:
+            # Only now: a resize that had happened already is refused as well.
+            self._duty.refused(refusal.sentence)
         watched = self._duty.end(_ENDS[move])
         if watched is not None and _ENDS[move] == ON:
             self._duty.tell(self._words.story(self._pace.tries, self._words.back(watched)))

@@ -71,8 +71,8 @@ def _held(target: DropletTarget, observed: Mapping[str, Any]) -> PlanHeld | None
     if observed["status"] != "active":
         return PlanHeld(
             "droplet_status",
-            f"Droplet {target.droplet} is {observed['status']} and no run of ours is at work on "
-            "it: somebody left it so. Nothing was changed.",
+            f"Droplet {target.droplet} is {observed['status']}, and not because of this run. "
+            "Nothing was changed.",
             retry_after_s=BUSY_RETRY_S,
             facts={"status": observed["status"]},
         )

@@ -137,12 +137,14 @@ class Duty:
         if thread is None or text == self._told or now < self._muted_until:
             return
         try:
-            self._chat(lambda: self._write(text, thread))
+            new_line = self._chat(lambda: self._write(text, thread))
         except (VendorError, Overdue) as error:
             self._muted_until = self._parts.clock.monotonic() + _MUTE_S
             _log.warning("progress_not_told", run=self._droplet.run, text=text, error=str(error))
-        else:
-            self._told = text
+            return
+        self._told = text
+        if new_line is not None and self._record is not None:
+            self._try(lambda: self._parts.offs.told(self._droplet.run, new_line))
 
     def may_leave(self) -> bool:
         """Whether our store answers, so that others go on with a droplet that is left off."""
@@ -177,15 +179,15 @@ class Duty:
             self._began = self._parts.clock.monotonic() - off_for_s
         return self._parts.off_watch.watch(self._droplet, off_for_s)
 
-    def _write(self, text: str, thread: MessageRef) -> None:
+    def _write(self, text: str, thread: MessageRef) -> MessageRef | None:
+        """Edit the line, or post it; where it is when it is new."""
         message = Message(title="", text=text)
         self._line = self._line or (self._record.line if self._record else None)
         if self._line is not None:
             self._parts.messenger.update(self._line, message)
-            return
-        line = self._line = self._parts.messenger.post(message, thread)
-        if self._record is not None:
-            self._try(lambda: self._parts.offs.told(self._droplet.run, line))
+            return None
+        self._line = self._parts.messenger.post(message, thread)
+        return self._line
 
     def _opened(self) -> OffRecord:
         if self._record is None:

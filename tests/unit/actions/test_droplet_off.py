@@ -197,6 +197,14 @@ def test_a_resize_that_the_vendor_refuses_for_good_is_kept_in_its_words() -> Non
     assert (refusal.size, refusal.words) == (NEW, droplets.refuses["resize"])
 
 
+def test_a_resize_that_is_refused_because_it_has_happened_is_no_refusal_of_the_size() -> None:
+    _, droplets, run = before_the_section()
+    droplets.writes.after[2] = vendor_error(FailureKind.PERMANENT, "It has that size.")
+    run.execute()
+    assert droplets.size == NEW
+    assert run.worker.offs.refusals("do-droplet:101") == []
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_that_may_not_resize_says_nothing_about_the_size(status: int) -> None:
     _, droplets, run = before_the_section()
