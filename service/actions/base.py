@@ -91,6 +91,10 @@ class OffDuty(Protocol):
         """What a look has just shown; `doing` is what is under way, for the page."""
         ...
 
+    def off_again(self) -> None:
+        """A late action of this run has switched the droplet off: open the record, watch again."""
+        ...
+
     def doubt(self, text: str) -> None:
         """Page at once: it is not sure that the droplet is this run's to switch on."""
         ...

@@ -180,6 +180,8 @@ class _Driver:
             grace_s=self._timings.shutdown_grace_s,
             must_restore=self.restoring is not None,
         )
+        if move is Move.POWER_ON and self._duty.seen_on:
+            self._duty.off_again()
         if move is Move.POWER_ON and section.owner is Owner.UNCERTAIN:
             self._duty.doubt(
                 f"Droplet {self._id} is off, and the vendor lists no action that switched it off. "

@@ -123,6 +123,12 @@ class Duty:
         if on:
             vigil.seen_on()
 
+    def off_again(self) -> None:
+        """A late action of this run has switched the droplet off: open the record, watch again."""
+        self._change(ended="")
+        self._watch(0.0)
+        self._try(lambda: self._parts.offs.open_again(self._droplet.run))
+
     def doubt(self, text: str) -> None:
         """Page at once: it is not sure that the droplet is this run's to switch on."""
         self._watch(0.0).doubt(text)

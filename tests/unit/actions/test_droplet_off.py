@@ -14,6 +14,7 @@ from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.engine import off_duty
 from service.ports.offs import GONE, ON, TAKEN_OVER
+from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, vendor_error
 from tests.fakes.runs import ASK_DROPLET as ASK
@@ -246,6 +247,35 @@ def test_a_droplet_that_a_person_switches_off_after_the_run_stays_off() -> None:
     said = run.scaler.make_safe(run.fresh(), ASK, run.plan)
     assert "somebody else" in said
     assert droplets.status == "off"
+
+
+def late_shutdown() -> tuple[FakeClock, FakeDroplets, FakeRun]:
+    """A run that has ended well, and the shutdown of a former execution that arrives only now."""
+    clock, droplets, run = before_the_section()
+    droplets.writes.before[1] = ProcessDied()
+    with pytest.raises(ProcessDied):
+        run.execute()
+    run.new_process()
+    run.execute()
+    droplets.start("shutdown")
+    clock.sleep(20)
+    run.new_process()
+    return clock, droplets, run
+
+
+def test_a_late_shutdown_of_a_former_execution_is_undone() -> None:
+    _, droplets, run = late_shutdown()
+    assert run.scaler.make_safe(run.context, ASK, run.plan) == f"Droplet 101 is on at {NEW}."
+    assert droplets.status == "active"
+
+
+def test_a_late_shutdown_that_cannot_be_undone_at_once_is_paged_and_stays_open() -> None:
+    clock, droplets, run = late_shutdown()
+    droplets.no_effect = {"power_on"}
+    run.scaler.make_safe(run.context, ASK, run.plan)
+    assert [record.run for record in run.worker.offs.still_open()] == [ASK.run_id]
+    clock.sleep(60)
+    assert run.worker.pager.tries == 1
 
 
 def test_a_person_who_switches_it_off_in_the_middle_has_taken_it_over() -> None:
