@@ -8,16 +8,15 @@ its own retry, so single calls are not retried below it.
 
 from __future__ import annotations
 
-from typing import Any
-
+from service.actions.ages import Ages
 from service.actions.base import OffDuty, Record, StepContext
+from service.actions.droplet_requests import Requests
 from service.actions.droplet_words import Words
-from service.actions.pace import Pace
 from service.actions.polling import Pauses
 from service.actions.timings import Timings
 from service.domain.droplet_moves import Move, Section, next_move
 from service.domain.droplet_off import OFF_ACTIONS, Owner, owner_of_off, since_action
-from service.domain.errors import FailureKind, StepFailed, StoreUnavailable, VendorError
+from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.domain.observation import DropletState
 from service.domain.planning import Plan
 from service.ports import Droplets
@@ -26,7 +25,7 @@ from service.ports.offs import GONE, ON, TAKEN_OVER
 STEP = "resize"
 _ENDS = {Move.DONE: ON, Move.GIVE_UP: ON, Move.GONE: GONE, Move.TAKEN_OVER: TAKEN_OVER}
 _NOT_FOUND = 404
-_OF_THE_TOKEN = (401, 403)
+_BLIND, _POWERING_ON = "blind", "powering on"
 _A_PERSONS = "it was switched off by somebody else, so it is left as it is"
 
 
@@ -92,7 +91,6 @@ class _Driver:
         timings: Timings,
         anchor: int | None,
     ) -> None:
-        self.restoring: str | None = None
         self.resize_s = timings.resize_deadline_s
         self.power_s = timings.power_deadline_s
         self._clock = context.clock
@@ -106,50 +104,56 @@ class _Driver:
         self._anchor = anchor
         self._began = context.clock.monotonic()
         self._pauses = Pauses(context.clock, timings)
-        self._pace = Pace(context.clock, timings)
+        self._ages = Ages(context.clock)
+        self._requests = Requests(context, droplets, plan, timings, self._ages)
         self._last: DropletState | None = None
         self._newest: int | None = None
-        self._trouble: VendorError | None = None
-        self._refusal: VendorError | None = None
-        self._since: dict[str, float] = {}
-        self._no_shutdown = False
+
+    @property
+    def restoring(self) -> str | None:
+        """Why the droplet is only to be brought back on; None while it is to be resized."""
+        return self._requests.restoring
+
+    @restoring.setter
+    def restoring(self, why: str | None) -> None:
+        self._requests.restoring = why
 
     def drive(self) -> Move:
         """Look and act until the droplet is on, or nothing can be done for it."""
         while True:
             section = self._look()
             move = Move.WAIT if section is None else self._next(section)
-            doing = self._words.doing(section, self._trouble, self._pace.tries)
+            doing = self._words.doing(section, self._requests.trouble, self._requests.tries)
             self._duty.look(on=self._is_on(), doing=doing)
             if move in _ENDS:
                 self._end(move)
                 return move
-            if move is not Move.WAIT and self._pace.ready(move):
+            if move is not Move.WAIT:
                 self._act(move)
             self._check_limits()
             self._pauses.wait()
 
     def failed(self, why: str) -> StepFailed:
         """The step's failure: what happened, and how the droplet was left."""
-        trouble = f" The last answer of the vendor: {self._trouble}" if self._trouble else ""
-        goes_on = (
-            "" if self._is_on() or not self._duty.open else " It is tried again until it is on."
-        )
-        return StepFailed(
-            STEP,
-            f"Resizing droplet {self._id} from {self._before} to {self._wanted}: {why}. "
-            f"{self.seen()}.{goes_on}{trouble}",
-        )
+        trouble = self._requests.trouble
+        goes_on = self._duty.open and not self._is_on()
+        sentences = [
+            f"Resizing droplet {self._id} from {self._before} to {self._wanted}: {why}.",
+            f"{self.seen()}.",
+            "It is tried again until it is on." if goes_on else "",
+            f"The last answer of the vendor: {trouble}" if trouble else "",
+        ]
+        return StepFailed(STEP, " ".join(filter(None, sentences)))
 
     def tell_left(self) -> None:
         """Say in the thread that it is still off, and that this is not the end of it."""
         if self._duty.open:
             left = f"{self.seen()}. It is tried again until it is on."
-            self._duty.tell(self._words.story(self._pace.tries, left))
+            self._duty.tell(self._words.story(self._requests.tries, left))
 
     def seen(self) -> str:
         """How the droplet was when it was seen last."""
-        return self._words.seen(self._last, blind="blind" in self._since)
+        return self._words.seen(self._last, blind=_BLIND in self._ages)
 
     def _look(self) -> Section | None:
         """The section now; None where the vendor does not say at the moment."""
@@ -158,13 +162,14 @@ class _Driver:
             actions = self._droplets.list_actions(self._id)
             droplet = self._droplets.get(self._id)
         except VendorError as problem:
-            self._trouble = problem
-            self._age("blind")
+            self._requests.trouble = problem
+            self._ages.of(_BLIND)
             if problem.kind is FailureKind.PERMANENT:
                 self._unreadable(problem)
             return None
-        if self._since.pop("blind", None) is not None:
-            self._trouble = None
+        if _BLIND in self._ages:
+            self._requests.saw_nothing_for(self._ages.of(_BLIND))
+            self._ages.forget(_BLIND)
         self._last = droplet
         self._newest = actions[0].id if actions else None
         owner = owner_of_off(actions, self._duty.sent, seen_on=self._duty.seen_on)
@@ -173,84 +178,36 @@ class _Driver:
 
     def _next(self, section: Section) -> Move:
         last = section.last_power
-        asked = self._age(f"off {last.id}") if last and last.type in OFF_ACTIONS else 0.0
+        asked = self._ages.of(f"off {last.id}") if last and last.type in OFF_ACTIONS else 0.0
         move = next_move(
             section,
             asked_off_s=asked,
             grace_s=self._timings.shutdown_grace_s,
             must_restore=self.restoring is not None,
         )
-        if move is Move.POWER_ON and self._duty.seen_on:
+        if move is Move.RESIZE and self._requests.resize_is_late():
+            return Move.WAIT
+        if move is Move.POWER_ON:
+            self._before_power_on(section.owner)
+        refused = move is Move.SHUTDOWN and self._requests.no_shutdown
+        return Move.POWER_OFF if refused else move
+
+    def _before_power_on(self, owner: Owner) -> None:
+        self._ages.of(_POWERING_ON)
+        if self._duty.seen_on:
             self._duty.off_again()
-        if move is Move.POWER_ON and section.owner is Owner.UNCERTAIN:
+        if owner is Owner.UNCERTAIN:
             self._duty.doubt(
                 f"Droplet {self._id} is off, and the vendor lists no action that switched it off. "
                 "It may have been this run, so it is switched on."
             )
-        return Move.POWER_OFF if move is Move.SHUTDOWN and self._no_shutdown else move
 
     def _act(self, move: Move) -> None:
-        self._trouble = None
-        if not self._permitted(move):
-            return
-        if move is Move.POWER_ON:
-            self._age("powering on")
-        try:
-            action = self._droplets.act(self._id, move.value, **self._parameters(move))
-        except VendorError as problem:
-            self._not_done(move, problem)
-        else:
-            self._pace.sent(move)
+        sent = sum(self._requests.tries.values())
+        if self._requests.send(move, self._newest):
             self._pauses.reset()
-            self._since.pop(f"not taken {move}", None)
-            if move in OFF_ACTIONS:
-                self._duty.answered(action.id)
-        self._duty.tell(self._words.story(self._pace.tries))
-
-    def _permitted(self, move: Move) -> bool:
-        """Whether this may be sent: what takes the droplet down is put on record first."""
-        if move not in OFF_ACTIONS:
-            self._duty.fence()
-            return True
-        try:
-            self._duty.sending(move.value, self._newest)
-        except StoreUnavailable:
-            if not self._duty.sent:
-                raise
-            # The droplet is still on, so not sending leaves it on.
-            self._pace.sent(move)
-            return False
-        return True
-
-    def _not_done(self, move: Move, problem: VendorError) -> None:
-        self._trouble = problem
-        self._pace.sent(move, problem.retry_after)
-        not_taken_s = self._age(f"not taken {move}")
-        if problem.kind is FailureKind.UNKNOWN:
-            self._clock.sleep(self._timings.settle_disruptive_s)
-        elif move in OFF_ACTIONS:
-            self._duty.answered(None)
-        if move is Move.RESIZE:
-            self._resize_not_taken(problem, not_taken_s)
-        elif problem.kind is FailureKind.PERMANENT:
-            self._refused(move, problem, not_taken_s)
-
-    def _resize_not_taken(self, problem: VendorError, for_s: float) -> None:
-        """The droplet is off meanwhile, so this is not tried for long: it is brought on first."""
-        left_s = self._timings.resize_patience_s - for_s
-        if problem.kind is FailureKind.PERMANENT:
-            self.restoring = f"the vendor refused the resize ({problem.sentence})"
-            self._refusal = problem
-        elif left_s <= 0 or (problem.retry_after or 0.0) > left_s:
-            self.restoring = f"the vendor did not take the resize in time ({problem.sentence})"
-
-    def _refused(self, move: Move, problem: VendorError, for_s: float) -> None:
-        """A refusal ends what was tried; the droplet is looked at first, because the vendor also
-        refuses what has happened already."""
-        if move is Move.SHUTDOWN:
-            self._no_shutdown = True
-        elif for_s > self._timings.safe_budget_s:
-            self._give_up(f"the vendor keeps refusing to {move.value.replace('_', ' ')} it")
+        if sum(self._requests.tries.values()) > sent:
+            self._duty.tell(self._words.story(self._requests.tries))
 
     def _unreadable(self, problem: VendorError) -> None:
         if problem.status == _NOT_FOUND:
@@ -261,9 +218,11 @@ class _Driver:
     def _check_limits(self) -> None:
         """What has taken too long: then on again, or a person."""
         passed = self._clock.monotonic() - self._began
-        if self._over("powering on", self.power_s):
+        if refused := self._requests.refused_for_long():
+            self._give_up(f"the vendor keeps refusing to {refused.value.replace('_', ' ')} it")
+        if self._ages.over(_POWERING_ON, self.power_s):
             self._give_up(f"it did not come on within {self.power_s:.0f} s")
-        if self._over("blind", self.power_s):
+        if self._ages.over(_BLIND, self.power_s):
             self._give_up(f"the vendor could not be reached for {self.power_s:.0f} s")
         if passed > self.resize_s + self.power_s:
             self._give_up("one of its actions does not end")
@@ -283,27 +242,13 @@ class _Driver:
         return f"it did not power off within {off_s:.0f} s" if late else None
 
     def _end(self, move: Move) -> None:
-        refusal = self._refusal
-        if move is Move.GIVE_UP and refusal and refusal.status not in _OF_THE_TOKEN:
+        if move is Move.GIVE_UP and (refusal := self._requests.refusal):
             # Only now: a resize that had happened already is refused as well.
-            self._duty.refused(refusal.sentence)
+            self._duty.refused(refusal)
         watched = self._duty.end(_ENDS[move])
         if watched is not None and _ENDS[move] == ON:
-            self._duty.tell(self._words.story(self._pace.tries, self._words.back(watched)))
+            self._duty.tell(self._words.story(self._requests.tries, self._words.back(watched)))
 
     def _is_on(self) -> bool:
-        return (
-            self._last is not None and self._last.status == "active" and "blind" not in self._since
-        )
-
-    def _over(self, what: str, limit: float) -> bool:
-        return what in self._since and self._age(what) > limit
-
-    def _age(self, what: str) -> float:
-        """For how many seconds something has been so; 0 when it is new."""
-        now = self._clock.monotonic()
-        return now - self._since.setdefault(what, now)
-
-    def _parameters(self, move: Move) -> dict[str, Any]:
-        # The disk is never grown with it: that could not be undone (docs/vendors.md).
-        return {"size": self._wanted, "disk": False} if move is Move.RESIZE else {}
+        on = self._last is not None and self._last.status == "active"
+        return on and _BLIND not in self._ages

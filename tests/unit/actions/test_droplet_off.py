@@ -179,6 +179,15 @@ def test_a_resize_that_is_not_taken_for_a_minute_is_given_up_and_the_droplet_is_
     assert droplets.size == OLD
 
 
+def test_a_resize_that_is_taken_again_and_again_without_effect_is_given_up_too() -> None:
+    _, droplets, run = before_the_section()
+    droplets.no_effect = {"resize"}
+    with pytest.raises(StepFailed, match=r"had no effect in time.*is on at s-1vcpu-1gb"):
+        run.execute()
+    off_at, on_at = (at for at, _ in droplets.powered)
+    assert on_at - off_at <= 120.0
+
+
 def test_a_vendor_that_asks_for_a_longer_wait_than_there_is_has_the_droplet_on_first() -> None:
     _, droplets, run = before_the_section()
     droplets.errors["resize"] = vendor_error(FailureKind.TEMPORARY, "it answered 429.", 900.0)
