@@ -17,7 +17,8 @@ from service.ports import Clock, MessageRef
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
-from tests.fakes.engine import FakeWorker
+from tests.fakes.engine import FakeWorker, FlakyPager
+from tests.fakes.offs import FakeOffs
 from tests.fakes.telling import FakeProbe
 
 THREAD = MessageRef("C000", "the run's message")
@@ -124,7 +125,7 @@ class FakeRun:
     """When the pager took a page."""
 
     def __post_init__(self) -> None:
-        self.worker = FakeWorker(clock=self.clock, watching=True)
+        self.worker = self._worker(FakeOffs(), FlakyPager())
         self.worker.pager.on_taken = lambda: self.pages_at.append(self.clock.time())
         self.context = self.fresh()
 
@@ -134,9 +135,14 @@ class FakeRun:
 
     def new_process(self) -> None:
         """The worker was killed: only what is stored remains."""
-        offs, pager = self.worker.offs, self.worker.pager
-        self.worker = FakeWorker(clock=self.clock, offs=offs, pager=pager, watching=True)
+        self.worker = self._worker(self.worker.offs, self.worker.pager)
         self.context = self.fresh()
+
+    def _worker(self, offs: FakeOffs, pager: FlakyPager) -> FakeWorker:
+        """With a real clock nothing is watched: only a fake one moves the watches on."""
+        if isinstance(self.clock, FakeClock):
+            return FakeWorker(clock=self.clock, offs=offs, pager=pager, watching=True)
+        return FakeWorker(offs=offs, pager=pager)
 
     def step(self, name: str) -> Record:
         """One step, recorded only when it returns."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.domain.refusals import GUARD as SIZE_REFUSED
 from service.domain.rules import ActionName
 from service.engine.outcomes import CHANGED_SINCE_PLAN, RESOLVED, UNOBSERVABLE, VENDOR_BUSY
 from tests.unit.rulebook_files import (
@@ -120,6 +121,6 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
         for path in (ROOT / "service" / folder).glob("*.py")
     )
     named = set(re.findall(r'(?:PlanHeld|Check)\(\s*"(\w+)"', code))
-    named |= {RESOLVED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY}
+    named |= {RESOLVED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # `redis_gate` is a check that never decides.
     assert listed == named - {"redis_gate"}

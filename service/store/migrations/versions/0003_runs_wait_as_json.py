@@ -16,7 +16,7 @@ from alembic import op
 
 from service.domain.errors import StoreUnavailable
 
-revision = "0005"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
