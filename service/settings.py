@@ -6,6 +6,7 @@ container platforms mount secrets. README.md lists them all; a test holds the tw
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -23,6 +24,15 @@ Names = Annotated[tuple[str, ...], NoDecode]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 """Several secrets at once, separated by commas, so that one can be replaced by another."""
 
+
+_NEVER_EMPTY = frozenset(
+    {"ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC", "GRAFANA_TOKENS", "GRAFANA_BASIC", "API_TOKENS"}
+)
+"""Settings that let somebody in: set to nothing is a mistake, and never means "open"."""
+_PREFIX = "RUNBOOKD_"
+_NEAR = 0.8
+"""How alike a misspelt name is (difflib): API_TOKEN is 0.95 like API_TOKENS, SLACK_TOKEN 0.85 like
+SLACK_BOT_TOKEN; HOSTNAME, which every shell sets, is 0.67 like HOST."""
 
 _PASSWORD = re.compile(r"(://[^/@\s]*:)[^/\s]*@")
 """The password in an address such as postgresql://user:password@host."""
@@ -73,7 +83,8 @@ class Settings(BaseSettings):
     grafana_tokens: Secrets = Field((), alias="GRAFANA_TOKENS")
     grafana_basic: Secrets = Field((), alias="GRAFANA_BASIC")
     api_tokens: Secrets = Field((), alias="API_TOKENS")
-    """Bearer tokens for the read API; empty: open, as /metrics is."""
+    """Bearer tokens for the read API, /metrics and the details of /readyz. None: open, which is
+    for loopback only."""
 
     rules: Names = Field(("rules/quizmentor.yml",), alias="RULES")
     """Rule files, comma-separated, in order."""
@@ -129,14 +140,17 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            parts = tuple(part.strip() for part in value.split(",") if part.strip())
+            if not parts:
+                raise ValueError("it is set and holds nothing; give it a value, or unset it")
+            return parts
         return value
 
     @field_validator("alertmanager_basic", "grafana_basic")
     @classmethod
     def _pairs(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(":" not in secret.get_secret_value() for secret in value):
-            raise ValueError("each entry must be user:password")
+        if not all(_is_pair(secret.get_secret_value()) for secret in value):
+            raise ValueError("each entry must be user:password, and neither may be empty")
         return value
 
     @field_validator("rules_env")
@@ -254,6 +268,35 @@ def _holds_secret(name: str) -> bool:
     )
 
 
+def misspelt(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """A sentence for each variable whose name looks like a setting's and is none."""
+    given = os.environ if environment is None else environment
+    ours = setting_names()
+    known = {*ours, *(f"{name}_FILE" for name in ours)}
+    return tuple(
+        f"{name} is not a setting; did you mean {meant}?"
+        for name in sorted(given.keys() - known)
+        if (meant := _meant(name, ours))
+    )
+
+
+def _meant(name: str, ours: tuple[str, ...]) -> str:
+    """The setting that a variable's name comes near to; empty when it comes near to none."""
+    bare = name.removesuffix("_FILE")
+    ending = name[len(bare) :]
+    if bare.startswith(_PREFIX) and bare.removeprefix(_PREFIX) in ours:
+        return bare.removeprefix(_PREFIX) + ending
+    near = difflib.get_close_matches(bare, ours, n=1, cutoff=_NEAR)
+    if near:
+        return near[0] + ending
+    return "one of those in README.md" if bare.startswith(_PREFIX) else ""
+
+
+def _is_pair(text: str) -> bool:
+    user, _, password = text.partition(":")
+    return bool(user and password)
+
+
 def _origin(name: str, given: Mapping[str, str]) -> str:
     return next((each for each in (name, f"{name}_FILE") if given.get(each)), "")
 
@@ -275,13 +318,21 @@ def _values(given: Mapping[str, str]) -> dict[str, Any]:
         if given.get(name):
             values[name] = given[name]
         elif path := given.get(f"{name}_FILE"):
-            try:
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SettingsInvalid(
-                    (f"{name}_FILE names {path}, which cannot be read: {error.strerror}",)
-                ) from None
+            values[name] = _content(name, path)
+        elif name in given and name in _NEVER_EMPTY:
+            values[name] = ""
     return values
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        sentence = f"{name}_FILE names {path}, which cannot be read: {error.strerror}"
+        raise SettingsInvalid((sentence,)) from None
+    if not text:
+        raise SettingsInvalid((f"{name}_FILE names {path}, which is empty",))
+    return text
 
 
 def _sentence(error: Any) -> str:

@@ -71,6 +71,8 @@ class Process:
         self._command = list(command)
         self._environment = {**_inherited(), **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        self.inherit: tuple[int, ...] = ()
+        """File descriptors that it gets beside its output."""
 
     @property
     def pid(self) -> int:
@@ -94,6 +96,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self.inherit,
             )
 
     def terminate(self) -> None:

@@ -17,7 +17,7 @@ import redis
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from service.bootstrap.doors import check_doors
+from service.bootstrap.access import judge_access
 from service.bootstrap.rules import load_rules
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import addresses, build_metrics, secret_of
@@ -92,18 +92,20 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
 
 
 def _senders(settings: Settings) -> Finding:
-    try:
-        check_doors(settings)
-    except SettingsInvalid as invalid:
-        return Finding("senders", Health.WRONG, str(invalid))
+    # Without a look into the database: a short secret may be one that is still taken.
+    access = judge_access(settings, keeps_short_secrets=True)
+    if access.refusals:
+        return Finding("senders", Health.WRONG, " ".join(access.refusals))
+    if access.warnings:
+        return Finding("senders", Health.NOTE, " ".join(access.warnings))
     if settings.open_webhooks:
         saw = "OPEN_WEBHOOKS: anyone on this machine may post alerts"
         return Finding("senders", Health.NOTE, saw)
-    doors = {
+    secrets = {
         "Alertmanager": bool(settings.alertmanager_tokens or settings.alertmanager_basic),
         "Grafana": bool(settings.grafana_tokens or settings.grafana_basic),
     }
-    able = " and ".join(name for name, secret in doors.items() if secret)
+    able = " and ".join(name for name, secret in secrets.items() if secret)
     return Finding("senders", Health.OK, f"{able} can post, with a secret")
 
 

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 
-from service.bootstrap.doors import check_doors
+import structlog
+
+from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.rules import load_rules
 from service.bootstrap.stores import Stores
-from service.settings import Settings
+from service.settings import Settings, misspelt
 from service.store.database import translated
+from service.store.facts import SHORT_SECRETS, FactStore
 from service.telemetry import configure_logging
 
+_log = structlog.get_logger(__name__)
 
-def prepare_web(settings: Settings) -> None:
-    """All that comes before the first request.
+
+def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
+    """All that comes before the first request, of a server that is to listen on `hosts`.
 
     Raises:
         SettingsInvalid: no sender could post, or everybody could; or the database must not be
@@ -25,9 +31,13 @@ def prepare_web(settings: Settings) -> None:
         RuleBookInvalid: the rules must not be used.
         StoreUnavailable: the database can't be used.
     """
-    check_doors(settings)
+    require_access(judge_access(settings, hosts, keeps_short_secrets=True))
     load_rules(settings)
     migrate(settings)
+    access = judge_access(settings, hosts, keeps_short_secrets=_keeps_short_secrets(settings))
+    require_access(access)
+    for sentence in access.warnings:
+        _log.warning("short_secret", what=sentence)
 
 
 def migrate(settings: Settings) -> None:
@@ -46,6 +56,15 @@ def migrate(settings: Settings) -> None:
             stores.engine.dispose()
 
 
+def _keeps_short_secrets(settings: Settings) -> bool:
+    stores = Stores(settings)
+    try:
+        return bool(FactStore(stores.engine).get(SHORT_SECRETS))
+    finally:
+        # As above.
+        stores.engine.dispose()
+
+
 def start_logging(settings: Settings) -> None:
     """Log as LOG_LEVEL and LOG_FORMAT say; of libraries only warnings, unless it is debug.
 
@@ -54,6 +73,8 @@ def start_logging(settings: Settings) -> None:
     auto = settings.log_format == "auto"
     json = not sys.stderr.isatty() if auto else settings.log_format == "json"
     configure_logging(settings.log_level, json=json)
+    for sentence in misspelt():
+        _log.warning("misspelt_setting", what=sentence)
     if settings.log_level.lower() == "info":
         logging.getLogger().setLevel(logging.WARNING)
         logging.getLogger("service").setLevel(logging.INFO)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from service.bootstrap.doors import check_doors
+from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.rules import load_rules
 from service.settings import load_settings
 
@@ -24,8 +24,9 @@ def web() -> None:
     gunicorn in this very process: the same as `gunicorn -c python:service.web.gunicorn_conf`.
     It needs a worker beside it for anything to be done; it calls no vendor itself.
 
-    [bold]Refuses to start[/bold] when a rule file has an error (file and line are printed), when
-    no sender has a secret, or when OPEN_WEBHOOKS is set on anything but loopback.
+    [bold]Refuses to start[/bold] when a rule file has an error (file and line are printed), or
+    when no sender has a secret. Beyond loopback also when OPEN_WEBHOOKS is set, when API_TOKENS
+    is not, or when a secret has fewer than 16 characters.
 
     [bold]Settings[/bold]: HOST (127.0.0.1), PORT (8080), DATABASE_URL, REDIS_URL, RULES,
     ALERTMANAGER_TOKENS, ALERTMANAGER_BASIC, GRAFANA_TOKENS, GRAFANA_BASIC, API_TOKENS.
@@ -35,6 +36,7 @@ def web() -> None:
       ALERTMANAGER_TOKENS_FILE=/run/secrets/am HOST=0.0.0.0 runbookd web
     """
     settings = load_settings()
-    check_doors(settings)
+    # What only the database knows, and what gunicorn really binds, is judged as it starts.
+    require_access(judge_access(settings, keeps_short_secrets=True))
     load_rules(settings)
     os.execv(_GUNICORN[0], _GUNICORN)  # noqa: S606 - our own command

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bootstrap.doors import has_webhook_secret, is_loopback
+from service.bootstrap.access import has_webhook_secret, judge_access, require_access
 from service.dev.ports import choose_port, loopback_of
-from service.settings import Settings, SettingsInvalid
+from service.settings import Settings
 
 SANDBOX_IDS = {
     "API_APP_ID": "app-quizmentor",
@@ -56,13 +56,8 @@ def make_plan(settings: Settings, home: Path) -> DevPlan:
         SettingsInvalid: it would take anybody's alerts from outside this machine.
     """
     open_webhooks = not has_webhook_secret(settings)
-    if open_webhooks and not is_loopback(settings.host):
-        sentence = (
-            f"HOST={settings.host} is not loopback and no sender has a secret, so anybody who "
-            "reaches this machine could have things scaled. Set ALERTMANAGER_TOKENS or "
-            "GRAFANA_TOKENS, or leave HOST at 127.0.0.1."
-        )
-        raise SettingsInvalid((sentence,))
+    taken = settings.model_copy(update={"open_webhooks": open_webhooks})
+    require_access(judge_access(taken, keeps_short_secrets=True))
     given = bool(settings.sandbox_url)
     port = choose_port("PORT", settings.host, settings.port)
     sandbox_port = 0 if given else choose_port("SANDBOX_PORT", "127.0.0.1", settings.sandbox_port)

@@ -283,3 +283,11 @@ workers = sa.Table(
     sa.Column("retired_at", _TIME, nullable=True),
 )
 """Worker processes and their signs of life, on the database's clock."""
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+"""Single facts of this installation, a row each (`service.store.facts`)."""

@@ -13,6 +13,7 @@ from typing import Any
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # gunicorn has no types
 
 from service import telemetry
+from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.startup import prepare_web, start_logging
 from service.domain.errors import StoreUnavailable
 from service.rulebook import RuleBookInvalid
@@ -41,7 +42,8 @@ _settings = _settings_or_exit()
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own file there
 
 wsgi_app = "service.web.wsgi:create_on_greenlets()"
-bind = f"{_settings.host}:{_settings.port}"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
 workers = _settings.web_workers
 worker_class = "service.web.storm_worker.StormWorker"
 worker_connections = 1_000
@@ -64,13 +66,34 @@ worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
 """The heartbeat file lives in memory: on a busy disk it would look like a hanging worker."""
 
 
-def on_starting(_server: Any) -> None:
+def on_starting(server: Any) -> None:
     """Before the first request: refuse what is unsafe, check the rules, bring the tables up to
     date. A failure is told in its sentences and ends the process with status 1."""
     try:
-        prepare_web(_settings)
+        prepare_web(_settings, _hosts(server.cfg.address))
     except (SettingsInvalid, RuleBookInvalid, StoreUnavailable) as error:
         sys.exit(str(error))
+
+
+def when_ready(server: Any) -> None:
+    """The sockets are there, and nobody is served yet: judge those too that were inherited."""
+    hosts = _hosts([each.sock.getsockname() for each in server.LISTENERS])
+    try:
+        require_access(judge_access(_settings, hosts, keeps_short_secrets=True))
+    except SettingsInvalid as error:
+        sys.exit(str(error))
+
+
+def _hosts(addresses: list[Any]) -> list[str]:
+    """The hosts of what gunicorn binds, whatever of ours or its own settings said so.
+
+    A Unix socket is its path. A number is an inherited socket, of which nothing is known yet.
+    """
+    return [
+        address[0] if isinstance(address, tuple) else f"/{address}"
+        for address in addresses
+        if not isinstance(address, int)
+    ]
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -16,6 +16,7 @@ from service.bootstrap.stores import Stores
 from service.domain.errors import StoreUnavailable
 from service.settings import load_settings
 from service.store.database import open_engine
+from service.store.facts import SHORT_SECRETS, FactStore
 from service.store.migrate import migrate
 from service.store.schema import metadata
 from tests.databases import Databases
@@ -110,6 +111,25 @@ def test_the_first_tables_are_brought_up_to_date_with_what_is_in_them(empty_url:
         assert _differences(engine) == []
         with engine.connect() as connection:
             assert connection.execute(sa.text("SELECT count(*) FROM cooldowns")).scalar_one() == 1
+
+
+@pytest.mark.parametrize(("alerts", "kept"), [(True, "kept"), (False, "")])
+def test_only_an_installation_that_had_kept_alerts_goes_on_with_short_secrets(
+    empty_url: str, alerts: bool, kept: str
+) -> None:
+    with opened(empty_url) as engine:
+        migrate(engine, to="0002")
+        if alerts:
+            with engine.begin() as connection:
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO deliveries (id, source, format, receiver, group_key, "
+                        "group_labels, received_at, alerts, truncated, replay) VALUES "
+                        "('n-1', 'grafana', 'grafana', '', '', '{}', 1.0, 1, 0, false)"
+                    )
+                )
+        migrate(engine)
+        assert FactStore(engine).get(SHORT_SECRETS) == kept
 
 
 def test_the_engines_tables_are_left_alone(empty_url: str) -> None:

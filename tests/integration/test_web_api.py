@@ -215,6 +215,29 @@ def test_the_api_asks_for_its_token_when_it_has_one(tmp_path: Path) -> None:
     assert client.get("/healthz").status_code == 200
 
 
+def test_metrics_ask_for_the_apis_token(tmp_path: Path) -> None:
+    stand = make_stand(sqlite_url(tmp_path), API_TOKENS="test-api-token")
+    client = create_app(stand).test_client()
+    assert client.get("/metrics").status_code == 401
+    let_in = client.get("/metrics", headers={"Authorization": "Bearer test-api-token"})
+    assert "runbookd_notifications_total" in let_in.text
+
+
+def test_readyz_is_open_and_tells_why_it_is_not_ready_only_to_whom_has_the_token(
+    tmp_path: Path,
+) -> None:
+    def away() -> None:
+        raise StoreUnavailable("the database cannot be used now (server db.internal is away)")
+
+    stand = make_stand(sqlite_url(tmp_path), API_TOKENS="test-api-token")
+    client = create_app(replace(stand, store_ping=away)).test_client()
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "db.internal" not in response.text
+    told = client.get("/readyz", headers={"Authorization": "Bearer test-api-token"})
+    assert "db.internal" in told.get_json()["store"]
+
+
 def test_the_api_is_503_while_the_store_is_down(client: FlaskClient, stand: Stand) -> None:
     with stand.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE decisions")

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import SettingsInvalid, load_settings, rule_variables, setting_names
+from service.settings import (
+    SettingsInvalid,
+    load_settings,
+    misspelt,
+    rule_variables,
+    setting_names,
+)
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -41,6 +47,53 @@ def test_several_secrets_are_separated_by_commas() -> None:
 def test_basic_authentication_needs_a_user_and_a_password() -> None:
     with pytest.raises(SettingsInvalid, match=r"GRAFANA_BASIC.*user:password"):
         load_settings({"GRAFANA_BASIC": "grafana"})
+
+
+@pytest.mark.parametrize("value", [":", "user:", ":password"])
+def test_neither_user_nor_password_may_be_empty(value: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"ALERTMANAGER_BASIC.*neither may be empty"):
+        load_settings({"ALERTMANAGER_BASIC": value})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC", "GRAFANA_TOKENS", "GRAFANA_BASIC", "API_TOKENS"],
+)
+@pytest.mark.parametrize("value", ["", " ", ",", " , "])
+def test_a_setting_that_lets_somebody_in_is_never_set_to_nothing(name: str, value: str) -> None:
+    with pytest.raises(SettingsInvalid, match=f"{name}.*holds nothing"):
+        load_settings({name: value})
+
+
+def test_an_empty_file_is_named_with_its_variable(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("\n", encoding="utf-8")
+    with pytest.raises(SettingsInvalid, match=f"API_TOKENS_FILE names {empty}, which is empty"):
+        load_settings({"API_TOKENS_FILE": str(empty)})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("API_TOKEN", "API_TOKENS"),
+        ("API_TOKEN_FILE", "API_TOKENS_FILE"),
+        ("ALERTMANAGER_TOKEN", "ALERTMANAGER_TOKENS"),
+        ("SLACK_TOKEN", "SLACK_BOT_TOKEN"),
+        ("DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN"),
+        ("RUNBOOKD_PORT", "PORT"),
+        ("RUNBOOKD_COLOUR", "one of those in README.md"),
+    ],
+)
+def test_a_name_that_looks_like_a_setting_is_told_with_the_one_that_was_meant(
+    name: str, meant: str
+) -> None:
+    assert misspelt({name: "x"}) == (f"{name} is not a setting; did you mean {meant}?",)
+
+
+def test_names_of_others_and_our_own_are_not_told() -> None:
+    others = ("HOSTNAME", "HOME", "PATH", "PORTAGE", "DYNO", "LOGNAME", "XDG_RUNTIME_DIR")
+    ours = [form for name in setting_names() for form in (name, f"{name}_FILE")]
+    assert misspelt(dict.fromkeys([*others, *ours], "x")) == ()
 
 
 def test_every_bad_value_is_told_by_its_variable() -> None:

@@ -128,8 +128,9 @@ def test_check_takes_the_files_that_rules_names(runbookd: CommandLine, tmp_path:
     ("env", "sentence"),
     [
         ({}, "No sender could post: set at least one of ALERTMANAGER_TOKENS"),
-        ({"OPEN_WEBHOOKS": "1", "HOST": "192.0.2.7"}, "HOST=192.0.2.7 is not loopback"),
-        ({"OPEN_WEBHOOKS": "1", "HOST": "example.com"}, "HOST=example.com is not loopback"),
+        ({"OPEN_WEBHOOKS": "1", "HOST": "192.0.2.7"}, "web would listen on 192.0.2.7"),
+        ({"OPEN_WEBHOOKS": "1", "HOST": "example.com"}, "web would listen on example.com"),
+        ({"ALERTMANAGER_TOKENS": "test-token-not-real", "HOST": "::"}, "API_TOKENS is not set"),
         ({"ALERTMANAGER_TOKENS": "test-token-not-real"}, "${API_APP_ID} is not set"),
     ],
 )
@@ -148,7 +149,11 @@ def test_web_refuses_to_start_when_nobody_or_everybody_could_post_or_rules_are_w
 @pytest.mark.parametrize(
     "env",
     [
-        {"GRAFANA_BASIC": "grafana:test-password-not-real", "HOST": "192.0.2.7"},
+        {
+            "GRAFANA_BASIC": "grafana:test-password-not-real",
+            "API_TOKENS": "test-token-not-real",
+            "HOST": "192.0.2.7",
+        },
         {"OPEN_WEBHOOKS": "1", "HOST": "127.0.0.2"},
         {"OPEN_WEBHOOKS": "1", "HOST": "::1"},
         {"OPEN_WEBHOOKS": "1", "HOST": "localhost"},

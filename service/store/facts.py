@@ -1,0 +1,39 @@
+"""Single facts of this installation, for which a table each would be too much."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.store import schema
+from service.store.database import begin_writing, translated
+
+SHORT_SECRETS = "short_secrets"
+"""There when alerts had been kept before short secrets were refused (migration 0004)."""
+
+_f = schema.facts.c
+
+
+class FactStore:
+    """Reads and writes facts. Every method raises StoreUnavailable when the database cannot be
+    used."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        statement = insert(schema.facts)
+        self._put = statement.on_conflict_do_update(
+            index_elements=["name"], set_={"value": statement.excluded.value}
+        )
+
+    def get(self, name: str) -> str:
+        """The value of a fact; empty when there is none."""
+        with translated(), self._engine.connect() as connection:
+            query = sa.select(_f.value).where(_f.name == name)
+            return str(connection.execute(query).scalar_one_or_none() or "")
+
+    def put(self, name: str, value: str) -> None:
+        """Set a fact, and return when that is on disk."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(self._put, {"name": name, "value": value})
