@@ -21,7 +21,7 @@ class WebProcess:
     settings: Settings
     admit: Callable[[Sequence[Delivery], float], list[Receipt]]
     queries: Queries
-    store_ping: Callable[[], None]
+    prove_write: Callable[[], None]
     redis_ping: Callable[[], bool]
     live_workers: Callable[[], int]
     clock: Callable[[], float]
@@ -38,7 +38,7 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         settings=settings,
         admit=admitter.admit,
         queries=stores.queries,
-        store_ping=stores.queries.ping,
+        prove_write=stores.queries.prove_write,
         redis_ping=lambda: stores.coordination.ping() is None,
         live_workers=stores.queries.live_workers,
         clock=time.time,

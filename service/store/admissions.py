@@ -33,7 +33,7 @@ from service.store.bulk import (
     chunks,
     select_each,
 )
-from service.store.database import begin_writing, translated
+from service.store.database import begin_writing, require_file, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
 from service.store.rows import (
@@ -65,11 +65,14 @@ class SqlJournal:
         A batch that is admitted again, although its commit went through as the connection was
         lost, is a batch of repeats: as if its senders had not seen the answers.
         """
-        with translated(repeatable=True), self._engine.begin() as connection:
-            begin_writing(connection)
-            # SQLite has one writer, which this transaction is from its beginning.
-            locks = connection.dialect.name != "sqlite"
-            yield SqlTransaction(connection, self._enqueue, locks=locks)
+        with translated(repeatable=True), self._engine.connect() as connection:
+            with connection.begin():
+                begin_writing(connection)
+                # SQLite has one writer, which this transaction is from its beginning.
+                locks = connection.dialect.name != "sqlite"
+                yield SqlTransaction(connection, self._enqueue, locks=locks)
+            # Asked again: what was committed to a file that is gone was not kept.
+            require_file(connection)
 
 
 class SqlTransaction:

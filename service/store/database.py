@@ -25,12 +25,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.domain.errors import StoreConflict, StoreLost, StoreUnavailable
 from service.ports.loop import Loop
 from service.store.on_loop import LockWait, postgresql_on
+from service.store.open_file import OpenFile
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a writer waits for SQLite's one write lock before the sender is asked to retry."""
 
 _WAITS = "runbookd_waits"
 """An engine's own option: how SQLite's lock is waited for on a loop."""
+_FILE = "runbookd_file"
+"""An engine's own option: SQLite's file, where there is one."""
 
 _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure and deadlock; the same transaction may be made again."""
@@ -74,6 +77,8 @@ def open_engine(
 
 
 def _open_sqlite(url: sa.URL, pool_size: int, patience_ms: int, loop: Loop | None) -> sa.Engine:
+    file = OpenFile(url.database) if url.database and url.database != ":memory:" else None
+    wait = None if loop is None else LockWait(loop, patience_ms / 1000)
     engine = sa.create_engine(
         url,
         poolclass=sa.QueuePool,
@@ -81,7 +86,7 @@ def _open_sqlite(url: sa.URL, pool_size: int, patience_ms: int, loop: Loop | Non
         max_overflow=2 * pool_size,
         # Connecting waits by itself; it is hardly ever held up.
         connect_args={"check_same_thread": False, "timeout": patience_ms / 1000},
-        execution_options={_WAITS: None if loop is None else LockWait(loop, patience_ms / 1000)},
+        execution_options={_WAITS: wait, _FILE: file},
     )
 
     @event.listens_for(engine, "connect")
@@ -96,19 +101,37 @@ def _open_sqlite(url: sa.URL, pool_size: int, patience_ms: int, loop: Loop | Non
             f"busy_timeout={patience_ms if loop is None else 0}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        if file is not None:
+            file.opened()
 
     return engine
 
 
 def begin_writing(connection: sa.Connection) -> None:
-    """Take SQLite's write lock now, so that what is read next cannot change before the write."""
+    """Take SQLite's write lock now, so that what is read next cannot change before the write.
+
+    Raises:
+        StoreUnavailable: SQLite's file is not there any more.
+    """
     if connection.dialect.name != "sqlite":
         return
+    require_file(connection)
     wait: LockWait | None = connection.get_execution_options().get(_WAITS)
     if wait is None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         wait.begin_immediate(connection)
+
+
+def require_file(connection: sa.Connection) -> None:
+    """Return when SQLite's file is still the one that was opened; on PostgreSQL at once.
+
+    Raises:
+        StoreUnavailable: it was deleted or replaced.
+    """
+    file: OpenFile | None = connection.get_execution_options().get(_FILE)
+    if file is not None:
+        file.require()
 
 
 @contextmanager

@@ -11,6 +11,9 @@ from service.store.database import begin_writing, translated
 SHORT_SECRETS = "short_secrets"
 """There when alerts had been kept before short secrets were refused (migration 0004)."""
 
+PROBE = "probe"
+"""When it was last proved that the database takes writes, in seconds since the epoch."""
+
 _f = schema.facts.c
 
 

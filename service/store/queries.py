@@ -6,6 +6,7 @@ stays quick with a million alerts stored.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.domain.errors import StoreUnavailable
 from service.store import schema
-from service.store.database import begin_writing, database_now, translated
+from service.store.database import database_now, translated
+from service.store.facts import PROBE, FactStore
 from service.store.items import (
     alert_item,
     decision_item,
@@ -82,6 +83,7 @@ class Queries:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._facts = FactStore(engine)
 
     def alerts(
         self, wanted: AlertFilter, limit: int = DEFAULT_LIMIT, after: str | None = None
@@ -177,21 +179,15 @@ class Queries:
         with self._reading() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def ping(self) -> None:
-        """Return when alerts can be kept: the tables are there and may be written.
+    def prove_write(self) -> None:
+        """Return when alerts can be kept: the tables are there, and a write has come to the disk.
 
         Raises:
             StoreUnavailable: they can't, with the reason.
         """
         with self._reading() as connection:
-            begin_writing(connection)
             connection.execute(sa.select(_n.id).limit(1))
-            if (
-                connection.dialect.name == "postgresql"
-                and connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
-            ):
-                raise StoreUnavailable("the database is a standby and takes no writes")
-            connection.rollback()
+        self._facts.put(PROBE, str(time.time()))
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -14,6 +17,9 @@ from service.web.concurrency import Concurrency, Threads
 from service.web.group_commit import GroupCommitter
 from service.web.parts import WebParts
 from service.web.webhooks import Webhooks, doors
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
 
 COMMITTER = "runbookd.committer"
 """Where the app keeps its committer (`app.extensions`), so that a server can close it."""
@@ -31,14 +37,25 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
     committer = GroupCommitter(parts.admit, parts.clock, concurrency=concurrency)
     app.extensions[COMMITTER] = committer
     app.register_blueprint(api.blueprint(parts.settings, parts.queries))
-    app.register_blueprint(ops.blueprint(parts))
+    app.register_blueprint(ops.blueprint(parts, committer.kept_within))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_down)
     app.register_error_handler(Exception, _unexpected)
     own_doors = doors(parts.settings, committer.submit, concurrency, parts.clock)
+    health = concurrency.apart(app.wsgi_app)
     rest = concurrency.off_the_loop(app.wsgi_app)
-    app.wsgi_app = Webhooks(own_doors, rest)  # type: ignore[method-assign]  # Flask's way
+    app.wsgi_app = Webhooks(own_doors, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
     return app
+
+
+def _split(health: WSGIApplication, rest: WSGIApplication) -> WSGIApplication:
+    """Health has threads of its own: it must be answered also while all readers wait."""
+
+    def split(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        app = health if environ["PATH_INFO"] in ops.HEALTH else rest
+        return app(environ, start_response)
+
+    return split
 
 
 def _http_error(error: HTTPException) -> Response:

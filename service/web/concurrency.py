@@ -26,6 +26,8 @@ _Result = TypeVar("_Result")
 _READABLE, _WRITABLE = 1, 2
 _LAST = -2
 """What libev calls EV_READ, EV_WRITE and EV_MINPRI: after everything else that is ready."""
+_APART = 2
+"""Threads for health: two platforms may ask at once."""
 
 
 class Work(Protocol):
@@ -81,6 +83,9 @@ class Concurrency(Protocol):
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
         """The same application, such that it may block; its answers are short."""
 
+    def apart(self, app: WSGIApplication) -> WSGIApplication:
+        """The same for what must be answered also while all others hang."""
+
 
 class Threads:
     """Each request has a thread."""
@@ -108,6 +113,8 @@ class Threads:
         """As it is: there is no loop."""
         return app
 
+    apart = off_the_loop
+
 
 class Greenlets:
     """Requests share the thread that makes this, and its loop; `threads` others work aside, and
@@ -121,6 +128,7 @@ class Greenlets:
         self._thread = threading.get_ident()
         self._pool = ThreadPool(threads)
         self._reserved = ThreadPool(1)
+        self._apart = ThreadPool(_APART)
 
     def event(self) -> Event:
         """The loop's."""
@@ -173,11 +181,17 @@ class Greenlets:
 
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
         """Its requests go to the other threads, whole."""
+        return self._moved(app, self._pool)
 
-        def apart(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-            return self.aside(lambda: _whole(app, environ, start_response))
+    def apart(self, app: WSGIApplication) -> WSGIApplication:
+        """Its requests go to threads that nothing else uses."""
+        return self._moved(app, self._apart)
 
-        return apart
+    def _moved(self, app: WSGIApplication, pool: ThreadPool) -> WSGIApplication:
+        def moved(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+            return self._called(lambda: _whole(app, environ, start_response), pool)
+
+        return moved
 
     def _called(self, function: Callable[[], _Result], pool: ThreadPool) -> _Result:
         if not self.is_here():

@@ -84,6 +84,11 @@ class GroupCommitter:
         self._lock = threading.Lock()
         self._changed = self._concurrency.event()
         self._task: Task | None = None
+        self._kept_at: float | None = None
+
+    def kept_within(self, seconds: float) -> bool:
+        """Whether a batch was committed so short a time ago."""
+        return self._kept_at is not None and time.monotonic() - self._kept_at <= seconds
 
     def submit(self, delivery: Delivery) -> Receipt:
         """Wait until the delivery is committed.
@@ -169,6 +174,7 @@ class GroupCommitter:
             self._refuse(tickets, "this process was interrupted; send it again")
             raise
         else:
+            self._kept_at = time.monotonic()
             for ticket, receipt in answers:
                 ticket.receipt = receipt
                 ticket.done.set()

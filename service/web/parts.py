@@ -36,8 +36,8 @@ class WebParts(Protocol):
         ...
 
     @property
-    def store_ping(self) -> Callable[[], None]:
-        """Returns when alerts can be kept; otherwise raises StoreUnavailable."""
+    def prove_write(self) -> Callable[[], None]:
+        """Returns when a write has come to the disk; otherwise raises StoreUnavailable."""
         ...
 
     @property

@@ -71,7 +71,7 @@ class Stand:
     settings: Settings
     admit: Admit
     queries: Queries
-    store_ping: Callable[[], None]
+    prove_write: Callable[[], None]
     redis_ping: Callable[[], bool]
     live_workers: Callable[[], int]
     clock: Callable[[], float]
@@ -104,7 +104,7 @@ def make_stand(url: str, **environment: str) -> Stand:
         settings=load_settings({"OPEN_WEBHOOKS": "true", **environment}),
         admit=admitter.admit,
         queries=queries,
-        store_ping=queries.ping,
+        prove_write=queries.prove_write,
         redis_ping=lambda: True,
         live_workers=queries.live_workers,
         clock=time.time,

@@ -224,22 +224,22 @@ def test_only_workers_whose_lease_is_not_over_are_alive(engine: sa.Engine) -> No
 
 def test_a_ping_leaves_nothing_locked_behind(engine: sa.Engine) -> None:
     queries = Queries(engine)
-    queries.ping()
-    queries.ping()
+    queries.prove_write()
+    queries.prove_write()
     insert(engine, schema.alerts, alert_row(1, NOW))
 
 
 def test_a_database_without_tables_cannot_keep_alerts(tmp_path: Path) -> None:
     queries = Queries(open_engine(f"sqlite:///{tmp_path / 'empty.db'}"))
     with pytest.raises(StoreUnavailable, match="no such table"):
-        queries.ping()
+        queries.prove_write()
 
 
 def test_a_file_that_is_no_database_cannot_keep_alerts(tmp_path: Path) -> None:
     (tmp_path / "broken.db").write_bytes(b"this is not a database" * 100)
     queries = Queries(open_engine(f"sqlite:///{tmp_path / 'broken.db'}"))
     with pytest.raises(StoreUnavailable):
-        queries.ping()
+        queries.prove_write()
     with pytest.raises(StoreUnavailable):
         queries.alerts(AlertFilter())
 

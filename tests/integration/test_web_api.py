@@ -230,7 +230,7 @@ def test_readyz_is_open_and_tells_why_it_is_not_ready_only_to_whom_has_the_token
         raise StoreUnavailable("the database cannot be used now (server db.internal is away)")
 
     stand = make_stand(sqlite_url(tmp_path), API_TOKENS="test-api-token")
-    client = create_app(replace(stand, store_ping=away)).test_client()
+    client = create_app(replace(stand, prove_write=away)).test_client()
     response = client.get("/readyz")
     assert response.status_code == 503
     assert "db.internal" not in response.text
@@ -279,7 +279,7 @@ def test_a_locked_store_is_not_ready(stand: Stand) -> None:
     def locked() -> None:
         raise StoreUnavailable("the database cannot be used now (database is locked)")
 
-    response = create_app(replace(stand, store_ping=locked)).test_client().get("/readyz")
+    response = create_app(replace(stand, prove_write=locked)).test_client().get("/readyz")
     assert response.status_code == 503
     assert response.get_json()["ready"] is False
 
