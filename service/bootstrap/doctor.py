@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -18,9 +19,10 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from service.bootstrap.access import judge_access
+from service.bootstrap.pager import secret_of
 from service.bootstrap.rules import load_rules
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import addresses, build_metrics, secret_of
+from service.bootstrap.vendors import addresses, build_metrics
 from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.rules import AppTarget, DropletTarget, RuleBook, Target
 from service.providers.digitalocean import DigitalOceanClient
@@ -112,11 +114,10 @@ def _senders(settings: Settings) -> Finding:
 def _database(settings: Settings) -> Finding:
     name = "database"
     try:
-        stores = Stores(settings)
         if _not_made_yet(settings):
             saw = "there is none yet; web and worker make it when they start"
             return Finding(name, Health.NOTE, saw)
-        with translated(), stores.engine.connect() as connection:
+        with _stores(settings) as stores, translated(), stores.engine.connect() as connection:
             kind = f"{connection.dialect.name} {_version(connection)}"
             missing = missing_revision(connection)
     except (StoreUnavailable, SettingsInvalid) as error:
@@ -125,6 +126,16 @@ def _database(settings: Settings) -> Finding:
         saw = f"{kind} answers; its tables are not up to date ({missing}): `runbookd migrate`"
         return Finding(name, Health.NOTE, saw)
     return Finding(name, Health.OK, f"{kind} answers, and its tables are up to date")
+
+
+@contextmanager
+def _stores(settings: Settings) -> Iterator[Stores]:
+    """The stores, for a look: a worker that looks must not keep more connections than it needs."""
+    stores = Stores(settings)
+    try:
+        yield stores
+    finally:
+        stores.engine.dispose()
 
 
 def _not_made_yet(settings: Settings) -> bool:
@@ -141,7 +152,8 @@ def _workers(settings: Settings) -> Finding:
     try:
         if _not_made_yet(settings):
             return Finding(name, Health.NOTE, "none: there is no database yet")
-        live = Stores(settings).queries.live_workers()
+        with _stores(settings) as stores:
+            live = stores.queries.live_workers()
     except (StoreUnavailable, SettingsInvalid) as error:
         return Finding(name, Health.NOTE, f"unknown: {error}")
     if live == 0:

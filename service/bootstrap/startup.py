@@ -38,6 +38,20 @@ def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
     require_access(access)
     for sentence in access.warnings:
         _log.warning("short_secret", what=sentence)
+    _tell_what_cannot_work(settings)
+
+
+def _tell_what_cannot_work(settings: Settings) -> None:
+    """What web can do without, told at each start."""
+    if not settings.sandbox_url and not settings.pagerduty_routing_key.get_secret_value():
+        sentence = (
+            "PAGERDUTY_ROUTING_KEY is not set here: web can page nobody when the database is away "
+            "or no worker lives."
+        )
+        _log.error("missing_secret", what=sentence)
+    silent = Stores(settings).coordination.ping()
+    if silent is not None:
+        _log.warning("redis", saw=silent)
 
 
 def migrate(settings: Settings) -> None:

@@ -5,36 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import SecretStr
-
 from service.actions.base import Scaler
 from service.actions.horizontal_scale import HorizontalScale
 from service.actions.scale_database import ScaleDatabase
 from service.actions.vertical_scale import VerticalScale
+from service.bootstrap.pager import secret_of
 from service.domain.rules import ActionName
-from service.ports import Clock, Messenger, Metrics, Pager
-from service.providers import digitalocean, pagerduty, slack, supabase
+from service.ports import Clock, Messenger, Metrics
+from service.providers import digitalocean, slack, supabase
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.health import HttpHealthProbe
-from service.providers.pagerduty import PagerDutyPager
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
 from service.settings import Settings
 
-SANDBOX_TOKEN = "sandbox"  # noqa: S105 - the sandbox takes any
-"""Sent to the sandbox where the real vendor would want a secret."""
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where each vendor is."""
+    """Where each vendor is; the pager's is in `service.bootstrap.pager`."""
 
     digitalocean: str = digitalocean.ENDPOINT
     supabase: str = supabase.ENDPOINT
-    pagerduty: str = pagerduty.ENDPOINT
     slack: str = slack.ENDPOINT
 
 
@@ -46,16 +40,7 @@ def addresses(settings: Settings) -> Addresses:
     return Addresses(
         digitalocean=f"{base}/digitalocean",
         supabase=f"{base}/supabase",
-        pagerduty=f"{base}/pagerduty",
         slack=f"{base}/slack/api/",
-    )
-
-
-def build_pager(settings: Settings) -> Pager:
-    """PagerDuty."""
-    return PagerDutyPager(
-        routing_key=secret_of(settings, settings.pagerduty_routing_key),
-        base_url=addresses(settings).pagerduty,
     )
 
 
@@ -93,8 +78,3 @@ def build_scalers(settings: Settings, clock: Clock) -> Mapping[ActionName, Scale
         ActionName.VERTICAL_SCALE: VerticalScale(apps, droplets, probe, clock),
         ActionName.SCALE_DATABASE: ScaleDatabase(database, clock),
     }
-
-
-def secret_of(settings: Settings, secret: SecretStr) -> str:
-    """What is sent to a vendor: its secret, or anything where the sandbox stands in for it."""
-    return SANDBOX_TOKEN if settings.sandbox_url else secret.get_secret_value()

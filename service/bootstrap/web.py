@@ -6,11 +6,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.bootstrap.rules import build_admitter, load_rules
+from service.actions.last_resort import NO_WORKER_KEY
+from service.actions.page_oncall import page_for
+from service.admission.unkept import pages_of
+from service.bootstrap.pager import build_pager
+from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
+from service.domain.rules import RuleBook
+from service.engine.pages import incident_of
+from service.ports import Page
 from service.ports.admission import Delivery, Receipt
+from service.ports.last_resort import LastResortParts
 from service.ports.loop import Loop
 from service.settings import Settings
+from service.store.facts import NO_WORKER_PAGED, FactStore
+from service.store.incidents import IncidentStore
 from service.store.queries import Queries
 
 
@@ -24,6 +34,7 @@ class WebProcess:
     prove_write: Callable[[], None]
     redis_ping: Callable[[], bool]
     live_workers: Callable[[], int]
+    last_resort: LastResortParts
     clock: Callable[[], float]
 
 
@@ -33,7 +44,8 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
     With a `loop`, `admit` may be called there.
     """
     stores = Stores(settings, loop=loop)
-    admitter = build_admitter(stores, load_rules(settings))
+    book = load_rules(settings)
+    admitter = build_admitter(stores, book)
     return WebProcess(
         settings=settings,
         admit=admitter.admit,
@@ -41,5 +53,27 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         prove_write=stores.queries.prove_write,
         redis_ping=lambda: stores.coordination.ping() is None,
         live_workers=stores.queries.live_workers,
+        last_resort=build_last_resort(settings, stores, book),
         clock=time.time,
+    )
+
+
+def build_last_resort(settings: Settings, stores: Stores, book: RuleBook) -> LastResortParts:
+    """What pages somebody when the store is down or no worker lives."""
+    rules = in_force(book)
+    incidents, facts = IncidentStore(stores.engine), FactStore(stores.engine)
+    has_key = settings.sandbox_url or settings.pagerduty_routing_key.get_secret_value()
+
+    def undelivered() -> list[Page]:
+        return [page_for(incident_of(state)) for state in incidents.undelivered()]
+
+    return LastResortParts(
+        pager=build_pager(settings) if has_key else None,
+        pages_of=lambda delivery: pages_of(delivery, rules),
+        prove_write=stores.queries.prove_write,
+        live_workers=stores.queries.live_workers,
+        work_waits=stores.queue.work_waits,
+        undelivered=undelivered,
+        announced=lambda: bool(facts.get(NO_WORKER_PAGED)),
+        announce=lambda paged: facts.put(NO_WORKER_PAGED, NO_WORKER_KEY if paged else ""),
     )

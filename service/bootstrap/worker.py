@@ -8,8 +8,9 @@ from typing import NoReturn
 
 import structlog
 
+from service.bootstrap.pager import build_pager
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import build_messenger, build_metrics, build_pager, build_scalers
+from service.bootstrap.vendors import build_messenger, build_metrics, build_scalers
 from service.engine.late_pages import dump_late, page_id
 from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts

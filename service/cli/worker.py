@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import structlog
 import typer
 
+from service.bootstrap.required import missing_secrets, require_secrets
+from service.bootstrap.rules import load_rules
 from service.bootstrap.startup import migrate, start_logging
+from service.bootstrap.verdict import tell_verdict
 from service.bootstrap.worker import build_worker
-from service.settings import load_settings
+from service.domain.rules import Target
+from service.rulebook import RuleBookInvalid
+from service.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
+_log = structlog.get_logger(__name__)
+
 
 @app.command("worker")
-def worker() -> None:
+def worker(
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing", help="Start although a secret is missing; the log says it."
+        ),
+    ] = False,
+) -> None:
     """Execute the runs that were decided on, one at a time per vendor resource.
 
     Run as many as you like on one database: each run is executed by one of them, and when one
     dies another goes on with its runs after WORKER_LEASE_S. SIGTERM and Ctrl-C let what is under
     way end for 5 s and hand the rest on.
+
+    [bold]Refuses to start[/bold] without PAGERDUTY_ROUTING_KEY, SLACK_BOT_TOKEN or the token for a
+    target of the rules, unless SANDBOX_URL is set. What doctor finds otherwise is logged.
 
     [bold]Settings[/bold]: DATABASE_URL, REDIS_URL, SANDBOX_URL (set: the sandbox stands in for
     every vendor) or the vendors' tokens, WORKER_LEASE_S (15), WORKER_CONCURRENCY (16).
@@ -28,5 +48,19 @@ def worker() -> None:
     """
     settings = load_settings()
     start_logging(settings)
+    missing = missing_secrets(settings, _targets(settings))
+    if not allow_missing:
+        require_secrets(missing)
+    for sentence in missing:
+        _log.error("missing_secret", what=sentence)
     migrate(settings)
+    tell_verdict(settings)
     build_worker(settings).serve()
+
+
+def _targets(settings: Settings) -> list[Target] | None:
+    """The targets of the rules; None where a worker has no rules that can be read."""
+    try:
+        return list(load_rules(settings).targets.values())
+    except RuleBookInvalid:
+        return None

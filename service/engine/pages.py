@@ -64,7 +64,7 @@ def _tell_pager(ask: Tell, parts: WorkerParts, fence: Callable[[], None]) -> dic
 def _say_that_nobody_was_paged(
     state: IncidentState, error: VendorError, parts: WorkerParts
 ) -> None:
-    summary = page_for(_incident(state)).summary
+    summary = page_for(incident_of(state)).summary
     message = Message(
         title=f"Nobody was paged: {summary}"[:150],
         text=f"The pager could not be told ({error.sentence}) It is tried again; look at it now.",
@@ -85,7 +85,7 @@ def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
 def _trigger(
     ask: Tell, state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
 ) -> dict[str, Any]:
-    incident = _incident(state)
+    incident = incident_of(state)
     page = page_for(incident)
     fence()
     _send(lambda: parts.pager.trigger(page), parts)
@@ -111,7 +111,7 @@ def _resolve(state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
     if left_s > 0:
         reason = "it resolved less than the refire grace ago"
         return {"status": "held", "reason": reason, "again_in_s": left_s}
-    incident = _incident(state)
+    incident = incident_of(state)
     fence()
     _send(lambda: parts.pager.resolve(incident.key), parts)
     summary = page_for(incident).summary
@@ -129,7 +129,8 @@ def _send(call: Any, parts: WorkerParts) -> None:
     call_with_retries(call, clock=parts.clock, attempts=_ATTEMPTS, budget_s=_BUDGET_S)
 
 
-def _incident(state: IncidentState) -> Incident:
+def incident_of(state: IncidentState) -> Incident:
+    """An incident as it is told: what fires, or what resolved last."""
     record = state.incident
     return Incident(
         key=record.dedup_key,

@@ -85,6 +85,17 @@ class RunQueue:
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, page_id, late)
 
+    def work_waits(self) -> bool:
+        """Whether anything is queued or under way: a run, a fresh look, a page that waits."""
+        waiting = self._client.list_workflows(
+            status=["ENQUEUED", "DELAYED", "PENDING"],
+            queues_only=True,
+            limit=1,
+            load_input=False,
+            load_output=False,
+        )
+        return bool(waiting)
+
     def close(self) -> None:
         """Let go of the database."""
         self._client.destroy()

@@ -13,6 +13,8 @@ SHORT_SECRETS = "short_secrets"
 
 PROBE = "probe"
 """When it was last proved that the database takes writes, in seconds since the epoch."""
+NO_WORKER_PAGED = "no_worker_paged"
+"""There while a page says that no worker is alive; whichever web process finds one closes it."""
 
 _f = schema.facts.c
 

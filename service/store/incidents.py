@@ -6,6 +6,9 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
+from service.domain.ask_json import load_ask
+from service.domain.planning import Tell
+from service.domain.rules import ActionName
 from service.ports import MessageRef
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
@@ -17,9 +20,13 @@ from service.store.encode import dump, load, load_alert
 _SHOWN = 20
 """Alerts of an incident that are read for a page; the rest is a count."""
 
+_UNDELIVERED = 100
+"""Page runs that are looked at when no worker lives; ten of them are paged a minute."""
+
 _a = schema.alerts.c
 _i = schema.incidents.c
 _m = schema.incident_members.c
+_r = schema.runs.c
 _NEWEST = sa.text("alerts.newest")
 """The index's own term (`uq_alerts_newest`): SQLite uses it for this, and not for `newest = 1`."""
 
@@ -50,6 +57,20 @@ class IncidentStore:
             resolved_at=None if firing else max(resolved, default=None),
             message=MessageRef(**ref) if ref else None,
         )
+
+    def undelivered(self) -> list[IncidentState]:
+        """The firing incidents of page runs that have not ended, oldest first."""
+        query = (
+            sa.select(_r.ask)
+            .where(_r.ended_at.is_(None), _r.action == ActionName.PAGE_ONCALL)
+            .order_by(_r.created_at)
+            .limit(_UNDELIVERED)
+        )
+        with translated(), self._engine.connect() as connection:
+            asks = [load_ask(load(text)) for text in connection.execute(query).scalars()]
+        keys = dict.fromkeys(ask.subject for ask in asks if isinstance(ask, Tell))
+        states = [self.state(key) for key in keys]
+        return [state for state in states if state is not None and state.firing]
 
     def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:
         """Keep whether the pager has it open, and where Slack's message about it is."""

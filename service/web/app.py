@@ -10,42 +10,63 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from service.domain.errors import StoreUnavailable
+from service.ports.admission import Delivery, Receipt
 from service.web import api, ops
 from service.web.addresses import not_that_way, nothing_there
 from service.web.answers import refusal
 from service.web.concurrency import Concurrency, Threads
 from service.web.group_commit import GroupCommitter
+from service.web.last_resort import LastResort
 from service.web.parts import WebParts
-from service.web.webhooks import Webhooks, doors
+from service.web.webhooks import Submit, Webhooks, doors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
 COMMITTER = "runbookd.committer"
-"""Where the app keeps its committer (`app.extensions`), so that a server can close it."""
+LAST_RESORT = "runbookd.last_resort"
+"""Where the app keeps these (`app.extensions`), so that a server can start and close them."""
 
 _log = structlog.get_logger(__name__)
 
 
 def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask:
-    """The application; its committer begins with the first notification.
+    """The application; its committer begins with the first notification, and a server starts its
+    last resort.
 
     `concurrency` is how the server runs requests beside each other; threads, unless told.
     """
     concurrency = concurrency or Threads()
     app = Flask("runbookd", static_folder=None)
     committer = GroupCommitter(parts.admit, parts.clock, concurrency=concurrency)
+    last_resort = LastResort(parts.last_resort)
     app.extensions[COMMITTER] = committer
+    app.extensions[LAST_RESORT] = last_resort
     app.register_blueprint(api.blueprint(parts.settings, parts.queries))
     app.register_blueprint(ops.blueprint(parts, committer.kept_within))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_down)
     app.register_error_handler(Exception, _unexpected)
-    own_doors = doors(parts.settings, committer.submit, concurrency, parts.clock)
+    own_doors = doors(
+        parts.settings, _watched(committer.submit, last_resort), concurrency, parts.clock
+    )
     health = concurrency.apart(app.wsgi_app)
     rest = concurrency.off_the_loop(app.wsgi_app)
     app.wsgi_app = Webhooks(own_doors, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
     return app
+
+
+def _watched(submit: Submit, last_resort: LastResort) -> Submit:
+    """What is not kept may be worth a page all the same."""
+
+    def watched(delivery: Delivery) -> Receipt:
+        try:
+            return submit(delivery)
+        except StoreUnavailable:
+            last_resort.not_kept(delivery)
+            raise
+
+    return watched
 
 
 def _split(health: WSGIApplication, rest: WSGIApplication) -> WSGIApplication:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from service.ports.admission import Delivery, Receipt
+from service.ports.last_resort import LastResortParts
 from service.settings import Settings
 from service.store.queries import Queries
 
@@ -48,6 +49,11 @@ class WebParts(Protocol):
     @property
     def live_workers(self) -> Callable[[], int]:
         """How many workers have a lease that is not over."""
+        ...
+
+    @property
+    def last_resort(self) -> LastResortParts:
+        """What pages somebody when the store is down or no worker lives."""
         ...
 
     @property

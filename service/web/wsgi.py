@@ -13,7 +13,7 @@ from flask import Flask
 from service.bootstrap.memory import spare_the_collector
 from service.bootstrap.web import build_web
 from service.settings import load_settings
-from service.web.app import COMMITTER, create_app
+from service.web.app import COMMITTER, LAST_RESORT, create_app
 from service.web.concurrency import Concurrency, Greenlets, Threads
 from service.web.parts import WebParts
 
@@ -34,5 +34,9 @@ def create_on_greenlets() -> Flask:
 def _create(parts: WebParts, concurrency: Concurrency) -> Flask:
     app = create_app(parts, concurrency)
     atexit.register(app.extensions[COMMITTER].close)
+    last_resort = app.extensions[LAST_RESORT]
+    last_resort.start()
+    # Before the committer, which refuses what still comes.
+    atexit.register(last_resort.close)
     spare_the_collector()
     return app

@@ -9,6 +9,7 @@ from service.domain.decision import Verdict
 from service.domain.planning import Ask, Plan
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
+from service.store.incidents import IncidentStore
 from service.store.runs import EVIDENCE_S, RunStore
 from tests.contract.admission import SqlDesk
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, alert, delivery, resolved
@@ -240,3 +241,25 @@ def test_a_run_that_is_called_off_leaves_its_claim_free(desk: SqlDesk, runs: Run
     assert runs.get("api.out.2") is None
     (act,) = desk.verdicts(delivery(alert(CPU, "c")), now=NOW + 5)
     assert act.run == "api.out.2"
+
+
+def test_pages_that_no_worker_has_sent_are_found_while_their_incidents_fire(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    incidents = IncidentStore(engine)
+    desk.admit(delivery(alert(CPU)))
+    assert incidents.undelivered() == [], "a run that scales tells no pager"
+    desk.admit(delivery(alert(ERRORS, "a"), group={"n": "1"}))
+    desk.admit(delivery(alert(ERRORS, "b"), group={"n": "2"}))
+    assert [each.incident.group_labels for each in incidents.undelivered()] == [
+        {"n": "1"},
+        {"n": "2"},
+    ]
+    desk.admit(delivery(resolved(ERRORS, "a"), group={"n": "1"}))
+    (left,) = incidents.undelivered()
+    assert left.incident.group_labels == {"n": "2"}
+    (run,) = desk.rows(
+        "SELECT id FROM runs WHERE ask LIKE :key", key=f"%{left.incident.dedup_key}%"
+    )
+    runs.conclude(run[0], Outcome("succeeded", "paged", NOW), NOW)
+    assert incidents.undelivered() == []

@@ -16,6 +16,7 @@ from service.domain.claims import Cooldown
 from service.domain.matching import RuleIndex
 from service.domain.rules import ActionName, AppTarget, Matcher, MatchOp, Rule, RuleBook
 from service.ports.admission import GateReply, NewRun
+from service.ports.last_resort import LastResortParts
 from service.settings import Settings, load_settings
 from service.store import schema
 from service.store.admissions import SqlJournal
@@ -74,6 +75,7 @@ class Stand:
     prove_write: Callable[[], None]
     redis_ping: Callable[[], bool]
     live_workers: Callable[[], int]
+    last_resort: LastResortParts
     clock: Callable[[], float]
     engine: sa.Engine
     gate: FreeGate
@@ -107,10 +109,25 @@ def make_stand(url: str, **environment: str) -> Stand:
         prove_write=queries.prove_write,
         redis_ping=lambda: True,
         live_workers=queries.live_workers,
+        last_resort=quiet_last_resort(),
         clock=time.time,
         engine=engine,
         gate=gate,
         enqueued=enqueued,
+    )
+
+
+def quiet_last_resort() -> LastResortParts:
+    """A last resort that has nobody to page and nothing to tell."""
+    return LastResortParts(
+        pager=None,
+        pages_of=lambda _delivery: [],
+        prove_write=lambda: None,
+        live_workers=lambda: 1,
+        work_waits=lambda: False,
+        undelivered=list,
+        announced=lambda: False,
+        announce=lambda _paged: None,
     )
 
 

@@ -174,6 +174,37 @@ def test_web_becomes_gunicorn_when_all_is_in_order(
     assert started[0][1:] == ("-m", "gunicorn", "-c", "python:service.web.gunicorn_conf")
 
 
+def test_a_worker_without_any_secret_says_what_it_lacks_and_how_to_insist(
+    runbookd: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("service.cli.worker.migrate", lambda _: pytest.fail("it was started"))
+    said = runbookd("worker", env=SANDBOX_IDS)
+    assert said.status == 1
+    for lacking in (
+        "PAGERDUTY_ROUTING_KEY is not set: nobody can be paged.",
+        "SLACK_BOT_TOKEN is not set",
+        "DIGITALOCEAN_TOKEN is not set: api and worker-vm cannot be scaled.",
+        "SUPABASE_ACCESS_TOKEN is not set: database cannot be scaled.",
+        "--allow-missing",
+    ):
+        assert lacking in said.err
+
+
+def test_a_worker_that_insists_is_started_and_its_log_says_what_it_lacks(
+    runbookd: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+
+    def started(_settings: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("service.cli.worker.migrate", started)
+    said = runbookd("worker", "--allow-missing", env=SANDBOX_IDS)
+    assert said.status == 0
+    assert "nobody can be paged" in said.err
+
+
 def test_a_sandbox_whose_port_is_taken_says_which_variable_to_set(
     runbookd: CommandLine, taken_port: int
 ) -> None:

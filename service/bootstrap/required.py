@@ -1,0 +1,55 @@
+"""The secrets without which a worker cannot do its work, and what each is for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from service.domain.rules import SupabaseTarget, Target
+from service.settings import Settings, SettingsInvalid
+
+_INSIST = (
+    "The worker was not started. Set what is missing, set SANDBOX_URL to try things out, or insist "
+    "with `runbookd worker --allow-missing`."
+)
+
+
+def missing_secrets(settings: Settings, targets: Collection[Target] | None) -> tuple[str, ...]:
+    """A sentence for each secret that is not set, and what cannot work without it.
+
+    `targets` are those of the rules; None when the rules cannot be read here, which is no fault of
+    a worker. The sandbox needs no secret.
+    """
+    return () if settings.sandbox_url else tuple(_missing(settings, targets))
+
+
+def require_secrets(missing: Collection[str]) -> None:
+    """Refuse to go on when something is missing.
+
+    Raises:
+        SettingsInvalid: with each sentence, and how to insist.
+    """
+    if missing:
+        raise SettingsInvalid((*missing, _INSIST))
+
+
+def _missing(settings: Settings, targets: Collection[Target] | None) -> Iterator[str]:
+    if not settings.pagerduty_routing_key.get_secret_value():
+        yield "PAGERDUTY_ROUTING_KEY is not set: nobody can be paged."
+    if not settings.slack_token.get_secret_value():
+        yield "SLACK_BOT_TOKEN is not set: nothing can be told in Slack, and investigate fails."
+    digitalocean = bool(settings.digitalocean_token.get_secret_value())
+    supabase = bool(settings.supabase_token.get_secret_value())
+    if targets is None:
+        if not digitalocean and not supabase:
+            yield "Neither DIGITALOCEAN_TOKEN nor SUPABASE_ACCESS_TOKEN is set: nothing is scaled."
+        return
+    at_supabase = [each.name for each in targets if isinstance(each, SupabaseTarget)]
+    at_digitalocean = [each.name for each in targets if not isinstance(each, SupabaseTarget)]
+    if at_digitalocean and not digitalocean:
+        yield f"DIGITALOCEAN_TOKEN is not set: {_all_of(at_digitalocean)} cannot be scaled."
+    if at_supabase and not supabase:
+        yield f"SUPABASE_ACCESS_TOKEN is not set: {_all_of(at_supabase)} cannot be scaled."
+
+
+def _all_of(names: list[str]) -> str:
+    return " and ".join(names)
