@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.episodes import REFIRE_GRACE_S
+from service.domain.redaction import Redactor, redactor, shown_addresses
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """Several values in one variable, separated by commas."""
@@ -25,17 +26,20 @@ Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 """Several secrets at once, separated by commas, so that one can be replaced by another."""
 
 
-_NEVER_EMPTY = frozenset(
+ACCESS_SECRETS = frozenset(
     {"ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC", "GRAFANA_TOKENS", "GRAFANA_BASIC", "API_TOKENS"}
 )
 """Settings that let somebody in: set to nothing is a mistake, and never means "open"."""
+VENDOR_SECRETS = frozenset(
+    {"DIGITALOCEAN_TOKEN", "SUPABASE_ACCESS_TOKEN", "SLACK_BOT_TOKEN", "PROMETHEUS_TOKEN"}
+)
+"""What only a worker needs. The pager's key is not among them: web pages as a last resort."""
+PAGER_SECRET = "PAGERDUTY_ROUTING_KEY"  # noqa: S105 - a name
 _PREFIX = "RUNBOOKD_"
 _NEAR = 0.8
 """How alike a misspelt name is (difflib): API_TOKEN is 0.95 like API_TOKENS, SLACK_TOKEN 0.85 like
 SLACK_BOT_TOKEN; HOSTNAME, which every shell sets, is 0.67 like HOST."""
 
-_PASSWORD = re.compile(r"(://[^/@\s]*:)[^/\s]*@")
-"""The password in an address such as postgresql://user:password@host."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL"})
 """Settings whose value may carry a password without being a secret as a whole."""
@@ -182,7 +186,8 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """DATABASE_URL, or the SQLite file in RUNBOOKD_HOME."""
         if self.database_url:
-            return self.database_url
+            # Heroku's and others' own word for it, which SQLAlchemy does not know.
+            return self.database_url.replace("postgres://", "postgresql://", 1)
         return f"sqlite:///{(self.runbookd_home / 'runbookd.db').resolve()}"
 
 
@@ -220,7 +225,7 @@ class Given:
     """Where one setting's value comes from, for `runbookd doctor`.
 
     `origin` is the variable that was read (NAME or NAME_FILE), or empty for the default. `shown`
-    is the value for a person: never a secret's, and without a password in an address.
+    is the value for a person: never a secret's, and an address without user and query.
     """
 
     name: str
@@ -243,9 +248,35 @@ def where_given(environment: Mapping[str, str] | None = None) -> tuple[Given, ..
     )
 
 
-def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a process of ours: this one's, with `overrides` put in."""
-    return {**os.environ, **overrides}
+def redactor_of(environment: Mapping[str, str] | None = None) -> Redactor:
+    """Hides all secrets of the settings, also of settings that cannot be used."""
+    given = os.environ if environment is None else environment
+    secrets: set[str] = set()
+    addresses: set[str] = set()
+    for name, field in _fields():
+        value = _raw(name, given)
+        if "Secret" in str(field.annotation):
+            parts = [part.strip() for part in value.split(",")]
+            secrets.update(parts, (part.partition(":")[2] for part in parts), {value.strip()})
+        elif name.endswith("_URL"):
+            addresses.add(value)
+    return redactor(secrets, addresses)
+
+
+def child_environment(
+    overrides: Mapping[str, str], withheld: Collection[str] = ()
+) -> dict[str, str]:
+    """The environment for a process of ours: this one's, without the settings `withheld` in any
+    form, and with `overrides` put in."""
+    kept = {name: value for name, value in os.environ.items() if _bare(name) not in withheld}
+    return {**kept, **overrides}
+
+
+def given_of(names: Collection[str]) -> tuple[str, ...]:
+    """Which variables of this process give one of these settings, by name or by file."""
+    return tuple(
+        sorted(name for name, value in os.environ.items() if value and _bare(name) in names)
+    )
 
 
 def fill_in(defaults: Mapping[str, str]) -> None:
@@ -257,7 +288,7 @@ def fill_in(defaults: Mapping[str, str]) -> None:
 
 def setting_names() -> tuple[str, ...]:
     """The environment variables that are read, without their `_FILE` forms."""
-    return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
+    return tuple(name for name, _ in _fields())
 
 
 def _holds_secret(name: str) -> bool:
@@ -280,9 +311,13 @@ def misspelt(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
     )
 
 
+def _bare(name: str) -> str:
+    return name.removesuffix("_FILE")
+
+
 def _meant(name: str, ours: tuple[str, ...]) -> str:
     """The setting that a variable's name comes near to; empty when it comes near to none."""
-    bare = name.removesuffix("_FILE")
+    bare = _bare(name)
     ending = name[len(bare) :]
     if bare.startswith(_PREFIX) and bare.removeprefix(_PREFIX) in ours:
         return bare.removeprefix(_PREFIX) + ending
@@ -297,6 +332,22 @@ def _is_pair(text: str) -> bool:
     return bool(user and password)
 
 
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
+    for field in Settings.model_fields.values():
+        if field.alias:
+            yield field.alias, field
+
+
+def _raw(name: str, given: Mapping[str, str]) -> str:
+    """What is given for a setting, used or not; empty when it cannot be read."""
+    if given.get(name):
+        return given[name]
+    try:
+        return Path(given.get(f"{name}_FILE", "")).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
 def _origin(name: str, given: Mapping[str, str]) -> str:
     return next((each for each in (name, f"{name}_FILE") if given.get(each)), "")
 
@@ -309,7 +360,7 @@ def _shown(value: object) -> str:
         if any(isinstance(each, SecretStr) for each in value):
             return "set" if len(value) == 1 else f"{len(value)} of them"
         return ", ".join(str(each) for each in value)
-    return _PASSWORD.sub(r"\1***@", str(value))
+    return shown_addresses(str(value))
 
 
 def _values(given: Mapping[str, str]) -> dict[str, Any]:
@@ -319,7 +370,7 @@ def _values(given: Mapping[str, str]) -> dict[str, Any]:
             values[name] = given[name]
         elif path := given.get(f"{name}_FILE"):
             values[name] = _content(name, path)
-        elif name in given and name in _NEVER_EMPTY:
+        elif name in given and name in ACCESS_SECRETS:
             values[name] = ""
     return values
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Callable
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
@@ -77,10 +78,13 @@ def forget_process(pid: int) -> None:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]  # untyped in the library
 
 
-def configure_logging(level: str, *, json: bool) -> None:
+def configure_logging(
+    level: str, *, json: bool, hide: Callable[[str], str] = lambda line: line
+) -> None:
     """Log to standard error, one event a line: JSON for machines, aligned text for a terminal.
 
     `level` is debug, info, warning, error or critical. The logs of libraries take the same way.
+    `hide` takes secrets out of each whole line.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -100,10 +104,23 @@ def configure_logging(level: str, *, json: bool) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(shared, json=json))
+    handler.setFormatter(_Hiding(_formatter(shared, json=json), hide))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+class _Hiding(logging.Formatter):
+    """Another formatter's lines, without secrets: tracebacks and other libraries' texts too."""
+
+    def __init__(self, inner: logging.Formatter, hide: Callable[[str], str]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        return self._hide(self._inner.format(record))
 
 
 def _without_controls(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -14,7 +14,7 @@ import structlog
 from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.rules import load_rules
 from service.bootstrap.stores import Stores
-from service.settings import Settings, misspelt
+from service.settings import Settings, misspelt, redactor_of
 from service.store.database import translated
 from service.store.facts import SHORT_SECRETS, FactStore
 from service.telemetry import configure_logging
@@ -86,7 +86,7 @@ def start_logging(settings: Settings) -> None:
     """
     auto = settings.log_format == "auto"
     json = not sys.stderr.isatty() if auto else settings.log_format == "json"
-    configure_logging(settings.log_level, json=json)
+    configure_logging(settings.log_level, json=json, hide=redactor_of())
     for sentence in misspelt():
         _log.warning("misspelt_setting", what=sentence)
     if settings.log_level.lower() == "info":

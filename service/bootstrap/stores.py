@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -14,8 +16,11 @@ from service.store.admissions import SqlJournal
 from service.store.coordination import Coordination, connect
 from service.store.database import open_engine
 from service.store.migrate import migrate, one_at_a_time
+from service.store.private import keep_private
 from service.store.queries import Queries
 from service.store.runs import RunStore
+
+_DATABASE_FORM = "postgresql://user:password@host:5432/runbookd or sqlite:////path/file.db"
 
 
 class Stores:
@@ -26,7 +31,8 @@ class Stores:
     greenlet there, the journal on a connection of its own.
 
     Raises:
-        SettingsInvalid: the database is one that runbookd itself is to scale.
+        SettingsInvalid: the database is one that runbookd itself is to scale, or an address cannot
+            be used (told when it is used first).
     """
 
     def __init__(
@@ -56,7 +62,8 @@ class Stores:
     @cached_property
     def coordination(self) -> Coordination:
         """Redis."""
-        return connect(self.settings.redis_url, self.settings.redis_timeout_s, self._loop)
+        with _usable("REDIS_URL", "redis://host:6379/0"):
+            return connect(self.settings.redis_url, self.settings.redis_timeout_s, self._loop)
 
     @cached_property
     def queries(self) -> Queries:
@@ -84,15 +91,41 @@ class Stores:
         url = self.settings.effective_database_url
         path = sa.make_url(url).database
         if url.startswith("sqlite") and path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _keep_private(Path(path))
         timeout_ms = self._busy_timeout_ms
-        return open_engine(url, pool_size=connections, busy_timeout_ms=timeout_ms, loop=loop)
+        with _usable("DATABASE_URL", _DATABASE_FORM):
+            return open_engine(url, pool_size=connections, busy_timeout_ms=timeout_ms, loop=loop)
+
+
+def _keep_private(path: Path) -> None:
+    try:
+        keep_private(path)
+    except OSError as error:
+        sentence = (
+            f"The database {path} cannot be used ({error.strerror}). Let this user write there, or "
+            "set RUNBOOKD_HOME or DATABASE_URL to another place."
+        )
+        raise SettingsInvalid((sentence,)) from None
+
+
+@contextmanager
+def _usable(name: str, form: str) -> Iterator[None]:
+    """Turn what the libraries say of an address into a sentence that does not repeat it."""
+    try:
+        yield
+    except (sa.exc.ArgumentError, TypeError, ValueError) as error:
+        sentence = (
+            f"{name} cannot be used ({type(error).__name__}): it must be an address such as "
+            f"{form}, with parameters that its library knows."
+        )
+        raise SettingsInvalid((sentence,)) from None
 
 
 def _refuse_managed_database(settings: Settings) -> None:
     """A resize of the application's database would take our own record down with it."""
     ref = settings.supabase_project_ref
-    url = sa.make_url(settings.effective_database_url)
+    with _usable("DATABASE_URL", _DATABASE_FORM):
+        url = sa.make_url(settings.effective_database_url)
     # A project is named in its own host, or behind a pooler in the user: postgres.<ref>.
     named = (url.host or "").split(".") + (url.username or "").split(".")
     if ref and ref in named:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
 from service.cli.commands import Commands
-from service.cli.output import fail
+from service.cli.output import fail, hide_with
 from service.dev.neighbour import running_beside
 from service.dev.refusal import DevRefused
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.rulebook import RuleBookInvalid
-from service.settings import SettingsInvalid, fill_in, load_settings
+from service.settings import SettingsInvalid, fill_in, load_settings, redactor_of
 
 _TOLD = (SettingsInvalid, RuleBookInvalid, StoreUnavailable, StoreConflict, DevRefused)
 """Failures whose text is made for the person at the terminal."""
@@ -24,7 +25,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
+    # Told in `main`, where secrets are taken out of it.
+    pretty_exceptions_enable=False,
     epilog=(
         "Exit status: 0 all is well, 1 something is wrong (a sentence says what), 2 the command "
         "line was not understood.\n\nEach command tells more: [bold]runbookd dev --help[/bold]."
@@ -60,7 +62,9 @@ def _runbookd(
 
 
 def main() -> None:
-    """Run the command line; failures we know are told in their sentences, without a traceback."""
+    """Run the command line; failures we know are told in their sentences, without a traceback. No
+    failure shows a secret."""
+    hide_with(redactor_of())
     try:
         app()
     except _TOLD as error:
@@ -71,6 +75,8 @@ def main() -> None:
         # The reader of our output (head, less) has had enough.
         sys.stderr.close()
         sys.exit(0)
+    except Exception:
+        fail(f"{traceback.format_exc()}\nThis is a fault of runbookd itself; please report it.")
 
 
 def _print_version() -> None:

@@ -1,25 +1,37 @@
 """What commands print: tables and sentences for people, JSON for programs.
 
 What came from outside (labels, a vendor's words) is shown as it is, never read as markup, and
-with what would steer the terminal or reorder a line as escapes (`service.domain.text`).
+with what would steer the terminal or reorder a line as escapes (`service.domain.text`). No secret
+of the settings is shown.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.domain.redaction import Redactor
 from service.domain.text import visible
 
 FAILED = 1
 """Exit status: something is wrong, and a sentence on standard error says what."""
 _PIPED_WIDTH = 200
 """Columns when nobody's terminal says how wide it is."""
+
+
+_hide: Callable[[str], str] = Redactor()
+
+
+def hide_with(redactor: Callable[[str], str]) -> None:
+    """From now on, take these secrets out of everything that is printed."""
+    global _hide  # noqa: PLW0603 - a process has one standard output
+    _hide = redactor
 
 
 def console() -> Console:
@@ -35,7 +47,7 @@ def say(text: str, style: str = "") -> None:
 
 def words(text: str, style: str = "") -> Text:
     """Text as it is, with what nobody would see as escapes."""
-    return Text(visible(text), style=style)
+    return Text(visible(_hide(text)), style=style)
 
 
 def fail(sentence: str) -> NoReturn:
@@ -48,7 +60,7 @@ def fail(sentence: str) -> NoReturn:
 
 def print_json(value: Any) -> None:
     """A value for programs."""
-    sys.stdout.write(visible(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
+    sys.stdout.write(visible(_hide(json.dumps(value, indent=2, ensure_ascii=False))) + "\n")
 
 
 class Rows:

@@ -18,13 +18,13 @@ def open_stores(settings: Settings) -> Stores:
     Raises:
         StoreUnavailable: there is no database, it has no tables, or it can't be used.
     """
+    stores = Stores(settings)
     url = sa.make_url(settings.effective_database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise StoreUnavailable(
             f"There is no database at {url.database} yet. Start `runbookd dev`, set DATABASE_URL "
             "or RUNBOOKD_HOME to the one you mean, or make one with `runbookd migrate`"
         )
-    stores = Stores(settings)
     with translated():
         known = sa.inspect(stores.engine).has_table("runs")
     if not known:

@@ -22,7 +22,8 @@ def web() -> None:
 
     Checks the settings and every rule file, brings the tables up to date, then serves with
     gunicorn in this very process: the same as `gunicorn -c python:service.web.gunicorn_conf`.
-    It needs a worker beside it for anything to be done; it calls no vendor itself.
+    It needs a worker beside it for anything to be done. It calls no vendor itself but PagerDuty,
+    as a last resort, and drops the other vendors' secrets from its environment when it starts.
 
     [bold]Refuses to start[/bold] when a rule file has an error (file and line are printed), or
     when no sender has a secret. Beyond loopback also when OPEN_WEBHOOKS is set, when API_TOKENS
@@ -39,4 +40,5 @@ def web() -> None:
     # What only the database knows, and what gunicorn really binds, is judged as it starts.
     require_access(judge_access(settings, keeps_short_secrets=True))
     load_rules(settings)
+    # gunicorn starts anew without the vendors' secrets, and says so (`service.web.gunicorn_conf`).
     os.execv(_GUNICORN[0], _GUNICORN)  # noqa: S606 - our own command

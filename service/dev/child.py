@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,15 @@ _LEASH = str(Path(leash.__file__).resolve())
 class ChildSpec:
     """What to start: its command, what it finds in its environment, and how to see it is ready.
 
-    `foundation` is for what the others stand on: it ends after them.
+    `withheld` are the settings of this process that it must not find there. `foundation` is for
+    what the others stand on: it ends after them.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     ready: Callable[[], bool]
+    withheld: Collection[str] = ()
     foundation: bool = False
     loses: str = ""
     """What is lost when it dies, for the line that says so."""
@@ -48,7 +50,7 @@ class Child:
         self._say = say
         self._process = subprocess.Popen(  # noqa: S603 - our own commands
             [sys.executable, "-ES", _LEASH, str(os.getpid()), *spec.command],
-            env=child_environment(spec.environment),
+            env=child_environment(spec.environment, spec.withheld),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

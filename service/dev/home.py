@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.dev.refusal import DevRefused
+from service.store.private import OWNER_ONLY_DIRECTORY
 
 LOCK = "dev.lock"
 
@@ -24,7 +25,7 @@ def held_home(path: Path) -> Iterator[Path]:
     """
     home = path.resolve()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=OWNER_ONLY_DIRECTORY, parents=True, exist_ok=True)
         lock = (home / LOCK).open("a+", encoding="ascii")
     except OSError as error:
         raise DevRefused(

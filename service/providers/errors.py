@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from service.domain.errors import FailureKind, VendorError
+from service.domain.redaction import shown_addresses
 
 LONGEST_QUOTE = 300
 """Characters of a vendor's own message that a sentence repeats; more hides the point of it."""
@@ -51,7 +52,7 @@ class Call:
 
 def quote(call: Call, text: str) -> str:
     """A vendor's own words in one line, without secrets, at most `LONGEST_QUOTE` characters."""
-    line = " ".join(_ENCRYPTED.sub(_MASK, text).split())
+    line = " ".join(shown_addresses(_ENCRYPTED.sub(_MASK, text)).split())
     if call.secret:
         line = line.replace(call.secret, _MASK)
     return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"

@@ -23,6 +23,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreConflict, StoreLost, StoreUnavailable
+from service.domain.redaction import shown_addresses
 from service.ports.loop import Loop
 from service.store.on_loop import LockWait, postgresql_on
 from service.store.open_file import OpenFile
@@ -174,8 +175,8 @@ def translated(*, repeatable: bool = False) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    text = str(getattr(error, "orig", None) or error)
-    return text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
+    text = str(getattr(error, "orig", None) or error).strip()
+    return shown_addresses(text).splitlines()[0][:200] if text else type(error).__name__
 
 
 def database_now(dialect: str) -> sa.ColumnElement[float]:

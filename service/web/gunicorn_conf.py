@@ -6,10 +6,13 @@ one write lock in turn. On PostgreSQL, WEB_WORKERS may be raised.
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
+import structlog
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # gunicorn has no types
 
 from service import telemetry
@@ -17,14 +20,24 @@ from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.startup import prepare_web, start_logging
 from service.domain.errors import StoreUnavailable
 from service.rulebook import RuleBookInvalid
-from service.settings import Settings, SettingsInvalid, load_settings
+from service.settings import (
+    VENDOR_SECRETS,
+    Settings,
+    SettingsInvalid,
+    child_environment,
+    given_of,
+    load_settings,
+    redactor_of,
+)
+
+_log = structlog.get_logger(__name__)
 
 
 def _settings_or_exit() -> Settings:
     try:
         return load_settings()
     except SettingsInvalid as error:
-        sys.exit(str(error))
+        sys.exit(redactor_of()(str(error)))
 
 
 class OurLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -69,10 +82,25 @@ worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
 def on_starting(server: Any) -> None:
     """Before the first request: refuse what is unsafe, check the rules, bring the tables up to
     date. A failure is told in its sentences and ends the process with status 1."""
+    _without_vendor_secrets()
     try:
         prepare_web(_settings, _hosts(server.cfg.address))
     except (SettingsInvalid, RuleBookInvalid, StoreUnavailable) as error:
-        sys.exit(str(error))
+        sys.exit(redactor_of()(str(error)))
+    except Exception:
+        sys.exit(redactor_of()(traceback.format_exc()))
+
+
+def _without_vendor_secrets() -> None:
+    """Start this very program anew without what only a worker needs, when that is there.
+
+    The kernel shows a process's first environment for as long as it runs, and to its children's
+    readers too; to delete a variable from it later does not take it out of there.
+    """
+    if names := given_of(VENDOR_SECRETS):
+        _log.info("vendor_secrets_dropped", names=names, why="only a worker needs them")
+        again = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, again, child_environment({}, VENDOR_SECRETS))  # noqa: S606 - ourselves
 
 
 def when_ready(server: Any) -> None:
@@ -81,7 +109,7 @@ def when_ready(server: Any) -> None:
     try:
         require_access(judge_access(_settings, hosts, keeps_short_secrets=True))
     except SettingsInvalid as error:
-        sys.exit(str(error))
+        sys.exit(redactor_of()(str(error)))
 
 
 def _hosts(addresses: list[Any]) -> list[str]:

@@ -178,7 +178,7 @@ def test_the_table_tells_where_each_value_is_from_and_never_a_secret(
     assert lines["ALERTMANAGER_TOKENS"] == ["ALERTMANAGER_TOKENS", "set", "ALERTMANAGER_TOKENS"]
     assert lines["GRAFANA_TOKENS"] == ["GRAFANA_TOKENS", "set", "GRAFANA_TOKENS_FILE"]
     assert lines["PORT"] == ["PORT", "8080", "default"]
-    assert "postgresql://user:***@127.0.0.1:1/runbookd" in said.out
+    assert "postgresql://127.0.0.1:1/runbookd" in said.out
     assert "not-real" not in said.out
     assert said.status == 1
     assert "Not in order: database." in said.out

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from service.settings import (
+    VENDOR_SECRETS,
     SettingsInvalid,
+    child_environment,
     load_settings,
     misspelt,
     rule_variables,
@@ -94,6 +96,16 @@ def test_names_of_others_and_our_own_are_not_told() -> None:
     others = ("HOSTNAME", "HOME", "PATH", "PORTAGE", "DYNO", "LOGNAME", "XDG_RUNTIME_DIR")
     ours = [form for name in setting_names() for form in (name, f"{name}_FILE")]
     assert misspelt(dict.fromkeys([*others, *ours], "x")) == ()
+
+
+def test_what_is_withheld_from_a_child_is_withheld_in_either_form(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE", "API_TOKENS_FILE"):
+        monkeypatch.setenv(name, "x")
+    found = child_environment({"PORT": "1"}, VENDOR_SECRETS)
+    assert {name for name in found if "TOKEN" in name} == {"API_TOKENS_FILE"}
+    assert found["PORT"] == "1"
 
 
 def test_every_bad_value_is_told_by_its_variable() -> None:
