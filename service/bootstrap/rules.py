@@ -10,7 +10,7 @@ from service.admission.admit import Admitter
 from service.admission.asks import RulesInForce
 from service.domain.matching import RuleIndex
 from service.domain.rules import RuleBook
-from service.rulebook import load_rulebook
+from service.rulebook import load_rulebook, packaged
 from service.settings import Settings, rule_variables
 from service.store.ids import new_id
 
@@ -25,8 +25,15 @@ def load_rules(settings: Settings, environment: Mapping[str, str] | None = None)
     Raises:
         RuleBookInvalid: with every error, by file and line.
     """
+    return load_rulebook(rule_paths(settings), rule_variables(settings, environment))
+
+
+def rule_paths(settings: Settings) -> list[Path]:
+    """The rule files that RULES names; without RULES the pack, from here or as it was installed."""
     paths = [Path(name) for name in settings.rules]
-    return load_rulebook(paths, rule_variables(settings, environment))
+    if "rules" in settings.model_fields_set or all(path.exists() for path in paths):
+        return paths
+    return [packaged(path.name) for path in paths]
 
 
 def in_force(book: RuleBook) -> RulesInForce:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from service.bootstrap.rules import rule_paths
 from service.cli.output import Rows, say
 from service.domain.rules import RuleBook, Target
 from service.rulebook import load_rulebook
@@ -37,8 +38,7 @@ def check(
       API_APP_ID=app-1 DROPLET_ID=1 SUPABASE_PROJECT_REF=abc runbookd check rules/quizmentor.yml
     """
     settings = load_settings()
-    paths = files or [Path(name) for name in settings.rules]
-    book = load_rulebook(paths, rule_variables(settings))
+    book = load_rulebook(files or rule_paths(settings), rule_variables(settings))
     _show(book)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
 from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.rules import load_rules
-from service.settings import load_settings
+from service.settings import fill_in, load_settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -17,7 +18,15 @@ _GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:service.web.gunicor
 
 
 @app.command("web")
-def web() -> None:
+def web(
+    all_interfaces: Annotated[
+        bool,
+        typer.Option(
+            "--all-interfaces",
+            help="Listen on 0.0.0.0 where HOST is not set, as platforms that set PORT want it.",
+        ),
+    ] = False,
+) -> None:
     """Take alerts from Alertmanager and Grafana, decide, and queue what follows.
 
     Checks the settings and every rule file, brings the tables up to date, then serves with
@@ -36,6 +45,8 @@ def web() -> None:
 
       ALERTMANAGER_TOKENS_FILE=/run/secrets/am HOST=0.0.0.0 runbookd web
     """
+    if all_interfaces:
+        fill_in({"HOST": "0.0.0.0"})  # noqa: S104 - asked for; judged below
     settings = load_settings()
     # What only the database knows, and what gunicorn really binds, is judged as it starts.
     require_access(judge_access(settings, keeps_short_secrets=True))

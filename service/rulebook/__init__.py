@@ -6,5 +6,6 @@ May import the domain only. It reads the files it is given and no environment: t
 
 from service.rulebook.errors import RuleBookInvalid, RuleError
 from service.rulebook.load import load_rulebook
+from service.rulebook.pack import packaged
 
-__all__ = ["RuleBookInvalid", "RuleError", "load_rulebook"]
+__all__ = ["RuleBookInvalid", "RuleError", "load_rulebook", "packaged"]
