@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Process, free_port, wait_until
+from tests.processes import ROOT, Process, free_port, wait_until
 
 PATIENCE_S = 90.0
 Json = dict[str, Any]
@@ -70,10 +71,32 @@ class Dev:
         state = httpx.get(f"http://127.0.0.1:{self.sandbox_port}/_sandbox/state").json()
         return int(state["apps"]["app-quizmentor"]["components"]["api"]["instances"])
 
+    def slack(self) -> str:
+        """The messages as Slack shows them: those of a thread below the first."""
+        state = httpx.get(f"http://127.0.0.1:{self.sandbox_port}/_sandbox/state").json()
+        first, *thread = state["slack"]["messages"]
+        header, text, fields, context = first["blocks"]
+        pairs = [each["text"].replace("*", "").replace("\n", " ") for each in fields["fields"]]
+        lines = [header["text"]["text"], text["text"]["text"], " · ".join(pairs)]
+        lines.append(context["elements"][0]["text"])
+        return "\n".join([*lines, *(f"  └ {each['text']}" for each in thread)])
+
     def runs(self) -> list[Json]:
         page = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/runs").json()
         items: list[Json] = page["items"]
         return items
+
+
+def readme_sample() -> str:
+    """What README.md shows of Slack."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return text.split("Slack's side of it")[1].split("```")[1].strip()
+
+
+def masked(text: str) -> str:
+    """Text without what differs each time: ids, times and figures."""
+    text = re.sub(r"\b[0-9a-f]{8}(…|(-[0-9a-f]{4}){3}-[0-9a-f]{12})", "ID", text)
+    return re.sub(r"rules [0-9a-f]{12}|\d+", "N", text)
 
 
 @contextmanager
@@ -116,6 +139,9 @@ def test_the_banners_curl_scales_the_sandbox_and_the_end_leaves_only_data(
         assert (decision["verdict"], decision["run"]) == ("act", "api.out.1")
         assert wait_until(lambda: dev.instances() == 3, PATIENCE_S), dev.output
         assert wait_until(lambda: dev.runs()[0]["status"] == "succeeded", PATIENCE_S), dev.output
+        # The last edit comes after the run's end.
+        assert wait_until(lambda: "Done" in dev.slack(), PATIENCE_S), dev.slack()
+        assert masked(dev.slack()) == masked(readme_sample())
 
         children = children_of(dev.process.pid)
         assert len(children) >= 5, "redis, sandbox, web with its worker, and the worker"
