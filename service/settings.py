@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.episodes import REFIRE_GRACE_S
@@ -35,7 +35,10 @@ VENDOR_SECRETS = frozenset(
 )
 """What only a worker needs. The pager's key is not among them: web pages as a last resort."""
 PAGER_SECRET = "PAGERDUTY_ROUTING_KEY"  # noqa: S105 - a name
+SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
 _PREFIX = "RUNBOOKD_"
+_OF_OTHERS = frozenset({"WEB_CONCURRENCY"})
+"""Heroku sets it for every web process, and it looks like WORKER_CONCURRENCY."""
 _NEAR = 0.8
 """How alike a misspelt name is (difflib): API_TOKEN is 0.95 like API_TOKENS, SLACK_TOKEN 0.85 like
 SLACK_BOT_TOKEN; HOSTNAME, which every shell sets, is 0.67 like HOST."""
@@ -187,7 +190,7 @@ class Settings(BaseSettings):
         """DATABASE_URL, or the SQLite file in RUNBOOKD_HOME."""
         if self.database_url:
             # Heroku's and others' own word for it, which SQLAlchemy does not know.
-            return self.database_url.replace("postgres://", "postgresql://", 1)
+            return re.sub("^postgres://", "postgresql://", self.database_url)
         return f"sqlite:///{(self.runbookd_home / 'runbookd.db').resolve()}"
 
 
@@ -253,9 +256,9 @@ def redactor_of(environment: Mapping[str, str] | None = None) -> Redactor:
     given = os.environ if environment is None else environment
     secrets: set[str] = set()
     addresses: set[str] = set()
-    for name, field in _fields():
+    for name in setting_names():
         value = _raw(name, given)
-        if "Secret" in str(field.annotation):
+        if name in SECRETS:
             parts = [part.strip() for part in value.split(",")]
             secrets.update(parts, (part.partition(":")[2] for part in parts), {value.strip()})
         elif name.endswith("_URL"):
@@ -288,7 +291,7 @@ def fill_in(defaults: Mapping[str, str]) -> None:
 
 def setting_names() -> tuple[str, ...]:
     """The environment variables that are read, without their `_FILE` forms."""
-    return tuple(name for name, _ in _fields())
+    return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
 
 
 def _holds_secret(name: str) -> bool:
@@ -300,14 +303,18 @@ def _holds_secret(name: str) -> bool:
 
 
 def misspelt(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """A sentence for each variable whose name looks like a setting's and is none."""
+    """A sentence for each variable whose name looks like a setting's and is none.
+
+    Platforms set names of their own that look like ours (REDIS_TLS_URL beside REDIS_URL); so one is
+    told only while the setting that it looks like is not given.
+    """
     given = os.environ if environment is None else environment
     ours = setting_names()
-    known = {*ours, *(f"{name}_FILE" for name in ours)}
+    known = {*ours, *(f"{name}_FILE" for name in ours), *_OF_OTHERS}
     return tuple(
         f"{name} is not a setting; did you mean {meant}?"
         for name in sorted(given.keys() - known)
-        if (meant := _meant(name, ours))
+        if (meant := _meant(name, ours)) and not given.get(meant)
     )
 
 
@@ -330,12 +337,6 @@ def _meant(name: str, ours: tuple[str, ...]) -> str:
 def _is_pair(text: str) -> bool:
     user, _, password = text.partition(":")
     return bool(user and password)
-
-
-def _fields() -> Iterator[tuple[str, FieldInfo]]:
-    for field in Settings.model_fields.values():
-        if field.alias:
-            yield field.alias, field
 
 
 def _raw(name: str, given: Mapping[str, str]) -> str:

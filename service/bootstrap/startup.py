@@ -50,7 +50,7 @@ def _tell_what_cannot_work(settings: Settings) -> None:
         )
         _log.error("missing_secret", what=sentence)
     silent = Stores(settings).coordination.ping()
-    if silent is not None:
+    if settings.redis_url and silent is not None:
         _log.warning("redis", saw=silent)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from service.bootstrap.doctor import Finding, Health, examine
 from service.cli.output import FAILED, Rows, say, words
-from service.settings import Given, load_settings, where_given
+from service.settings import Given, load_settings, misspelt, where_given
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -31,6 +31,8 @@ def doctor() -> None:
       SANDBOX_URL=http://127.0.0.1:8090 runbookd doctor
     """
     _show_settings(where_given())
+    for sentence in misspelt():
+        say(sentence, "yellow")
     say("")
     findings = examine(load_settings())
     _show(findings)

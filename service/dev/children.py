@@ -10,9 +10,7 @@ from service.dev import ready
 from service.dev.child import ChildSpec
 from service.dev.plan import DevPlan
 from service.dev.redis_server import find_redis, redis_command, redis_url
-from service.settings import ACCESS_SECRETS, PAGER_SECRET, VENDOR_SECRETS
-
-_ALL_SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
+from service.settings import ACCESS_SECRETS, SECRETS
 
 _REDIS_LOSES = "Decisions are made on SQL alone meanwhile; nothing is lost."
 _SANDBOX_LOSES = "The sandbox cloud begins anew: what was scaled in it is forgotten."
@@ -30,7 +28,7 @@ def redis_child(home: Path, socket: Path) -> ChildSpec:
         command=redis_command(find_redis(), home, socket),
         environment={},
         ready=lambda: ready.redis_answers(url),
-        withheld=_ALL_SECRETS,
+        withheld=SECRETS,
         foundation=True,
         loses=_REDIS_LOSES,
     )
@@ -43,7 +41,7 @@ def sandbox_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
         command=_runbookd("sandbox"),
         environment=environment,
         ready=lambda: ready.sandbox_answers("127.0.0.1", plan.sandbox_port),
-        withheld=_ALL_SECRETS,
+        withheld=SECRETS,
         foundation=True,
         loses=_SANDBOX_LOSES,
     )
@@ -56,7 +54,7 @@ def web_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
         command=_runbookd("web"),
         environment=environment,
         ready=lambda: ready.web_keeps_alerts(plan.reach, plan.port),
-        withheld=_ALL_SECRETS - ACCESS_SECRETS,
+        withheld=SECRETS - ACCESS_SECRETS,
         loses="Senders repeat what was not answered.",
     )
 
@@ -69,7 +67,7 @@ def worker_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
         environment=environment,
         ready=lambda: ready.worker_lives(plan.reach, plan.port),
         # The sandbox stands in for every vendor; Prometheus is a real one.
-        withheld=_ALL_SECRETS - {"PROMETHEUS_TOKEN"},
+        withheld=SECRETS - {"PROMETHEUS_TOKEN"},
         loses="Its runs go on where they stopped.",
     )
 

@@ -10,6 +10,7 @@ import atexit
 
 from flask import Flask
 
+from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.memory import spare_the_collector
 from service.bootstrap.web import build_web
 from service.settings import load_settings
@@ -17,10 +18,19 @@ from service.web.app import COMMITTER, LAST_RESORT, create_app
 from service.web.concurrency import Concurrency, Greenlets, Threads
 from service.web.parts import WebParts
 
+_UNKNOWN_HOST = "an address that only its server knows"
+
 
 def create() -> Flask:
-    """The application for a server that gives each request a thread."""
+    """The application for a server that gives each request a thread.
+
+    Nothing here knows where such a server listens, so nothing may be open.
+
+    Raises:
+        SettingsInvalid: something would be.
+    """
     settings = load_settings()
+    require_access(judge_access(settings, [_UNKNOWN_HOST], keeps_short_secrets=True))
     return _create(build_web(settings), Threads())
 
 

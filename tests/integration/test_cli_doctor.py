@@ -190,3 +190,12 @@ def test_the_exit_status_is_0_when_all_that_is_required_is_there(
     said = runbookd("doctor", env=environment)
     assert said.status == 0
     assert "All that is required is there." in said.out
+
+
+def test_a_variable_that_only_looks_like_a_setting_is_told(
+    runbookd: CommandLine, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_TOKEN", SECRET)
+    said = runbookd("doctor", env=environment)
+    assert "API_TOKEN is not a setting; did you mean API_TOKENS?" in said.out
+    assert said.status == 0

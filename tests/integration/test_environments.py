@@ -6,18 +6,17 @@ from pathlib import Path
 
 import psutil
 
-from service.settings import ACCESS_SECRETS, PAGER_SECRET, VENDOR_SECRETS
+from service.settings import ACCESS_SECRETS, SECRETS, VENDOR_SECRETS
 from tests.integration.test_dev import Dev, children_of, running
 from tests.stack import Options, Stack
 
-ALL = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
 BASIC = {"ALERTMANAGER_BASIC", "GRAFANA_BASIC"}
-PLANTED = {name: f"{'user:' if name in BASIC else ''}planted-not-real" for name in ALL}
+PLANTED = {name: f"{'user:' if name in BASIC else ''}planted-not-real" for name in SECRETS}
 
 
 def found_in(pid: int) -> set[str]:
     """The secrets in a process's environment, as it began and as /proc shows it."""
-    return psutil.Process(pid).environ().keys() & ALL
+    return psutil.Process(pid).environ().keys() & SECRETS
 
 
 def test_web_keeps_of_the_vendors_secrets_only_the_pagers_and_says_so(tmp_path: Path) -> None:
@@ -27,7 +26,7 @@ def test_web_keeps_of_the_vendors_secrets_only_the_pagers_and_says_so(tmp_path: 
         family = [process.pid, *children_of(process.pid)]
         assert len(family) == 2
         for pid in family:
-            assert found_in(pid) == ALL - VENDOR_SECRETS
+            assert found_in(pid) == SECRETS - VENDOR_SECRETS
         said = process.log.read_text(encoding="utf-8")
     assert "vendor_secrets_dropped" in said
     assert "SLACK_BOT_TOKEN" in said

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from service.bootstrap.stores import Stores
-from service.settings import load_settings
+from service.settings import SettingsInvalid, load_settings, setting_names
 from service.store.facts import SHORT_SECRETS, FactStore
+from service.web.wsgi import create
 from tests.processes import Process, free_port, wait_until
 from tests.unit.cli.commandline import SANDBOX_IDS
 
@@ -117,3 +118,21 @@ def test_the_ipv6_loopback_may_be_open_like_the_other(tmp_path: Path) -> None:
     process = web(tmp_path, OPEN_WEBHOOKS="1", HOST="::1", PORT=str(port))
     with serving(process, f"http://[::1]:{port}"):
         assert httpx.get(f"http://[::1]:{port}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"OPEN_WEBHOOKS": "1", "API_TOKENS": TOKEN}, "OPEN_WEBHOOKS is set"),
+        ({"ALERTMANAGER_TOKENS": TOKEN}, "API_TOKENS is not set"),
+    ],
+)
+def test_under_a_server_whose_addresses_are_not_known_nothing_is_open(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], sentence: str
+) -> None:
+    for name in setting_names():
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=sentence):
+        create()

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from service.settings import (
+    SECRETS,
     VENDOR_SECRETS,
+    Settings,
     SettingsInvalid,
     child_environment,
     load_settings,
@@ -92,8 +94,22 @@ def test_a_name_that_looks_like_a_setting_is_told_with_the_one_that_was_meant(
     assert misspelt({name: "x"}) == (f"{name} is not a setting; did you mean {meant}?",)
 
 
+def test_what_looks_like_a_setting_that_is_given_is_not_told() -> None:
+    assert misspelt({"REDIS_TLS_URL": "rediss://x", "REDIS_URL": "redis://x"}) == ()
+    assert misspelt({"REDIS_TLS_URL": "rediss://x"}) != ()
+
+
 def test_names_of_others_and_our_own_are_not_told() -> None:
-    others = ("HOSTNAME", "HOME", "PATH", "PORTAGE", "DYNO", "LOGNAME", "XDG_RUNTIME_DIR")
+    others = (
+        "HOSTNAME",
+        "WEB_CONCURRENCY",
+        "HOME",
+        "PATH",
+        "PORTAGE",
+        "DYNO",
+        "LOGNAME",
+        "XDG_RUNTIME_DIR",
+    )
     ours = [form for name in setting_names() for form in (name, f"{name}_FILE")]
     assert misspelt(dict.fromkeys([*others, *ours], "x")) == ()
 
@@ -120,6 +136,11 @@ def test_every_bad_value_is_told_by_its_variable() -> None:
 def test_a_secret_is_never_shown() -> None:
     settings = load_settings({"ALERTMANAGER_TOKENS": "hidden-not-real"})
     assert "hidden-not-real" not in repr(settings)
+
+
+def test_every_secret_is_known_as_one() -> None:
+    fields = Settings.model_fields.values()
+    assert {each.alias for each in fields if "SecretStr" in str(each.annotation)} == SECRETS
 
 
 def test_rules_may_refer_to_the_targets_ids_even_when_they_are_kept_in_files(
@@ -174,3 +195,8 @@ def test_rules_env_holds_names_only() -> None:
 def test_without_a_database_url_the_database_is_a_file_in_the_home(tmp_path: Path) -> None:
     settings = load_settings({"RUNBOOKD_HOME": str(tmp_path)})
     assert settings.effective_database_url == f"sqlite:///{tmp_path / 'runbookd.db'}"
+
+
+def test_the_platforms_own_word_for_postgresql_is_understood() -> None:
+    settings = load_settings({"DATABASE_URL": "postgres://user@host/postgres://"})
+    assert settings.effective_database_url == "postgresql://user@host/postgres://"
