@@ -166,7 +166,7 @@ class Settings(BaseSettings):
         for name in value:
             if not _VARIABLE.fullmatch(name):
                 raise ValueError(f"{name!r} is not a variable's name: letters, digits and _")
-            if _holds_secret(name):
+            if name in SECRETS or name in _ADDRESSES:
                 raise ValueError(
                     f"{name} may hold a secret, and what a rule file says is shown to people; "
                     "take it out of RULES_ENV and out of the rule files"
@@ -292,14 +292,6 @@ def fill_in(defaults: Mapping[str, str]) -> None:
 def setting_names() -> tuple[str, ...]:
     """The environment variables that are read, without their `_FILE` forms."""
     return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
-
-
-def _holds_secret(name: str) -> bool:
-    """Whether a variable is a setting of ours whose value must not be shown as it is."""
-    return name in _ADDRESSES or any(
-        field.alias == name and field.annotation in (SecretStr, tuple[SecretStr, ...])
-        for field in Settings.model_fields.values()
-    )
 
 
 def misspelt(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
