@@ -18,10 +18,11 @@ def test_only_firing_alerts_of_rules_that_page_are_paged() -> None:
     assert "could not be stored" in page.details["runbookd"]
 
 
-def test_a_test_or_an_alert_without_data_pages_nobody() -> None:
+def test_a_test_pages_nobody_and_an_alert_without_data_pages_as_it_does_when_kept() -> None:
     told = delivery(*(alert(ERRORS, kind.value, kind=kind) for kind in AlertKind))
     (page,) = pages_of(told, RULES)
-    assert page.details["firing"] == 1, "the one that is a condition"
+    assert page.details["firing"] == len(AlertKind) - 1
+    assert pages_of(delivery(alert(ERRORS, kind=AlertKind.TEST)), RULES) == []
 
 
 def test_the_incident_is_the_one_that_a_worker_pages_when_the_alert_is_kept() -> None:
