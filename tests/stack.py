@@ -39,6 +39,9 @@ from tests.redis_servers import RedisServer, executable
 TOKEN = "test-token-not-real"
 """What Alertmanager shows to be let in."""
 
+CONFIG = "python:service.web.gunicorn_conf"
+"""gunicorn's configuration, as it ships."""
+
 APP, DROPLET, PROJECT = "app-quizmentor", "101", "quizmentorquizmentor"
 """The ids that the sandbox starts with."""
 
@@ -164,11 +167,13 @@ class Stack:
             self._wait_for_sandbox()
         return process
 
-    def start_web(self, name: str = "web", *, wait: bool = True, **environment: str) -> Process:
-        """A web process, each under its own name and port (`web_urls`)."""
+    def start_web(
+        self, name: str = "web", *, wait: bool = True, config: str = CONFIG, **environment: str
+    ) -> Process:
+        """A web process, each under its own name and port (`web_urls`); `config` is gunicorn's."""
         url = self.web_urls.setdefault(name, f"http://127.0.0.1:{free_port()}")
         port = url.rpartition(":")[2]
-        command = [sys.executable, "-m", "gunicorn", "-c", "python:service.web.gunicorn_conf"]
+        command = [sys.executable, "-m", "gunicorn", "-c", config]
         process = self._start(name, command, {"PORT": port, **environment})
         if wait:
             self.wait_for(lambda: self._ok(f"{url}/readyz"), f"{name} to be ready")

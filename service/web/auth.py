@@ -16,6 +16,10 @@ from pydantic import SecretStr
 
 from service.settings import Settings
 
+HAS_AUTHENTICATED = "runbookd.has_authenticated"
+"""In a request's WSGI environment: what to call once its secret is accepted. A server that keeps
+strangers apart from known senders sets it."""
+
 WEBHOOK_VARIABLES = {
     "alertmanager": ("ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC"),
     "grafana": ("GRAFANA_TOKENS", "GRAFANA_BASIC"),

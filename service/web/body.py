@@ -1,15 +1,21 @@
 """Reads a request's body whole, and counts while reading: nobody makes us hold more.
 
 A declared length is checked before anything else; a body without one (chunked) is counted as it
-comes.
+comes. All large bodies together are bounded too (`InFlight`).
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-_PIECE = 1024 * 1024
-"""Bytes asked for at a time when no length was declared."""
+SMALL = 64 * 1024
+"""Bytes of a body that nobody counts: a small notification is never refused for large ones."""
+
+Hold = Callable[[int], None]
+"""Counts more bytes as held."""
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - it names an answer (413)
@@ -35,6 +41,55 @@ class BodyCutShort(Exception):  # noqa: N818 - it names what happened
         return "The body ended before its end: nothing was kept, send it again."
 
 
+class TooMuchInFlight(Exception):  # noqa: N818 - it names an answer (503)
+    """There is no room for one more large body."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        """For the sender."""
+        return (
+            f"Other notifications of {self.limit} bytes in all are being taken: "
+            "nothing was kept, send it again."
+        )
+
+
+class InFlight:
+    """Bytes of large bodies whose requests are not answered yet, at most `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def request(self) -> Iterator[Hold]:
+        """What one request holds until it is answered.
+
+        Raises:
+            TooMuchInFlight: by what it yields, when there is no room.
+        """
+        mine = 0
+
+        def hold(count: int) -> None:
+            nonlocal mine
+            self._take(count)
+            mine += count
+
+        try:
+            yield hold
+        finally:
+            self._take(-mine)
+
+    def _take(self, count: int) -> None:
+        with self._lock:
+            if self._held + count > self._limit:
+                raise TooMuchInFlight(self._limit)
+            self._held += count
+
+
 def declared_length(environ: dict[str, Any], limit: int) -> int | None:
     """The bytes that the request says its body has; None when it does not say.
 
@@ -50,20 +105,32 @@ def declared_length(environ: dict[str, Any], limit: int) -> int | None:
     return length
 
 
-def read_body(environ: dict[str, Any], length: int | None, limit: int) -> bytes:
+def _uncounted(_bytes: int) -> None:
+    """Nobody bounds what is held."""
+
+
+def read_body(
+    environ: dict[str, Any], length: int | None, limit: int, hold: Hold = _uncounted
+) -> bytes:
     """The body in bytes; `length` is what was declared (`declared_length`).
 
+    `hold` counts what is more than `SMALL` bytes.
+
     Raises:
+        TooMuchInFlight: by `hold`.
         BodyTooLarge: more than `limit` bytes came without having been declared.
-        BodyCutShort: fewer came than were declared, or none for too long.
+        BodyCutShort: fewer came than were declared, or they took too long.
     """
     stream = environ["wsgi.input"]
     try:
         if length is not None:
+            if length > SMALL:
+                hold(length)
             return _exactly(stream, length)
         if environ.get("wsgi.input_terminated"):
-            return _upto(stream, limit)
-    except TimeoutError:
+            return _upto(stream, limit, hold)
+    except OSError:
+        # It took too long, or gunicorn found no end; both are this.
         raise BodyCutShort from None
     # Without a length and without an end there is no body (RFC 9112, 6.3).
     return b""
@@ -79,11 +146,13 @@ def _exactly(stream: Any, length: int) -> bytes:
     return body
 
 
-def _upto(stream: Any, limit: int) -> bytes:
+def _upto(stream: Any, limit: int, hold: Hold) -> bytes:
     pieces, size = [], 0
-    while piece := stream.read(min(_PIECE, limit + 1 - size)):
+    while piece := stream.read(min(SMALL, limit + 1 - size)):
         pieces.append(piece)
         size += len(piece)
         if size > limit:
             raise BodyTooLarge(limit)
+        if size > SMALL:
+            hold(len(piece))
     return b"".join(pieces)

@@ -77,6 +77,9 @@ class Concurrency(Protocol):
     def aside(self, function: Callable[[], _Result]) -> _Result:
         """Call a function that works long or blocks, while other requests go on."""
 
+    def one_by_one(self, function: Callable[[], _Result]) -> _Result:
+        """The same for what also takes much memory: one at a time."""
+
     def reserved(self, function: Callable[[], _Result]) -> _Result:
         """The same for what serves all requests, and so must not queue behind one of them."""
 
@@ -107,7 +110,7 @@ class Threads:
         """Here: others have threads of their own."""
         return function()
 
-    reserved = aside
+    reserved = one_by_one = aside
 
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
         """As it is: there is no loop."""
@@ -117,8 +120,8 @@ class Threads:
 
 
 class Greenlets:
-    """Requests share the thread that makes this, and its loop; `threads` others work aside, and
-    one is reserved.
+    """Requests share the thread that makes this, and its loop; `threads` others work aside, one
+    takes what is large one by one, and one is reserved.
 
     It is also the `Loop` (`service.ports.loop`) on which a store may wait.
     """
@@ -127,6 +130,7 @@ class Greenlets:
         self._hub = gevent.get_hub()
         self._thread = threading.get_ident()
         self._pool = ThreadPool(threads)
+        self._one_by_one = ThreadPool(1)
         self._reserved = ThreadPool(1)
         self._apart = ThreadPool(_APART)
 
@@ -174,6 +178,10 @@ class Greenlets:
     def aside(self, function: Callable[[], _Result]) -> _Result:
         """On one of the other threads; from one of them, right there."""
         return self._called(function, self._pool)
+
+    def one_by_one(self, function: Callable[[], _Result]) -> _Result:
+        """On the one thread for it; from another, right there."""
+        return self._called(function, self._one_by_one)
 
     def reserved(self, function: Callable[[], _Result]) -> _Result:
         """On the thread that is reserved; from another, right there."""

@@ -13,14 +13,15 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from service import telemetry
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
-from service.web.concurrency import Concurrency, Event, Task, Threads, at_once
+from service.web.concurrency import Concurrency, Event, Task, Threads
+from service.web.large import PartSize, joined, part_of
 
 Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
 
@@ -31,15 +32,15 @@ _log = structlog.get_logger(__name__)
 class Bounds:
     """How much is taken at once, and how long is waited.
 
-    `deliveries` and `alerts` bound one transaction: 20,000 alerts are twice the largest group
-    seen in the field. One of more than `at_once` alerts takes so long (60 µs each, see
-    docs/performance.md) that other requests should go on meanwhile. `waiting` bounds the queue;
-    `patience_s` is in seconds, below the 30 s after which Grafana gives up.
+    `deliveries` and `alerts` bound one transaction, which holds up everybody else: 512 alerts take
+    30 ms (60 µs each, see docs/performance.md). A notification of more is taken in parts, the first
+    of `part`. `waiting` bounds the queue; `patience_s` is in seconds, below the 30 s after which
+    Grafana gives up.
     """
 
     deliveries: int = 256
-    alerts: int = 20_000
-    at_once: int = 512
+    alerts: int = 512
+    part: PartSize = field(default_factory=PartSize)
     waiting: int = 1_024
     patience_s: float = 20.0
 
@@ -50,6 +51,7 @@ class _Ticket:
 
     delivery: Delivery
     done: Event
+    is_part: bool
     receipt: Receipt | None = None
     fault: str = ""
     abandoned: bool = False
@@ -81,8 +83,11 @@ class GroupCommitter:
 
     def _begin_afresh(self) -> None:
         self._waiting: deque[_Ticket] = deque()
+        self._parts: deque[_Ticket] = deque()
         self._lock = threading.Lock()
         self._changed = self._concurrency.event()
+        self._part_size = self._bounds.part
+        self._is_parts_turn = False
         self._task: Task | None = None
         self._kept_at: float | None = None
 
@@ -91,15 +96,33 @@ class GroupCommitter:
         return self._kept_at is not None and time.monotonic() - self._kept_at <= seconds
 
     def submit(self, delivery: Delivery) -> Receipt:
-        """Wait until the delivery is committed.
+        """Wait until the delivery is committed; one of many alerts part after part.
 
         Raises:
             StoreUnavailable: it was not, or not in time; the sender is to send it again.
         """
-        ticket = _Ticket(delivery, self._concurrency.event())
+        alerts = len(delivery.notification.alerts)
+        if alerts <= self._bounds.alerts:
+            return self._submit(delivery, self._waiting)
+        receipts: list[Receipt] = []
+        kept = 0
+        while kept < alerts:
+            part = part_of(delivery, kept, self._part_size.alerts)
+            try:
+                receipts.append(self._submit(part, self._parts))
+            except StoreUnavailable as error:
+                if not kept:
+                    raise
+                sentence = f"{error} (the parts before, {kept} of {alerts} alerts, were kept)"
+                raise StoreUnavailable(sentence) from error
+            kept += len(part.notification.alerts)
+        return joined(receipts)
+
+    def _submit(self, delivery: Delivery, queue: deque[_Ticket]) -> Receipt:
+        ticket = _Ticket(delivery, self._concurrency.event(), queue is self._parts)
         with self._lock:
-            self._require_room()
-            self._waiting.append(ticket)
+            self._require_room(queue)
+            queue.append(ticket)
             if self._task is None:
                 self._task = self._concurrency.start(self._run)
         self._changed.set()
@@ -121,10 +144,10 @@ class GroupCommitter:
         if task is not None:
             task.join(self._bounds.patience_s)
 
-    def _require_room(self) -> None:
+    def _require_room(self, queue: deque[_Ticket]) -> None:
         if self._closed:
             raise StoreUnavailable("this process is stopping; send it again")
-        if len(self._waiting) >= self._bounds.waiting:
+        if len(queue) >= self._bounds.waiting:
             raise StoreUnavailable("too many notifications wait for the database; send it again")
 
     def _run(self) -> None:
@@ -148,6 +171,21 @@ class GroupCommitter:
             self._changed.wait()
 
     def _taken(self) -> list[_Ticket]:
+        """All small deliveries, or one part of a large one; in turn when both wait."""
+        self._is_parts_turn = not self._is_parts_turn
+        first, then = self._taken_small, self._taken_part
+        if self._is_parts_turn:
+            first, then = then, first
+        return first() or then()
+
+    def _taken_part(self) -> list[_Ticket]:
+        while self._parts:
+            ticket = self._parts.popleft()
+            if not ticket.abandoned:
+                return [ticket]
+        return []
+
+    def _taken_small(self) -> list[_Ticket]:
         batch: list[_Ticket] = []
         alerts = 0
         while self._waiting and len(batch) < self._bounds.deliveries:
@@ -163,7 +201,7 @@ class GroupCommitter:
     def _commit(self, tickets: list[_Ticket]) -> None:
         began = time.perf_counter()
         try:
-            receipts = self._admitted([ticket.delivery for ticket in tickets])
+            receipts = self._admit([ticket.delivery for ticket in tickets], self._clock())
             answers = list(zip(tickets, receipts, strict=True))
         except StoreUnavailable as error:
             _log.warning("notifications not kept", count=len(tickets), reason=str(error))
@@ -178,13 +216,12 @@ class GroupCommitter:
             for ticket, receipt in answers:
                 ticket.receipt = receipt
                 ticket.done.set()
+        took_s = time.perf_counter() - began
+        if tickets[0].is_part:
+            alerts = len(tickets[0].delivery.notification.alerts)
+            self._part_size = self._part_size.after(alerts, took_s)
         telemetry.BATCH_DELIVERIES.observe(len(tickets))
-        telemetry.COMMIT_SECONDS.observe(time.perf_counter() - began)
-
-    def _admitted(self, batch: list[Delivery]) -> list[Receipt]:
-        alerts = sum(len(delivery.notification.alerts) for delivery in batch)
-        work = self._concurrency.reserved if alerts > self._bounds.at_once else at_once
-        return work(lambda: self._admit(batch, self._clock()))
+        telemetry.COMMIT_SECONDS.observe(took_s)
 
     def _commit_apart(self, tickets: list[_Ticket]) -> None:
         """One delivery that nobody foresaw must not cost the others: each is tried alone."""

@@ -29,6 +29,7 @@ from service.settings import (
     load_settings,
     redactor_of,
 )
+from service.web.storm_worker import unserved
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +69,10 @@ timeout = 60
 graceful_timeout = 25
 """Seconds in which requests under way are answered after SIGTERM; above the 20 s that one waits
 for its commit at most, below the 30 s after which platforms kill."""
+forwarded_allow_ips = ""
+forwarder_headers = ""
+"""No header changes a request's path or scheme. By default gunicorn lets SCRIPT_NAME from loopback
+change the path, past a proxy's rule for it."""
 accesslog = None
 errorlog = "-"
 logger_class = OurLogger
@@ -83,6 +88,8 @@ def on_starting(server: Any) -> None:
     """Before the first request: refuse what is unsafe, check the rules, bring the tables up to
     date. A failure is told in its sentences and ends the process with status 1."""
     _without_vendor_secrets()
+    if sentences := unserved(server.cfg):
+        sys.exit("\n".join(sentences))
     try:
         prepare_web(_settings, _hosts(server.cfg.address))
     except (SettingsInvalid, RuleBookInvalid, StoreUnavailable) as error:

@@ -8,17 +8,52 @@ refuses and limits stays its own.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 import gevent
 from gevent import socket
 from gunicorn.http import wsgi  # type: ignore[import-untyped]  # gunicorn ships no types
+from gunicorn.http.body import (  # type: ignore[import-untyped]  # as above
+    ChunkedReader,
+    LengthReader,
+)
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]  # as above
 
-STALLED_S = 30.0
-"""How long a sender may pause within its request or while it is answered."""
-LINGER_S = 1.0
+from service.web.auth import HAS_AUTHENTICATED
+from service.web.connections import HEAD_S, PER_ADDRESS, Connection, Strangers
+
+LEAVING_S = 1.0
 """How long a stopping process keeps idle connections, for a request that may be on its way."""
+_CHUNK_PIECE = 256
+"""Bytes received at a time while a chunk's length is looked for. gunicorn copies what is left of a
+piece for each chunk in it: 8 KiB of 1-byte chunks would hold the loop for 4 ms, these for 0.1."""
+
+_SERVED: dict[str, tuple[object, str]] = {
+    "worker_class_str": (
+        "service.web.storm_worker.StormWorker",
+        "runbookd's webhooks need its own worker class",
+    ),
+    "threads": (1, "set WEB_THREADS instead"),
+    "preload_app": (False, "runbookd is loaded by each worker process"),
+    "protocol": ("http", "only HTTP is understood"),
+    "http_protocols": (["h1"], "only HTTP/1.1 is spoken; a proxy may speak HTTP/2"),
+    "http2_cleartext": ("off", "only HTTP/1.1 is spoken; a proxy may speak HTTP/2"),
+}
+"""gunicorn's settings that have one possible value here, and what to know when it is another."""
+
+
+def unserved(cfg: Any) -> list[str]:
+    """What is wrong with gunicorn's settings, a sentence each: what would be ignored is refused."""
+    return [
+        f"gunicorn's setting {name.removesuffix('_str')} is {getattr(cfg, name)!r}, "
+        f"and must be {value!r}: {why}."
+        for name, (value, why) in _SERVED.items()
+        if getattr(cfg, name) != value
+    ]
 
 
 class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no types
@@ -63,7 +98,14 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._idle: set[_Idle] = set()
+        self.alive: bool
+        self._connections: set[Connection] = set()
+        # The other half stays free for senders that have authenticated.
+        self._strangers = Strangers(PER_ADDRESS, self.worker_connections // 2)
+        self._keepalive_s = float(self.cfg.keepalive)
+        self._pre_request, self._post_request = self.cfg.pre_request, self.cfg.post_request
+        self._logs_access = self.log.access_log_enabled
+        self._no_timeout = nullcontext()
 
     def patch(self) -> None:
         """The listening sockets become gevent's; nothing else does."""
@@ -72,68 +114,98 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
             for each in self.sockets
         ]
 
-    def timeout_ctx(self) -> _Idle:
-        """What gunicorn holds around its wait for a connection's next request."""
-        return _Idle(self.cfg.keepalive if self.alive else LINGER_S, self._idle)
+    def timeout_ctx(self) -> AbstractContextManager[None]:
+        """What gunicorn holds around its wait for a request; `Connection` has the deadlines."""
+        return self._no_timeout
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """One connection, from its first byte to its end."""
+        address = addr[0] if isinstance(addr, tuple) else ""
+        keepalive_s = self._keepalive_s or HEAD_S
+        connection = Connection(client, address, self._strangers, keepalive_s)
+        if not self.alive:
+            connection.rest(LEAVING_S)
+        self._connections.add(connection)
+        try:
+            super().handle(listener, connection, addr)
+        finally:
+            self._connections.discard(connection)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: no new connections, an end to those that are idle, an answer to the others."""
         super().handle_exit(sig, frame)
-        gevent.spawn_later(LINGER_S, self._dismiss)
+        gevent.spawn_later(LEAVING_S, self._dismiss)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """A request that gunicorn refuses; what follows on its connection cannot be understood."""
+        client.has_unread = True
+        super().handle_error(req, client, addr, exc)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """One request; an exception before the head has gone out is gunicorn's to answer."""
-        sock.settimeout(STALLED_S)
-        resp, environ = wsgi.create(
-            req, sock, addr, listener_name, self.cfg, response_class=WholeResponse
-        )
-        parts = self.wsgi(environ, resp.start_response)
-        if not self.alive:
-            resp.force_close()
+        """One request; an exception before the head has gone out is gunicorn's to answer.
+
+        What the application has not read of the body is never parsed: the connection ends.
+        """
+        began = time.monotonic()
+        sock.head_is_read()
+        if isinstance(req.body.reader, ChunkedReader):
+            req.unreader.mxchunk = _CHUNK_PIECE
+        resp, environ = None, {}
         try:
-            for part in parts:
-                resp.write(part)
-            resp.close()
-        except TimeoutError:
-            # Whoever does not read its answer is gone, or means no good.
-            raise StopIteration from None
+            self._pre_request(self, req)
+            resp, environ = wsgi.create(
+                req, sock, addr, listener_name, self.cfg, response_class=WholeResponse
+            )
+            environ[HAS_AUTHENTICATED] = sock.has_authenticated
+            self._count_request()
+            parts = self.wsgi(environ, resp.start_response)
+            sock.has_unread = not _is_read(req.body)
+            if sock.has_unread or not self.alive or not self._keepalive_s:
+                resp.force_close()
+            _send(parts, resp)
         finally:
-            if hasattr(parts, "close"):
-                parts.close()
-        sock.settimeout(None)
+            self._tell_of(req, resp, environ, began)
         if resp.should_close():
             raise StopIteration
+        sock.is_answered()
+
+    def _tell_of(self, req: Any, resp: Any, environ: dict[str, Any], began: float) -> None:
+        """gunicorn's access log and its hook."""
+        if self._logs_access and resp is not None:
+            self.log.access(resp, req, environ, timedelta(seconds=time.monotonic() - began))
+        try:
+            self._post_request(self, req, environ, resp)
+        except Exception:
+            self.log.exception("the hook post_request failed")
+
+    def _count_request(self) -> None:
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("worker_ends: it has served max_requests; another takes its place")
+            self.alive = False
+            gevent.spawn_later(LEAVING_S, self._dismiss)
 
     def _dismiss(self) -> None:
-        for idle in list(self._idle):
-            idle.end()
+        for connection in list(self._connections):
+            connection.end_if_idle()
 
 
-class _Idle(gevent.Timeout):
-    """A connection's wait for its next request, which ends quietly: after `seconds`, or by `end`.
+def _send(parts: Iterable[bytes], resp: WholeResponse) -> None:
+    try:
+        for part in parts:
+            resp.write(part)
+        resp.close()
+    except TimeoutError:
+        # Whoever does not read its answer is gone, or means no good.
+        raise StopIteration from None
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
 
-    While it waits it is among `waiting`.
-    """
 
-    def __init__(self, seconds: float, waiting: set[_Idle]) -> None:
-        # False: it ends the block without an exception.
-        super().__init__(seconds, False)  # type: ignore[arg-type]  # the stubs don't know of it
-        self._waiting = waiting
-        self._greenlet = gevent.getcurrent()
-
-    def __enter__(self) -> _Idle:
-        self._waiting.add(self)
-        entered: _Idle = super().__enter__()
-        return entered
-
-    def __exit__(self, kind: Any, value: Any, traceback: Any) -> Any:
-        self._waiting.discard(self)
-        return super().__exit__(kind, value, traceback)
-
-    def end(self) -> None:
-        """As if the time were over, unless a request comes first: that one is to be answered."""
-        gevent.get_hub().loop.run_callback(self._end_now)
-
-    def _end_now(self) -> None:
-        if self in self._waiting:
-            self._greenlet.throw(self)
+def _is_read(body: Any) -> bool:
+    """Whether a request's body was read to its end, by what gunicorn's readers remember."""
+    reader = body.reader
+    if isinstance(reader, LengthReader):
+        return bool(reader.length == 0)
+    return reader.parser is None and not body.failed

@@ -23,12 +23,20 @@ from service.domain.errors import StoreUnavailable
 from service.intake.parse import PayloadRefused, parse_notification
 from service.ports.admission import Delivery, Receipt
 from service.settings import Settings
-from service.web.answers import Answer, answer, refusal
-from service.web.auth import WEBHOOK_VARIABLES, webhook_credentials
-from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
+from service.web.answers import Answer, refusal
+from service.web.auth import HAS_AUTHENTICATED, WEBHOOK_VARIABLES, webhook_credentials
+from service.web.body import (
+    SMALL,
+    BodyCutShort,
+    BodyTooLarge,
+    InFlight,
+    TooMuchInFlight,
+    declared_length,
+    read_body,
+)
 from service.web.concurrency import Concurrency, Work, at_once
 from service.web.open_mode import turn_away
-from service.web.receipts import count, receipt_json
+from service.web.receipts import count, receipt_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -38,6 +46,9 @@ Submit = Callable[[Delivery], Receipt]
 
 LARGE = 256 * 1024
 """Bytes of a body that is parsed and answered aside: it takes milliseconds, some 500 alerts."""
+
+IN_FLIGHT = 64 * 1024 * 1024
+"""Bytes of large bodies that are taken at a time, or one body of the largest size."""
 
 METHODS = ("POST", "PUT")
 """Grafana's contact points may send either."""
@@ -77,11 +88,13 @@ class Door:
         submit: Submit,
         concurrency: Concurrency,
         clock: Callable[[], float],
+        in_flight: InFlight,
     ) -> None:
         self.source = source
         self._credentials = webhook_credentials(settings, source)
         self._limit = settings.max_body_bytes
         self._host = settings.host
+        self._in_flight = in_flight
         self._submit = submit
         self._concurrency = concurrency
         self._clock = clock
@@ -96,7 +109,7 @@ class Door:
             answered = refusal(413, str(error))
         except PayloadRefused as error:
             answered = refusal(error.status, error.sentence)
-        except (StoreUnavailable, BodyCutShort) as error:
+        except (StoreUnavailable, BodyCutShort, TooMuchInFlight) as error:
             answered = refusal(503, str(error))
         except Exception:
             _log.exception("a notification could not be answered", source=self.source)
@@ -112,17 +125,21 @@ class Door:
                 f"Notifications come by {' or '.join(METHODS)}.",
                 ("Allow", ", ".join(METHODS)),
             )
-        length = declared_length(environ, self._limit)
         refused = self._credentials.refuse(environ.get("HTTP_AUTHORIZATION"))
+        if refused is None and HAS_AUTHENTICATED in environ:
+            environ[HAS_AUTHENTICATED]()
+        length = declared_length(environ, self._limit)
         if refused is not None:
             return refusal(401, refused.sentence, ("WWW-Authenticate", refused.challenge))
         turned_away = turn_away(environ, self._host) if self._credentials.open_ else None
         if turned_away is not None:
             return turned_away
-        body = read_body(environ, length, self._limit)
-        if len(body) > LARGE:
-            return self._decided(environ, body, self._concurrency.aside)
-        return self._decided(environ, body, at_once)
+        if length is not None and length <= SMALL:
+            return self._decided(environ, read_body(environ, length, self._limit), at_once)
+        with self._in_flight.request() as hold:
+            body = read_body(environ, length, self._limit, hold)
+            work = self._concurrency.one_by_one if len(body) > LARGE else at_once
+            return self._decided(environ, body, work)
 
     def _decided(self, environ: dict[str, Any], body: bytes, work: Work) -> Answer:
         """Parse, wait for the commit, and answer; `work` is called with what takes time."""
@@ -141,11 +158,15 @@ class Door:
 
 def _kept(notification: Notification, receipt: Receipt) -> Answer:
     count(notification, receipt)
-    return answer(receipt_json(receipt))
+    return Answer(200, receipt_body(receipt))
 
 
 def doors(
     settings: Settings, submit: Submit, concurrency: Concurrency, clock: Callable[[], float]
 ) -> list[Door]:
-    """One for each source."""
-    return [Door(source, settings, submit, concurrency, clock) for source in WEBHOOK_VARIABLES]
+    """One for each source; together they take a bounded number of bytes at a time."""
+    in_flight = InFlight(max(IN_FLIGHT, settings.max_body_bytes))
+    return [
+        Door(source, settings, submit, concurrency, clock, in_flight)
+        for source in WEBHOOK_VARIABLES
+    ]

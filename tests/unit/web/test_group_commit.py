@@ -15,9 +15,12 @@ from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
 from service.web.concurrency import Greenlets
 from service.web.group_commit import Bounds, GroupCommitter
+from service.web.large import PartSize
 from tests.unit.web.turns import read_a_pipe
 
 SOON_S = 10.0
+TWO = PartSize(alerts=2, least=2, most=2)
+"""Alerts of a part, however long it takes."""
 
 
 def delivery(name: str = "one", alerts: int = 0) -> Delivery:
@@ -144,7 +147,7 @@ def test_a_batch_is_bounded_in_deliveries_and_in_alerts() -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = [pool.submit(committer.submit, delivery("first"))]
         assert journal.entered.wait(SOON_S)
-        for number, alerts in enumerate([25, 6, 6, 1, 1, 1, 1]):
+        for number, alerts in enumerate([10, 6, 6, 1, 1, 1, 1]):
             answers.append(pool.submit(committer.submit, delivery(f"n{number}", alerts)))
             until(lambda: waiting(committer) == len(answers) - 1)
         journal.open_.set()
@@ -301,19 +304,51 @@ def test_a_committer_that_is_interrupted_refuses_its_batch_and_is_followed_by_an
     committer.close()
 
 
-def test_requests_go_on_while_many_alerts_are_admitted() -> None:
+def test_small_deliveries_are_committed_between_the_parts_of_a_large_one() -> None:
     journal = Journal()
-    committer = GroupCommitter(journal.admit, time.time, concurrency=Greenlets(1))
-    large = gevent.spawn(committer.submit, delivery("large", Bounds().at_once + 1))
-    with gevent.Timeout(SOON_S):
-        while not journal.entered.is_set():
-            gevent.sleep(0.001)
-    # It is at work, and this goes on.
-    assert not large.ready()
-    small = gevent.spawn(committer.submit, delivery("small"))
     journal.open_.set()
+    bounds = Bounds(alerts=4, part=TWO)
+    committer = GroupCommitter(journal.admit, time.time, bounds, Greenlets(1))
+    large = gevent.spawn(committer.submit, delivery("large", 8))
+    small = [gevent.spawn(committer.submit, delivery(f"n{number}")) for number in range(2)]
+    gevent.joinall(small, timeout=SOON_S)
+    assert not large.ready()
     assert large.get(timeout=SOON_S).delivery == "large"
-    assert small.get(timeout=SOON_S).delivery == "small"
+    assert journal.batches[:2] == [["large"], ["n0", "n1"]]
+    assert journal.batches[2:] == [["large"]] * 3
+    committer.close()
+
+
+def test_parts_and_small_deliveries_take_turns_when_both_always_wait() -> None:
+    journal = Journal()
+    with committing(journal, Bounds(alerts=4, part=TWO, deliveries=1)) as (committer, submit):
+        answers = [submit("first")]
+        assert journal.entered.wait(SOON_S)
+        with ThreadPoolExecutor(2) as pool:
+            answers += [pool.submit(committer.submit, delivery("large", 5)) for _ in range(2)]
+            until(lambda: len(committer._parts) == 2)
+            answers += [submit(f"n{number}") for number in range(4)]
+            until(lambda: waiting(committer) == 4)
+            journal.open_.set()
+            wait(answers, SOON_S)
+    kinds = ["part" if name == "large" else "small" for (name,) in journal.batches]
+    assert kinds[1:5] == ["small", "part", "small", "part"]
+
+
+def test_what_was_kept_of_a_large_delivery_is_told_when_a_later_part_fails() -> None:
+    journal = Journal()
+    journal.open_.set()
+    tries = [True, True, False]
+
+    def admit(batch: Sequence[Delivery], now: float) -> list[Receipt]:
+        journal.down = not tries.pop(0)
+        return journal.admit(batch, now)
+
+    committer = GroupCommitter(admit, time.time, Bounds(alerts=4, part=TWO))
+    with pytest.raises(
+        StoreUnavailable, match=r"the disk is full \(the parts before, 4 of 7 alerts, were kept\)"
+    ):
+        committer.submit(delivery("large", 7))
     committer.close()
 
 
