@@ -90,9 +90,8 @@ class Connection:
             gevent.sleep(0)
         if self._is_cut:
             return b""
-        self._socket.settimeout(max(self._until - time.monotonic(), 0.001))
         try:
-            piece: bytes = self._socket.recv(size)
+            piece = self._received(size)
         except TimeoutError:
             if self._phase is _BODY:
                 raise
@@ -147,6 +146,15 @@ class Connection:
         finally:
             self._strangers.discard(self)
             self._socket.close()
+
+    def _received(self, size: int) -> bytes:
+        left = self._until - time.monotonic()
+        # A socket that has something to read never looks at its timeout.
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+        piece: bytes = self._socket.recv(size)
+        return piece
 
     def _count_head(self, size: int) -> None:
         if self._phase is _IDLE:

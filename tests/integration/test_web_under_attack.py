@@ -1,7 +1,8 @@
 """Proper webhooks beside attacks: whoever attacks must not keep the others waiting.
 
-The limits are what an operator may rely on. This machine may be busy, so each test first measures
-the same webhooks without the attack: a limit grows with that baseline, up to `EXCUSE`.
+The limits are what an operator may rely on. Other programs of this machine may take the processors
+away from the web process, and that must not fail a test. So the kernel is asked how long the web
+process could have run and did not: a limit grows with that, up to `EXCUSE` times.
 """
 
 from __future__ import annotations
@@ -29,12 +30,10 @@ BODY = json.dumps(notification(alert())).encode()
 
 KNOWN_S, NEW_S = 0.25, 1.0
 """p99 on connections that have shown their secret before, and on new ones."""
-TIMES = 10
-"""A machine on which webhooks alone take long may take this many times as long under attack: the
-attacker and whoever measures want its processors too."""
 EXCUSE = 4
-"""At most this many times a limit, however slow the machine is."""
-QUIET_S, ATTACKED_S = 1.5, 6.0
+"""At most this many times a limit, however busy the machine is. Before there was any protection,
+the least of these attacks took seven times the limit, and most of them a minute."""
+ATTACKED_S = 6.0
 
 
 @dataclass
@@ -115,17 +114,50 @@ def port(stack: Stack) -> int:
     return int(stack.web_urls["web"].rpartition(":")[2])
 
 
-def require_within(limit: float, alone: list[float], beside: list[float], which: str) -> None:
-    allowed = min(max(limit, TIMES * p99(alone)), EXCUSE * limit)
-    said = f"{which}: p99 {p99(beside):.3f} s of {len(beside)}, alone {p99(alone):.3f} s"
+@dataclass(frozen=True)
+class Scheduled:
+    """What the kernel says of a process and its children: nanoseconds that they ran, and that they
+    could have run while others did."""
+
+    ran: int
+    waited: int
+
+    @classmethod
+    def of(cls, pid: int) -> Scheduled:
+        ran = waited = 0
+        for each in (pid, *children(pid)):
+            for thread in Path(f"/proc/{each}/task").glob("*/schedstat"):
+                one, other, _ = thread.read_text().split()
+                ran, waited = ran + int(one), waited + int(other)
+        return cls(ran, waited)
+
+    def slowed_since(self, before: Scheduled) -> float:
+        """How many times as long as on a machine of its own everything took."""
+        ran = max(self.ran - before.ran, 1)
+        return 1 + (self.waited - before.waited) / ran
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(each)
+        for thread in Path(f"/proc/{pid}/task").iterdir()
+        for each in (thread / "children").read_text().split()
+    ]
+
+
+def require_within(limit: float, seconds: list[float], slowed: float, which: str) -> None:
+    allowed = limit * min(slowed, EXCUSE)
+    said = f"{which}: p99 {p99(seconds):.3f} s of {len(seconds)}, allowed {allowed:.3f} s"
     print(said)  # noqa: T201 - the figures, for `pytest -s`
-    assert p99(beside) <= allowed, f"{said}, allowed {allowed:.3f} s"
+    assert p99(seconds) <= allowed, said
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_proper_webhooks_are_answered_in_time_beside(name: str, stack: Stack) -> None:
-    alone = measured(port(stack), QUIET_S)
+    web = stack.processes["web"].pid
     with attacked(stack, name):
-        beside = measured(port(stack), ATTACKED_S)
-    require_within(KNOWN_S, alone.known, beside.known, "known connections")
-    require_within(NEW_S, alone.new, beside.new, "new connections")
+        before = Scheduled.of(web)
+        found = measured(port(stack), ATTACKED_S)
+        slowed = Scheduled.of(web).slowed_since(before)
+    require_within(KNOWN_S, found.known, slowed, "known connections")
+    require_within(NEW_S, found.new, slowed, "new connections")

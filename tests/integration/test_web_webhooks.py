@@ -427,3 +427,71 @@ def test_notifications_and_decisions_are_counted(client: FlaskClient) -> None:
     before = sample(asked), sample(held)
     client.post(AM, json=notification(alert("1"), alert("2"), alert("3")))
     assert (sample(asked) - before[0], sample(held) - before[1]) == (1, 2)
+
+
+def test_what_nobody_foresaw_is_503_and_never_500(stand: Stand) -> None:
+    def clock() -> float:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    client = create_app(replace(stand, clock=clock)).test_client()
+    response = client.post(AM, json=notification(alert()))
+    assert response.status_code == 503
+    assert sentence(response) == "Something unexpected went wrong here; send it again."
+    assert rows(stand, schema.alerts) == 0
+
+
+# ---- Many alerts ----
+
+
+def many(count: int) -> dict[str, Any]:
+    return notification(*(alert(f"{number:016x}") for number in range(count)))
+
+
+def test_many_alerts_are_answered_as_one_notification(client: FlaskClient, stand: Stand) -> None:
+    response = client.post(AM, json=many(1_300))
+    assert response.status_code == 200
+    said = response.get_json()
+    assert [each["verdict"] for each in said["decisions"]] == ["act"] + ["hold"] * 1_299
+    assert len({each["alert"] for each in said["decisions"]}) == 1_300
+    assert said["quarantined"] == []
+    assert rows(stand, schema.alerts) == 1_300
+    assert stand.enqueued == ["api.out.1"]
+
+
+def test_the_quarantined_of_many_alerts_are_kept_and_told_once(
+    client: FlaskClient, stand: Stand
+) -> None:
+    payload = many(600)
+    payload["alerts"][550]["status"] = "perhaps"
+    response = client.post(AM, json=payload)
+    assert [each["index"] for each in response.get_json()["quarantined"]] == [550]
+    assert rows(stand, schema.quarantine) == 1
+
+
+def test_what_was_kept_before_a_part_failed_is_a_repeat_when_it_is_sent_again(
+    stand: Stand,
+) -> None:
+    calls = 0
+
+    def admit(batch: Sequence[Delivery], now: float) -> list[Receipt]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise StoreUnavailable("the disk is full")
+        return stand.admit(batch, now)
+
+    client = create_app(replace(stand, admit=admit)).test_client()
+    refused = client.post(AM, json=many(1_300))
+    assert refused.status_code == 503
+    kept = rows(stand, schema.alerts)
+    assert 0 < kept < 1_300
+    assert f"{kept} of 1300 alerts, were kept" in sentence(refused)
+
+    again = client.post(AM, json=many(1_300))
+    assert again.status_code == 200
+    assert rows(stand, schema.alerts) == 1_300
+    assert stand.enqueued == ["api.out.1"], "no second run"
+    assert [each["verdict"] for each in again.get_json()["decisions"]] == ["hold"] * 1_300
+    with stand.engine.connect() as connection:
+        seen = connection.execute(sa.select(schema.alerts.c.times_seen)).scalars().all()
+    assert sorted(seen) == [1] * (1_300 - kept) + [2] * kept

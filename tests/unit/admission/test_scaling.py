@@ -238,3 +238,18 @@ def test_a_claim_in_force_is_busy_until_its_run_ends() -> None:
     desk = Desk()
     desk.admit(delivery(alert()))
     assert desk.store.cooldowns["api.out"].until == BUSY_UNTIL
+
+
+def test_what_is_committed_is_answered_although_redis_cannot_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+
+    def settle(*_arguments: object) -> None:
+        raise ConnectionError("Redis is gone")
+
+    monkeypatch.setattr(desk.gate.__class__, "settle", settle)
+    (decision,) = desk.verdicts(delivery(alert()))
+    assert (decision.verdict, decision.run) == (ACT, "api.out.1")
+    assert list(desk.store.runs) == ["api.out.1"]
+    assert desk.gate.values, "what is committed is not given back"

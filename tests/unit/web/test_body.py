@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
+from service.web.body import (
+    SMALL,
+    BodyCutShort,
+    BodyTooLarge,
+    InFlight,
+    TooMuchInFlight,
+    declared_length,
+    read_body,
+)
 
 
 class Trickle(io.BytesIO):
@@ -68,3 +76,48 @@ def test_a_sender_that_pauses_for_too_long_is_asked_to_send_it_again(extra: dict
 def test_a_connection_that_breaks_off_is_told_from_a_whole_body() -> None:
     with pytest.raises(BodyCutShort, match="send it again"):
         body_of(environ(b"01234", CONTENT_LENGTH="10"), 10)
+
+
+# ---- bytes in flight ----
+
+
+def test_large_bodies_are_bounded_together_and_make_room_when_they_are_answered() -> None:
+    in_flight = InFlight(100)
+    with in_flight.request() as hold, in_flight.request() as other:
+        hold(60)
+        with pytest.raises(TooMuchInFlight, match="nothing was kept, send it again"):
+            other(41)
+        other(40)
+    with in_flight.request() as hold:
+        hold(100)
+
+
+def test_a_body_that_was_refused_takes_no_room() -> None:
+    in_flight = InFlight(100)
+    with in_flight.request() as hold:
+        hold(60)
+        with pytest.raises(TooMuchInFlight):
+            hold(60)
+    with in_flight.request() as hold:
+        hold(100)
+
+
+@pytest.mark.parametrize("declares", [True, False])
+def test_a_small_body_is_never_counted_and_a_large_one_always(*, declares: bool) -> None:
+    def counted(length: int) -> int:
+        held: list[int] = []
+        extra = {"CONTENT_LENGTH": str(length)} if declares else {"wsgi.input_terminated": True}
+        given = {"wsgi.input": io.BytesIO(b"0" * length), **extra}
+        body = read_body(given, declared_length(given, 10**6), 10**6, held.append)
+        assert len(body) == length
+        return sum(held)
+
+    assert counted(SMALL) == 0
+    assert counted(3 * SMALL) >= 2 * SMALL
+
+
+def test_a_large_body_is_refused_before_it_is_read() -> None:
+    given = environ(b"0" * (SMALL + 1), CONTENT_LENGTH=str(SMALL + 1))
+    with InFlight(SMALL).request() as hold, pytest.raises(TooMuchInFlight):
+        read_body(given, SMALL + 1, 10**6, hold)
+    assert given["wsgi.input"].taken == 0
