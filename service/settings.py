@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     web_workers: int = Field(1, alias="WEB_WORKERS", ge=1)
     """Web processes; one is fastest on SQLite, two or more on PostgreSQL."""
     web_threads: int = Field(8, alias="WEB_THREADS", ge=1)
-    """Threads of one web process for reads, and for reading large notifications."""
+    """Threads of one web process for reads."""
     max_body_bytes: int = Field(16 * 1024 * 1024, alias="MAX_BODY_BYTES", gt=0)
     """Largest notification, in bytes; larger ones are answered 413."""
     open_webhooks: bool = Field(default=False, alias="OPEN_WEBHOOKS")

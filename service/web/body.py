@@ -51,8 +51,8 @@ class TooMuchInFlight(Exception):  # noqa: N818 - it names an answer (503)
     def __str__(self) -> str:
         """For the sender."""
         return (
-            f"Other notifications of {self.limit} bytes in all are being taken: "
-            "nothing was kept, send it again."
+            f"There is no room now: large notifications may have {self.limit} bytes together. "
+            "This one was not kept, send it again."
         )
 
 
@@ -130,7 +130,7 @@ def read_body(
         if environ.get("wsgi.input_terminated"):
             return _upto(stream, limit, hold)
     except OSError:
-        # It took too long, or gunicorn found no end; both are this.
+        # A deadline is over, or gunicorn met the end of the connection or a wrong chunk.
         raise BodyCutShort from None
     # Without a length and without an end there is no body (RFC 9112, 6.3).
     return b""

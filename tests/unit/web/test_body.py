@@ -85,7 +85,7 @@ def test_large_bodies_are_bounded_together_and_make_room_when_they_are_answered(
     in_flight = InFlight(100)
     with in_flight.request() as hold, in_flight.request() as other:
         hold(60)
-        with pytest.raises(TooMuchInFlight, match="nothing was kept, send it again"):
+        with pytest.raises(TooMuchInFlight, match="not kept, send it again"):
             other(41)
         other(40)
     with in_flight.request() as hold:
