@@ -51,7 +51,6 @@ class _Ticket:
 
     delivery: Delivery
     done: Event
-    is_part: bool
     receipt: Receipt | None = None
     fault: str = ""
     abandoned: bool = False
@@ -119,7 +118,7 @@ class GroupCommitter:
         return joined(receipts)
 
     def _submit(self, delivery: Delivery, queue: deque[_Ticket]) -> Receipt:
-        ticket = _Ticket(delivery, self._concurrency.event(), queue is self._parts)
+        ticket = _Ticket(delivery, self._concurrency.event())
         with self._lock:
             self._require_room(queue)
             queue.append(ticket)
@@ -201,7 +200,7 @@ class GroupCommitter:
     def _commit(self, tickets: list[_Ticket]) -> None:
         began = time.perf_counter()
         try:
-            receipts = self._admit([ticket.delivery for ticket in tickets], self._clock())
+            receipts = self._admitted([ticket.delivery for ticket in tickets])
             answers = list(zip(tickets, receipts, strict=True))
         except StoreUnavailable as error:
             _log.warning("notifications not kept", count=len(tickets), reason=str(error))
@@ -216,12 +215,16 @@ class GroupCommitter:
             for ticket, receipt in answers:
                 ticket.receipt = receipt
                 ticket.done.set()
-        took_s = time.perf_counter() - began
-        if tickets[0].is_part:
-            alerts = len(tickets[0].delivery.notification.alerts)
-            self._part_size = self._part_size.after(alerts, took_s)
         telemetry.BATCH_DELIVERIES.observe(len(tickets))
-        telemetry.COMMIT_SECONDS.observe(took_s)
+        telemetry.COMMIT_SECONDS.observe(time.perf_counter() - began)
+
+    def _admitted(self, batch: list[Delivery]) -> list[Receipt]:
+        began = time.thread_time()
+        receipts = self._admit(batch, self._clock())
+        alerts = sum(len(delivery.notification.alerts) for delivery in batch)
+        if alerts >= self._part_size.least:
+            self._part_size = self._part_size.after(alerts, time.thread_time() - began)
+        return receipts
 
     def _commit_apart(self, tickets: list[_Ticket]) -> None:
         """One delivery that nobody foresaw must not cost the others: each is tried alone."""

@@ -23,14 +23,14 @@ def test_the_parts_hold_every_alert_once_and_in_order() -> None:
 @pytest.mark.parametrize(
     ("alerts", "took_s", "following"),
     [
-        (64, 0.02, 64),
-        (64, 0.04, 32),
-        (64, 0.0001, 128),
-        (64, 10.0, 16),
+        (128, 0.03, 128),
+        (256, 0.06, 128),
+        (128, 0.0001, 256),
+        (128, 10.0, 64),
         (400, 0.01, 512),
     ],
 )
-def test_a_part_is_what_takes_twenty_milliseconds_within_bounds(
+def test_a_part_is_what_takes_thirty_milliseconds_within_bounds(
     alerts: int, took_s: float, following: int
 ) -> None:
     assert PartSize(alerts=alerts).after(alerts, took_s).alerts == following
