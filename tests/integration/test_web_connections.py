@@ -67,23 +67,28 @@ def to_the_end(connection: socket.socket) -> bytes:
 # ---- A body that nobody reads ----
 
 
-def test_a_python_client_sees_413_for_a_body_that_it_sends_whole(url: str) -> None:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=SOON_S)
-    connection.request("POST", AM, body=TOO_LARGE, headers=HEADERS)
-    response = connection.getresponse()
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_a_python_client_sees_413_for_a_body_that_it_sends_whole(url: str, connection: str) -> None:
+    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=SOON_S)
+    client.request("POST", AM, body=TOO_LARGE, headers={**HEADERS, "Connection": connection})
+    response = client.getresponse()
     assert response.status == 413
     assert b"MAX_BODY_BYTES" in response.read()
 
 
-def test_httpx_sees_413_for_a_body_that_it_sends_whole(url: str) -> None:
-    answered = httpx.post(f"{url}{AM}", content=TOO_LARGE, headers=HEADERS, timeout=SOON_S)
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_httpx_sees_413_for_a_body_that_it_sends_whole(url: str, connection: str) -> None:
+    headers = {**HEADERS, "Connection": connection}
+    answered = httpx.post(f"{url}{AM}", content=TOO_LARGE, headers=headers, timeout=SOON_S)
     assert answered.status_code == 413
 
 
-def test_curl_sees_413(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_curl_sees_413(url: str, tmp_path: Path, connection: str) -> None:
     curl = require("curl", "curl")
     (tmp_path / "body").write_bytes(TOO_LARGE)
-    headers = [part for name, value in HEADERS.items() for part in ("-H", f"{name}: {value}")]
+    given = {**HEADERS, "Connection": connection}
+    headers = [part for name, value in given.items() for part in ("-H", f"{name}: {value}")]
     command = [curl, "-sS", "--data-binary", f"@{tmp_path / 'body'}", *headers, f"{url}{AM}"]
     done = subprocess.run(command, capture_output=True, timeout=SOON_S, check=False)
     assert b"MAX_BODY_BYTES" in done.stdout, done.stderr
