@@ -9,12 +9,12 @@ from service.bootstrap.access import has_webhook_secret, judge_access, require_a
 from service.dev.ports import choose_port, loopback_of
 from service.settings import Settings
 
-SANDBOX_IDS = {
-    "API_APP_ID": "app-quizmentor",
-    "DROPLET_ID": "101",
-    "SUPABASE_PROJECT_REF": "quizmentorquizmentor",
+_SANDBOX_IDS = {
+    "api_app_id": "app-quizmentor",
+    "droplet_id": "101",
+    "supabase_project_ref": "quizmentorquizmentor",
 }
-"""What the sandbox's targets are called."""
+"""What the sandbox's targets are called, by the settings that name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,12 @@ class DevPlan:
         """The web process, for a browser or curl on this machine."""
         host = f"[{self.reach}]" if ":" in self.reach else self.reach
         return f"http://{host}:{self.port}"
+
+
+def with_sandbox_ids(settings: Settings) -> Settings:
+    """The settings, with the sandbox's targets where they name none."""
+    missing = {name: value for name, value in _SANDBOX_IDS.items() if not getattr(settings, name)}
+    return settings.model_copy(update=missing)
 
 
 def make_plan(settings: Settings, home: Path) -> DevPlan:
@@ -107,9 +113,8 @@ def shared_with_terminals(plan: DevPlan, settings: Settings, redis_url: str) -> 
 
 
 def _target_ids(settings: Settings) -> dict[str, str]:
-    given = {
+    return {
         "API_APP_ID": settings.api_app_id,
         "DROPLET_ID": settings.droplet_id,
         "SUPABASE_PROJECT_REF": settings.supabase_project_ref,
     }
-    return {**SANDBOX_IDS, **{name: value for name, value in given.items() if value}}

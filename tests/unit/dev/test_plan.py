@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.dev.plan import environment, make_plan
+from service.dev.plan import environment, make_plan, with_sandbox_ids
 from service.dev.ports import choose_port, loopback_of
 from service.dev.refusal import DevRefused
 from service.settings import SettingsInvalid, load_settings
@@ -21,7 +21,7 @@ def taken() -> Iterator[int]:
 
 
 def planned(home: Path, **given: str) -> dict[str, str]:
-    settings = load_settings({**FREE, **given})
+    settings = with_sandbox_ids(load_settings({**FREE, **given}))
     return environment(make_plan(settings, home), settings, "unix:///redis.sock")
 
 
