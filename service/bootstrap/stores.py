@@ -15,6 +15,7 @@ from service.settings import Settings, SettingsInvalid
 from service.store.admissions import SqlJournal
 from service.store.coordination import Coordination, connect
 from service.store.database import open_engine
+from service.store.facts import FactStore
 from service.store.migrate import migrate, one_at_a_time
 from service.store.private import keep_private
 from service.store.queries import Queries
@@ -62,8 +63,19 @@ class Stores:
     @cached_property
     def coordination(self) -> Coordination:
         """Redis."""
+        url, timeout_s = self.settings.redis_url, self.settings.redis_timeout_s
         with _usable("REDIS_URL", "redis://host:6379/0"):
-            return connect(self.settings.redis_url, self.settings.redis_timeout_s, self._loop)
+            return connect(url, timeout_s, lambda: self.installation, self._loop)
+
+    @cached_property
+    def installation(self) -> str:
+        """The id of this installation. Several may share one Redis.
+
+        Raises:
+            StoreUnavailable: the database cannot be used now.
+        """
+        find = FactStore(self.engine).installation_id
+        return find() if self._loop is None else self._loop.reserved(find)
 
     @cached_property
     def queries(self) -> Queries:

@@ -53,6 +53,8 @@ def build_worker(settings: Settings) -> Worker:
         settings, busy_timeout_ms=_BUSY_TIMEOUT_MS, connections=settings.worker_concurrency
     )
     clock = SystemClock()
+    # Known before any run: the section in which a droplet is off renews its lock without SQL.
+    _log.info("installation", id=stores.installation)
 
     def reconcile(run_id: str, why: str, delay_s: float) -> None:
         run = stores.runs.get(run_id)

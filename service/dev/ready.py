@@ -44,4 +44,4 @@ def sandbox_answers(host: str, port: int) -> bool:
 
 def redis_answers(url: str) -> bool:
     """Whether Redis takes commands."""
-    return connect(url, _PATIENCE_S).ping() is None
+    return connect(url, _PATIENCE_S, lambda: "").ping() is None

@@ -208,12 +208,13 @@ class Leases(Protocol):
 class Locks(Protocol):
     """The second barrier on a target, in Redis."""
 
-    def lock(self, resource: str, owner: str) -> str | None:
-        """Take or renew; None when ours, or when nobody can say; otherwise the owner."""
+    def lock(self, resource: str, run: str) -> str | None:
+        """Take or renew for a run; None when ours, or when nobody can say; otherwise the owner,
+        in words."""
         ...
 
-    def unlock(self, resource: str, owner: str) -> None:
-        """Give it back."""
+    def unlock(self, resource: str, run: str) -> None:
+        """Give it back, if it is this run's."""
         ...
 
     def rest(self, key: str, run: str, until: float, now: float) -> None:

@@ -3,6 +3,9 @@
 Redis debounces, SQL decides. Whatever happens here - no answer, an empty or an old data set -
 costs speed and the second barrier, never a decision. After a failure Redis is left alone for a
 second, so that a storm does not wait for it request by request.
+
+Several installations may share one Redis. With the same rules their runs have the same ids, so each
+has keys of its own for its cooldowns, and the owner of a lock says whose run it is.
 """
 
 from __future__ import annotations
@@ -35,12 +38,20 @@ _T = TypeVar("_T")
 
 
 class Coordination:
-    """The gate and the locks on one Redis; `client` None means that there is none."""
+    """The gate and the locks on one Redis; `client` None means that there is none.
+
+    `installation` tells the id of this installation. It is asked for when it is first needed, and
+    may raise StoreUnavailable until it is known.
+    """
 
     def __init__(
-        self, client: redis.Redis | None, monotonic: Callable[[], float] = time.monotonic
+        self,
+        client: redis.Redis | None,
+        installation: Callable[[], str],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._installation = installation
         self._monotonic = monotonic
         self._rest_until = 0.0
         if client is not None:
@@ -55,7 +66,8 @@ class Coordination:
         if self._client is None:
             return GateReply({}, available=False, asked=False)
         keys = list(claims)
-        found = self._try(lambda: self._ask(keys=_cooldown_keys(keys), args=[token, HOLD_MS]))
+        redis_keys = self._cooldown_keys(keys)
+        found = self._try(lambda: self._ask(keys=redis_keys, args=[token, HOLD_MS]))
         if found is None:
             return GateReply({}, available=False)
         resting = {
@@ -74,11 +86,11 @@ class Coordination:
             for cooldown in cooldowns:
                 rest_ms = BUSY_MS if cooldown.busy else int((cooldown.until - now) * 1000)
                 if rest_ms > 0:
-                    pipeline.set(_cooldown_key(cooldown.key), cooldown.run, px=rest_ms)
+                    pipeline.set(self._cooldown_key(cooldown.key), cooldown.run, px=rest_ms)
                 else:
                     free.append(cooldown.key)
             if free:
-                self._give_back(keys=_cooldown_keys(free), args=[token], client=pipeline)
+                self._give_back(keys=self._cooldown_keys(free), args=[token], client=pipeline)
             pipeline.execute()
             return True
 
@@ -86,30 +98,35 @@ class Coordination:
 
     def give_back(self, claims: Collection[str], token: str) -> None:
         """After a failed commit: let go of what `token` holds."""
-        if claims:
-            self._try(lambda: self._give_back(keys=_cooldown_keys(claims), args=[token]))
+        if claims and self._client is not None:
+            keys = self._cooldown_keys(claims)
+            self._try(lambda: self._give_back(keys=keys, args=[token]))
 
     def rest(self, key: str, run: str, until: float, now: float) -> None:
         """At the end of a run: how long its claim rests, unless a later run has it."""
-        if until >= BUSY_UNTIL:
+        if until >= BUSY_UNTIL or self._client is None:
             return
 
         rest_ms = max(0, int((until - now) * 1000))
-        self._try(lambda: self._rest(keys=[_cooldown_key(key)], args=[run, rest_ms]))
+        keys = [self._cooldown_key(key)]
+        self._try(lambda: self._rest(keys=keys, args=[run, rest_ms]))
 
-    def lock(self, resource: str, owner: str) -> str | None:
-        """Take or renew the lock of a vendor resource.
+    def lock(self, resource: str, run: str) -> str | None:
+        """Take or renew the lock of a vendor resource for a run.
 
-        None when it is ours, or when Redis cannot say; otherwise who owns it.
+        None when it is ours, or when Redis cannot say; otherwise who owns it, in words.
         """
-        held = _text(
-            self._try(lambda: self._lock(keys=[f"lock:{resource}"], args=[owner, LOCK_MS]))
-        )
-        return None if held in {"", owner} else held
+        if self._client is None:
+            return None
+        ours = self._owner(run)
+        held = _text(self._try(lambda: self._lock(keys=[f"lock:{resource}"], args=[ours, LOCK_MS])))
+        return None if held in {"", ours} else self._named(held)
 
-    def unlock(self, resource: str, owner: str) -> None:
-        """Give the lock back, if it is ours."""
-        self._try(lambda: self._unlock(keys=[f"lock:{resource}"], args=[owner]))
+    def unlock(self, resource: str, run: str) -> None:
+        """Give the lock back, if it is this run's."""
+        if self._client is not None:
+            ours = self._owner(run)
+            self._try(lambda: self._unlock(keys=[f"lock:{resource}"], args=[ours]))
 
     def ping(self) -> str | None:
         """None when Redis answers; otherwise one sentence."""
@@ -120,6 +137,24 @@ class Coordination:
         except redis.RedisError as error:
             return f"Redis does not answer ({error}): decisions are made on SQL alone"
         return None
+
+    def _owner(self, run: str) -> str:
+        return f"{self._installation()}/{run}"
+
+    def _named(self, owner: str) -> str:
+        """The owner of a lock for people; one without a run is a person, or an older version."""
+        installation, _, run = owner.rpartition("/")
+        if not installation:
+            return owner
+        if installation == self._installation():
+            return f"run {run}"
+        return f"run {run} of another runbookd (installation {installation}) on the same Redis"
+
+    def _cooldown_key(self, claim: str) -> str:
+        return f"cooldown:{self._installation()}:{claim}"
+
+    def _cooldown_keys(self, claims: Collection[str]) -> list[str]:
+        return [self._cooldown_key(claim) for claim in claims]
 
     def _try(self, call: Callable[[], _T]) -> _T | None:
         return self._try_with(lambda _client: call())
@@ -135,10 +170,12 @@ class Coordination:
             return None
 
 
-def connect(url: str, timeout_s: float, loop: Loop | None = None) -> Coordination:
+def connect(
+    url: str, timeout_s: float, installation: Callable[[], str], loop: Loop | None = None
+) -> Coordination:
     """Coordination on the Redis at `url`; none when `url` is empty. It may be used on `loop`."""
     if not url:
-        return Coordination(None)
+        return Coordination(None, installation)
     client = redis.Redis.from_url(
         url,
         socket_timeout=timeout_s,
@@ -147,19 +184,11 @@ def connect(url: str, timeout_s: float, loop: Loop | None = None) -> Coordinatio
     )
     if loop is not None:
         redis_on(client, loop)
-    return Coordination(client)
+    return Coordination(client, installation)
 
 
 def _lua(name: str) -> str:
     return files("service.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-
-
-def _cooldown_key(claim: str) -> str:
-    return f"cooldown:{claim}"
-
-
-def _cooldown_keys(claims: Collection[str]) -> list[str]:
-    return [_cooldown_key(claim) for claim in claims]
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -9,12 +11,15 @@ from service.store import schema
 from service.store.database import begin_writing, translated
 
 SHORT_SECRETS = "short_secrets"
-"""There when alerts had been kept before short secrets were refused (migration 0004)."""
+"""There when alerts had been kept before short secrets were refused (migration 0005)."""
 
 PROBE = "probe"
 """When it was last proved that the database takes writes, in seconds since the epoch."""
 NO_WORKER_PAGED = "no_worker_paged"
 """There while a page says that no worker is alive; whichever web process finds one closes it."""
+
+INSTALLATION = "installation"
+"""The id that tells this installation from others that share its Redis: 8 hex digits."""
 
 _f = schema.facts.c
 
@@ -27,6 +32,7 @@ class FactStore:
         self._engine = engine
         insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
         statement = insert(schema.facts)
+        self._put_first = statement.on_conflict_do_nothing()
         self._put = statement.on_conflict_do_update(
             index_elements=["name"], set_={"value": statement.excluded.value}
         )
@@ -34,11 +40,27 @@ class FactStore:
     def get(self, name: str) -> str:
         """The value of a fact; empty when there is none."""
         with translated(), self._engine.connect() as connection:
-            query = sa.select(_f.value).where(_f.name == name)
-            return str(connection.execute(query).scalar_one_or_none() or "")
+            return _value(connection, name)
 
     def put(self, name: str, value: str) -> None:
         """Set a fact, and return when that is on disk."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             connection.execute(self._put, {"name": name, "value": value})
+
+    def installation_id(self) -> str:
+        """The id of this installation; whichever process asks first makes it, once for all."""
+        known = self.get(INSTALLATION)
+        if known:
+            return known
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(
+                self._put_first, {"name": INSTALLATION, "value": secrets.token_hex(4)}
+            )
+            return _value(connection, INSTALLATION)
+
+
+def _value(connection: sa.Connection, name: str) -> str:
+    query = sa.select(_f.value).where(_f.name == name)
+    return str(connection.execute(query).scalar_one_or_none() or "")

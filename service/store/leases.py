@@ -2,6 +2,10 @@
 
 A worker is alive while its lease runs. Retiring a dead one is a compare-and-set, so that one of
 many survivors does it; a worker that finds itself retired has lost its runs to another and ends.
+
+A lease that ends further ahead than its own length was written before the database's clock stepped
+back. It is over: its worker may be dead, and nobody would know for as long as the step was. A live
+worker that is retired so ends, starts again, and its runs are adopted.
 """
 
 from __future__ import annotations
@@ -12,6 +16,19 @@ from service.store import schema
 from service.store.database import begin_writing, database_now, translated
 
 _w = schema.workers.c
+
+CLOCK_CORRECTION_S = 1.0
+"""How far the clock may step back without a lease being over: time services correct differences
+of this size by a step, and that must not end live workers."""
+_OLD_LEASE_S = 300.0
+"""The length of a lease whose row does not say it. Workers of versions before migration 0006 wrote
+such rows; the default is 15 s, and nobody has a reason for more than this."""
+
+
+def lease_runs(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    """Whether a worker's lease runs at `now`, on the database's clock."""
+    length = sa.func.coalesce(_w.lease_s, _OLD_LEASE_S)
+    return sa.and_(_w.lease_until > now, _w.lease_until <= now + length + CLOCK_CORRECTION_S)
 
 
 class LeaseStore:
@@ -33,6 +50,7 @@ class LeaseStore:
                     pid=pid,
                     started_at=self._now,
                     lease_until=self._now + self._lease_s,
+                    lease_s=self._lease_s,
                 )
             )
 
@@ -41,7 +59,7 @@ class LeaseStore:
         return self._update(
             sa.update(schema.workers)
             .where(_w.executor == executor, _w.retired_at.is_(None))
-            .values(lease_until=self._now + self._lease_s)
+            .values(lease_until=self._now + self._lease_s, lease_s=self._lease_s)
         )
 
     def retire(self, executor: str) -> None:
@@ -59,7 +77,7 @@ class LeaseStore:
         """
         statement = (
             sa.update(schema.workers)
-            .where(_w.retired_at.is_(None), _w.lease_until < self._now, _w.executor != besides)
+            .where(_w.retired_at.is_(None), sa.not_(lease_runs(self._now)), _w.executor != besides)
             .values(retired_at=self._now)
             .returning(_w.executor)
         )

@@ -25,6 +25,7 @@ from service.store.items import (
     run_item,
     step_item,
 )
+from service.store.leases import lease_runs
 from service.store.pages import (
     DEFAULT_LIMIT,
     Page,
@@ -169,12 +170,12 @@ class Queries:
             return read_page(connection, query, limit, quarantine_item)
 
     def live_workers(self) -> int:
-        """How many workers have a lease that is not over, by the database's clock."""
+        """How many workers have a lease that runs, by the database's clock."""
         now = database_now(self._engine.dialect.name)
         query = (
             sa.select(sa.func.count())
             .select_from(schema.workers)
-            .where(_w.retired_at.is_(None), _w.lease_until > now)
+            .where(_w.retired_at.is_(None), lease_runs(now))
         )
         with self._reading() as connection:
             return int(connection.execute(query).scalar_one())

@@ -281,8 +281,10 @@ workers = sa.Table(
     sa.Column("started_at", _TIME, nullable=False),
     sa.Column("lease_until", _TIME, nullable=False),
     sa.Column("retired_at", _TIME, nullable=True),
+    sa.Column("lease_s", _TIME, nullable=True),
 )
-"""Worker processes and their signs of life, on the database's clock."""
+"""Worker processes and their signs of life, on the database's clock. `lease_s` is how long a lease
+is; workers of versions before migration 0006 leave it empty."""
 
 facts = sa.Table(
     "facts",

@@ -25,6 +25,8 @@ from tests.processes import free_port, wait_until
 from tests.redis_servers import VERSIONS, RedisServer, executable
 
 ACT, HOLD = Verdict.ACT, Verdict.HOLD
+OURS, THEIRS = "0a1b2c3d", "4e5f6a7b"
+"""Two installations on one Redis."""
 TIMEOUT_S = 0.1
 """The product's own: Redis is given 100 ms."""
 TOO_LONG_S = 2.0
@@ -50,7 +52,7 @@ def client(server: RedisServer) -> redis.Redis:
 @pytest.fixture
 def gate(server: RedisServer, client: redis.Redis) -> Coordination:
     """The gate, patient enough for a busy machine; how long it waits is tested by itself."""
-    return connect(server.url, 5.0)
+    return _gate(server.url)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,14 @@ def sql(sqlite_files: SqliteFiles) -> Iterator[sa.Engine]:
     opened.dispose()
 
 
+def _gate(url: str, timeout_s: float = 5.0, installation: str = OURS) -> Coordination:
+    return connect(url, timeout_s, lambda: installation)
+
+
+def _key(claim: str) -> bytes:
+    return f"cooldown:{OURS}:{claim}".encode()
+
+
 def _cooldown(until: float, run: str = "api.out.1") -> Cooldown:
     return Cooldown(run.rpartition(".")[0], int(run.rpartition(".")[2]), until, run)
 
@@ -76,7 +86,7 @@ def test_free_claims_are_held_and_resting_ones_named_in_one_round_trip(
     gate: Coordination, client: redis.Redis
 ) -> None:
     gate.ask(["warm-up"], "t0")
-    client.set("cooldown:api.out", "api.out.7")
+    client.set(_key("api.out"), "api.out.7")
     client.config_resetstat()
     reply = gate.ask(["api.out", "worker-vm.up", "database.up"], "t1")
     told = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
@@ -84,8 +94,8 @@ def test_free_claims_are_held_and_resting_ones_named_in_one_round_trip(
     assert (reply.available, dict(reply.resting)) == (True, {"api.out": "api.out.7"})
     assert calls == 1
     assert told - {"info", "config|resetstat", "config"} == {"evalsha", "get", "set"}
-    assert client.get("cooldown:worker-vm.up") == b"hold:t1"
-    assert 0 < client.pttl("cooldown:worker-vm.up") <= HOLD_MS
+    assert client.get(_key("worker-vm.up")) == b"hold:t1"
+    assert 0 < client.pttl(_key("worker-vm.up")) <= HOLD_MS
 
 
 def test_anothers_hold_is_no_rest_and_is_left_alone(
@@ -93,25 +103,25 @@ def test_anothers_hold_is_no_rest_and_is_left_alone(
 ) -> None:
     gate.ask(["api.out"], "t1")
     assert gate.ask(["api.out"], "t2").resting == {}
-    assert client.get("cooldown:api.out") == b"hold:t1"
+    assert client.get(_key("api.out")) == b"hold:t1"
 
 
 def test_a_hold_of_a_process_that_died_expires(gate: Coordination, client: redis.Redis) -> None:
     gate.ask(["api.out"], "t1")
-    client.pexpire("cooldown:api.out", 20)
-    assert wait_until(lambda: not client.exists("cooldown:api.out"), 10)
+    client.pexpire(_key("api.out"), 20)
+    assert wait_until(lambda: not client.exists(_key("api.out")), 10)
     assert gate.ask(["api.out"], "t2").resting == {}
-    assert client.get("cooldown:api.out") == b"hold:t2"
+    assert client.get(_key("api.out")) == b"hold:t2"
 
 
 def test_only_its_own_holds_are_given_back(gate: Coordination, client: redis.Redis) -> None:
     gate.ask(["theirs"], "t1")
-    client.set("cooldown:resting", "resting.1")
+    client.set(_key("resting"), "resting.1")
     gate.ask(["ours", "theirs", "resting"], "t2")
     gate.give_back(["ours", "theirs", "resting", "never asked"], "t2")
     assert {key: client.get(key) for key in client.scan_iter()} == {
-        b"cooldown:theirs": b"hold:t1",
-        b"cooldown:resting": b"resting.1",
+        _key("theirs"): b"hold:t1",
+        _key("resting"): b"resting.1",
     }
 
 
@@ -128,32 +138,32 @@ def test_after_the_commit_the_gate_knows_what_sql_decided(
         "t1",
         NOW,
     )
-    assert client.get("cooldown:api.out") == b"api.out.1"
-    assert client.get("cooldown:worker-vm.up") == b"worker-vm.up.4"
-    assert 59_000 < client.pttl("cooldown:worker-vm.up") <= 60_000
-    assert client.get("cooldown:database.up") is None
+    assert client.get(_key("api.out")) == b"api.out.1"
+    assert client.get(_key("worker-vm.up")) == b"worker-vm.up.4"
+    assert 59_000 < client.pttl(_key("worker-vm.up")) <= 60_000
+    assert client.get(_key("database.up")) is None
 
 
 def test_the_end_of_a_run_sets_how_long_its_claim_rests(
     gate: Coordination, client: redis.Redis
 ) -> None:
-    client.set("cooldown:api.out", "api.out.1")
+    client.set(_key("api.out"), "api.out.1")
     gate.rest("api.out", "api.out.1", NOW + 600, NOW)
-    assert 599_000 < client.pttl("cooldown:api.out") <= 600_000
+    assert 599_000 < client.pttl(_key("api.out")) <= 600_000
     gate.rest("api.out", "api.out.1", NOW, NOW)
-    assert client.get("cooldown:api.out") is None
+    assert client.get(_key("api.out")) is None
     gate.rest("api.out", "api.out.1", NOW + 600, NOW)
-    assert client.get("cooldown:api.out") == b"api.out.1"
+    assert client.get(_key("api.out")) == b"api.out.1"
 
 
 @pytest.mark.parametrize("value", [b"api.out.2", b"hold:t1"])
 def test_the_end_of_a_run_takes_nothing_from_a_later_one(
     gate: Coordination, client: redis.Redis, value: bytes
 ) -> None:
-    client.set("cooldown:api.out", value)
+    client.set(_key("api.out"), value)
     gate.rest("api.out", "api.out.1", NOW + 600, NOW)
     gate.rest("api.out", "api.out.1", NOW, NOW)
-    assert client.get("cooldown:api.out") == value
+    assert client.get(_key("api.out")) == value
 
 
 def test_a_run_that_is_not_over_changes_nothing(gate: Coordination, client: redis.Redis) -> None:
@@ -164,10 +174,10 @@ def test_a_run_that_is_not_over_changes_nothing(gate: Coordination, client: redi
 def test_what_somebody_else_wrote_there_is_survived(
     gate: Coordination, client: redis.Redis
 ) -> None:
-    client.set("cooldown:api.out", b"\xff\xfe")
+    client.set(_key("api.out"), b"\xff\xfe")
     assert gate.ask(["api.out"], "t1").available
-    client.delete("cooldown:api.out")
-    client.lpush("cooldown:api.out", "a list")
+    client.delete(_key("api.out"))
+    client.lpush(_key("api.out"), "a list")
     assert not gate.ask(["api.out"], "t1").available
 
 
@@ -182,8 +192,8 @@ def test_a_thousand_claims_are_asked_at_once(gate: Coordination) -> None:
 
 def test_a_lock_keeps_others_out_and_names_its_owner(gate: Coordination) -> None:
     assert gate.lock("do-app:1", "api.out.1") is None
-    assert gate.lock("do-app:1", "person") == "api.out.1"
-    assert gate.lock("do-app:2", "person") is None
+    assert gate.lock("do-app:1", "api.out.2") == "run api.out.1"
+    assert gate.lock("do-app:2", "api.out.2") is None
 
 
 def test_the_same_run_may_take_its_lock_again(gate: Coordination, client: redis.Redis) -> None:
@@ -195,10 +205,38 @@ def test_the_same_run_may_take_its_lock_again(gate: Coordination, client: redis.
 
 def test_only_the_owner_gives_a_lock_back(gate: Coordination) -> None:
     gate.lock("do-app:1", "api.out.1")
-    gate.unlock("do-app:1", "person")
-    assert gate.lock("do-app:1", "person") == "api.out.1"
+    gate.unlock("do-app:1", "api.out.2")
+    assert gate.lock("do-app:1", "api.out.2") == "run api.out.1"
     gate.unlock("do-app:1", "api.out.1")
-    assert gate.lock("do-app:1", "person") is None
+    assert gate.lock("do-app:1", "api.out.2") is None
+
+
+def test_a_persons_lock_is_named_as_it_was_set(gate: Coordination, client: redis.Redis) -> None:
+    client.set("lock:do-app:1", "Ada")
+    assert gate.lock("do-app:1", "api.out.1") == "Ada"
+
+
+def test_a_lock_keeps_the_run_of_the_same_name_of_another_installation_out(
+    server: RedisServer, gate: Coordination
+) -> None:
+    other = _gate(server.url, installation=THEIRS)
+    assert gate.lock("do-droplet:1", "worker-vm.up.1") is None
+    assert other.lock("do-droplet:1", "worker-vm.up.1") == (
+        f"run worker-vm.up.1 of another runbookd (installation {OURS}) on the same Redis"
+    )
+    other.unlock("do-droplet:1", "worker-vm.up.1")
+    assert other.lock("do-droplet:1", "worker-vm.up.1") is not None
+
+
+def test_a_cooldown_of_another_installation_is_neither_seen_nor_ended_nor_held(
+    server: RedisServer, gate: Coordination
+) -> None:
+    other = _gate(server.url, installation=THEIRS)
+    gate.settle([_cooldown(BUSY_UNTIL)], "t1", NOW)
+    assert other.ask(["api.out"], "t2").resting == {}
+    other.rest("api.out", "api.out.1", NOW, NOW)
+    other.give_back(["api.out"], "t1")
+    assert gate.ask(["api.out"], "t3").resting == {"api.out": "api.out.1"}
 
 
 def test_a_lock_that_nobody_renews_is_free_again(gate: Coordination, client: redis.Redis) -> None:
@@ -225,7 +263,7 @@ def test_an_unreachable_redis_is_left_alone_for_a_second() -> None:
             asked.append(now[0])
             raise redis.ConnectionError("refused")
 
-    gate = Coordination(Dead(), lambda: now[0])
+    gate = Coordination(Dead(), lambda: OURS, lambda: now[0])
     assert not gate.ask(["api.out"], "t1").available
     now[0] = 100.999
     assert not gate.ask(["api.out"], "t2").available
@@ -239,7 +277,7 @@ def test_an_unreachable_redis_is_left_alone_for_a_second() -> None:
 
 
 def test_a_refused_connection_costs_a_decision_no_more_than_the_time_out() -> None:
-    gate = connect(f"redis://127.0.0.1:{free_port()}/0", TIMEOUT_S)
+    gate = _gate(f"redis://127.0.0.1:{free_port()}/0", TIMEOUT_S)
     began = time.monotonic()
     assert not gate.ask(["api.out"], "t1").available
     assert time.monotonic() - began < TOO_LONG_S
@@ -249,7 +287,7 @@ def test_a_refused_connection_costs_a_decision_no_more_than_the_time_out() -> No
 def test_a_redis_that_hangs_costs_a_decision_no_more_than_the_time_out(
     server: RedisServer, client: redis.Redis
 ) -> None:
-    gate = connect(server.url, TIMEOUT_S)
+    gate = _gate(server.url, TIMEOUT_S)
     server.process.pause()
     try:
         began = time.monotonic()
@@ -262,7 +300,7 @@ def test_a_redis_that_hangs_costs_a_decision_no_more_than_the_time_out(
 
 
 def test_without_an_address_decisions_are_made_on_sql_alone() -> None:
-    gate = connect("", TIMEOUT_S)
+    gate = _gate("")
     assert not gate.ask(["api.out"], "t1").available
     assert gate.lock("do-app:1", "api.out.1") is None
     assert gate.ping() == "REDIS_URL is not set: decisions are made on SQL alone"
@@ -285,13 +323,13 @@ def test_an_act_leaves_the_run_at_the_gate(
     desk = SqlDesk(sql, gate)
     (decision,) = desk.verdicts(_fires(NOW))
     assert (decision.verdict, _saw(decision)) == (ACT, "Redis: nothing rests on api.out")
-    assert client.get("cooldown:api.out") == b"api.out.1"
+    assert client.get(_key("api.out")) == b"api.out.1"
     (decision,) = desk.verdicts(_fires(NOW + 1))
     assert (decision.verdict, _saw(decision)) == (HOLD, "Redis: api.out rests after api.out.1")
 
 
 def test_with_redis_down_sql_decides_and_says_so(sql: sa.Engine) -> None:
-    desk = SqlDesk(sql, connect(f"redis://127.0.0.1:{free_port()}/0", TIMEOUT_S))
+    desk = SqlDesk(sql, _gate(f"redis://127.0.0.1:{free_port()}/0", TIMEOUT_S))
     decisions = [desk.verdicts(_fires(NOW + each))[0] for each in range(3)]
     assert [decision.verdict for decision in decisions] == [ACT, HOLD, HOLD]
     assert {_saw(each) for each in decisions} == {"Redis did not answer: decided on SQL alone"}
@@ -309,7 +347,7 @@ def test_flushed_in_between_what_rests_in_sql_is_held(
         ("redis_gate", True),
         ("in_progress", False),
     ]
-    assert client.get("cooldown:api.out") == b"api.out.1"
+    assert client.get(_key("api.out")) == b"api.out.1"
 
 
 def test_restored_from_an_old_snapshot_sql_decides_both_ways(
@@ -317,21 +355,21 @@ def test_restored_from_an_old_snapshot_sql_decides_both_ways(
 ) -> None:
     """The snapshot says that `api` rests and knows nothing of `worker-vm`; SQL has it the other
     way round."""
-    desk = SqlDesk(sql, connect(server.url, 5.0))
+    desk = SqlDesk(sql, _gate(server.url))
     desk.admit(_fires(NOW))
     snapshot = server.save()
     desk.admit(delivery(alert(MEMORY)))
     desk.rest("api.out", NOW + 600)
     server.restore(snapshot)
-    desk = SqlDesk(sql, connect(server.url, 5.0))
+    desk = SqlDesk(sql, _gate(server.url))
     api, worker = desk.verdicts(delivery(alert(), alert(MEMORY), at=NOW + 600))
     assert (api.verdict, api.run) == (ACT, "api.out.2")
     assert _saw(api) == (
         "Redis still says that api.out rests after api.out.1; SQL, which decides, does not"
     )
     assert (worker.verdict, worker.guard) == (HOLD, "in_progress")
-    assert client.get("cooldown:api.out") == b"api.out.2"
-    assert client.get("cooldown:worker-vm.up") == b"worker-vm.up.1"
+    assert client.get(_key("api.out")) == b"api.out.2"
+    assert client.get(_key("worker-vm.up")) == b"worker-vm.up.1"
 
 
 def test_the_hold_of_another_process_does_not_hold_ours_back(
@@ -340,7 +378,7 @@ def test_the_hold_of_another_process_does_not_hold_ours_back(
     gate.ask(["api.out"], "another process that decides now")
     (decision,) = SqlDesk(sql, gate).verdicts(_fires(NOW))
     assert decision.verdict is ACT
-    assert client.get("cooldown:api.out") == b"api.out.1"
+    assert client.get(_key("api.out")) == b"api.out.1"
 
 
 def test_a_failed_commit_gives_its_holds_back_and_no_others(
@@ -352,7 +390,7 @@ def test_a_failed_commit_gives_its_holds_back_and_no_others(
     gate.ask(["worker-vm.up"], "theirs")
     with pytest.raises(LookupError):
         SqlDesk(sql, gate, refuse).admit(delivery(alert(), alert(MEMORY)))
-    assert client.keys() == [b"cooldown:worker-vm.up"]
+    assert client.keys() == [_key("worker-vm.up")]
 
 
 def test_pages_do_not_ask_the_gate(client: redis.Redis, gate: Coordination, sql: sa.Engine) -> None:

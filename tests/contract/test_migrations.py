@@ -15,13 +15,16 @@ from alembic.migration import MigrationContext
 from service.bootstrap.stores import Stores
 from service.domain.errors import StoreUnavailable
 from service.settings import load_settings
-from service.store.database import open_engine
+from service.store.database import database_now, open_engine
 from service.store.facts import SHORT_SECRETS, FactStore
+from service.store.leases import LeaseStore
 from service.store.migrate import migrate
+from service.store.queries import Queries
 from service.store.schema import metadata
 from tests.databases import Databases
 
 PATIENCE_S = 60.0
+_FORMER_WORKER = ("executor", "host", "pid", "started_at", "lease_until")
 
 
 @pytest.fixture
@@ -164,3 +167,16 @@ def test_a_migration_that_fails_half_way_leaves_nothing(empty_url: str) -> None:
             connection.execute(sa.text("DROP TABLE workers"))
         migrate(engine)
         assert _differences(engine) == []
+
+
+def test_a_worker_of_the_version_before_lives_on_through_the_migration(empty_url: str) -> None:
+    with opened(empty_url) as engine:
+        migrate(engine, to="0002")
+        now = database_now(engine.dialect.name)
+        row = sa.table("workers", *(sa.column(name) for name in _FORMER_WORKER))
+        with engine.begin() as connection:
+            values = {"executor": "w", "host": "h", "pid": 1, "started_at": now}
+            connection.execute(sa.insert(row).values(values | {"lease_until": now + 15.0}))
+        migrate(engine)
+        assert Queries(engine).live_workers() == 1
+        assert LeaseStore(engine, 15.0).renew("w")

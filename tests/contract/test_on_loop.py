@@ -178,7 +178,7 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 def test_who_waits_for_redis_lets_others_go_on(
     redis_server: RedisServer, loop: Greenlets, connected: bool
 ) -> None:
-    gate = connect(redis_server.url, SOON_S, loop)
+    gate = connect(redis_server.url, SOON_S, lambda: "0a1b2c3d", loop)
     if connected:
         gate.ask(["other"], "t1")
     os.kill(redis_server.process.pid, signal.SIGSTOP)
@@ -187,7 +187,7 @@ def test_who_waits_for_redis_lets_others_go_on(
     assert not asking.ready(), "it waits, and the loop went on"
     os.kill(redis_server.process.pid, signal.SIGCONT)
     assert asking.get(timeout=SOON_S).available
-    assert redis_server.client.get("cooldown:api.out") == b"hold:t2"
+    assert redis_server.client.get("cooldown:0a1b2c3d:api.out") == b"hold:t2"
 
 
 def test_an_answer_of_redis_that_comes_too_late_is_not_taken_for_the_next(
@@ -196,8 +196,8 @@ def test_an_answer_of_redis_that_comes_too_late_is_not_taken_for_the_next(
     now = [0.0]
     client = redis.Redis.from_url(redis_server.url, socket_timeout=0.2, retry=None)
     redis_on(client, loop)
-    gate = Coordination(client, lambda: now[0])
-    redis_server.client.set("cooldown:api.out", "api.out.7")
+    gate = Coordination(client, lambda: "0a1b2c3d", lambda: now[0])
+    redis_server.client.set("cooldown:0a1b2c3d:api.out", "api.out.7")
     assert wait_until(lambda: _answers(gate, now), SOON_S)
     os.kill(redis_server.process.pid, signal.SIGSTOP)
     assert not gate.ask(["api.out"], "t2").available
@@ -228,7 +228,7 @@ def test_connections_are_made_by_the_reserved_thread_once(
 ) -> None:
     """A name server, or a host, that does not answer would hold up the loop for seconds."""
     for_redis, for_postgres = Watched(1), Watched(1)
-    gate = connect(redis_server.url, SOON_S, for_redis)
+    gate = connect(redis_server.url, SOON_S, lambda: "0a1b2c3d", for_redis)
     engine = open_engine(PostgresDatabases(postgres).fresh(), pool_size=1, loop=for_postgres)
     desk = SqlDesk(engine)
     for _ in range(3):
@@ -239,7 +239,7 @@ def test_connections_are_made_by_the_reserved_thread_once(
 
 
 def test_another_thread_may_ask_redis_too(redis_server: RedisServer, loop: Greenlets) -> None:
-    gate = connect(redis_server.url, SOON_S, loop)
+    gate = connect(redis_server.url, SOON_S, lambda: "0a1b2c3d", loop)
     assert gate.ask(["api.out"], "t1").available
     assert loop.reserved(lambda: gate.ask(["api.out"], "t2")).available
 

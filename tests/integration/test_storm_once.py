@@ -17,6 +17,8 @@ import httpx
 import pytest
 
 from service.store.coordination import connect
+from service.store.database import open_engine
+from service.store.facts import FactStore
 from tests.databases import POSTGRES, SQLITE
 from tests.redis_servers import EMBEDDED, REDIS_7, RedisServer
 from tests.stack import Json, Options, Stack, alert, new_sender, notification
@@ -231,7 +233,10 @@ def test_a_retry_after_a_web_process_died_half_way_is_one_run(target: Target) ->
     # What a process leaves that dies between Redis and the database: a hold, and nothing else.
     stack = target.stack
     assert stack.redis is not None
-    assert connect(stack.redis.url, 5.0).ask([target.claim], "of-the-dead").resting == {}
+    engine = open_engine(stack.database_url)
+    gate = connect(stack.redis.url, 5.0, FactStore(engine).installation_id)
+    assert gate.ask([target.claim], "of-the-dead").resting == {}
+    engine.dispose()
     changed = target.notification(target.alert(), target.alert(instance=1))
 
     answers = [stack.post(changed, web=web) for web in WEBS]

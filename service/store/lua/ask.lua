@@ -1,5 +1,6 @@
 -- The cooldown gate: which claims rest, and a short hold on those that are free.
---   KEYS[i]  cooldown:<claim>   value: run id, or "hold:<token>" while a decision is being made
+--   KEYS[i]  cooldown:<installation>:<claim>
+--            value: run id, or "hold:<token>" while a decision is being made
 --   ARGV[1]  token of this decision
 --   ARGV[2]  how long a hold lasts, in milliseconds
 -- Returns, for each key, the value it had; "" where it was free and is held now.

@@ -1,5 +1,5 @@
 -- Take or keep a target's lock; the same owner may retake it.
---   KEYS[1]  lock:<resource>    value: owner (a run id, or a person's name)
+--   KEYS[1]  lock:<resource>    value: owner (<installation>/<run id>, or a person's name)
 --   ARGV[1]  owner
 --   ARGV[2]  how long it lasts without being renewed, in milliseconds
 -- Returns the owner now.

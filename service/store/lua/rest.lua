@@ -1,5 +1,6 @@
 -- At the end of a run: how long its claim rests, unless a later run or a decision has it.
---   KEYS[1]  cooldown:<claim>   value: run id, or "hold:<token>" while a decision is being made
+--   KEYS[1]  cooldown:<installation>:<claim>
+--            value: run id, or "hold:<token>" while a decision is being made
 --   ARGV[1]  run id
 --   ARGV[2]  how long it rests, in milliseconds; 0 when it is free
 local value = redis.call("GET", KEYS[1])
