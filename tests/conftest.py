@@ -6,12 +6,21 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
 from tests.postgres import PostgresServer, postgres_server
 
 # The examples are the same everywhere, and a machine that pauses in one of them is no failure.
 hypothesis.settings.load_profile("ci")
+
+# As the product does. The library's default shows every variable of every frame, a second each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,13 @@ import structlog
 
 from service.actions.base import Record
 from service.domain.ask_json import load_ask
-from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
+from service.domain.errors import (
+    FencedOut,
+    StepFailed,
+    StoreConflict,
+    StoreUnavailable,
+    VendorError,
+)
 from service.domain.planning import Ask, Tell
 from service.domain.rules import ActionName
 from service.engine.context import RunContext
@@ -23,6 +29,7 @@ from service.engine.messages import send_message
 from service.engine.pages import send_page
 from service.engine.parts import StepRunner, WorkerParts
 from service.engine.scaling import Scaling
+from service.engine.unforeseen import STEP, end_visibly, sentence_of
 
 _log = structlog.get_logger(__name__)
 
@@ -38,20 +45,35 @@ class Execution:
         self._position = 0
 
     def step(self, name: str, function: Callable[[], Record]) -> Record:
-        """Run one step, unless an earlier execution has recorded it."""
+        """Run one step, unless an earlier execution has recorded it.
+
+        Raises:
+            StepFailed: it gave up, or raised what no step should.
+            VendorError: a vendor refused.
+        """
         self._position += 1
         position = self._position
-        return self._step(name, lambda: self._shown(position, name, function))
+        try:
+            return self._step(name, lambda: self._shown(position, name, function))
+        except (StepFailed, VendorError):
+            raise
+        except Exception as error:
+            raise StepFailed(name, sentence_of(error, f"Step {name}")) from error
 
     def _shown(self, position: int, name: str, function: Callable[[], Record]) -> Record:
         runs, clock = self.parts.runs, self.parts.clock
         runs.step_began(self.run_id, position, name, self.attempt, clock.time())
         try:
             record = function()
-        except (StepFailed, VendorError) as error:
-            detail = {"error": str(error)}
-            runs.step_ended(self.run_id, position, "failed", detail, clock.time())
-            _log.warning("step_failed", run=self.run_id, step=name, error=str(error))
+        except (FencedOut, StoreUnavailable, StoreConflict):
+            raise  # not the step's: it ends the process, or the step is tried again
+        except Exception as error:
+            foreseen = isinstance(error, StepFailed | VendorError)
+            said = str(error) if foreseen else repr(error)
+            runs.step_ended(self.run_id, position, "failed", {"error": said}, clock.time())
+            _log.warning(
+                "step_failed", run=self.run_id, step=name, error=said, exc_info=not foreseen
+            )
             raise
         runs.step_ended(self.run_id, position, "done", record, clock.time())
         _log.info("step_done", run=self.run_id, step=name, **_said(record))
@@ -66,6 +88,18 @@ def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], step: St
     except (StoreUnavailable, StoreConflict) as error:
         parts.end_process(f"run {run_id} could not begin: {error}")
     execution = Execution(parts, run_id, attempt, step)
+    try:
+        _go(ask, execution)
+    except Exception as error:
+        if not isinstance(error, StepFailed | VendorError):  # a step's error was logged there
+            _log.exception("run_raised", run=run_id)
+        sentence = sentence_of(error, "The run")
+        execution.step(STEP, lambda: end_visibly(parts, run_id, sentence, attempt))
+
+
+def _go(ask: Ask | Tell, execution: Execution) -> None:
+    """The run itself, by what it does."""
+    parts, run_id, attempt = execution.parts, execution.run_id, execution.attempt
     if isinstance(ask, Ask):
         context = RunContext(parts, run_id, attempt, ask.target.resource)
         Scaling(ask, parts, context, execution.step).execute(attempt)

@@ -54,7 +54,12 @@ def page_id(late: LatePage) -> str:
 def deliver(parts: WorkerParts, late: LatePage, step: StepRunner) -> None:
     """Try once more; what is not taken is queued again, or given up after an hour."""
     guarded = Guarded(parts, page_id(late), 0, step)
-    told = guarded("page", lambda: _tell(parts, late))
+    try:
+        told = guarded("page", lambda: _tell(parts, late))
+    except Exception:
+        # Whatever went wrong, nobody was paged; the next try is a new one.
+        _log.exception("page_went_wrong", summary=late.page.summary)
+        told = {"delivered": False}
     guarded("conclude", lambda: _conclude(parts, late, told))
 
 

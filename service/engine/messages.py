@@ -13,6 +13,7 @@ from service.domain.incident import Incident
 from service.domain.planning import Tell
 from service.domain.rules import TEST_RULE
 from service.engine import telling
+from service.engine.outcomes import rest_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.ports import Message, Page
 from service.ports.admission import NewRun
@@ -92,7 +93,7 @@ def _known(parts: WorkerParts) -> dict[str, str]:
 
 def _conclude(ask: Tell, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
     now = parts.clock.time()
-    until = now + ask.cooldown_s if told["status"] == "succeeded" else now
+    until = rest_end(now, ask.cooldown_s) if told["status"] == "succeeded" else now
     stored = parts.runs.get(ask.run_id)
     again = None
     if stored is not None and "again_in_s" in told:

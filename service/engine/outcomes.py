@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.actions.announcements import Failure
+from service.domain.claims import BUSY_UNTIL
 from service.domain.decision import Check, Decision, Stage, Verdict
 from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
 from service.domain.planning import Ask, Plan, PlanHeld
@@ -44,10 +45,18 @@ class Ending:
         return NewRun(run.ask, run.claim, run.partition, now, self.delay_s)
 
 
+def rest_end(now: float, rest_s: float) -> float:
+    """Until when a claim rests that rests for `rest_s` seconds.
+
+    However long that is, it is not the end that stands for a run under way.
+    """
+    return min(now + rest_s, BUSY_UNTIL - 1.0)
+
+
 def success_ending(ask: Ask, plan: Plan, now: float) -> Ending:
     """A verified change: the full cooldown, from its end."""
     reason = f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}"
-    return Ending(Outcome("succeeded", reason, now + ask.cooldown_s))
+    return Ending(Outcome("succeeded", reason, rest_end(now, ask.cooldown_s)))
 
 
 def failure_ending(
@@ -56,7 +65,7 @@ def failure_ending(
     """A failed run: the full cooldown when anything may have been written, else soon free."""
     rest = ask.cooldown_s if wrote else fruitless_wait_s(ask, fruitless_before)
     reason = f"{failure.step} failed: {failure.sentence} {failure.left}"
-    return Ending(Outcome("failed", reason, now + rest))
+    return Ending(Outcome("failed", reason, rest_end(now, rest)))
 
 
 def fruitless_wait_s(ask: Ask, before: int) -> float:
@@ -115,7 +124,7 @@ def hold_ending(ask: Ask, held: PlanHeld, now: float, new_id: Callable[[str], st
         decision = _decision(ask, held, now, now, new_id)
         return Ending(outcome, decision, SOONEST_AGAIN_S, if_wanted=True)
     if held.at_bound:
-        rests_until, delay_s = now + ask.cooldown_s, None
+        rests_until, delay_s = rest_end(now, ask.cooldown_s), None
     else:
         wait = max(SOONEST_AGAIN_S, held.retry_after_s or 0.0)
         rests_until = now + wait

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import structlog
 
-from service.actions.announcements import Failure, page_for_failure
+from service.actions.announcements import SOURCE, Failure, page_for_failure
 from service.actions.base import Record
 from service.domain.dedup import run_dedup_key
 from service.domain.errors import StepFailed, VendorError
@@ -19,8 +19,9 @@ from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.guarded import Guarded
 from service.engine.off_round import next_look_at
-from service.engine.parts import StepRunner, WorkerParts
-from service.ports import Message
+from service.engine.parts import LatePage, StepRunner, WorkerParts
+from service.engine.unforeseen import sentence_of
+from service.ports import Message, Page
 from service.ports.offs import ON, OffRecord
 from service.ports.runs import StoredRun
 
@@ -34,9 +35,14 @@ _UNSAFE_GUARD = "project_status"
 
 
 def reconcile(parts: WorkerParts, run_id: str, step: StepRunner) -> None:
-    """Look at the target of a run again and bring it to safety."""
+    """Look at the target of a run again and bring it to safety; a look that goes wrong pages."""
     guarded = Guarded(parts, run_id, 0, step)
-    guarded(STEP, lambda: _reconcile(parts, run_id))
+    try:
+        guarded(STEP, lambda: _reconcile(parts, run_id))
+    except Exception as error:
+        _log.exception("look_went_wrong", run=run_id)
+        sentence = sentence_of(error, "The look")
+        guarded("page", lambda: _page_for_no_look(parts, run_id, sentence))
 
 
 def _reconcile(parts: WorkerParts, run_id: str) -> Record:
@@ -51,19 +57,19 @@ def _reconcile(parts: WorkerParts, run_id: str) -> Record:
         text = f"{stored.ask.target.name} is locked by {owner}, so it was not looked at again."
         if off_before is None or off_before.tries == 0:
             telling.post(Message(title="", text=text), parts, stored.message)
-        found: Record = {"left": text}
-    else:
-        try:
-            found = _look(parts, stored, stored.ask, stored.plan)
-        finally:
-            parts.locks.unlock(resource, run_id)
-    if off_before is not None:
         _after_the_look(parts, off_before)
-    return found
+        return {"left": text}
+    try:
+        return _look(parts, stored, stored.ask, stored.plan)
+    finally:
+        parts.locks.unlock(resource, run_id)
+        _after_the_look(parts, off_before)
 
 
-def _after_the_look(parts: WorkerParts, off_before: OffRecord) -> None:
+def _after_the_look(parts: WorkerParts, off_before: OffRecord | None) -> None:
     """What follows for a droplet that was off: the end of its page, or a time for the next look."""
+    if off_before is None:
+        return
     record = parts.offs.get(off_before.run)
     if record is not None and record.open:
         parts.offs.looked(record.run, record.tries, next_look_at(record, parts.clock.time()))
@@ -74,6 +80,18 @@ def _after_the_look(parts: WorkerParts, off_before: OffRecord) -> None:
 def _open_record(parts: WorkerParts, run_id: str) -> OffRecord | None:
     record = parts.offs.get(run_id)
     return record if record is not None and record.open else None
+
+
+def _page_for_no_look(parts: WorkerParts, run_id: str, sentence: str) -> Record:
+    page = Page(
+        dedup_key=run_dedup_key(run_id),
+        summary=f"The target of run {run_id} could not be looked at again. {sentence} Look at it "
+        f"now; see what the run did: `runbookd runs {run_id}`.",
+        source=SOURCE,
+        severity="critical",
+    )
+    parts.page_later(LatePage(page, parts.clock.time()), 0.0)
+    return {"why": sentence}
 
 
 def _look(parts: WorkerParts, stored: StoredRun, ask: Ask, plan: Plan) -> Record:

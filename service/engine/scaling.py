@@ -151,7 +151,11 @@ class Scaling:
 
     def _end_failed(self, plan: Plan, error: StepFailed | VendorError) -> None:
         """Back to safety, then told by what happened: nothing was written, or something was."""
-        safe = self._step("make_safe", lambda: self._make_safe(plan))
+        try:
+            safe = self._step("make_safe", lambda: self._make_safe(plan))
+        except (StepFailed, VendorError) as unsafe:
+            left = f"It could not be made safe: {unsafe.sentence} Look at it now."
+            safe = {"left": left, "wrote": True}
         wrote, before = safe["wrote"], safe.get("fruitless_before", 0)
         held = None if wrote else put_off(self._ask, error, before)
         if held is not None:

@@ -10,23 +10,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.actions.announcements import SOURCE
-from service.domain.dedup import run_dedup_key
-from service.domain.planning import Ask
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
 from service.engine.lease import ROUNDS_PER_LEASE
 from service.engine.off_round import OffRound
-from service.engine.outcomes import SOONEST_AGAIN_S
-from service.engine.parts import LatePage, WorkerParts
+from service.engine.parts import WorkerParts
 from service.engine.rounds import Rounds
-from service.ports import Page
-from service.ports.runs import Outcome, StoredRun
+from service.engine.unforeseen import conclude_failed, end_unreadable, sentence_of
 
 _log = structlog.get_logger(__name__)
 
 _KEEP_RETIRED_S = 7 * 86_400.0
 _SWEEP_EVERY = 3
-_UNENDED = frozenset({"queued", "running"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +96,14 @@ class Supervisor:
         if not unfinished:
             return
         for run_id, status in self._engine.ended(unfinished).items():
-            run = self._parts.runs.get(run_id)
-            # It may have ended in good order since it was listed.
-            if run is None or run.status not in _UNENDED:
-                continue
-            self._end_lost(run, status)
+            try:
+                self._end_lost(run_id, status)
+            except (StoreUnavailable, StoreConflict):
+                raise
+            except Exception as error:
+                # It must not hide the lost runs after it.
+                _log.exception("lost_run_unreadable", run=run_id, workflow=status)
+                end_unreadable(self._parts, run_id, sentence_of(error, "Reading it"))
 
     def end_when_stranded(self) -> None:
         """End this process when runs are recorded as under way here, and are not.
@@ -123,28 +121,11 @@ class Supervisor:
                     "that it is taken up again"
                 )
 
-    def _end_lost(self, run: StoredRun, status: str) -> None:
-        """Bring its target to safety, page, and only then call it ended.
-
-        The pager is not tried here: waiting for it would keep the runs of dead workers waiting.
-        """
-        now = self._parts.clock.time()
-        reason = f"the run ended without an outcome (workflow {status})"
-        _log.error("run_lost", run=run.id, workflow=status)
-        if isinstance(run.ask, Ask):
-            self._parts.reconcile(run.id, "lost", 0.0)
-        self._parts.page_later(LatePage(_lost_page(run, reason), now), 0.0)
-        rests_until = now + max(run.ask.cooldown_s, SOONEST_AGAIN_S)
-        self._parts.runs.conclude(run.id, Outcome("failed", reason, rests_until), now)
-
-
-def _lost_page(run: StoredRun, reason: str) -> Page:
-    return Page(
-        dedup_key=run_dedup_key(run.id),
-        summary=f"Run {run.id} was lost: {reason}. Its target is being brought to safety; "
-        f"see what it did with `runbookd runs {run.id}`.",
-        source=SOURCE,
-        severity="critical",
-        component=run.ask.target.name if isinstance(run.ask, Ask) else "",
-        details={"asked for because": run.ask.summary, "rule": run.ask.rule},
-    )
+    def _end_lost(self, run_id: str, status: str) -> None:
+        run = self._parts.runs.get(run_id)
+        # It may have ended in good order since it was listed.
+        if run is None or run.ended:
+            return
+        sentence = f"Its workflow ended as {status}, without an outcome of the run."
+        _log.error("run_lost", run=run_id, workflow=status)
+        conclude_failed(self._parts, run, f"Run {run_id} was lost", sentence, "lost")

@@ -13,6 +13,7 @@ from service.ports.vendors import MessageRef
 
 RUN_STATUSES = ("queued", "running", "succeeded", "held", "failed")
 """What a run's status may be; the last three end it."""
+_UNENDED = RUN_STATUSES[:2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class StoredRun:
     ask: Ask | Tell
     plan: Plan | None
     message: MessageRef | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has an outcome."""
+        return self.status not in _UNENDED
 
 
 @dataclass(frozen=True, slots=True)

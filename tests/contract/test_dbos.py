@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos._dbos import _get_dbos_instance
 
+from service.domain.ask_json import dump_ask
+from service.domain.dedup import run_dedup_key
 from service.domain.errors import (
     FailureKind,
     StepFailed,
@@ -28,11 +30,13 @@ from service.domain.errors import (
 from service.domain.rules import ActionName
 from service.engine import durable
 from service.engine import queue as queue_module
+from service.engine.execution import execute
 from service.engine.library import PickleRefusedError
 from service.engine.parts import RunLost
 from service.engine.queue import QUEUE, RunQueue, migrate_queue
 from service.ports.admission import NewRun
 from service.store.database import open_engine
+from tests.fakes.engine import FakeWorker
 from tests.fakes.runs import API, ask_for
 
 PATIENCE_S = 30.0
@@ -674,3 +678,17 @@ def test_the_library_asks_sqlite_for_milliseconds_since_the_epoch(
     with engine.connect() as connection:
         now = connection.execute(sa.select(_get_dbos_instance()._sys_db._now_ms_sql())).scalar_one()
     assert before - 0.01 <= now / 1000 <= time.time() + 0.01
+def test_a_run_whose_step_raises_anything_ends_with_an_outcome_of_its_own(
+    engine: sa.Engine, queue: RunQueue, work: Work
+) -> None:
+    worker = FakeWorker()
+    worker.scaler.unseen = ValueError("not ours, and not one that a record can hold")
+    ask = ask_for(ActionName.HORIZONTAL_SCALE, API, run_id="api.out.7")
+    worker.runs.add(ask)
+    work.body = lambda run_id: execute(worker.parts, run_id, dump_ask(ask), durable.run_step)
+
+    enqueue(engine, queue, "api.out.7")
+
+    wait_for(has_status(engine, "api.out.7", "SUCCESS"), "the end of its workflow")
+    assert worker.runs.outcomes["api.out.7"].status == "failed"
+    assert [late.page.dedup_key for late, _ in worker.late] == [run_dedup_key("api.out.7")]

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from functools import partial
-
 import sqlalchemy as sa
 
 from service.bootstrap.stores import Stores
 from service.settings import load_settings
 from service.store.database import open_engine
-from service.store.facts import INSTALLATION, FactStore
+from service.store.facts import FactStore
 from tests.contract.admission import SqlDesk, all_at_once
 from tests.databases import Databases
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from service.actions.base import Intent, Record, StepContext, StepFunction
 from service.domain.alert import Alert, AlertStatus
 from service.domain.ask_json import dump_ask
-from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.planning import Ask, Plan, PlanHeld, Tell
 from service.domain.rules import ActionName
 from service.engine.execution import execute
@@ -36,7 +37,8 @@ class ProcessEnded(BaseException):
 @dataclass(slots=True)
 class FakeRuns:
     """Runs as the store keeps them. `down` makes every call fail, `conflicts` the next ones;
-    `outcomes` are the ended ones."""
+    `outcomes` are the ended ones. `refuses` makes ending a run fail once, `unreadable` reading it.
+    """
 
     rows: dict[str, StoredRun] = field(default_factory=dict)
     open: set[str] = field(default_factory=lambda: {"alert-1"})
@@ -48,6 +50,8 @@ class FakeRuns:
     settles: dict[str, float] = field(default_factory=dict)
     down: bool = False
     conflicts: int = 0
+    refuses: Exception | None = None
+    unreadable: set[str] = field(default_factory=set)
 
     def add(self, ask: Ask | Tell, partition: str = "do-droplet:101") -> None:
         """Queue a run."""
@@ -129,6 +133,9 @@ class FakeRuns:
         if_wanted: bool = False,
     ) -> bool:
         self._refuse_when_down()
+        if self.refuses is not None:
+            refusal, self.refuses = self.refuses, None
+            raise refusal
         if run_id in self.outcomes:
             return False
         self.outcomes[run_id] = outcome
@@ -155,6 +162,8 @@ class FakeRuns:
 
     def get(self, run_id: str) -> StoredRun | None:
         self._refuse_when_down()
+        if run_id in self.unreadable:
+            raise KeyError("action")
         return self.rows.get(run_id)
 
     def settles_until(self, target: str) -> float:
@@ -253,29 +262,35 @@ class FakeLocks:
 
 @dataclass(slots=True)
 class FakeScaler:
-    """A verb with two steps. `value` is the target's; `fails` maps a step to what it raises."""
+    """A verb with two steps. `value` is the target's; `fails` maps a step to what it raises;
+    `names` are the steps that a plan names."""
 
     value: str = "small"
     held: PlanHeld | None = None
-    unseen: VendorError | StepFailed | None = None
+    unseen: Exception | None = None
+    unsafe: Exception | None = None
     fails: dict[str, Exception] = field(default_factory=dict)
     wanted: str = "large"
+    names: tuple[str, ...] = PLAN.steps
     made_safe: int = 0
     on_safe: Callable[[], object] = lambda: None
     before_write: Callable[[], None] = lambda: None
 
     def observe(self, ask: Ask) -> Record:
         if self.unseen is not None:
-            raise self.unseen
+            raise copy(self.unseen)
         return {"value": self.value}
 
     def plan(self, ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-        return self.held or replace(PLAN, before=observed["value"], after=self.wanted)
+        before = observed["value"]
+        return self.held or replace(PLAN, before=before, after=self.wanted, steps=self.names)
 
     def steps(self) -> Mapping[str, StepFunction]:
         return {"change": self._change, "verify": self._verify}
 
     def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
+        if self.unsafe is not None:
+            raise copy(self.unsafe)
         self.made_safe += 1
         self.on_safe()
         return f"It is on at {self.value}."
@@ -284,12 +299,12 @@ class FakeScaler:
         self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         if "before" in self.fails:
-            raise self.fails["before"]
+            raise copy(self.fails["before"])
         context.intent("change")
         self.before_write()
         context.fence()
         if "change" in self.fails:
-            raise self.fails["change"]
+            raise copy(self.fails["change"])
         self.value = plan.after
         return {"value": self.value}
 
@@ -297,7 +312,7 @@ class FakeScaler:
         self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         if "verify" in self.fails:
-            raise self.fails["verify"]
+            raise copy(self.fails["verify"])
         return {"value": self.value}
 
 
@@ -336,7 +351,7 @@ class FlakyPager(FakePager):
 
     `hangs` is called first: it may let time go by, and raise."""
 
-    problem: VendorError | None = None
+    problem: Exception | None = None
     tries: int = 0
     hangs: Callable[[], None] = lambda: None
     on_taken: Callable[[], object] = lambda: None
@@ -358,7 +373,7 @@ class FlakyPager(FakePager):
     def _refuse(self) -> None:
         self.hangs()
         if self.problem is not None:
-            raise self.problem
+            raise copy(self.problem)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,19 +30,21 @@ class FakePager:
 
 @dataclass(slots=True)
 class FakeMessenger:
-    """Messages as they read now, with the thread each is in; `problem` is what a post meets.
+    """Messages as they read now, with the thread each is in; `problem` is what a post meets,
+    `stuck` what an edit meets.
 
     `hangs` is called first: it may let time go by, and raise."""
 
     messages: dict[MessageRef, Message] = field(default_factory=dict)
     threads: dict[MessageRef, MessageRef | None] = field(default_factory=dict)
-    problem: VendorError | None = None
+    problem: Exception | None = None
+    stuck: Exception | None = None
     hangs: Callable[[], None] = lambda: None
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
         self.hangs()
         if self.problem is not None:
-            raise self.problem
+            raise copy(self.problem)  # anew each time, as from a real call
         ref = MessageRef("C000", str(len(self.messages)))
         self.messages[ref] = message
         self.threads[ref] = thread
@@ -49,6 +52,8 @@ class FakeMessenger:
 
     def update(self, ref: MessageRef, message: Message) -> None:
         self.hangs()
+        if self.stuck is not None:
+            raise copy(self.stuck)
         self.messages[ref] = message
 
 

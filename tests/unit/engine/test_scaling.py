@@ -638,11 +638,15 @@ def test_a_run_that_another_execution_went_on_with_queues_a_look_and_ends_the_pr
     assert worker.looks == [(RUN, "fenced.1", 0.0)]
 
 
-def test_a_mistake_of_ours_ends_the_run_and_not_the_process(worker: FakeWorker) -> None:
+def test_a_mistake_of_ours_in_a_planned_step_fails_the_run_as_a_refusal_does(
+    worker: FakeWorker,
+) -> None:
     worker.scaler.fails["change"] = KeyError("a bug")
 
-    with pytest.raises(KeyError):
-        worker.execute(ASK)
+    worker.execute(ASK)
 
     assert worker.ended_because == []
-    assert RUN not in worker.runs.outcomes
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert worker.scaler.made_safe == 1
+    page = worker.pager.open[run_dedup_key(RUN)]
+    assert page.details["what happened"].startswith("Step change raised KeyError ('a bug').")

@@ -139,6 +139,28 @@ def test_a_run_whose_workflow_ended_without_an_outcome_is_paged_and_made_safe(
     assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
 
 
+def test_a_lost_run_whose_record_cannot_be_read_is_paged_and_hides_no_other(
+    worker: FakeWorker,
+) -> None:
+    other = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.2")
+    worker.runs.add(ASK)
+    worker.runs.add(other)
+    worker.runs.unreadable = {RUN}
+    engine = FakeEngine()
+    engine.ended = {RUN: "ERROR", other.run_id: "ERROR"}
+
+    engine.supervisor(worker).sweep()
+
+    assert [late.page.dedup_key for late, _ in worker.late] == [
+        run_dedup_key(RUN),
+        run_dedup_key(other.run_id),
+    ]
+    assert {run: each.status for run, each in worker.runs.outcomes.items()} == {
+        RUN: "failed",
+        other.run_id: "failed",
+    }
+
+
 def test_a_lost_run_is_paged_once(worker: FakeWorker) -> None:
     worker.runs.add(ASK)
     engine = FakeEngine()

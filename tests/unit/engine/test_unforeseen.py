@@ -1,0 +1,242 @@
+"""Whatever a step raises, the run ends where people see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from service.domain.claims import BUSY_UNTIL
+from service.domain.dedup import run_dedup_key
+from service.domain.errors import FailureKind, StepFailed, VendorError
+from service.domain.planning import Tell
+from service.domain.rules import ActionName
+from service.engine.late_pages import AGAIN_S, deliver
+from service.engine.parts import LatePage
+from service.engine.reconcile import reconcile
+from service.ports import Page
+from tests.fakes.engine import FakeWorker, Recorder
+from tests.fakes.runs import WORKER, ask_for
+from tests.unit.engine import test_pages
+
+ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+RUN, CLAIM = ASK.run_id, "worker-vm.up"
+REFUSED = StepFailed("change", "The vendor refused the size.")
+MESSAGE = Tell(
+    run_id="slow.notify.1",
+    action=ActionName.INVESTIGATE,
+    rule="slow",
+    subject="slow.notify",
+    cooldown_s=3_600.0,
+    severity=None,
+    summary="Slow",
+    alerts=("alert-1",),
+    rules_hash="0123456789ab",
+)
+
+
+def bug() -> Exception:
+    """What no step should raise."""
+    return KeyError("a bug")
+
+
+@pytest.fixture
+def worker() -> FakeWorker:
+    return FakeWorker()
+
+
+def _observing(worker: FakeWorker) -> None:
+    worker.scaler.unseen = bug()
+
+
+def _announcing(worker: FakeWorker) -> None:
+    worker.messenger.problem = bug()
+
+
+def _changing(worker: FakeWorker) -> None:
+    worker.scaler.fails["change"] = bug()
+
+
+def _verifying(worker: FakeWorker) -> None:
+    worker.scaler.fails["verify"] = bug()
+
+
+def _making_safe(worker: FakeWorker) -> None:
+    worker.scaler.fails["change"] = REFUSED
+    worker.scaler.unsafe = bug()
+
+
+def _concluding(worker: FakeWorker) -> None:
+    worker.runs.refuses = bug()
+
+
+def _planning_an_unknown_step(worker: FakeWorker) -> None:
+    worker.scaler.names = ("change", "a step of another version")
+
+
+def _no_message_promises_anything(worker: FakeWorker) -> bool:
+    return not any("Scaling because" in said for said in worker.said())
+
+
+def _paged(worker: FakeWorker) -> list[str]:
+    """The incidents that are open or on their way."""
+    return [*worker.pager.open, *(late.page.dedup_key for late, _ in worker.late)]
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        _observing,
+        _announcing,
+        _changing,
+        _verifying,
+        _making_safe,
+        _concluding,
+        _planning_an_unknown_step,
+    ],
+)
+def test_a_scaling_run_that_raises_anything_anywhere_fails_rests_and_pages_once(
+    worker: FakeWorker, breaks: Callable[[FakeWorker], None]
+) -> None:
+    breaks(worker)
+
+    worker.execute(ASK)
+
+    outcome = worker.runs.outcomes[RUN]
+    assert outcome.status == "failed"
+    assert outcome.rests_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.locks.rests == {CLAIM: outcome.rests_until}
+    assert worker.locks.owners == {}
+    assert _paged(worker) == [run_dedup_key(RUN)]
+    assert _no_message_promises_anything(worker)
+    assert worker.runs.again == []
+    assert worker.ended_because == []
+
+
+def test_a_run_that_succeeded_and_cannot_report_it_stays_so_and_people_are_told(
+    worker: FakeWorker,
+) -> None:
+    worker.pager.problem = bug()
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+    assert _no_message_promises_anything(worker)
+    ((late, _),) = worker.late
+    assert late.page.summary.startswith(
+        f"Run {RUN} has succeeded, but people could not be told as usual. "
+        "Step report raised KeyError ('a bug')."
+    )
+    assert late.page.severity == "warning"
+    assert worker.looks == []
+
+
+def test_a_message_that_cannot_be_edited_keeps_no_run_from_its_end_and_its_page(
+    worker: FakeWorker,
+) -> None:
+    worker.messenger.stuck = bug()
+    _changing(worker)
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert set(_paged(worker)) == {run_dedup_key(RUN)}
+
+
+def test_the_target_of_a_run_that_went_wrong_is_looked_at_again(worker: FakeWorker) -> None:
+    _concluding(worker)
+    worker.execute(ASK)
+    assert worker.looks == [(RUN, "unforeseen.1", 0.0)]
+
+
+def test_an_end_that_is_repeated_after_a_crash_pages_once(worker: FakeWorker) -> None:
+    _observing(worker)
+    steps = worker.execute(ASK)
+    worker.execute(ASK, steps)
+    assert len(worker.late) == 1
+
+
+def test_an_error_that_was_recorded_before_a_crash_ends_the_run_too(worker: FakeWorker) -> None:
+    steps = Recorder(records={"prepare": bug()})
+    worker.execute(ASK, steps)
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert _paged(worker) == [run_dedup_key(RUN)]
+
+
+def test_a_cooldown_beyond_all_time_is_no_run_under_way(worker: FakeWorker) -> None:
+    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, cooldown_s=900_000 * 604_800.0))
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+    assert worker.runs.outcomes[RUN].rests_until < BUSY_UNTIL
+    assert _paged(worker) == []
+
+
+def test_the_text_of_an_error_cannot_spoil_what_is_stored_and_told(worker: FakeWorker) -> None:
+    worker.scaler.unseen = ValueError("\x00\x1b[31m" + "x" * 2_000)
+    worker.execute(ASK)
+    reason = worker.runs.outcomes[RUN].reason
+    assert reason.isprintable()
+    assert len(reason) < 1_000
+
+
+# ---- Runs that tell ----
+
+
+@pytest.mark.parametrize("broken", ["pager", "conclude"])
+def test_a_page_run_that_raises_anything_fails_and_is_paged_otherwise(
+    worker: FakeWorker, broken: str
+) -> None:
+    ask = test_pages.ASK
+    worker.runs.add(ask, partition=test_pages.KEY)
+    worker.incidents.states[test_pages.KEY] = test_pages.incident(paged=False, firing=1)
+    if broken == "pager":
+        worker.pager.problem = bug()
+    else:
+        worker.runs.refuses = bug()
+
+    worker.execute(ask)
+
+    assert worker.runs.outcomes[ask.run_id].status == "failed"
+    assert run_dedup_key(ask.run_id) in _paged(worker)
+
+
+@pytest.mark.parametrize("broken", ["messenger", "conclude"])
+def test_a_message_run_that_raises_anything_fails_rests_and_pages(
+    worker: FakeWorker, broken: str
+) -> None:
+    if broken == "messenger":
+        worker.messenger.problem = bug()
+    else:
+        worker.runs.refuses = bug()
+
+    worker.execute(MESSAGE)
+
+    outcome = worker.runs.outcomes[MESSAGE.run_id]
+    assert (outcome.status, outcome.rests_until) == ("failed", worker.clock.time() + 3_600.0)
+    assert _paged(worker) == [run_dedup_key(MESSAGE.run_id)]
+
+
+# ---- What stands beside runs ----
+
+
+@pytest.mark.parametrize(
+    "problem", [bug(), VendorError("digitalocean", "read", FailureKind.TEMPORARY, "Away.")]
+)
+def test_a_fresh_look_that_goes_wrong_pages(worker: FakeWorker, problem: Exception) -> None:
+    worker.execute(ASK)
+    worker.scaler.unsafe = problem
+
+    reconcile(worker.parts, RUN, Recorder())
+
+    ((late, _),) = worker.late
+    assert late.page.dedup_key == run_dedup_key(RUN)
+    assert "could not be looked at again" in late.page.summary
+    assert worker.locks.owners == {}
+
+
+def test_a_queued_page_whose_try_raises_anything_is_tried_again(worker: FakeWorker) -> None:
+    worker.pager.problem = bug()
+    page = LatePage(Page("key", "It is off.", "runbookd", "critical"), worker.clock.time())
+
+    deliver(worker.parts, page, Recorder())
+
+    assert [(late.tries, delay_s) for late, delay_s in worker.late] == [(1, AGAIN_S)]
