@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import NoReturn
 
 import structlog
@@ -16,6 +15,7 @@ from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts
 from service.engine.worker import Worker
 from service.settings import Settings
+from service.store.clock import StoreClock
 from service.store.database import translated
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
@@ -31,28 +31,12 @@ _BUSY_TIMEOUT_MS = 30_000
 would retry."""
 
 
-class SystemClock:
-    """The real time."""
-
-    def time(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds since some moment, never going back."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
-
-
 def build_worker(settings: Settings) -> Worker:
     """A worker with the vendors that the settings name; its tables must be up to date."""
     stores = Stores(
         settings, busy_timeout_ms=_BUSY_TIMEOUT_MS, connections=settings.worker_concurrency
     )
-    clock = SystemClock()
+    clock = StoreClock()
     # Known before any run: the section in which a droplet is off renews its lock without SQL.
     _log.info("installation", id=stores.installation)
 
@@ -71,7 +55,7 @@ def build_worker(settings: Settings) -> Worker:
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
-        leases=LeaseStore(stores.engine, settings.worker_lease_s),
+        leases=LeaseStore(stores.engine, settings.worker_lease_s, clock.set),
         locks=stores.coordination,
         offs=OffStore(stores.engine),
         off_watch=OffWatch(pager, clock),

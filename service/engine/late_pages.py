@@ -81,7 +81,7 @@ def _is_over(parts: WorkerParts, late: LatePage) -> bool:
 def _conclude(parts: WorkerParts, late: LatePage, told: Mapping[str, Any]) -> dict[str, Any]:
     # A record of an earlier version does not say whether the reason is over.
     delivered, over = told["delivered"], told.get("over", False)
-    waited_s = parts.clock.time() - late.since
+    waited_s = max(0.0, parts.clock.time() - late.since)
     if not delivered and waited_s < GIVE_UP_S:
         parts.page_later(replace(late, tries=late.tries + 1), AGAIN_S)
         return {"again_in_s": AGAIN_S}

@@ -106,7 +106,8 @@ def _trigger(
 def _resolve(state: IncidentState, parts: WorkerParts, fence: Callable[[], None]) -> dict[str, Any]:
     if not state.incident.paged:
         return {"status": "held", "reason": "it resolved before anyone was paged"}
-    waited_s = parts.clock.time() - (state.resolved_at or 0.0)
+    # Never negative, which a clock that stepped back since would make it.
+    waited_s = max(0.0, parts.clock.time() - (state.resolved_at or 0.0))
     left_s = parts.refire_grace_s - waited_s
     if left_s > 0:
         reason = "it resolved less than the refire grace ago"

@@ -39,14 +39,17 @@ class Scaling:
         self._context = context
         self._step = step
         self._scaler = parts.scalers[ask.action]
+        self._began_at = 0.0
 
     def execute(self, attempt: int) -> None:
         """From the first look to the report; `attempt` is the number of this execution."""
+        began = self._parts.clock.monotonic() if attempt == 1 else None
         prepared = self._step("prepare", self._prepare)
         if "hold" in prepared:
             self._end_held(PlanHeld(**prepared["hold"]), told_before=prepared["told_before"])
             return
         plan = Plan.from_json(prepared["plan"])
+        self._began_at = prepared["began_at"]
         announced = self._step("announce", lambda: telling.announce(self._ask, plan, self._parts))
         self._context.thread = telling.reference(announced)
         try:
@@ -54,7 +57,7 @@ class Scaling:
         except (StepFailed, VendorError) as error:
             self._end_failed(plan, error)
         else:
-            self._end_done(plan, began_at=prepared["began_at"])
+            self._end_done(plan, began)
         if attempt > 1:
             self._step("look_again", lambda: self._look_again(attempt))
 
@@ -139,13 +142,21 @@ class Scaling:
             ),
         )
 
-    def _end_done(self, plan: Plan, began_at: float) -> None:
-        """Verified: the claim rests from now, and people are told."""
+    def _end_done(self, plan: Plan, began: float | None) -> None:
+        """Verified: the claim rests from now, and people are told.
+
+        `began` is when this execution began, on the monotonic clock; None when another process
+        began the run: how long that was ago only the instants tell.
+        """
         ended = self._step(
-            "conclude",
-            lambda: self._conclude(success_ending(self._ask, plan, self._parts.clock.time())),
+            "conclude", lambda: self._conclude(success_ending(self._ask, plan, self._now()))
         )
-        result = telling.Result(plan, ended["ended_at"] - began_at, ended["rests_until"])
+        took_s = (
+            max(0.0, ended["ended_at"] - self._began_at)
+            if began is None
+            else self._parts.clock.monotonic() - began
+        )
+        result = telling.Result(plan, took_s, ended["rests_until"])
         thread = self._context.thread
         self._step("report", lambda: telling.report_done(self._ask, result, thread, self._parts))
 
@@ -167,11 +178,7 @@ class Scaling:
             "conclude",
             lambda: self._conclude(
                 failure_ending(
-                    self._ask,
-                    failure,
-                    self._parts.clock.time(),
-                    wrote=wrote,
-                    fruitless_before=before,
+                    self._ask, failure, self._now(), wrote=wrote, fruitless_before=before
                 )
             ),
         )
@@ -201,10 +208,10 @@ class Scaling:
         }
 
     def _hold_ending(self, held: PlanHeld) -> Ending:
-        return hold_ending(self._ask, held, self._parts.clock.time(), self._parts.new_id)
+        return hold_ending(self._ask, held, self._now(), self._parts.new_id)
 
     def _conclude(self, ending: Ending) -> Record:
-        ask, outcome, now = self._ask, ending.outcome, self._parts.clock.time()
+        ask, outcome, now = self._ask, ending.outcome, self._now()
         again = ending.again(self._parts.runs.get(ask.run_id), now)
         self._parts.runs.conclude(
             ask.run_id,
@@ -226,6 +233,11 @@ class Scaling:
             "ended_at": now,
             "again": again is not None,
         }
+
+    def _now(self) -> float:
+        """The time, and never before this run began: a clock that stepped back in the middle of
+        it must not end its cooldown early."""
+        return max(self._began_at, self._parts.clock.time())
 
     def _look_again(self, attempt: int) -> Record:
         self._parts.reconcile(self._ask.run_id, f"adopted.{attempt}", ADOPTED_LOOK_S)

@@ -10,6 +10,8 @@ worker that is retired so ends, starts again, and its runs are adopted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from service.store import schema
@@ -32,31 +34,38 @@ def lease_runs(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
 
 
 class LeaseStore:
-    """The table of workers; `lease_s` is how long one sign of life lasts, in seconds."""
+    """The table of workers; `lease_s` is how long one sign of life lasts, in seconds.
 
-    def __init__(self, engine: sa.Engine, lease_s: float) -> None:
+    `tell_time` is told the database's time (seconds since the epoch) with each sign of life.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        lease_s: float,
+        tell_time: Callable[[float], None] = lambda _now: None,
+    ) -> None:
         self._engine = engine
         self._lease_s = lease_s
+        self._tell_time = tell_time
         self._now = database_now(engine.dialect.name)
 
     def register(self, executor: str, host: str, pid: int) -> None:
         """A process start; `executor` is never used again."""
-        with translated(), self._engine.begin() as connection:
-            begin_writing(connection)
-            connection.execute(
-                sa.insert(schema.workers).values(
-                    executor=executor,
-                    host=host,
-                    pid=pid,
-                    started_at=self._now,
-                    lease_until=self._now + self._lease_s,
-                    lease_s=self._lease_s,
-                )
+        self._show_life(
+            sa.insert(schema.workers).values(
+                executor=executor,
+                host=host,
+                pid=pid,
+                started_at=self._now,
+                lease_until=self._now + self._lease_s,
+                lease_s=self._lease_s,
             )
+        )
 
     def renew(self, executor: str) -> bool:
         """Show life; False when this worker has been retired and must end."""
-        return self._update(
+        return self._show_life(
             sa.update(schema.workers)
             .where(_w.executor == executor, _w.retired_at.is_(None))
             .values(lease_until=self._now + self._lease_s, lease_s=self._lease_s)
@@ -94,6 +103,14 @@ class LeaseStore:
     def forget_old(self, keep_s: float) -> None:
         """Delete workers retired more than `keep_s` seconds ago."""
         self._update(sa.delete(schema.workers).where(_w.retired_at < self._now - keep_s))
+
+    def _show_life(self, statement: sa.Insert | sa.Update) -> bool:
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            now = connection.execute(statement.returning(self._now)).scalar_one_or_none()
+            if now is not None:
+                self._tell_time(now)
+        return now is not None
 
     def _update(self, statement: sa.Update | sa.Delete) -> bool:
         with translated(), self._engine.begin() as connection:

@@ -12,11 +12,11 @@ import pytest
 
 from service.actions.horizontal_scale import HorizontalScale
 from service.actions.timings import Timings
-from service.bootstrap.worker import SystemClock
 from service.domain.errors import StepFailed, TargetChanged
 from service.domain.rules import ActionName, AppTarget
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
+from service.store.clock import StoreClock
 from tests.fakes.runs import FakeRun, ask_for, planned
 from tests.fakes.telling import FakeProbe
 from tests.processes import wait_until
@@ -37,7 +37,7 @@ def sandbox() -> Iterator[Served]:
 def prepared(sandbox: Served) -> FakeRun:
     """A run that is planned from 2 × professional-xs to 3 of them."""
     client = DigitalOceanClient(token=TOKEN, endpoint=f"{sandbox.url}/digitalocean")
-    clock = SystemClock()
+    clock = StoreClock()
     scaler = HorizontalScale(DigitalOceanApps(client), FakeProbe(), clock, TIMINGS)
     return planned(scaler, ask_for(ActionName.HORIZONTAL_SCALE, TARGET), clock)
 

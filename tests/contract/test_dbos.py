@@ -678,6 +678,8 @@ def test_the_library_asks_sqlite_for_milliseconds_since_the_epoch(
     with engine.connect() as connection:
         now = connection.execute(sa.select(_get_dbos_instance()._sys_db._now_ms_sql())).scalar_one()
     assert before - 0.01 <= now / 1000 <= time.time() + 0.01
+
+
 def test_a_run_whose_step_raises_anything_ends_with_an_outcome_of_its_own(
     engine: sa.Engine, queue: RunQueue, work: Work
 ) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from service.actions.scale_database import ScaleDatabase
 from service.actions.timings import Timings
-from service.bootstrap.worker import SystemClock
 from service.domain.rules import ActionName, SupabaseTarget
 from service.providers.supabase import SupabaseCompute
+from service.store.clock import StoreClock
 from tests.fakes.runs import ask_for, planned
 from tests.unit.sandbox.support import PROJECT, TOKEN, served
 
@@ -22,7 +22,7 @@ def test_a_resize_answered_with_a_page_of_html_is_looked_after_and_sent_again() 
     timings = Timings(settle_unknown_s=0.2, database_begins_s=0.2)
     with served() as sandbox:
         database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox.url}/supabase")
-        clock = SystemClock()
+        clock = StoreClock()
         ask = ask_for(ActionName.SCALE_DATABASE, TARGET)
         run = planned(ScaleDatabase(database, clock, timings), ask, clock)
         sandbox.fault(vendor="supabase", method="PATCH", **HTML)

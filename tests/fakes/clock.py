@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 
 
 class FakeClock:
@@ -33,3 +34,29 @@ class FakeClock:
         self.now += seconds
         for watcher in self.watchers:
             watcher()
+
+
+class JumpingClock(FakeClock):
+    """Its time of day jumps at each sleep, by `jumps` seconds in turn."""
+
+    def __init__(self, jumps: Sequence[float]) -> None:
+        super().__init__()
+        self._jumps = itertools.cycle(jumps)
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.jump(next(self._jumps))
+
+
+class OthersClock(FakeClock):
+    """The clock of a vendor: it goes on with `ours`, and does not jump with it."""
+
+    def __init__(self, ours: FakeClock) -> None:
+        super().__init__()
+        self._ours = ours
+
+    def time(self) -> float:
+        return self._ours.monotonic()
+
+    def monotonic(self) -> float:
+        return self._ours.monotonic()

@@ -248,12 +248,12 @@ class FakeLocks:
     owners: dict[str, str] = field(default_factory=dict)
     rests: dict[str, float] = field(default_factory=dict)
 
-    def lock(self, resource: str, owner: str) -> str | None:
-        holder = self.owners.setdefault(resource, owner)
-        return None if holder == owner else holder
+    def lock(self, resource: str, run: str) -> str | None:
+        holder = self.owners.setdefault(resource, run)
+        return None if holder == run else holder
 
-    def unlock(self, resource: str, owner: str) -> None:
-        if self.owners.get(resource) == owner:
+    def unlock(self, resource: str, run: str) -> None:
+        if self.owners.get(resource) == run:
             del self.owners[resource]
 
     def rest(self, key: str, run: str, until: float, now: float) -> None:

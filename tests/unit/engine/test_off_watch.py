@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from service.bootstrap.worker import SystemClock
 from service.domain.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.engine.off_watch import OffDroplet, OffWatch, Vigil
 from service.ports import Page
+from service.store.clock import StoreClock
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FlakyPager
 from tests.processes import wait_until
@@ -151,7 +151,7 @@ class _HangingPager(FlakyPager):
 
 def test_one_droplets_page_that_hangs_delays_no_other_and_its_end_waits_for_it() -> None:
     hanging = _HangingPager()
-    watch = OffWatch(hanging, SystemClock(), page_after_s=0.0)
+    watch = OffWatch(hanging, StoreClock(), page_after_s=0.0)
     watch.watch(DROPLET)
     assert hanging.called.wait(30)
     hanging.called.clear()
@@ -174,7 +174,7 @@ def test_one_droplets_page_that_hangs_delays_no_other_and_its_end_waits_for_it()
 
 def test_a_doubt_wakes_the_thread_that_waits() -> None:
     pager = FlakyPager()
-    watch = OffWatch(pager, SystemClock())
+    watch = OffWatch(pager, StoreClock())
     watch.watch(DROPLET).doubt("Droplet 101 is off, and nobody knows why.")
     wait_until(lambda: bool(pager.open), 30)
     assert list(pager.open) == [run_dedup_key(RUN)]

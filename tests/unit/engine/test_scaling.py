@@ -57,6 +57,47 @@ def test_a_verified_change_rests_for_the_full_cooldown_from_its_end(worker: Fake
     assert worker.scaler.value == "large"
 
 
+@pytest.mark.parametrize("jump_s", [3_600.0, -3_600.0])
+def test_a_clock_that_jumps_in_mid_run_shortens_no_cooldown_and_shows_in_no_duration(
+    worker: FakeWorker, jump_s: float
+) -> None:
+    began_at = worker.clock.time()
+
+    def jump() -> None:
+        worker.clock.sleep(80.0)
+        worker.clock.jump(jump_s)
+
+    worker.scaler.before_write = jump
+
+    worker.execute(ASK)
+
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+    assert worker.runs.outcomes[RUN].rests_until >= began_at + ASK.cooldown_s
+    assert "Verified after 1 min 20 s." in worker.said()[0]
+
+
+def test_a_run_that_another_process_began_tells_its_duration_by_the_instants(
+    worker: FakeWorker,
+) -> None:
+    steps = Recorder(dies_after="change")
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+    worker.clock.sleep(60.0)
+    worker.execute(ASK, steps)
+    assert "Verified after 1 min 0 s." in worker.said()[0]
+
+
+def test_a_run_that_another_process_began_never_took_less_than_nothing(
+    worker: FakeWorker,
+) -> None:
+    steps = Recorder(dies_after="change")
+    with pytest.raises(ProcessEnded):
+        worker.execute(ASK, steps)
+    worker.clock.jump(-3_600.0)
+    worker.execute(ASK, steps)
+    assert "Verified after 0 s." in worker.said()[0]
+
+
 def test_a_verified_change_is_told_in_one_message_and_one_change_event(worker: FakeWorker) -> None:
     worker.execute(ASK)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
+import structlog
 
 from service.actions.timings import Timings
 from service.domain.dedup import run_dedup_key
@@ -19,6 +20,7 @@ from tests.fakes.runs import WORKER, ask_for
 ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
 RUN = ASK.run_id
 ME = "me"
+HOUR_S = 3_600.0
 DOWN = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "It cannot be reached.")
 
 
@@ -222,6 +224,19 @@ def test_a_worker_that_is_alive_goes_on(worker: FakeWorker) -> None:
     assert worker.ended_because == []
 
 
+@pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
+def test_how_long_a_worker_was_silent_is_told_right_after_a_jump_of_the_clock(
+    worker: FakeWorker, jump_s: float
+) -> None:
+    worker.leases.down = True
+    lease = keeper(worker)
+    worker.clock.sleep(6.0)
+    worker.clock.jump(jump_s)
+    with structlog.testing.capture_logs() as logs:
+        lease.renew()
+    assert [(each["event"], each["silent_s"]) for each in logs] == [("lease_not_renewed", 6.0)]
+
+
 def test_a_retired_worker_queues_looks_at_what_it_was_doing_and_ends(worker: FakeWorker) -> None:
     worker.leases.retire(ME)
 
@@ -262,6 +277,20 @@ def test_a_run_that_is_recorded_here_and_not_executed_for_a_lease_ends_the_proce
     supervisor = FakeEngine(**{ME: [RUN]}).supervisor(worker)
     supervisor.end_when_stranded()
     worker.clock.sleep(14.0)
+    supervisor.end_when_stranded()
+    worker.clock.sleep(1.0)
+    with pytest.raises(ProcessEnded, match=RUN):
+        supervisor.end_when_stranded()
+
+
+@pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
+def test_a_clock_that_jumps_neither_hastens_nor_delays_the_end_of_a_stranded_run(
+    worker: FakeWorker, jump_s: float
+) -> None:
+    supervisor = FakeEngine(**{ME: [RUN]}).supervisor(worker)
+    supervisor.end_when_stranded()
+    worker.clock.sleep(14.0)
+    worker.clock.jump(jump_s)
     supervisor.end_when_stranded()
     worker.clock.sleep(1.0)
     with pytest.raises(ProcessEnded, match=RUN):
