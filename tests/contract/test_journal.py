@@ -106,6 +106,13 @@ def test_an_episode_opens_repeats_and_resolves(desk: SqlDesk) -> None:
     assert desk.rows(EPISODES) == [(False, True, 3, NOW + 60)]
 
 
+def test_a_notification_that_comes_late_takes_no_sign_of_life_back(desk: SqlDesk) -> None:
+    desk.admit(delivery(alert(), at=NOW))
+    desk.admit(delivery(alert(), at=NOW + 30))
+    desk.admit(delivery(alert(), at=NOW + 10), now=NOW + 31)
+    assert desk.rows("SELECT last_seen, times_seen FROM alerts") == [(NOW + 30, 3)]
+
+
 def test_firing_again_within_the_grace_reopens_and_later_opens_anew(desk: SqlDesk) -> None:
     desk.admit(delivery(alert(), at=NOW))
     desk.admit(delivery(resolved(), at=NOW + 10))

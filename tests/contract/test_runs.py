@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from service.domain.claims import BUSY_UNTIL
 from service.domain.decision import Verdict
 from service.domain.planning import Ask, Plan
+from service.ports import MessageRef
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
 from service.store.incidents import IncidentStore
@@ -263,3 +265,84 @@ def test_pages_that_no_worker_has_sent_are_found_while_their_incidents_fire(
     )
     runs.conclude(run[0], Outcome("succeeded", "paged", NOW), NOW)
     assert incidents.undelivered() == []
+
+
+def _planned(runs: RunStore, run_id: str) -> None:
+    runs.set_plan(run_id, Plan("replicas", "2", "3", ("verify",), {}))
+
+
+def _next_run(desk: SqlDesk, now: float) -> str:
+    """Another run on `api`, earned by another alert."""
+    desk.rest("api.out", now)
+    (decision,) = desk.verdicts(delivery(alert(CPU, f"at {now}")), now=now)
+    assert decision.run is not None
+    return decision.run
+
+
+def test_a_target_settles_after_the_newest_of_its_changes(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    _planned(runs, "api.out.1")
+    runs.conclude("api.out.1", Outcome("succeeded", "2 → 3", NOW + 600), NOW + 5)
+    newest = _next_run(desk, NOW + 700)
+    _planned(runs, newest)
+    runs.conclude(newest, Outcome("succeeded", "3 → 4", NOW + 1_400), NOW + 800)
+    assert runs.settles_until("api") == NOW + 800 + _queued(runs).settle_s
+
+
+def test_a_held_run_and_one_under_way_settle_nothing(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    _planned(runs, "api.out.1")
+    runs.conclude("api.out.1", Outcome("succeeded", "2 → 3", NOW + 600), NOW + 5)
+    held = _next_run(desk, NOW + 700)
+    runs.conclude(held, Outcome("held", "busy", NOW + 760), NOW + 701)
+    _planned(runs, _next_run(desk, NOW + 800))
+    assert runs.settles_until("api") == NOW + 5 + _queued(runs).settle_s
+
+
+def test_a_page_run_that_ends_late_leaves_the_claim_to_the_run_that_has_it(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    (first,) = desk.verdicts(delivery(alert(ERRORS)))
+    assert first.run is not None
+    runs.begin(first.run, NOW + 1)
+    (second,) = desk.verdicts(delivery(alert(ERRORS, "b")), now=NOW + 2)
+
+    runs.conclude(first.run, Outcome("succeeded", "paged", NOW + 3), NOW + 3)
+
+    claim = first.run.rpartition(".")[0]
+    taken = desk.rows("SELECT run, until FROM cooldowns WHERE key = :key", key=claim)
+    assert taken == [(second.run, BUSY_UNTIL)]
+
+
+def test_a_run_taken_up_again_keeps_when_it_was_begun_first(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    for later in (5.0, 65.0):
+        runs.begin("api.out.1", NOW + later)
+    assert desk.rows("SELECT status, started_at FROM runs") == [("running", NOW + 5)]
+
+
+def test_a_step_is_shown_as_it_was_recorded_and_as_it_was_repeated(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    shown = "SELECT position, name, attempt, status, started_at, ended_at, detail FROM run_steps"
+    desk.admit(delivery(alert(CPU)))
+    runs.step_began("api.out.1", 1, "prepare", 1, NOW)
+    assert desk.rows(shown) == [(1, "prepare", 1, "running", NOW, None, "{}")]
+    runs.step_ended("api.out.1", 1, "failed", {"error": "away"}, NOW + 2)
+    assert desk.rows(shown) == [
+        (1, "prepare", 1, "failed", NOW, NOW + 2, '{"error":"away"}'),
+    ]
+    runs.step_began("api.out.1", 1, "prepare", 2, NOW + 9)
+    assert desk.rows(shown) == [(1, "prepare", 2, "running", NOW + 9, None, "{}")]
+
+
+def test_a_run_is_read_as_it_is_on_record(desk: SqlDesk, runs: RunStore) -> None:
+    desk.admit(delivery(alert(CPU)))
+    for _ in range(2):
+        runs.begin("api.out.1", NOW)
+    runs.set_message("api.out.1", MessageRef("C1", "17.5"))
+    stored = runs.get("api.out.1")
+    assert stored is not None
+    assert (stored.id, stored.claim, stored.partition) == ("api.out.1", "api.out", "do-app:app-1")
+    assert (stored.status, stored.attempt) == ("running", 2)
+    assert stored.message == MessageRef("C1", "17.5")

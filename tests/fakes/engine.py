@@ -194,12 +194,15 @@ class FakeRuns:
 
 @dataclass(slots=True)
 class FakeIncidents:
-    """Incidents by key."""
+    """Incidents by key; `meanwhile` happens right after one was read."""
 
     states: dict[str, IncidentState] = field(default_factory=dict)
+    meanwhile: Callable[[], object] = lambda: None
 
     def state(self, dedup_key: str) -> IncidentState | None:
-        return self.states.get(dedup_key)
+        found = self.states.get(dedup_key)
+        self.meanwhile()
+        return found
 
     def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:
         state = self.states[dedup_key]

@@ -194,3 +194,22 @@ def test_a_page_whose_record_was_lost_is_sent_again_and_is_still_one_incident(
 
     assert list(worker.pager.open) == [KEY]
     assert len(worker.messenger.messages) == 1
+
+
+@pytest.mark.parametrize("firing", [1, 0])
+def test_a_former_execution_tells_the_pager_nothing_any_more(
+    worker: FakeWorker, firing: int
+) -> None:
+    if firing:
+        worker.incidents.states[KEY] = incident(paged=False, firing=firing)
+    else:
+        resolved_ago(worker, 500.0)
+    open_before = dict(worker.pager.open)
+    worker.incidents.meanwhile = lambda: worker.runs.begin(RUN, worker.clock.time())
+
+    with pytest.raises(ProcessEnded, match="was replaced by 2"):
+        worker.execute(ASK)
+
+    assert worker.pager.open == open_before
+    assert worker.said() == []
+    assert RUN not in worker.runs.outcomes

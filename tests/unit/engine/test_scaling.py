@@ -13,7 +13,7 @@ from service.domain.errors import (
     VendorError,
 )
 from service.domain.planning import PlanHeld
-from service.domain.rules import ActionName
+from service.domain.rules import ActionName, Direction
 from service.engine.context import RunContext
 from service.engine.late_pages import deliver
 from service.engine.outcomes import UNOBSERVABLE
@@ -190,6 +190,15 @@ def test_a_target_that_settles_after_a_change_holds_the_run_until_it_has(
     assert worker.said() == []
 
 
+@pytest.mark.parametrize(("left_s", "status"), [(0.0, "succeeded"), (0.5, "held")])
+def test_a_target_settles_until_the_very_end_and_no_longer(
+    worker: FakeWorker, left_s: float, status: str
+) -> None:
+    worker.runs.settles["worker-vm"] = worker.clock.time() + left_s
+    worker.execute(ASK)
+    assert worker.runs.outcomes[RUN].status == status
+
+
 @pytest.mark.parametrize(("known_s", "waits_s"), [(5.0, 60.0), (60.0, 60.0), (300.0, 300.0)])
 def test_a_held_run_is_asked_again_when_the_guard_lets_go_but_not_before_a_minute(
     worker: FakeWorker, known_s: float, waits_s: float
@@ -261,6 +270,8 @@ def test_a_hold_leaves_a_decision_with_its_guard_and_stage(worker: FakeWorker) -
     decision = new.decision
     assert (decision.verdict, decision.stage) == (Verdict.HOLD, Stage.EXECUTION)
     assert (decision.guard, decision.reason, decision.run) == ("disk", "It does not fit.", RUN)
+    assert (decision.rule, decision.action) == (ASK.rule, ASK.action)
+    assert (decision.target, decision.direction) == ("worker-vm", Direction.UP)
     assert decision.until == worker.runs.outcomes[RUN].rests_until
 
 

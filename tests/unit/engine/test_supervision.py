@@ -16,6 +16,7 @@ from service.providers.waits import Timeouts
 from service.settings import load_settings
 from tests.fakes.engine import FakeWorker, ProcessEnded
 from tests.fakes.runs import WORKER, ask_for
+from tests.processes import wait_until
 
 ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
 RUN = ASK.run_id
@@ -43,7 +44,7 @@ class FakeEngine:
         self.meanwhile()
         return {run: status for run, status in self.ended.items() if run in run_ids}
 
-    def supervisor(self, worker: FakeWorker) -> Supervisor:
+    def supervisor(self, worker: FakeWorker, lease_s: float = 15.0) -> Supervisor:
         engine = Engine(
             pending_executors=lambda: set(self.of),
             pending_of=lambda executor: set(self.of.get(executor, ())),
@@ -51,7 +52,7 @@ class FakeEngine:
             ended=lambda run_ids: dict(self.ended_of(run_ids)),
             statuses=lambda _ids: {},
         )
-        return Supervisor(worker.parts, ME, 15.0, lambda: self.executing, engine)
+        return Supervisor(worker.parts, ME, lease_s, lambda: self.executing, engine)
 
 
 @pytest.fixture
@@ -198,18 +199,50 @@ def test_a_run_that_ended_in_good_order_since_it_was_listed_is_not_lost(
     worker.runs.add(ASK)
     engine = FakeEngine()
     engine.ended = {RUN: "SUCCESS"}
-    engine.meanwhile = lambda: worker.runs.conclude(RUN, Outcome("succeeded", "", 0.0), 0.0)
+    done = Outcome("succeeded", "", 0.0)
+    engine.meanwhile = lambda: worker.runs.conclude(RUN, done, 0.0)
 
     engine.supervisor(worker).sweep()
 
-    assert worker.pager.tries == 0
+    assert worker.late == []
+    assert worker.looks == []
+    assert worker.runs.outcomes == {RUN: done}
 
 
 def test_a_run_that_is_under_way_is_not_lost(worker: FakeWorker) -> None:
     worker.runs.add(ASK)
     FakeEngine().supervisor(worker).sweep()
-    assert worker.pager.tries == 0
+    assert worker.late == []
+    assert worker.looks == []
     assert worker.runs.outcomes == {}
+
+
+def test_a_supervisor_that_was_started_sweeps_again_and_again(worker: FakeWorker) -> None:
+    engine = FakeEngine()
+    supervisor = engine.supervisor(worker, lease_s=0.05)
+    supervisor.start()
+    try:
+        for number in range(2):
+            ask = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{number}")
+            worker.runs.add(ask)
+            engine.ended = {ask.run_id: "ERROR"}
+            assert wait_until(lambda: ask.run_id in worker.runs.outcomes, 30.0)  # noqa: B023 - awaited here
+    finally:
+        supervisor.stop()
+    assert len(worker.late) == 2
+
+
+def test_a_supervisor_adopts_in_each_of_its_rounds(worker: FakeWorker) -> None:
+    engine = FakeEngine()
+    supervisor = engine.supervisor(worker, lease_s=0.05)
+    supervisor.start()
+    try:
+        for run in ("b", "c"):
+            worker.leases.alive["other"] = False
+            engine.of["other"] = [run]
+            assert wait_until(lambda: run in engine.queued, 30.0)  # noqa: B023 - awaited here
+    finally:
+        supervisor.stop()
 
 
 # ---- The lease ----
