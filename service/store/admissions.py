@@ -33,7 +33,7 @@ from service.store.bulk import (
     chunks,
     select_each,
 )
-from service.store.database import begin_writing, require_file, translated
+from service.store.database import allow_idle, begin_writing, require_file, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
 from service.store.rows import (
@@ -49,6 +49,12 @@ from service.store.rows import (
 
 Enqueue = Callable[[sa.Connection, NewRun], None]
 """Puts a run on the worker's queue within the caller's transaction."""
+
+
+_SOON_DECIDED, _DECIDING_MS = 512, 10
+"""While a batch is decided on, PostgreSQL hears nothing of it. An alert takes 60 µs of that on a
+quiet machine (docs/performance.md); 10 ms is long enough for one that is very busy. A batch of up
+to so many alerts ends in time on any machine, and is spared the round trip."""
 
 
 class SqlJournal:
@@ -88,6 +94,8 @@ class SqlTransaction:
     ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
         """The newest episode of each alert that has one, locked: what is decided from it stays
         true until the commit. And the cooldowns on record."""
+        if len(identities) > _SOON_DECIDED:
+            allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
         episodes, cooldowns = select_each(
             self._connection,

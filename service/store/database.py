@@ -39,9 +39,13 @@ _FILE = "runbookd_file"
 _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure and deadlock; the same transaction may be made again."""
 
+IDLE_MS = 8_000
+"""How long PostgreSQL lets a transaction do nothing. A process that is stopped in one holds rows
+that others want; a worker's are free again before its lease is over."""
+
 _POSTGRES = {
     "connect_timeout": 3,
-    "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=8000",
+    "options": f"-c statement_timeout=30000 -c idle_in_transaction_session_timeout={IDLE_MS}",
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -133,6 +137,14 @@ def require_file(connection: sa.Connection) -> None:
     file: OpenFile | None = connection.get_execution_options().get(_FILE)
     if file is not None:
         file.require()
+
+
+def allow_idle(connection: sa.Connection, more_ms: int) -> None:
+    """Let this transaction do nothing for `more_ms` milliseconds longer than others may."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS + more_ms}"
+        )
 
 
 @contextmanager

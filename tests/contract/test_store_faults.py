@@ -25,6 +25,7 @@ from tests.fakes.alerts import CPU, ERRORS, MEMORY, alert, delivery
 from tests.fakes.journal import MemoryGate
 from tests.postgres import PostgresServer, postgres_server
 
+PATIENCE_S = 600.0
 _HOLD_THE_LOCK = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -143,7 +144,7 @@ def test_processes_that_take_the_same_notification_at_once_start_one_run_each(
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE_S)
     assert [process.exitcode for process in processes] == [0, 0]
     desk = SqlDesk(engine)
     assert [row[0].split(".")[-1] for row in desk.rows("SELECT id FROM runs")] == ["1", "1", "1"]
