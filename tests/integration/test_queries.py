@@ -215,9 +215,16 @@ def test_only_workers_whose_lease_is_not_over_are_alive(engine: sa.Engine) -> No
     insert(
         engine,
         schema.workers,
-        {**row, "executor": "alive", "lease_until": time.time() + 600},
-        {**row, "executor": "over", "lease_until": time.time() - 600},
-        {**row, "executor": "retired", "lease_until": time.time() + 600, "retired_at": 1.0},
+        {**row, "executor": "alive", "lease_until": time.time() + 600, "lease_s": 900.0},
+        {**row, "executor": "over", "lease_until": time.time() - 600, "lease_s": 900.0},
+        {**row, "executor": "too far ahead", "lease_until": time.time() + 3_600, "lease_s": 900.0},
+        {
+            **row,
+            "executor": "retired",
+            "lease_until": time.time() + 600,
+            "lease_s": 900.0,
+            "retired_at": 1.0,
+        },
     )
     assert Queries(engine).live_workers() == 1
 
