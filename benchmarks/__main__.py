@@ -31,13 +31,15 @@ PARTS: dict[str, Part] = {
     "idle": idle.idle,
     "runs": runs.runs,
     "soak": soak.soak,
+    "before": storms.before,
 }
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what is asked for and show it; a target that is missed is no error."""
     asked = _parser().parse_args(arguments)
-    names = asked.only.split(",") if asked.only else list(PARTS)
+    everything = [name for name in PARTS if name != "before" or asked.before]
+    names = asked.only.split(",") if asked.only else everything
     if unknown := sorted(set(names) - set(PARTS)):
         sys.exit(f"There is no part {unknown[0]!r}; there are {', '.join(PARTS)}.")
     options = Options(
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         soak_s=asked.soak_seconds,
         stored_alerts=asked.stored_alerts,
         alerta_venv=asked.alerta_venv,
+        before=asked.before,
     )
     lines = [line for name in names for line in _measured(name, options)]
     print(f"\n{report.text(lines)}\n")
@@ -81,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         default=Path.home() / ".cache" / "runbookd-benchmarks" / "alerta",
         metavar="DIRECTORY",
         help="where Alerta is, or gets, installed",
+    )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="DIRECTORY",
+        help="another checkout, ready by `make .venv/.ready`: both take turns in the same storms",
     )
     return parser
 

@@ -32,6 +32,11 @@ class Medians:
 
 
 def interleaved(rounds: int, measures: Mapping[str, Measure]) -> dict[str, Medians]:
+    """The medians of what was measured in turn."""
+    return {name: medians(found) for name, found in in_turn(rounds, measures).items()}
+
+
+def in_turn(rounds: int, measures: Mapping[str, Measure]) -> dict[str, list[Sample]]:
     """Measure each in turn, `rounds` times, each second round the other way round."""
     samples: dict[str, list[Sample]] = {name: [] for name in measures}
     for number in range(rounds):
@@ -39,7 +44,7 @@ def interleaved(rounds: int, measures: Mapping[str, Measure]) -> dict[str, Media
         for name in order:
             _rest()
             samples[name].append(measures[name]())
-    return {name: medians(found) for name, found in samples.items()}
+    return samples
 
 
 def _rest() -> None:

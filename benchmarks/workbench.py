@@ -29,7 +29,7 @@ from benchmarks.wrk import Receiver
 from service.bootstrap.stores import Stores
 from service.dev.redis_server import find_redis
 from service.settings import load_settings
-from tests.processes import free_port
+from tests.processes import ROOT, free_port
 
 TOKEN = "test-token-not-real"  # noqa: S105 - it isn't
 APP, DROPLET, PROJECT = "app-quizmentor", "101", "quizmentorquizmentor"
@@ -48,19 +48,27 @@ class Options:
     soak_s: float = 600.0
     stored_alerts: int = 1_000_000
     alerta_venv: Path = Path.home() / ".cache" / "runbookd-benchmarks" / "alerta"
+    before: Path | None = None
+    """Another checkout, made ready by `make .venv/.ready`, to compare with."""
 
 
 @dataclass(slots=True)
 class Runbookd:
-    """Our service under measurement; `workers` grow by `add_worker`."""
+    """Our service under measurement, as in `checkout`; `workers` grow by `add_worker`."""
 
     name: str
     home: Path
     environment: Mapping[str, str]
     url: str
+    checkout: Path = ROOT
     web: MeasuredProcess | None = None
     sandbox_url: str = ""
     workers: list[MeasuredProcess] = field(default_factory=list)
+
+    @property
+    def python(self) -> str:
+        """The interpreter that has what it needs: its own checkout's."""
+        return sys.executable if self.checkout == ROOT else f"{self.checkout}/.venv/bin/python"
 
     @property
     def receiver(self) -> Receiver:
@@ -115,10 +123,12 @@ class Workbench:
         database_url: str = "",
         rules: Sequence[str] = (),
         worker: bool = True,
+        checkout: Path = ROOT,
         **environment: str,
     ) -> Runbookd:
         """The whole service: Redis, sandbox, web and (unless told otherwise) one worker."""
         service = self.described(name, database_url=database_url, rules=rules, **environment)
+        service.checkout = checkout
         self.start(service, worker=worker)
         return service
 
@@ -161,6 +171,8 @@ class Workbench:
             service.home,
             service.environment,
             ["-c", "python:service.web.gunicorn_conf"],
+            service.python,
+            service.checkout,
         )
         service.web.wait_for(self._answers(f"{service.url}/readyz"), "web")
         sandbox.wait_for(self._answers(f"{service.sandbox_url}/_sandbox/state"), "sandbox")
@@ -259,9 +271,10 @@ class Workbench:
         count = len(service.workers) if command == "worker" else 0
         return self._started(
             f"{service.name}-{command}",
-            [sys.executable, "-m", "service.cli", command],
+            [service.python, "-m", "service.cli", command],
             service.home / f"{command}-{count}.log",
             service.environment,
+            service.checkout,
         )
 
     def _gunicorn(
@@ -271,17 +284,24 @@ class Workbench:
         environment: Mapping[str, str],
         arguments: Sequence[str],
         python: str = sys.executable,
+        directory: Path = ROOT,
     ) -> MeasuredProcess:
         command = [python, "-m", "gunicorn", *arguments]
-        process = self._started(name, command, home / f"{name}.log", environment)
+        process = self._started(name, command, home / f"{name}.log", environment, directory)
         self.started[name] = process
         return process
 
     def _started(
-        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        directory: Path = ROOT,
     ) -> MeasuredProcess:
         """A process that ends with this workbench at the latest."""
         process = MeasuredProcess(name, command, log, environment)
+        process.directory = directory
         process.start()
         self._stack.callback(process.stop)
         return process

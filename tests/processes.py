@@ -73,6 +73,8 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
         self.inherit: tuple[int, ...] = ()
         """File descriptors that it gets beside its output."""
+        self.directory = ROOT
+        """Where it is started: the checkout whose service it runs."""
 
     @property
     def pid(self) -> int:
@@ -90,7 +92,7 @@ class Process:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
+                cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

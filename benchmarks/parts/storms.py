@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from benchmarks.processes import BenchmarkFailed
 from benchmarks.report import Line, at_least
-from benchmarks.rounds import Medians, interleaved
+from benchmarks.rounds import Medians, in_turn, interleaved, percentile
 from benchmarks.workbench import Options, Workbench
 from benchmarks.wrk import Receiver, Storm, blow
+from tests.processes import ROOT
 
+_KEPT = 0.97
+"""The least that a change may leave of the rate before; less is told from noise by ten rounds."""
 _Lines = Callable[[str, Receiver, Receiver, Options], Iterator[Line]]
 """Of one store: its name, the floor, ours."""
 
@@ -51,11 +56,60 @@ def against_alerta(options: Options) -> Iterator[Line]:
                 yield from _against_peer(what, found[ours.name], found[theirs.name])
 
 
+def before(options: Options) -> Iterator[Line]:
+    """New alerts and repeats beside another checkout's service, round by round.
+
+    What counts is the median of the rounds' ratios; half of them lie in the interval shown.
+
+    Raises:
+        BenchmarkFailed: no other checkout was named.
+    """
+    if options.before is None:
+        raise BenchmarkFailed("Name the checkout to compare with: --before DIRECTORY.")
+    for store in ("SQLite", "PostgreSQL"):
+        with Workbench(options) as bench:
+            ours, theirs = (
+                bench.runbookd(
+                    name,
+                    database_url=bench.database(name) if store == "PostgreSQL" else "",
+                    checkout=checkout,
+                ).receiver
+                for name, checkout in (("ours", ROOT), ("before", options.before))
+            )
+            for connections in P99_SHARE:
+                for unique in (True, False):
+                    storm = Storm(connections, options.seconds, unique=unique)
+                    yield _against_before(store, ours, theirs, storm, options.rounds)
+
+
+def _against_before(
+    store: str, ours: Receiver, theirs: Receiver, storm: Storm, rounds: int
+) -> Line:
+    _warm_up([ours, theirs], storm)
+    found = in_turn(rounds, {each.name: partial(blow, each, storm) for each in (ours, theirs)})
+    pairs = list(zip(found[ours.name], found[theirs.name], strict=True))
+    ratios = [us.per_second / them.per_second for us, them in pairs]
+    median = statistics.median(ratios)
+    failed = sum(us.failed for us, _ in pairs)
+    shown = (
+        f"{median:.2f} ({percentile(ratios, 0.25):.2f} to {percentile(ratios, 0.75):.2f} in "
+        f"{rounds} rounds; {statistics.median(us.per_second for us, _ in pairs):.0f} req/s)"
+        + (f", {failed} failed" if failed else "")
+    )
+    kind = "new alerts" if storm.unique else "repeats"
+    what = f"{kind}, {storm.connections} connections, {store}: req/s ÷ the checkout before"
+    return Line(what, "≥ 0.97", shown, median >= _KEPT and failed == 0)
+
+
 def compared(receivers: Sequence[Receiver], storm: Storm, rounds: int) -> dict[str, Medians]:
     """All in turn, after one short storm each to warm them up."""
+    _warm_up(receivers, storm)
+    return interleaved(rounds, {each.name: partial(blow, each, storm) for each in receivers})
+
+
+def _warm_up(receivers: Sequence[Receiver], storm: Storm) -> None:
     for receiver in receivers:
         blow(receiver, Storm(storm.connections, 1, unique=storm.unique))
-    return interleaved(rounds, {each.name: partial(blow, each, storm) for each in receivers})
 
 
 def _beside_floor(options: Options, store: str, lines: _Lines) -> Iterator[Line]:
