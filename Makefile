@@ -9,21 +9,25 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # Two processes on two cores; the tests of one file stay together, because they share servers.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --durations 10
 
 # Names for the sandbox's targets, so that the shipped rules can be checked anywhere.
 SANDBOX_IDS := API_APP_ID=app-quizmentor DROPLET_ID=101 SUPABASE_PROJECT_REF=quizmentorquizmentor
 
-.PHONY: help dev test bench check format lint types imports rules clean
+.PHONY: help dev test test-all bench check format lint types imports rules clean
 .NOTPARALLEL:
 
 help: ## What there is to make.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 dev: $(READY) ## Run all of it in this terminal; Ctrl-C ends it.
 	@$(BIN)/runbookd dev
 
-test: $(READY) ## Run every test; the guard last, because nothing may run beside it.
+test: $(READY) ## Run the tests but the long ones; the guard last, because nothing may run beside it.
+	$(BIN)/pytest -m "not guard and not long" $(PYTEST_ARGS)
+	$(BIN)/pytest -m guard
+
+test-all: $(READY) ## Run every test.
 	$(BIN)/pytest -m "not guard" $(PYTEST_ARGS)
 	$(BIN)/pytest -m guard
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import hypothesis
 import pytest
@@ -10,6 +10,7 @@ import structlog
 
 from tests.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
 from tests.postgres import PostgresServer, postgres_server
+from tests.reliability import VendorSaw, scenario_of, shown
 
 # The examples are the same everywhere, and a machine that pauses in one of them is no failure.
 hypothesis.settings.load_profile("ci")
@@ -38,3 +39,18 @@ def databases(
     if request.param == SQLITE:
         return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
     return PostgresDatabases(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def vendor_saw(request: pytest.FixtureRequest) -> Iterator[VendorSaw]:
+    """Compare what the vendor took with the row of the test in docs/reliability.md."""
+    row = scenario_of(request.function)
+    assert row is not None, "only a scenario has a row"
+    seen: list[tuple[str, ...]] = []
+
+    def saw(writes: Iterable[str]) -> None:
+        seen.append(shown(writes))
+        assert seen[-1] == row.writes
+
+    yield saw
+    assert seen, "the test did not show what the vendor took"

@@ -88,6 +88,7 @@ def _size_held(target: DropletTarget, observed: Mapping[str, Any], size: str) ->
             f"{size} is not sold in region {observed['region']}, where droplet {target.droplet} "
             f"stands; it stays at {observed['size']}. Nothing was changed; give target "
             f"{target.name} a ladder of sizes that its region has.",
+            at_bound=True,
         )
     offer = observed["sizes"].get(size)
     if offer is None:

@@ -20,6 +20,7 @@ from service.store.clock import StoreClock
 from tests.fakes.runs import FakeRun, ask_for, planned
 from tests.fakes.telling import FakeProbe
 from tests.processes import wait_until
+from tests.reliability import VendorSaw, scenario
 from tests.unit.sandbox.support import APP, TOKEN, Served, served
 
 TARGET = AppTarget("api", APP, "api", 2, 10, ("professional-xs", "professional-m"))
@@ -58,8 +59,13 @@ def api(sandbox: Served) -> tuple[int, str]:
     return component["instances"], component["size"]
 
 
+@scenario(
+    "People who change things meanwhile",
+    "A person sets another size and count while the look before the write is answered late.",
+    "Nothing is overwritten. The run says which fields the person changed, and is planned anew.",
+)
 def test_what_a_person_sets_while_our_look_is_answered_late_is_not_overwritten(
-    sandbox: Served,
+    sandbox: Served, vendor_saw: VendorSaw
 ) -> None:
     run = prepared(sandbox)
     seen = len(calls(sandbox, "GET"))
@@ -79,7 +85,8 @@ def test_what_a_person_sets_while_our_look_is_answered_late_is_not_overwritten(
     worker.join(30)
 
     assert api(sandbox) == (5, "professional-m")
-    assert len(calls(sandbox, "PUT")) == 1
+    _of_the_person, *ours = calls(sandbox, "PUT")
+    vendor_saw(one["path"] for one in ours)
     assert "instance_count was 2 when this run looked and is 5 now" in str(failed[0])
     assert run.intents == {}
 

@@ -8,6 +8,7 @@ from service.domain.rules import ActionName, SupabaseTarget
 from service.providers.supabase import SupabaseCompute
 from service.store.clock import StoreClock
 from tests.fakes.runs import ask_for, planned
+from tests.reliability import VendorSaw, scenario
 from tests.unit.sandbox.support import PROJECT, TOKEN, served
 
 TARGET = SupabaseTarget("database", PROJECT, ("ci_micro", "ci_small", "ci_medium"))
@@ -18,7 +19,16 @@ HTML = {
 }
 
 
-def test_a_resize_answered_with_a_page_of_html_is_looked_after_and_sent_again() -> None:
+@scenario(
+    "Other writes",
+    "A proxy answers the change of a database's size with 200 and a page of HTML.",
+    "The answer counts as unknown: the project is looked at, and the change is sent again because "
+    "it was not taken. The thread says so. The run succeeds.",
+    "PATCH",
+)
+def test_a_resize_answered_with_a_page_of_html_is_looked_after_and_sent_again(
+    vendor_saw: VendorSaw,
+) -> None:
     timings = Timings(settle_unknown_s=0.2, database_begins_s=0.2)
     with served() as sandbox:
         database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox.url}/supabase")
@@ -30,6 +40,7 @@ def test_a_resize_answered_with_a_page_of_html_is_looked_after_and_sent_again() 
         records = run.execute()
 
         assert records["verify"]["variant"] == "ci_small"
-        sent = [one["acted"] for one in sandbox.calls() if one["method"] == "PATCH"]
-        assert sent == [False, True]
+        sent = [one for one in sandbox.calls() if one["method"] == "PATCH"]
+        assert [one["acted"] for one in sent] == [False, True]
+        vendor_saw(one["method"] for one in sent if one["acted"])
         assert "Looking whether it was taken" in run.context.told[0]

@@ -48,7 +48,9 @@ Json = dict[str, Any]
 class Stand:
     """One installation. `home` holds the logs."""
 
-    def __init__(self, home: Path, database_url: str, sandbox_url: str) -> None:
+    def __init__(
+        self, home: Path, database_url: str, sandbox_url: str, redis_url: str = ""
+    ) -> None:
         self._home = home
         self._log = home / "workers.log"
         self._sandbox_url = sandbox_url
@@ -60,6 +62,7 @@ class Stand:
             "SUPABASE_PROJECT_REF": PROJECT,
             "WORKER_LEASE_S": str(LEASE_S),
             "WORKER_POLL_S": "0.05",
+            "REDIS_URL": redis_url,
             "RUNBOOKD_HOME": str(home),
         }
         self._settings = load_settings(self._environment)
@@ -72,11 +75,14 @@ class Stand:
 
     def fire(self, name: str, **labels: str) -> None:
         """Admit an alert, as the web process does."""
+        self.deliver("alertmanager", notification(alert(name, **labels)))
+
+    def deliver(self, source: str, payload: Json) -> None:
+        """Admit a whole notification."""
         now = time.time()
-        body = json.dumps(notification(alert(name, **labels))).encode()
         told = parse_notification(
-            body,
-            source="alertmanager",
+            json.dumps(payload).encode(),
+            source=source,
             content_type="application/json",
             received_at=datetime.fromtimestamp(now, UTC),
         )
@@ -136,12 +142,16 @@ class Stand:
 
     def writes(self) -> Counter[str]:
         """How often each kind of write that changes a target was taken by the vendor."""
-        return Counter(
+        return Counter(self.write_list())
+
+    def write_list(self) -> list[str]:
+        """Those writes, in their order."""
+        return [
             call["body"].get("type", "update_app")
             for call in self._get("calls")
             if call["vendor"] == "digitalocean" and call["method"] in ("POST", "PUT")
             if call["acted"] and call["status"] is not None and call["status"] < 300
-        )
+        ]
 
     def incidents(self) -> list[str]:
         """The incidents that are open at the pager."""
@@ -198,6 +208,16 @@ class Stand:
         query = sa.select(workers.lease_until).where(workers.pid == process.pid)
         with self.stores.engine.connect() as connection:
             return float(connection.execute(query).scalar_one())
+
+    def put_lease_ahead(self, process: ForkedWorker, seconds: float) -> None:
+        """Let a worker's lease end that much later, as if its clock had stepped back since."""
+        workers = schema.workers.c
+        with self.stores.engine.begin() as connection:
+            connection.execute(
+                sa.update(schema.workers)
+                .where(workers.pid == process.pid)
+                .values(lease_until=workers.lease_until + seconds)
+            )
 
     def retired(self, process: ForkedWorker) -> bool:
         """Whether another worker took this one for dead."""
@@ -280,7 +300,7 @@ _ROUTES = threading.Lock()
 
 
 @contextmanager
-def a_stand(home: Path, database_url: str) -> Iterator[Stand]:
+def a_stand(home: Path, database_url: str, redis_url: str = "") -> Iterator[Stand]:
     """A stand with its sandbox, ended whatever happens."""
     config = SandboxConfig(action_seconds=ACTION_S, rate_limits=False)
     with _ROUTES:
@@ -288,7 +308,7 @@ def a_stand(home: Path, database_url: str) -> Iterator[Stand]:
     server = make_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    stand = Stand(home, database_url, f"http://127.0.0.1:{server.port}")
+    stand = Stand(home, database_url, f"http://127.0.0.1:{server.port}", redis_url)
     try:
         yield stand
     finally:

@@ -29,7 +29,7 @@ def assert_resized_once(stand: Stand) -> None:
     assert len(set(said)) == 1, stand.report()
 
 
-@pytest.mark.parametrize("taken_up", [restarted, adopted])
+@pytest.mark.parametrize("taken_up", [pytest.param(restarted, marks=pytest.mark.long), adopted])
 def test_killed_at_any_point_and_taken_up_it_finishes_once(
     databases: Databases, tmp_path: Path, subtests: pytest.Subtests, taken_up: TakenUp
 ) -> None:

@@ -278,6 +278,7 @@ class FakeScaler:
     made_safe: int = 0
     on_safe: Callable[[], object] = lambda: None
     before_write: Callable[[], None] = lambda: None
+    changes: list[str] = field(default_factory=list)
 
     def observe(self, ask: Ask) -> Record:
         if self.unseen is not None:
@@ -308,6 +309,7 @@ class FakeScaler:
         context.fence()
         if "change" in self.fails:
             raise copy(self.fails["change"])
+        self.changes.append("change")
         self.value = plan.after
         return {"value": self.value}
 

@@ -27,6 +27,7 @@ from tests.fakes.web import Stand, make_stand, sqlite_url
 from tests.integration.payloads import alert, notification
 from tests.postgres import postgres_server
 from tests.processes import wait_until
+from tests.reliability import VendorSaw, scenario
 from tests.stack import Options, Stack
 
 AM = "/webhooks/alertmanager"
@@ -50,9 +51,14 @@ def replaced(path: Path) -> None:
     copy.replace(path)
 
 
+@scenario(
+    "Where runbookd itself cannot work",
+    "SQLite's file is deleted or replaced while web runs.",
+    "Alerts are answered 503, so the sender keeps them. `/readyz` says 503 and what to do.",
+)
 @pytest.mark.parametrize("gone", [deleted, replaced])
 def test_nothing_is_answered_200_into_a_file_that_is_not_there_any_more(
-    stand: Stand, tmp_path: Path, gone: object
+    stand: Stand, tmp_path: Path, gone: object, vendor_saw: VendorSaw
 ) -> None:
     client: FlaskClient = create_app(stand).test_client()
     assert client.post(AM, json=notification(alert(name="First"))).status_code == 200
@@ -64,6 +70,7 @@ def test_nothing_is_answered_200_into_a_file_that_is_not_there_any_more(
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert "restarted" in ready.get_json()["store"]
+    vendor_saw([])
 
 
 def test_a_file_that_goes_in_the_middle_of_a_commit_is_noticed_before_the_answer(
@@ -105,7 +112,15 @@ def readiness(stack: Stack) -> httpx.Response:
     return response
 
 
-def test_on_a_full_disk_it_is_not_ready_and_with_space_it_is_again(tmp_path: Path) -> None:
+@scenario(
+    "Where runbookd itself cannot work",
+    "The disk is full.",
+    "Alerts are answered 503, so the sender keeps them, and `/readyz` says 503. With space again, "
+    "both are well without a restart.",
+)
+def test_on_a_full_disk_it_is_not_ready_and_with_space_it_is_again(
+    tmp_path: Path, vendor_saw: VendorSaw
+) -> None:
     with Stack(tmp_path, Options(redis="none")) as stack:
         stack.migrate()
         stack.start_web()
@@ -121,6 +136,7 @@ def test_on_a_full_disk_it_is_not_ready_and_with_space_it_is_again(tmp_path: Pat
         resource.prlimit(web, resource.RLIMIT_FSIZE, (hard, hard))
         assert readiness(stack).status_code == 200
         assert stack.post(notification(alert(name="Enough"))).status_code == 200
+    vendor_saw([])
 
 
 @contextmanager
@@ -134,7 +150,15 @@ def frozen(pids: list[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_while_postgresql_is_frozen_health_is_answered_in_time(tmp_path: Path) -> None:
+@scenario(
+    "Where runbookd itself cannot work",
+    "PostgreSQL is frozen (SIGSTOP), and as many readers wait for it as web has threads.",
+    "`/readyz` says 503 within its second, and `/healthz` goes on answering. Both are well again "
+    "when the database is.",
+)
+def test_while_postgresql_is_frozen_health_is_answered_in_time(
+    tmp_path: Path, vendor_saw: VendorSaw
+) -> None:
     with postgres_server() as server:
         url = PostgresDatabases(server).fresh()
         options = Options(redis="none", database_url=url)
@@ -153,3 +177,4 @@ def test_while_postgresql_is_frozen_health_is_answered_in_time(tmp_path: Path) -
                     assert said.json()["store"] == "the database took no write within 1 s"
                 assert httpx.get(f"{stack.web_urls['web']}/healthz", timeout=ANSWER_S).is_success
             assert wait_until(lambda: readiness(stack).status_code == 200, PATIENCE_S)
+    vendor_saw([])

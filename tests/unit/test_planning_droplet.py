@@ -60,8 +60,8 @@ def test_without_the_vendors_prices_the_runbooks_are_used() -> None:
         ({"status": "archive"}, "droplet_status", False),
         ({"sizes": {"s-1vcpu-2gb": offer(12, 50, available=False)}}, "size_unavailable", False),
         ({"size": "s-2vcpu-2gb", "disk_gb": 60}, "disk", False),
-        ({"region_sizes": ["s-1vcpu-1gb", "c-2"]}, "size_unavailable", False),
-        ({"region_sizes": []}, "size_unavailable", False),
+        ({"region_sizes": ["s-1vcpu-1gb", "c-2"]}, "size_unavailable", True),
+        ({"region_sizes": []}, "size_unavailable", True),
     ],
 )
 def test_what_holds_the_plan(changes: dict[str, Any], guard: str, at_bound: bool) -> None:

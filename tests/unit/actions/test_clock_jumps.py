@@ -24,6 +24,7 @@ from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import vendor_error
 from tests.fakes.runs import API, DATABASE, WORKER, FakeContext, FakeRun, ask_for, planned
 from tests.fakes.telling import FakeProbe
+from tests.reliability import VendorSaw, scenario
 
 HOUR_S = 3_600.0
 EACH_WAY = pytest.mark.parametrize(
@@ -90,6 +91,29 @@ def test_each_verb_waits_and_ends_as_with_a_clock_that_stands(
         run.execute()
     assert jumping.slept == steady.slept
     assert runs[0].records.keys() == runs[1].records.keys()
+
+
+@scenario(
+    "Clocks, workers and mistakes of our own",
+    "The clock of the worker jumps by an hour in the middle of a resize, ahead or back.",
+    "Every wait is as long as with a clock that stands, and the run succeeds.",
+    "snapshot",
+    "shutdown",
+    "resize",
+    "power_on",
+)
+@EACH_WAY
+def test_a_resize_is_made_once_whatever_the_clock_does(
+    jumps: tuple[float, ...], vendor_saw: VendorSaw
+) -> None:
+    steady, jumping = FakeClock(), JumpingClock(jumps)
+    _droplet(steady).execute()
+    droplets = FakeDroplets(OthersClock(jumping))
+    scaler = VerticalScale(FakeApps(OthersClock(jumping)), droplets, FakeProbe(), jumping)
+    planned(scaler, ask_for(ActionName.VERTICAL_SCALE, WORKER), jumping).execute()
+    assert jumping.slept == steady.slept
+    assert droplets.status == "active"
+    vendor_saw(droplets.writes.effective)
 
 
 @EACH_WAY

@@ -19,6 +19,7 @@ from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, vendor_error
 from tests.fakes.runs import ASK_DROPLET as ASK
 from tests.fakes.runs import FakeRun, before_the_section
+from tests.reliability import VendorSaw, scenario
 
 INCIDENT = run_dedup_key(ASK.run_id)
 OLD, NEW = "s-1vcpu-1gb", "s-1vcpu-2gb"
@@ -45,7 +46,19 @@ def test_a_vendor_that_stumbles_over_the_power_on_is_paged_with_its_words() -> N
     assert (droplets.size, droplets.status) == (NEW, "active")
 
 
-def test_a_power_on_that_is_taken_without_effect_is_paged_and_not_sent_hundreds_of_times() -> None:
+@scenario(
+    "A droplet that is off",
+    "Each request to switch it on is answered 201, without effect.",
+    "Paged a minute after it went off. The request is repeated at growing intervals, fewer than "
+    "twelve times, and told in one line of the thread. Then the run fails and says that it is off.",
+    "snapshot",
+    "shutdown",
+    "resize",
+    "power_on again and again",
+)
+def test_a_power_on_that_is_taken_without_effect_is_paged_and_not_sent_hundreds_of_times(
+    vendor_saw: VendorSaw,
+) -> None:
     _, droplets, run = before_the_section()
     droplets.no_effect = {"power_on"}
     with pytest.raises(StepFailed, match="Droplet 101 is OFF"):
@@ -53,6 +66,8 @@ def test_a_power_on_that_is_taken_without_effect_is_paged_and_not_sent_hundreds_
     assert paged_after(run, droplets) <= A_MINUTE_S
     assert "requests to switch it on" in run.worker.pager.open[INCIDENT].summary
     assert 5 < droplets.writes.effective.count("power_on") < 12
+    assert len(run.worker.messenger.messages) == 1
+    vendor_saw(droplets.writes.effective)
 
 
 def test_what_is_tried_again_and_again_is_one_line_in_the_thread() -> None:
@@ -166,9 +181,17 @@ def test_a_droplet_that_is_off_is_not_left_while_our_database_is_away() -> None:
 # ---- A resize that is not taken ----
 
 
+@scenario(
+    "A droplet that is off",
+    "The vendor answers 500 to the resize, again and again.",
+    "After a minute the droplet is switched on at its old size. Then the run fails.",
+    "snapshot",
+    "shutdown",
+    "power_on",
+)
 @pytest.mark.parametrize("kind", [FailureKind.TEMPORARY, FailureKind.UNKNOWN])
 def test_a_resize_that_is_not_taken_for_a_minute_is_given_up_and_the_droplet_is_on(
-    kind: FailureKind,
+    kind: FailureKind, vendor_saw: VendorSaw
 ) -> None:
     _, droplets, run = before_the_section()
     droplets.errors["resize"] = vendor_error(kind, "it answered 500.")
@@ -177,6 +200,7 @@ def test_a_resize_that_is_not_taken_for_a_minute_is_given_up_and_the_droplet_is_
     off_at, on_at = (at for at, _ in droplets.powered)
     assert 60.0 <= on_at - off_at <= 110.0
     assert droplets.size == OLD
+    vendor_saw(droplets.writes.effective)
 
 
 def test_a_resize_that_is_taken_again_and_again_without_effect_is_given_up_too() -> None:
@@ -188,7 +212,17 @@ def test_a_resize_that_is_taken_again_and_again_without_effect_is_given_up_too()
     assert on_at - off_at <= 120.0
 
 
-def test_a_vendor_that_asks_for_a_longer_wait_than_there_is_has_the_droplet_on_first() -> None:
+@scenario(
+    "A droplet that is off",
+    "The vendor answers 429 to the resize and asks to wait for a quarter of an hour.",
+    "On again at its old size within 20 s, before the wait. Nobody is paged for the minute.",
+    "snapshot",
+    "shutdown",
+    "power_on",
+)
+def test_a_vendor_that_asks_for_a_longer_wait_than_there_is_has_the_droplet_on_first(
+    vendor_saw: VendorSaw,
+) -> None:
     _, droplets, run = before_the_section()
     droplets.errors["resize"] = vendor_error(FailureKind.TEMPORARY, "it answered 429.", 900.0)
     with pytest.raises(StepFailed, match=r"429.*is on at s-1vcpu-1gb"):
@@ -196,6 +230,7 @@ def test_a_vendor_that_asks_for_a_longer_wait_than_there_is_has_the_droplet_on_f
     off_at, on_at = (at for at, _ in droplets.powered)
     assert on_at - off_at <= 20.0
     assert run.worker.pager.tries == 0
+    vendor_saw(droplets.writes.effective)
 
 
 def test_a_resize_that_the_vendor_refuses_for_good_is_kept_in_its_words() -> None:
@@ -239,13 +274,21 @@ def test_a_run_that_sent_no_power_action_switches_nothing_on() -> None:
     assert droplets.writes.effective == ["snapshot"]
 
 
-def test_a_droplet_that_a_person_switched_off_after_its_snapshot_is_left_to_the_person() -> None:
+@scenario(
+    "People who change things meanwhile",
+    "A person switches the droplet off after the run has taken its snapshot.",
+    "The run fails and says who switched it off. The droplet is left to the person.",
+    "snapshot",
+)
+def test_a_droplet_that_a_person_switched_off_after_its_snapshot_is_left_to_the_person(
+    vendor_saw: VendorSaw,
+) -> None:
     _, droplets, run = before_the_section()
     droplets.start("power_off")
     droplets.clock.sleep(20)
     with pytest.raises(StepFailed, match=r"switched off by somebody else.*is OFF"):
         run.execute()
-    assert droplets.writes.effective == ["snapshot"]
+    vendor_saw(droplets.writes.effective)
 
 
 def test_a_droplet_that_a_person_switches_off_after_the_run_stays_off() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from service.cli.commands import ENTRIES
 from tests.processes import ROOT
+from tests.reliability import VendorSaw, scenario
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
 
 RULES = """
@@ -174,8 +175,13 @@ def test_web_becomes_gunicorn_when_all_is_in_order(
     assert started[0][1:] == ("-m", "gunicorn", "-c", "python:service.web.gunicorn_conf")
 
 
+@scenario(
+    "Where runbookd itself cannot work",
+    "A worker is started without tokens and without a pager's key.",
+    "It refuses to start, and says what each one is needed for and how to insist.",
+)
 def test_a_worker_without_any_secret_says_what_it_lacks_and_how_to_insist(
-    runbookd: CommandLine, monkeypatch: pytest.MonkeyPatch
+    runbookd: CommandLine, monkeypatch: pytest.MonkeyPatch, vendor_saw: VendorSaw
 ) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("service.cli.worker.migrate", lambda _: pytest.fail("it was started"))
@@ -189,6 +195,7 @@ def test_a_worker_without_any_secret_says_what_it_lacks_and_how_to_insist(
         "--allow-missing",
     ):
         assert lacking in said.err
+    vendor_saw([])
 
 
 def test_a_worker_that_insists_is_started_and_its_log_says_what_it_lacks(

@@ -19,6 +19,7 @@ from tests.fakes.engine import FakeWorker, Recorder
 from tests.fakes.faults import vendor_error
 from tests.fakes.runs import API, WORKER, ask_for
 from tests.fakes.telling import FakeProbe
+from tests.reliability import VendorSaw, scenario
 
 OUT = ask_for(ActionName.HORIZONTAL_SCALE, API)
 UP = ask_for(ActionName.VERTICAL_SCALE, WORKER)
@@ -51,7 +52,15 @@ class Company:
         return outcome.status, outcome.rests_until - self.worker.clock.time()
 
 
-def test_a_put_that_the_vendor_puts_off_by_two_minutes_is_made_after_them() -> None:
+@scenario(
+    "Other writes",
+    "The vendor answers 429 to the change of an app and asks to wait for two minutes.",
+    "The change is made after them. The run succeeds, and nobody is paged.",
+    "update_app",
+)
+def test_a_put_that_the_vendor_puts_off_by_two_minutes_is_made_after_them(
+    vendor_saw: VendorSaw,
+) -> None:
     company = Company()
     company.apps.writes.before[0] = vendor_error(
         FailureKind.TEMPORARY, "it answered 429.", retry_after=120.0
@@ -61,7 +70,7 @@ def test_a_put_that_the_vendor_puts_off_by_two_minutes_is_made_after_them() -> N
     company.run(OUT)
 
     assert company.ended(OUT)[0] == "succeeded"
-    assert company.apps.writes.effective == ["update_app"]
+    vendor_saw(company.apps.writes.effective)
     assert company.worker.clock.monotonic() - began_at >= 120.0
     assert company.worker.pager.open == {}
 
@@ -79,7 +88,19 @@ def test_a_put_that_the_vendor_puts_off_by_an_hour_is_planned_anew_after_it() ->
     assert company.worker.pager.open == {}
 
 
-def test_a_snapshot_that_is_refused_for_good_rests_a_minute_and_warns_once() -> None:
+@scenario(
+    "Other writes",
+    "The vendor refuses the snapshot before a resize with 422, three times.",
+    "Each run fails while the droplet is on, and rests for a minute, then two, then four. They are "
+    "one warning. It is closed by the run that succeeds.",
+    "snapshot",
+    "shutdown",
+    "resize",
+    "power_on",
+)
+def test_a_snapshot_that_is_refused_for_good_rests_a_minute_and_warns_once(
+    vendor_saw: VendorSaw,
+) -> None:
     company = Company()
     company.droplets.writes.before = {
         number: vendor_error(FailureKind.PERMANENT, "it answered 422.") for number in range(3)
@@ -99,6 +120,7 @@ def test_a_snapshot_that_is_refused_for_good_rests_a_minute_and_warns_once() -> 
     company.run(last)
     assert company.ended(last) == ("succeeded", UP.cooldown_s)
     assert company.worker.pager.open == {}
+    vendor_saw(company.droplets.writes.effective)
 
 
 def test_a_person_who_changes_the_app_while_a_run_announces_it_wins() -> None:

@@ -22,6 +22,7 @@ from service.engine.telling import blocked_key
 from service.ports import MessageRef, Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
+from tests.reliability import VendorSaw, scenario
 
 ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
 RUN = ASK.run_id
@@ -487,6 +488,12 @@ def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: Fa
     assert (late.page.dedup_key, delay_s) == (run_dedup_key(RUN), 0.0)
 
 
+@scenario(
+    "Where runbookd itself cannot work",
+    "PagerDuty is away when a run is held at its maximum.",
+    "The run ends at once, and the next change of the target need not wait. The page has a queue "
+    "of its own, and is tried each minute for an hour.",
+)
 @pytest.mark.parametrize(
     "held",
     [
@@ -496,7 +503,7 @@ def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: Fa
     ids=["at the bound", "unobservable"],
 )
 def test_the_page_of_a_held_run_is_tried_once_and_queued(
-    worker: FakeWorker, held: PlanHeld
+    worker: FakeWorker, held: PlanHeld, vendor_saw: VendorSaw
 ) -> None:
     worker.scaler.held = held
     worker.pager.problem = AWAY
@@ -508,6 +515,7 @@ def test_the_page_of_a_held_run_is_tried_once_and_queued(
     assert worker.clock.monotonic() == began_at
     ((late, delay_s),) = worker.late
     assert (late.run, delay_s) == (RUN, 0.0)
+    vendor_saw(worker.scaler.changes)
 
 
 @pytest.mark.parametrize("ends", ["done", "held", "failed"])

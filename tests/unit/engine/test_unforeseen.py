@@ -17,6 +17,7 @@ from service.engine.reconcile import reconcile
 from service.ports import Page
 from tests.fakes.engine import FakeWorker, Recorder
 from tests.fakes.runs import WORKER, ask_for
+from tests.reliability import VendorSaw, scenario
 from tests.unit.engine import test_pages
 
 ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
@@ -81,6 +82,22 @@ def _no_message_promises_anything(worker: FakeWorker) -> bool:
 def _paged(worker: FakeWorker) -> list[str]:
     """The incidents that are open or on their way."""
     return [*worker.pager.open, *(late.page.dedup_key for late, _ in worker.late)]
+
+
+@scenario(
+    "Clocks, workers and mistakes of our own",
+    "The step that announces a run raises an error that nobody expected.",
+    "The run ends as failed with its full cooldown, and one page is sent. The same holds for every "
+    "other step.",
+)
+def test_an_error_that_nobody_expected_ends_the_run_before_its_next_write(
+    worker: FakeWorker, vendor_saw: VendorSaw
+) -> None:
+    _announcing(worker)
+    worker.execute(ASK)
+    assert worker.runs.outcomes[RUN].status == "failed"
+    assert _paged(worker) == [run_dedup_key(RUN)]
+    vendor_saw(worker.scaler.changes)
 
 
 @pytest.mark.parametrize(
