@@ -15,7 +15,7 @@ import psycopg
 import sqlalchemy as sa
 
 from benchmarks.payloads import alert
-from service.domain.episodes import identity
+from service.domain.alerts.episodes import identity
 from service.store import schema
 
 NAMES = (

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.domain.episodes import REFIRE_GRACE_S
+from service.domain.alerts.episodes import REFIRE_GRACE_S
 from service.domain.redaction import Redactor, redactor, shown_addresses
 
 Names = Annotated[tuple[str, ...], NoDecode]

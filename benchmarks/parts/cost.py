@@ -17,7 +17,7 @@ from benchmarks.workbench import Options, Workbench
 from benchmarks.wrk import Receiver, Storm, blow
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
-from service.domain.alert import Notification
+from service.domain.alerts.alert import Notification
 from service.intake.parse import parse_notification
 from service.ports.admission import Delivery
 from service.settings import load_settings

@@ -13,16 +13,16 @@ from typing import cast
 from benchmarks.report import Line, below
 from benchmarks.rounds import percentile
 from benchmarks.workbench import Options
-from service.admission.asks import candidates
-from service.admission.runs import RunMaker
-from service.admission.verdicts import Verdicts
-from service.domain.alert import Alert, AlertStatus, Notification, PayloadFormat
-from service.domain.claims import Cooldown
-from service.domain.episodes import Transition
-from service.domain.matchers import parse_matcher
-from service.domain.matching import RuleIndex
-from service.domain.rules import ActionName, AppTarget, Rule, RuleBook
+from service.domain.alerts.alert import Alert, AlertStatus, Notification, PayloadFormat
+from service.domain.alerts.episodes import Transition
+from service.domain.decisions.claims import Cooldown
+from service.domain.rules.matchers import parse_matcher
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import ActionName, AppTarget, Rule, RuleBook
 from service.ports.admission import Changes, Delivery, EpisodeRecord, GateReply, Transaction
+from service.triggers.alerts.asks import candidates
+from service.triggers.alerts.runs import RunMaker
+from service.triggers.alerts.verdicts import Verdicts
 
 FEW, MANY = 10, 1_000
 DECISIONS = 4_000

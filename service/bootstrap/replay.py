@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.admission.preview import Preview, preview
 from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
-from service.domain.alert import Notification
-from service.domain.rules import RuleBook
+from service.domain.alerts.alert import Notification
+from service.domain.rules.rules import RuleBook
 from service.intake.parse import PayloadRefused, parse_notification
 from service.ports.admission import Delivery, Receipt
 from service.settings import Settings
 from service.store.ids import new_id
 from service.store.queries import AlertFilter
 from service.store.replays import Replays
+from service.triggers.alerts.preview import Preview, preview
 
 
 class ReplayImpossible(Exception):  # noqa: N818 - told to the person who asked for it

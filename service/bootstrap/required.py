@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from service.domain.rules import SupabaseTarget, Target
+from service.domain.rules.rules import SupabaseTarget, Target
 from service.settings import Settings, SettingsInvalid
 
 _INSIST = (

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.admission.admit import Admitter
-from service.admission.asks import RulesInForce
-from service.domain.matching import RuleIndex
-from service.domain.rules import RuleBook
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import RuleBook
 from service.rulebook import load_rulebook, packaged
 from service.settings import Settings, rule_variables
 from service.store.ids import new_id
+from service.triggers.alerts.admit import Admitter
+from service.triggers.alerts.asks import RulesInForce
 
 if TYPE_CHECKING:
     # Whoever only checks rules need not load the engine.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.actions.base import Scaler
-from service.actions.horizontal_scale import HorizontalScale
-from service.actions.scale_database import ScaleDatabase
-from service.actions.vertical_scale import VerticalScale
 from service.bootstrap.pager import secret_of
-from service.domain.rules import ActionName
+from service.catalogue.base import Scaler
+from service.catalogue.horizontal_scale import HorizontalScale
+from service.catalogue.supabase.scale_database import ScaleDatabase
+from service.catalogue.vertical_scale import VerticalScale
+from service.domain.rules.rules import ActionName
 from service.ports import Clock, Messenger, Metrics
 from service.providers import digitalocean, slack, supabase
 from service.providers.digitalocean import DigitalOceanClient

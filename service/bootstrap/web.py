@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.actions.last_resort import NO_WORKER_KEY
-from service.actions.page_oncall import page_for
-from service.admission.unkept import pages_of
 from service.bootstrap.pager import build_pager
 from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
-from service.domain.rules import RuleBook
+from service.domain.rules.rules import RuleBook
 from service.engine.pages import incident_of
+from service.messages.last_resort import NO_WORKER_KEY
+from service.messages.page_oncall import page_for
 from service.ports import Page
 from service.ports.admission import Delivery, Receipt
 from service.ports.last_resort import LastResortParts
@@ -22,6 +21,7 @@ from service.settings import Settings
 from service.store.facts import NO_WORKER_PAGED, FactStore
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
+from service.triggers.alerts.unkept import pages_of
 
 
 @dataclass(frozen=True, slots=True)

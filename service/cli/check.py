@@ -10,7 +10,7 @@ import typer
 
 from service.bootstrap.rules import rule_paths
 from service.cli.output import Rows, say
-from service.domain.rules import RuleBook, Target
+from service.domain.rules.rules import RuleBook, Target
 from service.rulebook import load_rulebook
 from service.settings import load_settings, rule_variables
 

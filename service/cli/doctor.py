@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from service.bootstrap.doctor import Finding, Health, examine
 from service.cli.output import FAILED, Rows, say, words
+from service.doctor.checks import Finding, Health, examine
 from service.settings import Given, load_settings, misspelt, where_given
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")

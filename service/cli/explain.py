@@ -12,9 +12,9 @@ from service.cli.runs import change
 from service.cli.stored import open_stores
 from service.cli.times import clock
 from service.cli.verdicts import show_traces, trace_json, verdict_words
-from service.domain.alert import Alert
-from service.domain.matching import RuleTrace
-from service.domain.rules import RuleBook
+from service.domain.alerts.alert import Alert
+from service.domain.rules.matching import RuleTrace
+from service.domain.rules.rules import RuleBook
 from service.domain.text import one_line
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, load_settings

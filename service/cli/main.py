@@ -11,8 +11,7 @@ import typer
 
 from service.cli.commands import Commands
 from service.cli.output import fail, hide_with
-from service.dev.neighbour import running_beside
-from service.dev.refusal import DevRefused
+from service.dev.home import DevRefused, running_beside
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.rulebook import RuleBookInvalid
 from service.settings import SettingsInvalid, fill_in, load_settings, redactor_of

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from service.admission.preview import Preview
 from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer, read_payload
 from service.cli.output import Rows, fail, print_json, say
 from service.cli.stored import open_stores
 from service.cli.times import parse_moment
 from service.cli.verdicts import decision_json, trace_json, verdict_words
-from service.domain.alert import Alert, Notification
+from service.domain.alerts.alert import Alert, Notification
 from service.ports.admission import Receipt
 from service.settings import load_settings
 from service.store.pages import MAX_LIMIT
 from service.store.queries import AlertFilter
+from service.triggers.alerts.preview import Preview
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 

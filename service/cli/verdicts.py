@@ -8,9 +8,9 @@ from typing import Any
 from rich.text import Text
 
 from service.cli.output import Rows, say, words
-from service.domain.claims import clock_time
-from service.domain.decision import Decision
-from service.domain.matching import RuleTrace
+from service.domain.decisions.claims import clock_time
+from service.domain.decisions.decision import Decision
+from service.domain.rules.matching import RuleTrace
 
 _COLOURS = {"act": "green", "hold": "yellow", "reject": "red"}
 

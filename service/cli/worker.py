@@ -10,9 +10,9 @@ import typer
 from service.bootstrap.required import missing_secrets, require_secrets
 from service.bootstrap.rules import load_rules
 from service.bootstrap.startup import migrate, start_logging
-from service.bootstrap.verdict import tell_verdict
 from service.bootstrap.worker import build_worker
-from service.domain.rules import Target
+from service.doctor.verdict import tell_verdict
+from service.domain.rules.rules import Target
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, load_settings
 

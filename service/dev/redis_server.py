@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from service.dev.refusal import DevRefused
+from service.dev.home import DevRefused
 
 OLDEST = (6, 2)
 """The oldest Redis whose commands are enough (docs/architecture.md, State)."""

@@ -1,19 +1,67 @@
-"""What the terminal shows: the children's lines with their names, and one banner."""
+"""What the terminal shows: the children's lines with their names, and one banner.
+
+The banner's curl sends an example alert, so that the first minute shows the main job.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import shlex
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.dev.example import example_curl
 from service.dev.plan import DevPlan
+
+ALERT_NAME = "High CPU Usage"
+
+
+def example_notification(now: float) -> str:
+    """High CPU on the API as an Alertmanager (webhook version 4) would tell it; one line of JSON.
+
+    `now` in seconds since the epoch.
+    """
+    labels = {"alertname": ALERT_NAME, "service": "api", "severity": "warning"}
+    annotations = {"summary": "avg CPU 91% for 5m"}
+    alert = {
+        "status": "firing",
+        "labels": labels,
+        "annotations": annotations,
+        "startsAt": datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": "example000000001",
+    }
+    body = {
+        "version": "4",
+        "groupKey": f'{{}}:{{alertname="{ALERT_NAME}"}}',
+        "truncatedAlerts": 0,
+        "status": "firing",
+        "receiver": "runbookd",
+        "groupLabels": {"alertname": ALERT_NAME},
+        "commonLabels": labels,
+        "commonAnnotations": annotations,
+        "externalURL": "",
+        "alerts": [alert],
+    }
+    return json.dumps(body, separators=(",", ":"))
+
+
+def example_curl(base_url: str, now: float, *, secret_needed: bool) -> str:
+    """A command for any shell that posts the example alert."""
+    header = " -H 'Authorization: Bearer YOUR_TOKEN'" if secret_needed else ""
+    return (
+        f"curl -sS {base_url}/webhooks/alertmanager -H 'Content-Type: application/json'{header}"
+        f" -d {shlex.quote(example_notification(now))}"
+    )
+
 
 _COLOURS = {"web": "cyan", "worker": "green", "sandbox": "magenta", "redis": "yellow"}
 _WIDTH = max(len(name) for name in _COLOURS)

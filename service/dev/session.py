@@ -1,22 +1,129 @@
-"""One session of `runbookd dev`, from the first check to the last child's end."""
+"""One session of `runbookd dev`: its children, from the first check to the last one's end."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from service.dev.child import ChildSpec
-from service.dev.children import redis_child, sandbox_child, web_child, worker_child
-from service.dev.home import held_home
-from service.dev.neighbour import noted
+from service.dev.home import held_home, noted
 from service.dev.plan import DevPlan, environment, make_plan, shared_with_terminals
-from service.dev.redis_server import redis_url, socket_path
+from service.dev.redis_server import find_redis, redis_command, redis_url, socket_path
 from service.dev.screen import Screen
-from service.dev.supervisor import NAME, Supervisor
-from service.settings import Settings
+from service.dev.supervisor import NAME, ChildSpec, Supervisor
+from service.settings import ACCESS_SECRETS, SECRETS, Settings
+from service.store.coordination import connect
+
+_PATIENCE_S = 2.0
+"""How long one question waits; it is asked again and again."""
+
+
+def answers(host: str, port: int, path: str) -> dict[str, Any] | None:
+    """The JSON object that a GET of `path` is answered with; None while there is none (200)."""
+    connection = HTTPConnection(host, port, timeout=_PATIENCE_S)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = json.loads(response.read())
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return body if response.status == 200 and isinstance(body, dict) else None  # noqa: PLR2004 - HTTP
+
+
+def web_keeps_alerts(host: str, port: int) -> bool:
+    """Whether the web process can keep what is sent to it."""
+    return answers(host, port, "/readyz") is not None
+
+
+def worker_lives(host: str, port: int) -> bool:
+    """Whether the web process sees a worker with a lease."""
+    state = answers(host, port, "/readyz")
+    return state is not None and bool(state.get("workers"))
+
+
+def sandbox_answers(host: str, port: int) -> bool:
+    """Whether the sandbox tells its state."""
+    return answers(host, port, "/_sandbox/state") is not None
+
+
+def redis_answers(url: str) -> bool:
+    """Whether Redis takes commands."""
+    return connect(url, _PATIENCE_S, lambda: "").ping() is None
+
+
+_REDIS_LOSES = "Decisions are made on SQL alone meanwhile; nothing is lost."
+_SANDBOX_LOSES = "The sandbox cloud begins anew: what was scaled in it is forgotten."
+
+
+def redis_child(home: Path, socket: Path) -> ChildSpec:
+    """A Redis of our own.
+
+    Raises:
+        DevRefused: no server program is there.
+    """
+    url = redis_url(socket)
+    return ChildSpec(
+        name="redis",
+        command=redis_command(find_redis(), home, socket),
+        environment={},
+        ready=lambda: redis_answers(url),
+        withheld=SECRETS,
+        foundation=True,
+        loses=_REDIS_LOSES,
+    )
+
+
+def sandbox_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
+    """The stand-in cloud."""
+    return ChildSpec(
+        name="sandbox",
+        command=_runbookd("sandbox"),
+        environment=environment,
+        ready=lambda: sandbox_answers("127.0.0.1", plan.sandbox_port),
+        withheld=SECRETS,
+        foundation=True,
+        loses=_SANDBOX_LOSES,
+    )
+
+
+def web_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
+    """The web process."""
+    return ChildSpec(
+        name="web",
+        command=_runbookd("web"),
+        environment=environment,
+        ready=lambda: web_keeps_alerts(plan.reach, plan.port),
+        withheld=SECRETS - ACCESS_SECRETS,
+        loses="Senders repeat what was not answered.",
+    )
+
+
+def worker_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
+    """The worker."""
+    return ChildSpec(
+        name="worker",
+        command=_runbookd("worker"),
+        environment=environment,
+        ready=lambda: worker_lives(plan.reach, plan.port),
+        # The sandbox stands in for every vendor; Prometheus is a real one.
+        withheld=SECRETS - {"PROMETHEUS_TOKEN"},
+        loses="Its runs go on where they stopped.",
+    )
+
+
+def _runbookd(command: str) -> tuple[str, ...]:
+    """Our own command line in this very interpreter, whatever the PATH says."""
+    return (sys.executable, "-m", "service.cli", command)
 
 
 def run(settings: Settings, console: Console) -> None:

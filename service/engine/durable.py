@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
 from dbos._error import DBOSWorkflowConflictIDError
 
-from service.actions.base import Record
+from service.catalogue.base import Record
 from service.domain.error_json import as_recorded
 from service.domain.errors import StoreUnavailable
 from service.engine.library import SERIALIZER
@@ -21,14 +21,12 @@ from service.engine.parts import RunLost
 from service.engine.queue import (
     APPLICATION,
     APPLICATION_VERSION,
-    MESSAGES_QUEUE,
     PAGE_WORKFLOW,
-    PAGES_QUEUE,
-    QUEUE,
     RECONCILE_WORKFLOW,
     RUN_WORKFLOW,
     run_of,
 )
+from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE
 
 _PAGES_AT_A_TIME, _PAGES_POLLS = 8, 8
 _MESSAGES_AT_A_TIME, _MESSAGES_POLLS = 4, 16
@@ -86,7 +84,7 @@ def launch(
 
     DBOS.launch()
     for queue, at_a_time, every_s in (
-        (QUEUE, concurrency, poll_s),
+        (RUNS_QUEUE, concurrency, poll_s),
         (PAGES_QUEUE, _PAGES_AT_A_TIME, _PAGES_POLLS * poll_s),
         (MESSAGES_QUEUE, _MESSAGES_AT_A_TIME, _MESSAGES_POLLS * poll_s),
     ):

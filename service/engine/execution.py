@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 
-from service.actions.base import Record
-from service.domain.ask_json import load_ask
+from service.catalogue.base import Record
+from service.domain.decisions.ask_json import load_ask
+from service.domain.decisions.planning import Ask, Tell
 from service.domain.errors import (
     FencedOut,
     StepFailed,
@@ -21,8 +22,7 @@ from service.domain.errors import (
     StoreUnavailable,
     VendorError,
 )
-from service.domain.planning import Ask, Tell
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.context import RunContext
 from service.engine.guarded import Guarded, again_on_conflict
 from service.engine.messages import send_message

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.actions.announcements import SOURCE
-from service.actions.investigate import investigate, path_works
-from service.actions.retry import call_with_retries
-from service.domain.dedup import run_dedup_key
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.alerts.incident import Incident
+from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, VendorError
-from service.domain.incident import Incident
-from service.domain.planning import Tell
-from service.domain.rules import TEST_RULE
+from service.domain.rules.rules import TEST_RULE
 from service.engine import telling
 from service.engine.outcomes import rest_end
 from service.engine.parts import StepRunner, WorkerParts
+from service.messages.announcements import SOURCE
+from service.messages.investigate import investigate, path_works
 from service.ports import Message, Page
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
+from service.retry import call_with_retries
 
 _ATTEMPTS, _BUDGET_S = 3, 10.0
 """Short, because a worker executes so many runs at a time: while Slack is away, those that wait

@@ -12,14 +12,13 @@ from typing import TypeVar
 
 import structlog
 
-from service.actions.base import Watched
-from service.domain.droplet_off import Sent
+from service.catalogue.base import Watched
 from service.domain.errors import StoreConflict, StoreUnavailable, VendorError
 from service.engine.bounded import Bounded, Overdue
 from service.engine.off_watch import OffDroplet, Vigil
 from service.engine.parts import WorkerParts
 from service.ports import Message, MessageRef
-from service.ports.offs import ON, OffRecord, Resize
+from service.ports.offs import ON, OffRecord, Resize, Sent
 
 _log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")

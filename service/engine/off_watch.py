@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.domain.dedup import run_dedup_key
+from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import VendorError
 from service.ports import Clock, Page, Pager
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.actions.announcements import Failure
-from service.domain.claims import BUSY_UNTIL
-from service.domain.decision import Check, Decision, Stage, Verdict
+from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.decision import Check, Decision, Stage, Verdict
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
-from service.domain.planning import Ask, Plan, PlanHeld
+from service.messages.announcements import Failure
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Outcome, StoredRun
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import structlog
 
-from service.actions.page_oncall import page_for
-from service.actions.retry import call_with_retries
+from service.domain.alerts.incident import Incident
+from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, VendorError
-from service.domain.incident import Incident
-from service.domain.planning import Tell
 from service.engine import telling
 from service.engine.parts import StepRunner, WorkerParts
+from service.messages.page_oncall import page_for
 from service.ports import Message
 from service.ports.admission import NewRun
 from service.ports.runs import IncidentState, Outcome
+from service.retry import call_with_retries
 
 _log = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from service.actions.base import Record, Scaler
-from service.domain.rules import ActionName
+from service.catalogue.base import Record, Scaler
+from service.domain.rules.rules import ActionName
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.offs import Offs

@@ -11,22 +11,16 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
-from service.domain.ask_json import dump_ask
-from service.domain.rules import ActionName
+from service.domain.decisions.ask_json import dump_ask
+from service.domain.rules.rules import ActionName
 from service.engine.library import SERIALIZER
 from service.ports.admission import NewRun
+from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE
 
 APPLICATION = "runbookd"
 APPLICATION_VERSION = "1"
 """Constant over deploys, so that no run is stranded under an older version. The interpreter's
 order of steps changes only behind a patch marker."""
-QUEUE = "runs"
-"""Runs that change a target, and fresh looks at one."""
-PAGES_QUEUE = "pages"
-"""Runs that tell the pager: a storm of them, each waiting for a pager that is down, must not stand
-before a run that scales."""
-MESSAGES_QUEUE = "messages"
-"""Runs that only post a message: Slack must not stand before the pager."""
 RUN_WORKFLOW = "run"
 RECONCILE_WORKFLOW = "reconcile"
 PAGE_WORKFLOW = "page"
@@ -69,7 +63,7 @@ class RunQueue:
     def enqueue(self, connection: sa.Connection, run: NewRun) -> None:
         """Queue a run with the caller's transaction; a reused id is refused, not ignored."""
         options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
-        options["queue_name"] = _QUEUES.get(run.ask.action, QUEUE)
+        options["queue_name"] = _QUEUES.get(run.ask.action, RUNS_QUEUE)
         self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
 
     def reconcile(self, run_id: str, partition: str, why: str, delay_s: float) -> None:
@@ -104,7 +98,7 @@ class RunQueue:
 def _options(workflow: str, workflow_id: str, partition: str, delay_s: float) -> EnqueueOptions:
     options = EnqueueOptions(
         workflow_name=workflow,
-        queue_name=QUEUE,
+        queue_name=RUNS_QUEUE,
         workflow_id=workflow_id,
         workflow_id_reuse_policy="reject",
         app_version=APPLICATION_VERSION,

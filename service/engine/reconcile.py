@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import structlog
 
-from service.actions.announcements import SOURCE, Failure, page_for_failure
-from service.actions.base import Record
-from service.domain.dedup import run_dedup_key
+from service.catalogue.base import Record
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import StepFailed, VendorError
-from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.guarded import Guarded
 from service.engine.off_round import next_look_at
 from service.engine.parts import LatePage, StepRunner, WorkerParts
 from service.engine.unforeseen import sentence_of
+from service.messages.announcements import SOURCE, Failure, page_for_failure
 from service.ports import Message, Page
 from service.ports.offs import ON, OffRecord
 from service.ports.runs import StoredRun

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.actions.announcements import Failure
-from service.actions.base import Record
-from service.domain.claims import clock_time
+from service.catalogue.base import Record
+from service.domain.capacity.refusals import held_by_refusal
+from service.domain.decisions.claims import clock_time
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import StepFailed, VendorError
-from service.domain.planning import Ask, Plan, PlanHeld
-from service.domain.refusals import held_by_refusal
 from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.outcomes import (
@@ -24,6 +23,7 @@ from service.engine.outcomes import (
     unobserved,
 )
 from service.engine.parts import StepRunner, WorkerParts
+from service.messages.announcements import Failure
 
 ADOPTED_LOOK_S = 60.0
 """An adopted run looks at its target again this long after its end: a former execution that was

@@ -8,16 +8,16 @@ from typing import Any
 
 import structlog
 
-from service.actions import announcements
-from service.actions.announcements import Failure
-from service.actions.base import Record
-from service.actions.retry import call_with_retries
-from service.domain.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
+from service.catalogue.base import Record
+from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import VendorError
-from service.domain.planning import Ask, Plan, PlanHeld
 from service.engine.outcomes import RESOLVED, UNOBSERVABLE, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
+from service.messages import announcements
+from service.messages.announcements import Failure
 from service.ports import Message, MessageRef, Page
+from service.retry import call_with_retries
 
 _log = structlog.get_logger(__name__)
 

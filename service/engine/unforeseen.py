@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import structlog
 
-from service.actions.announcements import SOURCE
-from service.actions.base import Record
-from service.domain.dedup import run_dedup_key
+from service.catalogue.base import Record
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.planning import Ask
 from service.domain.errors import StepFailed, Unforeseen, VendorError
-from service.domain.planning import Ask
 from service.engine import telling
 from service.engine.outcomes import SOONEST_AGAIN_S, rest_end
 from service.engine.parts import LatePage, WorkerParts
+from service.messages.announcements import SOURCE
 from service.ports import Message, Page
 from service.ports.runs import Outcome, StoredRun
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.domain.alert import Notification, PayloadFormat
+from service.domain.alerts.alert import Notification, PayloadFormat
 from service.intake.decode import Document
 from service.intake.detect import ALERTMANAGER_VERSION
 from service.intake.listed import Delivery, Reader, read_alert, repair_notes, take

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.domain.alert import PayloadFormat
+from service.domain.alerts.alert import PayloadFormat
 
 ALERTMANAGER_VERSION = "4"
 GRAFANA_VERSION = "1"

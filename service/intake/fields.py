@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from service.domain.alert import AlertStatus, fingerprint_of_labels
+from service.domain.alerts.alert import AlertStatus, fingerprint_of_labels
 from service.intake.refusal import UnusableAlertError
 from service.intake.text import as_json, described, linkable, shown
 from service.intake.times import read_time

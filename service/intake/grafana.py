@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from service.domain.alert import (
+from service.domain.alerts.alert import (
     Alert,
     AlertKind,
     Notification,

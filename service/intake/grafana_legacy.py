@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from service.domain.alert import (
+from service.domain.alerts.alert import (
     Alert,
     AlertKind,
     AlertStatus,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.domain.alert import AlertKind, AlertStatus
+from service.domain.alerts.alert import AlertKind, AlertStatus
 
 STATE_REASON = "grafana_state_reason"
 """Grafana's annotation for a state that an evaluation did not give by itself."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.domain.alert import Alert, AlertKind, AlertStatus, Quarantined
+from service.domain.alerts.alert import Alert, AlertKind, AlertStatus, Quarantined
 from service.intake import kinds
 from service.intake.fields import (
     read_annotations,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from service.domain.alert import Notification, PayloadFormat
+from service.domain.alerts.alert import Notification, PayloadFormat
 from service.intake import alertmanager, grafana, grafana_legacy
 from service.intake.decode import decode
 from service.intake.detect import detect

@@ -4,19 +4,13 @@ Actions, admission and the engine speak to these; `service.providers` and `servi
 them; `service.bootstrap` alone decides which implementation is used.
 """
 
-from service.ports.vendors import (
-    AppPlatform,
-    Clock,
-    DatabaseCompute,
-    Droplets,
-    HealthProbe,
-    Message,
-    MessageRef,
-    Messenger,
-    Metrics,
-    Page,
-    Pager,
-)
+from service.ports.app_platform import AppPlatform
+from service.ports.clock import Clock
+from service.ports.droplet import Droplets
+from service.ports.messenger import Message, MessageRef, Messenger
+from service.ports.pager import Page, Pager
+from service.ports.readings import HealthProbe, Metrics
+from service.ports.supabase import DatabaseCompute
 
 __all__ = [
     "AppPlatform",

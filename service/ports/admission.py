@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from service.domain.alert import Alert, Notification, Quarantined
-from service.domain.claims import Cooldown
-from service.domain.decision import Decision
-from service.domain.episodes import Episode
-from service.domain.planning import Ask, Tell
+from service.domain.alerts.alert import Alert, Notification, Quarantined
+from service.domain.alerts.episodes import Episode
+from service.domain.decisions.claims import Cooldown
+from service.domain.decisions.decision import Decision
+from service.domain.decisions.planning import Ask, Tell
 
 
 @dataclass(frozen=True, slots=True)

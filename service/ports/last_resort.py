@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.ports.admission import Delivery
-from service.ports.vendors import Page, Pager
+from service.ports.pager import Page, Pager
 
 
 @dataclass(frozen=True, slots=True)

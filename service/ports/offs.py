@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.domain.droplet_off import Sent
-from service.domain.refusals import Refusal
-from service.ports.vendors import MessageRef
+from service.domain.capacity.refusals import Refusal
+from service.ports.messenger import MessageRef
 
 ON = "on"
 """How a record ends: the droplet was seen on again."""
@@ -16,6 +15,19 @@ TAKEN_OVER = "taken_over"
 """A person switched the droplet off, so it is theirs."""
 GONE = "gone"
 """It was destroyed or archived: nobody can switch it on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A shutdown or power-off that a run was about to send, recorded before it was sent.
+
+    `after` is the id of the droplet's newest action at that time. `id` is that of our action; None
+    while no answer is on record, as after a crash between the two.
+    """
+
+    type: str
+    after: int | None
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

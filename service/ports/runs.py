@@ -6,14 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.domain.alert import Alert
-from service.domain.planning import Ask, Plan, Tell
+from service.domain.alerts.alert import Alert
+from service.domain.decisions.planning import Ask, Plan, Tell
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
-from service.ports.vendors import MessageRef
+from service.ports.messenger import MessageRef
 
 RUN_STATUSES = ("queued", "running", "succeeded", "held", "failed")
 """What a run's status may be; the last three end it."""
 _UNENDED = RUN_STATUSES[:2]
+
+# The names of the queues are pinned: a queued run must be found by workers of later versions.
+RUNS_QUEUE = "runs"
+"""Runs that change a target, and fresh looks at one."""
+PAGES_QUEUE = "pages"
+"""Runs that tell the pager: a storm of them, each waiting for a pager that is down, must not stand
+before a run that scales."""
+MESSAGES_QUEUE = "messages"
+"""Runs that only post a message: Slack must not stand before the pager."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,6 @@
 
 Nothing here decides anything. Each adapter implements a protocol of `service.ports`, asks its
 vendor once per call, and raises only `service.domain.errors.VendorError`. Retries belong to
-`service.actions.retry`, which knows what is safe to repeat. An SDK is imported in its one module
+`service.retry`, which knows what is safe to repeat. An SDK is imported in its one module
 and nowhere else.
 """

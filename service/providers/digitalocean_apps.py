@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service.domain.observation import AppState, ComponentHealth, Deployment
+from service.ports.app_platform import AppState, ComponentHealth, Deployment
 from service.providers.digitalocean import DigitalOceanClient, moment
 from service.providers.errors import no_answer, reading
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.domain.errors import FailureKind, VendorError
-from service.domain.observation import DropletAction, DropletSize, DropletState
+from service.ports.droplet import DropletAction, DropletSize, DropletState
 from service.providers.digitalocean import (
     PER_PAGE,
     DigitalOceanClient,

@@ -12,7 +12,7 @@ from urllib.parse import quote as url_quote
 
 import httpx
 
-from service.domain.observation import ComputeState, ServiceHealth
+from service.ports.supabase import ComputeState, ServiceHealth
 from service.providers.errors import Call, no_answer, reading
 from service.providers.http import ask, make_http_client, send
 from service.providers.waits import Timeouts

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.domain.rules import ActionName, Origin, Rule, Target, TargetKind
-from service.domain.shadowing import Reach, find_shadowed
+from service.domain.rules.rules import ActionName, Origin, Rule, Target, TargetKind
+from service.domain.rules.shadowing import Reach, find_shadowed
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.rules import Draft

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from service.domain.rules import Origin, Rule, RuleBook, Target
+from service.domain.rules.rules import Origin, Rule, RuleBook, Target
 from service.rulebook.checks import (
     Declared,
     Placed,

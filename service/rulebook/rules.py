@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from service.domain.durations import parse_duration
-from service.domain.matchers import MatcherError, parse_matchers
-from service.domain.rules import RESERVED_NAMES, ActionName, Matcher, Origin, Rule
-from service.domain.selectivity import selects
+from service.domain.rules.matchers import MatcherError, parse_matchers
+from service.domain.rules.rules import RESERVED_NAMES, ActionName, Matcher, Origin, Rule
+from service.domain.rules.selectivity import selects
 from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_SETTLE_DAYS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion

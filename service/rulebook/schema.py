@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from service.domain.rules import TargetKind
+from service.domain.rules.rules import TargetKind
 from service.rulebook.bounds import MAX_DROPLET_DIGITS, MAX_INSTANCES
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.domain.matchers import checked
-from service.domain.rules import Matcher
+from service.domain.rules.matchers import checked
+from service.domain.rules.rules import Matcher
 from service.rulebook.document import Document, Place
 
 Complain = Callable[[Place, str], None]

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from service.domain.rules import (
+from service.domain.capacity.sizing import kind_of_size, monthly_price
+from service.domain.rules.rules import (
     AppTarget,
     DropletTarget,
     SupabaseTarget,
     Target,
     TargetKind,
 )
-from service.domain.sizing import kind_of_size, monthly_price
 from service.rulebook.bounds import MAX_LADDER, MIN_LADDER
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion

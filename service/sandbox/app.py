@@ -11,13 +11,13 @@ from typing import Any
 from flask import Flask, Request, Response, request
 from flask.json.provider import DefaultJSONProvider
 
-from service.sandbox.clock import Clock
 from service.sandbox.cloud import Cloud
 from service.sandbox.config import SandboxConfig
 from service.sandbox.control import control_blueprint
+from service.sandbox.core.clock import Clock
+from service.sandbox.core.wire import Answer, Call
 from service.sandbox.dispatch import VENDORS, dispatch
-from service.sandbox.exposition import render
-from service.sandbox.wire import Answer, Call
+from service.sandbox.quizmentor.exposition import render
 
 LARGEST_BODY = 16 * 1024 * 1024
 CONTROLS = ("state", "calls", "load", "faults", "droplet", "reset")

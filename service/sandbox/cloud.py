@@ -12,21 +12,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from service.sandbox import quizmentor
-from service.sandbox.app_platform import App
-from service.sandbox.app_seed import LOADED_COMPONENT, seeded_app
-from service.sandbox.catalogue import APP_SIZES, DROPLET_SIZES
-from service.sandbox.clock import Clock
 from service.sandbox.config import SandboxConfig
-from service.sandbox.droplet import Droplet, Durations
-from service.sandbox.faults import Faults
-from service.sandbox.limits import Limits
-from service.sandbox.meter import Meter
-from service.sandbox.pagerduty_state import Pager
-from service.sandbox.project import Project
-from service.sandbox.quizmentor import Capacity, Load
-from service.sandbox.recorder import Recorder
-from service.sandbox.slack_state import Workspace
+from service.sandbox.core.clock import Clock
+from service.sandbox.core.faults import Faults
+from service.sandbox.core.limits import Limits
+from service.sandbox.core.meter import Meter
+from service.sandbox.core.recorder import Recorder
+from service.sandbox.digitalocean.app import App
+from service.sandbox.digitalocean.app_seed import LOADED_COMPONENT, seeded_app
+from service.sandbox.digitalocean.droplet import Droplet, Durations
+from service.sandbox.digitalocean.sizes import APP_SIZES, DROPLET_SIZES
+from service.sandbox.pagerduty.state import Pager
+from service.sandbox.quizmentor import load as quizmentor
+from service.sandbox.quizmentor.load import Capacity, Load
+from service.sandbox.slack.state import Workspace
+from service.sandbox.supabase.project import Project
 
 FIRST_DROPLET_SIZE = "s-1vcpu-1gb"
 

@@ -11,11 +11,11 @@ from flask import Blueprint, Response, jsonify, request
 
 from service.sandbox.cloud import Cloud
 from service.sandbox.config import MAX_EXTRA_APPS
-from service.sandbox.control_droplet import DropletControlError, change_droplet, droplet_json
-from service.sandbox.faults import FaultError
-from service.sandbox.quizmentor import BUCKETS_MS, Load
+from service.sandbox.core.faults import FaultError
+from service.sandbox.core.wire import Json
+from service.sandbox.digitalocean.control import DropletControlError, change_droplet, droplet_json
+from service.sandbox.quizmentor.load import BUCKETS_MS, Load
 from service.sandbox.state_json import state_json
-from service.sandbox.wire import Json
 
 LONGEST_ACTION = 3600.0
 

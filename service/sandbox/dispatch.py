@@ -10,21 +10,19 @@ from typing import Any
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
-from service.sandbox import (
-    digitalocean,
-    digitalocean_apps,
-    digitalocean_droplets,
-    pagerduty,
-    slack,
-    supabase_addons,
-    supabase_common,
-    supabase_database,
-    supabase_projects,
-)
 from service.sandbox.cloud import Cloud
-from service.sandbox.faults import Fault
-from service.sandbox.routes import Handler, Route
-from service.sandbox.wire import Answer, Call, Refusal
+from service.sandbox.core.faults import Fault
+from service.sandbox.core.routes import Handler, Route
+from service.sandbox.core.wire import Answer, Call, Refusal
+from service.sandbox.digitalocean import apps as digitalocean_apps
+from service.sandbox.digitalocean import droplets as digitalocean_droplets
+from service.sandbox.digitalocean import routes as digitalocean
+from service.sandbox.pagerduty import events as pagerduty
+from service.sandbox.slack import api as slack
+from service.sandbox.supabase import addons as supabase_addons
+from service.sandbox.supabase import common as supabase_common
+from service.sandbox.supabase import database as supabase_database
+from service.sandbox.supabase import projects as supabase_projects
 
 Sleep = Callable[[float], None]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from service.sandbox import quizmentor
 from service.sandbox.cloud import Cloud
-from service.sandbox.digitalocean_droplets import snapshot_json
-from service.sandbox.droplet import Droplet
-from service.sandbox.pagerduty_state import incident_json
-from service.sandbox.project import Project
-from service.sandbox.slack_state import message_json
-from service.sandbox.wire import Json
+from service.sandbox.core.wire import Json
+from service.sandbox.digitalocean.droplet import Droplet
+from service.sandbox.digitalocean.droplets import snapshot_json
+from service.sandbox.pagerduty.state import incident_json
+from service.sandbox.quizmentor import load as quizmentor
+from service.sandbox.slack.state import message_json
+from service.sandbox.supabase.project import Project
 
 
 def state_json(cloud: Cloud, now: float) -> Json:

@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.domain.ask_json import dump_ask
-from service.domain.claims import BUSY_UNTIL, Cooldown
-from service.domain.planning import Ask
+from service.domain.decisions.ask_json import dump_ask
+from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
+from service.domain.decisions.planning import Ask
 from service.ports.admission import (
     Changes,
     Claimed,

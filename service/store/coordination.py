@@ -20,7 +20,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from service.domain.claims import BUSY_UNTIL, Cooldown
+from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
 from service.ports.admission import GateReply
 from service.ports.loop import Loop
 from service.store.on_loop import redis_on

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from service.domain.alert import Alert, AlertKind, AlertStatus
+from service.domain.alerts.alert import Alert, AlertKind, AlertStatus
 
 
 def dump(value: object) -> str:

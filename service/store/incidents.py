@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from service.domain.ask_json import load_ask
-from service.domain.planning import Tell
-from service.domain.rules import ActionName
+from service.domain.decisions.ask_json import load_ask
+from service.domain.decisions.planning import Tell
+from service.domain.rules.rules import ActionName
 from service.ports import MessageRef
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState

@@ -8,10 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.domain.droplet_off import Sent
-from service.domain.refusals import Refusal
+from service.domain.capacity.refusals import Refusal
 from service.ports import MessageRef
-from service.ports.offs import OffRecord, Resize
+from service.ports.offs import OffRecord, Resize, Sent
 from service.store import schema
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load

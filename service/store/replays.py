@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.domain.alert import (
+from service.domain.alerts.alert import (
     Alert,
     AlertStatus,
     Notification,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from service.domain.decision import Check
+from service.domain.decisions.decision import Check
 from service.ports.admission import (
     Delivery,
     EpisodeRecord,

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.domain.alert import Alert
-from service.domain.ask_json import load_ask
-from service.domain.planning import Ask, Plan
+from service.domain.alerts.alert import Alert
+from service.domain.decisions.ask_json import load_ask
+from service.domain.decisions.planning import Ask, Plan
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Intent, Outcome, StoredRun

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from service.domain.alert import AlertStatus
-from service.domain.decision import Verdict
-from service.domain.rules import ActionName
+from service.domain.alerts.alert import AlertStatus
+from service.domain.decisions.decision import Verdict
+from service.domain.rules.rules import ActionName
 from service.ports.runs import RUN_STATUSES
 from service.store.pages import DEFAULT_LIMIT, MAX_LIMIT
 from service.store.queries import AlertFilter, DecisionFilter, RunFilter

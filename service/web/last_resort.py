@@ -14,14 +14,14 @@ from typing import TypeVar
 
 import structlog
 
-from service.actions.last_resort import (
+from service.domain.errors import StoreUnavailable
+from service.messages.last_resort import (
     NO_STORE_KEY,
     NO_WORKER_KEY,
     no_store_page,
     no_worker_page,
     without_worker,
 )
-from service.domain.errors import StoreUnavailable
 from service.ports import Page
 from service.ports.admission import Delivery
 from service.ports.last_resort import LastResortParts

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from service import telemetry
-from service.domain.alert import Notification
+from service.domain.alerts.alert import Notification
 from service.ports.admission import Receipt, Verdicted
 from service.store.items import moment
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from service import telemetry
-from service.domain.alert import Notification
+from service.domain.alerts.alert import Notification
 from service.domain.errors import StoreUnavailable
 from service.intake.parse import PayloadRefused, parse_notification
 from service.ports.admission import Delivery, Receipt

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from service.admission.admit import Admitter
-from service.domain.decision import Decision
+from service.domain.decisions.decision import Decision
 from service.ports.admission import Delivery, Gate, NewRun, Receipt
 from service.store.admissions import Enqueue, SqlJournal
 from service.store.ids import new_id
+from service.triggers.alerts.admit import Admitter
 from tests.fakes.alerts import GRACE_S, rules_in_force
 from tests.fakes.journal import MemoryGate
 

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.actions.horizontal_scale import HorizontalScale
-from service.actions.timings import Timings
+from service.catalogue.horizontal_scale import HorizontalScale
+from service.catalogue.steps.timings import Timings
 from service.domain.errors import StepFailed, TargetChanged
-from service.domain.rules import ActionName, AppTarget
+from service.domain.rules.rules import ActionName, AppTarget
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.store.clock import StoreClock

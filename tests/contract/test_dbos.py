@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos._dbos import _get_dbos_instance
 
-from service.domain.ask_json import dump_ask
-from service.domain.dedup import run_dedup_key
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.ask_json import dump_ask
 from service.domain.errors import (
     FailureKind,
     StepFailed,
@@ -27,14 +27,15 @@ from service.domain.errors import (
     Unforeseen,
     VendorError,
 )
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine import durable
 from service.engine import queue as queue_module
 from service.engine.execution import execute
 from service.engine.library import PickleRefusedError
 from service.engine.parts import RunLost
-from service.engine.queue import QUEUE, RunQueue, migrate_queue
+from service.engine.queue import RunQueue, migrate_queue
 from service.ports.admission import NewRun
+from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE
 from service.store.database import open_engine
 from tests.fakes.engine import FakeWorker
 from tests.fakes.runs import API, ask_for
@@ -176,7 +177,7 @@ def test_handing_on_keeps_queue_and_partition(
 
     row = row_of(engine, "api.out.1")
     assert row["status"] == "ENQUEUED"
-    assert row["queue_name"] == QUEUE
+    assert row["queue_name"] == RUNS_QUEUE
     assert row["queue_partition_key"] == "do-app:1"
     assert work.began == ["api.out.0"]
 
@@ -190,7 +191,8 @@ def test_a_survivor_that_comes_late_does_not_take_a_run_from_who_has_it_now(
 
     # The late one has listed the run as the dead one's before another handed it on.
     assert (
-        _get_dbos_instance()._sys_db.reenqueue_for_recovery("api.out.1", ["dead"], QUEUE) is False
+        _get_dbos_instance()._sys_db.reenqueue_for_recovery("api.out.1", ["dead"], RUNS_QUEUE)
+        is False
     )
 
     row = row_of(engine, "api.out.1")
@@ -200,8 +202,8 @@ def test_a_survivor_that_comes_late_does_not_take_a_run_from_who_has_it_now(
 def test_what_is_queued_by_one_version_is_found_by_the_next() -> None:
     # Rows under these names may be waiting in somebody's database.
     assert (queue_module.APPLICATION, queue_module.APPLICATION_VERSION) == ("runbookd", "1")
-    assert (QUEUE, queue_module.RUN_WORKFLOW) == ("runs", "run")
-    assert (queue_module.PAGES_QUEUE, queue_module.MESSAGES_QUEUE) == ("pages", "messages")
+    assert (RUNS_QUEUE, queue_module.RUN_WORKFLOW) == ("runs", "run")
+    assert (PAGES_QUEUE, MESSAGES_QUEUE) == ("pages", "messages")
     assert (queue_module.RECONCILE_WORKFLOW, queue_module.PAGE_WORKFLOW) == ("reconcile", "page")
 
 

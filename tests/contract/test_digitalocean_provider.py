@@ -8,14 +8,8 @@ import pytest
 import responses
 
 from service.domain.errors import FailureKind, VendorError
-from service.domain.observation import (
-    AppState,
-    ComponentHealth,
-    Deployment,
-    DropletAction,
-    DropletSize,
-    DropletState,
-)
+from service.ports.app_platform import AppState, ComponentHealth, Deployment
+from service.ports.droplet import DropletAction, DropletSize, DropletState
 from service.providers.digitalocean import DigitalOceanClient, make_sdk_client
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import BUSY_WAIT, DigitalOceanDroplets

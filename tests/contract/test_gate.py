@@ -13,8 +13,8 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from service.domain.claims import BUSY_UNTIL, Cooldown
-from service.domain.decision import Decision, Verdict
+from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
+from service.domain.decisions.decision import Decision, Verdict
 from service.ports.admission import Delivery
 from service.store.coordination import HOLD_MS, LOCK_MS, Coordination, connect
 from service.store.database import open_engine

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.domain.claims import BUSY_UNTIL
-from service.domain.decision import Verdict
+from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreConflict
 from service.engine.queue import RunQueue
 from service.intake.parse import parse_notification

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.actions.scale_database import ScaleDatabase
-from service.actions.timings import Timings
-from service.domain.rules import ActionName, SupabaseTarget
+from service.catalogue.steps.timings import Timings
+from service.catalogue.supabase.scale_database import ScaleDatabase
+from service.domain.rules.rules import ActionName, SupabaseTarget
 from service.providers.supabase import SupabaseCompute
 from service.store.clock import StoreClock
 from tests.fakes.runs import ask_for, planned

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from service.domain.droplet_off import Sent
-from service.domain.refusals import Refusal
+from service.domain.capacity.refusals import Refusal
 from service.ports import MessageRef
-from service.ports.offs import ON, TAKEN_OVER, OffRecord, Offs, Resize
+from service.ports.offs import ON, TAKEN_OVER, OffRecord, Offs, Resize, Sent
 from service.store.offs import OffStore
 from tests.fakes.offs import FakeOffs
 

@@ -15,7 +15,7 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError
 
-from service.domain.decision import Verdict
+from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreLost, StoreUnavailable
 from service.store.admissions import SqlJournal, SqlTransaction
 from service.store.bulk import Lookup, select_each

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pagerduty import EventsApiV2Client, UrlError
 
-from service.actions.page_oncall import page_for
 from service.domain.errors import FailureKind, VendorError
+from service.messages.page_oncall import page_for
 from service.ports import Page
 from service.providers.pagerduty import BACK_OFF_S, PagerDutyPager
 from service.providers.pagerduty_events import DETAILS_LIMIT

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from service.domain.errors import FailureKind, VendorError
-from service.domain.observation import ComponentHealth
 from service.ports import Message, Page
+from service.ports.app_platform import ComponentHealth
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from dbos._serialization import DefaultSerializer
 
 from service.bootstrap.stores import Stores
-from service.domain.ask_json import dump_ask, load_ask
+from service.domain.decisions.ask_json import dump_ask, load_ask
 from service.domain.errors import StoreUnavailable
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.library import SERIALIZER
 from service.engine.queue import RunQueue, migrate_queue
 from service.ports.admission import NewRun

@@ -1,4 +1,4 @@
-"""What `service/domain/regexes.py` relies on in google-re2, the low-level part included."""
+"""What `service/domain/rules/regexes.py` relies on in google-re2, the low-level part included."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from service.domain.claims import BUSY_UNTIL
-from service.domain.decision import Verdict
-from service.domain.planning import Ask, Plan
+from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.decision import Verdict
+from service.domain.decisions.planning import Ask, Plan
 from service.ports import MessageRef
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain.errors import FailureKind, VendorError
-from service.domain.observation import ComputeState, ServiceHealth
+from service.ports.supabase import ComputeState, ServiceHealth
 from service.providers.supabase import SupabaseCompute
 from service.providers.waits import Timeouts
 from tests.contract.loopback import Loopback

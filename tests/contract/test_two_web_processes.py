@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.domain.decision import Verdict
+from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreConflict
 from service.store.admissions import SqlJournal
 from service.store.database import open_engine, translated

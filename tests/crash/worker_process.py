@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.actions.base import Record
-from service.actions.horizontal_scale import HorizontalScale
-from service.actions.timings import Timings
-from service.actions.vertical_scale import VerticalScale
 from service.bootstrap import vendors
 from service.bootstrap.worker import build_worker
+from service.catalogue.base import Record
+from service.catalogue.horizontal_scale import HorizontalScale
+from service.catalogue.steps.timings import Timings
+from service.catalogue.vertical_scale import VerticalScale
 from service.engine import durable, lease, off_round, off_watch, worker
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets

@@ -1,7 +1,7 @@
 """Each of the runbook's alerts, from the load that causes it to the people who hear of it.
 
 A real Prometheus reads the sandbox's metrics, a real Alertmanager posts; nothing is sent by the
-tests themselves. The loads' effects are the sandbox's (service/sandbox/quizmentor.py).
+tests themselves. The loads' effects are the sandbox's (service/sandbox/quizmentor/load.py).
 """
 
 from __future__ import annotations

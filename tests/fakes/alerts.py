@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from service.admission.asks import RulesInForce
-from service.domain.alert import (
+from service.domain.alerts.alert import (
     Alert,
     AlertKind,
     AlertStatus,
@@ -15,8 +14,8 @@ from service.domain.alert import (
     PayloadFormat,
     Quarantined,
 )
-from service.domain.matching import RuleIndex
-from service.domain.rules import (
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import (
     ActionName,
     AppTarget,
     DropletTarget,
@@ -26,6 +25,7 @@ from service.domain.rules import (
     RuleBook,
 )
 from service.ports.admission import Delivery
+from service.triggers.alerts.asks import RulesInForce
 
 NOW = 1_780_000_000.0
 CPU, TRAFFIC, MEMORY = "High CPU Usage", "Request Rate", "High Memory Usage"

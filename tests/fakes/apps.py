@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.domain.errors import FailureKind
-from service.domain.observation import AppState, ComponentHealth, Deployment
+from service.ports.app_platform import AppState, ComponentHealth, Deployment
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, vendor_error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.domain.observation import ComputeState, ServiceHealth
+from service.ports.supabase import ComputeState, ServiceHealth
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes
 

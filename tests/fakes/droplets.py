@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.domain.errors import FailureKind, VendorError
-from service.domain.observation import DropletAction, DropletSize, DropletState
+from service.ports.droplet import DropletAction, DropletSize, DropletState
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, vendor_error
 

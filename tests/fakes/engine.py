@@ -8,12 +8,12 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-from service.actions.base import Intent, Record, StepContext, StepFunction
-from service.domain.alert import Alert, AlertStatus
-from service.domain.ask_json import dump_ask
+from service.catalogue.base import Intent, Record, StepContext, StepFunction
+from service.domain.alerts.alert import Alert, AlertStatus
+from service.domain.decisions.ask_json import dump_ask
+from service.domain.decisions.planning import Ask, Plan, PlanHeld, Tell
 from service.domain.errors import StoreConflict, StoreUnavailable
-from service.domain.planning import Ask, Plan, PlanHeld, Tell
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.execution import execute
 from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from service.admission.admit import Admitter
-from service.domain.claims import BUSY_UNTIL, Cooldown, run_id
-from service.domain.decision import Decision
+from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
+from service.domain.decisions.decision import Decision
 from service.domain.errors import StoreConflict
 from service.ports.admission import (
     Changes,
@@ -23,6 +22,7 @@ from service.ports.admission import (
     NewRun,
     Receipt,
 )
+from service.triggers.alerts.admit import Admitter
 from tests.fakes.alerts import GRACE_S, rules_in_force
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from service.domain.droplet_off import Sent
+from service.domain.capacity.refusals import Refusal
 from service.domain.errors import StoreUnavailable
-from service.domain.refusals import Refusal
 from service.ports import MessageRef
-from service.ports.offs import OffRecord, Resize
+from service.ports.offs import OffRecord, Resize, Sent
 
 
 @dataclass(slots=True)

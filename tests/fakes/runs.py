@@ -6,11 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.actions.base import Intent, Record, Scaler
-from service.actions.vertical_scale import VerticalScale
+from service.catalogue.base import Intent, Record, Scaler
+from service.catalogue.vertical_scale import VerticalScale
+from service.domain.decisions.planning import Ask, Plan
 from service.domain.errors import FencedOut, StoreUnavailable
-from service.domain.planning import Ask, Plan
-from service.domain.rules import ActionName, AppTarget, Direction, DropletTarget, SupabaseTarget
+from service.domain.rules.rules import (
+    ActionName,
+    AppTarget,
+    Direction,
+    DropletTarget,
+    SupabaseTarget,
+)
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
 from service.ports import Clock, MessageRef

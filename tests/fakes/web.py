@@ -10,11 +10,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from service.admission.admit import Admitter
-from service.admission.asks import RulesInForce
-from service.domain.claims import Cooldown
-from service.domain.matching import RuleIndex
-from service.domain.rules import ActionName, AppTarget, Matcher, MatchOp, Rule, RuleBook
+from service.domain.decisions.claims import Cooldown
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import ActionName, AppTarget, Matcher, MatchOp, Rule, RuleBook
 from service.ports.admission import GateReply, NewRun
 from service.ports.last_resort import LastResortParts
 from service.settings import Settings, load_settings
@@ -23,6 +21,8 @@ from service.store.admissions import SqlJournal
 from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.queries import Queries
+from service.triggers.alerts.admit import Admitter
+from service.triggers.alerts.asks import RulesInForce
 from service.web.parts import Admit
 
 

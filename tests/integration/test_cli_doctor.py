@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap.doctor import Finding, Health, examine
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
+from service.doctor.checks import Finding, Health, examine
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
@@ -142,7 +142,7 @@ def test_one_that_hangs_is_told_as_silent_and_the_others_are_still_told(
         released.wait(60)
         return Finding("slack", Health.OK, "too late")
 
-    monkeypatch.setattr("service.bootstrap.doctor._slack", hang)
+    monkeypatch.setattr("service.doctor.checks._slack", hang)
     found = {each.name: each for each in examine(load_settings(environment), longest_s=8.0)}
     released.set()
     assert found["slack"] == Finding("slack", Health.WRONG, "did not answer within 8 s")

@@ -15,7 +15,7 @@ from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer,
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
-from service.domain.decision import Verdict
+from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery
 from service.settings import Settings, load_settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.actions.last_resort import NO_WORKER_KEY
+from service.messages.last_resort import NO_WORKER_KEY
 from tests.reliability import VendorSaw, scenario
 from tests.stack import Json, Options, Stack, alert, notification
 

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from service.domain.claims import Cooldown
-from service.domain.decision import Decision, Verdict
+from service.domain.decisions.claims import Cooldown
+from service.domain.decisions.decision import Decision, Verdict
 from service.ports.admission import Delivery, NewRun, Receipt
 from service.ports.runs import IncidentState, Outcome
 from service.store import schema

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.alert import Notification
+from service.domain.alerts.alert import Notification
 from service.intake.parse import PayloadRefused, parse_notification
 from service.intake.times import read_time
 

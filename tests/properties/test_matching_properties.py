@@ -5,11 +5,11 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.alert import Alert, AlertStatus
-from service.domain.matchers import parse_matcher, predicate
-from service.domain.matching import RuleIndex
-from service.domain.rules import ActionName, Matcher, MatchOp, Rule, RuleBook
-from service.domain.shadowing import Reach, find_shadowed
+from service.domain.alerts.alert import Alert, AlertStatus
+from service.domain.rules.matchers import parse_matcher, predicate
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import ActionName, Matcher, MatchOp, Rule, RuleBook
+from service.domain.rules.shadowing import Reach, find_shadowed
 
 LABELS = ("alertname", "severity", "team")
 VALUES = ("", "a", "b", "ab", "a.b", "a|b")

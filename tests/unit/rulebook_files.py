@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.rules import RuleBook
+from service.domain.rules.rules import RuleBook
 from service.rulebook import RuleBookInvalid, RuleError, load_rulebook
 
 PACK = Path(__file__).parents[2] / "rules" / "quizmentor.yml"

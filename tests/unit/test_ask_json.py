@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from service.domain.ask_json import dump_ask, load_ask
-from service.domain.planning import Ask, Tell
-from service.domain.rules import ActionName, AppTarget
+from service.domain.decisions.ask_json import dump_ask, load_ask
+from service.domain.decisions.planning import Ask, Tell
+from service.domain.rules.rules import ActionName, AppTarget
 from tests.fakes.runs import API, DATABASE, WORKER, ask_for
 
 TELL = Tell(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.claims import (
+from service.domain.decisions.claims import (
     BUSY_UNTIL,
     Cooldown,
     check_cooldown,
@@ -19,7 +19,7 @@ from service.domain.claims import (
     run_id,
     telling_claim,
 )
-from service.domain.rules import ActionName, Direction, Rule
+from service.domain.rules.rules import ActionName, Direction, Rule
 from tests.fakes.alerts import CPU, ERRORS, alert, notification, rule_book
 
 SCALE, TRAFFIC, MEMORY, PAGE, SLOW = rule_book().rules

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.decision_tree import Advice, Question, Reading, recommend
+from service.domain.decisions.decision_tree import Advice, Question, Reading, recommend
 
 CALM: dict[Question, float | None] = {
     Question.CPU: 30,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.dedup import bound_dedup_key, dedup_key, run_dedup_key
+from service.domain.alerts.dedup import bound_dedup_key, dedup_key, run_dedup_key
 
 FACTS: dict[str, Any] = {
     "source": "alertmanager",

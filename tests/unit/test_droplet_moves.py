@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.droplet_moves import Move, Section, next_move
-from service.domain.droplet_off import Owner
-from service.domain.observation import DropletAction, DropletState
+from service.catalogue.droplet.moves import Move, Section, next_move
+from service.catalogue.droplet.owner import Owner
+from service.ports.droplet import DropletAction, DropletState
 
 OLD, NEW, OTHER = "s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb"
 GRACE = 60.0

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.droplet_off import Owner, Sent, owner_of_off, since_action
-from service.domain.observation import DropletAction
+from service.catalogue.droplet.owner import Owner, owner_of_off, since_action
+from service.ports.droplet import DropletAction
+from service.ports.offs import Sent
 
 
 def listed(*actions: str) -> list[DropletAction]:

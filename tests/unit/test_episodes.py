@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.alert import Alert
-from service.domain.episodes import Episode, Transition, identity, transition
+from service.domain.alerts.alert import Alert
+from service.domain.alerts.episodes import Episode, Transition, identity, transition
 from tests.fakes.alerts import alert, resolved
 
 NOW, GRACE_S = 1_000.0, 120.0

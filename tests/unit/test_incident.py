@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.domain.alert import Alert, AlertStatus
-from service.domain.incident import Incident, links_of, names_of, severity_of
+from service.domain.alerts.alert import Alert, AlertStatus
+from service.domain.alerts.incident import Incident, links_of, names_of, severity_of
 
 
 def alert(name: str = "High Error Rate", **changes: Any) -> Alert:

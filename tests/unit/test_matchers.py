@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.domain.matchers import (
+from service.domain.rules.matchers import (
     MatcherError,
     Predicate,
     checked,
@@ -12,8 +12,8 @@ from service.domain.matchers import (
     parse_matchers,
     predicate,
 )
-from service.domain.regexes import MAX_VALUE_BYTES
-from service.domain.rules import Matcher, MatchOp
+from service.domain.rules.regexes import MAX_VALUE_BYTES
+from service.domain.rules.rules import Matcher, MatchOp
 
 SLACK_S = 0.05
 """Seconds by which a busy machine may blur a measurement of microseconds."""

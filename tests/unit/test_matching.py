@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.domain.alert import Alert, AlertStatus
-from service.domain.matchers import parse_matcher, parse_matchers
-from service.domain.matching import RuleIndex
-from service.domain.rules import ActionName, Rule, RuleBook
-from service.domain.selectivity import selects
-from service.domain.shadowing import Reach, covers, find_shadowed
+from service.domain.alerts.alert import Alert, AlertStatus
+from service.domain.rules.matchers import parse_matcher, parse_matchers
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import ActionName, Rule, RuleBook
+from service.domain.rules.selectivity import selects
+from service.domain.rules.shadowing import Reach, covers, find_shadowed
 
 
 def rule(name: str, *matchers: str, continue_: bool = False) -> Rule:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from service.domain.planning import Plan, PlanHeld
-from service.domain.planning_app import plan_instance_size, plan_replicas
-from service.domain.rules import ActionName
+from service.catalogue.app_platform.plan import plan_instance_size, plan_replicas
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.rules.rules import ActionName
 from tests.fakes.runs import API, DATABASE, ask_for
 
 OUT = ask_for(ActionName.HORIZONTAL_SCALE, API)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.domain.app_change import PlannedValue
-from service.domain.observation import ComponentHealth, Deployment
+from service.catalogue.app_platform.change import PlannedValue
+from service.ports.app_platform import ComponentHealth, Deployment
 
 WANTED = {
     "app": "app-1",

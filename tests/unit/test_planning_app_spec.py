@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.app_spec import (
+from service.catalogue.app_platform.spec import (
     INSTANCE_COUNT,
     INSTANCE_SIZE,
     component_names,

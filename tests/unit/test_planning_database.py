@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from service.domain.planning import Plan, PlanHeld
-from service.domain.planning_database import plan_compute
-from service.domain.rules import ActionName
+from service.catalogue.supabase.plan import plan_compute
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.rules.rules import ActionName
 from tests.fakes.runs import API, DATABASE, ask_for
 
 ASK = ask_for(ActionName.SCALE_DATABASE, DATABASE)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from service.domain.planning import Plan, PlanHeld
-from service.domain.planning_droplet import plan_droplet_size, snapshot_name
-from service.domain.rules import ActionName
+from service.catalogue.droplet.plan import plan_droplet_size, snapshot_name
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.rules.rules import ActionName
 from tests.fakes.runs import API, WORKER, ask_for
 
 ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.planning import Plan
-from service.domain.refusals import LONGEST_S, Refusal, held_by_refusal
+from service.domain.capacity.refusals import LONGEST_S, Refusal, held_by_refusal
+from service.domain.decisions.planning import Plan
 
 NOW = 1_780_000_000.0
 COOLDOWN_S = 1_800.0

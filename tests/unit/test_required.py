@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.bootstrap.required import missing_secrets
-from service.domain.rules import AppTarget, SupabaseTarget, Target
+from service.domain.rules.rules import AppTarget, SupabaseTarget, Target
 from service.settings import load_settings
 
 APP = AppTarget("api", "app-1", "api", 2, 10)

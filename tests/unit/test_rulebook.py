@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.rules import ActionName, AppTarget, DropletTarget, SupabaseTarget
+from service.domain.rules.rules import ActionName, AppTarget, DropletTarget, SupabaseTarget
 from service.rulebook import RuleBookInvalid, load_rulebook
 from tests.unit.rulebook_files import (
     ENV,

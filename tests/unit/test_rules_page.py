@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.refusals import GUARD as SIZE_REFUSED
-from service.domain.rules import ActionName
+from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
+from service.domain.rules.rules import ActionName
 from service.engine.outcomes import CHANGED_SINCE_PLAN, RESOLVED, UNOBSERVABLE, VENDOR_BUSY
 from tests.unit.rulebook_files import (
     GOOD,
@@ -117,8 +117,8 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     code = "".join(
         path.read_text(encoding="utf-8")
-        for folder in ("domain", "admission", "engine")
-        for path in (ROOT / "service" / folder).glob("*.py")
+        for folder in ("domain", "catalogue", "triggers", "engine")
+        for path in (ROOT / "service" / folder).rglob("*.py")
     )
     named = set(re.findall(r'(?:PlanHeld|Check)\(\s*"(\w+)"', code))
     named |= {RESOLVED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.domain.capacity.sizing import UnknownSizeError, kind_of_size, monthly_price, next_size
 from service.domain.durations import parse_duration
-from service.domain.rules import TargetKind
-from service.domain.sizing import UnknownSizeError, kind_of_size, monthly_price, next_size
+from service.domain.rules.rules import TargetKind
 
 DROPLET, APP, DATABASE = TargetKind.DROPLET, TargetKind.APP_PLATFORM, TargetKind.SUPABASE
 

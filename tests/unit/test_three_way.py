@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.three_way import AlreadyThere, Conflict, Difference, ToWrite, merge
+from service.domain.capacity.three_way import AlreadyThere, Conflict, Difference, ToWrite, merge
 
 PLANNED: dict[str, Any] = {"count": 2, "size": "xs"}
 

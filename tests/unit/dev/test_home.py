@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.dev.home import held_home
-from service.dev.refusal import DevRefused
+from service.dev.home import DevRefused, held_home
 
 
 def test_a_home_is_made_and_held_by_one(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.dev.home import held_home
-from service.dev.neighbour import noted, running_beside
+from service.dev.home import held_home, noted, running_beside
 
 NOTE = {"API_APP_ID": "app-quizmentor", "SANDBOX_URL": "http://127.0.0.1:8090"}
 

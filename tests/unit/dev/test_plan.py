@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.dev.plan import environment, make_plan, with_sandbox_ids
-from service.dev.ports import choose_port, loopback_of
-from service.dev.refusal import DevRefused
+from service.dev.home import DevRefused
+from service.dev.plan import choose_port, environment, loopback_of, make_plan, with_sandbox_ids
 from service.settings import SettingsInvalid, load_settings
 
 FREE = {"PORT": "0", "SANDBOX_PORT": "0"}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from service.dev import redis_server
+from service.dev.home import DevRefused
 from service.dev.redis_server import find_redis, redis_command, redis_url, socket_path
-from service.dev.refusal import DevRefused
 
 
 def program(directory: Path, name: str, says: str) -> str:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from service.dev.example import example_curl, example_notification
 from service.dev.plan import DevPlan
-from service.dev.screen import Screen
+from service.dev.screen import Screen, example_curl, example_notification
 from service.intake.parse import parse_notification
 
 NOW = 1_767_225_600.0

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from service.dev.child import Child, ChildSpec
-from service.dev.refusal import DevRefused
+from service.dev.home import DevRefused
 from service.dev.supervisor import (
     LONGEST_PAUSE_S,
     STOP_WAIT_S,
+    Child,
+    ChildSpec,
     Supervisor,
     exit_words,
     pause_before_restart,
@@ -152,7 +153,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     note = tmp_path / "child"
     code = (
         "import pathlib, time\n"
-        "from service.dev.child import Child, ChildSpec\n"
+        "from service.dev.supervisor import Child, ChildSpec\n"
         f"command = ({sys.executable!r}, '-c', {LOYAL!r})\n"
         "child = Child(ChildSpec('web', command, {}, bool), print)\n"
         f"pathlib.Path({str(note)!r}).write_text(str(child.pid))\n"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from service.domain.errors import FailureKind, StepFailed, StoreUnavailable, VendorError
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.late_pages import (
     AGAIN_S,
     GIVE_UP_S,

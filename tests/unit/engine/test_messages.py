@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.domain.dedup import run_dedup_key
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, VendorError
-from service.domain.planning import Tell
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.messages import AGAIN_S
 from tests.fakes.engine import FakeWorker
 

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.droplet_off import Sent
 from service.engine.durable import OVER
 from service.engine.off_round import OffRound
 from service.engine.off_watch import OffDroplet
-from service.ports.offs import ON, Resize
+from service.ports.offs import ON, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker
 
 RUN, RESOURCE = "worker-vm.up.1", "do-droplet:101"

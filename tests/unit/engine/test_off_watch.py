@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from service.domain.dedup import run_dedup_key
+from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.engine.off_watch import OffDroplet, OffWatch, Vigil
 from service.ports import Page

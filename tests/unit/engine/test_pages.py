@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, VendorError
-from service.domain.planning import Tell
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.pages import AGAIN_S, REFUSED_AGAIN_S
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState

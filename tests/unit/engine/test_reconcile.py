@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.dedup import run_dedup_key
-from service.domain.droplet_off import Sent
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import FailureKind, VendorError
-from service.domain.planning import PlanHeld
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.reconcile import reconcile
 from service.ports import Page
-from service.ports.offs import ON, TAKEN_OVER, Resize
+from service.ports.offs import ON, TAKEN_OVER, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from service.actions.base import Scaler
-from service.actions.horizontal_scale import HorizontalScale
-from service.actions.vertical_scale import VerticalScale
-from service.domain.ask_json import dump_ask
+from service.catalogue.base import Scaler
+from service.catalogue.horizontal_scale import HorizontalScale
+from service.catalogue.vertical_scale import VerticalScale
+from service.domain.decisions.ask_json import dump_ask
+from service.domain.decisions.planning import Ask
 from service.domain.errors import FailureKind
-from service.domain.planning import Ask
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.execution import execute
 from service.engine.telling import blocked_key
 from tests.fakes.apps import FakeApps

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.dedup import run_dedup_key
-from service.domain.droplet_off import Sent
+from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import StepFailed
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.telling import blocked_key
 from service.ports import Page
-from service.ports.offs import ON, Resize
+from service.ports.offs import ON, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker
 from tests.fakes.runs import WORKER, ask_for
 

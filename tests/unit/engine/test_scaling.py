@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.decision import Stage, Verdict
-from service.domain.dedup import bound_dedup_key, run_dedup_key
+from service.domain.alerts.dedup import bound_dedup_key, run_dedup_key
+from service.domain.decisions.decision import Stage, Verdict
+from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import (
     FailureKind,
     FencedOut,
@@ -12,8 +13,7 @@ from service.domain.errors import (
     TargetChanged,
     VendorError,
 )
-from service.domain.planning import PlanHeld
-from service.domain.rules import ActionName, Direction
+from service.domain.rules.rules import ActionName, Direction
 from service.engine.context import RunContext
 from service.engine.late_pages import deliver
 from service.engine.outcomes import UNOBSERVABLE

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import pytest
 import structlog
 
-from service.actions.timings import Timings
-from service.domain.dedup import run_dedup_key
+from service.catalogue.steps.timings import Timings
+from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.lease import LATE_WRITE_S, ROUNDS_PER_LEASE, LeaseKeeper
 from service.engine.supervision import Engine, Supervisor
 from service.ports.runs import Outcome

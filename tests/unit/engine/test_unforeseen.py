@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from service.domain.claims import BUSY_UNTIL
-from service.domain.dedup import run_dedup_key
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, StepFailed, VendorError
-from service.domain.planning import Tell
-from service.domain.rules import ActionName
+from service.domain.rules.rules import ActionName
 from service.engine.late_pages import AGAIN_S, deliver
 from service.engine.parts import LatePage
 from service.engine.reconcile import reconcile

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service.domain.alert import Alert, Notification
+from service.domain.alerts.alert import Alert, Notification
 from service.intake.parse import parse_notification
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"

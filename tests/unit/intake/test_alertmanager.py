@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.alert import AlertKind, AlertStatus, PayloadFormat, fingerprint_of_labels
+from service.domain.alerts.alert import AlertKind, AlertStatus, PayloadFormat, fingerprint_of_labels
 from service.intake.fields import MAX_FINGERPRINT, MAX_NAME
 from tests.unit.intake.samples import (
     LABELS,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.domain.alert import AlertKind, AlertStatus, PayloadFormat
+from service.domain.alerts.alert import AlertKind, AlertStatus, PayloadFormat
 from tests.unit.intake.samples import LABELS, group, item, only, parse, parse_saved
 from tests.unit.intake.test_alertmanager import fnv_1a_64
 

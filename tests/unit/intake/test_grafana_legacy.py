@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.alert import AlertKind, AlertStatus, Notification, PayloadFormat
+from service.domain.alerts.alert import AlertKind, AlertStatus, Notification, PayloadFormat
 from tests.unit.intake.samples import only, parse, parse_saved, saved
 
 

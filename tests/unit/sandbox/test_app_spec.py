@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.sandbox.app_spec import SpecError, Vault, accept, monthly_cost
+from service.sandbox.digitalocean.app_spec import SpecError, Vault, accept, monthly_cost
 
 SPEC: dict[str, Any] = {
     "name": "quizmentor",

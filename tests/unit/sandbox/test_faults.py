@@ -10,8 +10,8 @@ import pytest
 from service.sandbox.app import create_app
 from service.sandbox.cloud import Cloud
 from service.sandbox.config import SandboxConfig
+from service.sandbox.core.wire import Call
 from service.sandbox.dispatch import dispatch
-from service.sandbox.wire import Call
 from tests.unit.sandbox.support import APP, DROPLET, PROJECT, TOKEN, HandClock, Sandbox
 
 ACTIONS = f"/v2/droplets/{DROPLET}/actions"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.sandbox.app_platform import Autoscaling
-from service.sandbox.quizmentor import (
+from service.sandbox.digitalocean.app import Autoscaling
+from service.sandbox.quizmentor.load import (
     BUCKETS_MS,
     Capacity,
     Load,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import gevent
 import pytest
 
-from service.domain.alert import Notification, PayloadFormat
+from service.domain.alerts.alert import Notification, PayloadFormat
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
 from service.web.concurrency import Greenlets

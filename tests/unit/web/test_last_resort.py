@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import pytest
 
-from service.actions.last_resort import NO_STORE_KEY, NO_WORKER_KEY
-from service.admission.unkept import pages_of
 from service.domain.errors import FailureKind, StoreUnavailable, VendorError
+from service.messages.last_resort import NO_STORE_KEY, NO_WORKER_KEY
 from service.ports import Page
 from service.ports.admission import Delivery
 from service.ports.last_resort import LastResortParts
+from service.triggers.alerts.unkept import pages_of
 from service.web.bounded_pager import AGAIN_S, PAGES_A_MINUTE
 from service.web.last_resort import ALONE_S, LastResort
 from tests.fakes.alerts import CPU, ERRORS, alert, delivery, rules_in_force

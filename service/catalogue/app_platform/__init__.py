@@ -1,0 +1,1 @@
+"""DigitalOcean App Platform: a component's replicas and instance size."""

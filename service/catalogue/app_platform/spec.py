@@ -1,0 +1,76 @@
+"""Reading one component in an App Platform spec, and changing one value of it.
+
+The vendor takes only whole specs, so that a change of one number passes through everybody
+else's configuration and secrets. This is the one place that edits a spec, and it touches nothing
+but the value that was planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from service.ports.app_platform import ComponentState
+
+INSTANCE_COUNT = "instance_count"
+INSTANCE_SIZE = "instance_size_slug"
+
+SCALABLE = ("services", "workers")
+"""The kinds of component that run a number of instances for as long as the app lives."""
+_NOT_SCALABLE = ("jobs", "static_sites", "functions", "databases")
+
+_DEFAULT_COUNT = 1
+"""What the vendor runs when a spec names no instance_count (its OpenAPI document)."""
+
+
+def kind_of(spec: Mapping[str, Any], name: str) -> str | None:
+    """The section of the spec that holds the component (`services`, …); None where none does."""
+    return next(
+        (kind for kind in SCALABLE + _NOT_SCALABLE if any(_named(spec, kind, name))),
+        None,
+    )
+
+
+def component_state(spec: Mapping[str, Any], name: str) -> ComponentState | None:
+    """A component that can be scaled; None where there is none of that name."""
+    component = _component(spec, name)
+    if component is None:
+        return None
+    autoscaling = component.get("autoscaling") or None
+    count = None if autoscaling else int(component.get(INSTANCE_COUNT) or _DEFAULT_COUNT)
+    return ComponentState(name, count, str(component.get(INSTANCE_SIZE) or ""), autoscaling)
+
+
+def value_of(spec: Mapping[str, Any], name: str, key: str) -> int | str | None:
+    """The component's `instance_count` or `instance_size_slug`.
+
+    None where the component is gone, or where native autoscaling decides on the count.
+    """
+    state = component_state(spec, name)
+    if state is None:
+        return None
+    return state.replicas if key == INSTANCE_COUNT else state.size
+
+
+def with_value(spec: Mapping[str, Any], name: str, key: str, value: int | str) -> dict[str, Any]:
+    """A copy of the whole spec in which only that one value of that one component differs."""
+    changed = deepcopy(dict(spec))
+    component = _component(changed, name)
+    if component is None:
+        raise KeyError(name)
+    component[key] = value
+    return changed
+
+
+def component_names(spec: Mapping[str, Any]) -> list[str]:
+    """The components that can be scaled, for a message that says what there is."""
+    return [str(item.get("name")) for kind in SCALABLE for item in spec.get(kind) or ()]
+
+
+def _component(spec: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    return next((item for kind in SCALABLE for item in _named(spec, kind, name)), None)
+
+
+def _named(spec: Mapping[str, Any], kind: str, name: str) -> Iterator[dict[str, Any]]:
+    return (item for item in spec.get(kind) or () if item.get("name") == name)

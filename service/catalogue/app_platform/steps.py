@@ -1,0 +1,187 @@
+"""Changing one value of one component of an App Platform app, for every verb that does so.
+
+Replicas and instance sizes go the same way: the whole spec back with one value changed, our
+deployment awaited (`app_rollout`), all of it looked at once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from service.catalogue.app_platform.change import PlannedValue
+from service.catalogue.app_platform.rollout import Rollout
+from service.catalogue.app_platform.spec import (
+    component_names,
+    component_state,
+    kind_of,
+    with_value,
+)
+from service.catalogue.base import Record, StepContext, StepFunction
+from service.catalogue.steps.health import await_url
+from service.catalogue.steps.landing import Clear, Landed, Write, land
+from service.catalogue.steps.polling import read
+from service.catalogue.steps.timings import Timings
+from service.domain.decisions.planning import Ask, Plan
+from service.domain.errors import StepFailed, TargetChanged, VendorError
+from service.domain.rules.rules import AppTarget
+from service.ports import AppPlatform, Clock, HealthProbe
+from service.ports.app_platform import AppState, Deployment
+
+T = TypeVar("T")
+
+
+class AppChange:
+    """The steps update_app, await_deployment and verify over one port."""
+
+    def __init__(
+        self, apps: AppPlatform, probe: HealthProbe, clock: Clock, timings: Timings
+    ) -> None:
+        self._apps = apps
+        self._probe = probe
+        self._clock = clock
+        self._timings = timings
+        self._rollout = Rollout(apps, timings)
+
+    def observe(self, target: AppTarget) -> Record:
+        """What the plan needs, as plain JSON; never the spec itself, which holds secrets."""
+        # Deployments first: one that begins between the two reads is then newer than the plan.
+        newest = self._read(lambda: self._apps.list_deployments(target.app))
+        app = self._read(lambda: self._apps.get_app(target.app))
+        state = component_state(app.spec, target.component)
+        return {
+            "kind": kind_of(app.spec, target.component),
+            "components": component_names(app.spec),
+            "replicas": state.replicas if state else None,
+            "size": state.size if state else "",
+            "autoscaling": dict(state.autoscaling) if state and state.autoscaling else None,
+            "deploying": app.deploying,
+            "last_deployment": newest[0].id if newest else None,
+        }
+
+    def steps(self) -> dict[str, StepFunction]:
+        """By the names that plans use."""
+        return {
+            "update_app": self.update_app,
+            "await_deployment": self.await_deployment,
+            "verify": self.verify,
+        }
+
+    def update_app(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Send the spec with the wanted value, unless it already holds it.
+
+        The app is read last before the write. Whatever a person changed since the plan was made
+        shows there or among the deployments, and then nothing is written.
+        """
+        change = PlannedValue.of(plan.wanted)
+        intent = context.intent("update_app")
+
+        def look() -> Landed | Clear[AppState]:
+            deployments, app = self._read_last(change.app)
+            if change.is_set_in(app.spec):
+                return Landed({"deployment": change.carrier(deployments), "seen": True})
+            if conflict := change.conflict(app.spec, deployments):
+                raise TargetChanged("update_app", conflict)
+            return Clear(app)
+
+        def send(app: AppState) -> Record:
+            spec = with_value(app.spec, change.component, change.key, change.after)
+            deployment = self._apps.update_app(change.app, spec)
+            context.progress(f"Set {change} to {change.after}; deployment {deployment} began.")
+            return {"deployment": deployment}
+
+        write = Write("update_app", f"setting {change} to {change.after}", look, send)
+        return land(context, intent, write, self._timings)
+
+    def await_deployment(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Follow our deployment until it is active, then wait for the replicas."""
+        change = PlannedValue.of(plan.wanted)
+        active = self._rollout.await_active(context, change, done["update_app"]["deployment"])
+        context.progress(f"Deployment {active} is active; waiting for the replicas.")
+        ready = self._rollout.await_replicas(context, change, "await_deployment")
+        return {"deployment": active, "ready": ready}
+
+    def verify(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Spec, replicas and, where the target has one, the health check's address."""
+        change = PlannedValue.of(plan.wanted)
+        app = self._read_within(context, lambda: self._apps.get_app(change.app))
+        found = change.found_in(app.spec)
+        if found != change.after:
+            raise StepFailed(
+                "verify",
+                f"{change} is {found} now and not {change.after} as was set: somebody changed it "
+                "in the meantime. It was left as it is.",
+            )
+        self._fail_on_a_lost_change(context, change, done["update_app"])
+        ready = self._rollout.await_replicas(context, change, "verify")
+        if isinstance(ask.target, AppTarget) and ask.target.health_url:
+            await_url(ask.target.health_url, self._probe, context.clock, self._timings)
+        return {change.key: found, "ready": ready}
+
+    def make_safe(self, plan: Plan) -> str:
+        """An app is safe as it is: the vendor keeps the old deployment until the new one serves."""
+        change = PlannedValue.of(plan.wanted)
+        try:
+            app = self._read(lambda: self._apps.get_app(change.app))
+            found = change.found_in(app.spec)
+            health = self._apps.health(change.app).get(change.component)
+        except VendorError as problem:
+            return f"App {change.app} could not be read ({problem}); nothing was taken away."
+        serving = "an unknown number of" if health is None else str(health.ready)
+        return (
+            f"{change} is specified as {found} (it was {change.before}, wanted {change.after}) and "
+            f"{serving} replicas serve; nothing was taken away."
+        )
+
+    def _read_last(self, app: str) -> tuple[Sequence[Deployment], AppState]:
+        """The deployments, then the app: both again while the app's answer was slow.
+
+        A slow answer may show the app as it was before somebody changed it meanwhile. The vendor
+        has no conditional write, so the time of this answer is the time that we cannot see into.
+        """
+        for tries_left in reversed(range(self._timings.fresh_reads)):
+            deployments = self._apps.list_deployments(app)
+            began = self._clock.monotonic()
+            found = self._apps.get_app(app)
+            if self._clock.monotonic() - began <= self._timings.fresh_read_s or not tries_left:
+                break
+        return deployments, found
+
+    def _fail_on_a_lost_change(
+        self, context: StepContext, change: PlannedValue, update: Record
+    ) -> None:
+        """Tell a person whose change our write replaced, because no read of ours had shown it."""
+        sent = None if update.get("seen") else update["deployment"]
+        listed = self._read_within(context, lambda: self._apps.list_deployments(change.app))
+        if theirs := change.overwritten(sent, listed):
+            raise StepFailed(
+                "verify",
+                f"Our write to app {change.app} has overwritten deployment {theirs}, which "
+                f"somebody else began between our last look and our write. {change} is "
+                f"{change.after} as planned, but what {theirs} changed is lost. Compare the spec "
+                f"of {theirs} with the app's, and set again what is missing.",
+            )
+
+    def _read(self, look: Callable[[], T]) -> T:
+        """A read outside a step, which keeps no lock alive, so it does not wait for long."""
+        return read(
+            look,
+            clock=self._clock,
+            timings=self._timings,
+            budget_s=self._timings.safe_budget_s,
+        )
+
+    def _read_within(self, context: StepContext, look: Callable[[], T]) -> T:
+        """A read within a step: it waits for as long as the vendor asks."""
+        return read(
+            look,
+            clock=context.clock,
+            timings=self._timings,
+            budget_s=self._timings.asked_wait_s,
+        )

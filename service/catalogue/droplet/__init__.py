@@ -1,0 +1,1 @@
+"""DigitalOcean droplets: snapshot, off, resized, on again, checked."""

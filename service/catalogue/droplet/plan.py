@@ -1,0 +1,117 @@
+"""From what a droplet showed to the next size on its ladder, or the guard that holds it.
+
+Pure. What is `observed` is the record of `service.catalogue.droplet.steps.DropletResize.observe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from service.catalogue.steps.ladder import NextSize, step_up
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.rules.rules import DropletTarget, TargetKind
+
+DROPLET_STEPS = ("snapshot", "resize", "verify")
+
+BUSY_RETRY_S = 60.0
+"""Seconds until a held run looks again; most droplet actions take less than a minute."""
+
+
+def plan_droplet_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+    """The next size on the target's ladder (runbook, Vertical Scaling Process)."""
+    target = ask.target
+    if not isinstance(target, DropletTarget):
+        raise TypeError(f"{target.name} is no droplet target")
+    if held := _held(target, observed):
+        return held
+    before = observed["size"]
+    found = step_up(target.name, target.sizes, before, TargetKind.DROPLET)
+    if not isinstance(found, NextSize):
+        return found
+    if held := _size_held(target, observed, found.size):
+        return held
+    offered = observed["sizes"]
+    return Plan(
+        what="size",
+        before=before,
+        after=found.size,
+        steps=DROPLET_STEPS,
+        wanted={
+            "droplet": target.droplet,
+            "before": before,
+            "after": found.size,
+            "last_action": observed["last_action"],
+            "disk_gb": observed["disk_gb"],
+        },
+        price_before=_price(offered, before, found.price_before),
+        price_after=_price(offered, found.size, found.price_after),
+    )
+
+
+def snapshot_name(run_id: str, at: float) -> str:
+    """`pre-scale-YYYYMMDD-<run>` (runbook, Vertical Scaling Process).
+
+    The date is the UTC day of `at`, the time of the recorded intent, so that a repeat after
+    midnight looks for the same name. The run makes the name unique within the day.
+    """
+    return f"pre-scale-{datetime.fromtimestamp(at, UTC):%Y%m%d}-{run_id}"
+
+
+def _held(target: DropletTarget, observed: Mapping[str, Any]) -> PlanHeld | None:
+    """What holds back any change of the droplet."""
+    if observed["locked"]:
+        return PlanHeld(
+            "droplet_busy",
+            f"Another action is under way on droplet {target.droplet}; looked at again in a "
+            "minute.",
+            retry_after_s=BUSY_RETRY_S,
+        )
+    if observed["status"] != "active":
+        return PlanHeld(
+            "droplet_status",
+            f"Droplet {target.droplet} is {observed['status']}, and not because of this run. "
+            "Nothing was changed.",
+            retry_after_s=BUSY_RETRY_S,
+            facts={"status": observed["status"]},
+        )
+    return None
+
+
+def _size_held(target: DropletTarget, observed: Mapping[str, Any], size: str) -> PlanHeld | None:
+    """Whether the vendor would refuse the size: better known now than with the droplet off."""
+    sold_there = observed.get("region_sizes")
+    if sold_there is not None and size not in sold_there:
+        return PlanHeld(
+            "size_unavailable",
+            f"{size} is not sold in region {observed['region']}, where droplet {target.droplet} "
+            f"stands; it stays at {observed['size']}. Nothing was changed; give target "
+            f"{target.name} a ladder of sizes that its region has.",
+            at_bound=True,
+        )
+    offer = observed["sizes"].get(size)
+    if offer is None:
+        return None
+    if not offer["available"]:
+        return PlanHeld(
+            "size_unavailable",
+            f"The vendor has no {size} to offer now; droplet {target.droplet} stays at "
+            f"{observed['size']}. Nothing was changed.",
+        )
+    if offer["disk_gb"] < observed["disk_gb"]:
+        return PlanHeld(
+            "disk",
+            f"{size} has a disk of {offer['disk_gb']} GB and droplet {target.droplet} has one of "
+            f"{observed['disk_gb']} GB, which cannot shrink. Nothing was changed; give target "
+            f"{target.name} a ladder whose disks fit.",
+        )
+    return None
+
+
+def _price(
+    offered: Mapping[str, Mapping[str, Any]], size: str, known: float | None
+) -> float | None:
+    """The vendor's own price where it quoted one, else the runbook's."""
+    offer = offered.get(size)
+    return known if offer is None else float(offer["price"])

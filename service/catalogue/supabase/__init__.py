@@ -1,0 +1,1 @@
+"""Supabase: a project's compute size."""

@@ -1,0 +1,197 @@
+"""scale_database: the next compute size of a Supabase project (runbook, Database Scaling).
+
+The runbook's `supabase db resize` does not exist; a compute add-on does what it meant
+(docs/vendors.md). It costs about two minutes of downtime, and the vendor brings the database back
+by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.catalogue.base import Record, StepContext, StepFunction
+from service.catalogue.steps.landing import Clear, Landed, Write, land
+from service.catalogue.steps.polling import poll, read
+from service.catalogue.steps.timings import Timings
+from service.catalogue.supabase.plan import HEALTHY, plan_compute
+from service.domain.capacity.three_way import AlreadyThere, Conflict, merge
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.errors import StepFailed, TargetChanged, VendorError
+from service.domain.rules.rules import SupabaseTarget
+from service.ports import Clock, DatabaseCompute
+from service.ports.supabase import ComputeState, ServiceHealth
+
+RESIZING = "RESIZING"
+"""The vendor's word for a project on its way to another compute size."""
+
+
+class ScaleDatabase:
+    """One step up a ladder of compute sizes, as `service.catalogue.base.Scaler`."""
+
+    def __init__(
+        self, database: DatabaseCompute, clock: Clock, timings: Timings | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._timings = timings or Timings()
+
+    def observe(self, ask: Ask) -> Record:
+        """Size, status and the vendor's own prices."""
+        if not isinstance(ask.target, SupabaseTarget):
+            raise StepFailed(
+                "observe",
+                f"scale_database works on supabase targets, and {ask.target.name} is a "
+                f"{ask.target.kind}; nothing was done. Correct rule {ask.rule}.",
+            )
+        state = self._read(ask.target.project)
+        return {"variant": state.variant, "status": state.status, "prices": dict(state.prices)}
+
+    def plan(self, ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+        """The next size on the target's ladder."""
+        return plan_compute(ask, observed)
+
+    def steps(self) -> Mapping[str, StepFunction]:
+        """resize, await_healthy, verify."""
+        return {
+            "resize": self._resize,
+            "await_healthy": self._await_healthy,
+            "verify": self._verify,
+        }
+
+    def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
+        """Says how the project was left; only the vendor can bring it up, and does."""
+        project = plan.wanted["project"]
+        try:
+            state = self._read(project)
+        except VendorError as problem:
+            return f"Project {project} could not be read ({problem}); look at it by hand."
+        return (
+            f"Project {project} is {state.status} at {state.variant} (it was "
+            f"{plan.wanted['before']}, wanted {plan.wanted['after']})."
+        )
+
+    def _read(self, project: str) -> ComputeState:
+        return read(lambda: self._database.get(project), clock=self._clock, timings=self._timings)
+
+    def _resize(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Ask for the size, unless the project has it or is already on its way to it."""
+        project, before, after = (plan.wanted[key] for key in ("project", "before", "after"))
+        self._wait_while_busy(context, plan)
+        intent = context.intent("resize")
+
+        def look() -> Landed | Clear[None]:
+            state = self._database.get(project)
+            merged = merge({"size": before}, {"size": state.variant}, {"size": after})
+            if isinstance(merged, AlreadyThere) or state.status == RESIZING:
+                return Landed({"variant": after})
+            if isinstance(merged, Conflict):
+                raise TargetChanged("resize", _person(project, before, after, state.variant))
+            return Clear(None)
+
+        def send(_: None) -> Record:
+            self._database.resize(project, after)
+            context.progress(f"Asked for {after}; the database restarts, in about two minutes.")
+            return {"variant": after}
+
+        write = Write("resize", f"resizing project {project} to {after}", look, send)
+        return land(context, intent, write, self._timings)
+
+    def _wait_while_busy(self, context: StepContext, plan: Plan) -> None:
+        """What the project is in the middle of is let through: its end shows what it was."""
+        project, before = plan.wanted["project"], plan.wanted["before"]
+        last: list[ComputeState] = []
+
+        def look() -> bool | None:
+            last[:] = [self._database.get(project)]
+            settled = last[0].status == HEALTHY or last[0].variant != before
+            return True if settled else None
+
+        poll(
+            look,
+            clock=context.clock,
+            timings=self._timings,
+            deadline_s=self._timings.database_deadline_s,
+            late=lambda: StepFailed(
+                "resize",
+                f"Project {project} has been {_status(last)} for "
+                f"{self._timings.database_deadline_s / 60:.0f} minutes, so no resize was asked "
+                "for. Look at it in the vendor's dashboard.",
+            ),
+        )
+
+    def _await_healthy(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Wait for the new size; a project that has not gone down yet is not back up yet."""
+        project, before, after = (plan.wanted[key] for key in ("project", "before", "after"))
+        last: list[ComputeState] = []
+        went_down: list[str] = []
+        believed_at = context.clock.monotonic() + self._timings.database_begins_s
+
+        def look() -> ComputeState | None:
+            state = self._database.get(project)
+            last[:] = [state]
+            if state.variant not in (before, after):
+                changed = _person(project, before, after, state.variant)
+                raise StepFailed("await_healthy", changed)
+            if state.status != HEALTHY:
+                went_down.append(state.status)
+            elif state.variant == after and (went_down or context.clock.monotonic() >= believed_at):
+                return state
+            return None
+
+        state = poll(
+            look,
+            clock=context.clock,
+            timings=self._timings,
+            deadline_s=self._timings.database_deadline_s,
+            late=lambda: StepFailed(
+                "await_healthy",
+                f"Project {project} was to be {HEALTHY} at {after} and is {_status(last)} after "
+                f"{self._timings.database_deadline_s / 60:.0f} minutes. It may be down: look at it "
+                "in the vendor's dashboard now.",
+            ),
+        )
+        return {"variant": state.variant, "status": state.status}
+
+    def _verify(
+        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        project = plan.wanted["project"]
+        last: list[ServiceHealth] = []
+
+        def look() -> list[str] | None:
+            last[:] = self._database.health(project)
+            return [one.name for one in last] if last and all(one.healthy for one in last) else None
+
+        def late() -> StepFailed:
+            ill = "; ".join(f"{one.name}: {one.detail}" for one in last if not one.healthy)
+            return StepFailed(
+                "verify",
+                f"Project {project} was resized to {plan.wanted['after']}, but not all of it "
+                f"answers after {self._timings.health_deadline_s / 60:.0f} minutes "
+                f"({ill or 'no service was reported'}). Look at it in the vendor's dashboard now.",
+            )
+
+        healthy = poll(
+            look,
+            clock=context.clock,
+            timings=self._timings,
+            deadline_s=self._timings.health_deadline_s,
+            late=late,
+        )
+        return {"variant": plan.wanted["after"], "healthy": healthy}
+
+
+def _person(project: str, before: str, after: str, found: str) -> str:
+    return (
+        f"A person changed the compute size of project {project}: it was {before} when this run "
+        f"looked and is {found} now. It was left so, and {after} was not set."
+    )
+
+
+def _status(last: list[ComputeState]) -> str:
+    return f"{last[0].status} at {last[0].variant}" if last else "unreadable"

@@ -1,0 +1,293 @@
+"""What is set, what answers, what is missing: looked up, never assumed, and changing nothing.
+
+Each look has a bound of its own (the vendors' time-outs), and all of them together have one, so
+that a doctor who asks a dead network still answers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import redis
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from service.bootstrap.access import judge_access
+from service.bootstrap.pager import secret_of
+from service.bootstrap.rules import load_rules
+from service.bootstrap.stores import Stores
+from service.bootstrap.vendors import addresses, build_metrics
+from service.domain.errors import StoreUnavailable, VendorError
+from service.domain.rules.rules import AppTarget, DropletTarget, RuleBook, Target
+from service.providers.digitalocean import DigitalOceanClient
+from service.providers.digitalocean_apps import DigitalOceanApps
+from service.providers.digitalocean_droplets import DigitalOceanDroplets
+from service.providers.slack import SlackMessenger
+from service.providers.supabase import SupabaseCompute
+from service.rulebook import RuleBookInvalid
+from service.settings import Settings, SettingsInvalid
+from service.store.database import translated
+from service.store.migrate import missing_revision
+
+LONGEST_S = 25.0
+"""All looks together, which go on side by side; the longest single one is two vendor requests of
+10 s each."""
+OLDEST_REDIS = (6, 2)
+"""design: any Redis from 6.2 on."""
+
+
+class Health(StrEnum):
+    """How one thing is."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Worth knowing; nothing is broken by it."""
+    WRONG = "wrong"
+    """Something required is missing, refuses, or does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and what was seen."""
+
+    name: str
+    health: Health
+    saw: str
+
+
+Look = Callable[[], Finding]
+
+
+def examine(settings: Settings, longest_s: float = LONGEST_S) -> list[Finding]:
+    """Look at everything that the settings name, side by side; in a stable order."""
+    return _side_by_side(list(_looks(settings)), longest_s)
+
+
+def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
+    book, rules = _rules(settings)
+    yield "rules", lambda: rules
+    yield "senders", lambda: _senders(settings)
+    yield "database", lambda: _database(settings)
+    yield "workers", lambda: _workers(settings)
+    yield "redis", lambda: _redis(settings)
+    for target in book.targets.values() if book else ():
+        name = f"target {target.name}"
+        yield name, lambda target=target, name=name: _target(name, target, settings)  # type: ignore[misc]  # a lambda's defaults have no types
+    yield "slack", lambda: _slack(settings)
+    yield "pagerduty", lambda: _pagerduty(settings)
+    yield "prometheus", lambda: _prometheus(settings)
+
+
+def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
+    try:
+        book = load_rules(settings)
+    except RuleBookInvalid as invalid:
+        return None, Finding("rules", Health.WRONG, str(invalid))
+    saw = f"{len(book.rules)} rules, {len(book.targets)} targets, hash {book.hash}"
+    return book, Finding("rules", Health.OK, saw)
+
+
+def _senders(settings: Settings) -> Finding:
+    # Without a look into the database: a short secret may be one that is still taken.
+    access = judge_access(settings, keeps_short_secrets=True)
+    if access.refusals:
+        return Finding("senders", Health.WRONG, " ".join(access.refusals))
+    if access.warnings:
+        return Finding("senders", Health.NOTE, " ".join(access.warnings))
+    if settings.open_webhooks:
+        saw = "OPEN_WEBHOOKS: anyone on this machine may post alerts"
+        return Finding("senders", Health.NOTE, saw)
+    secrets = {
+        "Alertmanager": bool(settings.alertmanager_tokens or settings.alertmanager_basic),
+        "Grafana": bool(settings.grafana_tokens or settings.grafana_basic),
+    }
+    able = " and ".join(name for name, secret in secrets.items() if secret)
+    return Finding("senders", Health.OK, f"{able} can post, with a secret")
+
+
+def _database(settings: Settings) -> Finding:
+    name = "database"
+    try:
+        if _not_made_yet(settings):
+            saw = "there is none yet; web and worker make it when they start"
+            return Finding(name, Health.NOTE, saw)
+        with _stores(settings) as stores, translated(), stores.engine.connect() as connection:
+            kind = f"{connection.dialect.name} {_version(connection)}"
+            missing = missing_revision(connection)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.WRONG, str(error))
+    if missing is not None:
+        saw = f"{kind} answers; its tables are not up to date ({missing}): `runbookd migrate`"
+        return Finding(name, Health.NOTE, saw)
+    return Finding(name, Health.OK, f"{kind} answers, and its tables are up to date")
+
+
+@contextmanager
+def _stores(settings: Settings) -> Iterator[Stores]:
+    """The stores, for a look: a worker that looks must not keep more connections than it needs."""
+    stores = Stores(settings)
+    try:
+        yield stores
+    finally:
+        stores.engine.dispose()
+
+
+def _not_made_yet(settings: Settings) -> bool:
+    url = sa.make_url(settings.effective_database_url)
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
+
+
+def _version(connection: sa.Connection) -> str:
+    return ".".join(str(part) for part in connection.dialect.server_version_info or ())
+
+
+def _workers(settings: Settings) -> Finding:
+    name = "workers"
+    try:
+        if _not_made_yet(settings):
+            return Finding(name, Health.NOTE, "none: there is no database yet")
+        with _stores(settings) as stores:
+            live = stores.queries.live_workers()
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    if live == 0:
+        saw = "none lives: alerts are kept and decided on, and nothing is done until one starts"
+        return Finding(name, Health.NOTE, saw)
+    return Finding(name, Health.OK, f"{live} alive")
+
+
+def _redis(settings: Settings) -> Finding:
+    name = "redis"
+    if not settings.redis_url:
+        saw = "REDIS_URL is not set: decisions are made on SQL alone, slower in a storm"
+        return Finding(name, Health.NOTE, saw)
+    try:
+        client = redis.Redis.from_url(
+            settings.redis_url, socket_timeout=3.0, socket_connect_timeout=3.0
+        )
+        info = client.info("server")
+    except (redis.RedisError, ValueError) as error:
+        saw = f"does not answer ({error}): decisions are made on SQL alone"
+        return Finding(name, Health.WRONG, saw)
+    version = str(info.get("redis_version", "0"))
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < OLDEST_REDIS:
+        return Finding(name, Health.WRONG, f"is {version}; 6.2 or newer is needed")
+    return Finding(name, Health.OK, f"{version} answers")
+
+
+def _target(name: str, target: Target, settings: Settings) -> Finding:
+    token, variable = (
+        (settings.digitalocean_token, "DIGITALOCEAN_TOKEN")
+        if isinstance(target, AppTarget | DropletTarget)
+        else (settings.supabase_token, "SUPABASE_ACCESS_TOKEN")
+    )
+    if missing := _no_secret(settings, name, token, variable):
+        return missing
+    try:
+        return Finding(name, Health.OK, _read(target, settings) + _stand_in(settings))
+    except VendorError as error:
+        return Finding(name, Health.WRONG, str(error))
+
+
+def _read(target: Target, settings: Settings) -> str:
+    """One cheap authenticated look at the vendor's own record of the target."""
+    where = addresses(settings)
+    if isinstance(target, AppTarget | DropletTarget):
+        token = secret_of(settings, settings.digitalocean_token)
+        client = DigitalOceanClient(token=token, endpoint=where.digitalocean)
+        if isinstance(target, AppTarget):
+            DigitalOceanApps(client).get_app(target.app)
+            return f"DigitalOcean knows app {target.app}"
+        droplet = DigitalOceanDroplets(client).get(target.droplet)
+        return f"DigitalOcean knows droplet {target.droplet}, {droplet.size}, {droplet.status}"
+    token = secret_of(settings, settings.supabase_token)
+    found = SupabaseCompute(token=token, base_url=where.supabase).get(target.project)
+    return f"Supabase knows project {target.project}, {found.variant}, {found.status}"
+
+
+def _slack(settings: Settings) -> Finding:
+    if missing := _no_secret(settings, "slack", settings.slack_token, "SLACK_BOT_TOKEN"):
+        return missing
+    messenger = SlackMessenger(
+        token=secret_of(settings, settings.slack_token),
+        channel=settings.slack_channel,
+        base_url=addresses(settings).slack,
+    )
+    try:
+        who = messenger.whoami()
+    except VendorError as error:
+        return Finding("slack", Health.WRONG, str(error))
+    saw = f"the token is {who}; it will post to {settings.slack_channel}{_stand_in(settings)}"
+    return Finding("slack", Health.OK, saw)
+
+
+def _pagerduty(settings: Settings) -> Finding:
+    name = "pagerduty"
+    key = settings.pagerduty_routing_key
+    if missing := _no_secret(settings, name, key, "PAGERDUTY_ROUTING_KEY"):
+        return missing
+    if settings.sandbox_url:
+        return Finding(name, Health.NOTE, "the sandbox takes the pages; nobody is woken")
+    saw = "the key is set; whether it is right can't be told without paging somebody"
+    return Finding(name, Health.NOTE, saw)
+
+
+def _prometheus(settings: Settings) -> Finding:
+    name = "prometheus"
+    metrics = build_metrics(settings)
+    if metrics is None:
+        saw = "PROMETHEUS_URL is not set: investigate says what it could not look up"
+        return Finding(name, Health.NOTE, saw)
+    try:
+        metrics.query("vector(1)")
+    except VendorError as error:
+        return Finding(name, Health.WRONG, str(error))
+    return Finding(name, Health.OK, f"{settings.prometheus_url} answers queries")
+
+
+def _no_secret(settings: Settings, name: str, secret: SecretStr, variable: str) -> Finding | None:
+    if settings.sandbox_url or secret.get_secret_value():
+        return None
+    saw = f"{variable} is not set (and no SANDBOX_URL stands in for the vendor)"
+    return Finding(name, Health.WRONG, saw)
+
+
+def _stand_in(settings: Settings) -> str:
+    return " (the sandbox stands in)" if settings.sandbox_url else ""
+
+
+def _side_by_side(looks: Sequence[tuple[str, Look]], longest_s: float) -> list[Finding]:
+    """All at once; what has not answered by then is said to be silent, and left to itself."""
+    found: dict[str, Finding] = {}
+    threads = [
+        threading.Thread(target=_keep, args=(name, look, found), daemon=True)
+        for name, look in looks
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + longest_s
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return list(_in_order((name for name, _ in looks), dict(found), longest_s))
+
+
+def _keep(name: str, look: Look, found: dict[str, Finding]) -> None:
+    try:
+        finding = look()
+    except Exception as error:
+        finding = Finding(name, Health.WRONG, f"could not be looked at: {error!r}")
+    found[name] = replace(finding, name=name)
+
+
+def _in_order(
+    names: Iterable[str], found: dict[str, Finding], longest_s: float
+) -> Iterator[Finding]:
+    for name in names:
+        silent = Finding(name, Health.WRONG, f"did not answer within {longest_s:g} s")
+        yield found.get(name, silent)

@@ -1,0 +1,1 @@
+"""Capacity: ladders of sizes and their prices."""

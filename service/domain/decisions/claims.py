@@ -1,0 +1,116 @@
+"""Claims: the right to one run, from the cooldown of (target, direction).
+
+Whether a claim is free is decided here from a cooldown's record, for the decision, for a replay
+that only looks, and for the explanation alike; the store repeats the comparison in the statement
+that takes the claim, so that among any number of deliveries one wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from service.domain.alerts.alert import Alert, Notification
+from service.domain.alerts.dedup import PREFIX, dedup_key
+from service.domain.decisions.decision import Check
+from service.domain.rules.rules import ActionName, Direction, Rule
+
+BUSY_UNTIL = 9_999_999_999.0
+"""`until` of a cooldown whose run is under way: the end is not known yet."""
+
+_DIRECTIONS = {
+    ActionName.HORIZONTAL_SCALE: Direction.OUT,
+    ActionName.VERTICAL_SCALE: Direction.UP,
+    ActionName.SCALE_DATABASE: Direction.UP,
+    ActionName.PAGE_ONCALL: Direction.NOTIFY,
+    ActionName.INVESTIGATE: Direction.NOTIFY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """How long (target, direction) rests, and because of which run.
+
+    `until` is in seconds since the epoch, `BUSY_UNTIL` while the run is under way.
+    """
+
+    key: str
+    generation: int
+    until: float
+    run: str
+    reason: str = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether its run is still under way."""
+        return self.until >= BUSY_UNTIL
+
+    def rests(self, now: float) -> bool:
+        """Whether a claim would be refused at `now`; at `until` itself it is free."""
+        return self.until > now
+
+
+def direction_of(action: ActionName) -> Direction:
+    """Which way an action moves its target."""
+    return _DIRECTIONS[action]
+
+
+def claim_key(rule: Rule, alert: Alert, notification: Notification) -> str:
+    """What rests after this rule has acted on this alert.
+
+    A scaling rule's claim is its (target, direction), whichever rule asks; a telling rule's is
+    its group of alerts, so that a group is told once.
+    """
+    direction = direction_of(rule.action)
+    if rule.target is not None:
+        return f"{rule.target}.{direction}"
+    return telling_claim(rule.name, incident_key(rule, alert, notification), direction)
+
+
+def incident_key(rule: Rule, alert: Alert, notification: Notification) -> str:
+    """The pager's identity of this alert's group under this rule."""
+    return dedup_key(
+        source=notification.source,
+        rule=rule.name,
+        receiver=notification.receiver,
+        group_labels=notification.group_labels,
+        fingerprint=alert.fingerprint,
+    )
+
+
+def telling_claim(rule: str, key: str, direction: str) -> str:
+    """The claim of a page or a message about the group with that dedup_key."""
+    return f"{rule}-{key.removeprefix(PREFIX)[:16]}.{direction}"
+
+
+def button_claim(source: str) -> str:
+    """The claim of the message about a source's test button: one for each source."""
+    return f"test-{source}.{Direction.NOTIFY}"
+
+
+def run_id(key: str, generation: int) -> str:
+    """The run that a claim entitles to: `api.out.7`."""
+    return f"{key}.{generation}"
+
+
+def check_cooldown(key: str, cooldown: Cooldown | None, now: float) -> Check:
+    """The cooldown guard: passes when nothing rests."""
+    if cooldown is None:
+        return Check("cooldown", passed=True, saw=f"{key} has never been claimed")
+    if not cooldown.rests(now):
+        return Check(
+            "cooldown", passed=True, saw=f"{key} has been free since {clock_time(cooldown.until)}"
+        )
+    if cooldown.busy:
+        return Check("in_progress", passed=False, saw=f"run {cooldown.run} is under way on {key}")
+    because = f" ({cooldown.reason})" if cooldown.reason else ""
+    return Check(
+        "cooldown",
+        passed=False,
+        saw=f"{key} rests until {clock_time(cooldown.until)} after run {cooldown.run}{because}",
+    )
+
+
+def clock_time(at: float) -> str:
+    """A moment (seconds since the epoch) as a person reads it, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

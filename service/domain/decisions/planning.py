@@ -1,0 +1,106 @@
+"""From what is wanted and what is there to one absolute plan, or the guard that holds it back.
+
+Pure: the worker observes, this decides, the worker acts. A plan says where a target shall be
+("4 replicas"), never how far to move it, so that carrying it out twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.domain.rules.rules import ActionName, Direction, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a claim entitles one run to attempt, pinned when it was decided.
+
+    `cooldown_s` and `settle_s` are in seconds. `summary` is one line that says why: the alert
+    and its value. `alerts` are the ids of the alerts that earned the run.
+    """
+
+    run_id: str
+    action: ActionName
+    rule: str
+    target: Target
+    direction: Direction
+    cooldown_s: float
+    settle_s: float
+    step: int
+    summary: str
+    alerts: tuple[str, ...]
+    rules_hash: str
+    replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """What a claim entitles a run that changes nothing to: one page, or one message.
+
+    `subject` is the incident's dedup_key for a page, and the claim for a message. `severity` is
+    what the rule overrides the alerts' own severity with, if anything. `cooldown_s` is in seconds.
+    """
+
+    run_id: str
+    action: ActionName
+    rule: str
+    subject: str
+    cooldown_s: float
+    severity: str | None
+    summary: str
+    alerts: tuple[str, ...]
+    rules_hash: str
+    replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The absolute state wanted, and the names of the steps to it, in order.
+
+    `what` is the thing that changes ("replicas", "size"); `before` and `after` are its values
+    as a person reads them. Prices are dollars a month, None where no price is known. `wanted`
+    holds the machine-readable values for the steps; all of a plan is plain JSON.
+    """
+
+    what: str
+    before: str
+    after: str
+    steps: tuple[str, ...]
+    wanted: Mapping[str, Any]
+    price_before: float | None = None
+    price_after: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the record of a run."""
+        return {
+            "what": self.what,
+            "before": self.before,
+            "after": self.after,
+            "steps": list(self.steps),
+            "wanted": dict(self.wanted),
+            "price_before": self.price_before,
+            "price_after": self.price_after,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """The plan that `to_json` wrote."""
+        return cls(**{**data, "steps": tuple(data["steps"])})
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHeld:
+    """Why no plan was made: the guard that held it, and what it saw.
+
+    `at_bound` is True at the end of a ladder or at the maximum: the full cooldown is due and one
+    page, because nothing more can be done automatically. `retry_after_s` says when looking again
+    makes sense, where the guard knows.
+    """
+
+    guard: str
+    reason: str
+    at_bound: bool = False
+    retry_after_s: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What is said in Slack and at the pager."""

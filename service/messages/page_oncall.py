@@ -1,0 +1,73 @@
+"""page_oncall: one incident at the pager for each group of alerts (runbook, Alert Configuration).
+
+Pure: a page can be built and sent again at any time, by anyone, even without our own stores,
+because its dedup_key (`service.domain.alerts.dedup`) follows from the alerts alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.domain.alerts.incident import Incident, links_of, names_of, severity_of, without_data
+from service.ports import Page
+
+SUMMARY_LIMIT = 1024
+"""Characters that the pager takes (PagerDuty Events v2)."""
+
+SHOWN_ALERTS = 5
+"""Alerts with their labels in the details; the others are counted."""
+
+
+def page_for(incident: Incident) -> Page:
+    """The page for what fires now."""
+    return Page(
+        dedup_key=incident.key,
+        summary=_summary(incident),
+        source=incident.source,
+        severity=severity_of(incident),
+        component=_common_label(incident, ("service", "job", "component")),
+        group=", ".join(f"{k}={v}" for k, v in sorted(incident.group_labels.items())),
+        details=_details(incident),
+        links=links_of(incident),
+    )
+
+
+def _summary(incident: Incident) -> str:
+    names = names_of(incident)
+    said = next((text for one in incident.alerts if (text := one.annotations.get("summary"))), "")
+    text = f"{names}: {said}" if said else names
+    if incident.count > 1:
+        text = f"{incident.count} alerts: {text}"
+    if without_data(incident):
+        text = f"No data: {text}"
+    return text if len(text) <= SUMMARY_LIMIT else text[: SUMMARY_LIMIT - 1] + "…"
+
+
+def _details(incident: Incident) -> dict[str, Any]:
+    shown = incident.alerts[:SHOWN_ALERTS]
+    details: dict[str, Any] = {
+        "rule": incident.rule,
+        "receiver": incident.receiver,
+        "firing": incident.count,
+        "alerts": [
+            {
+                "name": one.name,
+                "labels": dict(one.labels),
+                "annotations": dict(one.annotations),
+                "since": one.starts_at.isoformat() if one.starts_at else None,
+                "measured": one.measured,
+            }
+            for one in shown
+        ],
+    }
+    left_out = incident.count - len(shown)
+    return details if left_out <= 0 else {**details, "not shown": left_out}
+
+
+def _common_label(incident: Incident, names: tuple[str, ...]) -> str:
+    """What the alerts agree on as the part that is ill; empty where they do not."""
+    for name in names:
+        values = {one.labels.get(name, "") for one in incident.alerts}
+        if len(values) == 1 and (value := values.pop()):
+            return value
+    return ""

@@ -1,0 +1,45 @@
+"""Slack: what a message is, and what is asked of the messenger.
+
+Every method raises `service.domain.errors.VendorError`, and nothing of an SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """Where a message is, so that it can be edited and answered in its thread."""
+
+    channel: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A chat message: `text` is what a notification and a plain client show.
+
+    `fields` are short label/value pairs, `context` a last small line. `links` are (href, text)
+    pairs: nothing else in a message becomes a link.
+    """
+
+    title: str
+    text: str
+    fields: Sequence[tuple[str, str]] = ()
+    context: str = ""
+    links: Sequence[tuple[str, str]] = ()
+
+
+class Messenger(Protocol):
+    """Slack."""
+
+    def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
+        """Post, in a thread where one is given."""
+        ...
+
+    def update(self, ref: MessageRef, message: Message) -> None:
+        """Replace a message by another."""
+        ...

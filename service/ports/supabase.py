@@ -1,0 +1,48 @@
+"""Supabase's management API (docs/vendors.md): what a look shows, and what is asked of it.
+
+Every method raises `service.domain.errors.VendorError`, and nothing of an SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeState:
+    """A Supabase project's compute: `variant` such as ci_micro, `status` such as ACTIVE_HEALTHY.
+
+    `prices` maps each variant to dollars a month, as the vendor quotes them.
+    """
+
+    project: str
+    variant: str
+    status: str
+    prices: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceHealth:
+    """One service of a database project and whether it answers."""
+
+    name: str
+    healthy: bool
+    detail: str = ""
+
+
+class DatabaseCompute(Protocol):
+    """The Supabase management API (docs/vendors.md)."""
+
+    def get(self, project: str) -> ComputeState:
+        """The project's compute size and status now, with the vendor's prices."""
+        ...
+
+    def resize(self, project: str, variant: str) -> None:
+        """Ask for another compute size; about two minutes of downtime follow."""
+        ...
+
+    def health(self, project: str) -> Sequence[ServiceHealth]:
+        """Database and pooler."""
+        ...

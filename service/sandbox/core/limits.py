@@ -1,0 +1,134 @@
+"""The vendors' rate limits, each with the headers and the body that vendor answers with."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.sandbox.core.wire import Answer, Call, as_object
+
+MINUTE, HOUR = 60.0, 3600.0
+
+
+@dataclass(slots=True)
+class Window:
+    """At most `limit` calls in any `seconds`; remembers when each was made."""
+
+    limit: int
+    seconds: float
+    made: deque[float] = field(default_factory=deque)
+
+    def take(self, now: float) -> bool:
+        """Count one call; False, counting nothing, when the limit is reached."""
+        self._forget(now)
+        if len(self.made) >= self.limit:
+            return False
+        self.made.append(now)
+        return True
+
+    def left(self, now: float) -> int:
+        """How many calls are left now."""
+        self._forget(now)
+        return self.limit - len(self.made)
+
+    def frees_at(self, now: float) -> float:
+        """When the oldest counted call is forgotten; now, if none is counted."""
+        return self.made[0] + self.seconds if self.made else now
+
+    def _forget(self, now: float) -> None:
+        while self.made and self.made[0] <= now - self.seconds:
+            self.made.popleft()
+
+
+Headers = dict[str, str]
+
+
+@dataclass(slots=True)
+class Limits:
+    """All the windows in use, by what they count; empty after a reset."""
+
+    windows: dict[tuple[str, str], Window] = field(default_factory=dict)
+
+    def check(self, call: Call) -> tuple[Answer | None, Headers]:
+        """Count a call: a 429 answer when it is one too many, and headers for any answer."""
+        judge = _JUDGES.get(call.vendor)
+        return judge(self, call) if judge else (None, {})
+
+    def window(self, name: str, who: str, limit: int, seconds: float) -> Window:
+        """The window that counts calls of one kind by one caller."""
+        return self.windows.setdefault((name, who), Window(limit, seconds))
+
+
+def _digitalocean(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
+    """5,000 calls an hour and 250 a minute for a token; only the latter says when to retry."""
+    hour = limits.window("do-hour", call.token, 5000, HOUR)
+    minute = limits.window("do-minute", call.token, 250, MINUTE)
+    burst = minute.left(call.now) == 0
+    too_many = burst or not hour.take(call.now)
+    if not too_many:
+        minute.take(call.now)
+    headers = {
+        "ratelimit-limit": str(hour.limit),
+        "ratelimit-remaining": str(hour.left(call.now)),
+        "ratelimit-reset": str(math.ceil(hour.frees_at(call.now))),
+    }
+    if not too_many:
+        return None, headers
+    if burst:
+        headers["retry-after"] = _seconds_until(minute.frees_at(call.now), call.now)
+    body = {"id": "too_many_requests", "message": "API rate limit exceeded."}
+    return Answer(429, body), headers
+
+
+def _supabase(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
+    """120 calls a minute for a user and project."""
+    parts = call.path.split("/")
+    project = parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - /v1/projects/{ref}
+    window = limits.window("supabase", f"{call.token} {project}", 120, MINUTE)
+    taken = window.take(call.now)
+    headers = {
+        "X-RateLimit-Limit": str(window.limit),
+        "X-RateLimit-Remaining": str(window.left(call.now)),
+        "X-RateLimit-Reset": _seconds_until(window.frees_at(call.now), call.now),
+    }
+    if taken:
+        return None, headers
+    return Answer(429, {"message": "ThrottlerException: Too Many Requests"}), headers
+
+
+def _pagerduty(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
+    """About 120 events a minute for an integration key."""
+    key = str(as_object(call.body).get("routing_key") or "")
+    if limits.window("pagerduty", key, 120, MINUTE).take(call.now):
+        return None, {}
+    body = {"status": "throttle exceeded", "message": "Requests are arriving too quickly"}
+    return Answer(429, body), {}
+
+
+def _slack(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
+    """About one new message a second for a channel, in bursts of 10; 50 edits a minute."""
+    body = as_object(call.body)
+    channel = str(body.get("channel") or "")
+    if call.path.endswith("chat.postMessage"):
+        window = limits.window("slack-post", channel, 10, 10.0)
+    else:
+        window = limits.window(call.path, call.token, 50, MINUTE)
+    if window.take(call.now):
+        return None, {}
+    retry_after = _seconds_until(window.frees_at(call.now), call.now)
+    answer = Answer(429, {"ok": False, "error": "ratelimited"}, refused=True)
+    return answer, {"Retry-After": retry_after}
+
+
+def _seconds_until(instant: float, now: float) -> str:
+    return str(max(1, math.ceil(instant - now)))
+
+
+_JUDGES: dict[str, Callable[[Limits, Call], tuple[Answer | None, Headers]]] = {
+    "digitalocean": _digitalocean,
+    "supabase": _supabase,
+    "pagerduty": _pagerduty,
+    "slack": _slack,
+}

@@ -1,0 +1,192 @@
+"""Slack's Web API, as far as a bot that tells a story needs it: post, thread, edit, react."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from service.sandbox.core.routes import Route
+from service.sandbox.core.wire import Answer, Call, Json, Refusal, as_object
+from service.sandbox.slack import blocks as slack_blocks
+from service.sandbox.slack.state import BOT_USER, Message, channel_id, is_channel
+
+if TYPE_CHECKING:
+    from service.sandbox.cloud import Cloud
+
+Args = Mapping[str, str]
+
+LONGEST_TEXT = 40_000
+"""Slack's documented limit on the characters of a message."""
+
+TEAM = "T0QUIZMENT"
+_BOT = "B0RUNBOOKD"
+_TS = re.compile(r"\d+\.\d{6}")
+
+
+def refusal(error: str, *, messages: list[str] | None = None) -> Refusal:
+    """Slack refuses with status 200 and `ok: false`."""
+    body: Json = {"ok": False, "error": error}
+    if messages:
+        body["response_metadata"] = {"messages": [f"[ERROR] {one}" for one in messages]}
+    return Refusal(Answer(200, body, refused=True))
+
+
+UNAUTHORIZED = refusal("not_authed").answer
+
+
+def no_such_operation() -> Answer:
+    """What a method the vendor (or this sandbox) doesn't have is answered with."""
+    return refusal("unknown_method").answer
+
+
+def auth_test(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """auth.test."""
+    body = {
+        "ok": True,
+        "url": "https://quizmentor.slack.invalid/",
+        "team": "QuizMentor",
+        "user": "runbookd",
+        "team_id": TEAM,
+        "user_id": BOT_USER,
+        "bot_id": _BOT,
+        "is_enterprise_install": False,
+    }
+    return Answer(200, body)
+
+
+def post_message(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """chat.postMessage."""
+    message = _posted(cloud, call)
+    return Answer(
+        200,
+        {
+            "ok": True,
+            "channel": message.channel,
+            "ts": message.ts,
+            "message": _message_json(message),
+        },
+    )
+
+
+def post_ephemeral(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """chat.postEphemeral: to one person, who must be named."""
+    if not as_object(call.body).get("user"):
+        raise refusal("user_not_in_channel")
+    message = _posted(cloud, call)
+    message.ephemeral = True
+    return Answer(200, {"ok": True, "message_ts": message.ts})
+
+
+def update(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """chat.update."""
+    body = as_object(call.body)
+    message = _message(cloud, body, "ts")
+    blocks = _blocks(body)
+    _check_content(body, blocks)
+    message.text = str(body.get("text") or "")
+    message.blocks, message.edited = blocks, True
+    answer = {
+        "ok": True,
+        "channel": message.channel,
+        "ts": message.ts,
+        "text": message.text,
+        "message": _message_json(message),
+    }
+    return Answer(200, answer)
+
+
+def add_reaction(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """reactions.add."""
+    body = as_object(call.body)
+    message, name = _message(cloud, body, "timestamp"), str(body.get("name") or "").strip(":")
+    if not name:
+        raise refusal("invalid_name")
+    if name in message.reactions:
+        raise refusal("already_reacted")
+    message.reactions.append(name)
+    return Answer(200, {"ok": True})
+
+
+def _posted(cloud: Cloud, call: Call) -> Message:
+    body = as_object(call.body)
+    channel, thread = _channel(body), body.get("thread_ts") or None
+    blocks = _blocks(body)
+    _check_content(body, blocks)
+    if thread is not None and not _TS.fullmatch(str(thread)):
+        raise refusal("invalid_thread_ts")
+    message = Message(
+        channel=channel_id(channel),
+        channel_name=channel.lstrip("#"),
+        ts=cloud.slack.next_ts(call.now),
+        thread_ts=None if thread is None else str(thread),
+        text=str(body.get("text") or ""),
+        blocks=blocks,
+    )
+    cloud.slack.messages.append(message)
+    return message
+
+
+def _channel(body: Json) -> str:
+    channel = body.get("channel")
+    if not is_channel(channel):
+        raise refusal("channel_not_found")
+    return str(channel)
+
+
+def _message(cloud: Cloud, body: Json, ts_field: str) -> Message:
+    message = cloud.slack.find(channel_id(_channel(body)), str(body.get(ts_field) or ""))
+    if message is None:
+        raise refusal("message_not_found")
+    return message
+
+
+def _blocks(body: Json) -> list[Any]:
+    blocks = body.get("blocks")
+    if isinstance(blocks, str) and blocks:
+        try:
+            blocks = json.loads(blocks)
+        except ValueError:
+            raise refusal("invalid_blocks_format") from None
+    blocks = blocks or []
+    if found := slack_blocks.problems(blocks):
+        raise refusal("invalid_blocks", messages=found)
+    return list(blocks)
+
+
+def _check_content(body: Json, blocks: list[Any]) -> None:
+    text = body.get("text") or ""
+    if not text and not blocks and not body.get("attachments"):
+        raise refusal("no_text")
+    if len(str(text)) > LONGEST_TEXT:
+        raise refusal("msg_too_long")
+
+
+def _message_json(message: Message) -> Json:
+    body: Json = {
+        "type": "message",
+        "user": message.user,
+        "bot_id": _BOT,
+        "team": TEAM,
+        "ts": message.ts,
+        "text": message.text,
+        "blocks": message.blocks,
+    }
+    if message.thread_ts:
+        body["thread_ts"] = message.thread_ts
+    return body
+
+
+def _methods(name: str, handler: Any) -> tuple[Route, Route]:
+    """Slack takes each method as POST and, with the arguments in the query, as GET."""
+    return Route("POST", f"/api/{name}", handler), Route("GET", f"/api/{name}", handler)
+
+
+ROUTES = (
+    *_methods("auth.test", auth_test),
+    Route("POST", "/api/chat.postMessage", post_message),
+    Route("POST", "/api/chat.postEphemeral", post_ephemeral),
+    Route("POST", "/api/chat.update", update),
+    Route("POST", "/api/reactions.add", add_reaction),
+)

@@ -1,0 +1,80 @@
+"""What Slack holds: messages, in the channels where they were posted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.sandbox.core.wire import Json
+from service.sandbox.slack import mrkdwn as slack_mrkdwn
+
+BOT_USER = "U0RUNBOOKD"
+
+_ID = re.compile(r"[CDG][A-Z0-9]{2,}")
+_NAME = re.compile(r"#?[a-z0-9][a-z0-9._-]{0,79}")
+
+
+@dataclass(slots=True)
+class Message:
+    """One message as the channel shows it."""
+
+    channel: str
+    channel_name: str
+    ts: str
+    thread_ts: str | None
+    text: str
+    blocks: list[Any]
+    user: str = BOT_USER
+    edited: bool = False
+    ephemeral: bool = False
+    reactions: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Workspace:
+    """What Slack holds: messages in the order they were posted."""
+
+    messages: list[Message] = field(default_factory=list)
+    last_micros: int = 0
+
+    def next_ts(self, now: float) -> str:
+        """A timestamp that no message has yet; it is a message's identity."""
+        self.last_micros = max(round(now * 1_000_000), self.last_micros + 1)
+        return f"{self.last_micros // 1_000_000}.{self.last_micros % 1_000_000:06d}"
+
+    def find(self, channel: str, ts: str) -> Message | None:
+        """The message with this timestamp in this channel."""
+        return next((one for one in self.messages if one.ts == ts and one.channel == channel), None)
+
+
+def message_json(message: Message) -> Json:
+    """A message as `GET /_sandbox/state` shows it."""
+    return {
+        "channel": message.channel,
+        "channel_name": message.channel_name,
+        "ts": message.ts,
+        "thread_ts": message.thread_ts,
+        "text": message.text,
+        "blocks": message.blocks,
+        "mentions": slack_mrkdwn.mentions(message.blocks),
+        "links": slack_mrkdwn.links(message.blocks),
+        "edited": message.edited,
+        "user": message.user,
+        "ephemeral": message.ephemeral,
+        "reactions": message.reactions,
+    }
+
+
+def is_channel(channel: Any) -> bool:
+    """Whether this can be a channel's id or name."""
+    return isinstance(channel, str) and bool(_ID.fullmatch(channel) or _NAME.fullmatch(channel))
+
+
+def channel_id(channel: str) -> str:
+    """Slack's id of a channel given by name or id; the same name has always the same id."""
+    if _ID.fullmatch(channel):
+        return channel
+    digest = hashlib.sha256(channel.lstrip("#").encode()).hexdigest()
+    return f"C{digest[:10].upper()}"

@@ -1,0 +1,98 @@
+"""Supabase's billing add-ons, the way to another compute size. Writes answer an empty body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.sandbox.core.routes import Route
+from service.sandbox.core.wire import Answer, Call, Json, as_object
+from service.sandbox.digitalocean.sizes import COMPUTE_SIZES, ComputeSize
+from service.sandbox.supabase.common import ONE, Args, project_of, refusal, refusals
+from service.sandbox.supabase.project import SMALLEST_PAID
+
+if TYPE_CHECKING:
+    from service.sandbox.cloud import Cloud
+
+_OTHER_ADDONS = {
+    "custom_domain": ("cd_default",),
+    "pitr": ("pitr_7", "pitr_14", "pitr_28"),
+    "ipv4": ("ipv4_default",),
+}
+_OTHER_PRICES = {"cd_default": 10, "pitr_7": 100, "pitr_14": 200, "pitr_28": 400, "ipv4_default": 4}
+
+
+def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """GET /v1/projects/{ref}/billing/addons: what is billed, and what can be ordered."""
+    project = project_of(cloud, args)
+    selected = [{"type": "compute_instance", "variant": _compute_json(project.ordered)}]
+    selected += [
+        {"type": kind, "variant": _other_json(variant)} for kind, variant in project.addons.items()
+    ]
+    available: list[Json] = [
+        {
+            "type": "compute_instance",
+            "name": "Compute instance",
+            "variants": [_compute_json(variant) for variant in COMPUTE_SIZES],
+        }
+    ]
+    available += [
+        {"type": kind, "name": kind.replace("_", " ").title(), "variants": _others_json(variants)}
+        for kind, variants in _OTHER_ADDONS.items()
+    ]
+    return Answer(200, {"selected_addons": selected, "available_addons": available})
+
+
+def apply_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """PATCH /v1/projects/{ref}/billing/addons: both fields are required."""
+    project, body = project_of(cloud, args), as_object(call.body)
+    kind, variant = body.get("addon_type"), body.get("addon_variant")
+    if not isinstance(kind, str) or not isinstance(variant, str):
+        raise refusal(400, "addon_type and addon_variant are required")
+    if kind == "compute_instance":
+        with refusals():
+            project.resize(variant, call.now, cloud.config.action_seconds)
+    elif variant in _OTHER_ADDONS.get(kind, ()):
+        project.addons[kind] = variant
+    else:
+        raise refusal(400, f"{variant} is not a variant of {kind}")
+    return Answer(200)
+
+
+def remove_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """DELETE /v1/projects/{ref}/billing/addons/{variant}; compute falls back to the smallest."""
+    project, variant = project_of(cloud, args), args["variant"]
+    if variant in COMPUTE_SIZES and variant == project.ordered:
+        with refusals():
+            project.resize(SMALLEST_PAID, call.now, cloud.config.action_seconds)
+        return Answer(200)
+    kind = next((kind for kind, held in project.addons.items() if held == variant), None)
+    if kind is None:
+        raise refusal(404, f"The project has no add-on {variant}")
+    del project.addons[kind]
+    return Answer(200)
+
+
+def _compute_json(variant: str) -> Json:
+    size: ComputeSize = COMPUTE_SIZES[variant]
+    text = f"${size.usd_month}/month"
+    return {"id": variant, "name": size.name, "price": _price(text, size.usd_month)}
+
+
+def _others_json(variants: tuple[str, ...]) -> list[Json]:
+    return [_other_json(variant) for variant in variants]
+
+
+def _other_json(variant: str) -> Json:
+    usd = _OTHER_PRICES[variant]
+    return {"id": variant, "name": variant, "price": _price(f"${usd}/month", usd)}
+
+
+def _price(description: str, usd: float) -> Json:
+    return {"description": description, "type": "fixed", "interval": "monthly", "amount": usd}
+
+
+ROUTES = (
+    Route("GET", f"{ONE}/billing/addons", get_addons),
+    Route("PATCH", f"{ONE}/billing/addons", apply_addon),
+    Route("DELETE", f"{ONE}/billing/addons/<variant>", remove_addon),
+)

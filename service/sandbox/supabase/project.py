@@ -1,0 +1,121 @@
+"""The state of one Supabase project: its compute size, replicas, pooler and Postgres settings."""
+
+from __future__ import annotations
+
+import random
+import string
+from dataclasses import dataclass, field
+
+from service.sandbox.core.wire import Json
+from service.sandbox.digitalocean.sizes import COMPUTE_SIZES, ComputeSize
+
+SMALLEST_PAID = "ci_micro"
+"""What a paid project runs on when its compute add-on is taken away."""
+
+
+class ProjectRefusedError(ValueError):
+    """Why Supabase refuses; `status` is the HTTP status it is answered with."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(slots=True)
+class Replica:
+    """A read replica, healthy from `ready_at` on."""
+
+    identifier: str
+    region: str
+    ready_at: float
+
+    def status(self, now: float) -> str:
+        """The vendor's word for how far it is."""
+        return "ACTIVE_HEALTHY" if now >= self.ready_at else "COMING_UP"
+
+
+@dataclass(slots=True)
+class Project:
+    """A project. `compute` is what runs, `ordered` what is billed and being moved to."""
+
+    ref: str
+    created_at: float
+    compute: str = SMALLEST_PAID
+    ordered: str = SMALLEST_PAID
+    status: str = "ACTIVE_HEALTHY"
+    busy_until: float | None = None
+    addons: dict[str, str] = field(default_factory=dict)
+    replicas: list[Replica] = field(default_factory=list)
+    pool_size: int | None = 15
+    pool_mode: str = "transaction"
+    settings: Json = field(default_factory=dict)
+
+    @property
+    def size(self) -> ComputeSize:
+        """What the present compute holds."""
+        return COMPUTE_SIZES[self.compute]
+
+    @property
+    def max_connections(self) -> int:
+        """Direct connections the database takes: the setting, or what the size gives."""
+        return int(self.settings.get("max_connections", self.size.max_connections))
+
+    def resize(self, variant: str, now: float, seconds: float) -> None:
+        """Order another compute size; the one it has already changes nothing."""
+        self._refuse_when_busy()
+        if variant not in COMPUTE_SIZES:
+            raise ProjectRefusedError(400, f"{variant} is not a compute size of this sandbox")
+        if variant == self.compute:
+            return
+        if len(self.replicas) > COMPUTE_SIZES[variant].max_replicas:
+            raise ProjectRefusedError(
+                400, f"{variant} is too small for the project's read replicas"
+            )
+        self.ordered, self.status, self.busy_until = variant, "RESIZING", now + seconds
+
+    def restart(self, now: float, seconds: float) -> None:
+        """Restart the database, as a change of its settings does."""
+        self.status, self.busy_until = "RESTARTING", now + seconds
+
+    def configure(self, settings: Json, now: float, seconds: float, *, restart: bool) -> None:
+        """Replace the Postgres settings."""
+        self._refuse_when_busy()
+        self.settings = settings
+        if restart:
+            self.restart(now, seconds)
+
+    def add_replica(self, region: str, now: float, seconds: float) -> None:
+        """Set up a read replica, within the limits of the compute size."""
+        self._refuse_when_busy()
+        if self.size.max_replicas == 0:
+            raise ProjectRefusedError(400, "Read replicas need a compute size of Small or larger")
+        if len(self.replicas) >= self.size.max_replicas:
+            most = self.size.max_replicas
+            raise ProjectRefusedError(
+                400, f"{self.size.name} compute has at most {most} read replicas"
+            )
+        tail = "".join(random.choices(string.ascii_lowercase, k=6))  # noqa: S311 - a name
+        self.replicas.append(Replica(f"{self.ref}-rr-{region}-{tail}", region, now + seconds))
+
+    def remove_replica(self, identifier: str) -> None:
+        """Take a read replica away."""
+        kept = [one for one in self.replicas if one.identifier != identifier]
+        if len(kept) == len(self.replicas):
+            raise ProjectRefusedError(404, f"There is no read replica {identifier}")
+        self.replicas = kept
+
+    def next_due(self) -> float | None:
+        """When this project changes next by itself, or None."""
+        return self.busy_until
+
+    def settle(self, now: float) -> None:
+        """Let a resize or restart whose time has come end."""
+        if self.busy_until is not None and self.busy_until <= now:
+            self.busy_until = None
+            self.compute, self.status = self.ordered, "ACTIVE_HEALTHY"
+
+    def _refuse_when_busy(self) -> None:
+        if self.status != "ACTIVE_HEALTHY":
+            raise ProjectRefusedError(
+                409, f"The project is {self.status}; try again when it is healthy"
+            )

@@ -1,0 +1,33 @@
+"""The handful of SQL questions the sandbox can answer truthfully: it has no database behind it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from service.sandbox.supabase.project import Project
+
+
+class QueryRefusedError(ValueError):
+    """The sandbox has no true answer to this query."""
+
+
+def run_query(text: str, project: Project, connections: int) -> list[dict[str, Any]]:
+    """The rows of a query, from the project's simulated state; QueryRefusedError for any other."""
+    if project.status != "ACTIVE_HEALTHY":
+        raise QueryRefusedError(
+            f"The database can't be reached while the project is {project.status}"
+        )
+    known: dict[str, dict[str, Any]] = {
+        "select 1": {"?column?": 1},
+        "select pg_is_in_recovery()": {"pg_is_in_recovery": False},
+        "show max_connections": {"max_connections": str(project.max_connections)},
+        "select count(*) from pg_stat_activity": {
+            "count": min(connections, project.max_connections)
+        },
+    }
+    plain = re.sub(r"\s+", " ", text).strip().rstrip(";").strip().lower()
+    if plain not in known:
+        answers = "; ".join(known)
+        raise QueryRefusedError(f"The sandbox has no database: it only answers {answers}")
+    return [known[plain]]

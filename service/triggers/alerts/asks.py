@@ -1,0 +1,100 @@
+"""Which rules want what of which alert: the candidates of a batch, before any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from service.domain.alerts.alert import Alert, AlertKind
+from service.domain.alerts.episodes import identity_of
+from service.domain.decisions.claims import button_claim, claim_key, incident_key
+from service.domain.decisions.decision import Check
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import (
+    DEFAULT_RULE,
+    NO_DATA_RULE,
+    TEST_RULE,
+    ActionName,
+    Rule,
+    RuleBook,
+)
+from service.ports.admission import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class RulesInForce:
+    """The rules that a batch is decided with: the book, and its index for matching."""
+
+    book: RuleBook
+    index: RuleIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One rule that wants to act on one alert, and the claim that this takes.
+
+    `incident` is the dedup_key of the group's incident when the rule pages. `barred` is the guard
+    that holds the wish whatever rests; such a wish takes no claim.
+    """
+
+    rule: Rule
+    claim: str
+    incident: str | None = None
+    barred: Check | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One alert of a delivery with everything that rules want of it."""
+
+    alert: Alert
+    identity: int
+    wishes: tuple[Wish, ...]
+
+
+def candidates(delivery: Delivery, index: RuleIndex) -> tuple[Candidate, ...]:
+    """The alerts of a delivery, each with the wishes of the rules that match it."""
+    return tuple(
+        Candidate(alert, identity_of(alert), _wishes(alert, delivery, index))
+        for alert in delivery.notification.alerts
+    )
+
+
+def _wishes(alert: Alert, delivery: Delivery, index: RuleIndex) -> tuple[Wish, ...]:
+    """One for each rule that applies. Someone is always told of an alert without data."""
+    if alert.kind is AlertKind.TEST:
+        return (Wish(TEST_RULE, button_claim(alert.source)),)
+    rules = index.match(alert)
+    if alert.measured:
+        rules = rules or (DEFAULT_RULE,)
+    elif all(rule.action.scales for rule in rules):
+        rules = (*rules, NO_DATA_RULE)
+    return tuple(_wish(rule, alert, delivery) for rule in rules)
+
+
+def claims_of(batch: Sequence[Sequence[Candidate]]) -> Iterator[str]:
+    """The claims that the firing alerts of a batch would take; pages need none at the gate."""
+    for delivery in batch:
+        for candidate in delivery:
+            if candidate.alert.firing:
+                yield from (
+                    wish.claim
+                    for wish in candidate.wishes
+                    if wish.incident is None and wish.barred is None
+                )
+
+
+def _wish(rule: Rule, alert: Alert, delivery: Delivery) -> Wish:
+    notification = delivery.notification
+    claim = claim_key(rule, alert, notification)
+    pages = rule.action is ActionName.PAGE_ONCALL
+    incident = incident_key(rule, alert, notification) if pages else None
+    barred = None if alert.measured or not rule.action.scales else _unmeasured(alert)
+    return Wish(rule, claim, incident, barred)
+
+
+def _unmeasured(alert: Alert) -> Check:
+    """The guard that holds every change that an alert without a measured value asks for."""
+    failed = alert.kind is AlertKind.DATASOURCE_ERROR
+    what = "could not evaluate its rule" if failed else "has no data"
+    return Check("unmeasured", passed=False, saw=f"the sender {what}: no value was measured")

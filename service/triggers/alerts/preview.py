@@ -1,0 +1,128 @@
+"""What would be decided now: the same working-through of a batch, on a record that only reads.
+
+Nothing is written, claimed or queued, and Redis is not asked, because asking would hold what is
+free. What the worker finds out when it looks at the target (bounds, locks, settling) is not known
+here: an Act in a preview is the right to try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from service.domain.alerts.alert import Alert
+from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
+from service.domain.decisions.decision import Decision
+from service.domain.rules.matching import RuleTrace
+from service.ports.admission import (
+    Changes,
+    Claimed,
+    Delivery,
+    EpisodeRecord,
+    GateReply,
+    IncidentRecord,
+    NewRun,
+    Transaction,
+)
+from service.triggers.alerts.asks import RulesInForce, candidates
+from service.triggers.alerts.batch import Batch
+
+_NOT_ASKED = GateReply({}, available=True, asked=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What one alert would lead to: the rules consulted, and a decision for each that wants it.
+
+    The run of an Act is the id that it would get now.
+    """
+
+    alert: Alert
+    traces: tuple[RuleTrace, ...]
+    decisions: tuple[Decision, ...]
+
+
+def preview(
+    batch: Sequence[Delivery],
+    *,
+    reading: Transaction,
+    rules: RulesInForce,
+    now: float,
+    refire_grace_s: float,
+    new_id: Callable[[str], str],
+) -> list[Preview]:
+    """Decide on a batch without keeping anything; one preview for each alert, in order.
+
+    `reading` is only read from. `now` is in seconds since the epoch.
+    """
+    wanted = [candidates(delivery, rules.index) for delivery in batch]
+    work = Batch(
+        transaction=ReadOnly(reading),
+        book=rules.book,
+        gate=_NOT_ASKED,
+        now=now,
+        refire_grace_s=refire_grace_s,
+        new_id=new_id,
+    )
+    receipts = work.decide(batch, wanted)
+    decided = (verdicted.decision for receipt in receipts for verdicted in receipt.verdicts)
+    return [
+        Preview(
+            candidate.alert,
+            rules.index.explain(candidate.alert),
+            tuple(next(decided) for _ in candidate.wishes),
+        )
+        for group in wanted
+        for candidate in group
+    ]
+
+
+class ReadOnly:
+    """A transaction of admission that answers as the real one would and changes nothing.
+
+    What it has let be claimed it remembers, so that the second alert of a preview sees the first.
+    """
+
+    def __init__(self, reading: Transaction) -> None:
+        self._reading = reading
+        self._claimed: dict[str, Cooldown] = {}
+
+    def read(
+        self, identities: Collection[int], claims: Collection[str]
+    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
+        """As on record."""
+        return self._reading.read(identities, claims)
+
+    def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
+        """As on record."""
+        return self._reading.cooldowns(claims)
+
+    def claim(self, key: str, now: float) -> Claimed:
+        """Whether the claim would be won, without taking it."""
+        held = self._claimed.get(key) or self._reading.cooldowns([key]).get(key)
+        if held is not None and held.rests(now):
+            return Claimed(won=False, cooldown=held)
+        generation = held.generation + 1 if held is not None else 1
+        won = Cooldown(key, generation, BUSY_UNTIL, run_id(key, generation))
+        self._claimed[key] = won
+        return Claimed(won=True, cooldown=won)
+
+    def incidents(
+        self, dedup_keys: Collection[str], identities: Collection[int]
+    ) -> dict[str, IncidentRecord]:
+        """As on record."""
+        return self._reading.incidents(dedup_keys, identities)
+
+    def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
+        """None: what would follow from a resolve is not a decision on an alert."""
+        return {}
+
+    def write(self, changes: Changes) -> None:
+        """Nothing is kept."""
+
+    def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
+        """As on record."""
+        return self._reading.open_members(dedup_keys)
+
+    def enqueue(self, runs: Collection[NewRun]) -> None:
+        """Nothing is queued."""

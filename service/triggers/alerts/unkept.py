@@ -1,0 +1,42 @@
+"""What the rules page for in a notification that could not be kept: computed without any store."""
+
+from __future__ import annotations
+
+from service.domain.alerts.alert import Alert
+from service.domain.alerts.incident import Incident
+from service.domain.rules.rules import Rule
+from service.messages.last_resort import without_store
+from service.messages.page_oncall import page_for
+from service.ports import Page
+from service.ports.admission import Delivery
+from service.triggers.alerts.asks import RulesInForce, candidates
+
+
+def pages_of(delivery: Delivery, rules: RulesInForce) -> list[Page]:
+    """A page for each incident that fires; its key is the one that a worker would use."""
+    firing: dict[str, tuple[Rule, list[Alert]]] = {}
+    for candidate in candidates(delivery, rules.index):
+        if not candidate.alert.firing:
+            continue
+        for wish in candidate.wishes:
+            if wish.incident is not None:
+                firing.setdefault(wish.incident, (wish.rule, []))[1].append(candidate.alert)
+    return [
+        without_store(page_for(_incident(key, rule, alerts, delivery)))
+        for key, (rule, alerts) in firing.items()
+    ]
+
+
+def _incident(key: str, rule: Rule, alerts: list[Alert], delivery: Delivery) -> Incident:
+    notification = delivery.notification
+    return Incident(
+        key=key,
+        source=notification.source,
+        rule=rule.name,
+        receiver=notification.receiver,
+        group_labels=notification.group_labels,
+        alerts=tuple(alerts),
+        count=len(alerts),
+        severity=rule.severity,
+        external_url=notification.external_url,
+    )

@@ -1,0 +1,135 @@
+"""Processes that die at every write, before and after it took effect: the end is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from service.catalogue.horizontal_scale import HorizontalScale
+from service.catalogue.supabase.scale_database import ScaleDatabase
+from service.catalogue.vertical_scale import VerticalScale
+from service.domain.rules.rules import ActionName
+from tests.fakes.apps import FakeApps
+from tests.fakes.clock import FakeClock
+from tests.fakes.database import FakeDatabase
+from tests.fakes.droplets import FakeDroplets
+from tests.fakes.faults import ProcessDied, Writes
+from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, ask_for, planned
+from tests.fakes.telling import FakeProbe
+
+
+@dataclass(slots=True)
+class Case:
+    run: FakeRun
+    writes: Writes
+    ended: Callable[[], object]
+    wanted: object
+
+
+def horizontal() -> Case:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    ask = ask_for(ActionName.HORIZONTAL_SCALE, API)
+    run = planned(HorizontalScale(apps, FakeProbe(), clock), ask, clock)
+    return Case(run, apps.writes, lambda: apps.running("api")["instance_count"], 3)
+
+
+def instance_size() -> Case:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    ask = ask_for(ActionName.VERTICAL_SCALE, API)
+    run = planned(VerticalScale(apps, FakeDroplets(clock), FakeProbe(), clock), ask, clock)
+    ended = lambda: apps.running("api")["instance_size_slug"]  # noqa: E731 - a case in one line
+    return Case(run, apps.writes, ended, "professional-s")
+
+
+def droplet() -> Case:
+    clock = FakeClock()
+    droplets = FakeDroplets(clock)
+    ask = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+    run = planned(VerticalScale(FakeApps(clock), droplets, FakeProbe(), clock), ask, clock)
+    ended = lambda: (droplets.size, droplets.status)  # noqa: E731 - a case in one line
+    return Case(run, droplets.writes, ended, ("s-1vcpu-2gb", "active"))
+
+
+def stubborn_droplet() -> Case:
+    case = droplet()
+    scaler = case.run.scaler
+    assert isinstance(scaler, VerticalScale)
+    fake = scaler._droplet._droplets
+    assert isinstance(fake, FakeDroplets)
+    fake.ignores_shutdown = True
+    return case
+
+
+def database() -> Case:
+    clock = FakeClock()
+    fake = FakeDatabase(clock)
+    run = planned(ScaleDatabase(fake, clock), ask_for(ActionName.SCALE_DATABASE, DATABASE), clock)
+    return Case(
+        run, fake.writes, lambda: (fake.variant, fake.status), ("ci_small", "ACTIVE_HEALTHY")
+    )
+
+
+CASES: dict[Callable[[], Case], list[str]] = {
+    horizontal: ["update_app"],
+    instance_size: ["update_app"],
+    droplet: ["snapshot", "shutdown", "resize", "power_on"],
+    stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
+    database: ["resize"],
+}
+CRASHES = [
+    pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")
+    for case, writes in CASES.items()
+    for k in range(len(writes))
+    for when in ("before", "after")
+    for down_s in (0.0, 7.0, 600.0)
+]
+
+
+@pytest.mark.parametrize(("make", "k", "when", "down_s"), CRASHES)
+def test_a_crash_around_any_write_leads_to_the_same_end_with_each_write_once(
+    make: Callable[[], Case], k: int, when: str, down_s: float
+) -> None:
+    case = make()
+    getattr(case.writes, when)[k] = ProcessDied()
+    with pytest.raises(ProcessDied):
+        case.run.execute()
+    case.run.clock.sleep(down_s)
+    case.run.execute()
+    assert case.ended() == case.wanted
+    assert case.writes.effective == CASES[make]
+
+
+@pytest.mark.parametrize("make", list(CASES))
+def test_a_crash_before_a_step_is_recorded_repeats_it_without_a_second_effect(
+    make: Callable[[], Case],
+) -> None:
+    case = make()
+    for name in case.run.plan.steps:
+        case.run.step(name)
+        del case.run.records[name]
+        case.run.context = case.run.fresh()
+        case.run.step(name)
+    assert case.ended() == case.wanted
+    assert case.writes.effective == CASES[make]
+
+
+@pytest.mark.parametrize("make", list(CASES))
+def test_dying_around_every_single_write_of_a_run_still_leads_to_the_end(
+    make: Callable[[], Case],
+) -> None:
+    case = make()
+    case.writes.after.update({k: ProcessDied() for k in range(len(CASES[make]))})
+    deaths = 0
+    while True:
+        try:
+            case.run.execute()
+            break
+        except ProcessDied:
+            deaths += 1
+    assert deaths == len(CASES[make])
+    assert case.ended() == case.wanted
+    assert case.writes.effective == CASES[make]
