@@ -63,10 +63,12 @@ class Decider:
         # A transaction is asked only for what does not rest, and everything here does.
         nothing = cast("Transaction", None)
         self._verdicts = Verdicts(nothing, runs, GateReply({}, available=True), NOW)
-        self._verdicts.cooldowns = {
-            f"t{n}.out": Cooldown(f"t{n}.out", 1, NOW + 600, f"t{n}.out.1", "scaled")
-            for n in range(count)
-        }
+        self._verdicts.begin(
+            {
+                f"t{n}.out": Cooldown(f"t{n}.out", 1, NOW + 600, f"t{n}.out.1", "scaled")
+                for n in range(count)
+            }
+        )
 
     def timed(self) -> list[float]:
         """Microseconds of each of many decisions, over alerts for all of the rules."""
@@ -78,7 +80,10 @@ class Decider:
             began = time.perf_counter_ns()
             for candidate in candidates(delivery, self._index):
                 for wish in candidate.wishes:
-                    self._verdicts.firing(wish, candidate, record, delivery, Transition.OPENED)
+                    judged = self._verdicts.judge(
+                        wish, candidate, record, delivery, Transition.OPENED
+                    )
+                    self._verdicts.conclude(judged)
             times.append((time.perf_counter_ns() - began) / 1000)
         return times
 

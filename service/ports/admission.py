@@ -192,8 +192,9 @@ class Transaction(Protocol):
         """The cooldowns on record."""
         ...
 
-    def claim(self, key: str, now: float) -> Claimed:
-        """Take the claim if it is free at `now`; one winner among any number of callers."""
+    def claim(self, keys: Collection[str], now: float) -> dict[str, Claimed]:
+        """Take each claim that is free at `now`, all in one statement; one winner for each among
+        any number of callers. Claims that are taken are locked until the commit as well."""
         ...
 
     def incidents(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.decisions.ask_json import dump_ask
-from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
+from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.planning import Ask
 from service.ports.admission import (
     Changes,
@@ -31,8 +31,9 @@ from service.store.bulk import (
     bulk_update,
     change_together,
     chunks,
-    select_each,
+    rows_of_each,
 )
+from service.store.claims import RESTING, take_claims
 from service.store.database import allow_idle, begin_writing, require_file, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
@@ -97,25 +98,21 @@ class SqlTransaction:
         if len(identities) > _SOON_DECIDED:
             allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
-        episodes, cooldowns = select_each(
+        episodes, cooldowns = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
-            Lookup(_RESTING, sorted(claims)),
+            Lookup(RESTING, sorted(claims)),
         )
         return {row[0]: _episode(*row[1:]) for row in episodes}, _by_key(cooldowns)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
-        (rows,) = select_each(self._connection, Lookup(_RESTING, sorted(claims)))
+        (rows,) = rows_of_each(self._connection, Lookup(RESTING, sorted(claims)))
         return _by_key(rows)
 
-    def claim(self, key: str, now: float) -> Claimed:
-        """Take the claim if it is free at `now`.
-
-        The statement compares again, so that among any number of callers one wins; on PostgreSQL
-        it locks the row whether it wins or not.
-        """
-        return take_claim(self._connection, key, now)
+    def claim(self, keys: Collection[str], now: float) -> dict[str, Claimed]:
+        """Take each claim that is free at `now`."""
+        return take_claims(self._connection, keys, now)
 
     def incidents(
         self, dedup_keys: Collection[str], identities: Collection[int]
@@ -204,11 +201,6 @@ _TOUCH = bulk_update(
 _REPEAT = bulk_update(schema.decisions, become=("last_at",), grow=("times",))
 _NEWEST = "SELECT identity, id, open, last_seen, resolved_at, verdicts FROM alerts WHERE identity"
 _SUPERSEDE = sa.update(schema.alerts).where(_a.id == sa.bindparam("row")).values(newest=False)
-_c = schema.cooldowns.c
-_RESTING = "SELECT key, generation, until, run, reason FROM cooldowns WHERE key"
-_COOLDOWN = sa.select(_c.key, _c.generation, _c.until, _c.run, _c.reason).where(
-    _c.key == sa.bindparam("key")
-)
 _i = schema.incidents.c
 _LOCK_INCIDENTS = (
     sa.select(_i.dedup_key)
@@ -232,30 +224,6 @@ def _episode(
 
 def _by_key(rows: Iterable[tuple[Any, ...]]) -> dict[str, Cooldown]:
     return {row[0]: Cooldown(*row) for row in rows}
-
-
-def take_claim(connection: sa.Connection, key: str, now: float) -> Claimed:
-    """Take a claim if it is free at `now`; the cooldown in force either way."""
-    table = schema.cooldowns
-    insert = (
-        sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-    ).values(key=key, generation=1, until=BUSY_UNTIL, run=f"{key}.1", reason="")
-    following = _c.generation + 1
-    claim = insert.on_conflict_do_update(
-        index_elements=["key"],
-        set_={
-            "generation": following,
-            "until": BUSY_UNTIL,
-            "run": sa.literal(f"{key}.") + sa.cast(following, sa.String),
-            "reason": "",
-        },
-        where=_c.until <= now,
-    ).returning(_c.key, _c.generation, _c.until, _c.run, _c.reason)
-    row = connection.execute(claim).one_or_none()
-    if row is not None:
-        return Claimed(won=True, cooldown=Cooldown(*row))
-    held = connection.execute(_COOLDOWN, {"key": key}).one()
-    return Claimed(won=False, cooldown=Cooldown(*held))
 
 
 def add_run(connection: sa.Connection, run: NewRun) -> None:

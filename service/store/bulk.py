@@ -133,14 +133,31 @@ class Lookup:
     tail: str = ""
 
 
-def select_each(connection: sa.Connection, *lookups: Lookup) -> list[list[_Found]]:
-    """The rows that each finds; on PostgreSQL all are asked at once, in one round trip."""
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement that returns rows, in the driver's own words; the text is the caller's."""
+
+    text: str
+    values: tuple[Any, ...]
+
+
+def rows_of_each(connection: sa.Connection, *asked: Lookup | Statement) -> list[list[_Found]]:
+    """The rows of each, in order; on PostgreSQL all are sent at once, in one round trip."""
     if connection.dialect.name == "postgresql":
-        return _pipelined(
-            connection,
-            [(f"{each.head} = ANY(%s) {each.tail}", (list(each.values),)) for each in lookups],
-        )
-    return [list(_in_lists(connection, each)) for each in lookups]
+        return _pipelined(connection, [_for_postgresql(each) for each in asked])
+    return [list(_one_on_sqlite(connection, each)) for each in asked]
+
+
+def _for_postgresql(asked: Lookup | Statement) -> Statement:
+    if isinstance(asked, Statement):
+        return asked
+    return Statement(f"{asked.head} = ANY(%s) {asked.tail}", (list(asked.values),))
+
+
+def _one_on_sqlite(connection: sa.Connection, asked: Lookup | Statement) -> Iterator[_Found]:
+    if isinstance(asked, Lookup):
+        return _in_lists(connection, asked)
+    return map(tuple, connection.exec_driver_sql(asked.text, asked.values))
 
 
 def _in_lists(connection: sa.Connection, lookup: Lookup) -> Iterator[_Found]:
@@ -154,9 +171,7 @@ def _in_lists(connection: sa.Connection, lookup: Lookup) -> Iterator[_Found]:
         yield from map(tuple, connection.exec_driver_sql(text, tuple(some)))
 
 
-def _pipelined(
-    connection: sa.Connection, statements: Sequence[tuple[str, tuple[Any, ...]]]
-) -> list[list[_Found]]:
+def _pipelined(connection: sa.Connection, statements: Sequence[Statement]) -> list[list[_Found]]:
     """Sent together, the transaction's own BEGIN before them.
 
     SQLAlchemy knows nothing of it, and so is told of an error as its own drivers tell it.
@@ -164,7 +179,7 @@ def _pipelined(
     driver: Any = connection.connection.driver_connection
     try:
         with driver.pipeline():
-            cursors = [driver.execute(text, values) for text, values in statements]
+            cursors = [driver.execute(each.text, each.values) for each in statements]
         return [cursor.fetchall() for cursor in cursors]
     except psycopg.Error as error:
         if driver.closed:

@@ -17,8 +17,9 @@ from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Intent, Outcome, StoredRun
 from service.store import schema
-from service.store.admissions import Enqueue, add_run, take_claim
+from service.store.admissions import Enqueue, add_run
 from service.store.bulk import chunks
+from service.store.claims import take_claims
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load, load_alert
 from service.store.rows import CheckEncoder, decision_row
@@ -244,7 +245,7 @@ class RunStore:
             )
             .values(until=now)
         )
-        claimed = take_claim(connection, again.claim, now)
+        claimed = take_claims(connection, [again.claim], now)[again.claim]
         if claimed.won:
             run = replace(again, ask=replace(again.ask, run_id=claimed.cooldown.run))
             add_run(connection, run)

@@ -21,6 +21,7 @@ from service.store.database import open_engine
 from tests.contract.admission import SqlDesk, all_at_once
 from tests.databases import SqliteFiles
 from tests.fakes.alerts import ERRORS, MEMORY, NOW, alert, delivery
+from tests.fakes.journal import saw
 from tests.processes import free_port, wait_until
 from tests.redis_servers import VERSIONS, RedisServer, executable
 
@@ -310,7 +311,7 @@ def test_without_an_address_decisions_are_made_on_sql_alone() -> None:
 
 
 def _saw(decision: Decision) -> str:
-    return decision.checks[0].saw
+    return saw(decision, "redis_gate")
 
 
 def _fires(at: float) -> Delivery:
@@ -344,6 +345,7 @@ def test_flushed_in_between_what_rests_in_sql_is_held(
     (decision,) = desk.verdicts(_fires(NOW + 1))
     assert decision.verdict is HOLD
     assert [(check.guard, check.passed) for check in decision.checks] == [
+        ("resolved", True),
         ("redis_gate", True),
         ("in_progress", False),
     ]

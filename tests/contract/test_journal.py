@@ -50,7 +50,7 @@ def journal(engine: sa.Engine) -> SqlJournal:
 
 def _claim(journal: SqlJournal, key: str, now: float) -> Claimed:
     with journal.transaction() as transaction:
-        return transaction.claim(key, now)
+        return transaction.claim([key], now)[key]
 
 
 # ---- claims ----
@@ -89,12 +89,45 @@ def test_generations_only_ever_rise(desk: SqlDesk) -> None:
 def test_a_claim_of_a_transaction_that_fails_was_never_taken(journal: SqlJournal) -> None:
     def claim_and_fail() -> None:
         with journal.transaction() as transaction:
-            assert transaction.claim("api.out", NOW).won
+            assert transaction.claim(["api.out"], NOW)["api.out"].won
             raise LookupError
 
     with pytest.raises(LookupError):
         claim_and_fail()
     assert _claim(journal, "api.out", NOW).cooldown.generation == 1
+
+
+def test_many_claims_are_taken_at_once_each_by_its_own_cooldown(desk: SqlDesk) -> None:
+    journal = SqlJournal(desk.engine, lambda _connection, _run: None)
+    _claim(journal, "api.out", NOW)
+    _claim(journal, "database.up", NOW)
+    desk.rest("database.up", NOW + 10)
+    with journal.transaction() as transaction:
+        claimed = transaction.claim({"worker-vm.up", "database.up", "api.out"}, NOW + 10)
+    assert {key: (each.won, each.cooldown.run) for key, each in claimed.items()} == {
+        "api.out": (False, "api.out.1"),
+        "database.up": (True, "database.up.2"),
+        "worker-vm.up": (True, "worker-vm.up.1"),
+    }
+
+
+def test_no_claims_are_no_statement(journal: SqlJournal) -> None:
+    with journal.transaction() as transaction:
+        assert transaction.claim([], NOW) == {}
+
+
+def test_two_processes_that_want_the_same_claims_in_opposite_orders_both_commit(
+    journal: SqlJournal,
+) -> None:
+    """Taken one by one in the order in which they are asked for, they would wait for each other."""
+    names = [f"claim-{number:03}" for number in range(200)]
+
+    def take(wanted: list[str]) -> int:
+        with journal.transaction() as transaction:
+            return sum(claimed.won for claimed in transaction.claim(wanted, NOW).values())
+
+    won = all_at_once([lambda: take(names), lambda: take(names[::-1])] * 3)
+    assert sorted(won) == [0, 0, 0, 0, 0, 200]
 
 
 # ---- episodes ----
@@ -274,7 +307,7 @@ def test_a_row_that_is_there_already_undoes_all_of_its_transaction(engine: sa.En
 
     def admit_it_twice() -> None:
         with desk._journal.transaction() as transaction:
-            transaction.claim("api.out", NOW)
+            transaction.claim(["api.out"], NOW)
             transaction.write(changes)
             transaction.write(changes)
 

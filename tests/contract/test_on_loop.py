@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError
 from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreLost, StoreUnavailable
 from service.store.admissions import SqlJournal, SqlTransaction
-from service.store.bulk import Lookup, select_each
+from service.store.bulk import Lookup, rows_of_each
 from service.store.coordination import Coordination, connect
 from service.store.database import begin_writing, open_engine, translated
 from service.store.on_loop import redis_on
@@ -160,7 +160,7 @@ def test_a_question_that_postgresql_refuses_leaves_the_connection_usable(
     engine = open_engine(PostgresDatabases(postgres).fresh(), pool_size=1)
     for _ in range(2):
         with pytest.raises(DataError), translated(), engine.begin() as connection:
-            select_each(connection, *questions)
+            rows_of_each(connection, *questions)
     assert len(SqlDesk(engine).admit(delivery(alert()))) == 1
     engine.dispose()
 

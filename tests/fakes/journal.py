@@ -69,7 +69,10 @@ class MemoryTransaction:
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         return {each: self._store.cooldowns[each] for each in claims if each in self._known_claims}
 
-    def claim(self, key: str, now: float) -> Claimed:
+    def claim(self, keys: Collection[str], now: float) -> dict[str, Claimed]:
+        return {key: self._claim(key, now) for key in sorted(keys)}
+
+    def _claim(self, key: str, now: float) -> Claimed:
         held = self._store.cooldowns.get(key)
         if held is not None and held.rests(now):
             return Claimed(won=False, cooldown=held)
@@ -181,6 +184,11 @@ class MemoryGate:
         for claim in claims:
             if self.values.get(claim) == f"hold:{token}":
                 del self.values[claim]
+
+
+def saw(decision: Decision, guard: str) -> str:
+    """What one guard saw."""
+    return next(check.saw for check in decision.checks if check.guard == guard)
 
 
 class Desk:

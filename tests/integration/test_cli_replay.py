@@ -142,7 +142,7 @@ def test_a_preview_could_not_write_if_it_tried(stores: Stores, settings: Setting
         pytest.raises(StoreUnavailable, match=r"read-?only"),
         Replays(stores.engine).reading() as reading,
     ):
-        reading.claim("worker-vm.up", 0.0)
+        reading.claim(["worker-vm.up"], 0.0)
     deliver(stores, FIRING)  # The connection goes back to the pool as it was.
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from service.domain.errors import StoreUnavailable
 from service.store import schema
-from service.store.bulk import LARGEST, LARGEST_LIST, Lookup, bulk_insert, select_each
+from service.store.bulk import LARGEST, LARGEST_LIST, Lookup, bulk_insert, rows_of_each
 from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.pages import UnknownCursor, id_at
@@ -123,7 +123,7 @@ def test_a_list_of_any_length_finds_each_row_once(engine: sa.Engine, asked: int)
     with engine.connect() as connection:
         head = "SELECT identity FROM alerts WHERE identity"
         one = Lookup(head, range(asked), "AND newest")
-        found, other = select_each(connection, one, Lookup(head, [9999]))
+        found, other = rows_of_each(connection, one, Lookup(head, [9999]))
     wanted = [number for number in (0, 2, 4095, 4096) if number < asked]
     assert sorted(row[0] for row in found) == wanted
     assert other == [(9999,)]

@@ -7,7 +7,7 @@ answered after it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -64,14 +64,20 @@ class Admitter:
             raise
         # In a storm nearly every claim rests, and Redis knows: that round trip would tell nothing.
         news = [each for each in cooldowns if gate.resting.get(each.key) != each.run]
-        if news:
-            self._tell_gate(news, token, now)
+        untaken = set(claims).difference(each.key for each in cooldowns)
+        if news or untaken:
+            self._tell_gate(news, untaken, token, now)
         return receipts
 
-    def _tell_gate(self, news: Sequence[Cooldown], token: str, now: float) -> None:
+    def _tell_gate(
+        self, news: Sequence[Cooldown], untaken: Collection[str], token: str, now: float
+    ) -> None:
         """After the commit nothing may fail any more: everything is kept."""
         try:
-            self._gate.settle(news, token, now)
+            if news:
+                self._gate.settle(news, token, now)
+            if untaken:
+                self._gate.give_back(untaken, token)
         except Exception:
             _log.exception("gate_not_told", consequence="Redis learns it with the next decision")
 

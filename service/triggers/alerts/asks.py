@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from service.domain.alerts.alert import Alert, AlertKind
 from service.domain.alerts.episodes import identity_of
 from service.domain.decisions.claims import button_claim, claim_key, incident_key
-from service.domain.decisions.decision import Check
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import (
     DEFAULT_RULE,
@@ -33,14 +32,14 @@ class RulesInForce:
 class Wish:
     """One rule that wants to act on one alert, and the claim that this takes.
 
-    `incident` is the dedup_key of the group's incident when the rule pages. `barred` is the guard
-    that holds the wish whatever rests; such a wish takes no claim.
+    `incident` is the dedup_key of the group's incident when the rule pages. `unmeasured` says why
+    the rule may change nothing, where no value was measured; such a wish takes no claim.
     """
 
     rule: Rule
     claim: str
     incident: str | None = None
-    barred: Check | None = None
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def claims_of(batch: Sequence[Sequence[Candidate]]) -> Iterator[str]:
                 yield from (
                     wish.claim
                     for wish in candidate.wishes
-                    if wish.incident is None and wish.barred is None
+                    if wish.incident is None and not wish.unmeasured
                 )
 
 
@@ -89,12 +88,11 @@ def _wish(rule: Rule, alert: Alert, delivery: Delivery) -> Wish:
     claim = claim_key(rule, alert, notification)
     pages = rule.action is ActionName.PAGE_ONCALL
     incident = incident_key(rule, alert, notification) if pages else None
-    barred = None if alert.measured or not rule.action.scales else _unmeasured(alert)
-    return Wish(rule, claim, incident, barred)
+    unmeasured = "" if alert.measured or not rule.action.scales else _unmeasured(alert)
+    return Wish(rule, claim, incident, unmeasured)
 
 
-def _unmeasured(alert: Alert) -> Check:
-    """The guard that holds every change that an alert without a measured value asks for."""
+def _unmeasured(alert: Alert) -> str:
     failed = alert.kind is AlertKind.DATASOURCE_ERROR
     what = "could not evaluate its rule" if failed else "has no data"
-    return Check("unmeasured", passed=False, saw=f"the sender {what}: no value was measured")
+    return f"the sender {what}: no value was measured"

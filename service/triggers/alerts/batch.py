@@ -8,6 +8,7 @@ other through the same records.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from service.domain.alerts.alert import AlertKind
 from service.domain.alerts.episodes import Transition, transition
@@ -27,9 +28,26 @@ from service.ports.admission import (
 )
 from service.triggers.alerts.asks import Candidate, claims_of
 from service.triggers.alerts.runs import RunMaker
-from service.triggers.alerts.verdicts import Verdicts
+from service.triggers.alerts.verdicts import Judged, Verdicts
 
 _OPENING = (Transition.OPENED, Transition.RESOLVED_UNSEEN)
+
+
+@dataclass(frozen=True, slots=True)
+class _JudgedAlert:
+    """One alert of a delivery: its episode, and what the guards said of each wish."""
+
+    record: EpisodeRecord
+    wishes: list[Judged]
+
+
+@dataclass(frozen=True, slots=True)
+class _JudgedDelivery:
+    """One delivery under its id, judged."""
+
+    id: str
+    delivery: Delivery
+    alerts: list[_JudgedAlert]
 
 
 class Batch:
@@ -59,11 +77,13 @@ class Batch:
     def decide(
         self, batch: Sequence[Delivery], wanted: Sequence[tuple[Candidate, ...]]
     ) -> list[Receipt]:
-        """Decide on all of it, write it, and enqueue the runs that were earned."""
+        """Judge all of it, take the claims, write what was decided, and enqueue the runs."""
         self._read(wanted)
-        receipts = [
-            self._delivery(delivery, wishes) for delivery, wishes in zip(batch, wanted, strict=True)
+        judged = [
+            self._judged(delivery, group) for delivery, group in zip(batch, wanted, strict=True)
         ]
+        self._verdicts.take_claims()
+        receipts = [self._receipt(each) for each in judged]
         self._transaction.write(self._changes)
         self._close_incidents()
         self._transaction.enqueue(self._runs.finished())
@@ -85,46 +105,44 @@ class Batch:
         over = {candidate.identity for candidate in everything if not candidate.alert.firing}
         if over:
             self._memberships = self._transaction.incidents_of(over)
-        paging = {
-            wish.incident: wish.claim
+        keys = {
+            wish.incident
             for candidate in everything
             if candidate.alert.firing
             for wish in candidate.wishes
             if wish.incident is not None
         }
-        keys = paging.keys() | {key for keys in self._memberships.values() for key in keys}
+        keys.update(key for keys_ in self._memberships.values() for key in keys_)
         if keys:
             self._changes.incidents = self._transaction.incidents(keys, identities)
-        new_groups = {paging[key] for key in paging.keys() - self._changes.incidents.keys()}
-        if claims or new_groups:
-            self._verdicts.take_claims(claims, new_groups, cooldowns)
+        self._verdicts.begin(cooldowns)
 
-    def _delivery(self, delivery: Delivery, wanted: tuple[Candidate, ...]) -> Receipt:
+    def _judged(self, delivery: Delivery, wanted: tuple[Candidate, ...]) -> _JudgedDelivery:
+        """The episodes of a delivery's alerts, and what the guards say of each wish."""
         delivery_id = self._new_id("n")
         self._changes.deliveries.append((delivery_id, delivery))
-        verdicts: list[Verdicted] = []
-        for candidate in wanted:
-            verdicts.extend(self._alert(delivery_id, delivery, candidate))
-        return Receipt(delivery_id, tuple(verdicts), delivery.notification.quarantined)
+        alerts = [self._alert(delivery_id, delivery, candidate) for candidate in wanted]
+        return _JudgedDelivery(delivery_id, delivery, alerts)
 
-    def _alert(self, delivery_id: str, delivery: Delivery, candidate: Candidate) -> list[Verdicted]:
-        alert = candidate.alert
+    def _alert(self, delivery_id: str, delivery: Delivery, candidate: Candidate) -> _JudgedAlert:
         record, what = self._episode(delivery_id, delivery, candidate)
-        if alert.kind is AlertKind.TEST and alert.firing:
-            decisions = [
-                self._verdicts.test(wish, candidate, record, delivery) for wish in candidate.wishes
-            ]
-        elif what is Transition.RESOLVED:
+        if what is Transition.RESOLVED:
             self._resolved.add(candidate.identity)
-            decisions = [self._verdicts.resolved(wish) for wish in candidate.wishes]
-        elif not alert.firing:
-            decisions = [self._verdicts.resolved(wish) for wish in candidate.wishes]
-        else:
-            decisions = [
-                self._verdicts.firing(wish, candidate, record, delivery, what)
+        return _JudgedAlert(
+            record,
+            [
+                self._verdicts.judge(wish, candidate, record, delivery, what)
                 for wish in candidate.wishes
-            ]
-        return [self._keep(record, delivery_id, decision) for decision in decisions]
+            ],
+        )
+
+    def _receipt(self, judged: _JudgedDelivery) -> Receipt:
+        verdicts = tuple(
+            self._keep(each.record, judged.id, decision)
+            for each in judged.alerts
+            for decision in map(self._verdicts.conclude, each.wishes)
+        )
+        return Receipt(judged.id, verdicts, judged.delivery.notification.quarantined)
 
     def _episode(
         self, delivery_id: str, delivery: Delivery, candidate: Candidate
@@ -205,14 +223,15 @@ class Batch:
             return
         keys = self._incidents_of_resolved()
         open_members = self._transaction.open_members(keys) if keys else {}
-        for key, incident in sorted(self._changes.incidents.items()):
-            if key not in keys or open_members.get(key):
-                continue
-            claimed = self._transaction.claim(
-                telling_claim(incident.rule, key, "resolve"), self._now
-            )
-            if claimed.won:
-                self._runs.resolve_page(incident, claimed.cooldown)
+        closing = {
+            telling_claim(incident.rule, key, "resolve"): incident
+            for key, incident in self._changes.incidents.items()
+            if key in keys and not open_members.get(key)
+        }
+        claimed = self._transaction.claim(closing, self._now)
+        for claim, incident in sorted(closing.items()):
+            if claimed[claim].won:
+                self._runs.resolve_page(incident, claimed[claim].cooldown)
 
     def _incidents_of_resolved(self) -> set[str]:
         keys = {key for alert in self._resolved for key in self._memberships.get(alert, ())}

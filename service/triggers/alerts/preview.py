@@ -80,7 +80,7 @@ def preview(
 class ReadOnly:
     """A transaction of admission that answers as the real one would and changes nothing.
 
-    What it has let be claimed it remembers, so that the second alert of a preview sees the first.
+    Remembers the claims it granted, so that claims taken later in a preview see them.
     """
 
     def __init__(self, reading: Transaction) -> None:
@@ -97,9 +97,13 @@ class ReadOnly:
         """As on record."""
         return self._reading.cooldowns(claims)
 
-    def claim(self, key: str, now: float) -> Claimed:
-        """Whether the claim would be won, without taking it."""
-        held = self._claimed.get(key) or self._reading.cooldowns([key]).get(key)
+    def claim(self, keys: Collection[str], now: float) -> dict[str, Claimed]:
+        """Which claims would be won, without taking them."""
+        on_record = self._reading.cooldowns(keys)
+        return {key: self._claim(key, on_record.get(key), now) for key in keys}
+
+    def _claim(self, key: str, on_record: Cooldown | None, now: float) -> Claimed:
+        held = self._claimed.get(key) or on_record
         if held is not None and held.rests(now):
             return Claimed(won=False, cooldown=held)
         generation = held.generation + 1 if held is not None else 1

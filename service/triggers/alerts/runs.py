@@ -62,10 +62,14 @@ class RunMaker:
             for run, new in self._changes.runs.items()
         ]
 
+    def known_incident(self, wish: Wish) -> IncidentRecord | None:
+        """The incident of a paging rule's group, where there is one."""
+        return self._changes.incidents.get(wish.incident or "")
+
     def incident(self, wish: Wish, delivery: Delivery) -> IncidentRecord:
         """The incident of a paging rule's group, made when there is none."""
         key = wish.incident or ""
-        known = self._changes.incidents.get(key)
+        known = self.known_incident(wish)
         if known is None:
             notification = delivery.notification
             known = self._changes.incidents[key] = IncidentRecord(

@@ -1,12 +1,27 @@
-"""The verdict on one wish: which guards are asked in which order, and what they answer."""
+"""The verdict on one wish: judged by what was read, and concluded once the claims are taken.
+
+Everything is judged first. Then all claims that are wanted are taken in one statement. Only who
+won one acts; who lost is judged again by the cooldown that was lost to. So a claim is never taken
+by an alert that a guard holds, and a claim without a run can't exist.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from service.domain.alerts.alert import AlertKind
 from service.domain.alerts.episodes import Transition
-from service.domain.decisions.claims import Cooldown, check_cooldown, direction_of, telling_claim
+from service.domain.decisions.claims import Cooldown, direction_of, telling_claim
 from service.domain.decisions.decision import Check, Decision, Verdict
+from service.domain.decisions.guards import (
+    ARRIVAL_GUARDS,
+    PAGE_GUARDS,
+    Arrival,
+    PageArrival,
+    held_by,
+    judge,
+)
 from service.ports.admission import (
     Claimed,
     Delivery,
@@ -18,11 +33,28 @@ from service.ports.admission import (
 from service.triggers.alerts.asks import Candidate, Wish
 from service.triggers.alerts.runs import RunMaker
 
-_WITHOUT_REDIS = Check("redis_gate", passed=True, saw="Redis did not answer: decided on SQL alone")
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One wish of one alert with its checks, before any claim is taken.
+
+    `claim` is what it may take: None where a guard holds it. `page` is what a page was judged by.
+    """
+
+    wish: Wish
+    candidate: Candidate
+    record: EpisodeRecord
+    delivery: Delivery
+    checks: tuple[Check, ...]
+    claim: str | None
+    page: PageArrival | None = None
 
 
 class Verdicts:
-    """Decides wishes within one batch; `cooldowns` is what the batch has read and claimed."""
+    """Decides the wishes of one batch: `judge` each, `take_claims` once, `conclude` each.
+
+    `cooldowns` are those of changes and messages, as read, and as they are once claims are taken.
+    """
 
     def __init__(
         self, transaction: Transaction, runs: RunMaker, gate: GateReply, now: float
@@ -32,177 +64,205 @@ class Verdicts:
         self._gate = gate
         self._now = now
         self.cooldowns: dict[str, Cooldown] = {}
-        self._won: dict[str, Check] = {}
-        self._pages: dict[str, Claimed] = {}
-        self._reopened: set[str] = set()
+        self._wanted: set[str] = set()
+        self._page_claims: set[str] = set()
+        self._refired: dict[str, IncidentRecord] = {}
+        self._claimed: dict[str, Claimed] = {}
+        self._unspent: set[str] = set()
+        self._checked: dict[tuple[str, bool, str], tuple[Check, ...]] = {}
 
-    def take_claims(
-        self,
-        claims: Collection[str],
-        new_groups: Collection[str],
-        cooldowns: Mapping[str, Cooldown],
-    ) -> None:
-        """Take every claim that is free by the `cooldowns` on record, for the first firing alert
-        that wants it, and the claims of groups that no page has been about yet.
-
-        In the order of their names, so that two processes never wait for each other's claims.
-        """
+    def begin(self, cooldowns: Mapping[str, Cooldown]) -> None:
+        """The cooldowns on record, by which everything is judged."""
         self.cooldowns = dict(cooldowns)
-        for claim in sorted({*claims, *new_groups}):
-            if claim in new_groups:
-                self._pages[claim] = self._transaction.claim(claim, self._now)
-                continue
-            check = check_cooldown(claim, self.cooldowns.get(claim), self._now)
-            if check.passed:
-                claimed = self._transaction.claim(claim, self._now)
-                self.cooldowns[claim] = claimed.cooldown
-                if claimed.won:
-                    self._won[claim] = check
 
-    def resolved(self, wish: Wish) -> Decision:
-        """A resolved alert never makes anything happen but the end of its incident."""
-        check = Check("resolved", passed=False, saw="the sender says it is resolved")
-        return _decision(wish, Verdict.HOLD, "resolved: nothing to do", (check,))
+    def judge(
+        self,
+        wish: Wish,
+        candidate: Candidate,
+        record: EpisodeRecord,
+        delivery: Delivery,
+        what: Transition,
+    ) -> Judged:
+        """Ask every guard; what passes all of them wants its claim."""
+        if wish.incident is not None:
+            return self._judge_page(wish, candidate, record, delivery, what)
+        checks = self._checks(wish, firing=candidate.alert.firing)
+        claim = wish.claim if held_by(checks) is None else None
+        if claim is not None:
+            self._wanted.add(claim)
+        return Judged(wish, candidate, record, delivery, checks, claim)
 
-    def test(
-        self, wish: Wish, candidate: Candidate, record: EpisodeRecord, delivery: Delivery
-    ) -> Decision:
+    def take_claims(self) -> None:
+        """Take all claims that are wanted and free, in one statement."""
+        wanted = self._wanted | self._page_claims | self._closing_claims()
+        if not wanted:
+            return
+        self._claimed = self._transaction.claim(wanted, self._now)
+        self._unspent = {key for key, claimed in self._claimed.items() if claimed.won}
+        self.cooldowns.update({key: self._claimed[key].cooldown for key in self._wanted})
+        self._checked.clear()
+
+    def conclude(self, judged: Judged) -> Decision:
+        """Act, for the first that wanted a claim that was won; otherwise hold, and why."""
+        if judged.page is not None:
+            return self._conclude_page(judged, judged.page)
+        wish, alert = judged.wish, judged.candidate.alert
+        if not alert.firing:
+            return _decision(wish, Verdict.HOLD, "resolved: nothing to do", judged.checks)
+        if alert.kind is AlertKind.TEST:
+            return self._conclude_test(judged)
+        if judged.claim is None:
+            return self._held(wish, judged.checks)
+        cooldown = self.cooldowns[wish.claim]
+        if self._spend(judged.claim):
+            run = self._runs.start(wish, alert, judged.record.id, judged.delivery, cooldown)
+            return _decision(wish, Verdict.ACT, _why(wish, run), judged.checks, run=run)
+        self._runs.join(cooldown.run, judged.record.id)
+        return self._held(wish, self._checks(wish, firing=True))
+
+    def _conclude_test(self, judged: Judged) -> Decision:
         """A firing test is never acted on. Slack shows once in an hour that it came."""
-        alert, claim = candidate.alert, wish.claim
-        cooldown = self.cooldowns[claim]
-        if self._won.pop(claim, None) is None:
-            self._runs.join(cooldown.run, record.id)
-            shown = f"Slack was told of a test by run {cooldown.run}, or is being told"
-            run = None
-        else:
-            run = self._runs.start(wish, alert, record.id, delivery, cooldown)
+        wish, alert = judged.wish, judged.candidate.alert
+        cooldown = self.cooldowns[wish.claim]
+        run = None
+        if judged.claim is not None and self._spend(judged.claim):
+            run = self._runs.start(wish, alert, judged.record.id, judged.delivery, cooldown)
             shown = f"Slack is told by run {run}"
+        else:
+            self._runs.join(cooldown.run, judged.record.id)
+            shown = f"Slack was told of a test by run {cooldown.run}, or is being told"
         saw = f"{alert.name or 'this alert'} is a test notification"
         check = Check("test", passed=False, saw=saw)
         reason = f"{saw}: never acted on; {shown}"
         return _decision(wish, Verdict.REJECT, reason, (check,), run=run)
 
-    def firing(
-        self,
-        wish: Wish,
-        candidate: Candidate,
-        record: EpisodeRecord,
-        delivery: Delivery,
-        what: Transition,
-    ) -> Decision:
-        """Act, when every guard lets it pass and the claim is won; otherwise hold, and why."""
-        if wish.barred is not None:
-            reason = f"{wish.barred.saw}, and nothing is changed without one"
-            return _decision(wish, Verdict.HOLD, reason, (wish.barred,))
-        if wish.incident is not None:
-            return self._page(wish, candidate, record, delivery, what)
-        claim = wish.claim
-        cooldown = self.cooldowns[claim]
-        won = self._won.pop(claim, None)
-        if won is not None:
-            run = self._runs.start(wish, candidate.alert, record.id, delivery, cooldown)
-            return _decision(
-                wish, Verdict.ACT, self._why(wish, run), self._checks(claim, won), run=run
+    def _held(self, wish: Wish, checks: tuple[Check, ...]) -> Decision:
+        held = held_by(checks) or checks[-1]
+        until = self.cooldowns[wish.claim].until if held.guard == "cooldown" else None
+        return _decision(wish, Verdict.HOLD, held.saw, checks, until=until)
+
+    def _checks(self, wish: Wish, *, firing: bool) -> tuple[Check, ...]:
+        """What the guards say; the same for every alert of a batch that wants the same claim."""
+        claim, unmeasured = wish.claim, wish.unmeasured
+        known = self._checked.get((claim, firing, unmeasured))
+        if known is None:
+            arrival = Arrival(
+                firing=firing,
+                claim=claim,
+                cooldown=self.cooldowns.get(claim),
+                now=self._now,
+                redis_asked=self._gate.asked,
+                redis_answered=self._gate.available,
+                resting_run=self._gate.resting.get(claim),
+                unmeasured=unmeasured,
             )
-        self._runs.join(cooldown.run, record.id)
-        check = check_cooldown(claim, cooldown, self._now)
-        until = None if cooldown.busy else cooldown.until
-        return _decision(wish, Verdict.HOLD, check.saw, self._checks(claim, check), until=until)
+            known = self._checked[claim, firing, unmeasured] = judge(ARRIVAL_GUARDS, arrival)
+        return known
 
-    def _page(
+    def _spend(self, claim: str) -> bool:
+        """Whether this is the first that wants a claim which was won."""
+        if claim not in self._unspent:
+            return False
+        self._unspent.remove(claim)
+        return True
+
+    # ---- Pages ----
+
+    def _judge_page(
         self,
         wish: Wish,
         candidate: Candidate,
         record: EpisodeRecord,
         delivery: Delivery,
         what: Transition,
-    ) -> Decision:
-        if delivery.replay and not record.open:
-            check = Check("resolved", passed=False, saw="no sender says that it fires now")
-            reason = "a replay pages nobody about an alert that is over"
-            return _decision(wish, Verdict.HOLD, reason, (check,))
-        incident = self._runs.incident(wish, delivery)
-        known = candidate.identity in incident.members and what is not Transition.OPENED
-        if not (known and incident.paged):
-            run = self._page_run(wish, candidate, record, delivery, incident)
-            return _paging(wish, "the pager does not know this alert yet", run)
-        if what is Transition.REOPENED:
-            closing = self._closing(incident)
-            if closing is not None and closing.won:
-                run = self._runs.page(
-                    wish, incident, candidate.alert, record.id, delivery, closing.cooldown
-                )
-                return _paging(wish, "it fires again while its incident is being closed", run)
-        check = Check("paged", passed=False, saw=f"incident {incident.dedup_key} is open")
-        return _decision(wish, Verdict.HOLD, "already paged; the incident is open", (check,))
+    ) -> Judged:
+        """A page's claim is tried even when it is known to be taken, because trying locks it: the
+        run that holds it cannot begin, and so not miss this alert, before this commit."""
+        incident = self._runs.known_incident(wish)
+        member = incident is not None and candidate.identity in incident.members
+        page = PageArrival(
+            firing=candidate.alert.firing,
+            open=record.open,
+            replay=delivery.replay,
+            incident=wish.incident or "",
+            known=member and what is not Transition.OPENED,
+            paged=incident is not None and incident.paged,
+        )
+        checks = judge(PAGE_GUARDS, page)
+        held = held_by(checks)
+        claim = None
+        if held is None:
+            incident = self._runs.incident(wish, delivery)
+            incident.members.add(candidate.identity)
+            incident.added.add(candidate.identity)
+            claim = wish.claim
+            self._page_claims.add(claim)
+        elif held.guard == "paged" and what is Transition.REOPENED and incident is not None:
+            claim = telling_claim(incident.rule, incident.dedup_key, "resolve")
+            self._refired[incident.dedup_key] = incident
+        return Judged(wish, candidate, record, delivery, checks, claim, page)
 
-    def _closing(self, incident: IncidentRecord) -> Claimed | None:
-        """The claim of the run that resolves an incident all of whose alerts had resolved.
+    def _closing_claims(self) -> set[str]:
+        """The claims of the runs that resolve incidents all of whose alerts had resolved, and of
+        which one fires again.
 
         Not won: that run has yet to begin, and will see that an alert fires. Won: it has begun,
-        and may have looked before this commit. None: there is no such run, or this batch has
-        asked before.
+        and may have looked before this commit.
         """
-        key = incident.dedup_key
-        if key in self._reopened:
-            return None
-        self._reopened.add(key)
-        if self._transaction.open_members({key}).get(key):
-            return None
-        return self._page_claim(telling_claim(incident.rule, key, "resolve"))
+        if not self._refired:
+            return set()
+        firing = self._transaction.open_members(self._refired)
+        return {
+            telling_claim(incident.rule, key, "resolve")
+            for key, incident in self._refired.items()
+            if not firing.get(key)
+        }
 
-    def _page_claim(self, claim: str) -> Claimed:
-        """A claim tried once is locked by this transaction: later alerts know the answer."""
-        claimed = self._pages.get(claim) or self._transaction.claim(claim, self._now)
-        self._pages[claim] = Claimed(won=False, cooldown=claimed.cooldown)
-        return claimed
+    def _conclude_page(self, judged: Judged, page: PageArrival) -> Decision:
+        wish, checks = judged.wish, judged.checks
+        if not page.firing:
+            return _decision(wish, Verdict.HOLD, "resolved: nothing to do", checks)
+        held = held_by(checks)
+        if held is None:
+            return _paging(wish, checks, self._page_run(judged))
+        if judged.claim is not None and self._spend(judged.claim):
+            again = judge(PAGE_GUARDS, replace(page, reopened=True))
+            return _paging(wish, again, self._new_page(judged, judged.claim))
+        reason = (
+            "already paged; the incident is open"
+            if held.guard == "paged"
+            else "a replay pages nobody about an alert that is over"
+        )
+        return _decision(wish, Verdict.HOLD, reason, checks)
 
-    def _page_run(
-        self,
-        wish: Wish,
-        candidate: Candidate,
-        record: EpisodeRecord,
-        delivery: Delivery,
-        incident: IncidentRecord,
-    ) -> str:
-        """A new page run, or the one that waits: it will tell the incident's state as it is then.
+    def _page_run(self, judged: Judged) -> str:
+        """A new page run, or the one that waits: that one will tell the incident's newest state."""
+        claim = judged.wish.claim
+        if self._spend(claim):
+            return self._new_page(judged, claim)
+        run = self._claimed[claim].cooldown.run
+        self._runs.join(run, judged.record.id)
+        return run
 
-        The claim is tried even when it is known to be taken, because trying locks it: the run
-        that holds it cannot begin, and so not miss this alert, before this commit.
-        """
-        incident.members.add(candidate.identity)
-        incident.added.add(candidate.identity)
-        claimed = self._page_claim(wish.claim)
-        if claimed.won:
-            return self._runs.page(
-                wish, incident, candidate.alert, record.id, delivery, claimed.cooldown
-            )
-        self._runs.join(claimed.cooldown.run, record.id)
-        return claimed.cooldown.run
-
-    def _why(self, wish: Wish, run: str) -> str:
-        verb = wish.rule.action.value.replace("_", " ")
-        target = f" on {wish.rule.target}" if wish.rule.target else ""
-        return f"{verb}{target}: rule {wish.rule.name} matches and nothing holds it back; run {run}"
-
-    def _checks(self, claim: str, check: Check) -> tuple[Check, ...]:
-        if not self._gate.asked:
-            return (check,)
-        if not self._gate.available:
-            return (_WITHOUT_REDIS, check)
-        run = self._gate.resting.get(claim)
-        if run is None:
-            saw = f"Redis: nothing rests on {claim}"
-        elif check.passed:
-            saw = f"Redis still says that {claim} rests after {run}; SQL, which decides, does not"
-        else:
-            saw = f"Redis: {claim} rests after {run}"
-        return (Check("redis_gate", passed=run is None or check.passed, saw=saw), check)
+    def _new_page(self, judged: Judged, claim: str) -> str:
+        return self._runs.page(
+            judged.wish,
+            self._runs.incident(judged.wish, judged.delivery),
+            judged.candidate.alert,
+            judged.record.id,
+            judged.delivery,
+            self._claimed[claim].cooldown,
+        )
 
 
-def _paging(wish: Wish, saw: str, run: str) -> Decision:
-    check = Check("paged", passed=True, saw=saw)
-    return _decision(wish, Verdict.ACT, f"page the person on call: run {run}", (check,), run=run)
+def _why(wish: Wish, run: str) -> str:
+    verb = wish.rule.action.value.replace("_", " ")
+    target = f" on {wish.rule.target}" if wish.rule.target else ""
+    return f"{verb}{target}: rule {wish.rule.name} matches and nothing holds it back; run {run}"
+
+
+def _paging(wish: Wish, checks: tuple[Check, ...], run: str) -> Decision:
+    return _decision(wish, Verdict.ACT, f"page the person on call: run {run}", checks, run=run)
 
 
 def _decision(
@@ -215,6 +275,7 @@ def _decision(
     run: str | None = None,
 ) -> Decision:
     rule = wish.rule
+    decided = held_by(checks) or checks[-1]
     return Decision(
         verdict=verdict,
         rule=rule.name,
@@ -222,7 +283,7 @@ def _decision(
         target=rule.target,
         direction=direction_of(rule.action),
         reason=reason,
-        guard=checks[-1].guard,
+        guard=decided.guard,
         checks=checks,
         until=until,
         run=run,

@@ -7,7 +7,7 @@ from service.domain.decisions.planning import Tell
 from service.domain.rules.rules import ActionName
 from service.ports.admission import IncidentRecord, NewRun
 from tests.fakes.alerts import ERRORS, GRACE_S, NOW, alert, delivery, resolved
-from tests.fakes.journal import Desk
+from tests.fakes.journal import Desk, saw
 
 ACT, HOLD = Verdict.ACT, Verdict.HOLD
 
@@ -83,7 +83,7 @@ def test_a_repeat_of_what_was_paged_is_held() -> None:
     (decision,) = desk.verdicts(delivery(alert(ERRORS, "a")))
     assert (decision.verdict, decision.guard) == (HOLD, "paged")
     assert decision.reason == "already paged; the incident is open"
-    assert decision.checks[0].saw == f"incident {_incident(desk).dedup_key} is open"
+    assert saw(decision, "paged") == f"incident {_incident(desk).dedup_key} is open"
 
 
 def test_an_alert_that_joins_an_open_incident_is_told() -> None:
@@ -134,7 +134,7 @@ def test_firing_again_while_the_end_is_under_way_is_told_after_it() -> None:
         delivery(alert(ERRORS, "a"), alert(ERRORS, "b"), at=NOW + 60 + GRACE_S)
     )
     assert (first.verdict, second.verdict) == (ACT, HOLD)
-    assert first.checks[0].saw == "it fires again while its incident is being closed"
+    assert saw(first, "paged") == "it fires again while its incident is being closed"
     assert _last_run(desk).ask.run_id == first.run
     assert _last_run(desk).partition == f"page:{_incident(desk).dedup_key}"
     assert _last_run(desk).delay_s == 0

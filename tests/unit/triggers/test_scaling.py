@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from service.domain.decisions.claims import BUSY_UNTIL
-from service.domain.decisions.decision import Verdict
+from service.domain.decisions.decision import Check, Verdict
+from service.domain.decisions.guards import ARRIVAL_GUARDS, Arrival, Guard
 from service.domain.decisions.planning import Ask
 from service.domain.errors import StoreUnavailable
+from service.triggers.alerts import verdicts
 from tests.fakes.alerts import CPU, MEMORY, NOW, OTHER, TRAFFIC, alert, delivery, resolved
-from tests.fakes.journal import Desk
+from tests.fakes.journal import Desk, saw
 
 ACT, HOLD, REJECT = Verdict.ACT, Verdict.HOLD, Verdict.REJECT
 
@@ -165,6 +167,7 @@ def test_without_redis_the_checks_say_that_sql_alone_decided() -> None:
     (decision,) = desk.verdicts(delivery(alert()))
     assert decision.verdict is ACT
     assert [check.saw for check in decision.checks] == [
+        "the sender says it is firing",
         "Redis did not answer: decided on SQL alone",
         "api.out has never been claimed",
     ]
@@ -175,7 +178,7 @@ def test_an_old_rest_in_redis_does_not_hold_what_sql_says_is_free() -> None:
     desk.gate.values["api.out"] = "api.out.7"
     (decision,) = desk.verdicts(delivery(alert()))
     assert decision.verdict is ACT
-    assert decision.checks[0].saw == (
+    assert saw(decision, "redis_gate") == (
         "Redis still says that api.out rests after api.out.7; SQL, which decides, does not"
     )
     assert desk.gate.values == {"api.out": "api.out.1"}
@@ -187,7 +190,7 @@ def test_a_flushed_redis_does_not_free_what_sql_says_rests() -> None:
     desk.gate.values.clear()
     (decision,) = desk.verdicts(delivery(alert()))
     assert (decision.verdict, decision.guard) == (HOLD, "in_progress")
-    assert [check.passed for check in decision.checks] == [True, False]
+    assert [check.passed for check in decision.checks] == [True, True, False]
     assert desk.gate.values == {"api.out": "api.out.1"}
 
 
@@ -206,7 +209,7 @@ def test_another_decisions_hold_is_not_taken_for_a_rest() -> None:
     desk.gate.values["api.out"] = "hold:somebody"
     (decision,) = desk.verdicts(delivery(alert()))
     assert decision.verdict is ACT
-    assert decision.checks[0].saw == "Redis: nothing rests on api.out"
+    assert saw(decision, "redis_gate") == "Redis: nothing rests on api.out"
 
 
 def test_when_the_queue_refuses_nothing_is_kept_and_the_hold_is_given_back() -> None:
@@ -253,3 +256,22 @@ def test_what_is_committed_is_answered_although_redis_cannot_be_told(
     assert (decision.verdict, decision.run) == (ACT, "api.out.1")
     assert list(desk.store.runs) == ["api.out.1"]
     assert desk.gate.values, "what is committed is not given back"
+
+
+def test_an_alert_that_any_guard_holds_takes_no_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So no target is held for ever by a claim that no run will ever give back."""
+    no = Check("no_fridays", passed=False, saw="it is Friday")
+    guard: Guard[Arrival] = Guard("no_fridays", lambda _: no)
+    monkeypatch.setattr(verdicts, "ARRIVAL_GUARDS", (*ARRIVAL_GUARDS, guard))
+    desk = Desk()
+    (decision,) = desk.verdicts(delivery(alert()))
+    assert (decision.verdict, decision.guard, decision.reason) == (HOLD, "no_fridays", no.saw)
+    assert [check.guard for check in decision.checks] == [
+        "resolved",
+        "redis_gate",
+        "cooldown",
+        "no_fridays",
+    ]
+    assert desk.store.cooldowns == {}
+    assert desk.store.runs == {}
+    assert desk.gate.values == {}

@@ -1,0 +1,153 @@
+"""Guards: what can hold a request back, and the one way in which they are asked.
+
+A guard is a pure function from facts to a check. All guards of a stage are asked, in order, and
+every check is kept, passed or not: an act shows why nothing held it, as a hold shows what did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from service.domain.decisions.claims import Cooldown, check_cooldown
+from service.domain.decisions.decision import Check
+
+Facts = TypeVar("Facts")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard(Generic[Facts]):
+    """One thing that can hold a request back.
+
+    `judge` returns None where the guard does not apply to these facts.
+    """
+
+    name: str
+    judge: Callable[[Facts], Check | None]
+
+
+def judge(guards: Sequence[Guard[Facts]], facts: Facts) -> tuple[Check, ...]:
+    """The checks of all guards that apply, in order."""
+    return tuple([check for guard in guards if (check := guard.judge(facts)) is not None])
+
+
+def held_by(checks: Sequence[Check]) -> Check | None:
+    """The check that decides: the first that did not pass."""
+    return next((check for check in checks if not check.passed), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An alert that wants a change or a message, and what the batch has read about it.
+
+    `cooldown` is the claim's own, None where it was never claimed. `resting_run` is the run after
+    which Redis says that the claim rests; `redis_asked` is False in a preview, `redis_answered`
+    when it was away. `unmeasured` says why nothing may be changed, where no value was measured.
+    `now` is in seconds since the epoch.
+    """
+
+    firing: bool
+    claim: str
+    cooldown: Cooldown | None
+    now: float
+    redis_asked: bool
+    redis_answered: bool
+    resting_run: str | None = None
+    unmeasured: str = ""
+
+    @property
+    def wants_claim(self) -> bool:
+        """Whether a claim is wanted, and so was asked about."""
+        return self.firing and not self.unmeasured
+
+
+_FIRING = Check("resolved", passed=True, saw="the sender says it is firing")
+_RESOLVED = Check("resolved", passed=False, saw="the sender says it is resolved")
+_WITHOUT_REDIS = Check("redis_gate", passed=True, saw="Redis did not answer: decided on SQL alone")
+
+
+def _resolved(arrival: Arrival) -> Check:
+    return _FIRING if arrival.firing else _RESOLVED
+
+
+def _unmeasured(arrival: Arrival) -> Check | None:
+    """Holds every change that an alert without a measured value asks for."""
+    if not arrival.unmeasured:
+        return None
+    saw = f"{arrival.unmeasured}, and nothing is changed without one"
+    return Check("unmeasured", passed=False, saw=saw)
+
+
+def _redis_gate(arrival: Arrival) -> Check | None:
+    """Says what Redis knows, and holds nothing: SQL decides."""
+    if not arrival.redis_asked or not arrival.wants_claim:
+        return None
+    if not arrival.redis_answered:
+        return _WITHOUT_REDIS
+    claim, run = arrival.claim, arrival.resting_run
+    if run is None:
+        saw = f"Redis: nothing rests on {claim}"
+    elif arrival.cooldown is not None and arrival.cooldown.rests(arrival.now):
+        saw = f"Redis: {claim} rests after {run}"
+    else:
+        saw = f"Redis still says that {claim} rests after {run}; SQL, which decides, does not"
+    return Check("redis_gate", passed=True, saw=saw)
+
+
+def _cooldown(arrival: Arrival) -> Check | None:
+    if not arrival.wants_claim:
+        return None
+    return check_cooldown(arrival.claim, arrival.cooldown, arrival.now)
+
+
+ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
+    Guard("resolved", _resolved),
+    Guard("unmeasured", _unmeasured),
+    Guard("redis_gate", _redis_gate),
+    Guard("cooldown", _cooldown),
+)
+"""Asked of every alert that wants a change or a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageArrival:
+    """An alert whose rule pages, and what is known of its incident.
+
+    `open` is whether its episode is open. `known` is whether the incident has it as a member
+    since before this notification, `paged` whether the pager has the incident open. `reopened` is
+    True when it fires again while the run that closes its incident has begun.
+    """
+
+    firing: bool
+    open: bool
+    replay: bool
+    incident: str
+    known: bool
+    paged: bool
+    reopened: bool = False
+
+
+def _page_resolved(arrival: PageArrival) -> Check:
+    if arrival.replay and arrival.firing and not arrival.open:
+        return Check("resolved", passed=False, saw="no sender says that it fires now")
+    return _FIRING if arrival.firing else _RESOLVED
+
+
+def _paged(arrival: PageArrival) -> Check | None:
+    if not arrival.firing:
+        return None
+    if not (arrival.known and arrival.paged):
+        return Check("paged", passed=True, saw="the pager does not know this alert yet")
+    if arrival.reopened:
+        saw = "it fires again while its incident is being closed"
+        return Check("paged", passed=True, saw=saw)
+    return Check("paged", passed=False, saw=f"incident {arrival.incident} is open")
+
+
+PAGE_GUARDS: tuple[Guard[PageArrival], ...] = (
+    Guard("resolved", _page_resolved),
+    Guard("paged", _paged),
+)
+"""Asked of every alert whose rule pages. A page needs no cooldown: its dedup_key makes it safe to
+repeat."""
