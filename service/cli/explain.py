@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from service.bootstrap.rules import in_force, load_rules
-from service.cli.output import Rows, fail, print_json, say, words
+from service.cli.output import Rows, fail, print_json, say
 from service.cli.runs import change
 from service.cli.stored import open_stores
 from service.cli.times import clock
-from service.cli.verdicts import show_traces, trace_json, verdict_words
+from service.cli.verdicts import show_checks, show_traces, trace_json, verdict_words
 from service.domain.alerts.alert import Alert
 from service.domain.rules.matching import RuleTrace
 from service.domain.rules.rules import RuleBook
@@ -102,9 +102,7 @@ def _show_decisions(decisions: list[dict[str, Any]]) -> None:
             f"{each['reason']}  ({each['id']}, {each['stage']}, {clock(each['decided_at'])}"
             f"{times if each['times'] > 1 else ''})",
         )
-        for check in each["checks"]:
-            passed = words("  passed", "green") if check["passed"] else words("  held", "yellow")
-            shown.add(passed, f"{check['guard']}: {check['saw']}")
+        show_checks(shown, each["checks"])
         shown.print()
 
 
@@ -117,3 +115,9 @@ def _show_runs(runs: list[dict[str, Any]]) -> None:
         replay = " (replay)" if run["replay"] else ""
         shown.add(run["id"] + replay, run["status"], change(run), run["reason"])
     shown.print()
+    for run in runs:
+        if run["checks"]:
+            say(f"\nWhat the worker checked for {run['id']}")
+            checked = Rows("", "", header=False)
+            show_checks(checked, run["checks"])
+            checked.print()

@@ -10,6 +10,7 @@ from rich.text import Text
 from service.cli.output import Rows, fail, print_json, say, words
 from service.cli.stored import open_stores
 from service.cli.times import clock, took
+from service.cli.verdicts import show_checks
 from service.domain.text import one_line
 from service.settings import load_settings
 from service.store.pages import MAX_LIMIT
@@ -109,6 +110,7 @@ def _show_one(run: dict[str, Any]) -> None:
     ):
         if value:
             facts.add(name, value)
+    show_checks(facts, run["checks"])
     facts.print()
     say("")
     _show_steps(run["steps"])

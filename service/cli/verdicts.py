@@ -63,3 +63,10 @@ def show_traces(traces: Sequence[RuleTrace]) -> None:
     shown.print()
     if not any(trace.matched for trace in traces):
         say("No rule matches: such an alert is investigated and told in Slack.")
+
+
+def show_checks(shown: Rows, checks: list[dict[str, Any]]) -> None:
+    """Add each guard, what it saw, and whether it let pass."""
+    for check in checks:
+        passed = words("  passed", "green") if check["passed"] else words("  held", "yellow")
+        shown.add(passed, f"{check['guard']}: {check['saw']}")

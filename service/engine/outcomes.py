@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
+from service.domain.decisions.guards import RESOLVED
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
 from service.messages.announcements import Failure
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Outcome, StoredRun
 
-RESOLVED = "resolved"
-"""The guard that holds when nothing fires any more."""
 UNOBSERVABLE = "unobservable"
 """The guard that holds when a target cannot be looked at: someone must know, so it pages."""
 CHANGED_SINCE_PLAN = "changed_since_plan"
@@ -112,16 +111,22 @@ def put_off(ask: Ask, error: StepFailed | VendorError, fruitless_before: int) ->
     return None
 
 
-def hold_ending(ask: Ask, held: PlanHeld, now: float, new_id: Callable[[str], str]) -> Ending:
+def hold_ending(
+    ask: Ask,
+    held: PlanHeld,
+    now: float,
+    new_id: Callable[[str], str],
+    passed: tuple[Check, ...] = (),
+) -> Ending:
     """Held before any write: at a bound the full cooldown, otherwise soon free.
 
     Where the guard knows when it lets go, the same ask is tried again then, because the sender's
-    next repeat may be hours away.
+    next repeat may be hours away. `passed` are the checks that let it pass before.
     """
     if held.guard == RESOLVED:
         # Nothing was done and nothing is asked: whoever fires next may act at once.
         outcome = Outcome("held", held.reason, now)
-        decision = _decision(ask, held, now, now, new_id)
+        decision = _decision(ask, held, passed, (now, now), new_id)
         return Ending(outcome, decision, SOONEST_AGAIN_S, if_wanted=True)
     if held.at_bound:
         rests_until, delay_s = rest_end(now, ask.cooldown_s), None
@@ -131,14 +136,19 @@ def hold_ending(ask: Ask, held: PlanHeld, now: float, new_id: Callable[[str], st
         delay_s = wait if held.retry_after_s is not None and not ask.replay else None
     return Ending(
         Outcome("held", held.reason, rests_until),
-        _decision(ask, held, now, rests_until, new_id),
+        _decision(ask, held, passed, (now, rests_until), new_id),
         delay_s,
     )
 
 
 def _decision(
-    ask: Ask, held: PlanHeld, now: float, until: float, new_id: Callable[[str], str]
+    ask: Ask,
+    held: PlanHeld,
+    passed: tuple[Check, ...],
+    span: tuple[float, float],
+    new_id: Callable[[str], str],
 ) -> NewDecision | None:
+    now, until = span
     if not ask.alerts:
         return None
     decision = Decision(
@@ -149,7 +159,7 @@ def _decision(
         direction=ask.direction,
         reason=held.reason,
         guard=held.guard,
-        checks=(Check(held.guard, passed=False, saw=held.reason),),
+        checks=(*passed, held.check),
         until=until,
         run=ask.run_id,
         stage=Stage.EXECUTION,

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from service.catalogue.base import Record
 from service.domain.capacity.refusals import held_by_refusal
-from service.domain.decisions.claims import clock_time
+from service.domain.decisions.decision import Check
+from service.domain.decisions.guards import (
+    LOCKED,
+    PROSPECT_GUARDS,
+    SETTLING,
+    Prospect,
+    held_by,
+    judge,
+)
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import StepFailed, VendorError
 from service.engine import telling
 from service.engine.context import RunContext
 from service.engine.outcomes import (
-    RESOLVED,
     SOONEST_AGAIN_S,
     UNOBSERVABLE,
     Ending,
@@ -46,7 +54,10 @@ class Scaling:
         began = self._parts.clock.monotonic() if attempt == 1 else None
         prepared = self._step("prepare", self._prepare)
         if "hold" in prepared:
-            self._end_held(PlanHeld(**prepared["hold"]), told_before=prepared["told_before"])
+            # A record of an earlier version does not say which guards let it pass.
+            passed = tuple(Check(**check) for check in prepared.get("passed", ()))
+            held = PlanHeld(**prepared["hold"])
+            self._end_held(held, passed, told_before=prepared["told_before"])
             return
         plan = Plan.from_json(prepared["plan"])
         self._began_at = prepared["began_at"]
@@ -64,31 +75,47 @@ class Scaling:
     def _prepare(self) -> Record:
         """Guards, a look at the target, and the plan; reads only."""
         began_at = self._parts.clock.time()
-        held = self._guard(began_at) or self._look()
-        if isinstance(held, PlanHeld):
-            hold = {name: getattr(held, name) for name in held.__dataclass_fields__}
-            return {"hold": hold, "told_before": self._told_before(held)}
-        self._parts.runs.set_plan(self._ask.run_id, held)
-        return {"plan": held.to_json(), "began_at": began_at}
+        prospect, checks = self._judge(began_at)
+        refused = held_by(checks)
+        made = self._look() if refused is None else _hold(refused, prospect)
+        if isinstance(made, PlanHeld):
+            passed = [check for check in checks if check.passed]
+            self._parts.runs.set_checks(self._ask.run_id, (*passed, made.check))
+            hold = {name: getattr(made, name) for name in made.__dataclass_fields__}
+            return {
+                "hold": hold,
+                "told_before": self._told_before(made),
+                "passed": [check.to_json() for check in passed],
+            }
+        self._parts.runs.set_checks(self._ask.run_id, (*checks, self._room(made)))
+        self._parts.runs.set_plan(self._ask.run_id, made)
+        return {"plan": made.to_json(), "began_at": began_at}
+
+    def _room(self, plan: Plan) -> Check:
+        """What the plan of the kind found: nothing of the target holds the change."""
+        saw = f"{self._ask.target.name} may be changed: {plan.what} {plan.before} → {plan.after}"
+        return Check("target", passed=True, saw=saw)
 
     def _told_before(self, held: PlanHeld) -> bool:
         """Whether the run before this one was held for the very same reason."""
         said = (self._ask.target.name, "held", held.reason)
         return said in self._parts.runs.last_by_target()
 
-    def _guard(self, began_at: float) -> PlanHeld | None:
-        ask = self._ask
-        if not ask.replay and not self._parts.runs.still_wanted(ask, began_at):
-            return PlanHeld(RESOLVED, "Every alert that asked for it has resolved meanwhile.")
-        settled_at, now = self._parts.runs.settles_until(ask.target.name), self._parts.clock.time()
-        if settled_at > now:
-            reason = f"{ask.target.name} was changed and settles until {clock_time(settled_at)}."
-            return PlanHeld("settling", reason, retry_after_s=settled_at - now)
+    def _judge(self, now: float) -> tuple[Prospect, tuple[Check, ...]]:
+        """Ask the guards that need no look at the target. The lock is last: asking takes it."""
+        ask, runs = self._ask, self._parts.runs
+        prospect = Prospect(
+            target=ask.target.name,
+            wanted=None if ask.replay else runs.still_wanted(ask, now),
+            settles_until=runs.settles_until(ask.target.name),
+            now=now,
+        )
+        checks = judge(PROSPECT_GUARDS, prospect)
+        if held_by(checks) is not None:
+            return prospect, checks
         owner = self._parts.locks.lock(ask.target.resource, ask.run_id)
-        if owner is not None:
-            reason = f"{ask.target.name} is locked by {owner}."
-            return PlanHeld("locked", reason, retry_after_s=SOONEST_AGAIN_S)
-        return None
+        prospect = replace(prospect, lock_asked=True, locked_by=owner)
+        return prospect, judge(PROSPECT_GUARDS, prospect)
 
     def _look(self) -> Plan | PlanHeld:
         try:
@@ -125,11 +152,11 @@ class Scaling:
     ) -> Record:
         return self._step(name, lambda: function(self._context, self._ask, plan, records))
 
-    def _end_held(self, held: PlanHeld, *, told_before: bool) -> None:
+    def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: rest as the guard asks, and say so where someone waits for it."""
         ended = self._step(
             "conclude",
-            lambda: self._conclude(self._hold_ending(held)),
+            lambda: self._conclude(self._hold_ending(held, passed)),
         )
         self._step(
             "report",
@@ -207,8 +234,8 @@ class Scaling:
             "refused": any(one.run == run_id for one in refusals),
         }
 
-    def _hold_ending(self, held: PlanHeld) -> Ending:
-        return hold_ending(self._ask, held, self._now(), self._parts.new_id)
+    def _hold_ending(self, held: PlanHeld, passed: tuple[Check, ...] = ()) -> Ending:
+        return hold_ending(self._ask, held, self._now(), self._parts.new_id, passed)
 
     def _conclude(self, ending: Ending) -> Record:
         ask, outcome, now = self._ask, ending.outcome, self._now()
@@ -242,3 +269,12 @@ class Scaling:
     def _look_again(self, attempt: int) -> Record:
         self._parts.reconcile(self._ask.run_id, f"adopted.{attempt}", ADOPTED_LOOK_S)
         return {"in_s": ADOPTED_LOOK_S}
+
+
+def _hold(check: Check, prospect: Prospect) -> PlanHeld:
+    """The hold by a guard that needs no look at the target, and when it is worth trying again."""
+    again_in_s = {
+        SETTLING: prospect.settles_until - prospect.now,
+        LOCKED: SOONEST_AGAIN_S,
+    }
+    return PlanHeld(check.guard, check.saw, retry_after_s=again_in_s.get(check.guard))

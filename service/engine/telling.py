@@ -10,9 +10,10 @@ import structlog
 
 from service.catalogue.base import Record
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
+from service.domain.decisions.guards import RESOLVED, SETTLING
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import VendorError
-from service.engine.outcomes import RESOLVED, UNOBSERVABLE, VENDOR_BUSY
+from service.engine.outcomes import UNOBSERVABLE, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
 from service.messages import announcements
 from service.messages.announcements import Failure
@@ -21,7 +22,7 @@ from service.retry import call_with_retries
 
 _log = structlog.get_logger(__name__)
 
-_SILENT_GUARDS = frozenset({RESOLVED, "settling"})
+_SILENT_GUARDS = frozenset({RESOLVED, SETTLING})
 """Holds that nobody waits to hear of: what asked is over, or was answered a moment ago."""
 
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Ask, Plan, Tell
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.messenger import MessageRef
@@ -126,6 +127,10 @@ class Runs(Protocol):
         self, run_id: str, position: int, status: str, detail: Mapping[str, Any], now: float
     ) -> None:
         """Show how a step ended."""
+        ...
+
+    def set_checks(self, run_id: str, checks: Sequence[Check]) -> None:
+        """Keep what each guard of the worker saw, for people."""
         ...
 
     def set_plan(self, run_id: str, plan: Plan) -> None:

@@ -95,6 +95,7 @@ def run_item(row: Row) -> dict[str, Any]:
         "attempt": row["attempt"],
         "alerts": load(row["ask"]).get("alerts", []),
         "plan": load(row["plan"]),
+        "checks": load(row["checks"]) or [],
         "replay": bool(row["replay"]),
         "created_at": moment(row["created_at"]),
         "started_at": moment(row["started_at"]),

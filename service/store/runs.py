@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service.domain.alerts.alert import Alert
 from service.domain.decisions.ask_json import load_ask
+from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Ask, Plan
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
@@ -190,6 +191,11 @@ class RunStore:
     def set_plan(self, run_id: str, plan: Plan) -> None:
         """Keep the plan for people and for the reconciler."""
         self._write(sa.update(schema.runs).where(_r.id == run_id).values(plan=dump(plan.to_json())))
+
+    def set_checks(self, run_id: str, checks: Sequence[Check]) -> None:
+        """Keep what each guard of the worker saw, for people."""
+        text = dump([check.to_json() for check in checks])
+        self._write(sa.update(schema.runs).where(_r.id == run_id).values(checks=text))
 
     def set_message(self, run_id: str, ref: MessageRef) -> None:
         """Keep where the run's Slack message is."""

@@ -181,6 +181,7 @@ runs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("ask", sa.Text, nullable=False),
     sa.Column("plan", sa.Text, nullable=True),
+    sa.Column("checks", sa.Text, nullable=True),
     sa.Column("message", sa.Text, nullable=True),
     sa.Column("replay", sa.Boolean, nullable=False),
     sa.Column("created_at", _TIME, nullable=False),
@@ -197,7 +198,8 @@ runs = sa.Table(
         postgresql_where=sa.text("ended_at IS NULL"),
     ),
 )
-"""One row per run. `attempt` is the fencing token; `ask` pins what was decided."""
+"""One row per run. `attempt` is the fencing token; `ask` pins what was decided; `checks` are what
+the worker's guards saw, empty until they were asked."""
 
 run_steps = sa.Table(
     "run_steps",

@@ -6,12 +6,13 @@ import pytest
 import sqlalchemy as sa
 
 from service.domain.decisions.claims import BUSY_UNTIL
-from service.domain.decisions.decision import Verdict
+from service.domain.decisions.decision import Check, Verdict
 from service.domain.decisions.planning import Ask, Plan
 from service.ports import MessageRef
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
 from service.store.incidents import IncidentStore
+from service.store.queries import Queries
 from service.store.runs import EVIDENCE_S, RunStore
 from tests.contract.admission import SqlDesk
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, alert, delivery, resolved
@@ -334,6 +335,17 @@ def test_a_step_is_shown_as_it_was_recorded_and_as_it_was_repeated(
     ]
     runs.step_began("api.out.1", 1, "prepare", 2, NOW + 9)
     assert desk.rows(shown) == [(1, "prepare", 2, "running", NOW + 9, None, "{}")]
+
+
+def test_what_the_workers_guards_saw_is_kept_for_people(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    desk.admit(delivery(alert(CPU)))
+    assert Queries(engine).run("api.out.1")["checks"] == []  # type: ignore[index]
+    runs.set_checks("api.out.1", [Check("locked", passed=False, saw="locked by another")])
+    assert Queries(engine).run("api.out.1")["checks"] == [  # type: ignore[index]
+        {"guard": "locked", "passed": False, "saw": "locked by another"}
+    ]
 
 
 def test_a_run_is_read_as_it_is_on_record(desk: SqlDesk, runs: RunStore) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from service.catalogue.base import Intent, Record, StepContext, StepFunction
 from service.domain.alerts.alert import Alert, AlertStatus
 from service.domain.decisions.ask_json import dump_ask
+from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Ask, Plan, PlanHeld, Tell
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.rules.rules import ActionName
@@ -48,6 +49,7 @@ class FakeRuns:
     decisions: list[NewDecision] = field(default_factory=list)
     again: list[NewRun] = field(default_factory=list)
     settles: dict[str, float] = field(default_factory=dict)
+    checks: dict[str, tuple[Check, ...]] = field(default_factory=dict)
     down: bool = False
     conflicts: int = 0
     refuses: Exception | None = None
@@ -114,6 +116,10 @@ class FakeRuns:
     ) -> None:
         self._refuse_when_down()
         self.steps[run_id, position] = (self.steps[run_id, position][0], status)
+
+    def set_checks(self, run_id: str, checks: Sequence[Check]) -> None:
+        self._refuse_when_down()
+        self.checks[run_id] = tuple(checks)
 
     def set_plan(self, run_id: str, plan: Plan) -> None:
         self._change(run_id, plan=plan)

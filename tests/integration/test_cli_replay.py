@@ -15,7 +15,7 @@ from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer,
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
-from service.domain.decisions.decision import Verdict
+from service.domain.decisions.decision import Check, Verdict
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery
 from service.settings import Settings, load_settings
@@ -268,12 +268,15 @@ def test_explain_shows_rules_guards_and_runs_of_an_alert_and_of_a_decision(
     runbookd: CommandLine, stores: Stores, environment: dict[str, str]
 ) -> None:
     (alert, *_) = deliver(stores, FIRING)
+    locked = Check("locked", passed=False, saw="worker-vm is locked by another")
+    stores.runs.set_checks("worker-vm.up.1", [locked])
     by_alert = runbookd("explain", alert, env=environment)
     assert by_alert.status == 0
     for part in (
         'alertname=~"High Memory Usage|Memory Above Scaling Trigger"',
         "cooldown: worker-vm.up has never been claimed",
-        "worker-vm.up.1",
+        "What the worker checked for worker-vm.up.1",
+        "locked: worker-vm is locked by another",
         "alertmanager",
     ):
         assert part in by_alert.out

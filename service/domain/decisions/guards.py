@@ -10,10 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.domain.decisions.claims import Cooldown, check_cooldown
+from service.domain.decisions.claims import Cooldown, check_cooldown, clock_time
 from service.domain.decisions.decision import Check
 
 Facts = TypeVar("Facts")
+
+RESOLVED = "resolved"
+"""Holds when nothing fires (any more)."""
+SETTLING = "settling"
+LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,8 @@ class Arrival:
         return self.firing and not self.unmeasured
 
 
-_FIRING = Check("resolved", passed=True, saw="the sender says it is firing")
-_RESOLVED = Check("resolved", passed=False, saw="the sender says it is resolved")
+_FIRING = Check(RESOLVED, passed=True, saw="the sender says it is firing")
+_RESOLVED = Check(RESOLVED, passed=False, saw="the sender says it is resolved")
 _WITHOUT_REDIS = Check("redis_gate", passed=True, saw="Redis did not answer: decided on SQL alone")
 
 
@@ -102,7 +107,7 @@ def _cooldown(arrival: Arrival) -> Check | None:
 
 
 ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
-    Guard("resolved", _resolved),
+    Guard(RESOLVED, _resolved),
     Guard("unmeasured", _unmeasured),
     Guard("redis_gate", _redis_gate),
     Guard("cooldown", _cooldown),
@@ -130,7 +135,7 @@ class PageArrival:
 
 def _page_resolved(arrival: PageArrival) -> Check:
     if arrival.replay and arrival.firing and not arrival.open:
-        return Check("resolved", passed=False, saw="no sender says that it fires now")
+        return Check(RESOLVED, passed=False, saw="no sender says that it fires now")
     return _FIRING if arrival.firing else _RESOLVED
 
 
@@ -146,8 +151,61 @@ def _paged(arrival: PageArrival) -> Check | None:
 
 
 PAGE_GUARDS: tuple[Guard[PageArrival], ...] = (
-    Guard("resolved", _page_resolved),
+    Guard(RESOLVED, _page_resolved),
     Guard("paged", _paged),
 )
 """Asked of every alert whose rule pages. A page needs no cooldown: its dedup_key makes it safe to
 repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A run that is about to look at its target, and what the worker has read.
+
+    `wanted` is whether an alert that asked for it still fires, None in a replay, which nobody need
+    ask for. `settles_until` is in seconds since the epoch, 0 where nothing settles. `lock_asked`
+    is False where another guard holds already, because asking takes the lock; `locked_by` is who
+    else has it.
+    """
+
+    target: str
+    wanted: bool | None
+    settles_until: float
+    now: float
+    lock_asked: bool = False
+    locked_by: str | None = None
+
+
+def _wanted(prospect: Prospect) -> Check | None:
+    if prospect.wanted is None:
+        return None
+    if prospect.wanted:
+        return Check(RESOLVED, passed=True, saw="an alert that asked for it still fires")
+    saw = "Every alert that asked for it has resolved meanwhile."
+    return Check(RESOLVED, passed=False, saw=saw)
+
+
+def _settled(prospect: Prospect) -> Check:
+    if prospect.settles_until > prospect.now:
+        until = clock_time(prospect.settles_until)
+        saw = f"{prospect.target} was changed and settles until {until}."
+        return Check(SETTLING, passed=False, saw=saw)
+    return Check(SETTLING, passed=True, saw=f"no change of {prospect.target} settles now")
+
+
+def _unlocked(prospect: Prospect) -> Check | None:
+    if not prospect.lock_asked:
+        return None
+    if prospect.locked_by is not None:
+        saw = f"{prospect.target} is locked by {prospect.locked_by}."
+        return Check(LOCKED, passed=False, saw=saw)
+    return Check(LOCKED, passed=True, saw=f"nobody else has locked {prospect.target}")
+
+
+PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
+    Guard(RESOLVED, _wanted),
+    Guard(SETTLING, _settled),
+    Guard(LOCKED, _unlocked),
+)
+"""Asked by the worker before it looks at the target. What only the target shows (busy, bounds,
+region) is judged by the plan of its kind."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.domain.decisions.decision import Check
 from service.domain.rules.rules import ActionName, Direction, Target
 
 
@@ -104,3 +105,8 @@ class PlanHeld:
     at_bound: bool = False
     retry_after_s: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def check(self) -> Check:
+        """The hold as the check that decided."""
+        return Check(self.guard, passed=False, saw=self.reason)

@@ -167,6 +167,41 @@ def test_alerts_that_resolve_after_the_first_write_do_not_stop_the_run(worker: F
     assert worker.runs.outcomes[RUN].status == "succeeded"
 
 
+def test_a_run_that_acts_keeps_what_each_guard_saw(worker: FakeWorker) -> None:
+    worker.execute(ASK)
+    kept = worker.runs.checks[RUN]
+    assert [(check.guard, check.passed) for check in kept] == [
+        ("resolved", True),
+        ("settling", True),
+        ("locked", True),
+        ("target", True),
+    ]
+    assert kept[-1].saw == "worker-vm may be changed: size small → large"
+
+
+def test_a_run_that_is_held_keeps_the_guards_that_let_it_pass_and_the_one_that_held(
+    worker: FakeWorker,
+) -> None:
+    worker.scaler.held = PlanHeld("droplet_busy", "A snapshot is under way.")
+    worker.execute(ASK)
+    (decision,) = worker.runs.decisions
+    assert decision.decision.checks == worker.runs.checks[RUN]
+    assert [(check.guard, check.passed) for check in decision.decision.checks] == [
+        ("resolved", True),
+        ("settling", True),
+        ("locked", True),
+        ("droplet_busy", False),
+    ]
+    assert decision.decision.guard == "droplet_busy"
+
+
+def test_a_run_that_another_guard_holds_does_not_take_the_lock(worker: FakeWorker) -> None:
+    worker.runs.settles["worker-vm"] = worker.clock.time() + 200.0
+    worker.execute(ASK)
+    assert [check.guard for check in worker.runs.checks[RUN]] == ["resolved", "settling"]
+    assert worker.locks.owners == {}
+
+
 def test_a_lock_of_another_owner_holds_the_run_and_is_left_alone(worker: FakeWorker) -> None:
     worker.locks.owners["do-droplet:101"] = "a person"
 
