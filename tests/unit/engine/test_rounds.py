@@ -3,7 +3,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+from structlog.testing import CapturingLogger
 
+from service.engine import rounds as rounds_module
 from service.engine.rounds import Rounds
 
 PATIENCE_S = 30.0
@@ -19,8 +21,10 @@ def test_rounds_go_on_until_they_are_stopped() -> None:
 
 
 def test_a_round_that_fails_is_logged_and_the_next_one_comes(
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(rounds_module, "_log", log)
     seen = threading.Semaphore(0)
 
     def fails() -> None:
@@ -31,7 +35,9 @@ def test_a_round_that_fails_is_logged_and_the_next_one_comes(
     rounds.start()
     assert all(seen.acquire(timeout=PATIENCE_S) for _ in range(3))
     rounds.stop(PATIENCE_S)
-    assert "round_failed" in capsys.readouterr().out
+    assert [(call.method_name, call.args) for call in log.calls[:2]] == [
+        ("exception", ("round_failed",))
+    ] * 2
 
 
 def test_the_first_round_is_after_the_first_interval() -> None:

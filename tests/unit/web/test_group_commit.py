@@ -237,8 +237,8 @@ def test_greenlets_whose_requests_are_there_share_a_commit() -> None:
         return committer.submit(delivery(f"n{number}")).delivery
 
     requests = [gevent.spawn(request, number) for number in range(8)]
-    gevent.joinall(requests, timeout=SOON_S)
-    assert [each.value for each in requests] == [f"n{number}" for number in range(8)]
+    answers = [each.get(timeout=SOON_S) for each in requests]
+    assert answers == [f"n{number}" for number in range(8)]
     assert [len(batch) for batch in journal.batches] == [8]
     committer.close()
 
