@@ -104,8 +104,8 @@ class Settings(BaseSettings):
     worker_lease_s: float = Field(15.0, alias="WORKER_LEASE_S", ge=1)
     """Seconds without a sign of life after which a worker's runs are taken over; longer than the
     longest vendor time-out (10 s)."""
-    worker_poll_s: float = Field(0.125, alias="WORKER_POLL_S", gt=0)
-    """Seconds between looks at the queue."""
+    worker_poll_s: float = Field(5.0, alias="WORKER_POLL_S", gt=0)
+    """Seconds between looks at a queue when nobody has told the worker that something waits."""
     worker_concurrency: int = Field(16, alias="WORKER_CONCURRENCY", ge=1)
     """Runs that one worker executes at a time, on different resources."""
 

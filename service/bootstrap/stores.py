@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from service.engine.queue import RunQueue, migrate_queue
 from service.ports.loop import Loop
+from service.ports.runs import Bell
 from service.settings import Settings, SettingsInvalid
 from service.store.admissions import SqlJournal
+from service.store.bell import bell_of
 from service.store.coordination import Coordination, connect
 from service.store.database import open_engine
 from service.store.facts import FactStore
@@ -58,7 +60,12 @@ class Stores:
     @cached_property
     def queue(self) -> RunQueue:
         """The queue to the workers, in the same database."""
-        return RunQueue(self.engine)
+        return RunQueue(self.engine, self.bell)
+
+    @cached_property
+    def bell(self) -> Bell:
+        """Tells the workers that something waits for them."""
+        return bell_of(self.engine)
 
     @cached_property
     def coordination(self) -> Coordination:
@@ -91,7 +98,7 @@ class Stores:
     def journal(self) -> SqlJournal:
         """What admission writes to."""
         engine = self.engine if self._loop is None else self._open(1, self._loop)
-        return SqlJournal(engine, self.queue.enqueue)
+        return SqlJournal(engine, self.queue.enqueue, self.bell.committed)
 
     def migrate(self) -> None:
         """Bring all tables up to date; safe to be called by many processes at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -15,6 +16,7 @@ from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts
 from service.engine.worker import Worker
 from service.settings import Settings
+from service.store.bell import listen
 from service.store.clock import StoreClock
 from service.store.database import translated
 from service.store.ids import new_id
@@ -73,6 +75,7 @@ def build_worker(settings: Settings) -> Worker:
     return Worker(
         parts,
         stores.engine,
+        listen=partial(listen, stores.engine),
         lease_s=settings.worker_lease_s,
         poll_s=settings.worker_poll_s,
         concurrency=settings.worker_concurrency,

@@ -16,7 +16,7 @@ from dbos._error import DBOSWorkflowConflictIDError
 from service.catalogue.base import Record
 from service.domain.error_json import as_recorded
 from service.domain.errors import StoreUnavailable
-from service.engine.library import SERIALIZER
+from service.engine.library import SERIALIZER, WAKER
 from service.engine.parts import RunLost
 from service.engine.queue import (
     APPLICATION,
@@ -28,11 +28,9 @@ from service.engine.queue import (
 )
 from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE
 
-_PAGES_AT_A_TIME, _PAGES_POLLS = 8, 8
-_MESSAGES_AT_A_TIME, _MESSAGES_POLLS = 4, 16
-"""Slack takes about one message a second for a channel; more at a time would only wait for it. A
-page may begin a second, a message two seconds later than a run that scales (at a poll of 0.125 s):
-each look at a queue is three transactions, all day."""
+_PAGES_AT_A_TIME = 8
+_MESSAGES_AT_A_TIME = 4
+"""Slack takes about one message a second for a channel; more at a time would only wait for it."""
 _NEVER_GIVE_UP = 1_000
 """Times that a run is taken up again after its worker died, before the sweeper pages."""
 
@@ -54,7 +52,7 @@ def launch(
     """Start taking runs off the queue, `concurrency` at a time, one per partition.
 
     `executor` must be unique per process start: two processes that share one run everything
-    twice. `poll_s` is in seconds.
+    twice. `poll_s` is how often a queue is looked at when nothing wakes, in seconds.
     """
     config: DBOSConfig = {
         "name": APPLICATION,
@@ -83,18 +81,19 @@ def launch(
         page(page_id, late)
 
     DBOS.launch()
-    for queue, at_a_time, every_s in (
-        (RUNS_QUEUE, concurrency, poll_s),
-        (PAGES_QUEUE, _PAGES_AT_A_TIME, _PAGES_POLLS * poll_s),
-        (MESSAGES_QUEUE, _MESSAGES_AT_A_TIME, _MESSAGES_POLLS * poll_s),
+    for queue, at_a_time in (
+        (RUNS_QUEUE, concurrency),
+        (PAGES_QUEUE, _PAGES_AT_A_TIME),
+        (MESSAGES_QUEUE, _MESSAGES_AT_A_TIME),
     ):
         DBOS.register_queue(
             queue,
             partition_concurrency=1,
             worker_concurrency=at_a_time,
-            polling_interval_sec=every_s,
+            polling_interval_sec=poll_s,
             on_conflict="always_update",
         )
+    WAKER.set()  # the library looks for the new queues
 
 
 def batched(ids: list[str], size: int = 500) -> list[list[str]]:
@@ -151,7 +150,9 @@ def pending_executors() -> set[str]:
 
 def hand_on(executor: str) -> int:
     """Put a dead executor's workflows back on the queue, each once; how many there were."""
-    return len(DBOS._recover_pending_workflows([executor]))  # noqa: SLF001 - no public way is safe: resuming is unconditional
+    handed_on = DBOS._recover_pending_workflows([executor])  # noqa: SLF001 - no public way is safe: resuming is unconditional
+    WAKER.set()
+    return len(handed_on)
 
 
 OVER = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"})
@@ -170,6 +171,11 @@ def statuses(workflow_ids: list[str]) -> dict[str, str]:
 def ended_unsuccessfully(run_ids: list[str]) -> dict[str, str]:
     """Of these runs, those whose workflow has ended, with the library's status."""
     return {run: status for run, status in statuses(run_ids).items() if status in OVER}
+
+
+def wake() -> None:
+    """Look at the queues now."""
+    WAKER.set()
 
 
 def stop(wait_s: int) -> None:

@@ -15,7 +15,7 @@ from service.domain.decisions.ask_json import dump_ask
 from service.domain.rules.rules import ActionName
 from service.engine.library import SERIALIZER
 from service.ports.admission import NewRun
-from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE
+from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE, Bell
 
 APPLICATION = "runbookd"
 APPLICATION_VERSION = "1"
@@ -51,7 +51,8 @@ def run_of(workflow_id: str) -> str:
 class RunQueue:
     """Puts runs on the queue, within a transaction of ours or by itself."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, bell: Bell) -> None:
+        self._bell = bell
         self._client = DBOSClient(
             system_database_engine=engine,
             application_name=APPLICATION,
@@ -65,12 +66,15 @@ class RunQueue:
         options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
         options["queue_name"] = _QUEUES.get(run.ask.action, RUNS_QUEUE)
         self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
+        if run.delay_s <= 0:
+            self._bell.within(connection)
 
     def reconcile(self, run_id: str, partition: str, why: str, delay_s: float) -> None:
         """Queue a fresh look at the target of a run; asking twice for one reason queues one."""
         options = _options(RECONCILE_WORKFLOW, look_id(run_id, why), partition, delay_s)
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, run_id)
+        self._bell.ring()
 
     def page(self, page_id: str, partition: str, late: Mapping[str, Any], delay_s: float) -> None:
         """Queue a page that waits; asking twice with one id queues it once."""
@@ -78,6 +82,7 @@ class RunQueue:
         options["queue_name"] = PAGES_QUEUE
         options["workflow_id_reuse_policy"] = "return-existing"
         self._client.enqueue(options, page_id, late)
+        self._bell.ring()
 
     def work_waits(self) -> bool:
         """Whether anything is queued or under way: a run, a fresh look, a page that waits."""

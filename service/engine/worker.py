@@ -25,6 +25,8 @@ from service.engine.supervision import Supervisor
 
 _log = structlog.get_logger(__name__)
 
+Listen = Callable[[Callable[[], None]], Callable[[], None]]
+"""Calls what it is given whenever work may have been queued; what it returns ends that."""
 STOP_WAIT_S = 5
 """A stopping worker gives runs under way this long; what is left goes on elsewhere."""
 
@@ -33,6 +35,7 @@ class Worker:
     """One worker: takes runs off the queue until it is stopped.
 
     `lease_s` and `poll_s` are in seconds; `concurrency` is how many runs it executes at a time.
+    `listen` tells of work at once; `poll_s` is how often it looks when it is told nothing.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Worker:
         parts: WorkerParts,
         engine: sa.Engine,
         *,
+        listen: Listen,
         lease_s: float,
         poll_s: float,
         concurrency: int,
@@ -47,6 +51,7 @@ class Worker:
         self.executor = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._parts = parts = replace(parts, executor=self.executor)
         self._engine = engine
+        self._listen = listen
         self._poll_s = poll_s
         self._concurrency = concurrency
         self._under_way: set[str] = set()
@@ -66,6 +71,7 @@ class Worker:
             poll_s=self._poll_s,
             concurrency=self._concurrency,
         )
+        self._stop_listening = self._listen(durable.wake)
         self._supervisor.start()
         _log.info("worker_started", executor=self.executor)
 
@@ -86,6 +92,7 @@ class Worker:
     def stop(self) -> None:
         """Stop taking runs, wait a little for those under way, and hand the rest on."""
         self._supervisor.stop()
+        self._stop_listening()
         durable.stop(STOP_WAIT_S)
         self._lease.stop()
         self._parts.leases.retire(self.executor)

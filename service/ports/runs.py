@@ -85,6 +85,23 @@ class IncidentState:
     message: MessageRef | None
 
 
+class Bell(Protocol):
+    """Tells workers that something waits for them. It is a hint, so it raises nothing that is not
+    the transaction's: `service.store.bell`."""
+
+    def within(self, connection: Any) -> None:
+        """Called in the transaction that queues something, on its connection."""
+        ...
+
+    def committed(self) -> None:
+        """Called after a transaction that queued something."""
+        ...
+
+    def ring(self) -> None:
+        """Called after something was queued in a transaction of its own."""
+        ...
+
+
 class Runs(Protocol):
     """The worker's record of runs. Every method raises StoreUnavailable."""
 

@@ -61,9 +61,12 @@ to so many alerts ends in time on any machine, and is spared the round trip."""
 class SqlJournal:
     """The journal that admission writes to."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+    def __init__(
+        self, engine: sa.Engine, enqueue: Enqueue, told: Callable[[], None] = lambda: None
+    ) -> None:
         self._engine = engine
         self._enqueue = enqueue
+        self._told = told
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -77,9 +80,12 @@ class SqlJournal:
                 begin_writing(connection)
                 # SQLite has one writer, which this transaction is from its beginning.
                 locks = connection.dialect.name != "sqlite"
-                yield SqlTransaction(connection, self._enqueue, locks=locks)
+                transaction = SqlTransaction(connection, self._enqueue, locks=locks)
+                yield transaction
             # Asked again: what was committed to a file that is gone was not kept.
             require_file(connection)
+        if transaction.queued:
+            self._told()
 
 
 class SqlTransaction:
@@ -89,6 +95,8 @@ class SqlTransaction:
         self._connection = connection
         self._enqueue = enqueue
         self._locks = locks
+        self.queued = False
+        """Whether a run was queued in it."""
 
     def read(
         self, identities: Collection[int], claims: Collection[str]
@@ -172,6 +180,7 @@ class SqlTransaction:
 
     def enqueue(self, runs: Collection[NewRun]) -> None:
         """Insert the runs and put them on the worker's queue."""
+        self.queued = self.queued or bool(runs)
         for run in runs:
             add_run(self._connection, run)
             self._enqueue(self._connection, run)

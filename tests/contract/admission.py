@@ -31,12 +31,13 @@ class SqlDesk:
         engine: sa.Engine,
         gate: Gate | None = None,
         enqueue: Enqueue | None = None,
+        journal: SqlJournal | None = None,
     ) -> None:
         self.engine = engine
         self.queued: list[NewRun] = []
         self._rules = rules_in_force()
         self._gate = gate or MemoryGate()
-        self._journal = SqlJournal(engine, enqueue or self._enqueue)
+        self._journal = journal or SqlJournal(engine, enqueue or self._enqueue)
         self._admitter = Admitter(
             journal=self._journal,
             gate=self._gate,

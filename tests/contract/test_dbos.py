@@ -36,6 +36,7 @@ from service.engine.parts import RunLost
 from service.engine.queue import RunQueue, migrate_queue
 from service.ports.admission import NewRun
 from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE
+from service.store.bell import bell_of
 from service.store.database import open_engine
 from tests.fakes.engine import FakeWorker
 from tests.fakes.runs import API, ask_for
@@ -87,7 +88,7 @@ def engine(tmp_path: Path) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def queue(engine: sa.Engine) -> Iterator[RunQueue]:
-    opened = RunQueue(engine)
+    opened = RunQueue(engine, bell_of(engine))
     yield opened
     opened.close()
 
@@ -95,6 +96,10 @@ def queue(engine: sa.Engine) -> Iterator[RunQueue]:
 @pytest.fixture
 def work(engine: sa.Engine) -> Iterator[Work]:
     """A worker named `live`."""
+    yield from launched(engine, POLL_S)
+
+
+def launched(engine: sa.Engine, poll_s: float) -> Iterator[Work]:
     work = Work()
     durable.launch(
         engine,
@@ -102,12 +107,18 @@ def work(engine: sa.Engine) -> Iterator[Work]:
         run=work.run,
         reconcile=work.reconcile,
         page=work.page,
-        poll_s=POLL_S,
+        poll_s=poll_s,
         concurrency=8,
     )
     yield work
     work.let_go.set()
     DBOS.destroy(destroy_registry=True)
+
+
+@pytest.fixture
+def rarely_looking(engine: sa.Engine) -> Iterator[Work]:
+    """The same, which looks at its queues each ten minutes unless it is woken."""
+    yield from launched(engine, 600.0)
 
 
 def enqueue(
@@ -222,6 +233,22 @@ def test_runs_of_one_partition_follow_one_another(
 
     work.let_go.set()
     wait_for(has_status(engine, "api.up.1", "SUCCESS"), "the second run")
+
+
+def test_nobody_waits_for_the_next_look_at_the_queue(
+    engine: sa.Engine, queue: RunQueue, rarely_looking: Work
+) -> None:
+    work = rarely_looking
+    work.body = work.hold
+    enqueue(engine, queue, "api.out.1", "do-app:1")
+    enqueue(engine, queue, "api.up.1", "do-app:1")
+    durable.wake()
+    wait_for(lambda: work.began == ["api.out.1"], "the first run to begin when it is told of")
+    work.let_go.set()
+    wait_for(lambda: "api.up.1" in work.began, "the next, when the end of the first makes room")
+    belongs_to(engine, "api.up.1", "dead")
+    durable.hand_on("dead")
+    wait_for(lambda: work.began.count("api.up.1") == 2, "the run of a dead worker")
 
 
 def test_a_reused_id_is_refused_and_takes_its_transaction_along(

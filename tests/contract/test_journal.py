@@ -18,6 +18,7 @@ from service.engine.queue import RunQueue
 from service.intake.parse import parse_notification
 from service.ports.admission import Changes, Claimed, Delivery, NewRun
 from service.store.admissions import SqlJournal
+from service.store.bell import bell_of
 from service.store.database import open_engine
 from tests.contract.admission import SqlDesk, all_at_once
 from tests.databases import PostgresDatabases
@@ -269,7 +270,7 @@ def test_a_failed_enqueue_leaves_nothing_behind(engine: sa.Engine) -> None:
 
 
 def test_a_run_and_its_place_in_the_queue_are_committed_together(engine: sa.Engine) -> None:
-    queue = RunQueue(engine)
+    queue = RunQueue(engine, bell_of(engine))
     desk = SqlDesk(engine, enqueue=queue.enqueue)
     desk.admit(delivery(alert(CPU), alert(ERRORS)))
     schema = "" if engine.dialect.name == "sqlite" else "dbos."
@@ -281,7 +282,7 @@ def test_a_run_and_its_place_in_the_queue_are_committed_together(engine: sa.Engi
 
 def test_a_reused_run_id_is_refused_and_nothing_is_kept(engine: sa.Engine) -> None:
     """After a restore of an old backup, say: a second run of that name would not be executed."""
-    queue = RunQueue(engine)
+    queue = RunQueue(engine, bell_of(engine))
     desk = SqlDesk(engine, enqueue=queue.enqueue)
     desk.admit(delivery(alert()))
     desk.execute("DELETE FROM cooldowns")

@@ -20,6 +20,7 @@ from service.engine.library import SERIALIZER
 from service.engine.queue import RunQueue, migrate_queue
 from service.ports.admission import NewRun
 from service.settings import load_settings
+from service.store.bell import bell_of
 from service.store.encode import dump
 from service.store.migrate import migrate
 from tests.databases import Databases
@@ -43,7 +44,7 @@ def stores(databases: Databases) -> Iterator[Stores]:
 @pytest.fixture
 def old_queue(stores: Stores) -> Iterator[RunQueue]:
     """The queue of the version before."""
-    queue = RunQueue(stores.engine)
+    queue = RunQueue(stores.engine, bell_of(stores.engine))
     queue._client._serializer = DefaultSerializer()
     yield queue
     queue.close()
