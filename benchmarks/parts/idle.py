@@ -31,7 +31,8 @@ def _lines(store: str, service: Runbookd) -> Iterator[Line]:
     worker_percent = (worker.cpu_s() - before[1]) / watched * 100
     together = web_percent + worker_percent
     shown = f"{together:.1f} % (web {web_percent:.1f}, worker {worker_percent:.1f})"
-    yield below(f"idle processor time of web + worker, {store}", together, 6, " % of a core", shown)
+    what = f"idle processor time of web + worker, {store}"
+    yield below(what, together, 2.5, " % of a core", shown)
     web_mb, worker_mb = web.memory_mb(), worker.memory_mb()
     shown = f"web {web_mb:.0f} MB, worker {worker_mb:.0f} MB"
     yield below(f"idle memory of each, {store}", max(web_mb, worker_mb), 160, " MB", shown)
