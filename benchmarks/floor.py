@@ -4,6 +4,7 @@ What a receiver that answers 2xx only for what is on disk can't do without: one 
 own commit per request, SQLite in WAL with synchronous=FULL. Everything runbookd does beside that
 (matching, guards, deduplication, claims) has to be paid for by sharing commits.
 
+    python -c "from benchmarks import floor; floor.prepare('/tmp/floor.db')"
     FLOOR_DB=/tmp/floor.db gunicorn --workers 2 --threads 8 --worker-class gthread \
         --bind 127.0.0.1:9001 "benchmarks.floor:create()"
 """
@@ -21,12 +22,17 @@ from flask import Flask, request
 _local = threading.local()
 
 
+def prepare(path: str) -> None:
+    """Make the database, before there are processes: of two that did it at once, one would fail."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE kept (at REAL, status TEXT, body TEXT)")
+    connection.close()
+
+
 def create() -> Flask:
-    """The application; the database file is FLOOR_DB."""
+    """The application; the database file is FLOOR_DB, made by `prepare`."""
     path = os.environ["FLOOR_DB"]
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE IF NOT EXISTS kept (at REAL, status TEXT, body TEXT)")
     app = Flask("floor")
 
     @app.post("/webhooks/alertmanager")

@@ -24,6 +24,7 @@ from typing import Any, Self
 import httpx
 import psycopg
 
+from benchmarks.floor import prepare
 from benchmarks.processes import BenchmarkFailed, MeasuredProcess
 from benchmarks.wrk import Receiver
 from service.bootstrap.stores import Stores
@@ -193,6 +194,7 @@ class Workbench:
         home = self._home / name
         home.mkdir()
         settings = {"FLOOR_DB": str(home / "floor.db")}
+        prepare(settings["FLOOR_DB"])
         process = self._gunicorn(
             name, home, settings, [*_bare(port, processes, threads), "benchmarks.floor:create()"]
         )
