@@ -30,12 +30,7 @@ ACCESS_SECRETS = frozenset(
     {"ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC", "GRAFANA_TOKENS", "GRAFANA_BASIC", "API_TOKENS"}
 )
 """Settings that let somebody in: set to nothing is a mistake, and never means "open"."""
-VENDOR_SECRETS = frozenset(
-    {"DIGITALOCEAN_TOKEN", "SUPABASE_ACCESS_TOKEN", "SLACK_BOT_TOKEN", "PROMETHEUS_TOKEN"}
-)
-"""What only a worker needs. The pager's key is not among them: web pages as a last resort."""
 PAGER_SECRET = "PAGERDUTY_ROUTING_KEY"  # noqa: S105 - a name
-SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
 _PREFIX = "RUNBOOKD_"
 _OF_OTHERS = frozenset({"WEB_CONCURRENCY"})
 """Heroku sets it for every web process, and it looks like WORKER_CONCURRENCY."""
@@ -185,6 +180,13 @@ class Settings(BaseSettings):
         """Only what `load_settings` hands in: one place decides what the environment means."""
         return (init_settings,)
 
+    def secret(self, variable: str) -> SecretStr:
+        """The secret of that environment variable; empty when it is not set."""
+        fields = type(self).model_fields.items()
+        (attribute,) = (name for name, field in fields if field.alias == variable)
+        secret: SecretStr = getattr(self, attribute)
+        return secret
+
     @property
     def effective_database_url(self) -> str:
         """DATABASE_URL, or the SQLite file in RUNBOOKD_HOME."""
@@ -192,6 +194,15 @@ class Settings(BaseSettings):
             # Heroku's and others' own word for it, which SQLAlchemy does not know.
             return re.sub("^postgres://", "postgresql://", self.database_url)
         return f"sqlite:///{(self.runbookd_home / 'runbookd.db').resolve()}"
+
+
+VENDOR_SECRETS = frozenset(
+    field.alias
+    for field in Settings.model_fields.values()
+    if field.annotation is SecretStr and field.alias and field.alias != PAGER_SECRET
+)
+"""What only a worker needs. The pager's key is not among them: web pages as a last resort."""
+SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

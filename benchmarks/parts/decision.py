@@ -13,12 +13,13 @@ from typing import cast
 from benchmarks.report import Line, below
 from benchmarks.rounds import percentile
 from benchmarks.workbench import Options
+from service.catalogue.app_platform.target import AppTarget
 from service.domain.alerts.alert import Alert, AlertStatus, Notification, PayloadFormat
 from service.domain.alerts.episodes import Transition
 from service.domain.decisions.claims import Cooldown
 from service.domain.rules.matchers import parse_matcher
 from service.domain.rules.matching import RuleIndex
-from service.domain.rules.rules import ActionName, AppTarget, Rule, RuleBook
+from service.domain.rules.rules import Rule, RuleBook
 from service.ports.admission import Changes, Delivery, EpisodeRecord, GateReply, Transaction
 from service.triggers.alerts.asks import candidates
 from service.triggers.alerts.runs import RunMaker
@@ -97,7 +98,7 @@ def _book(count: int) -> RuleBook:
                 parse_matcher(f'alertname="Alert {n}"'),
                 parse_matcher('severity=~"warning|critical"'),
             ),
-            action=ActionName.HORIZONTAL_SCALE,
+            action="horizontal_scale",
             target=f"t{n}",
             cooldown=timedelta(minutes=10),
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from service.domain.rules.rules import SupabaseTarget, Target
+from service.bootstrap.vendors import PORTS
+from service.domain.rules.rules import Target
 from service.settings import Settings, SettingsInvalid
 
 _INSIST = (
@@ -37,18 +38,15 @@ def _missing(settings: Settings, targets: Collection[Target] | None) -> Iterator
         yield "PAGERDUTY_ROUTING_KEY is not set: nobody can be paged."
     if not settings.slack_token.get_secret_value():
         yield "SLACK_BOT_TOKEN is not set: nothing can be told in Slack, and investigate fails."
-    digitalocean = bool(settings.digitalocean_token.get_secret_value())
-    supabase = bool(settings.supabase_token.get_secret_value())
+    secrets = dict.fromkeys(port.secret for port in PORTS.values())
+    unset = [name for name in secrets if not settings.secret(name).get_secret_value()]
     if targets is None:
-        if not digitalocean and not supabase:
-            yield "Neither DIGITALOCEAN_TOKEN nor SUPABASE_ACCESS_TOKEN is set: nothing is scaled."
+        if len(unset) == len(secrets):
+            yield f"Neither {' nor '.join(unset)} is set: nothing is scaled."
         return
-    at_supabase = [each.name for each in targets if isinstance(each, SupabaseTarget)]
-    at_digitalocean = [each.name for each in targets if not isinstance(each, SupabaseTarget)]
-    if at_digitalocean and not digitalocean:
-        yield f"DIGITALOCEAN_TOKEN is not set: {_all_of(at_digitalocean)} cannot be scaled."
-    if at_supabase and not supabase:
-        yield f"SUPABASE_ACCESS_TOKEN is not set: {_all_of(at_supabase)} cannot be scaled."
+    for name in unset:
+        if reached := [each.name for each in targets if PORTS[each.kind].secret == name]:
+            yield f"{name} is not set: {_all_of(reached)} cannot be scaled."
 
 
 def _all_of(names: list[str]) -> str:

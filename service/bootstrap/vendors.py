@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 from service.bootstrap.pager import secret_of
-from service.catalogue.base import Scaler
-from service.catalogue.horizontal_scale import HorizontalScale
-from service.catalogue.supabase.scale_database import ScaleDatabase
-from service.catalogue.vertical_scale import VerticalScale
-from service.domain.rules.rules import ActionName
+from service.catalogue.registry import KINDS, change_of
+from service.catalogue.spec import Change, Tools
+from service.domain.decisions.planning import Ask
 from service.ports import Clock, Messenger, Metrics
 from service.providers import digitalocean, slack, supabase
 from service.providers.digitalocean import DigitalOceanClient
@@ -23,34 +23,72 @@ from service.providers.supabase import SupabaseCompute
 from service.settings import Settings
 
 
+@dataclass(frozen=True)
+class Vendors:
+    """Where each vendor is, and with which secret: the real ones, or the sandbox for all."""
+
+    settings: Settings
+
+    def address(self, vendor: str, real: str) -> str:
+        """A vendor's own address `real`, or the one below SANDBOX_URL."""
+        base = self.settings.sandbox_url.rstrip("/")
+        return f"{base}/{vendor}" if base else real
+
+    def secret(self, variable: str) -> str:
+        """What is sent as the secret that this setting holds."""
+        return secret_of(self.settings, self.settings.secret(variable))
+
+    @cached_property
+    def digitalocean(self) -> DigitalOceanClient:
+        """One client for apps and droplets."""
+        endpoint = self.address("digitalocean", digitalocean.ENDPOINT)
+        return DigitalOceanClient(token=self.secret("DIGITALOCEAN_TOKEN"), endpoint=endpoint)
+
+    @cached_property
+    def supabase(self) -> SupabaseCompute:
+        """Supabase's management API."""
+        address = self.address("supabase", supabase.ENDPOINT)
+        return SupabaseCompute(token=self.secret("SUPABASE_ACCESS_TOKEN"), base_url=address)
+
+    @cached_property
+    def slack(self) -> SlackMessenger:
+        """Slack."""
+        return SlackMessenger(
+            token=self.secret("SLACK_BOT_TOKEN"),
+            channel=self.settings.slack_channel,
+            base_url=self.address("slack/api/", slack.ENDPOINT),
+        )
+
+
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where each vendor is; the pager's is in `service.bootstrap.pager`."""
+class Port:
+    """How a kind of target is reached: the setting with its vendor's secret, and its port."""
 
-    digitalocean: str = digitalocean.ENDPOINT
-    supabase: str = supabase.ENDPOINT
-    slack: str = slack.ENDPOINT
+    secret: str
+    build: Callable[[Vendors], Any]
 
 
-def addresses(settings: Settings) -> Addresses:
-    """The vendors' own addresses, or those below SANDBOX_URL."""
-    base = settings.sandbox_url.rstrip("/")
-    if not base:
-        return Addresses()
-    return Addresses(
-        digitalocean=f"{base}/digitalocean",
-        supabase=f"{base}/supabase",
-        slack=f"{base}/slack/api/",
-    )
+PORTS: Mapping[str, Port] = {
+    "app_platform": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanApps(vs.digitalocean)),
+    "droplet": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanDroplets(vs.digitalocean)),
+    "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
+}
+"""A line for each kind of the catalogue; a test holds the two equal."""
+
+
+def build_changes(settings: Settings, clock: Clock) -> Callable[[Ask], Change]:
+    """How each action changes each kind of target, on the vendors that the settings name.
+
+    What is returned raises StepFailed for an action that cannot change the target's kind.
+    """
+    vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock)
+    works = {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
+    return partial(change_of, works)
 
 
 def build_messenger(settings: Settings) -> Messenger:
     """Slack."""
-    return SlackMessenger(
-        token=secret_of(settings, settings.slack_token),
-        channel=settings.slack_channel,
-        base_url=addresses(settings).slack,
-    )
+    return Vendors(settings).slack
 
 
 def build_metrics(settings: Settings) -> Metrics | None:
@@ -60,21 +98,3 @@ def build_metrics(settings: Settings) -> Metrics | None:
     return PrometheusMetrics(
         base_url=settings.prometheus_url, token=settings.prometheus_token.get_secret_value()
     )
-
-
-def build_scalers(settings: Settings, clock: Clock) -> Mapping[ActionName, Scaler]:
-    """The verbs that change something, each on its vendor."""
-    where = addresses(settings)
-    client = DigitalOceanClient(
-        token=secret_of(settings, settings.digitalocean_token), endpoint=where.digitalocean
-    )
-    apps, droplets = DigitalOceanApps(client), DigitalOceanDroplets(client)
-    database = SupabaseCompute(
-        token=secret_of(settings, settings.supabase_token), base_url=where.supabase
-    )
-    probe = HttpHealthProbe()
-    return {
-        ActionName.HORIZONTAL_SCALE: HorizontalScale(apps, probe, clock),
-        ActionName.VERTICAL_SCALE: VerticalScale(apps, droplets, probe, clock),
-        ActionName.SCALE_DATABASE: ScaleDatabase(database, clock),
-    }

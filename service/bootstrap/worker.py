@@ -10,7 +10,7 @@ import structlog
 
 from service.bootstrap.pager import build_pager
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import build_messenger, build_metrics, build_scalers
+from service.bootstrap.vendors import build_changes, build_messenger, build_metrics
 from service.engine.late_pages import dump_late, page_id
 from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts
@@ -61,7 +61,7 @@ def build_worker(settings: Settings) -> Worker:
         locks=stores.coordination,
         offs=OffStore(stores.engine),
         off_watch=OffWatch(pager, clock),
-        scalers=build_scalers(settings, clock),
+        change_of=build_changes(settings, clock),
         pager=pager,
         messenger=build_messenger(settings),
         metrics=build_metrics(settings),

@@ -10,7 +10,7 @@ import typer
 
 from service.bootstrap.rules import rule_paths
 from service.cli.output import Rows, say
-from service.domain.rules.rules import RuleBook, Target
+from service.domain.rules.rules import RuleBook
 from service.rulebook import load_rulebook
 from service.settings import load_settings, rule_variables
 
@@ -48,8 +48,8 @@ def _show(book: RuleBook) -> None:
         target = book.target_of(rule)
         shown.add(
             rule.name,
-            rule.action.value,
-            "" if target is None else f"{target.name}  ({_bounds(target)})",
+            rule.action,
+            "" if target is None else f"{target.name}  ({target.bounds})",
             duration(rule.cooldown) if rule.cooldown else "none needed",
             str(rule.origin),
         )
@@ -69,13 +69,6 @@ def duration(value: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
-
-
-def _bounds(target: Target) -> str:
-    sizes = f"{target.sizes[0]} … {target.sizes[-1]}" if target.sizes else ""
-    low = getattr(target, "min_replicas", None)
-    replicas = f"{low}–{getattr(target, 'max_replicas', '')} instances" if low is not None else ""
-    return ", ".join(part for part in (replicas, sizes) if part)
 
 
 def _count(number: int, word: str) -> str:

@@ -38,9 +38,9 @@ def decision_json(decision: Decision) -> dict[str, Any]:
     return {
         "verdict": decision.verdict.value,
         "rule": decision.rule,
-        "action": decision.action.value,
+        "action": decision.action,
         "target": decision.target,
-        "direction": decision.direction.value if decision.direction else None,
+        "direction": decision.direction,
         "guard": decision.guard,
         "reason": decision.reason,
         "checks": [check.to_json() for check in decision.checks],

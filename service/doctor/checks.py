@@ -19,17 +19,12 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from service.bootstrap.access import judge_access
-from service.bootstrap.pager import secret_of
 from service.bootstrap.rules import load_rules
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import addresses, build_metrics
+from service.bootstrap.vendors import PORTS, Vendors, build_metrics
+from service.catalogue.registry import kind_spec
 from service.domain.errors import StoreUnavailable, VendorError
-from service.domain.rules.rules import AppTarget, DropletTarget, RuleBook, Target
-from service.providers.digitalocean import DigitalOceanClient
-from service.providers.digitalocean_apps import DigitalOceanApps
-from service.providers.digitalocean_droplets import DigitalOceanDroplets
-from service.providers.slack import SlackMessenger
-from service.providers.supabase import SupabaseCompute
+from service.domain.rules.rules import RuleBook, Target
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, SettingsInvalid
 from service.store.database import translated
@@ -182,45 +177,21 @@ def _redis(settings: Settings) -> Finding:
 
 
 def _target(name: str, target: Target, settings: Settings) -> Finding:
-    token, variable = (
-        (settings.digitalocean_token, "DIGITALOCEAN_TOKEN")
-        if isinstance(target, AppTarget | DropletTarget)
-        else (settings.supabase_token, "SUPABASE_ACCESS_TOKEN")
-    )
-    if missing := _no_secret(settings, name, token, variable):
+    port = PORTS[target.kind]
+    if missing := _no_secret(settings, name, settings.secret(port.secret), port.secret):
         return missing
     try:
-        return Finding(name, Health.OK, _read(target, settings) + _stand_in(settings))
+        saw = kind_spec(target.kind).look(port.build(Vendors(settings)), target)
     except VendorError as error:
         return Finding(name, Health.WRONG, str(error))
-
-
-def _read(target: Target, settings: Settings) -> str:
-    """One cheap authenticated look at the vendor's own record of the target."""
-    where = addresses(settings)
-    if isinstance(target, AppTarget | DropletTarget):
-        token = secret_of(settings, settings.digitalocean_token)
-        client = DigitalOceanClient(token=token, endpoint=where.digitalocean)
-        if isinstance(target, AppTarget):
-            DigitalOceanApps(client).get_app(target.app)
-            return f"DigitalOcean knows app {target.app}"
-        droplet = DigitalOceanDroplets(client).get(target.droplet)
-        return f"DigitalOcean knows droplet {target.droplet}, {droplet.size}, {droplet.status}"
-    token = secret_of(settings, settings.supabase_token)
-    found = SupabaseCompute(token=token, base_url=where.supabase).get(target.project)
-    return f"Supabase knows project {target.project}, {found.variant}, {found.status}"
+    return Finding(name, Health.OK, saw + _stand_in(settings))
 
 
 def _slack(settings: Settings) -> Finding:
     if missing := _no_secret(settings, "slack", settings.slack_token, "SLACK_BOT_TOKEN"):
         return missing
-    messenger = SlackMessenger(
-        token=secret_of(settings, settings.slack_token),
-        channel=settings.slack_channel,
-        base_url=addresses(settings).slack,
-    )
     try:
-        who = messenger.whoami()
+        who = Vendors(settings).slack.whoami()
     except VendorError as error:
         return Finding("slack", Health.WRONG, str(error))
     saw = f"the token is {who}; it will post to {settings.slack_channel}{_stand_in(settings)}"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
 from dbos._error import DBOSWorkflowConflictIDError
 
-from service.catalogue.base import Record
+from service.catalogue.context import Record
 from service.domain.error_json import as_recorded
 from service.domain.errors import StoreUnavailable
 from service.engine.library import SERIALIZER, WAKER

@@ -12,8 +12,10 @@ from typing import Any
 
 import structlog
 
-from service.catalogue.base import Record
-from service.domain.decisions.ask_json import load_ask
+from service.catalogue.ask_json import load_ask
+from service.catalogue.context import Record
+from service.catalogue.registry import action_spec
+from service.catalogue.spec import Effect
 from service.domain.decisions.planning import Ask, Tell
 from service.domain.errors import (
     FencedOut,
@@ -22,7 +24,6 @@ from service.domain.errors import (
     StoreUnavailable,
     VendorError,
 )
-from service.domain.rules.rules import ActionName
 from service.engine.context import RunContext
 from service.engine.guarded import Guarded, again_on_conflict
 from service.engine.messages import send_message
@@ -113,7 +114,7 @@ def _said(record: Record) -> dict[str, str]:
 
 
 def _tell(ask: Tell, parts: WorkerParts, step: StepRunner, fence: Callable[[], None]) -> None:
-    if ask.action is ActionName.PAGE_ONCALL:
+    if action_spec(ask.action).effect is Effect.CALLS:
         send_page(ask, parts, step, fence)
     else:
         send_message(ask, parts, step)

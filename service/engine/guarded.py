@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from service.catalogue.base import Record
+from service.catalogue.context import Record
 from service.domain.errors import FencedOut, StoreConflict, StoreUnavailable
 from service.engine.parts import RunLost, StepRunner, WorkerParts
 

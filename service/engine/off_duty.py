@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from service.catalogue.base import Watched
+from service.catalogue.context import Watched
 from service.domain.errors import StoreConflict, StoreUnavailable, VendorError
 from service.engine.bounded import Bounded, Overdue
 from service.engine.off_watch import OffDroplet, Vigil

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from service.catalogue.base import Record, Scaler
-from service.domain.rules.rules import ActionName
+from service.catalogue.context import Record
+from service.catalogue.spec import Change
+from service.domain.decisions.planning import Ask
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.offs import Offs
@@ -50,8 +51,10 @@ class LatePage:
 class WorkerParts:
     """The outside of a worker.
 
-    `reconcile` queues a fresh look at a run's target: (run id, why, seconds from now), once for
-    each `why`, so that a look which is due now is not taken for one that is due later.
+    `change_of` finds how a run's action changes its kind of target; it raises StepFailed when the
+    action can't. `reconcile` queues a fresh look at a run's target: (run id, why, seconds from
+    now), once for each `why`, so that a look which is due now is not taken for one that is due
+    later.
     `page_later` queues a page that the pager did not take: (page, seconds from now).
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
@@ -65,7 +68,7 @@ class WorkerParts:
     locks: Locks
     offs: Offs
     off_watch: OffWatch
-    scalers: Mapping[ActionName, Scaler]
+    change_of: Callable[[Ask], Change]
     pager: Pager
     messenger: Messenger
     metrics: Metrics | None

@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
-from service.domain.decisions.ask_json import dump_ask
-from service.domain.rules.rules import ActionName
+from service.catalogue.ask_json import dump_ask
+from service.catalogue.registry import action_spec
+from service.catalogue.spec import Effect
 from service.engine.library import SERIALIZER
 from service.ports.admission import NewRun
 from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE, Bell
@@ -32,8 +33,9 @@ def migrate_queue(url: str) -> None:
 
 
 _QUEUES = {
-    ActionName.PAGE_ONCALL: PAGES_QUEUE,
-    ActionName.INVESTIGATE: MESSAGES_QUEUE,
+    Effect.CHANGES: RUNS_QUEUE,
+    Effect.CALLS: PAGES_QUEUE,
+    Effect.TELLS: MESSAGES_QUEUE,
 }
 _LOOK = "~look."
 
@@ -64,7 +66,7 @@ class RunQueue:
     def enqueue(self, connection: sa.Connection, run: NewRun) -> None:
         """Queue a run with the caller's transaction; a reused id is refused, not ignored."""
         options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
-        options["queue_name"] = _QUEUES.get(run.ask.action, RUNS_QUEUE)
+        options["queue_name"] = _QUEUES[action_spec(run.ask.action).effect]
         self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
         if run.delay_s <= 0:
             self._bell.within(connection)

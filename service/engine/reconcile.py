@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import structlog
 
-from service.catalogue.base import Record
+from service.catalogue.context import Record
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import StepFailed, VendorError
@@ -28,10 +28,6 @@ from service.ports.runs import StoredRun
 _log = structlog.get_logger(__name__)
 
 STEP = "reconcile"
-_A_PERSONS_GUARD = "droplet_status"
-"""What a plan is held by when a droplet is off that is not ours to switch on."""
-_UNSAFE_GUARD = "project_status"
-"""What a plan is held by when a database does not serve."""
 
 
 def reconcile(parts: WorkerParts, run_id: str, step: StepRunner) -> None:
@@ -97,7 +93,7 @@ def _page_for_no_look(parts: WorkerParts, run_id: str, sentence: str) -> Record:
 def _look(parts: WorkerParts, stored: StoredRun, ask: Ask, plan: Plan) -> Record:
     context = RunContext(parts, stored.id, stored.attempt, ask.target.resource)
     context.thread = stored.message
-    left = parts.scalers[ask.action].make_safe(context, ask, plan)
+    left = parts.change_of(ask).work.make_safe(context, plan)
     if _open_record(parts, stored.id) is not None:
         return {"left": left, "unsafe": "", "differs": ""}
     unsafe, differs = _compared(parts, ask, plan)
@@ -112,14 +108,14 @@ def _look(parts: WorkerParts, stored: StoredRun, ask: Ask, plan: Plan) -> Record
 
 def _compared(parts: WorkerParts, ask: Ask, plan: Plan) -> tuple[str, str]:
     """What is unsafe about the target, and how it differs from the plan; a sentence or nothing."""
-    scaler = parts.scalers[ask.action]
     try:
-        again = scaler.plan(ask, scaler.observe(ask))
+        change = parts.change_of(ask)
+        again = change.plan(ask, change.work.observe(ask.target))
     except (VendorError, StepFailed) as error:
         return f"It could not be looked at again: {error}", ""
     if isinstance(again, PlanHeld):
-        unsafe = again.reason if again.guard == _UNSAFE_GUARD else ""
-        return unsafe, again.reason if again.guard == _A_PERSONS_GUARD else ""
+        unsafe = again.reason if again.unsafe else ""
+        return unsafe, again.reason if again.by_person else ""
     if again.before != plan.before:
         return "", ""
     return "", (

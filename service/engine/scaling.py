@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from service.catalogue.base import Record
+from service.catalogue.context import Record
 from service.domain.capacity.refusals import held_by_refusal
 from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import (
@@ -46,7 +46,6 @@ class Scaling:
         self._parts = parts
         self._context = context
         self._step = step
-        self._scaler = parts.scalers[ask.action]
         self._began_at = 0.0
 
     def execute(self, attempt: int) -> None:
@@ -119,7 +118,8 @@ class Scaling:
 
     def _look(self) -> Plan | PlanHeld:
         try:
-            plan = self._scaler.plan(self._ask, self._scaler.observe(self._ask))
+            change = self._parts.change_of(self._ask)
+            plan = change.plan(self._ask, change.work.observe(self._ask.target))
             return plan if isinstance(plan, PlanHeld) else self._refused_before(plan) or plan
         except VendorError as error:
             return unobserved(self._ask, error)
@@ -138,7 +138,7 @@ class Scaling:
 
     def _apply(self, plan: Plan) -> None:
         """The plan's own steps, in order; what each leaves is there for the next."""
-        functions = self._scaler.steps()
+        functions = self._parts.change_of(self._ask).work.steps()
         records: dict[str, Record] = {}
         for name in plan.steps:
             records[name] = self._apply_one(name, functions[name], plan, records)
@@ -223,7 +223,7 @@ class Scaling:
         self._step("report", lambda: telling.report_put_off(self._ask, off, thread, self._parts))
 
     def _make_safe(self, plan: Plan) -> Record:
-        left = self._scaler.make_safe(self._context, self._ask, plan)
+        left = self._parts.change_of(self._ask).work.make_safe(self._context, plan)
         runs, run_id = self._parts.runs, self._ask.run_id
         since = self._parts.clock.time() - 2 * self._ask.cooldown_s
         refusals = self._parts.offs.refusals(self._ask.target.resource)

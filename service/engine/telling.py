@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from service.catalogue.base import Record
+from service.catalogue.context import Record
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.decisions.guards import RESOLVED, SETTLING
 from service.domain.decisions.planning import Ask, Plan, PlanHeld

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import structlog
 
-from service.catalogue.base import Record
+from service.catalogue.context import Record
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.planning import Ask
 from service.domain.errors import StepFailed, Unforeseen, VendorError

@@ -12,7 +12,6 @@ from typing import Any
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.decisions.claims import clock_time
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
-from service.messages.downtime import downtime
 from service.ports import Message, Page
 
 SOURCE = "runbookd"
@@ -44,7 +43,7 @@ def announced(ask: Ask, plan: Plan) -> Message:
     """Posted before the first write: what will change, why, what it costs and takes down."""
     return Message(
         title=f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}",
-        text=f"Scaling because {_why(ask)}. {downtime(ask.target, plan)}",
+        text=f"Scaling because {_why(ask)}. {plan.downtime}".rstrip(),
         fields=_fields(ask, plan),
         context=_context(ask),
     )
@@ -185,7 +184,7 @@ def price_change(plan: Plan) -> str:
 
 
 def _work(ask: Ask) -> tuple[str, str]:
-    return ask.target.name, ask.direction.value
+    return ask.target.name, ask.direction
 
 
 def _why(ask: Ask) -> str:
@@ -193,7 +192,7 @@ def _why(ask: Ask) -> str:
 
 
 def _fields(ask: Ask, plan: Plan | None) -> list[tuple[str, str]]:
-    fields = [("Rule", ask.rule), ("Action", ask.action.value)]
+    fields = [("Rule", ask.rule), ("Action", ask.action)]
     return fields if plan is None else [*fields, ("Price", price_change(plan))]
 
 
@@ -213,7 +212,7 @@ def _facts(ask: Ask, plan: Plan | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "run": ask.run_id,
         "rule": ask.rule,
-        "action": ask.action.value,
+        "action": ask.action,
         "target": ask.target.name,
         "resource": ask.target.resource,
         "alerts": list(ask.alerts),

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.domain.rules.rules import ActionName, Origin, Rule, Target, TargetKind
+from service.catalogue.registry import kinds_of
+from service.catalogue.spec import ActionSpec, Effect
+from service.domain.rules.rules import Origin, Rule, Target
 from service.domain.rules.shadowing import Reach, find_shadowed
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.rules import Draft
-
-_KINDS: Mapping[ActionName, tuple[TargetKind, ...]] = {
-    ActionName.HORIZONTAL_SCALE: (TargetKind.APP_PLATFORM,),
-    ActionName.VERTICAL_SCALE: (TargetKind.APP_PLATFORM, TargetKind.DROPLET),
-    ActionName.SCALE_DATABASE: (TargetKind.SUPABASE,),
-}
-"""Which kinds of target each action can change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +52,20 @@ def check_references(rules: Sequence[Placed], targets: Mapping[str, Declared]) -
             _check_suits(placed, placed.draft.action, declared.target)
 
 
-def _check_suits(placed: Placed, action: ActionName, target: Target) -> None:
-    kinds = _KINDS.get(action)
-    if kinds is None:
+def _check_suits(placed: Placed, action: ActionSpec, target: Target) -> None:
+    if action.effect is not Effect.CHANGES:
         return
+    kinds = kinds_of(action.name)
     if target.kind not in kinds:
         placed.note(
             "target",
-            f"{action} cannot change target {target.name} of kind {target.kind}; "
+            f"{action.name} cannot change target {target.name} of kind {target.kind}; "
             f"it needs one of kind {' or '.join(kinds)}.",
         )
-    elif action is ActionName.VERTICAL_SCALE and not target.sizes:
+    elif action.climbs and not target.sizes:
         placed.note(
             "target",
-            f"{action} needs a ladder, and target {target.name} has none; give it sizes, "
+            f"{action.name} needs a ladder, and target {target.name} has none; give it sizes, "
             "smallest first.",
         )
 

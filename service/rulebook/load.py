@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from service.catalogue.registry import target_fields
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
 from service.rulebook.checks import (
     Declared,
@@ -152,6 +153,6 @@ def _rule_name(document: Document, place: Place) -> str | None:
 def _hash(rules: Iterable[Rule], targets: Iterable[Target]) -> str:
     """12 hexadecimal digits over what is in force: the same wherever the files lie."""
     ruled = [{**asdict(rule), "origin": None} for rule in rules]
-    targeted = sorted(([target.kind, asdict(target)] for target in targets), key=str)
+    targeted = sorted(([target.kind, target_fields(target)] for target in targets), key=str)
     text = json.dumps([ruled, targeted], default=str, sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from service.catalogue.registry import ACTIONS, action_spec, names_with
+from service.catalogue.spec import ActionSpec, Effect
 from service.domain.durations import parse_duration
 from service.domain.rules.matchers import MatcherError, parse_matchers
-from service.domain.rules.rules import RESERVED_NAMES, ActionName, Matcher, Origin, Rule
+from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Origin, Rule
 from service.domain.rules.selectivity import selects
 from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_SETTLE_DAYS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
-from service.rulebook.schema import HorizontalOptions, Read, RuleShape, read_shape
+from service.rulebook.schema import Read, RuleShape, read_shape
 from service.rulebook.substitution import Complain, substituted_matcher
 
 
@@ -28,7 +30,7 @@ class Draft:
 
     place: Place
     rule: Rule
-    action: ActionName | None
+    action: ActionSpec | None
     matchers: tuple[Matcher, ...] | None
 
 
@@ -56,11 +58,11 @@ class _Reader:
         rule = Rule(
             name=self.name(),
             matchers=matchers or (),
-            action=action or ActionName.INVESTIGATE,
+            action=action.name if action else DEFAULT_RULE.action,
             target=self.target(action),
             cooldown=self.cooldown(action),
             settle=self.settle(action),
-            step=self.step(action),
+            options=self.options(action),
             severity=self.severity(action),
             continue_=self.shape.continue_,
             origin=origin,
@@ -81,16 +83,17 @@ class _Reader:
             self.note("name", f"the name {self.shape.name} is taken by a rule of runbookd's own.")
         return self.shape.name or ""
 
-    def action(self) -> ActionName | None:
+    def action(self) -> ActionSpec | None:
         given = self.shape.action
+        known = [each.name for each in ACTIONS]
         if given is None:
             if self.lacks("action", given):
-                self.note("action", f"action is missing: one of {', '.join(ActionName)}.")
+                self.note("action", f"action is missing: one of {', '.join(known)}.")
             return None
-        if given not in tuple(ActionName):
-            self.note("action", f"unknown action {given!r}; {suggestion(given, ActionName)}")
+        if given not in known:
+            self.note("action", f"unknown action {given!r}; {suggestion(given, known)}")
             return None
-        return ActionName(given)
+        return action_spec(given)
 
     def matchers(self) -> tuple[Matcher, ...] | None:
         given = self.shape.match
@@ -122,36 +125,40 @@ class _Reader:
             self.complain(place, f"a matcher cannot be read: {error}")
             return None
 
-    def target(self, action: ActionName | None) -> str | None:
-        if action and action.scales and self.lacks("target", self.shape.target):
-            self.note("target", f"target is missing: {action} must know what to change.")
-        if action and not action.scales and self.shape.target is not None:
-            self.note("target", f"target is of no use to {action}, which changes none. Remove it.")
+    def target(self, action: ActionSpec | None) -> str | None:
+        if action is None:
+            return self.shape.target
+        changes = action.effect is Effect.CHANGES
+        if changes and self.lacks("target", self.shape.target):
+            self.note("target", f"target is missing: {action.name} must know what to change.")
+        if not changes and self.shape.target is not None:
+            sentence = f"target is of no use to {action.name}, which changes none. Remove it."
+            self.note("target", sentence)
         return self.shape.target
 
-    def cooldown(self, action: ActionName | None) -> timedelta:
+    def cooldown(self, action: ActionSpec | None) -> timedelta:
         given = self.shape.cooldown
-        if action is ActionName.PAGE_ONCALL:
+        if action and action.effect is Effect.CALLS:
             if given is not None:
                 self.note(
                     "cooldown",
-                    "page_oncall takes no cooldown: repeats of one group are one incident anyway, "
-                    "and a page must not be held back. Remove it.",
+                    f"{action.name} takes no cooldown: repeats of one group are one incident "
+                    "anyway, and a page must not be held back. Remove it.",
                 )
             return timedelta()
         if given is None:
             if action and self.lacks("cooldown", given):
-                self.note("cooldown", f"cooldown is missing: {action} needs one, such as 10m.")
+                self.note("cooldown", f"cooldown is missing: {action.name} needs one, such as 10m.")
             return timedelta()
         cooldown = self.duration("cooldown", given, MAX_COOLDOWN_DAYS)
         if cooldown == timedelta():
             self.note("cooldown", "cooldown must be longer than 0, such as 10m.")
         return cooldown or timedelta()
 
-    def settle(self, action: ActionName | None) -> timedelta:
+    def settle(self, action: ActionSpec | None) -> timedelta:
         given = self.shape.settle
-        if given is not None and action and not action.scales:
-            self.note("settle", f"settle is of no use to {action}, which changes no target.")
+        if given is not None and action and action.effect is not Effect.CHANGES:
+            self.note("settle", f"settle is of no use to {action.name}, which changes no target.")
         if given is None:
             return timedelta()
         return self.duration("settle", given, MAX_SETTLE_DAYS) or timedelta()
@@ -163,21 +170,23 @@ class _Reader:
             self.note(key, f"{key} {error}.")
             return None
 
-    def severity(self, action: ActionName | None) -> str | None:
-        if self.shape.severity and action not in (None, ActionName.PAGE_ONCALL):
-            self.note("severity", f"severity is of no use to {action}, only to page_oncall.")
+    def severity(self, action: ActionSpec | None) -> str | None:
+        if self.shape.severity and action and action.effect is not Effect.CALLS:
+            callers = " or ".join(names_with(Effect.CALLS))
+            self.note("severity", f"severity is of no use to {action.name}, only to {callers}.")
         return self.shape.severity
 
-    def step(self, action: ActionName | None) -> int:
-        if not self.shape.with_ or action is None:
-            return 1
-        if action is not ActionName.HORIZONTAL_SCALE:
-            for key in self.shape.with_:
+    def options(self, action: ActionSpec | None) -> dict[str, Any]:
+        given = self.shape.with_
+        if action is None:
+            return {}
+        if given and not action.options.model_fields:
+            for key in given:
                 place = (*self.place, "with", key)
-                self.complain(place, f"with: unknown key {key}; {action} takes no options.")
-            return 1
+                self.complain(place, f"with: unknown key {key}; {action.name} takes no options.")
+            return {}
         place = (*self.place, "with")
-        return read_shape(HorizontalOptions, self.shape.with_, place, self.note_option).shape.step
+        return read_shape(action.options, given or {}, place, self.note_option).shape.model_dump()
 
     def note_option(self, place: Place, sentence: str) -> None:
         self.complain(place, f"with: {sentence}")

@@ -1,20 +1,19 @@
-"""The shape of targets and rules in YAML, and sentences for what does not have it.
+"""The shape of a rule in YAML, and sentences for whatever does not have its shape.
 
-Every key is optional here: what an action or a kind needs is checked where it can be said why
-(`targets`, `rules`). A key with the wrong kind of value is noted and left out, so that one slip
-does not hide the next.
+Every key is optional here: what an action or a kind needs is checked where it can be said why. A
+key with the wrong kind of value is noted and left out, so that one slip does not hide the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
 
-from service.domain.rules.rules import TargetKind
-from service.rulebook.bounds import MAX_DROPLET_DIGITS, MAX_INSTANCES
+from service.catalogue.shapes import Shape, Text
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.substitution import Complain
@@ -23,87 +22,21 @@ NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 """Names of rules and targets: they become part of run ids and PagerDuty's dedup_key."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
-
-
-def _digits(value: object) -> object:
-    return str(value) if type(value) is int else value
-
-
-Text = Annotated[str, Field(min_length=1)]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
-Sizes = list[Text]
-DropletId = Annotated[
-    str,
-    BeforeValidator(_digits),
-    # A ${NAME} that could not be put in stays as it is written, and has been noted already.
-    Field(pattern=rf"^[0-9]{{1,{MAX_DROPLET_DIGITS}}}$|\$\{{"),
-]
-
-
-class ReplicaBounds(_Strict):
-    """How few and how many instances a component may have."""
-
-    min: int | None = Field(default=None, ge=1, le=MAX_INSTANCES)
-    max: int | None = Field(default=None, ge=1, le=MAX_INSTANCES)
-
-
-class AppShape(_Strict):
-    """A component of an App Platform app."""
-
-    kind: str
-    app: Text | None = None
-    component: Text | None = None
-    replicas: ReplicaBounds | None = None
-    sizes: Sizes | None = None
-    health_url: Url | None = None
-
-
-class DropletShape(_Strict):
-    """A droplet; its id is a number, so it may be written as one."""
-
-    kind: str
-    droplet: DropletId | None = None
-    sizes: Sizes | None = None
-    health_url: Url | None = None
-
-
-class SupabaseShape(_Strict):
-    """A Supabase project."""
-
-    kind: str
-    project: Text | None = None
-    sizes: Sizes | None = None
-
-
-TargetShape = AppShape | DropletShape | SupabaseShape
-
-SHAPE_OF: Mapping[TargetKind, type[TargetShape]] = {
-    TargetKind.APP_PLATFORM: AppShape,
-    TargetKind.DROPLET: DropletShape,
-    TargetKind.SUPABASE: SupabaseShape,
-}
-
-
-class RuleShape(_Strict):
+class RuleShape(Shape):
     """A rule; `match` is still in Alertmanager's syntax, durations in Prometheus'."""
 
-    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")] | None = None
+    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")] | None = Field(
+        default=None,
+        description="1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit",
+    )
     match: list[Text] | None = None
     action: Text | None = None
     target: Text | None = None
     with_: dict[str, Any] | None = Field(default=None, alias="with")
-    cooldown: Text | None = None
-    settle: Text | None = None
+    cooldown: Text | None = Field(default=None, description="a duration such as 10m")
+    settle: Text | None = Field(default=None, description="a duration such as 2m")
     severity: Literal["critical", "error", "warning", "info"] | None = None
     continue_: bool = Field(default=False, alias="continue")
-
-
-class HorizontalOptions(_Strict):
-    """`with` of horizontal_scale: how many instances one step adds."""
-
-    step: int = Field(default=1, ge=1, le=MAX_INSTANCES)
 
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
@@ -152,15 +85,6 @@ _WANTED = {
 }
 """By pydantic's name for the fault: what was wanted."""
 
-_WANTED_OF_KEY = {
-    "name": "1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit",
-    "cooldown": "a duration such as 10m",
-    "settle": "a duration such as 2m",
-    "droplet": f"the droplet's id, a number of at most {MAX_DROPLET_DIGITS} digits",
-    "health_url": "an address that begins with http:// or https://",
-}
-"""Where the key itself tells better what was wanted."""
-
 
 def _sentence(
     fault: str,
@@ -174,7 +98,7 @@ def _sentence(
         return f"unknown key {name}; {suggestion(str(where[-1]), _known_keys(shape, where))}"
     if fault == "string_too_short":
         return f"{name} is empty."
-    wanted = _WANTED_OF_KEY.get(name) or _WANTED.get(fault, "something else").format(**context)
+    wanted = _described(shape, where) or _WANTED.get(fault, "something else").format(**context)
     return f"{name} must be {wanted}, not {_shown(given)}."
 
 
@@ -187,8 +111,38 @@ def _dotted(where: tuple[int | str, ...]) -> str:
 
 
 def _known_keys(shape: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
-    model = ReplicaBounds if len(where) > 1 else shape
+    """The keys of the mapping in which an unknown one was found."""
+    model = shape
+    for part in where[:-1]:
+        model = _model_in(_field(model, part)) or model
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _described(shape: type[BaseModel], where: tuple[int | str, ...]) -> str:
+    """What the key itself says is wanted of it, where that tells more than pydantic's fault."""
+    field = _field(shape, where[0]) if len(where) == 1 else None
+    if field is None:
+        return ""
+    inner = [text for part in get_args(field.annotation) for text in _descriptions(part)]
+    return field.description or next(iter(inner), "")
+
+
+def _descriptions(annotation: object) -> list[str]:
+    said = [getattr(each, "description", None) for each in getattr(annotation, "__metadata__", ())]
+    return [text for text in said if text]
+
+
+def _field(model: type[BaseModel], key: int | str) -> FieldInfo | None:
+    fields = model.model_fields.items()
+    return next((field for name, field in fields if (field.alias or name) == key), None)
+
+
+def _model_in(field: FieldInfo | None) -> type[BaseModel] | None:
+    """The model of a key that holds a mapping of its own."""
+    parts = get_args(field.annotation) if field else ()
+    return next(
+        (each for each in parts if isinstance(each, type) and issubclass(each, BaseModel)), None
+    )
 
 
 def _shown(given: object) -> str:

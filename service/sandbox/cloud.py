@@ -7,10 +7,10 @@ instant, each deployment, action and restart having ended when its time came.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from service.sandbox.config import SandboxConfig
 from service.sandbox.core.clock import Clock
@@ -22,11 +22,11 @@ from service.sandbox.digitalocean.app import App
 from service.sandbox.digitalocean.app_seed import LOADED_COMPONENT, seeded_app
 from service.sandbox.digitalocean.droplet import Droplet, Durations
 from service.sandbox.digitalocean.sizes import APP_SIZES, DROPLET_SIZES
-from service.sandbox.pagerduty.state import Pager
 from service.sandbox.quizmentor import load as quizmentor
 from service.sandbox.quizmentor.load import Capacity, Load
-from service.sandbox.slack.state import Workspace
 from service.sandbox.supabase.project import Project
+
+StateT = TypeVar("StateT")
 
 FIRST_DROPLET_SIZE = "s-1vcpu-1gb"
 
@@ -52,6 +52,13 @@ class Cloud:
         """Start again as at start-up, with these fields of the configuration changed."""
         with self._lock:
             self._fill(replace(self._start, **changes))
+
+    def state(self, kind: Callable[[], StateT]) -> StateT:
+        """A vendor's own state: made when it is first asked for, and anew after a reset."""
+        if kind not in self._states:
+            self._states[kind] = kind()
+        state: StateT = self._states[kind]
+        return state
 
     def durations(self) -> Durations:
         """How long droplet actions take: as all else, unless the droplet control says otherwise."""
@@ -99,7 +106,7 @@ class Cloud:
         self.apps = _apps(config, now)
         self.droplets = {config.droplet_id: _droplet(config.droplet_id, now)}
         self.projects = {config.supabase_ref: Project(config.supabase_ref, now)}
-        self.pager, self.slack = Pager(), Workspace()
+        self._states: dict[Any, Any] = {}
         self.load, self.meter = Load(), Meter(at=now)
         self.faults, self.limits, self.recorder = Faults(), Limits(), Recorder()
         self.action_seconds_by_type: dict[str, float] = {}

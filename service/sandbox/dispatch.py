@@ -1,87 +1,24 @@
-"""The way of a vendor call: trouble on order, authorisation, limits, the vendor, the record."""
+"""Handles one vendor call: injected faults, authorization, rate limits, the vendor, the record."""
 
 from __future__ import annotations
 
+import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
-
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, Rule
 
 from service.sandbox.cloud import Cloud
 from service.sandbox.core.faults import Fault
-from service.sandbox.core.routes import Handler, Route
-from service.sandbox.core.wire import Answer, Call, Refusal
-from service.sandbox.digitalocean import apps as digitalocean_apps
-from service.sandbox.digitalocean import droplets as digitalocean_droplets
-from service.sandbox.digitalocean import routes as digitalocean
-from service.sandbox.pagerduty import events as pagerduty
-from service.sandbox.slack import api as slack
-from service.sandbox.supabase import addons as supabase_addons
-from service.sandbox.supabase import common as supabase_common
-from service.sandbox.supabase import database as supabase_database
-from service.sandbox.supabase import projects as supabase_projects
+from service.sandbox.core.names import vendor_module, vendor_names
+from service.sandbox.core.vendors import Vendor
+from service.sandbox.core.wire import Answer, Call
 
 Sleep = Callable[[float], None]
 
-
-class Vendor:
-    """One vendor's operations, what it answers the unauthorised, and for what it doesn't have."""
-
-    def __init__(
-        self,
-        routes: tuple[Route, ...],
-        unauthorized: Answer | None,
-        unknown: Callable[[], Answer],
-    ) -> None:
-        self._handlers = {f"{one.method} {one.pattern}": one.handler for one in routes}
-        self._map = Map(
-            [
-                Rule(one.pattern, methods=[one.method], endpoint=f"{one.method} {one.pattern}")
-                for one in routes
-            ],
-            redirect_defaults=False,
-            strict_slashes=False,
-            merge_slashes=False,
-        )
-        self._unauthorized = unauthorized
-        self._unknown = unknown
-
-    def answer(self, cloud: Cloud, call: Call) -> Answer:
-        """What the vendor answers, having acted on the cloud or not."""
-        if self._unauthorized and not call.token:
-            return self._unauthorized
-        try:
-            handler, args = self._find(call)
-        except HTTPException:
-            return self._unknown()
-        try:
-            return handler(cloud, call, args)
-        except Refusal as refusal:
-            return refusal.answer
-
-    def _find(self, call: Call) -> tuple[Handler, Mapping[str, Any]]:
-        endpoint, args = self._map.bind("").match(call.path, call.method)
-        return self._handlers[endpoint], args
-
-
-VENDORS = {
-    "digitalocean": Vendor(
-        digitalocean.ROUTES + digitalocean_apps.ROUTES + digitalocean_droplets.ROUTES,
-        digitalocean.UNAUTHORIZED,
-        digitalocean.no_such_operation,
-    ),
-    "supabase": Vendor(
-        supabase_projects.ROUTES + supabase_addons.ROUTES + supabase_database.ROUTES,
-        supabase_common.UNAUTHORIZED,
-        supabase_common.no_such_operation,
-    ),
-    "pagerduty": Vendor(pagerduty.ROUTES, None, pagerduty.no_such_operation),
-    "slack": Vendor(slack.ROUTES, slack.UNAUTHORIZED, slack.no_such_operation),
+VENDORS: dict[str, Vendor] = {
+    name: importlib.import_module(vendor_module(name)).VENDOR for name in vendor_names()
 }
-"""By the name that is also the prefix of their paths here."""
+"""By the name that is also the first part of their paths here."""
 
 
 def dispatch(cloud: Cloud, call: Call, sleep: Sleep = time.sleep) -> Answer | None:

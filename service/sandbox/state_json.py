@@ -9,9 +9,9 @@ from service.sandbox.cloud import Cloud
 from service.sandbox.core.wire import Json
 from service.sandbox.digitalocean.droplet import Droplet
 from service.sandbox.digitalocean.droplets import snapshot_json
-from service.sandbox.pagerduty.state import incident_json
+from service.sandbox.pagerduty.state import Pager, incident_json
 from service.sandbox.quizmentor import load as quizmentor
-from service.sandbox.slack.state import message_json
+from service.sandbox.slack.state import Workspace, message_json
 from service.sandbox.supabase.project import Project
 
 
@@ -22,11 +22,11 @@ def state_json(cloud: Cloud, now: float) -> Json:
         "droplets": {str(one.id): _droplet(one) for one in cloud.droplets.values()},
         "supabase": {one.ref: _project(one, now) for one in cloud.projects.values()},
         "pagerduty": {
-            "open": [incident_json(one) for one in cloud.pager.open.values()],
-            "resolved": [incident_json(one) for one in cloud.pager.resolved],
-            "changes": cloud.pager.changes,
+            "open": [incident_json(one) for one in cloud.state(Pager).open.values()],
+            "resolved": [incident_json(one) for one in cloud.state(Pager).resolved],
+            "changes": cloud.state(Pager).changes,
         },
-        "slack": {"messages": [message_json(one) for one in cloud.slack.messages]},
+        "slack": {"messages": [message_json(one) for one in cloud.state(Workspace).messages]},
         "load": asdict(cloud.load),
         "metrics": _metrics(cloud),
         "config": asdict(cloud.config),

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.domain.decisions.ask_json import dump_ask
+from service.catalogue.ask_json import dump_ask
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.planning import Ask
 from service.ports.admission import (
@@ -243,10 +243,10 @@ def add_run(connection: sa.Connection, run: NewRun) -> None:
         {
             "id": ask.run_id,
             "claim": run.claim,
-            "action": ask.action.value,
+            "action": ask.action,
             "rule": ask.rule,
             "target": ask.target.name if isinstance(ask, Ask) else None,
-            "direction": ask.direction.value if isinstance(ask, Ask) else "notify",
+            "direction": ask.direction if isinstance(ask, Ask) else "notify",
             "resource": run.partition,
             "status": "queued",
             "reason": ask.summary,

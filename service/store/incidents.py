@@ -6,9 +6,10 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from service.domain.decisions.ask_json import load_ask
+from service.catalogue.ask_json import load_ask
+from service.catalogue.registry import names_with
+from service.catalogue.spec import Effect
 from service.domain.decisions.planning import Tell
-from service.domain.rules.rules import ActionName
 from service.ports import MessageRef
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
@@ -62,7 +63,7 @@ class IncidentStore:
         """The firing incidents of page runs that have not ended, oldest first."""
         query = (
             sa.select(_r.ask)
-            .where(_r.ended_at.is_(None), _r.action == ActionName.PAGE_ONCALL)
+            .where(_r.ended_at.is_(None), _r.action.in_(names_with(Effect.CALLS)))
             .order_by(_r.created_at)
             .limit(_UNDELIVERED)
         )

@@ -10,8 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from service.catalogue.ask_json import load_ask
+from service.catalogue.registry import names_with
+from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert
-from service.domain.decisions.ask_json import load_ask
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Ask, Plan
 from service.ports import MessageRef
@@ -86,7 +88,7 @@ class RunStore:
         release = (
             sa.update(schema.cooldowns)
             .where(schema.cooldowns.c.run == run_id, schema.cooldowns.c.until > now)
-            .where(sa.exists().where(_r.id == run_id, _r.action == "page_oncall"))
+            .where(sa.exists().where(_r.id == run_id, _r.action.in_(names_with(Effect.CALLS))))
             # Free for whoever asks next, even one whose clock was read a moment before ours.
             .values(until=0.0)
         )
@@ -370,7 +372,7 @@ def _still_wanted(connection: sa.Connection, ask: Ask, now: float) -> bool:
     # Alerts that came while the run waited were held because of it, and are not in its ask.
     recent = (
         sa.select(decisions.alert)
-        .where(decisions.target == ask.target.name, decisions.direction == ask.direction.value)
+        .where(decisions.target == ask.target.name, decisions.direction == ask.direction)
         .order_by(decisions.id.desc())
         .limit(_RECENT_DECISIONS)
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from service.catalogue.registry import ACTIONS
 from service.domain.alerts.alert import AlertStatus
 from service.domain.decisions.decision import Verdict
-from service.domain.rules.rules import ActionName
 from service.ports.runs import RUN_STATUSES
 from service.store.pages import DEFAULT_LIMIT, MAX_LIMIT
 from service.store.queries import AlertFilter, DecisionFilter, RunFilter
@@ -74,7 +74,7 @@ def run_filter(arguments: Arguments) -> RunFilter:
     return RunFilter(
         status=_one_of(arguments, "status", list(RUN_STATUSES)),
         target=arguments.get("target"),
-        action=_one_of(arguments, "action", [each.value for each in ActionName]),
+        action=_one_of(arguments, "action", [each.name for each in ACTIONS]),
     )
 
 

@@ -69,6 +69,6 @@ def count(notification: Notification, receipt: Receipt) -> None:
         for each in receipt.verdicts
     )
     for (rule, action, verdict, guard), times in kinds.items():
-        telemetry.DECISIONS.labels(rule, action.value, verdict.value, guard).inc(times)
+        telemetry.DECISIONS.labels(rule, action, verdict.value, guard).inc(times)
     if receipt.quarantined:
         telemetry.QUARANTINED.labels(source).inc(len(receipt.quarantined))

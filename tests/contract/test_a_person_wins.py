@@ -10,15 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from service.catalogue.horizontal_scale import HorizontalScale
+from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.steps.timings import Timings
 from service.domain.errors import StepFailed, TargetChanged
-from service.domain.rules.rules import ActionName, AppTarget
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.store.clock import StoreClock
-from tests.fakes.runs import FakeRun, ask_for, planned
-from tests.fakes.telling import FakeProbe
+from tests.fakes.runs import FakeRun, ask_for, planned, works_on
 from tests.processes import wait_until
 from tests.reliability import VendorSaw, scenario
 from tests.unit.sandbox.support import APP, TOKEN, Served, served
@@ -39,8 +37,8 @@ def prepared(sandbox: Served) -> FakeRun:
     """A run that is planned from 2 × professional-xs to 3 of them."""
     client = DigitalOceanClient(token=TOKEN, endpoint=f"{sandbox.url}/digitalocean")
     clock = StoreClock()
-    scaler = HorizontalScale(DigitalOceanApps(client), FakeProbe(), clock, TIMINGS)
-    return planned(scaler, ask_for(ActionName.HORIZONTAL_SCALE, TARGET), clock)
+    works = works_on(clock, apps=DigitalOceanApps(client), timings=TIMINGS)
+    return planned(works, ask_for("horizontal_scale", TARGET), clock)
 
 
 def a_person_sets_5_of_professional_m(sandbox: Served) -> None:

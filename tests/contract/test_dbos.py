@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos._dbos import _get_dbos_instance
 
+from service.catalogue.ask_json import dump_ask
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.ask_json import dump_ask
 from service.domain.errors import (
     FailureKind,
     StepFailed,
@@ -27,7 +27,6 @@ from service.domain.errors import (
     Unforeseen,
     VendorError,
 )
-from service.domain.rules.rules import ActionName
 from service.engine import durable
 from service.engine import queue as queue_module
 from service.engine.execution import execute
@@ -124,7 +123,7 @@ def rarely_looking(engine: sa.Engine) -> Iterator[Work]:
 def enqueue(
     engine: sa.Engine, queue: RunQueue, run_id: str, partition: str = "do-app:1", delay_s: float = 0
 ) -> None:
-    ask = ask_for(ActionName.HORIZONTAL_SCALE, API, run_id=run_id)
+    ask = ask_for("horizontal_scale", API, run_id=run_id)
     with engine.begin() as connection:
         queue.enqueue(connection, NewRun(ask, "api.out", partition, time.time(), delay_s))
 
@@ -265,7 +264,7 @@ def test_a_reused_id_is_refused_and_takes_its_transaction_along(
 def test_a_transaction_that_is_rolled_back_queues_nothing(
     engine: sa.Engine, queue: RunQueue
 ) -> None:
-    ask = ask_for(ActionName.HORIZONTAL_SCALE, API)
+    ask = ask_for("horizontal_scale", API)
     with engine.connect() as connection:
         queue.enqueue(connection, NewRun(ask, "api.out", "do-app:1", 0.0))
         connection.rollback()
@@ -713,8 +712,8 @@ def test_a_run_whose_step_raises_anything_ends_with_an_outcome_of_its_own(
     engine: sa.Engine, queue: RunQueue, work: Work
 ) -> None:
     worker = FakeWorker()
-    worker.scaler.unseen = ValueError("not ours, and not one that a record can hold")
-    ask = ask_for(ActionName.HORIZONTAL_SCALE, API, run_id="api.out.7")
+    worker.change.unseen = ValueError("not ours, and not one that a record can hold")
+    ask = ask_for("horizontal_scale", API, run_id="api.out.7")
     worker.runs.add(ask)
     work.body = lambda run_id: execute(worker.parts, run_id, dump_ask(ask), durable.run_step)
 

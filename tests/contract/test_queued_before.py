@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from dbos._serialization import DefaultSerializer
 
 from service.bootstrap.stores import Stores
-from service.domain.decisions.ask_json import dump_ask, load_ask
+from service.catalogue.ask_json import dump_ask, load_ask
 from service.domain.errors import StoreUnavailable
-from service.domain.rules.rules import ActionName
 from service.engine.library import SERIALIZER
 from service.engine.queue import RunQueue, migrate_queue
 from service.ports.admission import NewRun
@@ -50,7 +49,7 @@ def old_queue(stores: Stores) -> Iterator[RunQueue]:
     queue.close()
 
 
-ASK = ask_for(ActionName.HORIZONTAL_SCALE, API)
+ASK = ask_for("horizontal_scale", API)
 
 
 def queued_before(stores: Stores, old_queue: RunQueue, delay_s: float = 0.0) -> None:

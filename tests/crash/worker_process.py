@@ -22,10 +22,9 @@ from typing import Any
 
 from service.bootstrap import vendors
 from service.bootstrap.worker import build_worker
-from service.catalogue.base import Record
-from service.catalogue.horizontal_scale import HorizontalScale
+from service.catalogue.context import Record
+from service.catalogue.spec import Tools
 from service.catalogue.steps.timings import Timings
-from service.catalogue.vertical_scale import VerticalScale
 from service.engine import durable, lease, off_round, off_watch, worker
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
@@ -147,5 +146,4 @@ def _hasten() -> None:
     worker.STOP_WAIT_S = 1
     off_watch.PAGE_AFTER_S = PAGE_AFTER_S
     off_round.FIRST_AGAIN_S = 0.2
-    for verb in (HorizontalScale, VerticalScale):
-        setattr(vendors, verb.__name__, functools.partial(verb, timings=QUICK))
+    setattr(vendors, "Tools", functools.partial(Tools, timings=QUICK))  # noqa: B010 - mypy forbids to assign a type

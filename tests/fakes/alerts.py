@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.droplet.target import DropletTarget
 from service.domain.alerts.alert import (
     Alert,
     AlertKind,
@@ -15,15 +17,7 @@ from service.domain.alerts.alert import (
     Quarantined,
 )
 from service.domain.rules.matching import RuleIndex
-from service.domain.rules.rules import (
-    ActionName,
-    AppTarget,
-    DropletTarget,
-    Matcher,
-    MatchOp,
-    Rule,
-    RuleBook,
-)
+from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.ports.admission import Delivery
 from service.triggers.alerts.asks import RulesInForce
 
@@ -84,11 +78,11 @@ def rule_book() -> RuleBook:
     """Two rules for one claim, one for another, one that pages and one that tells."""
     return RuleBook(
         rules=(
-            _rule("high-cpu", CPU, ActionName.HORIZONTAL_SCALE, "api", COOLDOWN_S),
-            _rule("traffic", TRAFFIC, ActionName.HORIZONTAL_SCALE, "api", COOLDOWN_S),
-            _rule("memory", MEMORY, ActionName.VERTICAL_SCALE, "worker-vm", MEMORY_COOLDOWN_S),
-            _rule("errors", ERRORS, ActionName.PAGE_ONCALL, None, 0.0),
-            _rule("slow", SLOW, ActionName.INVESTIGATE, None, SLOW_COOLDOWN_S),
+            _rule("high-cpu", CPU, "horizontal_scale", "api", COOLDOWN_S),
+            _rule("traffic", TRAFFIC, "horizontal_scale", "api", COOLDOWN_S),
+            _rule("memory", MEMORY, "vertical_scale", "worker-vm", MEMORY_COOLDOWN_S),
+            _rule("errors", ERRORS, "page_oncall", None, 0.0),
+            _rule("slow", SLOW, "investigate", None, SLOW_COOLDOWN_S),
         ),
         targets={
             "api": AppTarget("api", "app-1", "api", 2, 10),
@@ -104,8 +98,6 @@ def rules_in_force() -> RulesInForce:
     return RulesInForce(book, RuleIndex(book))
 
 
-def _rule(
-    name: str, alertname: str, action: ActionName, target: str | None, cooldown_s: float
-) -> Rule:
+def _rule(name: str, alertname: str, action: str, target: str | None, cooldown_s: float) -> Rule:
     matcher = Matcher("alertname", MatchOp.EQUAL, alertname)
     return Rule(name, (matcher,), action, target, timedelta(seconds=cooldown_s))

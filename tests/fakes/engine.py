@@ -8,13 +8,14 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-from service.catalogue.base import Intent, Record, StepContext, StepFunction
+from service.catalogue.ask_json import dump_ask
+from service.catalogue.context import Intent, Record, StepContext, StepFunction
+from service.catalogue.spec import Change
 from service.domain.alerts.alert import Alert, AlertStatus
-from service.domain.decisions.ask_json import dump_ask
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Ask, Plan, PlanHeld, Tell
 from service.domain.errors import StoreConflict, StoreUnavailable
-from service.domain.rules.rules import ActionName
+from service.domain.rules.rules import Target
 from service.engine.execution import execute
 from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
@@ -270,8 +271,8 @@ class FakeLocks:
 
 
 @dataclass(slots=True)
-class FakeScaler:
-    """A verb with two steps. `value` is the target's; `fails` maps a step to what it raises;
+class FakeChange:
+    """An action with two steps. `value` is the target's; `fails` maps a step to what it raises;
     `names` are the steps that a plan names."""
 
     value: str = "small"
@@ -286,7 +287,7 @@ class FakeScaler:
     before_write: Callable[[], None] = lambda: None
     changes: list[str] = field(default_factory=list)
 
-    def observe(self, ask: Ask) -> Record:
+    def observe(self, target: Target) -> Record:
         if self.unseen is not None:
             raise copy(self.unseen)
         return {"value": self.value}
@@ -298,7 +299,7 @@ class FakeScaler:
     def steps(self) -> Mapping[str, StepFunction]:
         return {"change": self._change, "verify": self._verify}
 
-    def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
+    def make_safe(self, context: StepContext, plan: Plan) -> str:
         if self.unsafe is not None:
             raise copy(self.unsafe)
         self.made_safe += 1
@@ -398,7 +399,7 @@ class FakeWorker:
     leases: FakeLeases = field(default_factory=FakeLeases)
     locks: FakeLocks = field(default_factory=FakeLocks)
     offs: FakeOffs = field(default_factory=FakeOffs)
-    scaler: FakeScaler = field(default_factory=FakeScaler)
+    change: FakeChange = field(default_factory=FakeChange)
     pager: FlakyPager = field(default_factory=FlakyPager)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     looks: list[tuple[str, str, float]] = field(default_factory=list)
@@ -426,7 +427,7 @@ class FakeWorker:
             locks=self.locks,
             offs=self.offs,
             off_watch=self.off_watch,
-            scalers=dict.fromkeys(ActionName, self.scaler),
+            change_of=lambda ask: Change(self.change.plan, self.change),
             pager=self.pager,
             messenger=self.messenger,
             metrics=None,

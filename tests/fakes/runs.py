@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.catalogue.base import Intent, Record, Scaler
-from service.catalogue.vertical_scale import VerticalScale
-from service.domain.decisions.planning import Ask, Plan
+from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.context import Intent, Record, StepContext, StepFunction
+from service.catalogue.droplet.target import DropletTarget
+from service.catalogue.registry import action_spec, change_of, checked_options, kind_spec
+from service.catalogue.spec import Tools, Work
+from service.catalogue.steps.timings import Timings
+from service.catalogue.supabase.target import SupabaseTarget
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
 from service.domain.errors import FencedOut, StoreUnavailable
-from service.domain.rules.rules import (
-    ActionName,
-    AppTarget,
-    Direction,
-    DropletTarget,
-    SupabaseTarget,
-)
+from service.domain.rules.rules import Target
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
-from service.ports import Clock, MessageRef
+from service.ports import AppPlatform, Clock, DatabaseCompute, Droplets, HealthProbe, MessageRef
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -40,19 +39,16 @@ WORKER = DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vc
 DATABASE = SupabaseTarget("database", "project-1", ("ci_micro", "ci_small", "ci_medium"))
 
 
-def ask_for(
-    action: ActionName, target: AppTarget | DropletTarget | SupabaseTarget, **changes: Any
-) -> Ask:
-    out = action is ActionName.HORIZONTAL_SCALE
+def ask_for(action: str, target: Target, **changes: Any) -> Ask:
     facts: dict[str, Any] = {
-        "run_id": f"{target.name}.{'out' if out else 'up'}.1",
+        "run_id": f"{target.name}.{action_spec(action).direction}.1",
         "action": action,
         "rule": "a-rule",
         "target": target,
-        "direction": Direction.OUT if out else Direction.UP,
+        "direction": action_spec(action).direction,
         "cooldown_s": 600.0,
         "settle_s": 120.0,
-        "step": 1,
+        "options": checked_options(action, {}),
         "summary": "High CPU Usage is 93",
         "alerts": ("alert-1",),
         "rules_hash": "0123456789ab",
@@ -60,7 +56,41 @@ def ask_for(
     return Ask(**{**facts, **changes})
 
 
-ASK_DROPLET = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+ASK_DROPLET = ask_for("vertical_scale", WORKER)
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """The work of some kinds of target, which a run finds as it does in a worker."""
+
+    by_kind: Mapping[str, Work]
+
+    def observe(self, ask: Ask) -> Record:
+        return change_of(self.by_kind, ask).work.observe(ask.target)
+
+    def plan(self, ask: Ask) -> Plan | PlanHeld:
+        return change_of(self.by_kind, ask).plan(ask, self.observe(ask))
+
+    def steps(self, ask: Ask) -> Mapping[str, StepFunction]:
+        return change_of(self.by_kind, ask).work.steps()
+
+    def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
+        return change_of(self.by_kind, ask).work.make_safe(context, plan)
+
+
+def works_on(
+    clock: Clock,
+    *,
+    apps: AppPlatform | None = None,
+    droplets: Droplets | None = None,
+    database: DatabaseCompute | None = None,
+    probe: HealthProbe | None = None,
+    timings: Timings | None = None,
+) -> Works:
+    """The work of the kinds whose port is given."""
+    tools = Tools(probe or FakeProbe(), clock, timings or Timings())
+    ports = {"app_platform": apps, "droplet": droplets, "supabase": database}
+    return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 
 
 @dataclass(slots=True)
@@ -119,7 +149,7 @@ class FakeContext:
 class FakeRun:
     """A run whose plan is pinned; `execute` goes on after the last recorded step."""
 
-    scaler: Scaler
+    works: Works
     ask: Ask
     clock: Clock
     plan: Plan
@@ -152,7 +182,8 @@ class FakeRun:
 
     def step(self, name: str) -> Record:
         """One step, recorded only when it returns."""
-        record = self.scaler.steps()[name](self.context, self.ask, self.plan, dict(self.records))
+        step = self.works.steps(self.ask)[name]
+        record = step(self.context, self.ask, self.plan, dict(self.records))
         self.records[name] = record
         return record
 
@@ -169,8 +200,8 @@ def prepared() -> tuple[FakeClock, FakeDroplets, FakeRun]:
     """A droplet, and a run that is planned for it."""
     clock = FakeClock()
     droplets = FakeDroplets(clock)
-    scaler = VerticalScale(FakeApps(clock), droplets, FakeProbe(), clock)
-    return clock, droplets, planned(scaler, ASK_DROPLET, clock)
+    works = works_on(clock, apps=FakeApps(clock), droplets=droplets)
+    return clock, droplets, planned(works, ASK_DROPLET, clock)
 
 
 def before_the_section() -> tuple[FakeClock, FakeDroplets, FakeRun]:
@@ -180,8 +211,8 @@ def before_the_section() -> tuple[FakeClock, FakeDroplets, FakeRun]:
     return clock, droplets, run
 
 
-def planned(scaler: Scaler, ask: Ask, clock: Clock) -> FakeRun:
+def planned(works: Works, ask: Ask, clock: Clock) -> FakeRun:
     """A run for the plan that is made of the target as it is."""
-    plan = scaler.plan(ask, scaler.observe(ask))
+    plan = works.plan(ask)
     assert isinstance(plan, Plan), plan
-    return FakeRun(scaler, ask, clock, Plan.from_json(plan.to_json()))
+    return FakeRun(works, ask, clock, Plan.from_json(plan.to_json()))

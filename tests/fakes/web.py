@@ -10,9 +10,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from service.catalogue.app_platform.target import AppTarget
 from service.domain.decisions.claims import Cooldown
 from service.domain.rules.matching import RuleIndex
-from service.domain.rules.rules import ActionName, AppTarget, Matcher, MatchOp, Rule, RuleBook
+from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.ports.admission import GateReply, NewRun
 from service.ports.last_resort import LastResortParts
 from service.settings import Settings, load_settings
@@ -50,14 +51,14 @@ def rule_book() -> RuleBook:
             Rule(
                 "high-cpu",
                 (Matcher("alertname", MatchOp.EQUAL, "High CPU Usage"),),
-                ActionName.HORIZONTAL_SCALE,
+                "horizontal_scale",
                 target="api",
                 cooldown=timedelta(minutes=10),
             ),
             Rule(
                 "high-error-rate",
                 (Matcher("alertname", MatchOp.EQUAL, "High Error Rate"),),
-                ActionName.PAGE_ONCALL,
+                "page_oncall",
             ),
         ),
         targets={"api": AppTarget("api", "app-1", "api", 2, 10)},

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from service.domain.alerts.alert import Alert, AlertStatus
 from service.domain.rules.matchers import parse_matcher, predicate
 from service.domain.rules.matching import RuleIndex
-from service.domain.rules.rules import ActionName, Matcher, MatchOp, Rule, RuleBook
+from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.domain.rules.shadowing import Reach, find_shadowed
 
 LABELS = ("alertname", "severity", "team")
@@ -25,7 +25,7 @@ bodies = st.tuples(st.lists(matchers, min_size=1, max_size=3), st.booleans())
 books = st.lists(bodies, max_size=12).map(
     lambda drawn: RuleBook(
         tuple(
-            Rule(f"r{at}", tuple(some), ActionName.INVESTIGATE, continue_=goes_on)
+            Rule(f"r{at}", tuple(some), "investigate", continue_=goes_on)
             for at, (some, goes_on) in enumerate(drawn)
         ),
         {},

@@ -10,37 +10,19 @@ import pytest
 
 from service.domain.decisions.claims import (
     BUSY_UNTIL,
+    NOTIFY,
     Cooldown,
     check_cooldown,
     claim_key,
     clock_time,
-    direction_of,
     incident_key,
     run_id,
     telling_claim,
 )
-from service.domain.rules.rules import ActionName, Direction, Rule
+from service.domain.rules.rules import Rule
 from tests.fakes.alerts import CPU, ERRORS, alert, notification, rule_book
 
 SCALE, TRAFFIC, MEMORY, PAGE, SLOW = rule_book().rules
-
-
-@pytest.mark.parametrize(
-    ("action", "direction"),
-    [
-        (ActionName.HORIZONTAL_SCALE, Direction.OUT),
-        (ActionName.VERTICAL_SCALE, Direction.UP),
-        (ActionName.SCALE_DATABASE, Direction.UP),
-        (ActionName.PAGE_ONCALL, Direction.NOTIFY),
-        (ActionName.INVESTIGATE, Direction.NOTIFY),
-    ],
-)
-def test_every_action_has_its_direction(action: ActionName, direction: Direction) -> None:
-    assert direction_of(action) is direction
-
-
-def test_every_action_is_known() -> None:
-    assert {direction_of(action) for action in ActionName} <= set(Direction)
 
 
 @pytest.mark.parametrize(("until", "rests"), [(999.0, False), (1000.0, False), (1000.001, True)])
@@ -54,15 +36,15 @@ def test_a_claim_is_busy_while_the_end_of_its_run_is_not_known() -> None:
 
 
 def test_scaling_rules_share_the_claim_of_their_target_and_direction() -> None:
-    one = claim_key(SCALE, alert(CPU), notification(alert(CPU)))
-    other = claim_key(TRAFFIC, alert(ERRORS, "b"), notification(alert(ERRORS, "b")))
+    one = claim_key(SCALE, "out", alert(CPU), notification(alert(CPU)))
+    other = claim_key(TRAFFIC, "out", alert(ERRORS, "b"), notification(alert(ERRORS, "b")))
     assert one == other == "api.out"
-    assert claim_key(MEMORY, alert(), notification(alert())) == "worker-vm.up"
+    assert claim_key(MEMORY, "up", alert(), notification(alert())) == "worker-vm.up"
 
 
 def _claim(rule: Rule, instance: str = "a", **facts: Any) -> str:
     one = alert(ERRORS, instance)
-    return claim_key(rule, one, notification(one, **facts))
+    return claim_key(rule, NOTIFY, one, notification(one, **facts))
 
 
 @pytest.mark.parametrize(
@@ -93,12 +75,12 @@ def test_rules_do_not_share_what_they_tell() -> None:
 def test_a_page_and_its_end_are_claims_of_one_incident() -> None:
     one = alert(ERRORS)
     key = incident_key(PAGE, one, notification(one))
-    assert claim_key(PAGE, one, notification(one)) == telling_claim("errors", key, "notify")
+    assert claim_key(PAGE, NOTIFY, one, notification(one)) == telling_claim("errors", key, "notify")
     assert telling_claim("errors", key, "resolve") != telling_claim("errors", key, "notify")
 
 
 def test_the_longest_names_still_fit_into_their_column() -> None:
-    rule = Rule("r" * 64, (), ActionName.INVESTIGATE, cooldown=timedelta(hours=1))
+    rule = Rule("r" * 64, (), "investigate", cooldown=timedelta(hours=1))
     run = run_id(_claim(rule), 10**9)
     assert len(f"message:{_claim(rule)}") <= 160
     assert len(run) <= 160

@@ -9,7 +9,7 @@ import pytest
 from service.domain.alerts.alert import Alert, AlertStatus
 from service.domain.rules.matchers import parse_matcher, parse_matchers
 from service.domain.rules.matching import RuleIndex
-from service.domain.rules.rules import ActionName, Rule, RuleBook
+from service.domain.rules.rules import Rule, RuleBook
 from service.domain.rules.selectivity import selects
 from service.domain.rules.shadowing import Reach, covers, find_shadowed
 
@@ -18,7 +18,7 @@ def rule(name: str, *matchers: str, continue_: bool = False) -> Rule:
     return Rule(
         name=name,
         matchers=tuple(parse_matcher(text) for text in matchers),
-        action=ActionName.INVESTIGATE,
+        action="investigate",
         continue_=continue_,
     )
 

@@ -7,11 +7,10 @@ import pytest
 
 from service.catalogue.app_platform.plan import plan_instance_size, plan_replicas
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.rules.rules import ActionName
 from tests.fakes.runs import API, DATABASE, ask_for
 
-OUT = ask_for(ActionName.HORIZONTAL_SCALE, API)
-UP = ask_for(ActionName.VERTICAL_SCALE, API)
+OUT = ask_for("horizontal_scale", API)
+UP = ask_for("vertical_scale", API)
 
 
 def seen(**changes: Any) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def seen(**changes: Any) -> dict[str, Any]:
 def test_the_count_wanted_is_absolute_and_within_the_bounds(
     current: int, step: int, wanted: int
 ) -> None:
-    plan = plan_replicas(replace(OUT, step=step), seen(replicas=current))
+    plan = plan_replicas(replace(OUT, options={"step": step}), seen(replicas=current))
     assert isinstance(plan, Plan)
     assert (plan.what, plan.before, plan.after) == ("replicas", str(current), str(wanted))
     assert plan.wanted["before"] == current
@@ -137,4 +136,10 @@ def test_a_plan_is_the_same_after_a_round_trip_through_the_record() -> None:
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="database"):
-        plan_replicas(ask_for(ActionName.HORIZONTAL_SCALE, DATABASE), seen())
+        plan_replicas(ask_for("horizontal_scale", DATABASE), seen())
+
+
+def test_the_plan_says_for_how_long_the_target_goes_down() -> None:
+    plan = plan_replicas(OUT, seen())
+    assert isinstance(plan, Plan)
+    assert "No downtime" in plan.downtime

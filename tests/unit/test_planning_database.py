@@ -6,10 +6,9 @@ import pytest
 
 from service.catalogue.supabase.plan import plan_compute
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.rules.rules import ActionName
 from tests.fakes.runs import API, DATABASE, ask_for
 
-ASK = ask_for(ActionName.SCALE_DATABASE, DATABASE)
+ASK = ask_for("scale_database", DATABASE)
 
 
 def seen(**changes: Any) -> dict[str, Any]:
@@ -48,4 +47,10 @@ def test_what_holds_the_plan(
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="api"):
-        plan_compute(ask_for(ActionName.SCALE_DATABASE, API), seen())
+        plan_compute(ask_for("scale_database", API), seen())
+
+
+def test_the_plan_says_for_how_long_the_target_goes_down() -> None:
+    plan = plan_compute(ASK, seen())
+    assert isinstance(plan, Plan)
+    assert "away for about 2 minutes" in plan.downtime

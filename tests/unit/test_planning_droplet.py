@@ -6,10 +6,9 @@ import pytest
 
 from service.catalogue.droplet.plan import plan_droplet_size, snapshot_name
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.rules.rules import ActionName
 from tests.fakes.runs import API, WORKER, ask_for
 
-ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+ASK = ask_for("vertical_scale", WORKER)
 
 
 def offer(price: float, disk_gb: int, *, available: bool = True) -> dict[str, Any]:
@@ -98,4 +97,12 @@ def test_a_snapshot_is_named_after_the_day_in_utc_and_the_run(at: float, day: st
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="api"):
-        plan_droplet_size(ask_for(ActionName.VERTICAL_SCALE, API), seen())
+        plan_droplet_size(ask_for("vertical_scale", API), seen())
+
+
+@pytest.mark.parametrize(("disk_gb", "of"), [(25, "of its 25 GB disk"), (None, "of its disk")])
+def test_the_plan_says_for_how_long_the_droplet_is_off(disk_gb: int | None, of: str) -> None:
+    plan = plan_droplet_size(ASK, seen(disk_gb=disk_gb, sizes={}))
+    assert isinstance(plan, Plan)
+    assert plan.downtime.startswith("Droplet 101 is switched off for it, usually for 1 to 3 min")
+    assert f"1 minute for each GB {of}" in plan.downtime

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from service.bootstrap.required import missing_secrets
-from service.domain.rules.rules import AppTarget, SupabaseTarget, Target
+from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.supabase.target import SupabaseTarget
+from service.domain.rules.rules import Target
 from service.settings import load_settings
 
 APP = AppTarget("api", "app-1", "api", 2, 10)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.rules.rules import ActionName, AppTarget, DropletTarget, SupabaseTarget
+from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.droplet.target import DropletTarget
+from service.catalogue.supabase.target import SupabaseTarget
 from service.rulebook import RuleBookInvalid, load_rulebook
 from tests.unit.rulebook_files import (
     ENV,
@@ -51,12 +53,12 @@ rules:
         'severity=~"warning|critical"',
         'team!="x"',
     ]
-    assert (cpu.action, cpu.target, cpu.step) == (ActionName.HORIZONTAL_SCALE, "api", 2)
+    assert (cpu.action, cpu.target, cpu.options) == ("horizontal_scale", "api", {"step": 2})
     assert (cpu.cooldown, cpu.settle) == (timedelta(minutes=90), timedelta(seconds=90))
     assert cpu.continue_
     assert str(cpu.origin) == f"{tmp_path}/1.yml:6"
     assert (errors.action, errors.severity, errors.cooldown) == (
-        ActionName.PAGE_ONCALL,
+        "page_oncall",
         "critical",
         timedelta(),
     )
@@ -87,11 +89,11 @@ def test_an_app_may_have_a_ladder_and_a_health_address_too(tmp_path: Path) -> No
 def test_the_shipped_pack_does_what_the_runbook_says() -> None:
     book = load_rulebook([PACK], ENV)
     wanted = {
-        "High CPU Usage": (ActionName.HORIZONTAL_SCALE, "api"),
-        "High Memory Usage": (ActionName.VERTICAL_SCALE, "worker-vm"),
-        "High Error Rate": (ActionName.PAGE_ONCALL, None),
-        "Slow Response Time": (ActionName.INVESTIGATE, None),
-        "Database Connection Pool Exhausted": (ActionName.SCALE_DATABASE, "database"),
+        "High CPU Usage": ("horizontal_scale", "api"),
+        "High Memory Usage": ("vertical_scale", "worker-vm"),
+        "High Error Rate": ("page_oncall", None),
+        "Slow Response Time": ("investigate", None),
+        "Database Connection Pool Exhausted": ("scale_database", "database"),
     }
     mapped = {
         alert: (rule.action, rule.target)
@@ -165,7 +167,8 @@ def test_the_largest_numbers_that_are_allowed_are_taken(tmp_path: Path) -> None:
         " cooldown: 30d, settle: 30d, with: {step: 250}}\n"
     )
     last = load(tmp_path, text).rules[-1]
-    assert (last.cooldown, last.settle, last.step) == (timedelta(30), timedelta(30), 250)
+    assert (last.cooldown, last.settle) == (timedelta(30), timedelta(30))
+    assert last.options == {"step": 250}
 
 
 def test_anchors_and_merges_save_repetition(tmp_path: Path) -> None:
@@ -174,7 +177,7 @@ def test_anchors_and_merges_save_repetition(tmp_path: Path) -> None:
         "  - {<<: *page, name: b, match: [alertname=B]}\n"
     )
     last = load(tmp_path, text).rules[-1]
-    assert (last.name, last.action, last.severity) == ("b", ActionName.PAGE_ONCALL, "error")
+    assert (last.name, last.action, last.severity) == ("b", "page_oncall", "error")
 
 
 def test_words_that_yaml_takes_for_something_else_stay_words(tmp_path: Path) -> None:

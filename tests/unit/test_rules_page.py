@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from service.catalogue.registry import ACTIONS, KINDS, kinds_of
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
 from service.domain.decisions.guards import LOCKED, RESOLVED, SETTLING
-from service.domain.rules.rules import ActionName
 from service.engine.outcomes import CHANGED_SINCE_PLAN, UNOBSERVABLE, VENDOR_BUSY
 from tests.unit.rulebook_files import (
     GOOD,
@@ -23,6 +24,8 @@ from tests.unit.rulebook_files import (
 )
 
 ROOT = PACK.parents[1]
+SERVICE = ROOT / "service"
+CATALOGUE = SERVICE / "catalogue"
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 APP = "kind: app_platform, app: a, component: c"
 SECOND = "  - {name: high-cpu, match: [alertname=B], action: page_oncall}\n"
@@ -107,22 +110,34 @@ def test_the_file_that_the_page_shows_is_valid(tmp_path: Path) -> None:
     assert [rule.name for rule in load(tmp_path, shown).rules] == ["high-cpu"]
 
 
-def test_the_page_lists_every_action() -> None:
+def test_the_page_lists_every_action_that_is_not_of_one_kind_alone() -> None:
     table = PAGE.split("| action | needs a target of kind |")[1].split("\n\n")[0]
-    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(ActionName)
+    listed = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+    shared = {action.name for action in ACTIONS if len(kinds_of(action.name)) != 1}
+    assert shared <= listed <= {action.name for action in ACTIONS}
+
+
+def named_in(folders: Iterable[Path]) -> set[str]:
+    """The guards that the code in these folders names where it holds something."""
+    code = "".join(
+        path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")
+    )
+    return set(re.findall(r'(?:PlanHeld|Check)\(\s*"(\w+)"', code))
 
 
 def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     table = PAGE.split("### Guards that a run can meet")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
-    code = "".join(
-        path.read_text(encoding="utf-8")
-        for folder in ("domain", "catalogue", "triggers", "engine")
-        for path in (ROOT / "service" / folder).rglob("*.py")
-    )
-    named = set(re.findall(r'(?:PlanHeld|Check)\(\s*"(\w+)"', code))
-    named |= {RESOLVED, SETTLING, LOCKED}
+    shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
+    named = named_in(shared) | {RESOLVED, SETTLING, LOCKED}
     named |= {UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.
     assert listed == named - {"redis_gate", "target"}
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_the_page_of_a_kind_lists_every_guard_of_its_plans(kind: str) -> None:
+    page = (ROOT / "docs" / "kinds" / f"{kind}.md").read_text(encoding="utf-8")
+    held = page.split("- **Held**")[1].split("\n- **")[0]
+    assert named_in([CATALOGUE / kind]) <= set(re.findall(r"`(\w+)`", held))

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.catalogue.app_platform.spec import INSTANCE_COUNT, INSTANCE_SIZE, SCALABLE
+from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.steps.ladder import NextSize, step_up
-from service.domain.capacity.sizing import monthly_price
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
-from service.domain.rules.rules import AppTarget, TargetKind
 
 APP_STEPS = ("update_app", "await_deployment", "verify")
+
+DOWNTIME = "No downtime: the app serves until its new instances do."
+"""The vendor's rolling deployments (docs/vendors.md)."""
 
 DEPLOYMENT_RETRY_S = 60.0
 """Seconds until a held run looks again; a deployment takes a few minutes."""
@@ -37,8 +39,8 @@ def plan_replicas(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
             at_bound=True,
             facts={"current": current, "max": target.max_replicas},
         )
-    wanted = min(max(current + ask.step, target.min_replicas), target.max_replicas)
-    each = monthly_price(TargetKind.APP_PLATFORM, observed["size"])
+    wanted = min(max(current + ask.options["step"], target.min_replicas), target.max_replicas)
+    each = PRICES.get(observed["size"])
     return Plan(
         what="replicas",
         before=str(current),
@@ -47,6 +49,7 @@ def plan_replicas(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         wanted=_wanted(target, observed, INSTANCE_COUNT, current, wanted, replicas=wanted),
         price_before=_times(each, current),
         price_after=_times(each, wanted),
+        downtime=DOWNTIME,
     )
 
 
@@ -55,7 +58,7 @@ def plan_instance_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld
     target = _app_target(ask)
     if held := _held(target, observed):
         return held
-    found = step_up(target.name, target.sizes, observed["size"], TargetKind.APP_PLATFORM)
+    found = step_up(target.name, target.sizes, observed["size"], PRICES)
     if not isinstance(found, NextSize):
         return found
     replicas = observed["replicas"]
@@ -68,6 +71,7 @@ def plan_instance_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld
         wanted=_wanted(target, observed, INSTANCE_SIZE, before, after, replicas=replicas),
         price_before=_times(found.price_before, replicas),
         price_after=_times(found.price_after, replicas),
+        downtime=DOWNTIME,
     )
 
 

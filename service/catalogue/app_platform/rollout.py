@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.catalogue.app_platform.change import PlannedValue
-from service.catalogue.base import StepContext
+from service.catalogue.context import StepContext
 from service.catalogue.steps.polling import poll
 from service.catalogue.steps.timings import Timings
 from service.domain.errors import StepFailed

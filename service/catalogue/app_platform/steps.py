@@ -1,4 +1,4 @@
-"""Changing one value of one component of an App Platform app, for every verb that does so.
+"""Changing one value of one component of an App Platform app, for every action that does so.
 
 Replicas and instance sizes go the same way: the whole spec back with one value changed, our
 deployment awaited (`app_rollout`), all of it looked at once more.
@@ -17,15 +17,15 @@ from service.catalogue.app_platform.spec import (
     kind_of,
     with_value,
 )
-from service.catalogue.base import Record, StepContext, StepFunction
+from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.context import Record, StepContext, StepFunction
+from service.catalogue.spec import Tools
 from service.catalogue.steps.health import await_url
 from service.catalogue.steps.landing import Clear, Landed, Write, land
 from service.catalogue.steps.polling import read
-from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Ask, Plan
 from service.domain.errors import StepFailed, TargetChanged, VendorError
-from service.domain.rules.rules import AppTarget
-from service.ports import AppPlatform, Clock, HealthProbe
+from service.ports import AppPlatform
 from service.ports.app_platform import AppState, Deployment
 
 T = TypeVar("T")
@@ -34,14 +34,12 @@ T = TypeVar("T")
 class AppChange:
     """The steps update_app, await_deployment and verify over one port."""
 
-    def __init__(
-        self, apps: AppPlatform, probe: HealthProbe, clock: Clock, timings: Timings
-    ) -> None:
+    def __init__(self, apps: AppPlatform, tools: Tools) -> None:
         self._apps = apps
-        self._probe = probe
-        self._clock = clock
-        self._timings = timings
-        self._rollout = Rollout(apps, timings)
+        self._probe = tools.probe
+        self._clock = tools.clock
+        self._timings = tools.timings
+        self._rollout = Rollout(apps, tools.timings)
 
     def observe(self, target: AppTarget) -> Record:
         """What the plan needs, as plain JSON; never the spec itself, which holds secrets."""
@@ -124,7 +122,7 @@ class AppChange:
             await_url(ask.target.health_url, self._probe, context.clock, self._timings)
         return {change.key: found, "ready": ready}
 
-    def make_safe(self, plan: Plan) -> str:
+    def make_safe(self, context: StepContext, plan: Plan) -> str:
         """An app is safe as it is: the vendor keeps the old deployment until the new one serves."""
         change = PlannedValue.of(plan.wanted)
         try:

@@ -1,1 +1,5 @@
-"""DigitalOcean droplets: snapshot, off, resized, on again, checked."""
+"""DigitalOcean droplets: one server and its size."""
+
+from service.catalogue.droplet.kind import KIND
+
+__all__ = ["KIND"]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from service.catalogue.droplet.target import PRICES, DropletTarget
 from service.catalogue.steps.ladder import NextSize, step_up
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
-from service.domain.rules.rules import DropletTarget, TargetKind
 
 DROPLET_STEPS = ("snapshot", "resize", "verify")
 
@@ -27,7 +27,7 @@ def plan_droplet_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
     if held := _held(target, observed):
         return held
     before = observed["size"]
-    found = step_up(target.name, target.sizes, before, TargetKind.DROPLET)
+    found = step_up(target.name, target.sizes, before, PRICES)
     if not isinstance(found, NextSize):
         return found
     if held := _size_held(target, observed, found.size):
@@ -47,6 +47,7 @@ def plan_droplet_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         },
         price_before=_price(offered, before, found.price_before),
         price_after=_price(offered, found.size, found.price_after),
+        downtime=_downtime(target, observed["disk_gb"]),
     )
 
 
@@ -75,6 +76,7 @@ def _held(target: DropletTarget, observed: Mapping[str, Any]) -> PlanHeld | None
             "Nothing was changed.",
             retry_after_s=BUSY_RETRY_S,
             facts={"status": observed["status"]},
+            by_person=True,
         )
     return None
 
@@ -107,6 +109,15 @@ def _size_held(target: DropletTarget, observed: Mapping[str, Any], size: str) ->
             f"{target.name} a ladder whose disks fit.",
         )
     return None
+
+
+def _downtime(target: DropletTarget, disk_gb: int | None) -> str:
+    """The vendor's own figures (docs/vendors.md)."""
+    used = f" of its {disk_gb} GB disk that is in use" if disk_gb else " of its disk in use"
+    return (
+        f"Droplet {target.droplet} is switched off for it, usually for 1 to 3 minutes; the vendor "
+        f"names up to 1 minute for each GB{used}."
+    )
 
 
 def _price(

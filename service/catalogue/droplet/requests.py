@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.catalogue.base import OffDuty, StepContext
+from service.catalogue.context import OffDuty, StepContext
 from service.catalogue.droplet.moves import Move
 from service.catalogue.droplet.owner import OFF_ACTIONS
 from service.catalogue.droplet.pace import Ages, Pace

@@ -8,7 +8,7 @@ its own retry, so single calls are not retried below it.
 
 from __future__ import annotations
 
-from service.catalogue.base import OffDuty, Record, StepContext
+from service.catalogue.context import OffDuty, Record, StepContext
 from service.catalogue.droplet.moves import Move, Section, next_move
 from service.catalogue.droplet.owner import OFF_ACTIONS, Owner, owner_of_off, since_action
 from service.catalogue.droplet.pace import Ages

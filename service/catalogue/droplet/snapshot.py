@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.catalogue.base import Record, StepContext
+from service.catalogue.context import Record, StepContext
 from service.catalogue.droplet.moves import IN_PROGRESS
 from service.catalogue.droplet.owner import ERRORED, since_action
 from service.catalogue.droplet.plan import snapshot_name

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from service.catalogue.base import Record, StepContext, StepFunction
+from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.droplet.owner import OFF_ACTIONS
 from service.catalogue.droplet.section import bring_on, resize_droplet
 from service.catalogue.droplet.snapshot import take_snapshot
+from service.catalogue.droplet.target import DropletTarget
+from service.catalogue.spec import Tools
 from service.catalogue.steps.health import await_url
 from service.catalogue.steps.polling import read
-from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Ask, Plan
 from service.domain.errors import StepFailed
-from service.domain.rules.rules import DropletTarget
-from service.ports import Clock, Droplets, HealthProbe
+from service.ports import Droplets
 from service.ports.droplet import DropletState
 
 T = TypeVar("T")
@@ -28,13 +28,11 @@ T = TypeVar("T")
 class DropletResize:
     """The steps snapshot, resize and verify over one port (runbook, Vertical Scaling Process)."""
 
-    def __init__(
-        self, droplets: Droplets, probe: HealthProbe, clock: Clock, timings: Timings
-    ) -> None:
+    def __init__(self, droplets: Droplets, tools: Tools) -> None:
         self._droplets = droplets
-        self._probe = probe
-        self._clock = clock
-        self._timings = timings
+        self._probe = tools.probe
+        self._clock = tools.clock
+        self._timings = tools.timings
 
     def observe(self, target: DropletTarget) -> Record:
         """The droplet, what the vendor offers of its ladder, and its newest action."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.catalogue.base import Watched
+from service.catalogue.context import Watched
 from service.catalogue.droplet.moves import IN_PROGRESS, Move, Section
 from service.domain.errors import VendorError
 from service.ports.droplet import DropletState

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.catalogue.base import Intent, Record, StepContext
+from service.catalogue.context import Intent, Record, StepContext
 from service.catalogue.steps.polling import Pauses, read
 from service.catalogue.steps.timings import Timings
 from service.domain.errors import FailureKind, StepFailed, VendorError

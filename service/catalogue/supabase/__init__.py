@@ -1,1 +1,5 @@
-"""Supabase: a project's compute size."""
+"""Supabase: a project and the size of its database."""
+
+from service.catalogue.supabase.kind import KIND
+
+__all__ = ["KIND"]

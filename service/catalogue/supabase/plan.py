@@ -1,6 +1,6 @@
 """From what a Supabase project showed to the next compute size, or the guard that holds it.
 
-Pure. What is `observed` is the record of `ScaleDatabase.observe`.
+Pure. What is `observed` is the record of `service.catalogue.supabase.steps.ComputeResize.observe`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.catalogue.steps.ladder import NextSize, step_up
+from service.catalogue.supabase.target import PRICES, SupabaseTarget
 from service.domain.decisions.planning import Ask, Plan, PlanHeld
-from service.domain.rules.rules import SupabaseTarget, TargetKind
 
 DATABASE_STEPS = ("resize", "await_healthy", "verify")
 
@@ -33,9 +33,10 @@ def plan_compute(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
             "take it down once more. Looked at again in two minutes.",
             retry_after_s=NOT_HEALTHY_RETRY_S,
             facts={"status": observed["status"]},
+            unsafe=True,
         )
     before, prices = observed["variant"], observed["prices"]
-    found = step_up(target.name, target.sizes, before, TargetKind.SUPABASE)
+    found = step_up(target.name, target.sizes, before, PRICES)
     if not isinstance(found, NextSize):
         return found
     return Plan(
@@ -46,4 +47,5 @@ def plan_compute(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         wanted={"project": target.project, "before": before, "after": found.size},
         price_before=prices.get(before, found.price_before),
         price_after=prices.get(found.size, found.price_after),
+        downtime="The database restarts for it and is away for about 2 minutes.",
     )

@@ -13,18 +13,13 @@ from datetime import UTC, datetime
 from service.domain.alerts.alert import Alert, Notification
 from service.domain.alerts.dedup import PREFIX, dedup_key
 from service.domain.decisions.decision import Check
-from service.domain.rules.rules import ActionName, Direction, Rule
+from service.domain.rules.rules import Rule
 
 BUSY_UNTIL = 9_999_999_999.0
 """`until` of a cooldown whose run is under way: the end is not known yet."""
 
-_DIRECTIONS = {
-    ActionName.HORIZONTAL_SCALE: Direction.OUT,
-    ActionName.VERTICAL_SCALE: Direction.UP,
-    ActionName.SCALE_DATABASE: Direction.UP,
-    ActionName.PAGE_ONCALL: Direction.NOTIFY,
-    ActionName.INVESTIGATE: Direction.NOTIFY,
-}
+NOTIFY = "notify"
+"""The direction of a message or a page: nothing changes, but repeats are debounced all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +45,12 @@ class Cooldown:
         return self.until > now
 
 
-def direction_of(action: ActionName) -> Direction:
-    """Which way an action moves its target."""
-    return _DIRECTIONS[action]
+def claim_key(rule: Rule, direction: str, alert: Alert, notification: Notification) -> str:
+    """What rests after this rule has acted on this alert; `direction` is that of its action.
 
-
-def claim_key(rule: Rule, alert: Alert, notification: Notification) -> str:
-    """What rests after this rule has acted on this alert.
-
-    A scaling rule's claim is its (target, direction), whichever rule asks; a telling rule's is
-    its group of alerts, so that a group is told once.
+    The claim of a rule with a target is its (target, direction), whichever rule asks; that of a
+    telling rule is its group of alerts, so that a group is told once.
     """
-    direction = direction_of(rule.action)
     if rule.target is not None:
         return f"{rule.target}.{direction}"
     return telling_claim(rule.name, incident_key(rule, alert, notification), direction)
@@ -85,7 +74,7 @@ def telling_claim(rule: str, key: str, direction: str) -> str:
 
 def button_claim(source: str) -> str:
     """The claim of the message about a source's test button: one for each source."""
-    return f"test-{source}.{Direction.NOTIFY}"
+    return f"test-{source}.{NOTIFY}"
 
 
 def run_id(key: str, generation: int) -> str:

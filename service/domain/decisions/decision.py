@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from service.domain.rules.rules import ActionName, Direction
-
 
 class Verdict(StrEnum):
     """What was decided."""
@@ -54,9 +52,9 @@ class Decision:
 
     verdict: Verdict
     rule: str
-    action: ActionName
+    action: str
     target: str | None
-    direction: Direction | None
+    direction: str | None
     reason: str
     guard: str
     checks: tuple[Check, ...]

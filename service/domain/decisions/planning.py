@@ -11,25 +11,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.decision import Check
-from service.domain.rules.rules import ActionName, Direction, Target
+from service.domain.rules.rules import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What a claim entitles one run to attempt, pinned when it was decided.
 
-    `cooldown_s` and `settle_s` are in seconds. `summary` is one line that says why: the alert
+    `options` are the action's own, as plain JSON that the catalogue has checked. `cooldown_s` and
+    `settle_s` are in seconds. `summary` is one line that says why: the alert
     and its value. `alerts` are the ids of the alerts that earned the run.
     """
 
     run_id: str
-    action: ActionName
+    action: str
     rule: str
     target: Target
-    direction: Direction
+    direction: str
     cooldown_s: float
     settle_s: float
-    step: int
+    options: Mapping[str, Any]
     summary: str
     alerts: tuple[str, ...]
     rules_hash: str
@@ -45,7 +46,7 @@ class Tell:
     """
 
     run_id: str
-    action: ActionName
+    action: str
     rule: str
     subject: str
     cooldown_s: float
@@ -62,7 +63,8 @@ class Plan:
 
     `what` is the thing that changes ("replicas", "size"); `before` and `after` are its values
     as a person reads them. Prices are dollars a month, None where no price is known. `wanted`
-    holds the machine-readable values for the steps; all of a plan is plain JSON.
+    holds the machine-readable values for the steps; all of a plan is plain JSON. `downtime` is one
+    sentence: for how long the change takes the target down.
     """
 
     what: str
@@ -72,6 +74,7 @@ class Plan:
     wanted: Mapping[str, Any]
     price_before: float | None = None
     price_after: float | None = None
+    downtime: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the record of a run."""
@@ -83,6 +86,7 @@ class Plan:
             "wanted": dict(self.wanted),
             "price_before": self.price_before,
             "price_after": self.price_after,
+            "downtime": self.downtime,
         }
 
     @classmethod
@@ -97,7 +101,8 @@ class PlanHeld:
 
     `at_bound` is True at the end of a ladder or at the maximum: the full cooldown is due and one
     page, because nothing more can be done automatically. `retry_after_s` says when looking again
-    makes sense, where the guard knows.
+    makes sense, where the guard knows. `unsafe` is True where the target does not serve as it is;
+    `by_person` where a person has left it as it is.
     """
 
     guard: str
@@ -105,6 +110,8 @@ class PlanHeld:
     at_bound: bool = False
     retry_after_s: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    unsafe: bool = False
+    by_person: bool = False
 
     @property
     def check(self) -> Check:

@@ -11,113 +11,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any, Protocol
 
 
-class ActionName(StrEnum):
-    """What a rule may ask for (runbook, Alert Configuration)."""
+class Target(Protocol):
+    """One vendor resource that an operator declared.
 
-    HORIZONTAL_SCALE = "horizontal_scale"
-    VERTICAL_SCALE = "vertical_scale"
-    SCALE_DATABASE = "scale_database"
-    PAGE_ONCALL = "page_oncall"
-    INVESTIGATE = "investigate"
-
-    @property
-    def scales(self) -> bool:
-        """Whether it changes a target, and so needs one, a cooldown and a claim."""
-        return self in _SCALING
-
-
-_SCALING = frozenset(
-    {ActionName.HORIZONTAL_SCALE, ActionName.VERTICAL_SCALE, ActionName.SCALE_DATABASE}
-)
-
-
-class Direction(StrEnum):
-    """Which way a target changes; a cooldown belongs to (target, direction)."""
-
-    OUT = "out"
-    IN = "in"
-    UP = "up"
-    DOWN = "down"
-    NOTIFY = "notify"
-    """A message or a page: nothing changes, but repeats are debounced in the same way."""
-
-
-class TargetKind(StrEnum):
-    """The kinds of vendor resource that can be scaled."""
-
-    APP_PLATFORM = "app_platform"
-    DROPLET = "droplet"
-    SUPABASE = "supabase"
-
-
-@dataclass(frozen=True, slots=True)
-class AppTarget:
-    """One component of a DigitalOcean App Platform app.
-
-    `sizes` is its ladder of instance sizes, smallest first; empty when it never changes size.
+    Each kind has a frozen dataclass of its own, with the fields that its plans need
+    (`service.catalogue.<kind>.target`).
     """
 
-    name: str
-    app: str
-    component: str
-    min_replicas: int
-    max_replicas: int
-    sizes: tuple[str, ...] = ()
-    health_url: str | None = None
+    @property
+    def name(self) -> str:
+        """What the operator calls it."""
+        ...
 
     @property
-    def kind(self) -> TargetKind:
-        """The kind of vendor resource."""
-        return TargetKind.APP_PLATFORM
+    def kind(self) -> str:
+        """The name of its kind, as in the rules: `app_platform`."""
+        ...
 
     @property
     def resource(self) -> str:
-        """The vendor resource that one run at a time may change; components share a spec."""
-        return f"do-app:{self.app}"
-
-
-@dataclass(frozen=True, slots=True)
-class DropletTarget:
-    """One DigitalOcean droplet with its ladder of sizes, smallest first."""
-
-    name: str
-    droplet: str
-    sizes: tuple[str, ...]
-    health_url: str | None = None
+        """The vendor resource that one run at a time may change; two targets may share one."""
+        ...
 
     @property
-    def kind(self) -> TargetKind:
-        """The kind of vendor resource."""
-        return TargetKind.DROPLET
+    def sizes(self) -> tuple[str, ...]:
+        """Its ladder of sizes, smallest first; empty when it never changes size."""
+        ...
 
     @property
-    def resource(self) -> str:
-        """The vendor resource that one run at a time may change."""
-        return f"do-droplet:{self.droplet}"
-
-
-@dataclass(frozen=True, slots=True)
-class SupabaseTarget:
-    """One Supabase project with its ladder of compute sizes (`ci_micro` …), smallest first."""
-
-    name: str
-    project: str
-    sizes: tuple[str, ...]
-
-    @property
-    def kind(self) -> TargetKind:
-        """The kind of vendor resource."""
-        return TargetKind.SUPABASE
-
-    @property
-    def resource(self) -> str:
-        """The vendor resource that one run at a time may change."""
-        return f"supabase:{self.project}"
-
-
-Target = AppTarget | DropletTarget | SupabaseTarget
+    def bounds(self) -> str:
+        """How far it may be changed, for a person: `2–10 instances`."""
+        ...
 
 
 class MatchOp(StrEnum):
@@ -166,19 +93,20 @@ class Origin:
 class Rule:
     """Which alerts lead to which action on which target.
 
-    `cooldown` is how long (target, direction) rests after this rule's action; it is zero only
-    for page_oncall, whose dedup_key does that work. `settle` is how long the target rests after
-    a run of this rule, whichever rule asks next. `step` is how many replicas horizontal_scale adds.
-    `severity` overrides the alert's severity in a page.
+    `action` is a name in the catalogue. `cooldown` is how long (target, direction) rests after this
+    rule's action; it is zero only for page_oncall, whose dedup_key does that work. `settle` is how
+    long the target rests after a run of this rule, whichever rule asks next. `options` are the
+    action's own, as plain JSON that the catalogue has checked. `severity` overrides the alert's
+    severity in a page.
     """
 
     name: str
     matchers: tuple[Matcher, ...]
-    action: ActionName
+    action: str
     target: str | None = None
     cooldown: timedelta = timedelta()
     settle: timedelta = timedelta()
-    step: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     severity: str | None = None
     continue_: bool = False
     origin: Origin = field(default_factory=lambda: Origin("", 0))
@@ -204,7 +132,7 @@ class RuleBook:
 DEFAULT_RULE = Rule(
     name="unmatched",
     matchers=(),
-    action=ActionName.INVESTIGATE,
+    action="investigate",
     cooldown=timedelta(hours=1),
 )
 """What happens to an alert that no rule matches: one Slack message, never silence

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from service.sandbox.core.names import vendor_names
 from service.sandbox.core.wire import Answer, Call, Json, as_object, one_of
 from service.sandbox.digitalocean.droplet import OUTCOMES, TYPES
 
-VENDORS = ("digitalocean", "supabase", "cloudflare", "pagerduty", "slack")
 DROPS = ("before", "after")
 SLOW = ("answer", "request")
 LONGEST_LATENCY = 600.0
@@ -168,8 +168,8 @@ def _refuse_contradictions(fault: Fault) -> None:
 def _vendor(value: Any) -> str | None:
     if value is None or value == "*":
         return None
-    if not one_of(value, VENDORS):
-        raise FaultError(f"vendor must be one of {', '.join(VENDORS)}.")
+    if not one_of(value, vendor_names()):
+        raise FaultError(f"vendor must be one of {', '.join(vendor_names())}.")
     return str(value)
 
 

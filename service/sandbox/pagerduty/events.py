@@ -10,6 +10,7 @@ from service.sandbox.cloud import Cloud
 from service.sandbox.core.clock import iso_millis
 from service.sandbox.core.routes import Route
 from service.sandbox.core.wire import Answer, Call, Json, as_object, one_of
+from service.sandbox.pagerduty.state import Pager
 
 Args = Mapping[str, str]
 
@@ -39,11 +40,11 @@ def enqueue(cloud: Cloud, call: Call, args: Args) -> Answer:
     key = (event["routing_key"], event.get("dedup_key") or uuid.uuid4().hex)
     match event["event_action"]:
         case "trigger":
-            cloud.pager.trigger(key, event, call.now)
+            cloud.state(Pager).trigger(key, event, call.now)
         case "acknowledge":
-            cloud.pager.acknowledge(key, call.now)
+            cloud.state(Pager).acknowledge(key, call.now)
         case _:
-            cloud.pager.resolve(key, call.now)
+            cloud.state(Pager).resolve(key, call.now)
     return Answer(202, {"status": "success", "message": "Event processed", "dedup_key": key[1]})
 
 
@@ -53,7 +54,7 @@ def change(cloud: Cloud, call: Call, args: Args) -> Answer:
     if answer := _refused(call, _change_problems(event)):
         return answer
     payload = event["payload"]
-    cloud.pager.changes.append(
+    cloud.state(Pager).changes.append(
         {
             "summary": payload["summary"],
             "source": payload.get("source"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from service.sandbox.core.routes import Route
 from service.sandbox.core.wire import Answer, Call, Json, Refusal, as_object
 from service.sandbox.slack import blocks as slack_blocks
-from service.sandbox.slack.state import BOT_USER, Message, channel_id, is_channel
+from service.sandbox.slack.state import BOT_USER, Message, Workspace, channel_id, is_channel
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud
@@ -119,12 +119,12 @@ def _posted(cloud: Cloud, call: Call) -> Message:
     message = Message(
         channel=channel_id(channel),
         channel_name=channel.lstrip("#"),
-        ts=cloud.slack.next_ts(call.now),
+        ts=cloud.state(Workspace).next_ts(call.now),
         thread_ts=None if thread is None else str(thread),
         text=str(body.get("text") or ""),
         blocks=blocks,
     )
-    cloud.slack.messages.append(message)
+    cloud.state(Workspace).messages.append(message)
     return message
 
 
@@ -136,7 +136,7 @@ def _channel(body: Json) -> str:
 
 
 def _message(cloud: Cloud, body: Json, ts_field: str) -> Message:
-    message = cloud.slack.find(channel_id(_channel(body)), str(body.get(ts_field) or ""))
+    message = cloud.state(Workspace).find(channel_id(_channel(body)), str(body.get(ts_field) or ""))
     if message is None:
         raise refusal("message_not_found")
     return message

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from service.catalogue.registry import action_spec
+from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, AlertKind
 from service.domain.alerts.episodes import identity_of
 from service.domain.decisions.claims import button_claim, claim_key, incident_key
@@ -13,7 +15,6 @@ from service.domain.rules.rules import (
     DEFAULT_RULE,
     NO_DATA_RULE,
     TEST_RULE,
-    ActionName,
     Rule,
     RuleBook,
 )
@@ -66,7 +67,7 @@ def _wishes(alert: Alert, delivery: Delivery, index: RuleIndex) -> tuple[Wish, .
     rules = index.match(alert)
     if alert.measured:
         rules = rules or (DEFAULT_RULE,)
-    elif all(rule.action.scales for rule in rules):
+    elif all(changes(rule) for rule in rules):
         rules = (*rules, NO_DATA_RULE)
     return tuple(_wish(rule, alert, delivery) for rule in rules)
 
@@ -85,11 +86,17 @@ def claims_of(batch: Sequence[Sequence[Candidate]]) -> Iterator[str]:
 
 def _wish(rule: Rule, alert: Alert, delivery: Delivery) -> Wish:
     notification = delivery.notification
-    claim = claim_key(rule, alert, notification)
-    pages = rule.action is ActionName.PAGE_ONCALL
+    action = action_spec(rule.action)
+    claim = claim_key(rule, action.direction, alert, notification)
+    pages = action.effect is Effect.CALLS
     incident = incident_key(rule, alert, notification) if pages else None
-    unmeasured = "" if alert.measured or not rule.action.scales else _unmeasured(alert)
+    unmeasured = "" if alert.measured or not changes(rule) else _unmeasured(alert)
     return Wish(rule, claim, incident, unmeasured)
+
+
+def changes(rule: Rule) -> bool:
+    """Whether the rule's action changes a target."""
+    return action_spec(rule.action).effect is Effect.CHANGES
 
 
 def _unmeasured(alert: Alert) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from service.catalogue.actions import PAGE_ONCALL
+from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import Alert
-from service.domain.decisions.claims import Cooldown, direction_of
+from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.planning import Ask, Tell
-from service.domain.rules.rules import ActionName, RuleBook
+from service.domain.rules.rules import RuleBook
 from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
 from service.triggers.alerts.asks import Wish
 
@@ -37,10 +39,10 @@ class RunMaker:
                 action=wish.rule.action,
                 rule=wish.rule.name,
                 target=target,
-                direction=direction_of(wish.rule.action),
+                direction=action_spec(wish.rule.action).direction,
                 cooldown_s=wish.rule.cooldown.total_seconds(),
                 settle_s=wish.rule.settle.total_seconds(),
-                step=wish.rule.step,
+                options=wish.rule.options,
                 summary=alert_line(alert),
                 alerts=(episode,),
                 rules_hash=self._book.hash,
@@ -100,7 +102,7 @@ class RunMaker:
         """A run, after the refire grace, that resolves the incident if nothing fires again."""
         tell = Tell(
             run_id=cooldown.run,
-            action=ActionName.PAGE_ONCALL,
+            action=PAGE_ONCALL.name,
             rule=incident.rule,
             subject=incident.dedup_key,
             cooldown_s=0.0,

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import AlertKind
 from service.domain.alerts.episodes import Transition
-from service.domain.decisions.claims import Cooldown, direction_of, telling_claim
+from service.domain.decisions.claims import Cooldown, telling_claim
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
@@ -256,7 +257,7 @@ class Verdicts:
 
 
 def _why(wish: Wish, run: str) -> str:
-    verb = wish.rule.action.value.replace("_", " ")
+    verb = wish.rule.action.replace("_", " ")
     target = f" on {wish.rule.target}" if wish.rule.target else ""
     return f"{verb}{target}: rule {wish.rule.name} matches and nothing holds it back; run {run}"
 
@@ -281,7 +282,7 @@ def _decision(
         rule=rule.name,
         action=rule.action,
         target=rule.target,
-        direction=direction_of(rule.action),
+        direction=action_spec(rule.action).direction,
         reason=reason,
         guard=decided.guard,
         checks=checks,

@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.rules.rules import ActionName, AppTarget, DropletTarget, SupabaseTarget
 from service.messages import announcements
 from service.messages.announcements import Failure, duration, price_change
-from tests.fakes.runs import API, DATABASE, WORKER, ask_for
+from tests.fakes.runs import API, ask_for
 
-ASK = ask_for(ActionName.HORIZONTAL_SCALE, API)
+ASK = ask_for("horizontal_scale", API)
 PLAN = Plan("replicas", "2", "3", ("update_app",), {}, 40.0, 60.0)
 FAILURE = Failure("await_deployment", "Deployment dep-1 ended as ERROR.", "2 replicas serve.")
 HOLD = PlanHeld("max_replicas", "It runs 10.", at_bound=True, facts={"max": 10})
@@ -20,35 +19,21 @@ HOLD = PlanHeld("max_replicas", "It runs 10.", at_bound=True, facts={"max": 10})
 def test_the_announcement_says_before_and_after_why_by_which_rule_and_the_price() -> None:
     told = announcements.announced(ASK, PLAN)
     assert told.title == "api: replicas 2 → 3"
-    assert told.text.startswith("Scaling because High CPU Usage is 93. ")
+    assert told.text == "Scaling because High CPU Usage is 93."
     assert ("Rule", "a-rule") in told.fields
     assert ("Price", "$40 → $60 a month (+$20)") in told.fields
     assert told.context == "run api.out.1 · 1 alert · rules 0123456789ab"
 
 
-@pytest.mark.parametrize(
-    ("target", "said"),
-    [
-        (API, "No downtime"),
-        (WORKER, "Droplet 101 is switched off for it, usually for 1 to 3 minutes"),
-        (WORKER, "up to 1 minute for each GB of its 25 GB disk that is in use"),
-        (DATABASE, "away for about 2 minutes"),
-    ],
-)
-def test_the_announcement_says_before_the_act_what_goes_down_and_for_how_long(
-    target: AppTarget | DropletTarget | SupabaseTarget, said: str
-) -> None:
-    ask = ask_for(ActionName.VERTICAL_SCALE, target)
-    plan = Plan("size", "small", "large", ("resize",), {"disk_gb": 25})
-    assert said in announcements.announced(ask, plan).text
+def test_the_announcement_says_before_the_act_what_goes_down_and_for_how_long() -> None:
+    told = announcements.announced(ASK, replace(PLAN, downtime="It is away for a minute."))
+    assert told.text == "Scaling because High CPU Usage is 93. It is away for a minute."
 
 
-def test_a_plan_of_a_version_that_kept_no_disk_is_announced_all_the_same() -> None:
-    ask = ask_for(ActionName.VERTICAL_SCALE, WORKER)
-    plan = Plan("size", "small", "large", ("resize",), {})
-    assert (
-        "up to 1 minute for each GB of its disk in use" in announcements.announced(ask, plan).text
-    )
+def test_a_plan_of_a_version_that_said_no_downtime_is_announced_all_the_same() -> None:
+    recorded = {name: value for name, value in PLAN.to_json().items() if name != "downtime"}
+    told = announcements.announced(ASK, Plan.from_json(recorded))
+    assert told.text == "Scaling because High CPU Usage is 93."
 
 
 def test_the_end_says_how_long_it_took_and_until_when_it_rests() -> None:

@@ -7,14 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from service.catalogue.droplet.plan import snapshot_name
-from service.catalogue.horizontal_scale import HorizontalScale
 from service.catalogue.steps.landing import Clear, Landed, Write, land
 from service.catalogue.steps.polling import poll
 from service.catalogue.steps.timings import Timings
-from service.catalogue.supabase.scale_database import ScaleDatabase
-from service.catalogue.vertical_scale import VerticalScale
 from service.domain.errors import FailureKind, StepFailed, VendorError
-from service.domain.rules.rules import ActionName
 from service.ports.runs import Intent
 from service.retry import call_with_retries
 from tests.fakes.apps import FakeApps
@@ -22,8 +18,7 @@ from tests.fakes.clock import FakeClock, JumpingClock, OthersClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import API, DATABASE, WORKER, FakeContext, FakeRun, ask_for, planned
-from tests.fakes.telling import FakeProbe
+from tests.fakes.runs import API, DATABASE, WORKER, FakeContext, FakeRun, ask_for, planned, works_on
 from tests.reliability import VendorSaw, scenario
 
 HOUR_S = 3_600.0
@@ -33,15 +28,15 @@ EACH_WAY = pytest.mark.parametrize(
 
 
 def _replicas(clock: FakeClock) -> FakeRun:
-    scaler = HorizontalScale(FakeApps(OthersClock(clock)), FakeProbe(), clock)
-    return planned(scaler, ask_for(ActionName.HORIZONTAL_SCALE, API), clock)
+    works = works_on(clock, apps=FakeApps(OthersClock(clock)))
+    return planned(works, ask_for("horizontal_scale", API), clock)
 
 
 def _droplet(clock: FakeClock, **trouble: object) -> FakeRun:
     theirs = OthersClock(clock)
     droplets = FakeDroplets(theirs, **trouble)  # type: ignore[arg-type]  # its own fields
-    scaler = VerticalScale(FakeApps(theirs), droplets, FakeProbe(), clock)
-    return planned(scaler, ask_for(ActionName.VERTICAL_SCALE, WORKER), clock)
+    works = works_on(clock, apps=FakeApps(theirs), droplets=droplets)
+    return planned(works, ask_for("vertical_scale", WORKER), clock)
 
 
 def _droplet_that_ignores_its_shutdown(clock: FakeClock) -> FakeRun:
@@ -50,22 +45,22 @@ def _droplet_that_ignores_its_shutdown(clock: FakeClock) -> FakeRun:
 
 def _droplet_whose_snapshot_of_a_former_execution_is_listed_late(clock: FakeClock) -> FakeRun:
     droplets = FakeDroplets(OthersClock(clock), listing_lag_s=40.0)
-    scaler = VerticalScale(FakeApps(OthersClock(clock)), droplets, FakeProbe(), clock)
-    run = planned(scaler, ask_for(ActionName.VERTICAL_SCALE, WORKER), clock)
+    works = works_on(clock, apps=FakeApps(OthersClock(clock)), droplets=droplets)
+    run = planned(works, ask_for("vertical_scale", WORKER), clock)
     run.intents["snapshot"] = clock.time()
     droplets.start("snapshot", name=snapshot_name(run.ask.run_id, clock.time()))
     return run
 
 
 def _database(clock: FakeClock) -> FakeRun:
-    scaler = ScaleDatabase(FakeDatabase(OthersClock(clock)), clock)
-    return planned(scaler, ask_for(ActionName.SCALE_DATABASE, DATABASE), clock)
+    works = works_on(clock, database=FakeDatabase(OthersClock(clock)))
+    return planned(works, ask_for("scale_database", DATABASE), clock)
 
 
 def _database_that_has_the_size_already(clock: FakeClock) -> FakeRun:
     database = FakeDatabase(OthersClock(clock))
-    scaler = ScaleDatabase(database, clock)
-    run = planned(scaler, ask_for(ActionName.SCALE_DATABASE, DATABASE), clock)
+    works = works_on(clock, database=database)
+    run = planned(works, ask_for("scale_database", DATABASE), clock)
     database.variant = run.plan.wanted["after"]
     return run
 
@@ -109,8 +104,8 @@ def test_a_resize_is_made_once_whatever_the_clock_does(
     steady, jumping = FakeClock(), JumpingClock(jumps)
     _droplet(steady).execute()
     droplets = FakeDroplets(OthersClock(jumping))
-    scaler = VerticalScale(FakeApps(OthersClock(jumping)), droplets, FakeProbe(), jumping)
-    planned(scaler, ask_for(ActionName.VERTICAL_SCALE, WORKER), jumping).execute()
+    works = works_on(jumping, apps=FakeApps(OthersClock(jumping)), droplets=droplets)
+    planned(works, ask_for("vertical_scale", WORKER), jumping).execute()
     assert jumping.slept == steady.slept
     assert droplets.status == "active"
     vendor_saw(droplets.writes.effective)

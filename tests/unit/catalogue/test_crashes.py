@@ -7,17 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.catalogue.horizontal_scale import HorizontalScale
-from service.catalogue.supabase.scale_database import ScaleDatabase
-from service.catalogue.vertical_scale import VerticalScale
-from service.domain.rules.rules import ActionName
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, Writes
-from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, ask_for, planned
-from tests.fakes.telling import FakeProbe
+from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, ask_for, planned, works_on
 
 
 @dataclass(slots=True)
@@ -31,43 +26,38 @@ class Case:
 def horizontal() -> Case:
     clock = FakeClock()
     apps = FakeApps(clock)
-    ask = ask_for(ActionName.HORIZONTAL_SCALE, API)
-    run = planned(HorizontalScale(apps, FakeProbe(), clock), ask, clock)
+    ask = ask_for("horizontal_scale", API)
+    run = planned(works_on(clock, apps=apps), ask, clock)
     return Case(run, apps.writes, lambda: apps.running("api")["instance_count"], 3)
 
 
 def instance_size() -> Case:
     clock = FakeClock()
     apps = FakeApps(clock)
-    ask = ask_for(ActionName.VERTICAL_SCALE, API)
-    run = planned(VerticalScale(apps, FakeDroplets(clock), FakeProbe(), clock), ask, clock)
+    ask = ask_for("vertical_scale", API)
+    run = planned(works_on(clock, apps=apps, droplets=FakeDroplets(clock)), ask, clock)
     ended = lambda: apps.running("api")["instance_size_slug"]  # noqa: E731 - a case in one line
     return Case(run, apps.writes, ended, "professional-s")
 
 
-def droplet() -> Case:
+def droplet(*, ignores_shutdown: bool = False) -> Case:
     clock = FakeClock()
     droplets = FakeDroplets(clock)
-    ask = ask_for(ActionName.VERTICAL_SCALE, WORKER)
-    run = planned(VerticalScale(FakeApps(clock), droplets, FakeProbe(), clock), ask, clock)
+    droplets.ignores_shutdown = ignores_shutdown
+    ask = ask_for("vertical_scale", WORKER)
+    run = planned(works_on(clock, apps=FakeApps(clock), droplets=droplets), ask, clock)
     ended = lambda: (droplets.size, droplets.status)  # noqa: E731 - a case in one line
     return Case(run, droplets.writes, ended, ("s-1vcpu-2gb", "active"))
 
 
 def stubborn_droplet() -> Case:
-    case = droplet()
-    scaler = case.run.scaler
-    assert isinstance(scaler, VerticalScale)
-    fake = scaler._droplet._droplets
-    assert isinstance(fake, FakeDroplets)
-    fake.ignores_shutdown = True
-    return case
+    return droplet(ignores_shutdown=True)
 
 
 def database() -> Case:
     clock = FakeClock()
     fake = FakeDatabase(clock)
-    run = planned(ScaleDatabase(fake, clock), ask_for(ActionName.SCALE_DATABASE, DATABASE), clock)
+    run = planned(works_on(clock, database=fake), ask_for("scale_database", DATABASE), clock)
     return Case(
         run, fake.writes, lambda: (fake.variant, fake.status), ("ci_small", "ACTIVE_HEALTHY")
     )

@@ -268,7 +268,7 @@ def test_a_run_that_sent_no_power_action_switches_nothing_on() -> None:
     _, droplets, run = before_the_section()
     droplets.start("power_off")
     droplets.clock.sleep(20)
-    said = run.scaler.make_safe(run.context, ASK, run.plan)
+    said = run.works.make_safe(run.context, ASK, run.plan)
     assert "OFF" in said
     assert "somebody else" in said
     assert droplets.writes.effective == ["snapshot"]
@@ -296,7 +296,7 @@ def test_a_droplet_that_a_person_switches_off_after_the_run_stays_off() -> None:
     run.execute()
     droplets.start("shutdown")
     droplets.clock.sleep(20)
-    said = run.scaler.make_safe(run.fresh(), ASK, run.plan)
+    said = run.works.make_safe(run.fresh(), ASK, run.plan)
     assert "somebody else" in said
     assert droplets.status == "off"
 
@@ -317,14 +317,14 @@ def late_shutdown() -> tuple[FakeClock, FakeDroplets, FakeRun]:
 
 def test_a_late_shutdown_of_a_former_execution_is_undone() -> None:
     _, droplets, run = late_shutdown()
-    assert run.scaler.make_safe(run.context, ASK, run.plan) == f"Droplet 101 is on at {NEW}."
+    assert run.works.make_safe(run.context, ASK, run.plan) == f"Droplet 101 is on at {NEW}."
     assert droplets.status == "active"
 
 
 def test_a_late_shutdown_that_cannot_be_undone_at_once_is_paged_and_stays_open() -> None:
     clock, droplets, run = late_shutdown()
     droplets.no_effect = {"power_on"}
-    run.scaler.make_safe(run.context, ASK, run.plan)
+    run.works.make_safe(run.context, ASK, run.plan)
     assert [record.run for record in run.worker.offs.still_open()] == [ASK.run_id]
     clock.sleep(60)
     assert run.worker.pager.tries == 1
@@ -371,7 +371,7 @@ def test_an_action_that_the_vendor_did_not_take_makes_no_later_one_ours() -> Non
     droplets.refuses = {}
     droplets.start("shutdown")
     droplets.clock.sleep(20)
-    assert "somebody else" in run.scaler.make_safe(run.fresh(), ASK, run.plan)
+    assert "somebody else" in run.works.make_safe(run.fresh(), ASK, run.plan)
     assert droplets.status == "off"
 
 

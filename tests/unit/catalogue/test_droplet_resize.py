@@ -6,16 +6,22 @@ from datetime import UTC, datetime
 import pytest
 
 from service.catalogue.steps.timings import Timings
-from service.catalogue.vertical_scale import VerticalScale
 from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import FailureKind, FencedOut, StepFailed, StoreUnavailable, VendorError
-from service.domain.rules.rules import ActionName
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, vendor_error
 from tests.fakes.runs import ASK_DROPLET as ASK
-from tests.fakes.runs import WORKER, FakeRun, ask_for, before_the_section, planned, prepared
+from tests.fakes.runs import (
+    WORKER,
+    FakeRun,
+    ask_for,
+    before_the_section,
+    planned,
+    prepared,
+    works_on,
+)
 from tests.fakes.telling import FakeProbe
 
 IN_ORDER = ["snapshot", "shutdown", "resize", "power_on"]
@@ -210,8 +216,8 @@ def test_what_was_done_to_the_droplet_before_the_run_does_not_matter() -> None:
     for action in ("shutdown", "power_on"):
         droplets.start(action)
         clock.sleep(20)
-    scaler = VerticalScale(FakeApps(clock), droplets, FakeProbe(), clock)
-    planned(scaler, ASK, clock).execute()
+    works = works_on(clock, apps=FakeApps(clock), droplets=droplets)
+    planned(works, ASK, clock).execute()
     assert droplets.writes.effective == IN_ORDER
 
 
@@ -351,8 +357,10 @@ def test_a_droplet_that_can_no_longer_be_read_fails_at_once() -> None:
 def test_the_health_address_is_asked_after_the_resize() -> None:
     clock = FakeClock()
     droplets, probe = FakeDroplets(clock), FakeProbe("refused", times=2)
-    ask = ask_for(ActionName.VERTICAL_SCALE, replace(WORKER, health_url="http://10.0.0.7/health"))
-    planned(VerticalScale(FakeApps(clock), droplets, probe, clock), ask, clock).execute()
+    ask = ask_for("vertical_scale", replace(WORKER, health_url="http://10.0.0.7/health"))
+    planned(
+        works_on(clock, apps=FakeApps(clock), droplets=droplets, probe=probe), ask, clock
+    ).execute()
     assert probe.checked == ["http://10.0.0.7/health"] * 3
 
 
@@ -376,20 +384,20 @@ def left_off() -> tuple[FakeClock, FakeDroplets, FakeRun]:
 
 def test_making_safe_switches_a_droplet_on_and_says_so() -> None:
     _, droplets, run = left_off()
-    assert run.scaler.make_safe(run.context, ASK, run.plan) == "Droplet 101 is on at s-1vcpu-1gb."
+    assert run.works.make_safe(run.context, ASK, run.plan) == "Droplet 101 is on at s-1vcpu-1gb."
     assert droplets.status == "active"
 
 
 def test_making_safe_works_without_our_database() -> None:
     _, droplets, run = left_off()
     run.context.store_down = True
-    run.scaler.make_safe(run.context, ASK, run.plan)
+    run.works.make_safe(run.context, ASK, run.plan)
     assert droplets.status == "active"
 
 
 def test_making_safe_leaves_a_droplet_that_is_on_as_it_is() -> None:
     _, droplets, run = before_the_section()
-    assert "is on" in run.scaler.make_safe(run.context, ASK, run.plan)
+    assert "is on" in run.works.make_safe(run.context, ASK, run.plan)
     assert droplets.writes.effective == ["snapshot"]
 
 
@@ -400,7 +408,7 @@ def test_making_safe_says_what_it_could_not_do_and_leaves_time_for_the_page(
     clock, droplets, run = before_the_section()
     droplets.unreadable_until, droplets.unreadable_kind = clock.time() + 1e9, kind
     began = clock.time()
-    said = run.scaler.make_safe(run.context, ASK, run.plan)
+    said = run.works.make_safe(run.context, ASK, run.plan)
     assert "not known" in said
     assert clock.time() - began < 60
 
@@ -409,7 +417,7 @@ def test_making_safe_says_off_when_it_stays_off() -> None:
     clock, droplets, run = left_off()
     droplets.refuses["power_on"] = "billing is locked"
     began = clock.time()
-    assert "Droplet 101 is OFF" in run.scaler.make_safe(run.context, ASK, run.plan)
+    assert "Droplet 101 is OFF" in run.works.make_safe(run.context, ASK, run.plan)
     assert clock.time() - began < 60
 
 
@@ -424,6 +432,6 @@ def test_a_permanent_error_before_the_section_is_the_vendors_own() -> None:
 def test_a_droplet_that_somebody_switched_off_is_not_scaled() -> None:
     _, droplets, run = prepared()
     droplets.status = "off"
-    held = run.scaler.plan(ASK, run.scaler.observe(ASK))
+    held = run.works.plan(ASK)
     assert isinstance(held, PlanHeld)
     assert held.guard == "droplet_status"

@@ -7,24 +7,22 @@ from typing import Any
 
 import pytest
 
-from service.catalogue.horizontal_scale import HorizontalScale
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import FailureKind, FencedOut, StepFailed, TargetChanged, VendorError
-from service.domain.rules.rules import ActionName
 from tests.fakes.apps import SPEC, FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import API, DATABASE, FakeRun, ask_for, planned
+from tests.fakes.runs import API, FakeRun, Works, ask_for, planned, works_on
 from tests.fakes.telling import FakeProbe
 
-ASK = ask_for(ActionName.HORIZONTAL_SCALE, API)
+ASK = ask_for("horizontal_scale", API)
 
 
-def cloud() -> tuple[FakeClock, FakeApps, HorizontalScale]:
+def cloud() -> tuple[FakeClock, FakeApps, Works]:
     clock = FakeClock()
     apps = FakeApps(clock)
-    return clock, apps, HorizontalScale(apps, FakeProbe(), clock)
+    return clock, apps, works_on(clock, apps=apps)
 
 
 def set_count(apps: FakeApps, count: int) -> None:
@@ -35,8 +33,8 @@ def set_count(apps: FakeApps, count: int) -> None:
 
 
 def prepared() -> tuple[FakeClock, FakeApps, FakeRun]:
-    clock, apps, scaler = cloud()
-    return clock, apps, planned(scaler, ASK, clock)
+    clock, apps, works = cloud()
+    return clock, apps, planned(works, ASK, clock)
 
 
 def test_the_app_serves_with_one_replica_more_when_the_run_is_done() -> None:
@@ -65,9 +63,9 @@ def test_what_somebody_else_changed_in_the_meantime_is_kept() -> None:
 
 
 def test_no_record_holds_a_secret() -> None:
-    _, apps, scaler = cloud()
-    run = planned(scaler, ASK, apps.clock)
-    assert "EV[" not in repr(scaler.observe(ASK))
+    _, apps, works = cloud()
+    run = planned(works, ASK, apps.clock)
+    assert "EV[" not in repr(works.observe(ASK))
     assert "EV[" not in repr(run.execute())
 
 
@@ -212,9 +210,9 @@ def test_the_app_is_read_last_before_the_write() -> None:
 
 
 def test_a_deployment_that_begins_while_the_plan_is_made_is_newer_than_the_plan() -> None:
-    _, apps, scaler = cloud()
+    _, apps, works = cloud()
     apps.asked.clear()
-    scaler.observe(ASK)
+    works.observe(ASK)
     assert apps.asked == ["list_deployments", "get_app"]
 
 
@@ -308,16 +306,16 @@ def test_the_health_address_is_asked_until_it_answers() -> None:
     clock = FakeClock()
     apps, probe = FakeApps(clock), FakeProbe("It answered 503.", times=3)
     target = replace(API, health_url="https://api.example/health")
-    ask = ask_for(ActionName.HORIZONTAL_SCALE, target)
-    planned(HorizontalScale(apps, probe, clock), ask, clock).execute()
+    ask = ask_for("horizontal_scale", target)
+    planned(works_on(clock, apps=apps, probe=probe), ask, clock).execute()
     assert probe.checked == ["https://api.example/health"] * 4
 
 
 def test_a_health_address_that_stays_ill_fails_the_run_with_what_it_said() -> None:
     clock = FakeClock()
     apps, probe = FakeApps(clock), FakeProbe("It answered 503.", times=10_000)
-    ask = ask_for(ActionName.HORIZONTAL_SCALE, replace(API, health_url="https://api.example/h"))
-    run = planned(HorizontalScale(apps, probe, clock), ask, clock)
+    ask = ask_for("horizontal_scale", replace(API, health_url="https://api.example/h"))
+    run = planned(works_on(clock, apps=apps, probe=probe), ask, clock)
     with pytest.raises(StepFailed, match=r"health check failed .* It answered 503\."):
         run.execute()
 
@@ -342,19 +340,13 @@ def test_the_first_looks_follow_quickly_and_the_later_ones_slowly() -> None:
     ],
 )
 def test_what_was_observed_may_hold_the_plan(change: Callable[[FakeApps], Any], guard: str) -> None:
-    _, apps, scaler = cloud()
+    _, apps, works = cloud()
     change(apps)
     if guard == "max_replicas":
         apps.clock.sleep(60)
-    held = scaler.plan(ASK, scaler.observe(ASK))
+    held = works.plan(ASK)
     assert isinstance(held, PlanHeld)
     assert held.guard == guard
-
-
-def test_another_kind_of_target_is_refused_with_the_rules_name() -> None:
-    _, _, scaler = cloud()
-    with pytest.raises(StepFailed, match=r"database is a supabase.*Correct rule a-rule"):
-        scaler.observe(ask_for(ActionName.HORIZONTAL_SCALE, DATABASE))
 
 
 def test_after_a_failure_the_app_is_described_and_left_alone() -> None:
@@ -362,7 +354,7 @@ def test_after_a_failure_the_app_is_described_and_left_alone() -> None:
     apps.outcome = "ERROR"
     run.step("update_app")
     apps.clock.sleep(60)
-    said = run.scaler.make_safe(run.context, run.ask, run.plan)
+    said = run.works.make_safe(run.context, run.ask, run.plan)
     assert "specified as 3 (it was 2, wanted 3) and 2 replicas serve" in said
     assert apps.writes.effective == ["update_app"]
 
@@ -370,4 +362,4 @@ def test_after_a_failure_the_app_is_described_and_left_alone() -> None:
 def test_an_unreadable_app_is_said_to_be_so() -> None:
     _, apps, run = prepared()
     apps.reads_fail = 10_000
-    assert "could not be read" in run.scaler.make_safe(run.context, run.ask, run.plan)
+    assert "could not be read" in run.works.make_safe(run.context, run.ask, run.plan)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from service.catalogue.base import Record
+from service.catalogue.context import Record
 from service.catalogue.steps.landing import Clear, Landed, Write, land
 from service.catalogue.steps.timings import Timings
 from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError

@@ -2,22 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from service.catalogue.supabase.scale_database import ScaleDatabase
 from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import FailureKind, FencedOut, StepFailed
-from service.domain.rules.rules import ActionName
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import API, DATABASE, FakeRun, ask_for, planned
+from tests.fakes.runs import DATABASE, FakeRun, ask_for, planned, works_on
 
-ASK = ask_for(ActionName.SCALE_DATABASE, DATABASE)
+ASK = ask_for("scale_database", DATABASE)
 
 
 def prepared() -> tuple[FakeClock, FakeDatabase, FakeRun]:
     clock = FakeClock()
     database = FakeDatabase(clock)
-    return clock, database, planned(ScaleDatabase(database, clock), ASK, clock)
+    return clock, database, planned(works_on(clock, database=database), ASK, clock)
 
 
 def test_the_project_is_healthy_at_the_next_size() -> None:
@@ -141,7 +139,7 @@ def test_a_former_execution_sends_nothing() -> None:
 def test_a_project_that_is_not_healthy_holds_the_plan() -> None:
     _, database, run = prepared()
     database.status = "RESTARTING"
-    held = run.scaler.plan(ASK, run.scaler.observe(ASK))
+    held = run.works.plan(ASK)
     assert isinstance(held, PlanHeld)
     assert held.guard == "project_status"
     assert held.retry_after_s is not None
@@ -149,13 +147,7 @@ def test_a_project_that_is_not_healthy_holds_the_plan() -> None:
 
 def test_after_a_failure_the_project_is_described() -> None:
     _, _, run = prepared()
-    said = run.scaler.make_safe(run.context, ASK, run.plan)
+    said = run.works.make_safe(run.context, ASK, run.plan)
     assert said == (
         "Project project-1 is ACTIVE_HEALTHY at ci_micro (it was ci_micro, wanted ci_small)."
     )
-
-
-def test_another_kind_of_target_is_refused() -> None:
-    _, _, run = prepared()
-    with pytest.raises(StepFailed, match="api is a app_platform"):
-        run.scaler.observe(ask_for(ActionName.SCALE_DATABASE, API))

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from service.domain.errors import FailureKind, StepFailed, StoreUnavailable, VendorError
-from service.domain.rules.rules import ActionName
 from service.engine.late_pages import (
     AGAIN_S,
     GIVE_UP_S,
@@ -104,15 +103,15 @@ def test_a_page_whose_record_is_lost_is_not_called_delivered(worker: FakeWorker)
     assert worker.said() == []
 
 
-FAILED, LATER = (ask_for(ActionName.HORIZONTAL_SCALE, API, run_id=f"api.out.{n}") for n in (1, 2))
+FAILED, LATER = (ask_for("horizontal_scale", API, run_id=f"api.out.{n}") for n in (1, 2))
 
 
 def waiting_for(worker: FakeWorker) -> LatePage:
     """The page of a run that failed while the pager was away."""
-    worker.scaler.fails["change"] = StepFailed("change", "The vendor refused.")
+    worker.change.fails["change"] = StepFailed("change", "The vendor refused.")
     worker.pager.problem = DOWN
     worker.execute(FAILED)
-    worker.scaler.fails.clear()
+    worker.change.fails.clear()
     ((waiting, _),) = worker.late
     worker.late.clear()
     worker.pager.problem = None
@@ -150,7 +149,7 @@ def test_a_run_that_succeeds_while_the_page_is_on_its_way_closes_it_all_the_same
 
 def test_a_queued_page_of_a_target_that_failed_again_is_delivered(worker: FakeWorker) -> None:
     waiting = waiting_for(worker)
-    worker.scaler.fails["change"] = StepFailed("change", "The vendor refused.")
+    worker.change.fails["change"] = StepFailed("change", "The vendor refused.")
     worker.execute(LATER)
 
     deliver(worker.parts, waiting, Recorder())

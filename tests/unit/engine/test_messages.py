@@ -5,14 +5,13 @@ from dataclasses import replace
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, VendorError
-from service.domain.rules.rules import ActionName
 from service.engine.messages import AGAIN_S
 from tests.fakes.engine import FakeWorker
 
 RUN = "slow-responses-0123456789abcdef.notify.1"
 ASK = Tell(
     run_id=RUN,
-    action=ActionName.INVESTIGATE,
+    action="investigate",
     rule="slow-responses",
     subject="slow-responses-0123456789abcdef.notify",
     cooldown_s=3600.0,

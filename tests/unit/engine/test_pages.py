@@ -6,7 +6,6 @@ import pytest
 
 from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, VendorError
-from service.domain.rules.rules import ActionName
 from service.engine.pages import AGAIN_S, REFUSED_AGAIN_S
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
@@ -16,7 +15,7 @@ KEY = "runbookd/0123456789abcdef"
 RUN = "high-error-rate-0123456789abcdef.notify.1"
 ASK = Tell(
     run_id=RUN,
-    action=ActionName.PAGE_ONCALL,
+    action="page_oncall",
     rule="high-error-rate",
     subject=KEY,
     cooldown_s=0.0,

@@ -5,14 +5,13 @@ import pytest
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import FailureKind, VendorError
-from service.domain.rules.rules import ActionName
 from service.engine.reconcile import reconcile
 from service.ports import Page
 from service.ports.offs import ON, TAKEN_OVER, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
 
-ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+ASK = ask_for("vertical_scale", WORKER)
 RUN, RESOURCE = ASK.run_id, ASK.target.resource
 AWAY = VendorError("digitalocean", "read", FailureKind.TEMPORARY, "It cannot be reached.")
 
@@ -34,7 +33,7 @@ def test_a_target_that_is_as_the_run_left_it_is_not_told(worker: FakeWorker) -> 
 
     look(worker)
 
-    assert worker.scaler.made_safe == 1
+    assert worker.change.made_safe == 1
     assert worker.said() == before
     assert worker.pager.open == {}
 
@@ -42,23 +41,23 @@ def test_a_target_that_is_as_the_run_left_it_is_not_told(worker: FakeWorker) -> 
 def test_a_target_that_is_back_where_the_run_found_it_is_told_and_not_changed(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.value = "small"
+    worker.change.value = "small"
 
     look(worker)
 
-    assert worker.scaler.value == "small"
+    assert worker.change.value == "small"
     assert "has size small again" in worker.said()[-1]
 
 
 def test_a_target_that_somebody_changed_further_is_left_alone(worker: FakeWorker) -> None:
-    worker.scaler.value = "larger still"
+    worker.change.value = "larger still"
     before = worker.said()
     look(worker)
     assert worker.said() == before
 
 
 def test_a_target_that_does_not_serve_is_paged(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("project_status", "It is PAUSED.", retry_after_s=60.0)
+    worker.change.held = PlanHeld("project_status", "It is PAUSED.", unsafe=True)
 
     look(worker)
 
@@ -67,7 +66,7 @@ def test_a_target_that_does_not_serve_is_paged(worker: FakeWorker) -> None:
 
 
 def test_a_droplet_that_a_person_left_off_is_told_and_wakes_nobody(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("droplet_status", "Droplet 101 is off.", retry_after_s=60.0)
+    worker.change.held = PlanHeld("droplet_status", "Droplet 101 is off.", by_person=True)
 
     look(worker)
 
@@ -83,7 +82,7 @@ def off(worker: FakeWorker) -> FakeWorker:
     """A worker whose run has left its droplet off; the person on call was paged."""
     worker.offs.hold(Resize(RUN, RESOURCE, "101", "large"), ME, worker.clock.time())
     worker.offs.sending(RUN, Sent("shutdown", 7), worker.clock.time())
-    worker.scaler.held = PlanHeld("droplet_status", "Droplet 101 is off.", retry_after_s=60.0)
+    worker.change.held = PlanHeld("droplet_status", "Droplet 101 is off.", by_person=True)
     worker.pager.trigger(Page(run_dedup_key(RUN), "off", "runbookd", "critical"))
     return worker
 
@@ -98,14 +97,14 @@ def test_a_droplet_that_stays_off_is_looked_at_again_later_each_time(off: FakeWo
 
 
 def test_a_droplet_that_comes_on_at_last_ends_its_page(off: FakeWorker) -> None:
-    off.scaler.held = None
-    off.scaler.on_safe = lambda: off.offs.end(RUN, ON, off.clock.time())
+    off.change.held = None
+    off.change.on_safe = lambda: off.offs.end(RUN, ON, off.clock.time())
     look(off)
     assert off.pager.open == {}
 
 
 def test_a_droplet_that_a_person_took_over_keeps_its_page(off: FakeWorker) -> None:
-    off.scaler.on_safe = lambda: off.offs.end(RUN, TAKEN_OVER, off.clock.time())
+    off.change.on_safe = lambda: off.offs.end(RUN, TAKEN_OVER, off.clock.time())
     look(off)
     assert list(off.pager.open) == [run_dedup_key(RUN)]
     assert "Droplet 101 is off." in off.said()[-1]
@@ -118,17 +117,17 @@ def test_a_droplet_that_is_locked_is_looked_at_again_and_told_once(off: FakeWork
         look(off)
     assert len(off.said()) == before + 1
     assert off.offs.records[RUN].tries == 3
-    assert off.scaler.made_safe == 0
+    assert off.change.made_safe == 0
 
 
 def test_a_target_that_is_held_for_another_reason_is_not_paged(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+    worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
     look(worker)
     assert worker.pager.open == {}
 
 
 def test_a_target_that_cannot_be_looked_at_is_paged(worker: FakeWorker) -> None:
-    worker.scaler.unseen = AWAY
+    worker.change.unseen = AWAY
     look(worker)
     assert list(worker.pager.open) == [run_dedup_key(RUN)]
 
@@ -138,7 +137,7 @@ def test_a_target_that_a_person_has_locked_is_left_alone_and_told(worker: FakeWo
 
     look(worker)
 
-    assert worker.scaler.made_safe == 0
+    assert worker.change.made_safe == 0
     assert worker.locks.owners == {RESOURCE: "a person"}
     assert "locked by a person" in worker.said()[-1]
 
@@ -151,7 +150,7 @@ def test_the_lock_is_given_back_after_the_look(worker: FakeWorker) -> None:
 def test_a_run_that_wrote_nothing_leaves_nothing_to_be_made_safe(worker: FakeWorker) -> None:
     worker.runs.intents.clear()
     look(worker)
-    assert worker.scaler.made_safe == 0
+    assert worker.change.made_safe == 0
 
 
 def test_a_store_that_fails_ends_the_process_so_that_the_look_is_made_again(

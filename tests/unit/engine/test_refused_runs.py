@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from service.catalogue.base import Scaler
-from service.catalogue.horizontal_scale import HorizontalScale
-from service.catalogue.vertical_scale import VerticalScale
-from service.domain.decisions.ask_json import dump_ask
+from service.catalogue.ask_json import dump_ask
+from service.catalogue.registry import change_of
 from service.domain.decisions.planning import Ask
 from service.domain.errors import FailureKind
-from service.domain.rules.rules import ActionName
 from service.engine.execution import execute
 from service.engine.telling import blocked_key
 from tests.fakes.apps import FakeApps
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.engine import FakeWorker, Recorder
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import API, WORKER, ask_for
-from tests.fakes.telling import FakeProbe
+from tests.fakes.runs import API, WORKER, ask_for, works_on
 from tests.reliability import VendorSaw, scenario
 
-OUT = ask_for(ActionName.HORIZONTAL_SCALE, API)
-UP = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+OUT = ask_for("horizontal_scale", API)
+UP = ask_for("vertical_scale", WORKER)
 
 
 @dataclass(slots=True)
@@ -39,12 +36,10 @@ class Company:
 
     def run(self, ask: Ask) -> None:
         clock = self.worker.clock
-        scalers: dict[ActionName, Scaler] = {
-            ActionName.HORIZONTAL_SCALE: HorizontalScale(self.apps, FakeProbe(), clock),
-            ActionName.VERTICAL_SCALE: VerticalScale(self.apps, self.droplets, FakeProbe(), clock),
-        }
+        works = works_on(clock, apps=self.apps, droplets=self.droplets)
+        parts = replace(self.worker.parts, change_of=partial(change_of, works.by_kind))
         self.worker.runs.add(ask, ask.target.resource)
-        execute(replace(self.worker.parts, scalers=scalers), ask.run_id, dump_ask(ask), Recorder())
+        execute(parts, ask.run_id, dump_ask(ask), Recorder())
 
     def ended(self, ask: Ask) -> tuple[str, float]:
         """The run's status, and for how many seconds its claim rests from now."""

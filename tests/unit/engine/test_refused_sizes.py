@@ -6,15 +6,14 @@ import pytest
 
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import StepFailed
-from service.domain.rules.rules import ActionName
 from service.engine.telling import blocked_key
 from service.ports import Page
 from service.ports.offs import ON, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker
 from tests.fakes.runs import WORKER, ask_for
 
-ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
-AGAIN = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.2")
+ASK = ask_for("vertical_scale", WORKER)
+AGAIN = ask_for("vertical_scale", WORKER, run_id="worker-vm.up.2")
 WORDS = "Size is too large to fit on your droplet's server."
 
 
@@ -22,7 +21,7 @@ WORDS = "Size is too large to fit on your droplet's server."
 def worker() -> FakeWorker:
     """A worker whose vendor refuses the size to each run that tries it."""
     worker = FakeWorker()
-    worker.scaler.fails["change"] = StepFailed("change", f"The vendor refused: {WORDS}")
+    worker.change.fails["change"] = StepFailed("change", f"The vendor refused: {WORDS}")
 
     def refuse() -> None:
         run, now = list(worker.runs.rows)[-1], worker.clock.time()
@@ -31,7 +30,7 @@ def worker() -> FakeWorker:
         worker.offs.refused(run, WORDS)
         worker.offs.end(run, ON, now)
 
-    worker.scaler.before_write = refuse
+    worker.change.before_write = refuse
     return worker
 
 
@@ -65,28 +64,28 @@ def test_however_many_runs_meet_a_refusal_it_is_one_incident(worker: FakeWorker)
 def test_a_run_that_succeeds_later_closes_that_incident(worker: FakeWorker) -> None:
     worker.execute(ASK)
     worker.clock.sleep(3 * ASK.cooldown_s)
-    worker.scaler.fails.clear()
-    worker.scaler.before_write = lambda: None
+    worker.change.fails.clear()
+    worker.change.before_write = lambda: None
     worker.execute(AGAIN)
     assert worker.pager.open == {}
 
 
 def test_another_size_may_be_tried_meanwhile(worker: FakeWorker) -> None:
     worker.execute(ASK)
-    worker.scaler.fails.clear()
-    worker.scaler.before_write = lambda: None
-    worker.scaler.wanted = "another"
+    worker.change.fails.clear()
+    worker.change.before_write = lambda: None
+    worker.change.wanted = "another"
     worker.execute(AGAIN)
     assert worker.runs.outcomes[AGAIN.run_id].status == "succeeded"
 
 
 def test_a_page_of_the_watch_is_replaced_by_that_incident(worker: FakeWorker) -> None:
-    refuse = worker.scaler.before_write
+    refuse = worker.change.before_write
 
     def refuse_late() -> None:
         refuse()
         worker.pager.trigger(Page(run_dedup_key(ASK.run_id), "off", "runbookd", "critical"))
 
-    worker.scaler.before_write = refuse_late
+    worker.change.before_write = refuse_late
     worker.execute(ASK)
     assert list(worker.pager.open) == [blocked_key(ASK)]

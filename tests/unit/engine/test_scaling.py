@@ -13,7 +13,6 @@ from service.domain.errors import (
     TargetChanged,
     VendorError,
 )
-from service.domain.rules.rules import ActionName, Direction
 from service.engine.context import RunContext
 from service.engine.late_pages import deliver
 from service.engine.outcomes import UNOBSERVABLE
@@ -24,7 +23,7 @@ from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, ask_for
 from tests.reliability import VendorSaw, scenario
 
-ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+ASK = ask_for("vertical_scale", WORKER)
 RUN = ASK.run_id
 AWAY = VendorError("digitalocean", "read", FailureKind.TEMPORARY, "It cannot be reached.")
 GONE = VendorError("digitalocean", "read", FailureKind.PERMANENT, "There is none.")
@@ -47,7 +46,7 @@ def worker() -> FakeWorker:
 
 
 def test_a_verified_change_rests_for_the_full_cooldown_from_its_end(worker: FakeWorker) -> None:
-    worker.scaler.before_write = lambda: worker.clock.sleep(30.0)
+    worker.change.before_write = lambda: worker.clock.sleep(30.0)
 
     worker.execute(ASK)
 
@@ -55,7 +54,7 @@ def test_a_verified_change_rests_for_the_full_cooldown_from_its_end(worker: Fake
     assert outcome.status == "succeeded"
     assert outcome.rests_until == worker.clock.time() + ASK.cooldown_s
     assert worker.locks.rests == {"worker-vm.up": outcome.rests_until}
-    assert worker.scaler.value == "large"
+    assert worker.change.value == "large"
 
 
 @pytest.mark.parametrize("jump_s", [3_600.0, -3_600.0])
@@ -68,7 +67,7 @@ def test_a_clock_that_jumps_in_mid_run_shortens_no_cooldown_and_shows_in_no_dura
         worker.clock.sleep(80.0)
         worker.clock.jump(jump_s)
 
-    worker.scaler.before_write = jump
+    worker.change.before_write = jump
 
     worker.execute(ASK)
 
@@ -110,8 +109,8 @@ def test_a_verified_change_is_told_in_one_message_and_one_change_event(worker: F
 
 def test_a_verified_change_closes_what_was_open_about_its_target(worker: FakeWorker) -> None:
     for held in (PlanHeld("ladder_top", "The top.", at_bound=True), None):
-        worker.scaler.held = held
-        worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{held!s}"))
+        worker.change.held = held
+        worker.execute(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{held!s}"))
 
     assert worker.pager.open == {}
 
@@ -145,24 +144,24 @@ def test_alerts_that_resolved_before_the_first_write_hold_the_run(worker: FakeWo
     assert worker.runs.outcomes[RUN].status == "held"
     assert "resolved" in worker.runs.outcomes[RUN].reason
     assert worker.runs.again == []
-    assert worker.scaler.value == "small"
+    assert worker.change.value == "small"
     assert worker.said() == []
 
 
 def test_one_alert_that_still_fires_is_enough_to_go_on(worker: FakeWorker) -> None:
     worker.runs.open = {"alert-2"}
-    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, alerts=("alert-1", "alert-2")))
+    worker.execute(ask_for("vertical_scale", WORKER, alerts=("alert-1", "alert-2")))
     assert worker.runs.outcomes[RUN].status == "succeeded"
 
 
 def test_a_replay_does_not_ask_whether_its_alerts_still_fire(worker: FakeWorker) -> None:
     worker.runs.open.clear()
-    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, replay=True))
+    worker.execute(ask_for("vertical_scale", WORKER, replay=True))
     assert worker.runs.outcomes[RUN].status == "succeeded"
 
 
 def test_alerts_that_resolve_after_the_first_write_do_not_stop_the_run(worker: FakeWorker) -> None:
-    worker.scaler.before_write = worker.runs.open.clear
+    worker.change.before_write = worker.runs.open.clear
     worker.execute(ASK)
     assert worker.runs.outcomes[RUN].status == "succeeded"
 
@@ -182,7 +181,7 @@ def test_a_run_that_acts_keeps_what_each_guard_saw(worker: FakeWorker) -> None:
 def test_a_run_that_is_held_keeps_the_guards_that_let_it_pass_and_the_one_that_held(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.held = PlanHeld("droplet_busy", "A snapshot is under way.")
+    worker.change.held = PlanHeld("droplet_busy", "A snapshot is under way.")
     worker.execute(ASK)
     (decision,) = worker.runs.decisions
     assert decision.decision.checks == worker.runs.checks[RUN]
@@ -210,7 +209,7 @@ def test_a_lock_of_another_owner_holds_the_run_and_is_left_alone(worker: FakeWor
     assert worker.runs.outcomes[RUN].status == "held"
     assert "locked by a person" in worker.runs.outcomes[RUN].reason
     assert worker.locks.owners == {"do-droplet:101": "a person"}
-    assert worker.scaler.value == "small"
+    assert worker.change.value == "small"
 
 
 def test_a_target_that_settles_after_a_change_holds_the_run_until_it_has(
@@ -239,7 +238,7 @@ def test_a_target_settles_until_the_very_end_and_no_longer(
 def test_a_held_run_is_asked_again_when_the_guard_lets_go_but_not_before_a_minute(
     worker: FakeWorker, known_s: float, waits_s: float
 ) -> None:
-    worker.scaler.held = PlanHeld("droplet_busy", "Busy.", retry_after_s=known_s)
+    worker.change.held = PlanHeld("droplet_busy", "Busy.", retry_after_s=known_s)
 
     worker.execute(ASK)
 
@@ -252,7 +251,7 @@ def test_a_held_run_is_asked_again_when_the_guard_lets_go_but_not_before_a_minut
 def test_a_held_run_is_released_after_a_minute_when_the_guard_knows_no_time(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.held = PlanHeld("disk", "It does not fit.")
+    worker.change.held = PlanHeld("disk", "It does not fit.")
 
     worker.execute(ASK)
 
@@ -261,13 +260,13 @@ def test_a_held_run_is_released_after_a_minute_when_the_guard_knows_no_time(
 
 
 def test_a_held_replay_is_not_asked_again(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("droplet_busy", "Busy.", retry_after_s=60.0)
-    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, replay=True))
+    worker.change.held = PlanHeld("droplet_busy", "Busy.", retry_after_s=60.0)
+    worker.execute(ask_for("vertical_scale", WORKER, replay=True))
     assert worker.runs.again == []
 
 
 def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+    worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
 
     worker.execute(ASK)
 
@@ -277,11 +276,9 @@ def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) 
 
 
 def test_asked_again_and_again_at_the_bound_it_is_one_incident(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+    worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
     for generation in (1, 2, 3):
-        worker.execute(
-            ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{generation}")
-        )
+        worker.execute(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{generation}"))
     assert len(worker.pager.open) == 1
 
 
@@ -290,15 +287,13 @@ def test_a_target_that_stays_locked_is_told_once_and_again_when_another_locks_it
 ) -> None:
     for generation, owner in enumerate(["Ada", "Ada", "Ada", "Grace"], start=1):
         worker.locks.owners["do-droplet:101"] = owner
-        worker.execute(
-            ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{generation}")
-        )
+        worker.execute(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{generation}"))
 
     assert ["Ada" in said for said in worker.said()] == [True, False]
 
 
 def test_a_hold_leaves_a_decision_with_its_guard_and_stage(worker: FakeWorker) -> None:
-    worker.scaler.held = PlanHeld("disk", "It does not fit.")
+    worker.change.held = PlanHeld("disk", "It does not fit.")
 
     worker.execute(ASK)
 
@@ -307,12 +302,12 @@ def test_a_hold_leaves_a_decision_with_its_guard_and_stage(worker: FakeWorker) -
     assert (decision.verdict, decision.stage) == (Verdict.HOLD, Stage.EXECUTION)
     assert (decision.guard, decision.reason, decision.run) == ("disk", "It does not fit.", RUN)
     assert (decision.rule, decision.action) == (ASK.rule, ASK.action)
-    assert (decision.target, decision.direction) == ("worker-vm", Direction.UP)
+    assert (decision.target, decision.direction) == ("worker-vm", "up")
     assert decision.until == worker.runs.outcomes[RUN].rests_until
 
 
 def test_a_target_that_cannot_be_looked_at_pages_and_is_asked_again(worker: FakeWorker) -> None:
-    worker.scaler.unseen = AWAY
+    worker.change.unseen = AWAY
 
     worker.execute(ASK)
 
@@ -325,7 +320,7 @@ def test_a_target_that_cannot_be_looked_at_pages_and_is_asked_again(worker: Fake
 def test_a_target_that_can_never_be_looked_at_pages_and_is_not_asked_again(
     worker: FakeWorker, problem: VendorError | StepFailed
 ) -> None:
-    worker.scaler.unseen = problem
+    worker.change.unseen = problem
 
     worker.execute(ASK)
 
@@ -339,7 +334,7 @@ def test_a_target_that_can_never_be_looked_at_pages_and_is_not_asked_again(
 def test_a_failed_run_pages_with_what_was_tried_and_how_its_target_was_left(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.fails["change"] = REFUSED
+    worker.change.fails["change"] = REFUSED
 
     worker.execute(ASK)
 
@@ -348,7 +343,7 @@ def test_a_failed_run_pages_with_what_was_tried_and_how_its_target_was_left(
     assert "size small → large failed in change" in page.summary
     assert page.details["what happened"] == "The vendor refused the size."
     assert page.details["how the target was left"] == "It is on at small."
-    assert worker.scaler.made_safe == 1
+    assert worker.change.made_safe == 1
     assert worker.said()[0].startswith("Failed: ")
 
 
@@ -358,7 +353,7 @@ def test_a_failed_run_pages_with_what_was_tried_and_how_its_target_was_left(
 def test_a_failed_run_rests_for_the_full_cooldown_only_if_a_write_may_have_gone_out(
     worker: FakeWorker, step: str, rests_s: float
 ) -> None:
-    worker.scaler.fails[step] = REFUSED
+    worker.change.fails[step] = REFUSED
 
     worker.execute(ASK)
 
@@ -373,7 +368,7 @@ def runs_in_a_row(worker: FakeWorker, count: int) -> list[float]:
     rests = []
     for generation in range(1, count + 1):
         run_id = f"worker-vm.up.{generation}"
-        worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=run_id))
+        worker.execute(ask_for("vertical_scale", WORKER, run_id=run_id))
         rests.append(worker.runs.outcomes[run_id].rests_until - worker.clock.time())
     return rests
 
@@ -381,23 +376,23 @@ def runs_in_a_row(worker: FakeWorker, count: int) -> list[float]:
 def test_runs_that_write_nothing_rest_longer_each_time_up_to_the_cooldown(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.fails["before"] = NO_ROOM
+    worker.change.fails["before"] = NO_ROOM
     assert runs_in_a_row(worker, 6) == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
 
 
 def test_a_run_that_wrote_ends_the_row_of_those_that_did_not(worker: FakeWorker) -> None:
-    worker.scaler.fails["before"] = NO_ROOM
+    worker.change.fails["before"] = NO_ROOM
     runs_in_a_row(worker, 2)
-    del worker.scaler.fails["before"]
-    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.3"))
-    worker.scaler.fails["before"] = NO_ROOM
-    last = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.4")
+    del worker.change.fails["before"]
+    worker.execute(ask_for("vertical_scale", WORKER, run_id="worker-vm.up.3"))
+    worker.change.fails["before"] = NO_ROOM
+    last = ask_for("vertical_scale", WORKER, run_id="worker-vm.up.4")
     worker.execute(last)
     assert worker.runs.outcomes[last.run_id].rests_until == worker.clock.time() + 60.0
 
 
 def test_refusals_for_good_are_one_warning_until_a_run_succeeds(worker: FakeWorker) -> None:
-    worker.scaler.fails["before"] = NO_ROOM
+    worker.change.fails["before"] = NO_ROOM
     runs_in_a_row(worker, 3)
 
     (page,) = worker.pager.open.values()
@@ -405,15 +400,15 @@ def test_refusals_for_good_are_one_warning_until_a_run_succeeds(worker: FakeWork
     assert "Size is not available" in page.details["what happened"]
     assert all(said.startswith("Failed: ") for said in worker.said())
 
-    worker.scaler.fails.clear()
-    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.4"))
+    worker.change.fails.clear()
+    worker.execute(ask_for("vertical_scale", WORKER, run_id="worker-vm.up.4"))
     assert worker.pager.open == {}
 
 
 def test_a_refusal_for_now_puts_the_run_off_for_as_long_as_the_vendor_asks(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.fails["before"] = BUSY_FOR_AN_HOUR
+    worker.change.fails["before"] = BUSY_FOR_AN_HOUR
 
     worker.execute(ASK)
 
@@ -429,7 +424,7 @@ def test_a_refusal_for_now_puts_the_run_off_for_as_long_as_the_vendor_asks(
 
 
 def test_a_refusal_for_now_is_a_warning_once_it_goes_on(worker: FakeWorker) -> None:
-    worker.scaler.fails["before"] = BUSY_FOR_AN_HOUR
+    worker.change.fails["before"] = BUSY_FOR_AN_HOUR
     runs_in_a_row(worker, 3)
     (page,) = worker.pager.open.values()
     assert (page.dedup_key, page.severity) == (blocked_key(ASK), "warning")
@@ -438,7 +433,7 @@ def test_a_refusal_for_now_is_a_warning_once_it_goes_on(worker: FakeWorker) -> N
 def test_a_target_that_somebody_changed_since_the_plan_is_planned_anew_without_a_page(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.fails["before"] = TargetChanged("change", "A person made it medium.")
+    worker.change.fails["before"] = TargetChanged("change", "A person made it medium.")
     runs_in_a_row(worker, 3)
 
     assert [again.delay_s for again in worker.runs.again] == [60.0, 120.0, 240.0]
@@ -448,7 +443,7 @@ def test_a_target_that_somebody_changed_since_the_plan_is_planned_anew_without_a
 
 
 def test_a_target_that_somebody_changed_after_our_write_is_a_failure(worker: FakeWorker) -> None:
-    worker.scaler.fails["change"] = TargetChanged("change", "A person took it back.")
+    worker.change.fails["change"] = TargetChanged("change", "A person took it back.")
 
     worker.execute(ASK)
 
@@ -459,14 +454,14 @@ def test_a_target_that_somebody_changed_after_our_write_is_a_failure(worker: Fak
 def test_a_failure_that_an_earlier_version_recorded_ends_as_it_did_there(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.fails["change"] = REFUSED
+    worker.change.fails["change"] = REFUSED
     safe = {"left": "It is on at small.", "wrote": True}
     worker.execute(ASK, Recorder({"make_safe": safe}))
     assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
 
 
 def test_a_target_that_cannot_be_looked_at_is_a_warning(worker: FakeWorker) -> None:
-    worker.scaler.unseen = AWAY
+    worker.change.unseen = AWAY
     worker.execute(ASK)
     assert worker.pager.open[blocked_key(ASK)].severity == "warning"
 
@@ -474,12 +469,12 @@ def test_a_target_that_cannot_be_looked_at_is_a_warning(worker: FakeWorker) -> N
 def test_a_look_that_the_vendor_puts_off_is_a_warning_only_once_it_goes_on(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.unseen = BUSY_FOR_AN_HOUR
+    worker.change.unseen = BUSY_FOR_AN_HOUR
     worker.execute(ASK)
     assert worker.runs.again[0].delay_s == 3_600.0
     assert worker.pager.open == {}
 
-    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.2"))
+    worker.execute(ask_for("vertical_scale", WORKER, run_id="worker-vm.up.2"))
 
     assert worker.pager.open[blocked_key(ASK)].severity == "warning"
     assert len(worker.said()) == 1
@@ -492,13 +487,13 @@ def test_one_page_waits_for_the_pager_however_often_a_target_is_tried(
     worker.pager.problem = AWAY
     match ends:
         case "at the bound":
-            worker.scaler.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+            worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
         case "unobservable":
-            worker.scaler.unseen = AWAY
+            worker.change.unseen = AWAY
         case "refused":
-            worker.scaler.fails["before"] = NO_ROOM
+            worker.change.fails["before"] = NO_ROOM
         case _:
-            worker.scaler.fails["before"] = BUSY_FOR_AN_HOUR
+            worker.change.fails["before"] = BUSY_FOR_AN_HOUR
 
     runs_in_a_row(worker, 4)
 
@@ -506,13 +501,13 @@ def test_one_page_waits_for_the_pager_however_often_a_target_is_tried(
 
 
 def test_a_vendors_error_fails_the_run_with_its_own_sentence(worker: FakeWorker) -> None:
-    worker.scaler.fails["change"] = GONE
+    worker.change.fails["change"] = GONE
     worker.execute(ASK)
     assert "There is none." in worker.runs.outcomes[RUN].reason
 
 
 def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: FakeWorker) -> None:
-    worker.scaler.fails["change"] = REFUSED
+    worker.change.fails["change"] = REFUSED
     worker.pager.problem = AWAY
 
     worker.execute(ASK)
@@ -540,7 +535,7 @@ def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: Fa
 def test_the_page_of_a_held_run_is_tried_once_and_queued(
     worker: FakeWorker, held: PlanHeld, vendor_saw: VendorSaw
 ) -> None:
-    worker.scaler.held = held
+    worker.change.held = held
     worker.pager.problem = AWAY
     began_at = worker.clock.monotonic()
 
@@ -550,7 +545,7 @@ def test_the_page_of_a_held_run_is_tried_once_and_queued(
     assert worker.clock.monotonic() == began_at
     ((late, delay_s),) = worker.late
     assert (late.run, delay_s) == (RUN, 0.0)
-    vendor_saw(worker.scaler.changes)
+    vendor_saw(worker.change.changes)
 
 
 @pytest.mark.parametrize("ends", ["done", "held", "failed"])
@@ -561,10 +556,10 @@ def test_no_end_of_a_run_waits_longer_for_pager_and_slack_than_one_call_of_each(
         worker.clock.sleep(10.0)
         raise AWAY
 
-    worker.scaler.held = (
+    worker.change.held = (
         PlanHeld("ladder_top", "The top.", at_bound=True) if ends == "held" else None
     )
-    worker.scaler.fails = {"verify": REFUSED} if ends == "failed" else {}
+    worker.change.fails = {"verify": REFUSED} if ends == "failed" else {}
     steps = Recorder(dies_after="conclude")
     with pytest.raises(ProcessEnded):
         worker.execute(ASK, steps)
@@ -654,13 +649,13 @@ def test_an_execution_that_is_fenced_out_queues_a_look_and_ends_the_process(
     def adopted() -> None:
         worker.runs.begin(RUN, worker.clock.time())
 
-    worker.scaler.before_write = adopted
+    worker.change.before_write = adopted
 
     with pytest.raises(ProcessEnded):
         worker.execute(ASK)
 
     assert worker.looks == [(RUN, "fenced.1", 0.0)]
-    assert worker.scaler.value == "small"
+    assert worker.change.value == "small"
     assert RUN not in worker.runs.outcomes
     assert str(FencedOut(RUN, 1, 2)) in worker.ended_because[0]
 
@@ -671,7 +666,7 @@ def test_a_store_that_fails_in_a_step_ends_the_process_and_leaves_no_record(
     def lose_the_store() -> None:
         worker.runs.down = True
 
-    worker.scaler.before_write = lose_the_store
+    worker.change.before_write = lose_the_store
     steps = Recorder()
 
     with pytest.raises(ProcessEnded):
@@ -685,13 +680,13 @@ def test_a_store_that_fails_in_a_step_ends_the_process_and_leaves_no_record(
 def test_a_conflict_with_other_writers_is_tried_again(worker: FakeWorker, at: str) -> None:
     def conflict() -> None:
         worker.runs.conflicts = 2
-        worker.scaler.before_write = lambda: None
+        worker.change.before_write = lambda: None
 
     worker.runs.add(ASK)
     if at == "beginning":
         conflict()
     else:
-        worker.scaler.before_write = conflict
+        worker.change.before_write = conflict
 
     worker.execute(ASK)
 
@@ -736,12 +731,12 @@ def test_a_run_that_another_execution_went_on_with_queues_a_look_and_ends_the_pr
 def test_a_mistake_of_ours_in_a_planned_step_fails_the_run_as_a_refusal_does(
     worker: FakeWorker,
 ) -> None:
-    worker.scaler.fails["change"] = KeyError("a bug")
+    worker.change.fails["change"] = KeyError("a bug")
 
     worker.execute(ASK)
 
     assert worker.ended_because == []
     assert worker.runs.outcomes[RUN].status == "failed"
-    assert worker.scaler.made_safe == 1
+    assert worker.change.made_safe == 1
     page = worker.pager.open[run_dedup_key(RUN)]
     assert page.details["what happened"].startswith("Step change raised KeyError ('a bug').")

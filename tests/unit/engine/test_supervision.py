@@ -8,7 +8,6 @@ import structlog
 from service.catalogue.steps.timings import Timings
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
-from service.domain.rules.rules import ActionName
 from service.engine.lease import LATE_WRITE_S, ROUNDS_PER_LEASE, LeaseKeeper
 from service.engine.supervision import Engine, Supervisor
 from service.ports.runs import Outcome
@@ -18,7 +17,7 @@ from tests.fakes.engine import FakeWorker, ProcessEnded
 from tests.fakes.runs import WORKER, ask_for
 from tests.processes import wait_until
 
-ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+ASK = ask_for("vertical_scale", WORKER)
 RUN = ASK.run_id
 ME = "me"
 HOUR_S = 3_600.0
@@ -145,7 +144,7 @@ def test_a_run_whose_workflow_ended_without_an_outcome_is_paged_and_made_safe(
 def test_a_lost_run_whose_record_cannot_be_read_is_paged_and_hides_no_other(
     worker: FakeWorker,
 ) -> None:
-    other = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id="worker-vm.up.2")
+    other = ask_for("vertical_scale", WORKER, run_id="worker-vm.up.2")
     worker.runs.add(ASK)
     worker.runs.add(other)
     worker.runs.unreadable = {RUN}
@@ -178,9 +177,7 @@ def test_a_lost_run_is_paged_once(worker: FakeWorker) -> None:
 
 def test_a_pager_that_is_away_keeps_no_dead_workers_runs_waiting(worker: FakeWorker) -> None:
     for generation in range(20):
-        worker.runs.add(
-            ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{generation}")
-        )
+        worker.runs.add(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{generation}"))
     worker.pager.problem = DOWN
     engine = FakeEngine()
     engine.ended = dict.fromkeys(worker.runs.rows, "ERROR")
@@ -223,7 +220,7 @@ def test_a_supervisor_that_was_started_sweeps_again_and_again(worker: FakeWorker
     supervisor.start()
     try:
         for number in range(2):
-            ask = ask_for(ActionName.VERTICAL_SCALE, WORKER, run_id=f"worker-vm.up.{number}")
+            ask = ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{number}")
             worker.runs.add(ask)
             engine.ended = {ask.run_id: "ERROR"}
             assert wait_until(lambda: ask.run_id in worker.runs.outcomes, 30.0)  # noqa: B023 - awaited here

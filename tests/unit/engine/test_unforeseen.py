@@ -10,7 +10,6 @@ from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, StepFailed, VendorError
-from service.domain.rules.rules import ActionName
 from service.engine.late_pages import AGAIN_S, deliver
 from service.engine.parts import LatePage
 from service.engine.reconcile import reconcile
@@ -20,12 +19,12 @@ from tests.fakes.runs import WORKER, ask_for
 from tests.reliability import VendorSaw, scenario
 from tests.unit.engine import test_pages
 
-ASK = ask_for(ActionName.VERTICAL_SCALE, WORKER)
+ASK = ask_for("vertical_scale", WORKER)
 RUN, CLAIM = ASK.run_id, "worker-vm.up"
 REFUSED = StepFailed("change", "The vendor refused the size.")
 MESSAGE = Tell(
     run_id="slow.notify.1",
-    action=ActionName.INVESTIGATE,
+    action="investigate",
     rule="slow",
     subject="slow.notify",
     cooldown_s=3_600.0,
@@ -47,7 +46,7 @@ def worker() -> FakeWorker:
 
 
 def _observing(worker: FakeWorker) -> None:
-    worker.scaler.unseen = bug()
+    worker.change.unseen = bug()
 
 
 def _announcing(worker: FakeWorker) -> None:
@@ -55,16 +54,16 @@ def _announcing(worker: FakeWorker) -> None:
 
 
 def _changing(worker: FakeWorker) -> None:
-    worker.scaler.fails["change"] = bug()
+    worker.change.fails["change"] = bug()
 
 
 def _verifying(worker: FakeWorker) -> None:
-    worker.scaler.fails["verify"] = bug()
+    worker.change.fails["verify"] = bug()
 
 
 def _making_safe(worker: FakeWorker) -> None:
-    worker.scaler.fails["change"] = REFUSED
-    worker.scaler.unsafe = bug()
+    worker.change.fails["change"] = REFUSED
+    worker.change.unsafe = bug()
 
 
 def _concluding(worker: FakeWorker) -> None:
@@ -72,7 +71,7 @@ def _concluding(worker: FakeWorker) -> None:
 
 
 def _planning_an_unknown_step(worker: FakeWorker) -> None:
-    worker.scaler.names = ("change", "a step of another version")
+    worker.change.names = ("change", "a step of another version")
 
 
 def _no_message_promises_anything(worker: FakeWorker) -> bool:
@@ -97,7 +96,7 @@ def test_an_error_that_nobody_expected_ends_the_run_before_its_next_write(
     worker.execute(ASK)
     assert worker.runs.outcomes[RUN].status == "failed"
     assert _paged(worker) == [run_dedup_key(RUN)]
-    vendor_saw(worker.scaler.changes)
+    vendor_saw(worker.change.changes)
 
 
 @pytest.mark.parametrize(
@@ -181,14 +180,14 @@ def test_an_error_that_was_recorded_before_a_crash_ends_the_run_too(worker: Fake
 
 
 def test_a_cooldown_beyond_all_time_is_no_run_under_way(worker: FakeWorker) -> None:
-    worker.execute(ask_for(ActionName.VERTICAL_SCALE, WORKER, cooldown_s=900_000 * 604_800.0))
+    worker.execute(ask_for("vertical_scale", WORKER, cooldown_s=900_000 * 604_800.0))
     assert worker.runs.outcomes[RUN].status == "succeeded"
     assert worker.runs.outcomes[RUN].rests_until < BUSY_UNTIL
     assert _paged(worker) == []
 
 
 def test_the_text_of_an_error_cannot_spoil_what_is_stored_and_told(worker: FakeWorker) -> None:
-    worker.scaler.unseen = ValueError("\x00\x1b[31m" + "x" * 2_000)
+    worker.change.unseen = ValueError("\x00\x1b[31m" + "x" * 2_000)
     worker.execute(ASK)
     reason = worker.runs.outcomes[RUN].reason
     assert reason.isprintable()
@@ -240,7 +239,7 @@ def test_a_message_run_that_raises_anything_fails_rests_and_pages(
 )
 def test_a_fresh_look_that_goes_wrong_pages(worker: FakeWorker, problem: Exception) -> None:
     worker.execute(ASK)
-    worker.scaler.unsafe = problem
+    worker.change.unsafe = problem
 
     reconcile(worker.parts, RUN, Recorder())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from service.domain.decisions.decision import Verdict
 from service.domain.decisions.planning import Tell
-from service.domain.rules.rules import ActionName
 from service.ports.admission import IncidentRecord, NewRun
 from tests.fakes.alerts import ERRORS, GRACE_S, NOW, alert, delivery, resolved
 from tests.fakes.journal import Desk, saw
@@ -103,7 +102,7 @@ def test_the_last_resolve_queues_the_end_of_the_incident_after_the_grace() -> No
     desk = _paged("a", "b")
     desk.admit(delivery(resolved(ERRORS, "a"), resolved(ERRORS, "b"), at=NOW + 60))
     run = _last_run(desk)
-    assert run.ask.action is ActionName.PAGE_ONCALL
+    assert run.ask.action == "page_oncall"
     assert run.delay_s == GRACE_S
     assert run.partition == f"page:{_incident(desk).dedup_key}"
     assert len(desk.store.runs) == 2

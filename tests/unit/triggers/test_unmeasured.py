@@ -8,7 +8,6 @@ import pytest
 
 from service.domain.alerts.alert import AlertKind
 from service.domain.decisions.decision import Decision, Verdict
-from service.domain.rules.rules import ActionName
 from service.ports.admission import Delivery
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, OTHER, SLOW, alert, delivery, resolved
 from tests.fakes.journal import Desk
@@ -32,7 +31,7 @@ def said(decisions: list[Decision]) -> list[tuple[str, Verdict, str]]:
     return [(each.rule, each.verdict, each.guard) for each in decisions]
 
 
-def actions(desk: Desk) -> list[ActionName]:
+def actions(desk: Desk) -> list[str]:
     return [run.ask.action for run in desk.store.runs.values()]
 
 
@@ -55,7 +54,7 @@ def test_an_alert_without_a_measured_value_holds_the_change_and_is_told(
     decisions = desk.verdicts(saved(payload, alertname))
     assert said(decisions) == [(rule, HOLD, "unmeasured"), ("no-data", ACT, "cooldown")]
     assert "no value was measured" in decisions[0].reason
-    assert actions(desk) == [ActionName.INVESTIGATE]
+    assert actions(desk) == ["investigate"]
 
 
 @pytest.mark.parametrize("payload", ["grafana-one-nan", "grafana-firing"])
@@ -68,7 +67,7 @@ def test_an_alert_of_which_one_value_was_measured_may_change_something(payload: 
 def test_an_alert_without_data_pages_where_its_rule_pages(kind: AlertKind) -> None:
     desk = Desk()
     assert said(desk.verdicts(delivery(alert(ERRORS, kind=kind)))) == [("errors", ACT, "paged")]
-    assert actions(desk) == [ActionName.PAGE_ONCALL]
+    assert actions(desk) == ["page_oncall"]
 
 
 @pytest.mark.parametrize("kind", UNMEASURED)
@@ -111,7 +110,7 @@ def test_a_test_is_shown_in_slack_and_never_acted_on(payload: str) -> None:
     (decision,) = desk.verdicts(saved(payload))
     assert (decision.verdict, decision.rule, decision.guard) == (REJECT, "test", "test")
     (run,) = desk.store.runs.values()
-    assert (run.ask.run_id, run.ask.action) == (decision.run, ActionName.INVESTIGATE)
+    assert (run.ask.run_id, run.ask.action) == (decision.run, "investigate")
     assert (run.ask.rule, run.claim) == ("test", "test-main.notify")
     assert [record.open for record in desk.store.episodes.values()] == [False]
 

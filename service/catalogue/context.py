@@ -1,8 +1,7 @@
-"""What the engine asks of an action, and what it offers to one.
+"""What the engine offers to a step: time, intents, the fence, and what stands behind a droplet.
 
-A run is: observe → plan → (announce) → each of the plan's steps → verified, or back to safety.
-Steps run at least once, so each first looks at the vendor, then acts, and a write goes out
-only between `intent` and the record of the step.
+Steps run at least once. So each first looks at the vendor and then acts. A write goes out only
+between `intent` and the record of the step.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Ask, Plan
 from service.ports import Clock
 from service.ports.offs import Sent
 from service.ports.runs import Intent
@@ -20,7 +19,6 @@ __all__ = [
     "Intent",
     "OffDuty",
     "Record",
-    "Scaler",
     "StepContext",
     "StepFunction",
     "Watched",
@@ -162,30 +160,3 @@ StepFunction = Callable[[StepContext, Ask, Plan, Mapping[str, Record]], Record]
 
 Raises StepFailed or VendorError when it gives up.
 """
-
-
-class Scaler(Protocol):
-    """A verb that changes a target."""
-
-    def observe(self, ask: Ask) -> Record:
-        """Look at the target; reads only, plain JSON.
-
-        Raises VendorError, or StepFailed for a target of a kind that the verb does not know.
-        """
-        ...
-
-    def plan(self, ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-        """Decide, purely, from what was observed."""
-        ...
-
-    def steps(self) -> Mapping[str, StepFunction]:
-        """The step functions by the names that plans use. A step that verifies comes last."""
-        ...
-
-    def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
-        """After a failure: bring the target to a safe state without taking capacity away.
-
-        Returns one sentence that says in which state the target was left. Must not raise
-        anything but FencedOut: what it cannot do or see goes into the sentence.
-        """
-        ...

@@ -1,4 +1,4 @@
-"""scale_database: the next compute size of a Supabase project (runbook, Database Scaling).
+"""A Supabase project to its next compute size (runbook, Database Scaling).
 
 The runbook's `supabase db resize` does not exist; a compute add-on does what it meant
 (docs/vendors.md). It costs about two minutes of downtime, and the vendor brings the database back
@@ -8,48 +8,35 @@ by itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from service.catalogue.base import Record, StepContext, StepFunction
+from service.catalogue.context import Record, StepContext, StepFunction
+from service.catalogue.spec import Tools
 from service.catalogue.steps.landing import Clear, Landed, Write, land
 from service.catalogue.steps.polling import poll, read
-from service.catalogue.steps.timings import Timings
-from service.catalogue.supabase.plan import HEALTHY, plan_compute
+from service.catalogue.supabase.plan import HEALTHY
+from service.catalogue.supabase.target import SupabaseTarget
 from service.domain.capacity.three_way import AlreadyThere, Conflict, merge
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Ask, Plan
 from service.domain.errors import StepFailed, TargetChanged, VendorError
-from service.domain.rules.rules import SupabaseTarget
-from service.ports import Clock, DatabaseCompute
+from service.ports import DatabaseCompute
 from service.ports.supabase import ComputeState, ServiceHealth
 
 RESIZING = "RESIZING"
 """The vendor's word for a project on its way to another compute size."""
 
 
-class ScaleDatabase:
-    """One step up a ladder of compute sizes, as `service.catalogue.base.Scaler`."""
+class ComputeResize:
+    """The steps resize, await_healthy and verify over one port."""
 
-    def __init__(
-        self, database: DatabaseCompute, clock: Clock, timings: Timings | None = None
-    ) -> None:
+    def __init__(self, database: DatabaseCompute, tools: Tools) -> None:
         self._database = database
-        self._clock = clock
-        self._timings = timings or Timings()
+        self._clock = tools.clock
+        self._timings = tools.timings
 
-    def observe(self, ask: Ask) -> Record:
+    def observe(self, target: SupabaseTarget) -> Record:
         """Size, status and the vendor's own prices."""
-        if not isinstance(ask.target, SupabaseTarget):
-            raise StepFailed(
-                "observe",
-                f"scale_database works on supabase targets, and {ask.target.name} is a "
-                f"{ask.target.kind}; nothing was done. Correct rule {ask.rule}.",
-            )
-        state = self._read(ask.target.project)
+        state = self._read(target.project)
         return {"variant": state.variant, "status": state.status, "prices": dict(state.prices)}
-
-    def plan(self, ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-        """The next size on the target's ladder."""
-        return plan_compute(ask, observed)
 
     def steps(self) -> Mapping[str, StepFunction]:
         """resize, await_healthy, verify."""
@@ -59,7 +46,7 @@ class ScaleDatabase:
             "verify": self._verify,
         }
 
-    def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
+    def make_safe(self, context: StepContext, plan: Plan) -> str:
         """Says how the project was left; only the vendor can bring it up, and does."""
         project = plan.wanted["project"]
         try:

@@ -1,0 +1,34 @@
+"""Actions that several kinds share, and those that need no target (runbook, Alert Configuration).
+
+An action of one kind alone stands in the folder of its kind.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from service.catalogue.shapes import Shape
+from service.catalogue.spec import ActionSpec, Effect
+from service.domain.decisions.claims import NOTIFY
+
+MAX_STEP = 250
+"""App Platform's own limit for the instances of one component (DigitalOcean's API reference)."""
+
+
+class StepOptions(Shape):
+    """How many instances one step adds."""
+
+    step: int = Field(default=1, ge=1, le=MAX_STEP)
+
+
+HORIZONTAL_SCALE = ActionSpec("horizontal_scale", Effect.CHANGES, "out", options=StepOptions)
+"""More instances (runbook, Horizontal Scaling)."""
+
+VERTICAL_SCALE = ActionSpec("vertical_scale", Effect.CHANGES, "up", climbs=True)
+"""The next size of the target's ladder (runbook, Vertical Scaling)."""
+
+PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY)
+"""One PagerDuty incident for each group of alerts."""
+
+INVESTIGATE = ActionSpec("investigate", Effect.TELLS, NOTIFY)
+"""One Slack message for each group of alerts and cooldown."""

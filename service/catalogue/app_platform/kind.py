@@ -1,0 +1,29 @@
+"""App Platform's entry in the catalogue."""
+
+from __future__ import annotations
+
+from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
+from service.catalogue.app_platform.plan import plan_instance_size, plan_replicas
+from service.catalogue.app_platform.steps import AppChange
+from service.catalogue.app_platform.target import NAME, PRICES, AppShape, AppTarget, build_app
+from service.catalogue.spec import KindSpec
+from service.ports import AppPlatform
+
+
+def _look(apps: AppPlatform, target: AppTarget) -> str:
+    apps.get_app(target.app)
+    return f"DigitalOcean knows app {target.app}"
+
+
+KIND = KindSpec(
+    name=NAME,
+    stand_in="digitalocean",
+    target=AppTarget,
+    shape=AppShape,
+    build=build_app,
+    plans={HORIZONTAL_SCALE: plan_replicas, VERTICAL_SCALE: plan_instance_size},
+    work=AppChange,
+    look=_look,
+    prices=PRICES,
+    needs_sizes=False,
+)

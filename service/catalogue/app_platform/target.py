@@ -1,0 +1,103 @@
+"""One component of an App Platform app: as a target, and as it is written in a rule file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from service.catalogue.actions import MAX_STEP
+from service.catalogue.shapes import Shape, Sizes, Text, Url
+from service.catalogue.spec import Noted
+
+NAME = "app_platform"
+
+PRICES: dict[str, float] = {
+    "basic-xxs": 5.0,
+    "basic-xs": 12.0,
+    "basic-s": 25.0,
+    "professional-xs": 20.0,
+    "professional-s": 40.0,
+    "professional-m": 80.0,
+    "professional-l": 160.0,
+}
+"""Dollars a month for one instance (runbook, App Platform Vertical Scaling)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppTarget:
+    """One component of a DigitalOcean App Platform app.
+
+    `sizes` is its ladder of instance sizes, smallest first; empty when it never changes size.
+    """
+
+    name: str
+    app: str
+    component: str
+    min_replicas: int
+    max_replicas: int
+    sizes: tuple[str, ...] = ()
+    health_url: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of vendor resource."""
+        return NAME
+
+    @property
+    def resource(self) -> str:
+        """The vendor resource that one run at a time may change; components share a spec."""
+        return f"do-app:{self.app}"
+
+    @property
+    def bounds(self) -> str:
+        """`2–10 instances`, and the two ends of the ladder where there is one."""
+        count = f"{self.min_replicas}–{self.max_replicas} instances"
+        return f"{count}, {self.sizes[0]} … {self.sizes[-1]}" if self.sizes else count
+
+
+class ReplicaBounds(Shape):
+    """How few and how many instances a component may have."""
+
+    min: int | None = Field(default=None, ge=1, le=MAX_STEP)
+    max: int | None = Field(default=None, ge=1, le=MAX_STEP)
+
+
+class AppShape(Shape):
+    """A component in a rule file."""
+
+    kind: str
+    app: Text | None = None
+    component: Text | None = None
+    replicas: ReplicaBounds | None = None
+    sizes: Sizes | None = None
+    health_url: Url | None = None
+
+
+def build_app(name: str, shape: AppShape, noted: Noted) -> AppTarget | None:
+    """The target; None when something that it needs is missing."""
+    if shape.app is None and "app" not in noted.wrong:
+        noted.missing("app", "the App Platform app's id")
+    if shape.component is None and "component" not in noted.wrong:
+        noted.missing("component", "which component of the app")
+    bounds = None if "replicas" in noted.wrong else _bounds(shape.replicas, noted)
+    if shape.app is None or shape.component is None or bounds is None:
+        return None
+    return AppTarget(
+        name, shape.app, shape.component, *bounds, tuple(shape.sizes or ()), shape.health_url
+    )
+
+
+def _bounds(replicas: ReplicaBounds | None, noted: Noted) -> tuple[int, int] | None:
+    if replicas is None:
+        noted.missing("replicas", "a target needs bounds, such as {min: 2, max: 10}")
+        return None
+    if replicas.min is None:
+        noted.missing("replicas.min", "a target needs both bounds")
+    if replicas.max is None:
+        noted.missing("replicas.max", "a target needs both bounds")
+    if replicas.min is None or replicas.max is None:
+        return None
+    if replicas.min > replicas.max:
+        noted.at("replicas", f"replicas.min {replicas.min} is above its max {replicas.max}.")
+    return replicas.min, replicas.max

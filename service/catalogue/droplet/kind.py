@@ -1,0 +1,34 @@
+"""The droplet's entry in the catalogue."""
+
+from __future__ import annotations
+
+from service.catalogue.actions import VERTICAL_SCALE
+from service.catalogue.droplet.plan import plan_droplet_size
+from service.catalogue.droplet.steps import DropletResize
+from service.catalogue.droplet.target import (
+    NAME,
+    PRICES,
+    DropletShape,
+    DropletTarget,
+    build_droplet,
+)
+from service.catalogue.spec import KindSpec
+from service.ports import Droplets
+
+
+def _look(droplets: Droplets, target: DropletTarget) -> str:
+    found = droplets.get(target.droplet)
+    return f"DigitalOcean knows droplet {target.droplet}, {found.size}, {found.status}"
+
+
+KIND = KindSpec(
+    name=NAME,
+    stand_in="digitalocean",
+    target=DropletTarget,
+    shape=DropletShape,
+    build=build_droplet,
+    plans={VERTICAL_SCALE: plan_droplet_size},
+    work=DropletResize,
+    look=_look,
+    prices=PRICES,
+)

@@ -1,0 +1,85 @@
+"""A droplet: as a target, and as it is written in a rule file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from service.catalogue.shapes import Shape, Sizes, Url
+from service.catalogue.spec import Noted
+
+NAME = "droplet"
+
+MAX_DIGITS = 19
+"""Digits of a droplet's id: DigitalOcean's are whole numbers, which 64 bits hold."""
+
+PRICES: dict[str, float] = {
+    "s-1vcpu-1gb": 6.0,
+    "s-1vcpu-2gb": 12.0,
+    "s-2vcpu-2gb": 18.0,
+    "s-2vcpu-4gb": 24.0,
+    "s-4vcpu-8gb": 48.0,
+    "c-2": 42.0,
+    "c-4": 84.0,
+    "m-2vcpu-16gb": 84.0,
+}
+"""Dollars a month (runbook, DigitalOcean Droplet Sizes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropletTarget:
+    """One DigitalOcean droplet with its ladder of sizes, smallest first."""
+
+    name: str
+    droplet: str
+    sizes: tuple[str, ...]
+    health_url: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of vendor resource."""
+        return NAME
+
+    @property
+    def resource(self) -> str:
+        """The vendor resource that one run at a time may change."""
+        return f"do-droplet:{self.droplet}"
+
+    @property
+    def bounds(self) -> str:
+        """The two ends of the ladder."""
+        return f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
+
+
+def _digits(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
+class DropletShape(Shape):
+    """A droplet in a rule file; its id is a number, so it may be written as one."""
+
+    kind: str
+    droplet: (
+        Annotated[
+            str,
+            BeforeValidator(_digits),
+            # A ${NAME} that could not be put in stays as it is written, and has been noted already.
+            Field(pattern=rf"^[0-9]{{1,{MAX_DIGITS}}}$|\$\{{"),
+        ]
+        | None
+    ) = Field(
+        default=None, description=f"the droplet's id, a number of at most {MAX_DIGITS} digits"
+    )
+    sizes: Sizes | None = None
+    health_url: Url | None = None
+
+
+def build_droplet(name: str, shape: DropletShape, noted: Noted) -> DropletTarget | None:
+    """The target; None when its id is missing."""
+    if shape.droplet is None:
+        if "droplet" not in noted.wrong:
+            noted.missing("droplet", "the droplet's id")
+        return None
+    return DropletTarget(name, shape.droplet, tuple(shape.sizes or ()), shape.health_url)

@@ -1,0 +1,126 @@
+"""All kinds of targets and all actions: the one place that lists them.
+
+A new kind is a line in `KINDS`. Its actions come with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from service.catalogue import app_platform, droplet, supabase
+from service.catalogue.actions import INVESTIGATE, PAGE_ONCALL
+from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, PlanFunction, Work
+from service.domain.decisions.planning import Ask
+from service.domain.errors import StepFailed
+from service.domain.rules.rules import Target
+
+KINDS: tuple[KindSpec, ...] = (
+    app_platform.KIND,
+    droplet.KIND,
+    supabase.KIND,
+)
+ACTIONS: tuple[ActionSpec, ...] = (
+    *dict.fromkeys(action for kind in KINDS for action in kind.plans),
+    PAGE_ONCALL,
+    INVESTIGATE,
+)
+
+_KINDS = {kind.name: kind for kind in KINDS}
+_ACTIONS = {action.name: action for action in ACTIONS}
+_PLANS = {(kind.name, action.name): plan for kind in KINDS for action, plan in kind.plans.items()}
+
+
+class NotInCatalogue(ValueError):  # noqa: N818 - a fact about a name, told as it is
+    """No action, kind or option of this name is known here."""
+
+
+def action_spec(name: str) -> ActionSpec:
+    """What is known of an action.
+
+    Raises:
+        NotInCatalogue: there is no such action.
+    """
+    try:
+        return _ACTIONS[name]
+    except KeyError:
+        known = ", ".join(_ACTIONS)
+        raise NotInCatalogue(f"There is no action {name!r}; there are {known}.") from None
+
+
+def kind_spec(name: str) -> KindSpec:
+    """What is known of a kind of target.
+
+    Raises:
+        NotInCatalogue: there is no such kind.
+    """
+    try:
+        return _KINDS[name]
+    except KeyError:
+        known = ", ".join(_KINDS)
+        raise NotInCatalogue(f"There is no kind of target {name!r}; there are {known}.") from None
+
+
+def plan_of(kind: str, action: str) -> PlanFunction:
+    """The function that plans an action on a kind of target.
+
+    Raises:
+        NotInCatalogue: the action cannot change targets of that kind.
+    """
+    try:
+        return _PLANS[kind, action]
+    except KeyError:
+        kinds = " or ".join(kinds_of(action)) or "none"
+        raise NotInCatalogue(
+            f"{action} cannot change targets of kind {kind}; it needs one of kind {kinds}."
+        ) from None
+
+
+def change_of(works: Mapping[str, Work], ask: Ask) -> Change:
+    """How a run changes its target; `works` holds the work of each kind, over its port.
+
+    Raises:
+        StepFailed: the action cannot change targets of that kind.
+    """
+    try:
+        return Change(plan_of(ask.target.kind, ask.action), works[ask.target.kind])
+    except NotInCatalogue as unknown:
+        raise StepFailed(
+            "observe", f"{unknown} Nothing was done to {ask.target.name}. Correct rule {ask.rule}."
+        ) from None
+
+
+def kinds_of(action: str) -> tuple[str, ...]:
+    """The kinds of target that an action can change."""
+    return tuple(kind for kind, planned in _PLANS if planned == action)
+
+
+def names_with(effect: Effect) -> tuple[str, ...]:
+    """The names of all actions with that effect."""
+    return tuple(action.name for action in ACTIONS if action.effect is effect)
+
+
+def kind_of_size(size: str) -> str | None:
+    """The kind of target that a known size belongs to; None for a size that is not listed."""
+    return next((kind.name for kind in KINDS if size in kind.prices), None)
+
+
+def target_fields(target: Target) -> dict[str, Any]:
+    """A target's own fields, as plain values."""
+    fields = kind_spec(target.kind).target.__dataclass_fields__
+    return {name: getattr(target, name) for name in fields}
+
+
+def checked_options(action: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an action, checked, with the defaults put in: plain JSON.
+
+    Raises:
+        NotInCatalogue: the action is not known, or takes no such options.
+    """
+    try:
+        return action_spec(action).options.model_validate(dict(options)).model_dump()
+    except ValidationError as invalid:
+        said = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in invalid.errors())
+        raise NotInCatalogue(f"{action} cannot be done with these options: {said}.") from None

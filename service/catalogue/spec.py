@@ -1,0 +1,128 @@
+"""What there is to know of an action and of a kind of target: the forms of the catalogue's entries.
+
+A run is: observe → plan → announce → each of the plan's steps → verified, or back to safety.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from service.catalogue.context import Record, StepContext, StepFunction
+from service.catalogue.shapes import NoOptions, Shape
+from service.catalogue.steps.timings import Timings
+from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.rules.rules import Target
+from service.ports import Clock, HealthProbe
+
+
+class Effect(StrEnum):
+    """What an action does to the world. It decides what a rule needs, and the queue of its runs."""
+
+    CHANGES = "changes"
+    """Changes a target: needs one, a measured value, a cooldown and a claim."""
+    CALLS = "calls"
+    """Calls a person: is held by nothing, and its dedup_key makes a repeat harmless."""
+    TELLS = "tells"
+    """Tells people: needs a cooldown, and changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """What a rule may ask for (runbook, Alert Configuration).
+
+    `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
+    `options` is the model of the rule's `with`. `climbs` is True where the target needs a ladder of
+    sizes.
+    """
+
+    name: str
+    effect: Effect
+    direction: str
+    options: type[Shape] = NoOptions
+    climbs: bool = False
+
+
+class Noted(Protocol):
+    """Takes what is wrong with a target in a rule file."""
+
+    @property
+    def wrong(self) -> frozenset[str]:
+        """The keys that hold the wrong kind of value; they have been noted already."""
+        ...
+
+    def at(self, key: str, sentence: str) -> None:
+        """Note what is wrong with one key."""
+        ...
+
+    def missing(self, key: str, why: str) -> None:
+        """Note that a key is missing, such as `replicas` or `replicas.min`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the steps of every kind use besides their vendor. `timings` are in seconds."""
+
+    probe: HealthProbe
+    clock: Clock
+    timings: Timings = field(default_factory=Timings)
+
+
+class Work(Protocol):
+    """What can be done with a target of one kind, over its port."""
+
+    def observe(self, target: Any) -> Record:
+        """Look at the target; reads only, plain JSON. Raises VendorError."""
+        ...
+
+    def steps(self) -> Mapping[str, StepFunction]:
+        """The step functions by the names that plans use. A step that verifies comes last."""
+        ...
+
+    def make_safe(self, context: StepContext, plan: Plan) -> str:
+        """After a failure: bring the target to a safe state without taking capacity away.
+
+        Returns one sentence that says in which state the target was left. Must not raise
+        anything but FencedOut: what it cannot do or see goes into the sentence.
+        """
+        ...
+
+
+PlanFunction = Callable[[Ask, Mapping[str, Any]], Plan | PlanHeld]
+"""Decides, purely, from what the kind's `observe` has shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One action on one kind of target: the plan of the action, and the work of the kind."""
+
+    plan: PlanFunction
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """A kind of vendor resource that can be changed.
+
+    `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there.
+    `target` is the frozen dataclass of a target, `shape` the model of its YAML, and `build` makes
+    the one of the other; it returns None when something is missing, and notes that. `plans` are its
+    actions, each with the function that plans it. `work` makes the steps over the kind's port.
+    `look` is one cheap, authenticated look at the vendor's record of a target, told in one
+    sentence. `prices` maps the sizes that are known to dollars a month. `needs_sizes` is True where
+    a target makes no sense without a ladder.
+    """
+
+    name: str
+    stand_in: str
+    target: type[Any]
+    shape: type[Shape]
+    build: Callable[[str, Any, Noted], Target | None]
+    plans: Mapping[ActionSpec, PlanFunction]
+    work: Callable[[Any, Tools], Work]
+    look: Callable[[Any, Any], str]
+    prices: Mapping[str, float]
+    needs_sizes: bool = True

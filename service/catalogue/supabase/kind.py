@@ -1,0 +1,36 @@
+"""Supabase's entry in the catalogue, and its own action."""
+
+from __future__ import annotations
+
+from service.catalogue.spec import ActionSpec, Effect, KindSpec
+from service.catalogue.supabase.plan import plan_compute
+from service.catalogue.supabase.steps import ComputeResize
+from service.catalogue.supabase.target import (
+    NAME,
+    PRICES,
+    SupabaseShape,
+    SupabaseTarget,
+    build_project,
+)
+from service.ports import DatabaseCompute
+
+SCALE_DATABASE = ActionSpec("scale_database", Effect.CHANGES, "up", climbs=True)
+"""The next compute size of a project (runbook, Database Scaling)."""
+
+
+def _look(database: DatabaseCompute, target: SupabaseTarget) -> str:
+    found = database.get(target.project)
+    return f"Supabase knows project {target.project}, {found.variant}, {found.status}"
+
+
+KIND = KindSpec(
+    name=NAME,
+    stand_in="supabase",
+    target=SupabaseTarget,
+    shape=SupabaseShape,
+    build=build_project,
+    plans={SCALE_DATABASE: plan_compute},
+    work=ComputeResize,
+    look=_look,
+    prices=PRICES,
+)

@@ -1,0 +1,5 @@
+"""Balloons."""
+
+from service.catalogue.toy.kind import KIND
+
+__all__ = ["KIND"]
