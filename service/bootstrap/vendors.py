@@ -10,7 +10,7 @@ from typing import Any
 from service.bootstrap.pager import secret_of
 from service.catalogue.registry import KINDS, change_of
 from service.catalogue.spec import Change, Tools
-from service.domain.decisions.planning import Ask
+from service.domain.decisions.requests import Request
 from service.ports import Clock, Messenger, Metrics
 from service.providers import digitalocean, slack, supabase
 from service.providers.digitalocean import DigitalOceanClient
@@ -76,7 +76,7 @@ PORTS: Mapping[str, Port] = {
 """A line for each kind of the catalogue; a test holds the two equal."""
 
 
-def build_changes(settings: Settings, clock: Clock) -> Callable[[Ask], Change]:
+def build_changes(settings: Settings, clock: Clock) -> Callable[[Request], Change]:
     """How each action changes each kind of target, on the vendors that the settings name.
 
     What is returned raises StepFailed for an action that cannot change the target's kind.

@@ -5,11 +5,15 @@ An action of one kind alone stands in the folder of its kind.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.claims import NOTIFY
+from service.domain.decisions.requests import Wanted
 
 MAX_STEP = 250
 """App Platform's own limit for the instances of one component (DigitalOcean's API reference)."""
@@ -21,10 +25,21 @@ class StepOptions(Shape):
     step: int = Field(default=1, ge=1, le=MAX_STEP)
 
 
-HORIZONTAL_SCALE = ActionSpec("horizontal_scale", Effect.CHANGES, "out", options=StepOptions)
+def one_size_up(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """The next size of the target's ladder."""
+    return (Wanted("size", by=1),)
+
+
+HORIZONTAL_SCALE = ActionSpec(
+    "horizontal_scale",
+    Effect.CHANGES,
+    "out",
+    wanted=lambda options: (Wanted("replicas", by=options["step"]),),
+    options=StepOptions,
+)
 """More instances (runbook, Horizontal Scaling)."""
 
-VERTICAL_SCALE = ActionSpec("vertical_scale", Effect.CHANGES, "up", climbs=True)
+VERTICAL_SCALE = ActionSpec("vertical_scale", Effect.CHANGES, "up", wanted=one_size_up, climbs=True)
 """The next size of the target's ladder (runbook, Vertical Scaling)."""
 
 PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY)

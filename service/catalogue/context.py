@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.domain.decisions.planning import Ask, Plan
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 from service.ports import Clock
 from service.ports.offs import Sent
 from service.ports.runs import Intent
@@ -155,8 +156,8 @@ class StepContext(Protocol):
         ...
 
 
-StepFunction = Callable[[StepContext, Ask, Plan, Mapping[str, Record]], Record]
-"""A step: gets the ask, the plan and what earlier steps left, by name; returns its record.
+StepFunction = Callable[[StepContext, Request, Plan, Mapping[str, Record]], Record]
+"""A step: gets the request, the plan and what earlier steps left, by name; returns its record.
 
 Raises StepFailed or VendorError when it gives up.
 """

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from service.catalogue import app_platform, droplet, supabase
 from service.catalogue.actions import INVESTIGATE, PAGE_ONCALL
-from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, PlanFunction, Work
-from service.domain.decisions.planning import Ask
+from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
+from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed
 from service.domain.rules.rules import Target
 
@@ -23,14 +23,14 @@ KINDS: tuple[KindSpec, ...] = (
     supabase.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (
-    *dict.fromkeys(action for kind in KINDS for action in kind.plans),
+    *dict.fromkeys(action for kind in KINDS for action in kind.actions),
     PAGE_ONCALL,
     INVESTIGATE,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}
 _ACTIONS = {action.name: action for action in ACTIONS}
-_PLANS = {(kind.name, action.name): plan for kind in KINDS for action, plan in kind.plans.items()}
+_SUITED = {(kind.name, action.name) for kind in KINDS for action in kind.actions}
 
 
 class NotInCatalogue(ValueError):  # noqa: N818 - a fact about a name, told as it is
@@ -63,38 +63,26 @@ def kind_spec(name: str) -> KindSpec:
         raise NotInCatalogue(f"There is no kind of target {name!r}; there are {known}.") from None
 
 
-def plan_of(kind: str, action: str) -> PlanFunction:
-    """The function that plans an action on a kind of target.
-
-    Raises:
-        NotInCatalogue: the action cannot change targets of that kind.
-    """
-    try:
-        return _PLANS[kind, action]
-    except KeyError:
-        kinds = " or ".join(kinds_of(action)) or "none"
-        raise NotInCatalogue(
-            f"{action} cannot change targets of kind {kind}; it needs one of kind {kinds}."
-        ) from None
-
-
-def change_of(works: Mapping[str, Work], ask: Ask) -> Change:
-    """How a run changes its target; `works` holds the work of each kind, over its port.
+def change_of(works: Mapping[str, Work], request: Request) -> Change:
+    """How a request changes its target; `works` holds the work of each kind, over its port.
 
     Raises:
         StepFailed: the action cannot change targets of that kind.
     """
-    try:
-        return Change(plan_of(ask.target.kind, ask.action), works[ask.target.kind])
-    except NotInCatalogue as unknown:
+    target = request.target
+    if (target.kind, request.action) not in _SUITED:
+        kinds = " or ".join(kinds_of(request.action)) or "none"
         raise StepFailed(
-            "observe", f"{unknown} Nothing was done to {ask.target.name}. Correct rule {ask.rule}."
-        ) from None
+            "observe",
+            f"{request.action} cannot change {target.name}, which is of kind {target.kind}; it "
+            f"needs one of kind {kinds}. Nothing was done. Correct rule {request.origin.by}.",
+        )
+    return Change(kind_spec(target.kind).plan, works[target.kind])
 
 
 def kinds_of(action: str) -> tuple[str, ...]:
     """The kinds of target that an action can change."""
-    return tuple(kind for kind, planned in _PLANS if planned == action)
+    return tuple(kind.name for kind in KINDS if (kind.name, action) in _SUITED)
 
 
 def names_with(effect: Effect) -> tuple[str, ...]:

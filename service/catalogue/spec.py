@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.shapes import NoOptions, Shape
 from service.catalogue.steps.timings import Timings
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request, Wanted
 from service.domain.rules.rules import Target
 from service.ports import Clock, HealthProbe
 
@@ -34,13 +35,14 @@ class ActionSpec:
     """What a rule may ask for (runbook, Alert Configuration).
 
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
-    `options` is the model of the rule's `with`. `climbs` is True where the target needs a ladder of
-    sizes.
+    `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
+    them. `climbs` is True where the target needs a ladder of sizes.
     """
 
     name: str
     effect: Effect
     direction: str
+    wanted: Callable[[Mapping[str, Any]], tuple[Wanted, ...]] = lambda options: ()
     options: type[Shape] = NoOptions
     climbs: bool = False
 
@@ -91,13 +93,13 @@ class Work(Protocol):
         ...
 
 
-PlanFunction = Callable[[Ask, Mapping[str, Any]], Plan | PlanHeld]
+PlanFunction = Callable[[Request, Mapping[str, Any]], Plan | PlanHeld]
 """Decides, purely, from what the kind's `observe` has shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One action on one kind of target: the plan of the action, and the work of the kind."""
+    """How a kind of target is changed: its plan, and its work over its port."""
 
     plan: PlanFunction
     work: Work
@@ -109,11 +111,11 @@ class KindSpec:
 
     `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there.
     `target` is the frozen dataclass of a target, `shape` the model of its YAML, and `build` makes
-    the one of the other; it returns None when something is missing, and notes that. `plans` are its
-    actions, each with the function that plans it. `work` makes the steps over the kind's port.
-    `look` is one cheap, authenticated look at the vendor's record of a target, told in one
-    sentence. `prices` maps the sizes that are known to dollars a month. `needs_sizes` is True where
-    a target makes no sense without a ladder.
+    the one of the other; it returns None when something is missing, and notes that. `actions` are
+    those that can change it. `plan` decides on any of them, and `work` makes the steps over the
+    kind's port. `look` is one cheap, authenticated look at the vendor's record of a target, told in
+    one sentence. `prices` maps the sizes that are known to dollars a month. `needs_sizes` is True
+    where a target makes no sense without a ladder.
     """
 
     name: str
@@ -121,7 +123,8 @@ class KindSpec:
     target: type[Any]
     shape: type[Shape]
     build: Callable[[str, Any, Noted], Target | None]
-    plans: Mapping[ActionSpec, PlanFunction]
+    actions: tuple[ActionSpec, ...]
+    plan: PlanFunction
     work: Callable[[Any, Tools], Work]
     look: Callable[[Any, Any], str]
     prices: Mapping[str, float]

@@ -12,8 +12,9 @@ from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer,
 from service.cli.output import Rows, fail, print_json, say
 from service.cli.stored import open_stores
 from service.cli.times import parse_moment
-from service.cli.verdicts import decision_json, trace_json, verdict_words
+from service.cli.verdicts import trace_json, verdict_words
 from service.domain.alerts.alert import Alert, Notification
+from service.domain.decisions.decision_json import decision_json
 from service.ports.admission import Receipt
 from service.settings import load_settings
 from service.store.pages import MAX_LIMIT

@@ -8,8 +8,6 @@ from typing import Any
 from rich.text import Text
 
 from service.cli.output import Rows, say, words
-from service.domain.decisions.claims import clock_time
-from service.domain.decisions.decision import Decision
 from service.domain.rules.matching import RuleTrace
 
 _COLOURS = {"act": "green", "hold": "yellow", "reject": "red"}
@@ -30,22 +28,6 @@ def trace_json(trace: RuleTrace) -> dict[str, Any]:
             {"matcher": str(each.matcher), "saw": each.seen, "matched": each.matched}
             for each in trace.matchers
         ],
-    }
-
-
-def decision_json(decision: Decision) -> dict[str, Any]:
-    """A decision that is not stored."""
-    return {
-        "verdict": decision.verdict.value,
-        "rule": decision.rule,
-        "action": decision.action,
-        "target": decision.target,
-        "direction": decision.direction,
-        "guard": decision.guard,
-        "reason": decision.reason,
-        "checks": [check.to_json() for check in decision.checks],
-        "until": clock_time(decision.until) if decision.until is not None else None,
-        "run": decision.run,
     }
 
 

@@ -101,7 +101,7 @@ def batched(ids: list[str], size: int = 500) -> list[list[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def run_step(name: str, function: Callable[[], Record]) -> Record:
+def run_step(name: str, function: Callable[..., Record], *arguments: object) -> Record:
     """A recorded step: its record is kept, and a repeated execution gets that instead.
 
     This execution, too, gets the record as JSON keeps it, and the error as a record keeps it: so
@@ -112,7 +112,7 @@ def run_step(name: str, function: Callable[[], Record]) -> Record:
         StoreUnavailable: its record could not be read or kept; whether it ran is not known.
     """
     try:
-        return DBOS.run_step({"name": name}, lambda: _as_recorded(function))
+        return DBOS.run_step({"name": name}, _as_recorded, function, *arguments)
     except DBOSWorkflowConflictIDError as error:
         # Left to the library, this execution would be parked in silence, and what it wrote last
         # would never be looked at.
@@ -123,9 +123,9 @@ def run_step(name: str, function: Callable[[], Record]) -> Record:
         raise StoreUnavailable(f"step {name} could not be recorded ({error})") from error
 
 
-def _as_recorded(function: Callable[[], Record]) -> Record:
+def _as_recorded(function: Callable[..., Record], *arguments: object) -> Record:
     try:
-        record: Record = SERIALIZER.deserialize(SERIALIZER.serialize(function()))
+        record: Record = SERIALIZER.deserialize(SERIALIZER.serialize(function(*arguments)))
     except Exception as error:
         known = as_recorded(error)
         if known is error:

@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 
 from service.engine import telling
-from service.engine.guarded import Guarded
 from service.engine.parts import LatePage, StepRunner, WorkerParts
+from service.engine.steps import Steps
 from service.ports import Message, Page
 
 _log = structlog.get_logger(__name__)
@@ -51,16 +51,16 @@ def page_id(late: LatePage) -> str:
     return f"p-{sha256(said.encode()).hexdigest()[:24]}.{late.tries}"
 
 
-def deliver(parts: WorkerParts, late: LatePage, step: StepRunner) -> None:
+def deliver(parts: WorkerParts, late: LatePage, record: StepRunner) -> None:
     """Try once more; what is not taken is queued again, or given up after an hour."""
-    guarded = Guarded(parts, page_id(late), 0, step)
+    step = Steps(parts, page_id(late), 0, record)
     try:
-        told = guarded("page", lambda: _tell(parts, late))
+        told = step("page", _tell, parts, late)
     except Exception:
         # Whatever went wrong, nobody was paged; the next try is a new one.
         _log.exception("page_went_wrong", summary=late.page.summary)
         told = {"delivered": False}
-    guarded("conclude", lambda: _conclude(parts, late, told))
+    step("conclude", _conclude, parts, late, told)
 
 
 def _tell(parts: WorkerParts, late: LatePage) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection
 import structlog
 
 from service.domain.errors import StoreConflict, StoreUnavailable
-from service.engine.guarded import look_again
 from service.engine.parts import WorkerParts
 from service.engine.rounds import Rounds
+from service.engine.steps import look_again
 
 _log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.alerts.incident import Incident
-from service.domain.decisions.planning import Tell
+from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import TEST_RULE
 from service.engine import telling
@@ -27,23 +27,23 @@ AGAIN_S = 60.0
 fires."""
 
 
-def send_message(ask: Tell, parts: WorkerParts, step: StepRunner) -> None:
+def send_message(request: Request, parts: WorkerParts, step: StepRunner) -> None:
     """One execution: look, tell, rest."""
-    told = step("investigate", lambda: _investigate(ask, parts))
-    step("conclude", lambda: _conclude(ask, told, parts))
+    told = step("investigate", _investigate, request, parts)
+    step("conclude", _conclude, request, told, parts)
 
 
-def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
-    found = parts.runs.alerts(ask.alerts)
+def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
+    found = parts.runs.alerts(request.origin.alerts)
     alerts = tuple(alert for alert, _ in found)
     incident = Incident(
-        key=ask.subject,
+        key=request.subject,
         source=alerts[0].source if alerts else "",
-        rule=ask.rule,
+        rule=request.origin.by,
         receiver="",
         group_labels={},
         alerts=alerts,
-        count=max(len(ask.alerts), len(alerts)),
+        count=max(len(request.origin.alerts), len(alerts)),
     )
     message = _message(incident, parts)
     try:
@@ -55,13 +55,13 @@ def _investigate(ask: Tell, parts: WorkerParts) -> dict[str, Any]:
         )
     except VendorError as error:
         told = {"status": "failed", "reason": f"nobody could be told: {error}"}
-        if ask.rule == TEST_RULE.name:
+        if request.origin.by == TEST_RULE.name:
             return told
         if error.kind is FailureKind.PERMANENT:
-            paged = telling.page(_unheard(ask, message, error), parts)
+            paged = telling.page(_unheard(request, message, error), parts)
             return {**told, "paged": paged}
         # A message that shows twice is better than an alert met with silence.
-        if parts.runs.any_open(ask.alerts):
+        if parts.runs.any_open(request.origin.alerts):
             return {**told, "again_in_s": max(AGAIN_S, error.retry_after or 0.0)}
         return told
     return {"status": "succeeded", "reason": message.title}
@@ -73,13 +73,13 @@ def _message(incident: Incident, parts: WorkerParts) -> Message:
     return investigate(incident, _known(parts), parts.metrics, parts.clock)
 
 
-def _unheard(ask: Tell, message: Message, error: VendorError) -> Page:
+def _unheard(request: Request, message: Message, error: VendorError) -> Page:
     return Page(
-        dedup_key=run_dedup_key(ask.run_id),
+        dedup_key=run_dedup_key(request.id),
         summary=f"{message.title}: Slack refuses to tell anybody ({error.sentence})"[:1024],
         source=SOURCE,
         severity="warning",
-        details={"run": ask.run_id, "rule": ask.rule, "message": message.text},
+        details={"run": request.id, "rule": request.origin.by, "message": message.text},
     )
 
 
@@ -91,15 +91,15 @@ def _known(parts: WorkerParts) -> dict[str, str]:
     }
 
 
-def _conclude(ask: Tell, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
+def _conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
     now = parts.clock.time()
-    until = rest_end(now, ask.cooldown_s) if told["status"] == "succeeded" else now
-    stored = parts.runs.get(ask.run_id)
+    until = rest_end(now, request.cooldown_s) if told["status"] == "succeeded" else now
+    stored = parts.runs.get(request.id)
     again = None
     if stored is not None and "again_in_s" in told:
-        again = NewRun(ask, stored.claim, stored.partition, now, told["again_in_s"])
+        again = NewRun(request, stored.partition, now, told["again_in_s"])
     outcome = Outcome(told["status"], told["reason"], until)
-    parts.runs.conclude(ask.run_id, outcome, now, again=again)
+    parts.runs.conclude(request.id, outcome, now, again=again)
     if stored is not None:
-        parts.locks.rest(stored.claim, ask.run_id, until, now)
+        parts.locks.rest(stored.claim, request.id, until, now)
     return {"status": told["status"]}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.guards import RESOLVED
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
 from service.messages.announcements import Failure
 from service.ports.admission import NewDecision, NewRun
@@ -28,7 +29,7 @@ SOONEST_AGAIN_S = 60.0
 class Ending:
     """An outcome with what follows from it.
 
-    `delay_s` is set when the same ask is to be tried again after that many seconds; with
+    `delay_s` is set when the same request is to be tried again after that many seconds; with
     `if_wanted` only when an alert asks for it that came after the worker had looked.
     """
 
@@ -41,7 +42,7 @@ class Ending:
         """The run that tries again, on the same claim; None when there is none to be."""
         if run is None or self.delay_s is None:
             return None
-        return NewRun(run.ask, run.claim, run.partition, now, self.delay_s)
+        return NewRun(run.request, run.partition, now, self.delay_s)
 
 
 def rest_end(now: float, rest_s: float) -> float:
@@ -52,38 +53,38 @@ def rest_end(now: float, rest_s: float) -> float:
     return min(now + rest_s, BUSY_UNTIL - 1.0)
 
 
-def success_ending(ask: Ask, plan: Plan, now: float) -> Ending:
+def success_ending(request: Request, plan: Plan, now: float) -> Ending:
     """A verified change: the full cooldown, from its end."""
-    reason = f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}"
-    return Ending(Outcome("succeeded", reason, rest_end(now, ask.cooldown_s)))
+    reason = f"{request.target.name}: {plan.what} {plan.before} → {plan.after}"
+    return Ending(Outcome("succeeded", reason, rest_end(now, request.cooldown_s)))
 
 
 def failure_ending(
-    ask: Ask, failure: Failure, now: float, *, wrote: bool, fruitless_before: int = 0
+    request: Request, failure: Failure, now: float, *, fruitless_before: int = 0
 ) -> Ending:
     """A failed run: the full cooldown when anything may have been written, else soon free."""
-    rest = ask.cooldown_s if wrote else fruitless_wait_s(ask, fruitless_before)
+    rest = request.cooldown_s if failure.wrote else fruitless_wait_s(request, fruitless_before)
     reason = f"{failure.step} failed: {failure.sentence} {failure.left}"
     return Ending(Outcome("failed", reason, rest_end(now, rest)))
 
 
-def fruitless_wait_s(ask: Ask, before: int) -> float:
+def fruitless_wait_s(request: Request, before: int) -> float:
     """Seconds until a run that wrote nothing may be tried again: a minute, then doubled.
 
     `before` is how many runs in a row before this one wrote nothing either. The wait ends at the
     rule's cooldown.
     """
-    longest = max(SOONEST_AGAIN_S, ask.cooldown_s)
+    longest = max(SOONEST_AGAIN_S, request.cooldown_s)
     return min(SOONEST_AGAIN_S * 2.0**before, longest)
 
 
-def unobserved(ask: Ask, error: VendorError) -> PlanHeld:
+def unobserved(request: Request, error: VendorError) -> PlanHeld:
     """The hold of a run that could not look at its target.
 
     A vendor that only asks to wait has a guard of its own, whose reason does not change while it
     goes on, so that it is told once.
     """
-    name = ask.target.name
+    name = request.target.name
     if error.kind is FailureKind.PERMANENT:
         return PlanHeld(UNOBSERVABLE, f"{name} could not be looked at: {error}")
     if error.retry_after is None:
@@ -97,12 +98,14 @@ def unobserved(ask: Ask, error: VendorError) -> PlanHeld:
     )
 
 
-def put_off(ask: Ask, error: StepFailed | VendorError, fruitless_before: int) -> PlanHeld | None:
-    """The hold that a run ends with when it wrote nothing and the same ask may succeed later.
+def put_off(
+    request: Request, error: StepFailed | VendorError, fruitless_before: int
+) -> PlanHeld | None:
+    """The hold that a run ends with when it wrote nothing and the same request may succeed later.
 
     None for a refusal for good: trying it again by itself would help nobody.
     """
-    wait_s = fruitless_wait_s(ask, fruitless_before)
+    wait_s = fruitless_wait_s(request, fruitless_before)
     if isinstance(error, TargetChanged):
         return PlanHeld(CHANGED_SINCE_PLAN, error.sentence, retry_after_s=wait_s)
     if isinstance(error, VendorError) and error.kind is FailureKind.TEMPORARY:
@@ -112,7 +115,7 @@ def put_off(ask: Ask, error: StepFailed | VendorError, fruitless_before: int) ->
 
 
 def hold_ending(
-    ask: Ask,
+    request: Request,
     held: PlanHeld,
     now: float,
     new_id: Callable[[str], str],
@@ -120,48 +123,48 @@ def hold_ending(
 ) -> Ending:
     """Held before any write: at a bound the full cooldown, otherwise soon free.
 
-    Where the guard knows when it lets go, the same ask is tried again then, because the sender's
-    next repeat may be hours away. `passed` are the checks that let it pass before.
+    Where the guard knows when it lets go, the same request is tried again then, because the
+    sender's next repeat may be hours away. `passed` are the checks that let it pass before.
     """
     if held.guard == RESOLVED:
         # Nothing was done and nothing is asked: whoever fires next may act at once.
         outcome = Outcome("held", held.reason, now)
-        decision = _decision(ask, held, passed, (now, now), new_id)
+        decision = _decision(request, held, passed, (now, now), new_id)
         return Ending(outcome, decision, SOONEST_AGAIN_S, if_wanted=True)
     if held.at_bound:
-        rests_until, delay_s = rest_end(now, ask.cooldown_s), None
+        rests_until, delay_s = rest_end(now, request.cooldown_s), None
     else:
         wait = max(SOONEST_AGAIN_S, held.retry_after_s or 0.0)
         rests_until = now + wait
-        delay_s = wait if held.retry_after_s is not None and not ask.replay else None
+        delay_s = wait if held.retry_after_s is not None and not request.origin.replayed else None
     return Ending(
         Outcome("held", held.reason, rests_until),
-        _decision(ask, held, passed, (now, rests_until), new_id),
+        _decision(request, held, passed, (now, rests_until), new_id),
         delay_s,
     )
 
 
 def _decision(
-    ask: Ask,
+    request: Request,
     held: PlanHeld,
     passed: tuple[Check, ...],
     span: tuple[float, float],
     new_id: Callable[[str], str],
 ) -> NewDecision | None:
     now, until = span
-    if not ask.alerts:
+    if not request.origin.alerts:
         return None
     decision = Decision(
         verdict=Verdict.HOLD,
-        rule=ask.rule,
-        action=ask.action,
-        target=ask.target.name,
-        direction=ask.direction,
+        rule=request.origin.by,
+        action=request.action,
+        target=request.target.name,
+        direction=request.direction,
         reason=held.reason,
         guard=held.guard,
         checks=(*passed, held.check),
         until=until,
-        run=ask.run_id,
+        run=request.id,
         stage=Stage.EXECUTION,
     )
-    return NewDecision(new_id("d"), ask.alerts[0], "", decision, now, now)
+    return NewDecision(new_id("d"), request.origin.alerts[0], "", decision, now, now)

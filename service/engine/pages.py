@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from service.domain.alerts.incident import Incident
-from service.domain.decisions.planning import Tell
+from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
 from service.engine import telling
 from service.engine.parts import StepRunner, WorkerParts
@@ -36,27 +36,29 @@ REFUSED_AGAIN_S = 300.0
 somebody may have put the key right."""
 
 
-def send_page(ask: Tell, parts: WorkerParts, step: StepRunner, fence: Callable[[], None]) -> None:
+def send_page(
+    request: Request, parts: WorkerParts, step: StepRunner, fence: Callable[[], None]
+) -> None:
     """One execution: trigger, resolve, or find that nothing is to be said.
 
     `fence` is called right before the pager is told: a former execution must not have the last
     word with an older state.
     """
-    told = step("page", lambda: _tell_pager(ask, parts, fence))
-    step("conclude", lambda: _conclude(ask, told, parts))
+    told = step("page", _tell_pager, request, parts, fence)
+    step("conclude", _conclude, request, told, parts)
 
 
-def _tell_pager(ask: Tell, parts: WorkerParts, fence: Callable[[], None]) -> dict[str, Any]:
-    state = parts.incidents.state(ask.subject)
+def _tell_pager(request: Request, parts: WorkerParts, fence: Callable[[], None]) -> dict[str, Any]:
+    state = parts.incidents.state(request.subject)
     if state is None:
         return {"status": "held", "reason": "the incident is not on record"}
     try:
         if state.firing:
-            return _trigger(ask, state, parts, fence)
+            return _trigger(request, state, parts, fence)
         return _resolve(state, parts, fence)
     except VendorError as error:
-        _log.error("pager_not_told", incident=ask.subject, error=str(error))
-        if state.firing and ask.alerts:
+        _log.error("pager_not_told", incident=request.subject, error=str(error))
+        if state.firing and request.origin.alerts:
             _say_that_nobody_was_paged(state, error, parts)
         return _failed(error, firing=state.firing > 0)
 
@@ -83,7 +85,7 @@ def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
 
 
 def _trigger(
-    ask: Tell, state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
+    request: Request, state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
 ) -> dict[str, Any]:
     incident = incident_of(state)
     page = page_for(incident)
@@ -92,7 +94,7 @@ def _trigger(
     message = Message(
         title=f"Paged: {page.summary}"[:150],
         text=f"The person on call was paged ({page.severity}) by rule {incident.rule}.",
-        context=f"run {ask.run_id} · {state.firing} firing · incident {incident.key}",
+        context=f"run {request.id} · {state.firing} firing · incident {incident.key}",
     )
     ref = state.message if state.incident.paged else None
     if ref is not None:
@@ -145,14 +147,14 @@ def incident_of(state: IncidentState) -> Incident:
     )
 
 
-def _conclude(ask: Tell, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
+def _conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
     now = parts.clock.time()
     again = None
-    stored = parts.runs.get(ask.run_id)
+    stored = parts.runs.get(request.id)
     if stored is not None and "again_in_s" in told:
         # Without the alerts: what follows is a retry, and Slack has been told once.
-        retry = replace(ask, run_id="", alerts=())
-        again = NewRun(retry, stored.claim, stored.partition, now, told["again_in_s"])
+        retry = replace(request, origin=replace(request.origin, alerts=()))
+        again = NewRun(retry, stored.partition, now, told["again_in_s"])
     outcome = Outcome(told["status"], told["reason"], now)
-    parts.runs.conclude(ask.run_id, outcome, now, again=again)
+    parts.runs.conclude(request.id, outcome, now, again=again)
     return {"status": told["status"]}

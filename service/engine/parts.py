@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 from service.catalogue.context import Record
 from service.catalogue.spec import Change
-from service.domain.decisions.planning import Ask
+from service.domain.decisions.requests import Request
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.offs import Offs
@@ -22,12 +22,12 @@ class RunLost(Exception):  # noqa: N818 - a state of this execution, not a fault
 class StepRunner(Protocol):
     """Runs a function as a recorded step: after a crash a recorded one is not run again.
 
-    Raises:
-        RunLost: another execution has gone on with the run.
-        StoreUnavailable: the record could not be read or kept.
+    The library's is `service.engine.durable.run_step`. It raises RunLost when another execution has
+    gone on with the run, and StoreUnavailable when the record could not be read or kept. Runs use
+    `service.engine.steps`, which ends the process then.
     """
 
-    def __call__(self, name: str, function: Callable[[], Record]) -> Record:
+    def __call__(self, name: str, function: Callable[..., Record], *arguments: object) -> Record:
         """The record of the step, from now or from before a crash."""
         ...
 
@@ -68,7 +68,7 @@ class WorkerParts:
     locks: Locks
     offs: Offs
     off_watch: OffWatch
-    change_of: Callable[[Ask], Change]
+    change_of: Callable[[Request], Change]
     pager: Pager
     messenger: Messenger
     metrics: Metrics | None

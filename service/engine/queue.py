@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
-from service.catalogue.ask_json import dump_ask
 from service.catalogue.registry import action_spec
+from service.catalogue.request_json import dump_request
 from service.catalogue.spec import Effect
 from service.engine.library import SERIALIZER
 from service.ports.admission import NewRun
@@ -65,9 +65,11 @@ class RunQueue:
 
     def enqueue(self, connection: sa.Connection, run: NewRun) -> None:
         """Queue a run with the caller's transaction; a reused id is refused, not ignored."""
-        options = _options(RUN_WORKFLOW, run.ask.run_id, run.partition, run.delay_s)
-        options["queue_name"] = _QUEUES[action_spec(run.ask.action).effect]
-        self._client.enqueue_in_transaction(connection, options, run.ask.run_id, dump_ask(run.ask))
+        options = _options(RUN_WORKFLOW, run.request.id, run.partition, run.delay_s)
+        options["queue_name"] = _QUEUES[action_spec(run.request.action).effect]
+        self._client.enqueue_in_transaction(
+            connection, options, run.request.id, dump_request(run.request)
+        )
         if run.delay_s <= 0:
             self._bell.within(connection)
 

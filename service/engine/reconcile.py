@@ -12,13 +12,14 @@ import structlog
 
 from service.catalogue.context import Record
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, VendorError
 from service.engine import telling
 from service.engine.context import RunContext
-from service.engine.guarded import Guarded
 from service.engine.off_round import next_look_at
 from service.engine.parts import LatePage, StepRunner, WorkerParts
+from service.engine.steps import Steps
 from service.engine.unforeseen import sentence_of
 from service.messages.announcements import SOURCE, Failure, page_for_failure
 from service.ports import Message, Page
@@ -30,33 +31,33 @@ _log = structlog.get_logger(__name__)
 STEP = "reconcile"
 
 
-def reconcile(parts: WorkerParts, run_id: str, step: StepRunner) -> None:
+def reconcile(parts: WorkerParts, run_id: str, record: StepRunner) -> None:
     """Look at the target of a run again and bring it to safety; a look that goes wrong pages."""
-    guarded = Guarded(parts, run_id, 0, step)
+    step = Steps(parts, run_id, 0, record)
     try:
-        guarded(STEP, lambda: _reconcile(parts, run_id))
+        step(STEP, _reconcile, parts, run_id)
     except Exception as error:
         _log.exception("look_went_wrong", run=run_id)
         sentence = sentence_of(error, "The look")
-        guarded("page", lambda: _page_for_no_look(parts, run_id, sentence))
+        step("page", _page_for_no_look, parts, run_id, sentence)
 
 
 def _reconcile(parts: WorkerParts, run_id: str) -> Record:
     stored = parts.runs.get(run_id)
-    if stored is None or not isinstance(stored.ask, Ask) or stored.plan is None:
+    if stored is None or not stored.request.on is not None or stored.plan is None:
         return {"left": "nothing had been planned"}
     if not parts.runs.wrote(run_id):
         return {"left": "nothing had been written"}
-    resource = stored.ask.target.resource
+    resource = stored.request.target.resource
     off_before = _open_record(parts, run_id)
     if owner := parts.locks.lock(resource, run_id):
-        text = f"{stored.ask.target.name} is locked by {owner}, so it was not looked at again."
+        text = f"{stored.request.target.name} is locked by {owner}, so it was not looked at again."
         if off_before is None or off_before.tries == 0:
             telling.post(Message(title="", text=text), parts, stored.message)
         _after_the_look(parts, off_before)
         return {"left": text}
     try:
-        return _look(parts, stored, stored.ask, stored.plan)
+        return _look(parts, stored, stored.request, stored.plan)
     finally:
         parts.locks.unlock(resource, run_id)
         _after_the_look(parts, off_before)
@@ -90,27 +91,27 @@ def _page_for_no_look(parts: WorkerParts, run_id: str, sentence: str) -> Record:
     return {"why": sentence}
 
 
-def _look(parts: WorkerParts, stored: StoredRun, ask: Ask, plan: Plan) -> Record:
-    context = RunContext(parts, stored.id, stored.attempt, ask.target.resource)
+def _look(parts: WorkerParts, stored: StoredRun, request: Request, plan: Plan) -> Record:
+    context = RunContext(parts, stored.id, stored.attempt, request.target.resource)
     context.thread = stored.message
-    left = parts.change_of(ask).work.make_safe(context, plan)
+    left = parts.change_of(request).work.make_safe(context, plan)
     if _open_record(parts, stored.id) is not None:
         return {"left": left, "unsafe": "", "differs": ""}
-    unsafe, differs = _compared(parts, ask, plan)
+    unsafe, differs = _compared(parts, request, plan)
     _log.info("reconciled", run=stored.id, left=left, unsafe=unsafe, differs=differs)
     if unsafe:
-        telling.page(page_for_failure(ask, plan, Failure(STEP, unsafe, left)), parts)
+        telling.page(page_for_failure(request, plan, Failure(STEP, unsafe, left)), parts)
     elif differs:
         text = f"Looked at it again: {left} {differs}"
         telling.post(Message(title="", text=text), parts, stored.message)
     return {"left": left, "unsafe": unsafe, "differs": differs}
 
 
-def _compared(parts: WorkerParts, ask: Ask, plan: Plan) -> tuple[str, str]:
+def _compared(parts: WorkerParts, request: Request, plan: Plan) -> tuple[str, str]:
     """What is unsafe about the target, and how it differs from the plan; a sentence or nothing."""
     try:
-        change = parts.change_of(ask)
-        again = change.plan(ask, change.work.observe(ask.target))
+        change = parts.change_of(request)
+        again = change.plan(request, change.work.observe(request.target))
     except (VendorError, StepFailed) as error:
         return f"It could not be looked at again: {error}", ""
     if isinstance(again, PlanHeld):
@@ -119,6 +120,6 @@ def _compared(parts: WorkerParts, ask: Ask, plan: Plan) -> tuple[str, str]:
     if again.before != plan.before:
         return "", ""
     return "", (
-        f"{ask.target.name} has {plan.what} {plan.before} again, as before this run, which had "
+        f"{request.target.name} has {plan.what} {plan.before} again, as before this run, which had "
         f"made it {plan.after}. Nothing was changed; see who did."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from service.catalogue.context import Record
 from service.domain.capacity.refusals import held_by_refusal
@@ -16,7 +17,8 @@ from service.domain.decisions.guards import (
     held_by,
     judge,
 )
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, VendorError
 from service.engine import telling
 from service.engine.context import RunContext
@@ -41,8 +43,10 @@ stopped between its fence and its write may still send it (docs/architecture.md,
 class Scaling:
     """One execution of a scaling run; each method that ends is a step or a few."""
 
-    def __init__(self, ask: Ask, parts: WorkerParts, context: RunContext, step: StepRunner) -> None:
-        self._ask = ask
+    def __init__(
+        self, request: Request, parts: WorkerParts, context: RunContext, step: StepRunner
+    ) -> None:
+        self._request = request
         self._parts = parts
         self._context = context
         self._step = step
@@ -60,7 +64,7 @@ class Scaling:
             return
         plan = Plan.from_json(prepared["plan"])
         self._began_at = prepared["began_at"]
-        announced = self._step("announce", lambda: telling.announce(self._ask, plan, self._parts))
+        announced = self._step("announce", telling.announce, self._request, plan, self._parts)
         self._context.thread = telling.reference(announced)
         try:
             self._apply(plan)
@@ -69,7 +73,7 @@ class Scaling:
         else:
             self._end_done(plan, began)
         if attempt > 1:
-            self._step("look_again", lambda: self._look_again(attempt))
+            self._step("look_again", self._look_again, attempt)
 
     def _prepare(self) -> Record:
         """Guards, a look at the target, and the plan; reads only."""
@@ -79,95 +83,79 @@ class Scaling:
         made = self._look() if refused is None else _hold(refused, prospect)
         if isinstance(made, PlanHeld):
             passed = [check for check in checks if check.passed]
-            self._parts.runs.set_checks(self._ask.run_id, (*passed, made.check))
+            self._parts.runs.set_checks(self._request.id, (*passed, made.check))
             hold = {name: getattr(made, name) for name in made.__dataclass_fields__}
             return {
                 "hold": hold,
                 "told_before": self._told_before(made),
                 "passed": [check.to_json() for check in passed],
             }
-        self._parts.runs.set_checks(self._ask.run_id, (*checks, self._room(made)))
-        self._parts.runs.set_plan(self._ask.run_id, made)
+        self._parts.runs.set_checks(self._request.id, (*checks, self._room(made)))
+        self._parts.runs.set_plan(self._request.id, made)
         return {"plan": made.to_json(), "began_at": began_at}
 
     def _room(self, plan: Plan) -> Check:
         """What the plan of the kind found: nothing of the target holds the change."""
-        saw = f"{self._ask.target.name} may be changed: {plan.what} {plan.before} → {plan.after}"
+        saw = (
+            f"{self._request.target.name} may be changed: {plan.what} {plan.before} → {plan.after}"
+        )
         return Check("target", passed=True, saw=saw)
 
     def _told_before(self, held: PlanHeld) -> bool:
         """Whether the run before this one was held for the very same reason."""
-        said = (self._ask.target.name, "held", held.reason)
+        said = (self._request.target.name, "held", held.reason)
         return said in self._parts.runs.last_by_target()
 
     def _judge(self, now: float) -> tuple[Prospect, tuple[Check, ...]]:
         """Ask the guards that need no look at the target. The lock is last: asking takes it."""
-        ask, runs = self._ask, self._parts.runs
+        request, runs = self._request, self._parts.runs
         prospect = Prospect(
-            target=ask.target.name,
-            wanted=None if ask.replay else runs.still_wanted(ask, now),
-            settles_until=runs.settles_until(ask.target.name),
+            target=request.target.name,
+            wanted=runs.still_wanted(request, now) if request.origin.needs_alert else None,
+            settles_until=runs.settles_until(request.target.name, adds=not request.removes),
             now=now,
         )
         checks = judge(PROSPECT_GUARDS, prospect)
         if held_by(checks) is not None:
             return prospect, checks
-        owner = self._parts.locks.lock(ask.target.resource, ask.run_id)
+        owner = self._parts.locks.lock(request.target.resource, request.id)
         prospect = replace(prospect, lock_asked=True, locked_by=owner)
         return prospect, judge(PROSPECT_GUARDS, prospect)
 
     def _look(self) -> Plan | PlanHeld:
         try:
-            change = self._parts.change_of(self._ask)
-            plan = change.plan(self._ask, change.work.observe(self._ask.target))
+            change = self._parts.change_of(self._request)
+            plan = change.plan(self._request, change.work.observe(self._request.target))
             return plan if isinstance(plan, PlanHeld) else self._refused_before(plan) or plan
         except VendorError as error:
-            return unobserved(self._ask, error)
+            return unobserved(self._request, error)
         except StepFailed as error:
             return PlanHeld(UNOBSERVABLE, error.sentence)
 
     def _refused_before(self, plan: Plan) -> PlanHeld | None:
-        ask = self._ask
+        request = self._request
         return held_by_refusal(
             plan,
-            self._parts.offs.refusals(ask.target.resource),
-            target=ask.target.name,
-            cooldown_s=ask.cooldown_s,
+            self._parts.offs.refusals(request.target.resource),
+            target=request.target.name,
+            cooldown_s=request.cooldown_s,
             now=self._parts.clock.time(),
         )
 
     def _apply(self, plan: Plan) -> None:
         """The plan's own steps, in order; what each leaves is there for the next."""
-        functions = self._parts.change_of(self._ask).work.steps()
+        functions = self._parts.change_of(self._request).work.steps()
         records: dict[str, Record] = {}
         for name in plan.steps:
-            records[name] = self._apply_one(name, functions[name], plan, records)
-
-    def _apply_one(
-        self,
-        name: str,
-        function: Callable[..., Record],
-        plan: Plan,
-        records: dict[str, Record],
-    ) -> Record:
-        return self._step(name, lambda: function(self._context, self._ask, plan, records))
+            step = functions[name]
+            records[name] = self._step(name, step, self._context, self._request, plan, records)
 
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: rest as the guard asks, and say so where someone waits for it."""
-        ended = self._step(
-            "conclude",
-            lambda: self._conclude(self._hold_ending(held, passed)),
-        )
-        self._step(
-            "report",
-            lambda: telling.report_held(
-                self._ask,
-                held,
-                ended["rests_until"] if ended["again"] else None,
-                self._parts,
-                told_before=told_before,
-            ),
-        )
+        ended = self._step("conclude", self._conclude_held, held, passed)
+        again_at = ended["rests_until"] if ended["again"] else None
+        report = partial(telling.report_held, told_before=told_before)
+        self._step("report", report, self._request, held, again_at, self._parts)
 
     def _end_done(self, plan: Plan, began: float | None) -> None:
         """Verified: the claim rests from now, and people are told.
@@ -175,58 +163,50 @@ class Scaling:
         `began` is when this execution began, on the monotonic clock; None when another process
         began the run: how long that was ago only the instants tell.
         """
-        ended = self._step(
-            "conclude", lambda: self._conclude(success_ending(self._ask, plan, self._now()))
-        )
+        ended = self._step("conclude", self._conclude_done, plan)
         took_s = (
             max(0.0, ended["ended_at"] - self._began_at)
             if began is None
             else self._parts.clock.monotonic() - began
         )
         result = telling.Result(plan, took_s, ended["rests_until"])
-        thread = self._context.thread
-        self._step("report", lambda: telling.report_done(self._ask, result, thread, self._parts))
+        self._report(telling.report_done, result)
 
     def _end_failed(self, plan: Plan, error: StepFailed | VendorError) -> None:
         """Back to safety, then told by what happened: nothing was written, or something was."""
         try:
-            safe = self._step("make_safe", lambda: self._make_safe(plan))
+            safe = self._step("make_safe", self._make_safe, plan)
         except (StepFailed, VendorError) as unsafe:
             left = f"It could not be made safe: {unsafe.sentence} Look at it now."
             safe = {"left": left, "wrote": True}
         wrote, before = safe["wrote"], safe.get("fruitless_before", 0)
-        held = None if wrote else put_off(self._ask, error, before)
+        held = None if wrote else put_off(self._request, error, before)
         if held is not None:
             self._end_put_off(plan, held, before)
             return
         name = error.step if isinstance(error, StepFailed) else error.operation
         failure = Failure(name, error.sentence, safe["left"], wrote=wrote)
-        self._step(
-            "conclude",
-            lambda: self._conclude(
-                failure_ending(
-                    self._ask, failure, self._now(), wrote=wrote, fruitless_before=before
-                )
-            ),
-        )
+        self._step("conclude", self._conclude_failed, failure, before)
         end = telling.Failed(plan, failure, before, for_good=bool(safe.get("refused")))
-        thread = self._context.thread
-        self._step("report", lambda: telling.report_failed(self._ask, end, thread, self._parts))
+        self._report(telling.report_failed, end)
 
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
-        """Nothing was written, and the same ask is tried again later with a new plan."""
-        ended = self._step("conclude", lambda: self._conclude(self._hold_ending(held)))
+        """Nothing was written, and the same request is tried again later with a new plan."""
+        ended = self._step("conclude", self._conclude_held, held)
         off = telling.PutOff(
             plan, held, ended["rests_until"] if ended["again"] else None, fruitless_before
         )
-        thread = self._context.thread
-        self._step("report", lambda: telling.report_put_off(self._ask, off, thread, self._parts))
+        self._report(telling.report_put_off, off)
+
+    def _report(self, report: Callable[..., Record], end: object) -> None:
+        """Tell people how it ended, in the thread of the announcement."""
+        self._step("report", report, self._request, end, self._context.thread, self._parts)
 
     def _make_safe(self, plan: Plan) -> Record:
-        left = self._parts.change_of(self._ask).work.make_safe(self._context, plan)
-        runs, run_id = self._parts.runs, self._ask.run_id
-        since = self._parts.clock.time() - 2 * self._ask.cooldown_s
-        refusals = self._parts.offs.refusals(self._ask.target.resource)
+        left = self._parts.change_of(self._request).work.make_safe(self._context, plan)
+        runs, run_id = self._parts.runs, self._request.id
+        since = self._parts.clock.time() - 2 * self._request.cooldown_s
+        refusals = self._parts.offs.refusals(self._request.target.resource)
         return {
             "left": left,
             "wrote": runs.wrote(run_id),
@@ -234,25 +214,33 @@ class Scaling:
             "refused": any(one.run == run_id for one in refusals),
         }
 
-    def _hold_ending(self, held: PlanHeld, passed: tuple[Check, ...] = ()) -> Ending:
-        return hold_ending(self._ask, held, self._now(), self._parts.new_id, passed)
+    def _conclude_held(self, held: PlanHeld, passed: tuple[Check, ...] = ()) -> Record:
+        new_id = self._parts.new_id
+        return self._conclude(hold_ending(self._request, held, self._now(), new_id, passed))
+
+    def _conclude_done(self, plan: Plan) -> Record:
+        return self._conclude(success_ending(self._request, plan, self._now()))
+
+    def _conclude_failed(self, failure: Failure, fruitless_before: int) -> Record:
+        ending = failure_ending(
+            self._request, failure, self._now(), fruitless_before=fruitless_before
+        )
+        return self._conclude(ending)
 
     def _conclude(self, ending: Ending) -> Record:
-        ask, outcome, now = self._ask, ending.outcome, self._now()
-        again = ending.again(self._parts.runs.get(ask.run_id), now)
+        request, outcome, now = self._request, ending.outcome, self._now()
+        again = ending.again(self._parts.runs.get(request.id), now)
         self._parts.runs.conclude(
-            ask.run_id,
+            request.id,
             outcome,
             now,
             ending.decision,
-            ask.rules_hash,
+            request.rules_hash,
             again,
             if_wanted=ending.if_wanted,
         )
-        self._parts.locks.unlock(ask.target.resource, ask.run_id)
-        self._parts.locks.rest(
-            f"{ask.target.name}.{ask.direction}", ask.run_id, outcome.rests_until, now
-        )
+        self._parts.locks.unlock(request.target.resource, request.id)
+        self._parts.locks.rest(request.claim, request.id, outcome.rests_until, now)
         return {
             "status": outcome.status,
             "reason": outcome.reason,
@@ -267,7 +255,7 @@ class Scaling:
         return max(self._began_at, self._parts.clock.time())
 
     def _look_again(self, attempt: int) -> Record:
-        self._parts.reconcile(self._ask.run_id, f"adopted.{attempt}", ADOPTED_LOOK_S)
+        self._parts.reconcile(self._request.id, f"adopted.{attempt}", ADOPTED_LOOK_S)
         return {"in_s": ADOPTED_LOOK_S}
 
 

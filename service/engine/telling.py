@@ -11,7 +11,8 @@ import structlog
 from service.catalogue.context import Record
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.decisions.guards import RESOLVED, SETTLING
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 from service.domain.errors import VendorError
 from service.engine.outcomes import UNOBSERVABLE, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
@@ -33,16 +34,16 @@ _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 3, 10.0
 """For those who may wait for the pager: queued pages, which keep no run waiting."""
 
 
-def announce(ask: Ask, plan: Plan, parts: WorkerParts) -> Record:
+def announce(request: Request, plan: Plan, parts: WorkerParts) -> Record:
     """Post what is about to change; where the message is goes on record."""
-    stored = parts.runs.get(ask.run_id)
+    stored = parts.runs.get(request.id)
     if stored is not None and stored.message is not None:
         # Posted by an execution that died before it was on its record.
         return {"channel": stored.message.channel, "ts": stored.message.ts}
-    ref = post(announcements.announced(ask, plan), parts)
+    ref = post(announcements.announced(request, plan), parts)
     if ref is None:
         return {}
-    parts.runs.set_message(ask.run_id, ref)
+    parts.runs.set_message(request.id, ref)
     return {"channel": ref.channel, "ts": ref.ts}
 
 
@@ -60,37 +61,44 @@ class Result:
     rests_until: float
 
 
-def report_done(ask: Ask, result: Result, thread: MessageRef | None, parts: WorkerParts) -> Record:
+def report_done(
+    request: Request, result: Result, thread: MessageRef | None, parts: WorkerParts
+) -> Record:
     """The announcement becomes the result; the pager gets a change event and old pages end."""
-    message = announcements.finished(ask, result.plan, result.took_s, result.rests_until)
+    message = announcements.finished(request, result.plan, result.took_s, result.rests_until)
     told = edit(thread, message, parts)
-    event = announcements.change_event(ask, result.plan)
+    event = announcements.change_event(request, result.plan)
     noted = _quietly(
         lambda: parts.pager.change(event.summary, event.source, event.details),
         "change event",
         parts,
         attempts=1,
     )
-    _resolve_over(ask, parts, pager_answers=noted)
+    _resolve_over(request, parts, pager_answers=noted)
     return {"told": told, "change_event": noted}
 
 
-def _resolve_over(ask: Ask, parts: WorkerParts, *, pager_answers: bool) -> None:
+def _resolve_over(request: Request, parts: WorkerParts, *, pager_answers: bool) -> None:
     """Close what was open about the target. After one failed call of the pager all is queued."""
     over = (
-        bound_dedup_key(ask.target.name, ask.direction),
-        blocked_key(ask),
-        run_dedup_key(ask.run_id),
+        bound_dedup_key(request.target.name, request.direction),
+        blocked_key(request),
+        run_dedup_key(request.id),
     )
     for key in over:
         pager_answers = pager_answers and resolve(key, parts, attempts=1)
         if not pager_answers:
-            page_ = announcements.page_for_resolve(ask, key)
-            parts.page_later(LatePage(page_, parts.clock.time(), run=ask.run_id), 0.0)
+            page_ = announcements.page_for_resolve(request, key)
+            parts.page_later(LatePage(page_, parts.clock.time(), run=request.id), 0.0)
 
 
 def report_held(
-    ask: Ask, held: PlanHeld, again_at: float | None, parts: WorkerParts, *, told_before: bool
+    request: Request,
+    held: PlanHeld,
+    again_at: float | None,
+    parts: WorkerParts,
+    *,
+    told_before: bool,
 ) -> Record:
     """Say that nothing was changed, and page where nothing more can be done automatically.
 
@@ -99,15 +107,15 @@ def report_held(
     """
     if held.guard in _SILENT_GUARDS:
         return {"told": False}
-    message = announcements.held(ask, held, again_at)
+    message = announcements.held(request, held, again_at)
     told = not told_before and post(message, parts) is not None
     if held.at_bound:
-        page_ = announcements.page_at_bound(ask, held)
+        page_ = announcements.page_at_bound(request, held)
     elif held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
-        page_ = announcements.page_for_hold(ask, None, held)
+        page_ = announcements.page_for_hold(request, None, held)
     else:
         return {"told": told}
-    return {"told": told, "paged": page(page_, parts, run=ask.run_id, queue=not told_before)}
+    return {"told": told, "paged": page(page_, parts, run=request.id, queue=not told_before)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +129,17 @@ class PutOff:
     fruitless_before: int
 
 
-def report_put_off(ask: Ask, off: PutOff, thread: MessageRef | None, parts: WorkerParts) -> Record:
+def report_put_off(
+    request: Request, off: PutOff, thread: MessageRef | None, parts: WorkerParts
+) -> Record:
     """The announcement becomes the reason. A vendor that goes on refusing is paged as a warning."""
-    message = announcements.put_off(ask, off.plan, off.held, off.again_at)
+    message = announcements.put_off(request, off.plan, off.held, off.again_at)
     told = edit(thread, message, parts)
     if off.held.guard != VENDOR_BUSY or not off.fruitless_before:
         return {"told": told}
-    page_ = announcements.page_for_hold(ask, off.plan, off.held)
+    page_ = announcements.page_for_hold(request, off.plan, off.held)
     queue = off.fruitless_before == _FIRST_WARNING
-    return {"told": told, "paged": page(page_, parts, run=ask.run_id, queue=queue)}
+    return {"told": told, "paged": page(page_, parts, run=request.id, queue=queue)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +156,26 @@ class Failed:
     for_good: bool = False
 
 
-def report_failed(ask: Ask, end: Failed, thread: MessageRef | None, parts: WorkerParts) -> Record:
+def report_failed(
+    request: Request, end: Failed, thread: MessageRef | None, parts: WorkerParts
+) -> Record:
     """The page first, then the announcement becomes the failure."""
     plan, failure = end.plan, end.failure
-    page_ = announcements.page_for_failure(ask, plan, failure)
+    page_ = announcements.page_for_failure(request, plan, failure)
     if end.for_good:
-        page_ = replace(page_, dedup_key=blocked_key(ask))
+        page_ = replace(page_, dedup_key=blocked_key(request))
     queue = failure.wrote or not end.fruitless_before
-    paged = page(page_, parts, run=ask.run_id, queue=queue)
+    paged = page(page_, parts, run=request.id, queue=queue)
     if end.for_good:
         # The watch may have opened one for this run; what it said is over, or in the other one.
-        resolve(run_dedup_key(ask.run_id), parts, attempts=1)
-    told = edit(thread, announcements.failed(ask, plan, failure, paged=paged), parts)
+        resolve(run_dedup_key(request.id), parts, attempts=1)
+    told = edit(thread, announcements.failed(request, plan, failure, paged=paged), parts)
     return {"paged": paged, "told": told}
 
 
-def blocked_key(ask: Ask) -> str:
+def blocked_key(request: Request) -> str:
     """One incident while a target cannot be looked at or changed, however often it is tried."""
-    return blocked_dedup_key(ask.target.name, ask.direction)
+    return blocked_dedup_key(request.target.name, request.direction)
 
 
 def page(page_: Page, parts: WorkerParts, *, run: str = "", queue: bool = True) -> bool:

@@ -11,7 +11,6 @@ import structlog
 
 from service.catalogue.context import Record
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.planning import Ask
 from service.domain.errors import StepFailed, Unforeseen, VendorError
 from service.engine import telling
 from service.engine.outcomes import SOONEST_AGAIN_S, rest_end
@@ -70,13 +69,13 @@ def conclude_failed(
     what went wrong once may go wrong again at the sender's next repeat.
     """
     now = parts.clock.time()
-    if isinstance(run.ask, Ask):
+    if run.request.on is not None:
         parts.reconcile(run.id, why, 0.0)
     parts.page_later(LatePage(_page(run, headline, sentence), now), 0.0)
-    rests_until = rest_end(now, max(run.ask.cooldown_s, SOONEST_AGAIN_S))
+    rests_until = rest_end(now, max(run.request.cooldown_s, SOONEST_AGAIN_S))
     parts.runs.conclude(run.id, Outcome("failed", sentence, rests_until), now)
-    if isinstance(run.ask, Ask):
-        parts.locks.unlock(run.ask.target.resource, run.id)
+    if run.request.on is not None:
+        parts.locks.unlock(run.request.target.resource, run.id)
     parts.locks.rest(run.claim, run.id, rests_until, now)
 
 
@@ -98,15 +97,15 @@ def end_unreadable(parts: WorkerParts, run_id: str, sentence: str) -> None:
 
 
 def _page(run: StoredRun, headline: str, sentence: str) -> Page:
-    scaling = isinstance(run.ask, Ask)
+    scaling = run.request.on is not None
     looked = " Its target is looked at and made safe." if scaling and not run.ended else ""
     return Page(
         dedup_key=run_dedup_key(run.id),
         summary=f"{headline}. {sentence}{looked} See what it did: `runbookd runs {run.id}`.",
         source=SOURCE,
         severity="warning" if run.status in {"succeeded", "held"} else "critical",
-        component=run.ask.target.name if isinstance(run.ask, Ask) else "",
-        details={"asked for because": run.ask.summary, "rule": run.ask.rule},
+        component=run.request.target.name if run.request.on is not None else "",
+        details={"asked for because": run.request.origin.why, "rule": run.request.origin.by},
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.decisions.claims import clock_time
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 from service.ports import Message, Page
 
 SOURCE = "runbookd"
@@ -39,53 +40,55 @@ class ChangeEvent:
     details: Mapping[str, Any]
 
 
-def announced(ask: Ask, plan: Plan) -> Message:
+def announced(request: Request, plan: Plan) -> Message:
     """Posted before the first write: what will change, why, what it costs and takes down."""
     return Message(
-        title=f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}",
-        text=f"Scaling because {_why(ask)}. {plan.downtime}".rstrip(),
-        fields=_fields(ask, plan),
-        context=_context(ask),
+        title=f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
+        text=f"Scaling because {_why(request)}. {plan.downtime}".rstrip(),
+        fields=_fields(request, plan),
+        context=_context(request),
     )
 
 
-def finished(ask: Ask, plan: Plan, took_s: float, rests_until: float | None = None) -> Message:
+def finished(
+    request: Request, plan: Plan, took_s: float, rests_until: float | None = None
+) -> Message:
     """What the announcement is edited to when the change is verified.
 
     `took_s` is in seconds, `rests_until` in seconds since the epoch.
     """
     rest = f" No further step before {clock_time(rests_until)}." if rests_until else ""
     return Message(
-        title=f"Done: {ask.target.name}: {plan.what} {plan.before} → {plan.after}",
-        text=f"Scaled because {_why(ask)}. Verified after {duration(took_s)}.{rest}",
-        fields=_fields(ask, plan),
-        context=_context(ask),
+        title=f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
+        text=f"Scaled because {_why(request)}. Verified after {duration(took_s)}.{rest}",
+        fields=_fields(request, plan),
+        context=_context(request),
     )
 
 
-def held(ask: Ask, hold: PlanHeld, until: float | None = None) -> Message:
+def held(request: Request, hold: PlanHeld, until: float | None = None) -> Message:
     """Posted when the worker, having seen the target, changes nothing."""
     again = f" Looked at again at {clock_time(until)}." if until else ""
     return Message(
-        title=f"Held: {ask.action} of {ask.target.name}",
-        text=f"Asked for because {_why(ask)}. {hold.reason}{again}",
-        fields=[("Guard", hold.guard), ("Rule", ask.rule)],
-        context=_context(ask),
+        title=f"Held: {request.action} of {request.target.name}",
+        text=f"Asked for because {_why(request)}. {hold.reason}{again}",
+        fields=[("Guard", hold.guard), ("Rule", request.origin.by)],
+        context=_context(request),
     )
 
 
-def put_off(ask: Ask, plan: Plan, hold: PlanHeld, until: float | None) -> Message:
+def put_off(request: Request, plan: Plan, hold: PlanHeld, until: float | None) -> Message:
     """What the announcement is edited to when nothing was written and it is tried again later."""
     again = f" Planned anew at {clock_time(until)}." if until else ""
     return Message(
-        title=f"Put off: {_attempt(ask, plan)}",
-        text=f"Asked for because {_why(ask)}. {hold.reason}{again}",
-        fields=[("Guard", hold.guard), *_fields(ask, plan)],
-        context=_context(ask),
+        title=f"Put off: {_attempt(request, plan)}",
+        text=f"Asked for because {_why(request)}. {hold.reason}{again}",
+        fields=[("Guard", hold.guard), *_fields(request, plan)],
+        context=_context(request),
     )
 
 
-def failed(ask: Ask, plan: Plan | None, failure: Failure, *, paged: bool = True) -> Message:
+def failed(request: Request, plan: Plan | None, failure: Failure, *, paged: bool = True) -> Message:
     """What the announcement is edited to when the run gave up; `paged` when someone knows."""
     told = (
         "The person on call was paged."
@@ -94,77 +97,79 @@ def failed(ask: Ask, plan: Plan | None, failure: Failure, *, paged: bool = True)
         "again every minute; look at this now."
     )
     return Message(
-        title=f"Failed: {_attempt(ask, plan)}",
+        title=f"Failed: {_attempt(request, plan)}",
         text=f"{failure.sentence}\n{failure.left}\n{told}",
-        fields=[("Step", failure.step), *_fields(ask, plan)],
-        context=_context(ask),
+        fields=[("Step", failure.step), *_fields(request, plan)],
+        context=_context(request),
     )
 
 
-def page_for_failure(ask: Ask, plan: Plan | None, failure: Failure) -> Page:
+def page_for_failure(request: Request, plan: Plan | None, failure: Failure) -> Page:
     """The page of a failed run: what was tried, and how the target was left.
 
     Where nothing was written it is a warning, and one incident for the target and direction,
     however often it is tried.
     """
     return Page(
-        dedup_key=run_dedup_key(ask.run_id) if failure.wrote else blocked_dedup_key(*_work(ask)),
-        summary=f"{_attempt(ask, plan)} failed in {failure.step}. {failure.left}",
+        dedup_key=run_dedup_key(request.id)
+        if failure.wrote
+        else blocked_dedup_key(*_work(request)),
+        summary=f"{_attempt(request, plan)} failed in {failure.step}. {failure.left}",
         source=SOURCE,
         severity="critical" if failure.wrote else "warning",
-        component=ask.target.name,
-        group=ask.target.resource,
+        component=request.target.name,
+        group=request.target.resource,
         details={
             "what happened": failure.sentence,
             "how the target was left": failure.left,
-            "asked for because": ask.summary,
-            **_facts(ask, plan),
+            "asked for because": request.origin.why,
+            **_facts(request, plan),
         },
     )
 
 
-def page_at_bound(ask: Ask, hold: PlanHeld) -> Page:
+def page_at_bound(request: Request, hold: PlanHeld) -> Page:
     """The page of a target that can grow no further, while more is asked of it."""
     return Page(
-        dedup_key=bound_dedup_key(*_work(ask)),
-        summary=f"{ask.target.name} can grow no further: {hold.reason}",
+        dedup_key=bound_dedup_key(*_work(request)),
+        summary=f"{request.target.name} can grow no further: {hold.reason}",
         source=SOURCE,
         severity="critical",
-        component=ask.target.name,
-        group=ask.target.resource,
+        component=request.target.name,
+        group=request.target.resource,
         details={
             "guard": hold.guard,
-            "asked for because": ask.summary,
+            "asked for because": request.origin.why,
             **hold.facts,
-            **_facts(ask, None),
+            **_facts(request, None),
         },
     )
 
 
-def page_for_hold(ask: Ask, plan: Plan | None, hold: PlanHeld) -> Page:
+def page_for_hold(request: Request, plan: Plan | None, hold: PlanHeld) -> Page:
     """The page of a target that nothing can be done for now: a warning, for nothing was changed."""
     failure = Failure(hold.guard, hold.reason, "Nothing was changed.", wrote=False)
-    page = page_for_failure(ask, plan, failure)
-    return replace(page, summary=f"{_attempt(ask, plan)} cannot be done now: {hold.reason}")
+    page = page_for_failure(request, plan, failure)
+    return replace(page, summary=f"{_attempt(request, plan)} cannot be done now: {hold.reason}")
 
 
-def page_for_resolve(ask: Ask, dedup_key: str) -> Page:
+def page_for_resolve(request: Request, dedup_key: str) -> Page:
     """What stands for an incident that is over while its resolve waits for the pager."""
     return Page(
         dedup_key=dedup_key,
-        summary=f"{ask.target.name}: run {ask.run_id} succeeded",
+        summary=f"{request.target.name}: run {request.id} succeeded",
         source=SOURCE,
         severity="info",
-        component=ask.target.name,
+        component=request.target.name,
     )
 
 
-def change_event(ask: Ask, plan: Plan) -> ChangeEvent:
+def change_event(request: Request, plan: Plan) -> ChangeEvent:
     """What the pager shows beside incidents once the change is verified; it wakes nobody."""
     return ChangeEvent(
-        summary=f"{ask.target.name}: {plan.what} {plan.before} → {plan.after} ({ask.summary})",
+        summary=f"{_attempt(request, plan)} ({request.origin.why})",
         source=SOURCE,
-        details=_facts(ask, plan),
+        details=_facts(request, plan),
     )
 
 
@@ -183,42 +188,44 @@ def price_change(plan: Plan) -> str:
     return f"${before:,.10g} → ${after:,.10g} a month ({sign}${abs(after - before):,.10g})"
 
 
-def _work(ask: Ask) -> tuple[str, str]:
-    return ask.target.name, ask.direction
+def _work(request: Request) -> tuple[str, str]:
+    return request.target.name, request.direction
 
 
-def _why(ask: Ask) -> str:
-    return ask.summary.rstrip(" .")
+def _why(request: Request) -> str:
+    return request.origin.why.rstrip(" .")
 
 
-def _fields(ask: Ask, plan: Plan | None) -> list[tuple[str, str]]:
-    fields = [("Rule", ask.rule), ("Action", ask.action)]
+def _fields(request: Request, plan: Plan | None) -> list[tuple[str, str]]:
+    fields = [("Rule", request.origin.by), ("Action", request.action)]
     return fields if plan is None else [*fields, ("Price", price_change(plan))]
 
 
-def _context(ask: Ask) -> str:
-    replay = " · a replay" if ask.replay else ""
-    alerts = "1 alert" if len(ask.alerts) == 1 else f"{len(ask.alerts)} alerts"
-    return f"run {ask.run_id} · {alerts} · rules {ask.rules_hash}{replay}"
+def _context(request: Request) -> str:
+    replay = " · a replay" if request.origin.replayed else ""
+    alerts = (
+        "1 alert" if len(request.origin.alerts) == 1 else f"{len(request.origin.alerts)} alerts"
+    )
+    return f"run {request.id} · {alerts} · rules {request.rules_hash}{replay}"
 
 
-def _attempt(ask: Ask, plan: Plan | None) -> str:
+def _attempt(request: Request, plan: Plan | None) -> str:
     if plan is None:
-        return f"{ask.action} of {ask.target.name}"
-    return f"{ask.target.name}: {plan.what} {plan.before} → {plan.after}"
+        return f"{request.action} of {request.target.name}"
+    return f"{request.target.name}: {plan.what} {plan.before} → {plan.after}"
 
 
-def _facts(ask: Ask, plan: Plan | None) -> dict[str, Any]:
+def _facts(request: Request, plan: Plan | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "run": ask.run_id,
-        "rule": ask.rule,
-        "action": ask.action,
-        "target": ask.target.name,
-        "resource": ask.target.resource,
-        "alerts": list(ask.alerts),
-        "rules": ask.rules_hash,
+        "run": request.id,
+        "rule": request.origin.by,
+        "action": request.action,
+        "target": request.target.name,
+        "resource": request.target.resource,
+        "alerts": list(request.origin.alerts),
+        "rules": request.rules_hash,
     }
-    if ask.replay:
+    if request.origin.replayed:
         facts["replay"] = True
     if plan is None:
         return facts

@@ -11,7 +11,7 @@ from service.domain.alerts.alert import Alert, Notification, Quarantined
 from service.domain.alerts.episodes import Episode
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.decision import Decision
-from service.domain.decisions.planning import Ask, Tell
+from service.domain.decisions.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,7 @@ class NewRun:
     `partition` is the vendor resource, or the incident: runs of one partition follow one another.
     """
 
-    ask: Ask | Tell
-    claim: str
+    request: Request
     partition: str
     created_at: float
     delay_s: float = 0.0

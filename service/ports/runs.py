@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from service.domain.alerts.alert import Alert
 from service.domain.decisions.decision import Check
-from service.domain.decisions.planning import Ask, Plan, Tell
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.messenger import MessageRef
 
@@ -61,7 +62,7 @@ class StoredRun:
     partition: str
     status: str
     attempt: int
-    ask: Ask | Tell
+    request: Request
     plan: Plan | None
     message: MessageRef | None
 
@@ -177,7 +178,7 @@ class Runs(Protocol):
         """Whether any of these episodes still fires."""
         ...
 
-    def still_wanted(self, ask: Ask, now: float) -> bool:
+    def still_wanted(self, request: Request, now: float) -> bool:
         """Whether an alert still fires that asked for this, when it was queued or since."""
         ...
 
@@ -193,8 +194,9 @@ class Runs(Protocol):
         """One run."""
         ...
 
-    def settles_until(self, target: str) -> float:
-        """Until when a target rests after its last change, whichever rule asked for it; else 0."""
+    def settles_until(self, target: str, *, adds: bool = True) -> float:
+        """Until when a target rests after its last change, whoever asked for it; else 0. What
+        `adds` does not wait for a removal to settle."""
         ...
 
     def last_by_target(self) -> list[tuple[str, str, str]]:

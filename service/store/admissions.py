@@ -12,9 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.catalogue.ask_json import dump_ask
+from service.catalogue.request_json import dump_request
 from service.domain.decisions.claims import Cooldown
-from service.domain.decisions.planning import Ask
 from service.ports.admission import (
     Changes,
     Claimed,
@@ -237,22 +236,22 @@ def _by_key(rows: Iterable[tuple[Any, ...]]) -> dict[str, Cooldown]:
 
 def add_run(connection: sa.Connection, run: NewRun) -> None:
     """Insert a queued run."""
-    ask = run.ask
+    request = run.request
     connection.execute(
         sa.insert(schema.runs),
         {
-            "id": ask.run_id,
-            "claim": run.claim,
-            "action": ask.action,
-            "rule": ask.rule,
-            "target": ask.target.name if isinstance(ask, Ask) else None,
-            "direction": ask.direction if isinstance(ask, Ask) else "notify",
+            "id": request.id,
+            "claim": request.claim,
+            "action": request.action,
+            "rule": request.origin.by,
+            "target": request.on.name if request.on is not None else None,
+            "direction": request.direction,
             "resource": run.partition,
             "status": "queued",
-            "reason": ask.summary,
+            "reason": request.origin.why,
             "attempt": 0,
-            "ask": dump(dump_ask(ask)),
-            "replay": ask.replay,
+            "ask": dump(dump_request(request)),
+            "replay": request.origin.replayed,
             "created_at": run.created_at,
         },
     )

@@ -6,10 +6,9 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from service.catalogue.ask_json import load_ask
 from service.catalogue.registry import names_with
+from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
-from service.domain.decisions.planning import Tell
 from service.ports import MessageRef
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
@@ -68,8 +67,8 @@ class IncidentStore:
             .limit(_UNDELIVERED)
         )
         with translated(), self._engine.connect() as connection:
-            asks = [load_ask(load(text)) for text in connection.execute(query).scalars()]
-        keys = dict.fromkeys(ask.subject for ask in asks if isinstance(ask, Tell))
+            pinned = [load_request(load(text)) for text in connection.execute(query).scalars()]
+        keys = dict.fromkeys(request.subject for request in pinned if request.on is None)
         states = [self.state(key) for key in keys]
         return [state for state in states if state is not None and state.firing]
 

@@ -1,23 +1,18 @@
 """Stored rows as the plain values that the read API, the console and the command line show.
 
-Times become ISO 8601 in UTC here, once, so that all of them tell the same.
+Times are ISO 8601 in UTC, so that all of them tell the same.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping as Row
 
+from service.catalogue.request_json import alerts_of
+from service.domain.decisions.decision import Check, Decision, Stage, Verdict
+from service.domain.decisions.decision_json import decision_json, moment
 from service.store.encode import load
-
-
-def moment(at: float | None) -> str | None:
-    """Seconds since the epoch as ISO 8601 in UTC."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
 
 
 def alert_item(row: Row) -> dict[str, Any]:
@@ -57,22 +52,25 @@ def delivery_item(row: Row) -> dict[str, Any]:
 
 
 def decision_item(row: Row) -> dict[str, Any]:
-    """One verdict, with every guard that was consulted."""
+    """One verdict, with every guard that was asked."""
+    decision = Decision(
+        verdict=Verdict(row["verdict"]),
+        rule=row["rule"],
+        action=row["action"],
+        target=row["target"],
+        direction=row["direction"],
+        reason=row["reason"],
+        guard=row["guard"],
+        checks=tuple(Check(**check) for check in load(row["checks"])),
+        until=row["until"],
+        run=row["run"],
+        stage=Stage(row["stage"]),
+    )
     return {
         "id": row["id"],
         "alert": row["alert"],
         "notification": row["delivery"],
-        "stage": row["stage"],
-        "verdict": row["verdict"],
-        "rule": row["rule"],
-        "action": row["action"],
-        "target": row["target"],
-        "direction": row["direction"],
-        "guard": row["guard"],
-        "reason": row["reason"],
-        "checks": load(row["checks"]),
-        "until": moment(row["until"]),
-        "run": row["run"],
+        **decision_json(decision),
         "rules_hash": row["rules_hash"],
         "decided_at": moment(row["decided_at"]),
         "last_at": moment(row["last_at"]),
@@ -93,7 +91,7 @@ def run_item(row: Row) -> dict[str, Any]:
         "status": row["status"],
         "reason": row["reason"],
         "attempt": row["attempt"],
-        "alerts": load(row["ask"]).get("alerts", []),
+        "alerts": list(alerts_of(load(row["ask"]))),
         "plan": load(row["plan"]),
         "checks": load(row["checks"]) or [],
         "replay": bool(row["replay"]),

@@ -79,7 +79,7 @@ class Replays:
 
 
 def _refuse(_connection: sa.Connection, run: NewRun) -> None:
-    raise RuntimeError(f"a preview may not queue {run.ask.run_id}")
+    raise RuntimeError(f"a preview may not queue {run.request.id}")
 
 
 def _notification(rows: Sequence[dict[str, Any]]) -> Notification:

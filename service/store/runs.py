@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.catalogue.ask_json import load_ask
 from service.catalogue.registry import names_with
+from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert
 from service.domain.decisions.decision import Check
-from service.domain.decisions.planning import Ask, Plan
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import REMOVING, Request
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Intent, Outcome, StoredRun
@@ -249,13 +250,14 @@ class RunStore:
         connection.execute(
             sa.update(schema.cooldowns)
             .where(
-                schema.cooldowns.c.key == again.claim, schema.cooldowns.c.run == again.ask.run_id
+                schema.cooldowns.c.key == again.request.claim,
+                schema.cooldowns.c.run == again.request.id,
             )
             .values(until=now)
         )
-        claimed = take_claims(connection, [again.claim], now)[again.claim]
+        claimed = take_claims(connection, [again.request.claim], now)[again.request.claim]
         if claimed.won:
-            run = replace(again, ask=replace(again.ask, run_id=claimed.cooldown.run))
+            run = replace(again, request=replace(again.request, id=claimed.cooldown.run))
             add_run(connection, run)
             self._enqueue(connection, run)
 
@@ -274,13 +276,13 @@ class RunStore:
         with translated(), self._engine.connect() as connection:
             return connection.execute(query).first() is not None
 
-    def still_wanted(self, ask: Ask, now: float) -> bool:
+    def still_wanted(self, request: Request, now: float) -> bool:
         """Whether an alert still fires that asked for this, when it was queued or since.
 
         An alert that no sender has repeated for long is no evidence: its resolve may be lost.
         """
         with translated(), self._engine.connect() as connection:
-            return _still_wanted(connection, ask, now)
+            return _still_wanted(connection, request, now)
 
     def unfinished(self) -> list[str]:
         """All runs that have no outcome yet, oldest first."""
@@ -298,8 +300,11 @@ class RunStore:
             )
         return _stored(row) if row is not None else None
 
-    def settles_until(self, target: str) -> float:
-        """Until when a target rests after its last change, whichever rule asked for it; else 0."""
+    def settles_until(self, target: str, *, adds: bool = True) -> float:
+        """Until when a target rests after its last change, whoever asked for it; else 0.
+
+        What `adds` does not wait for a removal to settle.
+        """
         query = (
             sa.select(_r.ask, _r.ended_at)
             .where(_r.target == target, _r.ended_at.is_not(None), _r.plan.is_not(None))
@@ -308,6 +313,8 @@ class RunStore:
             .order_by(_r.ended_at.desc())
             .limit(1)
         )
+        if adds:
+            query = query.where(_r.direction.not_in(REMOVING))
         with translated(), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return row.ended_at + load(row.ask)["settle_s"] if row is not None else 0.0
@@ -351,28 +358,28 @@ def _stored(row: sa.RowMapping) -> StoredRun:
         partition=row["resource"],
         status=row["status"],
         attempt=row["attempt"],
-        ask=load_ask(load(row["ask"])),
+        request=load_request(load(row["ask"])),
         plan=Plan.from_json(plan) if plan else None,
         message=MessageRef(**message) if message else None,
     )
 
 
 def _wanted(connection: sa.Connection, run: NewRun, now: float) -> bool:
-    return isinstance(run.ask, Ask) and _still_wanted(connection, run.ask, now)
+    return run.request.on is not None and _still_wanted(connection, run.request, now)
 
 
-def _still_wanted(connection: sa.Connection, ask: Ask, now: float) -> bool:
+def _still_wanted(connection: sa.Connection, request: Request, now: float) -> bool:
     alerts, decisions = schema.alerts.c, schema.decisions.c
     fires = sa.and_(alerts.open, alerts.newest, alerts.last_seen > now - EVIDENCE_S)
-    for some in chunks(ask.alerts):
+    for some in chunks(request.origin.alerts):
         if connection.execute(
             sa.select(alerts.id).where(alerts.id.in_(some), fires).limit(1)
         ).first():
             return True
-    # Alerts that came while the run waited were held because of it, and are not in its ask.
+    # Alerts that came while the run waited were held because of it, and are not in its request.
     recent = (
         sa.select(decisions.alert)
-        .where(decisions.target == ask.target.name, decisions.direction == ask.direction)
+        .where(decisions.target == request.target.name, decisions.direction == request.direction)
         .order_by(decisions.id.desc())
         .limit(_RECENT_DECISIONS)
     )

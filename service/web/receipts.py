@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
 
 from service import telemetry
 from service.domain.alerts.alert import Notification
+from service.domain.decisions.decision_json import decision_json
 from service.ports.admission import Receipt, Verdicted
-from service.store.items import moment
 
 _SLICE = 256
 """Decisions that are written in one call."""
-
-_until = lru_cache(maxsize=256)(moment)
-"""Cached, because the alerts of one notification mostly wait for the same moment."""
 
 
 def receipt_body(receipt: Receipt) -> bytes:
@@ -46,17 +42,7 @@ def receipt_body(receipt: Receipt) -> bytes:
 
 
 def _decision_json(verdicted: Verdicted) -> dict[str, Any]:
-    decision = verdicted.decision
-    return {
-        "alert": verdicted.alert,
-        "rule": decision.rule,
-        "target": decision.target,
-        "verdict": decision.verdict,
-        "reason": decision.reason,
-        "run": decision.run,
-        "until": _until(decision.until),
-        "guard": decision.guard,
-    }
+    return {"alert": verdicted.alert, **decision_json(verdicted.decision, checks=False)}
 
 
 def count(notification: Notification, receipt: Receipt) -> None:

@@ -16,7 +16,7 @@ from service.domain.errors import StepFailed, TargetChanged
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.store.clock import StoreClock
-from tests.fakes.runs import FakeRun, ask_for, planned, works_on
+from tests.fakes.runs import FakeRun, planned, request_for, works_on
 from tests.processes import wait_until
 from tests.reliability import VendorSaw, scenario
 from tests.unit.sandbox.support import APP, TOKEN, Served, served
@@ -38,7 +38,7 @@ def prepared(sandbox: Served) -> FakeRun:
     client = DigitalOceanClient(token=TOKEN, endpoint=f"{sandbox.url}/digitalocean")
     clock = StoreClock()
     works = works_on(clock, apps=DigitalOceanApps(client), timings=TIMINGS)
-    return planned(works, ask_for("horizontal_scale", TARGET), clock)
+    return planned(works, request_for("horizontal_scale", TARGET), clock)
 
 
 def a_person_sets_5_of_professional_m(sandbox: Served) -> None:

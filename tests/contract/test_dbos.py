@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos._dbos import _get_dbos_instance
 
-from service.catalogue.ask_json import dump_ask
+from service.catalogue.request_json import dump_request
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import (
     FailureKind,
@@ -38,7 +38,7 @@ from service.ports.runs import MESSAGES_QUEUE, PAGES_QUEUE, RUNS_QUEUE
 from service.store.bell import bell_of
 from service.store.database import open_engine
 from tests.fakes.engine import FakeWorker
-from tests.fakes.runs import API, ask_for
+from tests.fakes.runs import API, request_for
 
 PATIENCE_S = 30.0
 POLL_S = 0.05
@@ -123,9 +123,9 @@ def rarely_looking(engine: sa.Engine) -> Iterator[Work]:
 def enqueue(
     engine: sa.Engine, queue: RunQueue, run_id: str, partition: str = "do-app:1", delay_s: float = 0
 ) -> None:
-    ask = ask_for("horizontal_scale", API, run_id=run_id)
+    request = request_for("horizontal_scale", API, id=run_id)
     with engine.begin() as connection:
-        queue.enqueue(connection, NewRun(ask, "api.out", partition, time.time(), delay_s))
+        queue.enqueue(connection, NewRun(request, partition, time.time(), delay_s))
 
 
 def row_of(engine: sa.Engine, run_id: str) -> sa.RowMapping:
@@ -264,9 +264,9 @@ def test_a_reused_id_is_refused_and_takes_its_transaction_along(
 def test_a_transaction_that_is_rolled_back_queues_nothing(
     engine: sa.Engine, queue: RunQueue
 ) -> None:
-    ask = ask_for("horizontal_scale", API)
+    request = request_for("horizontal_scale", API)
     with engine.connect() as connection:
-        queue.enqueue(connection, NewRun(ask, "api.out", "do-app:1", 0.0))
+        queue.enqueue(connection, NewRun(request, "do-app:1", 0.0))
         connection.rollback()
         count = connection.exec_driver_sql("SELECT count(*) FROM workflow_status").scalar_one()
     assert count == 0
@@ -713,9 +713,11 @@ def test_a_run_whose_step_raises_anything_ends_with_an_outcome_of_its_own(
 ) -> None:
     worker = FakeWorker()
     worker.change.unseen = ValueError("not ours, and not one that a record can hold")
-    ask = ask_for("horizontal_scale", API, run_id="api.out.7")
-    worker.runs.add(ask)
-    work.body = lambda run_id: execute(worker.parts, run_id, dump_ask(ask), durable.run_step)
+    request = request_for("horizontal_scale", API, id="api.out.7")
+    worker.runs.add(request)
+    work.body = lambda run_id: execute(
+        worker.parts, run_id, dump_request(request), durable.run_step
+    )
 
     enqueue(engine, queue, "api.out.7")
 

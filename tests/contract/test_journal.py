@@ -382,8 +382,8 @@ def test_ten_thousand_alerts_in_one_notification_are_one_run(desk: SqlDesk, name
     ended = desk.verdicts(delivery(*(resolved(name, f"{each}") for each in range(10_000))))
     took = time.process_time() - began
     assert len(first) == len(ended) == 10_000
-    assert len(desk.queued[0].ask.alerts) == 10_000
-    assert {each.run for each in first if each.run} == {desk.queued[0].ask.run_id}
+    assert len(desk.queued[0].request.origin.alerts) == 10_000
+    assert {each.run for each in first if each.run} == {desk.queued[0].request.id}
     assert desk.rows("SELECT count(*), min(times_seen) FROM alerts WHERE NOT open") == [(10_000, 2)]
     # Of the processor: what it takes on the clock depends on who else is there.
     assert took < 30, f"two notifications took {took:.1f} s of the processor"

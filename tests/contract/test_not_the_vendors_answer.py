@@ -6,7 +6,7 @@ from service.catalogue.steps.timings import Timings
 from service.catalogue.supabase.target import SupabaseTarget
 from service.providers.supabase import SupabaseCompute
 from service.store.clock import StoreClock
-from tests.fakes.runs import ask_for, planned, works_on
+from tests.fakes.runs import planned, request_for, works_on
 from tests.reliability import VendorSaw, scenario
 from tests.unit.sandbox.support import PROJECT, TOKEN, served
 
@@ -32,8 +32,8 @@ def test_a_resize_answered_with_a_page_of_html_is_looked_after_and_sent_again(
     with served() as sandbox:
         database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox.url}/supabase")
         clock = StoreClock()
-        ask = ask_for("scale_database", TARGET)
-        run = planned(works_on(clock, database=database, timings=timings), ask, clock)
+        request = request_for("scale_database", TARGET)
+        run = planned(works_on(clock, database=database, timings=timings), request, clock)
         sandbox.fault(vendor="supabase", method="PATCH", **HTML)
 
         records = run.execute()

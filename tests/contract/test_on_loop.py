@@ -147,7 +147,7 @@ def test_a_commit_whose_answer_is_lost_starts_one_run(engine: sa.Engine, lost: i
     else:
         with pytest.raises(StoreUnavailable, match="closes its connections"):
             desk.admit(delivery(alert(CPU)))
-    assert [run.ask.run_id for run in desk.queued] == ["api.out.1"]
+    assert [run.request.id for run in desk.queued] == ["api.out.1"]
     assert desk.rows("SELECT times_seen FROM alerts") == [(2,)]
 
 

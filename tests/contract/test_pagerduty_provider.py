@@ -168,7 +168,7 @@ def test_a_page_that_is_refused_in_every_size_says_why(vendor: Loopback) -> None
     assert "no such routing key" in caught.value.sentence
 
 
-def test_too_many_events_ask_for_a_minutes_rest_and_no_smaller_page(vendor: Loopback) -> None:
+def test_too_many_events_request_for_a_minutes_rest_and_no_smaller_page(vendor: Loopback) -> None:
     vendor.answers(429, {"status": "throttle exceeded"})
 
     with pytest.raises(VendorError) as caught:

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from dbos._serialization import DefaultSerializer
 
 from service.bootstrap.stores import Stores
-from service.catalogue.ask_json import dump_ask, load_ask
+from service.catalogue.registry import target_fields
+from service.catalogue.request_json import load_request
 from service.domain.errors import StoreUnavailable
 from service.engine.library import SERIALIZER
 from service.engine.queue import RunQueue, migrate_queue
@@ -23,7 +24,7 @@ from service.store.bell import bell_of
 from service.store.encode import dump
 from service.store.migrate import migrate
 from tests.databases import Databases
-from tests.fakes.runs import API, ask_for
+from tests.fakes.runs import API, request_for
 
 BEFORE = "0002"
 """The revision of the last version that wrote pickles."""
@@ -49,7 +50,22 @@ def old_queue(stores: Stores) -> Iterator[RunQueue]:
     queue.close()
 
 
-ASK = ask_for("horizontal_scale", API)
+ASK = request_for("horizontal_scale", API)
+PINNED = {
+    "run_id": "api.out.1",
+    "action": "horizontal_scale",
+    "rule": "a-rule",
+    "target": {"kind": "app_platform", **target_fields(API)},
+    "direction": "out",
+    "cooldown_s": 600.0,
+    "settle_s": 120.0,
+    "step": 1,
+    "summary": "High CPU Usage is 93",
+    "alerts": ["alert-1"],
+    "rules_hash": "0123456789ab",
+    "replay": False,
+}
+"""The same, as that version kept it."""
 
 
 def queued_before(stores: Stores, old_queue: RunQueue, delay_s: float = 0.0) -> None:
@@ -60,8 +76,8 @@ def queued_before(stores: Stores, old_queue: RunQueue, delay_s: float = 0.0) -> 
         " 'a-rule', 'api', 'out', 'do-app:1', 'queued', '', 0, :ask, false, 0)"
     )
     with stores.engine.begin() as connection:
-        connection.execute(sa.text(insert), {"ask": dump(dump_ask(ASK))})
-        run = NewRun(ASK, "api.out", "do-app:1", time.time(), delay_s)
+        connection.execute(sa.text(insert), {"ask": dump(PINNED)})
+        run = NewRun(ASK, "do-app:1", time.time(), delay_s)
         old_queue.enqueue(connection, run)
 
 
@@ -95,7 +111,7 @@ def test_a_run_that_waits_keeps_its_place_and_asks_for_the_same(
 
     found, (run_id, pinned) = inputs(stores)["api.out.1"]
     assert (found, run_id) == (status, "api.out.1")
-    assert load_ask(pinned) == ASK  # type: ignore[arg-type]
+    assert load_request(pinned) == ASK  # type: ignore[arg-type]
 
 
 def test_a_look_that_waits_keeps_its_place(stores: Stores, old_queue: RunQueue) -> None:

@@ -7,10 +7,12 @@ import sqlalchemy as sa
 
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check, Verdict
-from service.domain.decisions.planning import Ask, Plan
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 from service.ports import MessageRef
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
+from service.store import schema
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
 from service.store.runs import EVIDENCE_S, RunStore
@@ -30,11 +32,11 @@ def runs(engine: sa.Engine) -> RunStore:
     return RunStore(engine, lambda _connection, _run: None)
 
 
-def _queued(runs: RunStore, run_id: str = "api.out.1") -> Ask:
+def _queued(runs: RunStore, run_id: str = "api.out.1") -> Request:
     stored = runs.get(run_id)
     assert stored is not None
-    assert isinstance(stored.ask, Ask)
-    return stored.ask
+    assert stored.request.on is not None
+    return stored.request
 
 
 def test_each_execution_raises_the_fencing_token(desk: SqlDesk, runs: RunStore) -> None:
@@ -65,10 +67,10 @@ def test_a_run_ends_once_and_its_claim_rests_from_then(desk: SqlDesk, runs: RunS
 
 def test_a_run_is_wanted_while_an_alert_of_its_own_fires(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(CPU)))
-    ask = _queued(runs)
-    assert runs.still_wanted(ask, NOW + 20)
+    request = _queued(runs)
+    assert runs.still_wanted(request, NOW + 20)
     desk.admit(delivery(resolved(CPU)), now=NOW + 10)
-    assert not runs.still_wanted(ask, NOW + 20)
+    assert not runs.still_wanted(request, NOW + 20)
 
 
 def test_a_run_is_wanted_while_an_alert_fires_that_was_held_because_of_it(
@@ -77,19 +79,19 @@ def test_a_run_is_wanted_while_an_alert_fires_that_was_held_because_of_it(
     desk.admit(delivery(alert(CPU, instance="api-1")))
     desk.admit(delivery(alert(CPU, instance="api-2")), now=NOW + 5)
     desk.admit(delivery(resolved(CPU, instance="api-1")), now=NOW + 10)
-    ask = _queued(runs)
-    assert not runs.any_open(ask.alerts)
-    assert runs.still_wanted(ask, NOW + 20)
+    request = _queued(runs)
+    assert not runs.any_open(request.origin.alerts)
+    assert runs.still_wanted(request, NOW + 20)
 
 
 def test_a_target_settles_after_its_last_change_only(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(CPU)))
-    ask = _queued(runs)
+    request = _queued(runs)
     assert runs.settles_until("api") == 0.0
     runs.begin("api.out.1", NOW)
     runs.set_plan("api.out.1", Plan("replicas", "2", "3", ("verify",), {}))
     runs.conclude("api.out.1", Outcome("succeeded", "2 → 3", NOW + 600), NOW + 5)
-    assert runs.settles_until("api") == NOW + 5 + ask.settle_s
+    assert runs.settles_until("api") == NOW + 5 + request.settle_s
     assert runs.settles_until("database") == 0.0
 
 
@@ -121,11 +123,11 @@ def test_runs_without_an_outcome_are_listed_oldest_first(desk: SqlDesk, runs: Ru
 
 def test_a_failed_change_settles_too(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(CPU)))
-    ask = _queued(runs)
+    request = _queued(runs)
     runs.set_plan("api.out.1", PLAN)
     runs.intend("api.out.1", "update_app", NOW)
     runs.conclude("api.out.1", Outcome("failed", "gave up", NOW + 600), NOW + 5)
-    assert runs.settles_until("api") == NOW + 5 + ask.settle_s
+    assert runs.settles_until("api") == NOW + 5 + request.settle_s
 
 
 @pytest.mark.parametrize("status", ["failed", "held"])
@@ -217,9 +219,9 @@ def test_an_alert_that_nobody_has_repeated_for_long_is_no_evidence(
     desk: SqlDesk, runs: RunStore
 ) -> None:
     desk.admit(delivery(alert(CPU)))
-    ask = _queued(runs)
-    assert runs.still_wanted(ask, NOW + EVIDENCE_S - 1)
-    assert not runs.still_wanted(ask, NOW + EVIDENCE_S)
+    request = _queued(runs)
+    assert runs.still_wanted(request, NOW + EVIDENCE_S - 1)
+    assert not runs.still_wanted(request, NOW + EVIDENCE_S)
 
 
 def test_an_alert_that_comes_while_a_run_is_called_off_is_asked_about_again(
@@ -227,11 +229,11 @@ def test_an_alert_that_comes_while_a_run_is_called_off_is_asked_about_again(
 ) -> None:
     desk.admit(delivery(alert(CPU, "a")))
     desk.admit(delivery(resolved(CPU, "a")), now=NOW + 1)
-    ask = _queued(runs)
-    assert not runs.still_wanted(ask, NOW + 2)
+    request = _queued(runs)
+    assert not runs.still_wanted(request, NOW + 2)
     (held,) = desk.verdicts(delivery(alert(CPU, "b")), now=NOW + 3)
     assert held.verdict is Verdict.HOLD
-    again = NewRun(ask, "api.out", "do-app:app", NOW + 4, 60.0)
+    again = NewRun(request, "do-app:app", NOW + 4, 60.0)
     runs.conclude("api.out.1", Outcome("held", "", NOW + 4), NOW + 4, again=again, if_wanted=True)
     assert runs.get("api.out.2") is not None
 
@@ -239,7 +241,7 @@ def test_an_alert_that_comes_while_a_run_is_called_off_is_asked_about_again(
 def test_a_run_that_is_called_off_leaves_its_claim_free(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(CPU)))
     desk.admit(delivery(resolved(CPU)), now=NOW + 1)
-    again = NewRun(_queued(runs), "api.out", "do-app:app", NOW + 4, 60.0)
+    again = NewRun(_queued(runs), "do-app:app", NOW + 4, 60.0)
     runs.conclude("api.out.1", Outcome("held", "", NOW + 4), NOW + 4, again=again, if_wanted=True)
     assert runs.get("api.out.2") is None
     (act,) = desk.verdicts(delivery(alert(CPU, "c")), now=NOW + 5)
@@ -288,6 +290,24 @@ def test_a_target_settles_after_the_newest_of_its_changes(desk: SqlDesk, runs: R
     _planned(runs, newest)
     runs.conclude(newest, Outcome("succeeded", "3 → 4", NOW + 1_400), NOW + 800)
     assert runs.settles_until("api") == NOW + 800 + _queued(runs).settle_s
+
+
+def test_what_adds_does_not_wait_for_a_removal_to_settle(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    desk.admit(delivery(alert(CPU)))
+    _planned(runs, "api.out.1")
+    runs.conclude("api.out.1", Outcome("succeeded", "2 → 3", NOW + 600), NOW + 5)
+    removal = _next_run(desk, NOW + 700)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(schema.runs).where(schema.runs.c.id == removal).values(direction="in")
+        )
+    _planned(runs, removal)
+    runs.conclude(removal, Outcome("succeeded", "3 → 2", NOW + 1_400), NOW + 800)
+    settle_s = _queued(runs).settle_s
+    assert runs.settles_until("api", adds=True) == NOW + 5 + settle_s
+    assert runs.settles_until("api", adds=False) == NOW + 800 + settle_s
 
 
 def test_a_held_run_and_one_under_way_settle_nothing(desk: SqlDesk, runs: RunStore) -> None:

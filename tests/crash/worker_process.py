@@ -99,9 +99,9 @@ def _arm(failpoint: Failpoint) -> None:
 
 
 def _arm_steps(failpoint: Failpoint, run_step: Callable[..., Record]) -> None:
-    def armed(name: str, function: Callable[[], Record]) -> Record:
+    def armed(name: str, function: Callable[..., Record], *arguments: object) -> Record:
         def done() -> Record:
-            record = function()
+            record = function(*arguments)
             failpoint.reach("done", name)
             return record
 

@@ -8,12 +8,13 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-from service.catalogue.ask_json import dump_ask
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
+from service.catalogue.request_json import dump_request
 from service.catalogue.spec import Change
 from service.domain.alerts.alert import Alert, AlertStatus
 from service.domain.decisions.decision import Check
-from service.domain.decisions.planning import Ask, Plan, PlanHeld, Tell
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.rules.rules import Target
 from service.engine.execution import execute
@@ -56,11 +57,11 @@ class FakeRuns:
     refuses: Exception | None = None
     unreadable: set[str] = field(default_factory=set)
 
-    def add(self, ask: Ask | Tell, partition: str = "do-droplet:101") -> None:
+    def add(self, request: Request, partition: str = "do-droplet:101") -> None:
         """Queue a run."""
-        claim = ask.run_id.rpartition(".")[0]
-        self.rows[ask.run_id] = StoredRun(
-            ask.run_id, claim, partition, "queued", 0, ask, None, None
+        claim = request.id.rpartition(".")[0]
+        self.rows[request.id] = StoredRun(
+            request.id, claim, partition, "queued", 0, request, None, None
         )
 
     def begin(self, run_id: str, now: float) -> int:
@@ -148,12 +149,12 @@ class FakeRuns:
         self.outcomes[run_id] = outcome
         self._change(run_id, status=outcome.status)
         self.decisions += [decision] if decision else []
-        if again and not (if_wanted and not self.any_open(again.ask.alerts)):
+        if again and not (if_wanted and not self.any_open(again.request.origin.alerts)):
             self.again.append(again)
         return True
 
-    def still_wanted(self, ask: Ask, now: float) -> bool:
-        return self.any_open(ask.alerts)
+    def still_wanted(self, request: Request, now: float) -> bool:
+        return self.any_open(request.origin.alerts)
 
     def any_open(self, episodes: Sequence[str]) -> bool:
         self._refuse_when_down()
@@ -173,18 +174,18 @@ class FakeRuns:
             raise KeyError("action")
         return self.rows.get(run_id)
 
-    def settles_until(self, target: str) -> float:
+    def settles_until(self, target: str, *, adds: bool = True) -> float:
         self._refuse_when_down()
         return self.settles.get(target, 0.0)
 
     def last_by_target(self) -> list[tuple[str, str, str]]:
         self._refuse_when_down()
         newest = {self.rows[run_id].claim: run_id for run_id in self.outcomes}
-        ended = [(self.rows[run_id].ask, self.outcomes[run_id]) for run_id in newest.values()]
+        ended = [(self.rows[run_id].request, self.outcomes[run_id]) for run_id in newest.values()]
         return [
-            (ask.target.name, outcome.status, outcome.reason)
-            for ask, outcome in ended
-            if isinstance(ask, Ask)
+            (request.target.name, outcome.status, outcome.reason)
+            for request, outcome in ended
+            if request.on is not None
         ]
 
     def _change(self, run_id: str, **changes: Any) -> None:
@@ -292,7 +293,7 @@ class FakeChange:
             raise copy(self.unseen)
         return {"value": self.value}
 
-    def plan(self, ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+    def plan(self, request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         before = observed["value"]
         return self.held or replace(PLAN, before=before, after=self.wanted, steps=self.names)
 
@@ -307,7 +308,7 @@ class FakeChange:
         return f"It is on at {self.value}."
 
     def _change(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         if "before" in self.fails:
             raise copy(self.fails["before"])
@@ -321,7 +322,7 @@ class FakeChange:
         return {"value": self.value}
 
     def _verify(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         if "verify" in self.fails:
             raise copy(self.fails["verify"])
@@ -336,9 +337,9 @@ class Recorder:
     dies_after: str = ""
     broken: Exception | None = None
 
-    def __call__(self, name: str, function: Callable[[], Record]) -> Record:
+    def __call__(self, name: str, function: Callable[..., Record], *arguments: object) -> Record:
         if name not in self.records:
-            self.records[name] = self._call(function)
+            self.records[name] = self._call(function, *arguments)
             if self.broken is not None:
                 raise self.broken
         if name == self.dies_after:
@@ -349,9 +350,9 @@ class Recorder:
             raise record
         return record
 
-    def _call(self, function: Callable[[], Record]) -> Record | Exception:
+    def _call(self, function: Callable[..., Record], *arguments: object) -> Record | Exception:
         try:
-            record: Record = json.loads(json.dumps(function()))
+            record: Record = json.loads(json.dumps(function(*arguments)))
         except Exception as error:
             return error
         return record
@@ -440,12 +441,12 @@ class FakeWorker:
             executor=ME,
         )
 
-    def execute(self, ask: Ask | Tell, steps: Recorder | None = None) -> Recorder:
+    def execute(self, request: Request, steps: Recorder | None = None) -> Recorder:
         """One execution of a run; a new recorder is a run that was never begun."""
         steps = steps or Recorder()
-        if ask.run_id not in self.runs.rows:
-            self.runs.add(ask)
-        execute(self.parts, ask.run_id, dump_ask(ask), steps)
+        if request.id not in self.runs.rows:
+            self.runs.add(request)
+        execute(self.parts, request.id, dump_request(request), steps)
         return steps
 
     def said(self) -> list[str]:

@@ -130,8 +130,8 @@ class MemoryTransaction:
         if runs and self._refuse_runs:
             raise RuntimeError("the queue refuses")
         for run in runs:
-            assert run.ask.run_id not in self._store.runs, "a run id was used twice"
-            self._store.runs[run.ask.run_id] = run
+            assert run.request.id not in self._store.runs, "a run id was used twice"
+            self._store.runs[run.request.id] = run
 
     @property
     def _known_claims(self) -> Collection[str]:

@@ -13,7 +13,8 @@ from service.catalogue.registry import action_spec, change_of, checked_options, 
 from service.catalogue.spec import Tools, Work
 from service.catalogue.steps.timings import Timings
 from service.catalogue.supabase.target import SupabaseTarget
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
 from service.domain.errors import FencedOut, StoreUnavailable
 from service.domain.rules.rules import Target
 from service.engine.off_duty import Duty
@@ -39,24 +40,48 @@ WORKER = DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vc
 DATABASE = SupabaseTarget("database", "project-1", ("ci_micro", "ci_small", "ci_medium"))
 
 
-def ask_for(action: str, target: Target, **changes: Any) -> Ask:
+def request_for(
+    action: str,
+    target: Target,
+    *,
+    alerts: tuple[str, ...] = ("alert-1",),
+    replay: bool = False,
+    **changes: Any,
+) -> Request:
+    """What an alert asks for by a rule, in a run that is the first of its claim."""
+    spec = action_spec(action)
+    options = checked_options(action, changes.get("options", {}))
     facts: dict[str, Any] = {
-        "run_id": f"{target.name}.{action_spec(action).direction}.1",
+        "id": f"{target.name}.{spec.direction}.1",
         "action": action,
-        "rule": "a-rule",
-        "target": target,
-        "direction": action_spec(action).direction,
+        "origin": Origin(REPLAY if replay else ALERT, "a-rule", "High CPU Usage is 93", alerts),
+        "claim": f"{target.name}.{spec.direction}",
+        "direction": spec.direction,
+        "on": target,
+        "wanted": spec.wanted(options),
+        "options": options,
         "cooldown_s": 600.0,
         "settle_s": 120.0,
-        "options": checked_options(action, {}),
-        "summary": "High CPU Usage is 93",
-        "alerts": ("alert-1",),
         "rules_hash": "0123456789ab",
     }
-    return Ask(**{**facts, **changes})
+    return Request(**{**facts, **changes})
 
 
-ASK_DROPLET = ask_for("vertical_scale", WORKER)
+def telling_for(action: str, run: str, subject: str = "", **changes: Any) -> Request:
+    """A page or a message about a group of alerts; `subject` is the claim unless it is given."""
+    claim = run.rpartition(".")[0]
+    facts: dict[str, Any] = {
+        "id": run,
+        "action": action,
+        "origin": Origin(ALERT, claim.partition(".")[0], "Something is slow", ("alert-1",)),
+        "claim": claim,
+        "rules_hash": "0123456789ab",
+        "subject": subject or claim,
+    }
+    return Request(**{**facts, **changes})
+
+
+ASK_DROPLET = request_for("vertical_scale", WORKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +90,17 @@ class Works:
 
     by_kind: Mapping[str, Work]
 
-    def observe(self, ask: Ask) -> Record:
-        return change_of(self.by_kind, ask).work.observe(ask.target)
+    def observe(self, request: Request) -> Record:
+        return change_of(self.by_kind, request).work.observe(request.target)
 
-    def plan(self, ask: Ask) -> Plan | PlanHeld:
-        return change_of(self.by_kind, ask).plan(ask, self.observe(ask))
+    def plan(self, request: Request) -> Plan | PlanHeld:
+        return change_of(self.by_kind, request).plan(request, self.observe(request))
 
-    def steps(self, ask: Ask) -> Mapping[str, StepFunction]:
-        return change_of(self.by_kind, ask).work.steps()
+    def steps(self, request: Request) -> Mapping[str, StepFunction]:
+        return change_of(self.by_kind, request).work.steps()
 
-    def make_safe(self, context: StepContext, ask: Ask, plan: Plan) -> str:
-        return change_of(self.by_kind, ask).work.make_safe(context, plan)
+    def make_safe(self, context: StepContext, request: Request, plan: Plan) -> str:
+        return change_of(self.by_kind, request).work.make_safe(context, plan)
 
 
 def works_on(
@@ -150,7 +175,7 @@ class FakeRun:
     """A run whose plan is pinned; `execute` goes on after the last recorded step."""
 
     works: Works
-    ask: Ask
+    request: Request
     clock: Clock
     plan: Plan
     intents: dict[str, float] = field(default_factory=dict)
@@ -167,7 +192,7 @@ class FakeRun:
 
     def fresh(self) -> FakeContext:
         """The context of a new execution."""
-        return FakeContext(self.clock, self.intents, self.ask.run_id, self.worker)
+        return FakeContext(self.clock, self.intents, self.request.id, self.worker)
 
     def new_process(self) -> None:
         """The worker was killed: only what is stored remains."""
@@ -182,8 +207,8 @@ class FakeRun:
 
     def step(self, name: str) -> Record:
         """One step, recorded only when it returns."""
-        step = self.works.steps(self.ask)[name]
-        record = step(self.context, self.ask, self.plan, dict(self.records))
+        step = self.works.steps(self.request)[name]
+        record = step(self.context, self.request, self.plan, dict(self.records))
         self.records[name] = record
         return record
 
@@ -211,8 +236,8 @@ def before_the_section() -> tuple[FakeClock, FakeDroplets, FakeRun]:
     return clock, droplets, run
 
 
-def planned(works: Works, ask: Ask, clock: Clock) -> FakeRun:
+def planned(works: Works, request: Request, clock: Clock) -> FakeRun:
     """A run for the plan that is made of the target as it is."""
-    plan = works.plan(ask)
+    plan = works.plan(request)
     assert isinstance(plan, Plan), plan
-    return FakeRun(works, ask, clock, Plan.from_json(plan.to_json()))
+    return FakeRun(works, request, clock, Plan.from_json(plan.to_json()))

@@ -93,7 +93,7 @@ def make_stand(url: str, **environment: str) -> Stand:
     enqueued: list[str] = []
 
     def enqueue(_connection: sa.Connection, run: NewRun) -> None:
-        enqueued.append(run.ask.run_id)
+        enqueued.append(run.request.id)
 
     admitter = Admitter(
         journal=SqlJournal(engine, enqueue),

@@ -215,7 +215,7 @@ def test_the_api_asks_for_its_token_when_it_has_one(tmp_path: Path) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_metrics_ask_for_the_apis_token(tmp_path: Path) -> None:
+def test_metrics_request_for_the_apis_token(tmp_path: Path) -> None:
     stand = make_stand(sqlite_url(tmp_path), API_TOKENS="test-api-token")
     client = create_app(stand).test_client()
     assert client.get("/metrics").status_code == 401

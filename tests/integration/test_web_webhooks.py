@@ -86,6 +86,20 @@ def test_an_alert_is_answered_with_its_verdict_after_it_is_kept(
     assert rows(stand, schema.alerts) == 1
 
 
+@pytest.mark.parametrize("times", [1, 2], ids=["an act", "a hold"])
+def test_the_answer_and_the_read_api_show_a_decision_in_one_shape(
+    client: FlaskClient, times: int
+) -> None:
+    """The read API adds its id, its checks, and when and how often it was decided."""
+    for _ in range(times):
+        said = client.post(AM, json=notification(alert())).get_json()
+    (answered,) = said["decisions"]
+    stored = client.get("/api/v1/decisions").get_json()["items"][0]
+    assert {key: stored[key] for key in answered} == answered
+    added = ["id", "notification", "checks", "rules_hash", "decided_at", "last_at", "times"]
+    assert sorted(stored.keys() - answered.keys()) == sorted(added)
+
+
 def test_a_hold_says_until_when(client: FlaskClient, stand: Stand) -> None:
     client.post(AM, json=notification(alert()))
     with stand.engine.begin() as connection:

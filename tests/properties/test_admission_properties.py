@@ -149,18 +149,18 @@ class World:
         return False
 
     def _begin(self, run: NewRun) -> None:
-        self.runs.begin(run.ask.run_id, self.now)
+        self.runs.begin(run.request.id, self.now)
         key = _incident_key(run)
         self.begun[run.partition] = (run, self.incidents.state(key) if key else None)
         self._mirror()
 
     def _end(self, partition: str) -> None:
         run, found = self.begun.pop(partition)
-        rests_until = self.now + run.ask.cooldown_s
-        self.rests[run.ask.run_id] = rests_until
+        rests_until = self.now + run.request.cooldown_s
+        self.rests[run.request.id] = rests_until
         again = self._page(run, found) if found else None
         outcome = Outcome("succeeded", "done", rests_until)
-        assert self.runs.conclude(run.ask.run_id, outcome, self.now, again=again)
+        assert self.runs.conclude(run.request.id, outcome, self.now, again=again)
         self._mirror()
 
     def _page(self, run: NewRun, found: IncidentState) -> NewRun | None:
@@ -171,7 +171,7 @@ class World:
         elif found.incident.paged:
             left_s = GRACE_S - (self.now - (found.resolved_at or 0.0))
             if left_s > 0:
-                return replace(run, ask=replace(run.ask, run_id=""), delay_s=left_s)
+                return replace(run, request=replace(run.request, id=""), delay_s=left_s)
             self.incidents.mark(key, paged=False)
         return None
 

@@ -15,8 +15,8 @@ from werkzeug.serving import make_server
 
 import service
 from service.bootstrap.vendors import PORTS, Vendors, build_changes
-from service.catalogue.ask_json import dump_ask
 from service.catalogue.registry import kind_spec
+from service.catalogue.request_json import dump_request
 from service.domain.rules.matching import RuleIndex
 from service.engine.execution import execute
 from service.rulebook import load_rulebook
@@ -25,7 +25,7 @@ from service.sandbox.config import SandboxConfig
 from service.settings import load_settings
 from tests.fakes.alerts import alert
 from tests.fakes.engine import FakeWorker, Recorder
-from tests.fakes.runs import ask_for
+from tests.fakes.runs import request_for
 
 page, rules = Path(sys.argv[1]), Path(sys.argv[2])
 rules.write_text(page.read_text().split("```yaml\n")[1].split("```")[0])
@@ -37,17 +37,17 @@ server = make_server("127.0.0.1", 0, create_app(SandboxConfig()), threaded=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 settings = load_settings({"SANDBOX_URL": f"http://127.0.0.1:{server.server_port}"})
 worker = FakeWorker()
-ask = ask_for(rule.action, target)
-worker.runs.add(ask, target.resource)
+request = request_for(rule.action, target)
+worker.runs.add(request, target.resource)
 parts = replace(worker.parts, change_of=build_changes(settings, worker.clock))
-execute(parts, ask.run_id, dump_ask(ask), Recorder())
+execute(parts, request.id, dump_request(request), Recorder())
 look = kind_spec(target.kind).look(PORTS[target.kind].build(Vendors(settings)), target)
 server.shutdown()
 said = {
     "of": str(Path(service.__file__).parents[1]),
-    "outcome": worker.runs.outcomes[ask.run_id].status,
-    "reason": worker.runs.outcomes[ask.run_id].reason,
+    "outcome": worker.runs.outcomes[request.id].status,
+    "reason": worker.runs.outcomes[request.id].reason,
     "look": look,
-    "checks": [check.guard for check in worker.runs.checks[ask.run_id]],
+    "checks": [check.guard for check in worker.runs.checks[request.id]],
 }
 sys.stdout.write(f"{json.dumps(said)}\n")

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from service.catalogue.app_platform.plan import plan_instance_size, plan_replicas
+from service.catalogue.app_platform.plan import plan_component
 from service.domain.decisions.planning import Plan, PlanHeld
-from tests.fakes.runs import API, DATABASE, ask_for
+from service.domain.decisions.requests import Request, Wanted
+from tests.fakes.runs import API, DATABASE, request_for
 
-OUT = ask_for("horizontal_scale", API)
-UP = ask_for("vertical_scale", API)
+OUT = request_for("horizontal_scale", API)
+UP = request_for("vertical_scale", API)
 
 
 def seen(**changes: Any) -> dict[str, Any]:
@@ -48,23 +49,25 @@ def seen(**changes: Any) -> dict[str, Any]:
 def test_the_count_wanted_is_absolute_and_within_the_bounds(
     current: int, step: int, wanted: int
 ) -> None:
-    plan = plan_replicas(replace(OUT, options={"step": step}), seen(replicas=current))
+    plan = plan_component(
+        request_for("horizontal_scale", API, options={"step": step}), seen(replicas=current)
+    )
     assert isinstance(plan, Plan)
     assert (plan.what, plan.before, plan.after) == ("replicas", str(current), str(wanted))
-    assert plan.wanted["before"] == current
-    assert plan.wanted["after"] == plan.wanted["replicas"] == wanted
+    assert plan.wanted["planned_from"]["instance_count"] == current
+    assert plan.wanted["after"] == {"instance_count": wanted}
 
 
 def test_a_count_far_below_the_minimum_is_brought_to_it() -> None:
-    ask = replace(OUT, target=replace(API, min_replicas=5))
-    plan = plan_replicas(ask, seen(replicas=2))
+    request = replace(OUT, on=replace(API, min_replicas=5))
+    plan = plan_component(request, seen(replicas=2))
     assert isinstance(plan, Plan)
     assert plan.after == "5"
 
 
 @pytest.mark.parametrize("current", [10, 15], ids=["at the maximum", "above it, by hand"])
 def test_at_the_maximum_it_is_held_and_never_reduced(current: int) -> None:
-    held = plan_replicas(OUT, seen(replicas=current))
+    held = plan_component(OUT, seen(replicas=current))
     assert isinstance(held, PlanHeld)
     assert (held.guard, held.at_bound) == ("max_replicas", True)
     assert f"runs {current} replicas" in held.reason
@@ -72,22 +75,22 @@ def test_at_the_maximum_it_is_held_and_never_reduced(current: int) -> None:
 
 def test_native_autoscaling_holds_and_names_its_bounds() -> None:
     autoscaling = {"min_instance_count": 2, "max_instance_count": 8}
-    held = plan_replicas(OUT, seen(replicas=None, autoscaling=autoscaling))
+    held = plan_component(OUT, seen(replicas=None, autoscaling=autoscaling))
     assert isinstance(held, PlanHeld)
     assert (held.guard, held.at_bound) == ("native_autoscaling", False)
     assert "from 2 to 8 instances" in held.reason
 
 
 def test_a_deployment_of_others_holds_for_a_minute() -> None:
-    held = plan_replicas(OUT, seen(deploying="dep-9"))
+    held = plan_component(OUT, seen(deploying="dep-9"))
     assert isinstance(held, PlanHeld)
     assert (held.guard, held.retry_after_s) == ("deployment_in_progress", 60.0)
     assert "dep-9" in held.reason
 
 
-@pytest.mark.parametrize("plan_it", [plan_replicas, plan_instance_size])
-def test_a_component_that_is_missing_is_named_with_those_there_are(plan_it: Any) -> None:
-    held = plan_it(OUT, seen(kind=None))
+@pytest.mark.parametrize("request_", [OUT, UP])
+def test_a_component_that_is_missing_is_named_with_those_there_are(request_: Request) -> None:
+    held = plan_component(request_, seen(kind=None))
     assert isinstance(held, PlanHeld)
     assert held.guard == "component"
     assert "no component named api (it has: api, web)" in held.reason
@@ -95,51 +98,121 @@ def test_a_component_that_is_missing_is_named_with_those_there_are(plan_it: Any)
 
 @pytest.mark.parametrize("kind", ["jobs", "static_sites", "functions"])
 def test_what_runs_no_lasting_instances_is_refused(kind: str) -> None:
-    held = plan_replicas(OUT, seen(kind=kind))
+    held = plan_component(OUT, seen(kind=kind))
     assert isinstance(held, PlanHeld)
     assert f"one of its {kind}" in held.reason
 
 
 def test_prices_are_those_of_all_replicas_a_month() -> None:
-    plan = plan_replicas(OUT, seen())
+    plan = plan_component(OUT, seen())
     assert isinstance(plan, Plan)
     assert (plan.price_before, plan.price_after) == (40.0, 60.0)
 
 
 def test_an_unlisted_size_has_no_price_and_is_planned_all_the_same() -> None:
-    plan = plan_replicas(OUT, seen(size="apps-d-1vcpu-1gb"))
+    plan = plan_component(OUT, seen(size="apps-d-1vcpu-1gb"))
     assert isinstance(plan, Plan)
     assert (plan.price_before, plan.price_after) == (None, None)
 
 
 def test_the_next_instance_size_is_one_step_up_the_ladder() -> None:
-    plan = plan_instance_size(UP, seen())
+    plan = plan_component(UP, seen())
     assert isinstance(plan, Plan)
     assert (plan.before, plan.after) == ("professional-xs", "professional-s")
     assert (plan.price_before, plan.price_after) == (40.0, 80.0)
-    assert plan.wanted["key"] == "instance_size_slug"
-    assert plan.wanted["replicas"] == 2
+    assert plan.wanted["after"] == {"instance_size_slug": "professional-s"}
 
 
 @pytest.mark.parametrize("size", ["basic-xs", ""], ids=["not on the ladder", "not named"])
 def test_an_unknown_instance_size_is_held(size: str) -> None:
-    held = plan_instance_size(UP, seen(size=size))
+    held = plan_component(UP, seen(size=size))
     assert isinstance(held, PlanHeld)
     assert (held.guard, held.at_bound) == ("ladder", False)
 
 
 def test_a_plan_is_the_same_after_a_round_trip_through_the_record() -> None:
-    plan = plan_replicas(OUT, seen())
+    plan = plan_component(OUT, seen())
     assert isinstance(plan, Plan)
     assert Plan.from_json(plan.to_json()) == plan
 
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="database"):
-        plan_replicas(ask_for("horizontal_scale", DATABASE), seen())
+        plan_component(request_for("horizontal_scale", DATABASE), seen())
 
 
 def test_the_plan_says_for_how_long_the_target_goes_down() -> None:
-    plan = plan_replicas(OUT, seen())
+    plan = plan_component(OUT, seen())
     assert isinstance(plan, Plan)
     assert "No downtime" in plan.downtime
+
+
+def wanting(*wanted: Wanted) -> Request:
+    """What nobody but a person or a level asks for so far."""
+    return replace(OUT, wanted=wanted)
+
+
+def test_count_and_size_are_one_plan_with_one_price() -> None:
+    both = wanting(Wanted("replicas", to=4), Wanted("size", by=1))
+    plan = plan_component(both, seen())
+    assert isinstance(plan, Plan)
+    assert (plan.what, plan.before, plan.after) == (
+        "replicas and size",
+        "2 × professional-xs",
+        "4 × professional-s",
+    )
+    assert plan.wanted["after"] == {
+        "instance_count": 4,
+        "instance_size_slug": "professional-s",
+    }
+    assert (plan.price_before, plan.price_after) == (40.0, 160.0)
+
+
+def test_what_is_there_already_is_left_out_of_the_write() -> None:
+    plan = plan_component(wanting(Wanted("replicas", to=2), Wanted("size", by=1)), seen())
+    assert isinstance(plan, Plan)
+    assert plan.wanted["after"] == {"instance_size_slug": "professional-s"}
+
+
+@pytest.mark.parametrize(
+    ("by", "current", "after"), [(-1, 5, 4), (-1, 10, 9), (-3, 4, 2), (-1, 12, 10)]
+)
+def test_fewer_are_wanted_within_the_bounds_also_at_the_maximum(
+    by: int, current: int, after: int
+) -> None:
+    plan = plan_component(wanting(Wanted("replicas", by=by)), seen(replicas=current))
+    assert isinstance(plan, Plan)
+    assert plan.wanted["after"] == {"instance_count": after}
+
+
+def test_a_smaller_size_is_one_step_down_the_ladder() -> None:
+    plan = plan_component(wanting(Wanted("size", by=-1)), seen(size="professional-l"))
+    assert isinstance(plan, Plan)
+    assert (plan.after, plan.price_after) == ("professional-m", 160.0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "facts", "guard"),
+    [
+        (Wanted("replicas", by=-1), {"replicas": 2}, "min_replicas"),
+        (Wanted("size", by=-1), {}, "ladder_bottom"),
+        (Wanted("replicas", to=2), {}, "already_there"),
+        (Wanted("size", to="professional-xs"), {}, "already_there"),
+        (Wanted("replicas", to=11), {}, "bounds"),
+        (Wanted("replicas", to=1), {}, "bounds"),
+        (Wanted("size", to="basic-s"), {}, "bounds"),
+    ],
+)
+def test_what_is_not_for_more_is_held_without_waking_anybody(
+    wanted: Wanted, facts: dict[str, Any], guard: str
+) -> None:
+    held = plan_component(wanting(wanted), seen(**facts))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.at_bound) == (guard, False)
+    assert held.reason.startswith("api ")
+
+
+def test_a_size_that_is_named_needs_no_ladder_to_hold_the_present_one() -> None:
+    plan = plan_component(wanting(Wanted("size", to="professional-m")), seen(size="basic-xs"))
+    assert isinstance(plan, Plan)
+    assert plan.after == "professional-m"

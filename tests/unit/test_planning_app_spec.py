@@ -12,7 +12,7 @@ from service.catalogue.app_platform.spec import (
     component_state,
     kind_of,
     value_of,
-    with_value,
+    with_values,
 )
 from tests.fakes.apps import SPEC
 
@@ -57,7 +57,7 @@ def test_a_spec_with_sections_that_are_null_is_read() -> None:
 
 def test_one_value_is_changed_and_nothing_else() -> None:
     before = deepcopy(SPEC)
-    changed = with_value(SPEC, "mailer", INSTANCE_SIZE, "basic-s")
+    changed = with_values(SPEC, "mailer", {INSTANCE_SIZE: "basic-s"})
     assert before == SPEC
     assert changed["workers"][0].pop("instance_size_slug") == "basic-s"
     del before["workers"][0]["instance_size_slug"]
@@ -66,4 +66,4 @@ def test_one_value_is_changed_and_nothing_else() -> None:
 
 def test_a_component_that_is_gone_cannot_be_changed() -> None:
     with pytest.raises(KeyError, match="nobody"):
-        with_value(SPEC, "nobody", INSTANCE_COUNT, 3)
+        with_values(SPEC, "nobody", {INSTANCE_COUNT: 3})

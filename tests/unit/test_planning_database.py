@@ -6,9 +6,9 @@ import pytest
 
 from service.catalogue.supabase.plan import plan_compute
 from service.domain.decisions.planning import Plan, PlanHeld
-from tests.fakes.runs import API, DATABASE, ask_for
+from tests.fakes.runs import API, DATABASE, request_for
 
-ASK = ask_for("scale_database", DATABASE)
+ASK = request_for("scale_database", DATABASE)
 
 
 def seen(**changes: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def test_what_holds_the_plan(
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="api"):
-        plan_compute(ask_for("scale_database", API), seen())
+        plan_compute(request_for("scale_database", API), seen())
 
 
 def test_the_plan_says_for_how_long_the_target_goes_down() -> None:

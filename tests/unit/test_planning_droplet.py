@@ -6,9 +6,9 @@ import pytest
 
 from service.catalogue.droplet.plan import plan_droplet_size, snapshot_name
 from service.domain.decisions.planning import Plan, PlanHeld
-from tests.fakes.runs import API, WORKER, ask_for
+from tests.fakes.runs import API, WORKER, request_for
 
-ASK = ask_for("vertical_scale", WORKER)
+ASK = request_for("vertical_scale", WORKER)
 
 
 def offer(price: float, disk_gb: int, *, available: bool = True) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_a_snapshot_is_named_after_the_day_in_utc_and_the_run(at: float, day: st
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="api"):
-        plan_droplet_size(ask_for("vertical_scale", API), seen())
+        plan_droplet_size(request_for("vertical_scale", API), seen())
 
 
 @pytest.mark.parametrize(("disk_gb", "of"), [(25, "of its 25 GB disk"), (None, "of its disk")])

@@ -5,10 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.catalogue.droplet.target import DropletTarget
 from service.catalogue.registry import kind_of_size, kind_spec
-from service.catalogue.steps.ladder import UnknownSizeError, next_size
+from service.catalogue.steps.ladder import size_wanted
+from service.domain.decisions.planning import PlanHeld
+from service.domain.decisions.requests import Wanted
 from service.domain.durations import parse_duration
 
+LADDER = DropletTarget("vm", "1", ("small", "medium", "large"))
 DROPLET, APP, DATABASE = "droplet", "app_platform", "supabase"
 
 
@@ -51,21 +55,40 @@ def test_a_size_costs_what_the_runbook_says_and_an_unlisted_one_is_not_free(
 
 
 @pytest.mark.parametrize(
-    ("current", "following"),
-    [("small", "medium"), ("medium", "large"), ("large", None)],
+    ("current", "by", "following"),
+    [
+        ("small", 1, "medium"),
+        ("medium", 1, "large"),
+        ("small", 2, "large"),
+        ("medium", 5, "large"),
+        ("large", -1, "medium"),
+        ("medium", -2, "small"),
+    ],
 )
-def test_the_next_size_is_one_step_up_and_none_at_the_top(
-    current: str, following: str | None
+def test_a_step_on_the_ladder_never_goes_beyond_its_ends(
+    current: str, by: int, following: str
 ) -> None:
-    assert next_size(("small", "medium", "large"), current) == following
+    assert size_wanted(LADDER, Wanted("size", by=by), current) == following
 
 
-@pytest.mark.parametrize("ladder", [("small", "large"), ()])
-def test_no_step_is_taken_from_a_size_that_is_not_on_the_ladder(ladder: tuple[str, ...]) -> None:
-    with pytest.raises(UnknownSizeError) as raised:
-        next_size(ladder, "medium")
-    assert str(raised.value).startswith("Size medium is not on the ladder (")
-    assert "nothing was changed" in str(raised.value)
+@pytest.mark.parametrize(
+    ("current", "by", "guard", "at_bound"),
+    [("large", 1, "ladder_top", True), ("small", -1, "ladder_bottom", False)],
+)
+def test_only_a_step_up_can_be_at_the_bound(
+    current: str, by: int, guard: str, at_bound: bool
+) -> None:
+    held = size_wanted(LADDER, Wanted("size", by=by), current)
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.at_bound) == (guard, at_bound)
+
+
+@pytest.mark.parametrize("current", ["huge", ""], ids=["not on the ladder", "not named"])
+def test_no_step_is_taken_from_a_size_that_is_not_on_the_ladder(current: str) -> None:
+    held = size_wanted(LADDER, Wanted("size", by=1), current)
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.facts) == ("ladder", {"current": current})
+    assert "nothing was changed" in held.reason
 
 
 def test_a_known_size_belongs_to_one_kind_of_target() -> None:

@@ -1,23 +1,23 @@
-"""One planned value of one component, held against what the vendor shows.
+"""The planned values of one component, held against what the vendor shows.
 
-Pure. Whether the value is there, may be set, or must not be set because a person was here: the
+Pure. Whether the values are there, may be set, or must not be set because a person was here: the
 same answers serve the write, the wait for its deployment and the verification.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.catalogue.app_platform.spec import INSTANCE_COUNT, value_of, with_value
+from service.catalogue.app_platform.spec import INSTANCE_COUNT, value_of, with_values
 from service.domain.capacity.three_way import AlreadyThere, Conflict, ToWrite, Value, merge
 from service.ports.app_platform import ComponentHealth, Deployment
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedValue:
-    """`key` of `component` of `app`, from `before` to `after`.
+class PlannedChange:
+    """What `component` of `app` shall become: `after`, by the names of the spec's fields.
 
     `last_deployment` is the newest deployment when the plan was made. `planned_from` holds every
     field of the component that the plan was made from.
@@ -25,49 +25,70 @@ class PlannedValue:
 
     app: str
     component: str
-    key: str
-    before: int | str
-    after: int | str
+    after: Mapping[str, int | str]
     last_deployment: str | None
     planned_from: Mapping[str, Value]
 
     @classmethod
-    def of(cls, wanted: Mapping[str, Any]) -> PlannedValue:
-        """The value that a plan of `service.catalogue.app_platform.plan` wants.
+    def of(cls, wanted: Mapping[str, Any]) -> PlannedChange:
+        """The change that a plan of `service.catalogue.app_platform.plan` wants.
 
-        A stored plan of an earlier version names only the value that it changes.
+        A stored plan of an earlier version has one `key`, with its value `before` and `after`. The
+        first of them named no other field that it was made from.
         """
-        known = {"planned_from": {wanted["key"]: wanted["before"]}, **wanted}
+        known = dict(wanted)
+        if "key" in wanted:
+            known["after"] = {wanted["key"]: wanted["after"]}
+            known.setdefault("planned_from", {wanted["key"]: wanted["before"]})
         return cls(**{name: known[name] for name in cls.__slots__})
 
     def __str__(self) -> str:
         """As sentences name it."""
-        return f"{self.key} of {self.component}"
+        return f"{' and '.join(self.after)} of {self.component}"
 
-    def found_in(self, spec: Mapping[str, Any]) -> Value:
-        """The present value; None where the component is gone or the vendor decides on it."""
-        return value_of(spec, self.component, self.key)
+    @property
+    def before(self) -> str:
+        """The values that the plan was made from, as sentences name them."""
+        return _and(self.planned_from[key] for key in self.after)
+
+    @property
+    def wanted(self) -> str:
+        """The values that are wanted, as sentences name them."""
+        return _and(self.after.values())
+
+    def found_in(self, spec: Mapping[str, Any]) -> dict[str, Value]:
+        """The present values; None where the component is gone or the vendor decides on one."""
+        return {key: value_of(spec, self.component, key) for key in self.after}
+
+    def told_of(self, spec: Mapping[str, Any]) -> str:
+        """The present values, as sentences name them."""
+        return _and(self.found_in(spec).values())
 
     def is_set_in(self, spec: Mapping[str, Any]) -> bool:
-        """Whether a spec holds the wanted value."""
+        """Whether a spec holds the wanted values."""
         return self.found_in(spec) == self.after
+
+    def put_into(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of the whole spec with the wanted values."""
+        return with_values(spec, self.component, self.after)
 
     def merged(self, spec: Mapping[str, Any]) -> ToWrite | AlreadyThere | Conflict:
         """The three-way merge of what the plan saw, this spec, and what is wanted."""
         found = {name: value_of(spec, self.component, name) for name in self.planned_from}
-        return merge(self.planned_from, found, {self.key: self.after})
+        return merge(self.planned_from, found, self.after)
 
     def needed(self, health: ComponentHealth) -> int:
         """How many replicas must serve; what the vendor wants where we set no count."""
-        return int(self.after) if self.key == INSTANCE_COUNT else max(health.desired, 1)
+        count = self.after.get(INSTANCE_COUNT)
+        return max(health.desired, 1) if count is None else int(count)
 
     def carrier(self, deployments: Sequence[Deployment]) -> str | None:
-        """The newest deployment since the plan that carries the wanted value: ours, or as good."""
+        """The newest deployment since the plan that carries the wanted values: ours, or as good."""
         newer = _newer_than(self.last_deployment, deployments)
         return next((one.id for one in newer if self.is_set_in(one.spec)), None)
 
     def conflict(self, spec: Mapping[str, Any], deployments: Sequence[Deployment]) -> str | None:
-        """Why a value that is not there must not be set on the ground of this plan.
+        """Why values that are not there must not be set on the ground of this plan.
 
         `deployments` were read before `spec`.
         """
@@ -77,7 +98,7 @@ class PlannedValue:
         if carrier := self.carrier(deployments):
             return self._left(
                 f"A person changed {self} of app {self.app}: it is {self.before} again, after "
-                f"deployment {carrier} had set it to {self.after}"
+                f"deployment {carrier} had set it to {self.wanted}"
             )
         if newer := _newer_than(self.last_deployment, deployments):
             return self._left(
@@ -91,7 +112,7 @@ class PlannedValue:
 
         The vendor has no conditional write, so a deployment can begin between our last read and
         our write. `sent` is the deployment of our write. None means that its answer was lost;
-        then it is the first since the plan that carries the value.
+        then it is the first since the plan that carries the values.
         """
         since = list(_newer_than(self.last_deployment, deployments))
         if len(since) == len(deployments):
@@ -102,13 +123,18 @@ class PlannedValue:
         if place + 1 >= len(since):
             return None
         mine, theirs = since[place], since[place + 1]
-        if self.found_in(theirs.spec) not in (self.before, self.after):
+        found = self.found_in(theirs.spec)
+        if any(found[key] not in (self.planned_from[key], self.after[key]) for key in found):
             return theirs.id
-        kept = with_value(theirs.spec, self.component, self.key, self.after)
+        kept = self.put_into(theirs.spec)
         return None if kept == dict(mine.spec) else theirs.id
 
     def _left(self, why: str) -> str:
-        return f"{why}. The app was left so, and {self.key} {self.after} was not set."
+        return f"{why}. The app was left so, and {_and(self.after)} {self.wanted} was not set."
+
+
+def _and(parts: Iterable[object]) -> str:
+    return " and ".join(str(part) for part in parts)
 
 
 def _newer_than(anchor: str | None, deployments: Sequence[Deployment]) -> Sequence[Deployment]:

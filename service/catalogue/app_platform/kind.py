@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
-from service.catalogue.app_platform.plan import plan_instance_size, plan_replicas
+from service.catalogue.app_platform.plan import plan_component
 from service.catalogue.app_platform.steps import AppChange
 from service.catalogue.app_platform.target import NAME, PRICES, AppShape, AppTarget, build_app
 from service.catalogue.spec import KindSpec
@@ -21,7 +21,8 @@ KIND = KindSpec(
     target=AppTarget,
     shape=AppShape,
     build=build_app,
-    plans={HORIZONTAL_SCALE: plan_replicas, VERTICAL_SCALE: plan_instance_size},
+    actions=(HORIZONTAL_SCALE, VERTICAL_SCALE),
+    plan=plan_component,
     work=AppChange,
     look=_look,
     prices=PRICES,

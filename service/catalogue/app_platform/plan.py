@@ -1,6 +1,6 @@
-"""From what App Platform showed to a plan for one component: how many, or which size.
+"""From what App Platform showed to a plan for one component: how many, which size, or both.
 
-Pure. What is `observed` is the record of `service.catalogue.app_platform.steps.observe_component`.
+Pure. What is `observed` is the record of `service.catalogue.app_platform.steps.AppChange.observe`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from typing import Any
 
 from service.catalogue.app_platform.spec import INSTANCE_COUNT, INSTANCE_SIZE, SCALABLE
 from service.catalogue.app_platform.target import PRICES, AppTarget
-from service.catalogue.steps.ladder import NextSize, step_up
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.catalogue.steps.bounds import count_wanted, nothing_to_do
+from service.catalogue.steps.ladder import size_wanted
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 
 APP_STEPS = ("update_app", "await_deployment", "verify")
 
@@ -22,63 +24,68 @@ DEPLOYMENT_RETRY_S = 60.0
 """Seconds until a held run looks again; a deployment takes a few minutes."""
 
 
-def plan_replicas(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-    """Current count plus the rule's step, within the target's bounds (runbook, Manual Horizontal
-    Scaling)."""
-    target = _app_target(ask)
+def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+    """The count and the size that are wanted, within the target's bounds and on its ladder, in one
+    write (runbook, Manual Horizontal Scaling; App Platform Vertical Scaling)."""
+    target = _app_target(request)
     if held := _held(target, observed):
         return held
-    if observed["autoscaling"]:
-        return _autoscaling_held(target, observed["autoscaling"])
-    current = int(observed["replicas"])
-    if current >= target.max_replicas:
-        return PlanHeld(
-            "max_replicas",
-            f"{target.name}: {target.component} runs {current} replicas and the rule's maximum is "
-            f"{target.max_replicas}; nothing more can be added automatically.",
-            at_bound=True,
-            facts={"current": current, "max": target.max_replicas},
-        )
-    wanted = min(max(current + ask.options["step"], target.min_replicas), target.max_replicas)
-    each = PRICES.get(observed["size"])
+    after: dict[str, int | str] = {}
+    for wanted in request.wanted:
+        if wanted.attribute == "replicas":
+            if observed["autoscaling"]:
+                return _autoscaling_held(target, observed["autoscaling"])
+            bounds = (target.min_replicas, target.max_replicas)
+            count = count_wanted(target, wanted, int(observed["replicas"]), bounds)
+            if isinstance(count, PlanHeld):
+                return count
+            after[INSTANCE_COUNT] = count
+        else:
+            size = size_wanted(target, wanted, observed["size"])
+            if isinstance(size, PlanHeld):
+                return size
+            after[INSTANCE_SIZE] = size
+    return _plan(target, observed, after)
+
+
+def _plan(
+    target: AppTarget, observed: Mapping[str, Any], wanted: Mapping[str, int | str]
+) -> Plan | PlanHeld:
+    now = {INSTANCE_COUNT: observed["replicas"], INSTANCE_SIZE: observed["size"]}
+    after = {key: value for key, value in wanted.items() if value != now[key]}
+    if not after:
+        return nothing_to_do(target)
+    then = {**now, **after}
     return Plan(
-        what="replicas",
-        before=str(current),
-        after=str(wanted),
+        what=" and ".join(_NAMES[key] for key in after),
+        before=" × ".join(str(now[key]) for key in after),
+        after=" × ".join(str(then[key]) for key in after),
         steps=APP_STEPS,
-        wanted=_wanted(target, observed, INSTANCE_COUNT, current, wanted, replicas=wanted),
-        price_before=_times(each, current),
-        price_after=_times(each, wanted),
+        wanted={
+            "app": target.app,
+            "component": target.component,
+            "after": after,
+            "last_deployment": observed["last_deployment"],
+            "planned_from": now,
+        },
+        price_before=_price(now),
+        price_after=_price(then),
         downtime=DOWNTIME,
     )
 
 
-def plan_instance_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-    """The next instance size on the target's ladder (runbook, App Platform Vertical Scaling)."""
-    target = _app_target(ask)
-    if held := _held(target, observed):
-        return held
-    found = step_up(target.name, target.sizes, observed["size"], PRICES)
-    if not isinstance(found, NextSize):
-        return found
-    replicas = observed["replicas"]
-    before, after = observed["size"], found.size
-    return Plan(
-        what="size",
-        before=before,
-        after=after,
-        steps=APP_STEPS,
-        wanted=_wanted(target, observed, INSTANCE_SIZE, before, after, replicas=replicas),
-        price_before=_times(found.price_before, replicas),
-        price_after=_times(found.price_after, replicas),
-        downtime=DOWNTIME,
-    )
+_NAMES = {INSTANCE_COUNT: "replicas", INSTANCE_SIZE: "size"}
 
 
-def _app_target(ask: Ask) -> AppTarget:
-    if not isinstance(ask.target, AppTarget):
-        raise TypeError(f"{ask.target.name} is no app_platform target")
-    return ask.target
+def _price(state: Mapping[str, Any]) -> float | None:
+    each, count = PRICES.get(state[INSTANCE_SIZE]), state[INSTANCE_COUNT]
+    return None if each is None or count is None else each * int(count)
+
+
+def _app_target(request: Request) -> AppTarget:
+    if not isinstance(request.target, AppTarget):
+        raise TypeError(f"{request.target.name} is no app_platform target")
+    return request.target
 
 
 def _held(target: AppTarget, observed: Mapping[str, Any]) -> PlanHeld | None:
@@ -118,28 +125,3 @@ def _autoscaling_held(target: AppTarget, autoscaling: Mapping[str, Any]) -> Plan
         "raise max_instance_count in the app's spec.",
         facts={"min": low, "max": high},
     )
-
-
-def _wanted(
-    target: AppTarget,
-    observed: Mapping[str, Any],
-    key: str,
-    before: int | str,
-    after: int | str,
-    *,
-    replicas: int | None,
-) -> dict[str, Any]:
-    return {
-        "app": target.app,
-        "component": target.component,
-        "key": key,
-        "before": before,
-        "after": after,
-        "replicas": replicas,
-        "last_deployment": observed["last_deployment"],
-        "planned_from": {INSTANCE_COUNT: observed["replicas"], INSTANCE_SIZE: observed["size"]},
-    }
-
-
-def _times(each: float | None, count: int | None) -> float | None:
-    return None if each is None or count is None else each * count

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.catalogue.app_platform.change import PlannedValue
+from service.catalogue.app_platform.change import PlannedChange
 from service.catalogue.context import StepContext
 from service.catalogue.steps.polling import poll
 from service.catalogue.steps.timings import Timings
@@ -33,9 +33,9 @@ class Rollout:
         self._timings = timings
 
     def await_active(
-        self, context: StepContext, change: PlannedValue, deployment: str | None
+        self, context: StepContext, change: PlannedChange, deployment: str | None
     ) -> str:
-        """Wait until our deployment, or what took its place with our value, is active; its id.
+        """Wait until our deployment, or what took its place with our values, is active; its id.
 
         `deployment` is None where the write's answer was lost: then it is looked for.
         """
@@ -59,7 +59,7 @@ class Rollout:
             ),
         )
 
-    def await_replicas(self, context: StepContext, change: PlannedValue, step: str) -> int:
+    def await_replicas(self, context: StepContext, change: PlannedChange, step: str) -> int:
         """Wait until the replicas serve that the change asks for; how many do."""
         last: list[ComponentHealth] = []
 
@@ -74,7 +74,7 @@ class Rollout:
             seen = f"{last[0].ready} of {last[0].desired}" if last else "an unknown number"
             return StepFailed(
                 step,
-                f"{change} was set to {change.after}, but {seen} of its replicas serve after "
+                f"{change} was set to {change.wanted}, but {seen} of its replicas serve after "
                 f"{self._timings.health_deadline_s / 60:.0f} minutes; nothing was taken away. "
                 "Read the component's runtime log.",
             )
@@ -87,14 +87,14 @@ class Rollout:
             late=late,
         )
 
-    def _find(self, change: PlannedValue) -> str | None:
+    def _find(self, change: PlannedChange) -> str | None:
         """Our deployment, where the write's answer was lost; or the one that already serves it."""
         app = self._apps.get_app(change.app)
         carrier = change.carrier(self._apps.list_deployments(change.app))
         return carrier or app.deploying or app.active_deployment
 
-    def _follow(self, followed: _Followed, change: PlannedValue) -> str | None:
-        """The id of the active deployment that carries our value; None while it is not there."""
+    def _follow(self, followed: _Followed, change: PlannedChange) -> str | None:
+        """The id of the active deployment that carries our values; None while it is not there."""
         deployment = self._apps.get_deployment(change.app, str(followed.id))
         if deployment.phase == "ACTIVE":
             return deployment.id
@@ -103,20 +103,20 @@ class Rollout:
                 "await_deployment",
                 f"Deployment {deployment.id} of app {change.app} ended as {deployment.phase}; the "
                 f"deployment before it serves on, while the spec asks for {change} = "
-                f"{change.after}. Read the deployment's log, then deploy again or set it back.",
+                f"{change.wanted}. Read the deployment's log, then deploy again or set it back.",
             )
         if deployment.phase == "SUPERSEDED":
             followed.id = self._successor(deployment, change)
         return None
 
-    def _successor(self, ours: Deployment, change: PlannedValue) -> str:
-        """What took the place of our deployment: good when it carries our value as well."""
+    def _successor(self, ours: Deployment, change: PlannedChange) -> str:
+        """What took the place of our deployment: good when it carries our values as well."""
         app = self._apps.get_app(change.app)
         if not change.is_set_in(app.spec):
-            found = change.found_in(app.spec)
             raise StepFailed(
                 "await_deployment",
-                f"Deployment {ours.id} was superseded by another in which {change} is {found} and "
-                f"not {change.after}: a person changed it. It was left so.",
+                f"Deployment {ours.id} was superseded by another in which {change} is "
+                f"{change.told_of(app.spec)} and not {change.wanted}: a person changed it. "
+                "It was left so.",
             )
         return app.deploying or app.active_deployment or ours.id

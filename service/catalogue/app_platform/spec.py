@@ -1,8 +1,8 @@
-"""Reading one component in an App Platform spec, and changing one value of it.
+"""Reading one component in an App Platform spec, and changing some values of it.
 
 The vendor takes only whole specs, so that a change of one number passes through everybody
 else's configuration and secrets. This is the one place that edits a spec, and it touches nothing
-but the value that was planned.
+but the values that were planned.
 """
 
 from __future__ import annotations
@@ -53,13 +53,15 @@ def value_of(spec: Mapping[str, Any], name: str, key: str) -> int | str | None:
     return state.replicas if key == INSTANCE_COUNT else state.size
 
 
-def with_value(spec: Mapping[str, Any], name: str, key: str, value: int | str) -> dict[str, Any]:
-    """A copy of the whole spec in which only that one value of that one component differs."""
+def with_values(
+    spec: Mapping[str, Any], name: str, values: Mapping[str, int | str]
+) -> dict[str, Any]:
+    """A copy of the whole spec in which only these values of that one component differ."""
     changed = deepcopy(dict(spec))
     component = _component(changed, name)
     if component is None:
         raise KeyError(name)
-    component[key] = value
+    component.update(values)
     return changed
 
 

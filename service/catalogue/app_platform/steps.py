@@ -1,7 +1,7 @@
-"""Changing one value of one component of an App Platform app, for every action that does so.
+"""Changing values of one component of an App Platform app, for every action that does so.
 
-Replicas and instance sizes go the same way: the whole spec back with one value changed, our
-deployment awaited (`app_rollout`), all of it looked at once more.
+Replicas and instance sizes go the same way: the whole spec goes back with the planned
+values changed, our deployment is awaited (`rollout`), and all of it is looked at once more.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from service.catalogue.app_platform.change import PlannedValue
+from service.catalogue.app_platform.change import PlannedChange
 from service.catalogue.app_platform.rollout import Rollout
 from service.catalogue.app_platform.spec import (
     component_names,
     component_state,
     kind_of,
-    with_value,
 )
 from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.context import Record, StepContext, StepFunction
@@ -23,7 +22,8 @@ from service.catalogue.spec import Tools
 from service.catalogue.steps.health import await_url
 from service.catalogue.steps.landing import Clear, Landed, Write, land
 from service.catalogue.steps.polling import read
-from service.domain.decisions.planning import Ask, Plan
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, TargetChanged, VendorError
 from service.ports import AppPlatform
 from service.ports.app_platform import AppState, Deployment
@@ -66,14 +66,14 @@ class AppChange:
         }
 
     def update_app(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
-        """Send the spec with the wanted value, unless it already holds it.
+        """Send the spec with the wanted values, unless it already holds them.
 
         The app is read last before the write. Whatever a person changed since the plan was made
         shows there or among the deployments, and then nothing is written.
         """
-        change = PlannedValue.of(plan.wanted)
+        change = PlannedChange.of(plan.wanted)
         intent = context.intent("update_app")
 
         def look() -> Landed | Clear[AppState]:
@@ -85,56 +85,54 @@ class AppChange:
             return Clear(app)
 
         def send(app: AppState) -> Record:
-            spec = with_value(app.spec, change.component, change.key, change.after)
-            deployment = self._apps.update_app(change.app, spec)
-            context.progress(f"Set {change} to {change.after}; deployment {deployment} began.")
+            deployment = self._apps.update_app(change.app, change.put_into(app.spec))
+            context.progress(f"Set {change} to {change.wanted}; deployment {deployment} began.")
             return {"deployment": deployment}
 
-        write = Write("update_app", f"setting {change} to {change.after}", look, send)
+        write = Write("update_app", f"setting {change} to {change.wanted}", look, send)
         return land(context, intent, write, self._timings)
 
     def await_deployment(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Follow our deployment until it is active, then wait for the replicas."""
-        change = PlannedValue.of(plan.wanted)
+        change = PlannedChange.of(plan.wanted)
         active = self._rollout.await_active(context, change, done["update_app"]["deployment"])
         context.progress(f"Deployment {active} is active; waiting for the replicas.")
         ready = self._rollout.await_replicas(context, change, "await_deployment")
         return {"deployment": active, "ready": ready}
 
     def verify(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Spec, replicas and, where the target has one, the health check's address."""
-        change = PlannedValue.of(plan.wanted)
+        change = PlannedChange.of(plan.wanted)
         app = self._read_within(context, lambda: self._apps.get_app(change.app))
-        found = change.found_in(app.spec)
-        if found != change.after:
+        if not change.is_set_in(app.spec):
             raise StepFailed(
                 "verify",
-                f"{change} is {found} now and not {change.after} as was set: somebody changed it "
-                "in the meantime. It was left as it is.",
+                f"{change} is {change.told_of(app.spec)} now and not {change.wanted} as was set: "
+                "somebody changed it in the meantime. It was left as it is.",
             )
         self._fail_on_a_lost_change(context, change, done["update_app"])
         ready = self._rollout.await_replicas(context, change, "verify")
-        if isinstance(ask.target, AppTarget) and ask.target.health_url:
-            await_url(ask.target.health_url, self._probe, context.clock, self._timings)
-        return {change.key: found, "ready": ready}
+        if isinstance(request.target, AppTarget) and request.target.health_url:
+            await_url(request.target.health_url, self._probe, context.clock, self._timings)
+        return {**change.found_in(app.spec), "ready": ready}
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
         """An app is safe as it is: the vendor keeps the old deployment until the new one serves."""
-        change = PlannedValue.of(plan.wanted)
+        change = PlannedChange.of(plan.wanted)
         try:
             app = self._read(lambda: self._apps.get_app(change.app))
-            found = change.found_in(app.spec)
+            found = change.told_of(app.spec)
             health = self._apps.health(change.app).get(change.component)
         except VendorError as problem:
             return f"App {change.app} could not be read ({problem}); nothing was taken away."
         serving = "an unknown number of" if health is None else str(health.ready)
         return (
-            f"{change} is specified as {found} (it was {change.before}, wanted {change.after}) and "
-            f"{serving} replicas serve; nothing was taken away."
+            f"{change} is specified as {found} (it was {change.before}, wanted {change.wanted}) "
+            f"and {serving} replicas serve; nothing was taken away."
         )
 
     def _read_last(self, app: str) -> tuple[Sequence[Deployment], AppState]:
@@ -152,7 +150,7 @@ class AppChange:
         return deployments, found
 
     def _fail_on_a_lost_change(
-        self, context: StepContext, change: PlannedValue, update: Record
+        self, context: StepContext, change: PlannedChange, update: Record
     ) -> None:
         """Tell a person whose change our write replaced, because no read of ours had shown it."""
         sent = None if update.get("seen") else update["deployment"]
@@ -162,7 +160,7 @@ class AppChange:
                 "verify",
                 f"Our write to app {change.app} has overwritten deployment {theirs}, which "
                 f"somebody else began between our last look and our write. {change} is "
-                f"{change.after} as planned, but what {theirs} changed is lost. Compare the spec "
+                f"{change.wanted} as planned, but what {theirs} changed is lost. Compare the spec "
                 f"of {theirs} with the app's, and set again what is missing.",
             )
 

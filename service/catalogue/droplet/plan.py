@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.catalogue.droplet.target import PRICES, DropletTarget
-from service.catalogue.steps.ladder import NextSize, step_up
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.catalogue.steps.bounds import nothing_to_do
+from service.catalogue.steps.ladder import size_wanted
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 
 DROPLET_STEPS = ("snapshot", "resize", "verify")
 
@@ -19,34 +21,37 @@ BUSY_RETRY_S = 60.0
 """Seconds until a held run looks again; most droplet actions take less than a minute."""
 
 
-def plan_droplet_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-    """The next size on the target's ladder (runbook, Vertical Scaling Process)."""
-    target = ask.target
+def plan_droplet_size(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+    """The size that is wanted, on the target's ladder (runbook, Vertical Scaling Process)."""
+    target = request.target
     if not isinstance(target, DropletTarget):
         raise TypeError(f"{target.name} is no droplet target")
     if held := _held(target, observed):
         return held
     before = observed["size"]
-    found = step_up(target.name, target.sizes, before, PRICES)
-    if not isinstance(found, NextSize):
-        return found
-    if held := _size_held(target, observed, found.size):
+    (wanted,) = request.wanted
+    after = size_wanted(target, wanted, before)
+    if isinstance(after, PlanHeld):
+        return after
+    if after == before:
+        return nothing_to_do(target)
+    if held := _size_held(target, observed, after, adds=not wanted.removes):
         return held
     offered = observed["sizes"]
     return Plan(
         what="size",
         before=before,
-        after=found.size,
+        after=after,
         steps=DROPLET_STEPS,
         wanted={
             "droplet": target.droplet,
             "before": before,
-            "after": found.size,
+            "after": after,
             "last_action": observed["last_action"],
             "disk_gb": observed["disk_gb"],
         },
-        price_before=_price(offered, before, found.price_before),
-        price_after=_price(offered, found.size, found.price_after),
+        price_before=_price(offered, before),
+        price_after=_price(offered, after),
         downtime=_downtime(target, observed["disk_gb"]),
     )
 
@@ -81,8 +86,13 @@ def _held(target: DropletTarget, observed: Mapping[str, Any]) -> PlanHeld | None
     return None
 
 
-def _size_held(target: DropletTarget, observed: Mapping[str, Any], size: str) -> PlanHeld | None:
-    """Whether the vendor would refuse the size: better known now than with the droplet off."""
+def _size_held(
+    target: DropletTarget, observed: Mapping[str, Any], size: str, *, adds: bool
+) -> PlanHeld | None:
+    """Whether the vendor would refuse the size: better known now than with the droplet off.
+
+    Somebody who wanted more is paged where a size is never to be had.
+    """
     sold_there = observed.get("region_sizes")
     if sold_there is not None and size not in sold_there:
         return PlanHeld(
@@ -90,7 +100,7 @@ def _size_held(target: DropletTarget, observed: Mapping[str, Any], size: str) ->
             f"{size} is not sold in region {observed['region']}, where droplet {target.droplet} "
             f"stands; it stays at {observed['size']}. Nothing was changed; give target "
             f"{target.name} a ladder of sizes that its region has.",
-            at_bound=True,
+            at_bound=adds,
         )
     offer = observed["sizes"].get(size)
     if offer is None:
@@ -120,9 +130,7 @@ def _downtime(target: DropletTarget, disk_gb: int | None) -> str:
     )
 
 
-def _price(
-    offered: Mapping[str, Mapping[str, Any]], size: str, known: float | None
-) -> float | None:
+def _price(offered: Mapping[str, Mapping[str, Any]], size: str) -> float | None:
     """The vendor's own price where it quoted one, else the runbook's."""
     offer = offered.get(size)
-    return known if offer is None else float(offer["price"])
+    return PRICES.get(size) if offer is None else float(offer["price"])

@@ -17,7 +17,8 @@ from service.catalogue.droplet.target import DropletTarget
 from service.catalogue.spec import Tools
 from service.catalogue.steps.health import await_url
 from service.catalogue.steps.polling import read
-from service.domain.decisions.planning import Ask, Plan
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed
 from service.ports import Droplets
 from service.ports.droplet import DropletState
@@ -63,13 +64,13 @@ class DropletResize:
         return {"snapshot": self.snapshot, "resize": self.resize, "verify": self.verify}
 
     def snapshot(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """What to go back to, before anything is touched."""
         return take_snapshot(context, self._droplets, plan, self._timings)
 
     def resize(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Off, resized with its disk untouched, on again."""
         anchor = done["snapshot"]["last_action"]
@@ -90,7 +91,7 @@ class DropletResize:
         )
 
     def verify(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Size, power and, where the target has one, the health check's address."""
         droplet_id, wanted = plan.wanted["droplet"], plan.wanted["after"]
@@ -101,8 +102,8 @@ class DropletResize:
                 f"Droplet {droplet_id} is {droplet.status} at {droplet.size} and was to be active "
                 f"at {wanted}: somebody changed it after the resize.",
             )
-        if isinstance(ask.target, DropletTarget) and ask.target.health_url:
-            await_url(ask.target.health_url, self._probe, context.clock, self._timings)
+        if isinstance(request.target, DropletTarget) and request.target.health_url:
+            await_url(request.target.health_url, self._probe, context.clock, self._timings)
         return {
             "size": droplet.size,
             "status": droplet.status,

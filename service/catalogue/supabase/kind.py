@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.catalogue.actions import one_size_up
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
 from service.catalogue.supabase.plan import plan_compute
 from service.catalogue.supabase.steps import ComputeResize
@@ -14,7 +15,7 @@ from service.catalogue.supabase.target import (
 )
 from service.ports import DatabaseCompute
 
-SCALE_DATABASE = ActionSpec("scale_database", Effect.CHANGES, "up", climbs=True)
+SCALE_DATABASE = ActionSpec("scale_database", Effect.CHANGES, "up", wanted=one_size_up, climbs=True)
 """The next compute size of a project (runbook, Database Scaling)."""
 
 
@@ -29,7 +30,8 @@ KIND = KindSpec(
     target=SupabaseTarget,
     shape=SupabaseShape,
     build=build_project,
-    plans={SCALE_DATABASE: plan_compute},
+    actions=(SCALE_DATABASE,),
+    plan=plan_compute,
     work=ComputeResize,
     look=_look,
     prices=PRICES,

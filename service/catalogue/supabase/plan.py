@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.catalogue.steps.ladder import NextSize, step_up
+from service.catalogue.steps.bounds import nothing_to_do
+from service.catalogue.steps.ladder import size_wanted
 from service.catalogue.supabase.target import PRICES, SupabaseTarget
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 
 DATABASE_STEPS = ("resize", "await_healthy", "verify")
 
@@ -21,9 +23,9 @@ NOT_HEALTHY_RETRY_S = 120.0
 """Seconds until a held run looks again; a resize or restart takes about two minutes."""
 
 
-def plan_compute(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-    """The next compute size on the target's ladder (runbook, Database Scaling)."""
-    target = ask.target
+def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+    """The compute size that is wanted, on the target's ladder (runbook, Database Scaling)."""
+    target = request.target
     if not isinstance(target, SupabaseTarget):
         raise TypeError(f"{target.name} is no supabase target")
     if observed["status"] != HEALTHY:
@@ -36,16 +38,19 @@ def plan_compute(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
             unsafe=True,
         )
     before, prices = observed["variant"], observed["prices"]
-    found = step_up(target.name, target.sizes, before, PRICES)
-    if not isinstance(found, NextSize):
-        return found
+    (wanted,) = request.wanted
+    after = size_wanted(target, wanted, before)
+    if isinstance(after, PlanHeld):
+        return after
+    if after == before:
+        return nothing_to_do(target)
     return Plan(
         what="compute",
         before=before,
-        after=found.size,
+        after=after,
         steps=DATABASE_STEPS,
-        wanted={"project": target.project, "before": before, "after": found.size},
-        price_before=prices.get(before, found.price_before),
-        price_after=prices.get(found.size, found.price_after),
+        wanted={"project": target.project, "before": before, "after": after},
+        price_before=prices.get(before, PRICES.get(before)),
+        price_after=prices.get(after, PRICES.get(after)),
         downtime="The database restarts for it and is away for about 2 minutes.",
     )

@@ -16,7 +16,8 @@ from service.catalogue.steps.polling import poll, read
 from service.catalogue.supabase.plan import HEALTHY
 from service.catalogue.supabase.target import SupabaseTarget
 from service.domain.capacity.three_way import AlreadyThere, Conflict, merge
-from service.domain.decisions.planning import Ask, Plan
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, TargetChanged, VendorError
 from service.ports import DatabaseCompute
 from service.ports.supabase import ComputeState, ServiceHealth
@@ -62,7 +63,7 @@ class ComputeResize:
         return read(lambda: self._database.get(project), clock=self._clock, timings=self._timings)
 
     def _resize(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Ask for the size, unless the project has it or is already on its way to it."""
         project, before, after = (plan.wanted[key] for key in ("project", "before", "after"))
@@ -110,7 +111,7 @@ class ComputeResize:
         )
 
     def _await_healthy(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Wait for the new size; a project that has not gone down yet is not back up yet."""
         project, before, after = (plan.wanted[key] for key in ("project", "before", "after"))
@@ -145,7 +146,7 @@ class ComputeResize:
         return {"variant": state.variant, "status": state.status}
 
     def _verify(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         project = plan.wanted["project"]
         last: list[ServiceHealth] = []

@@ -11,50 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.decision import Check
-from service.domain.rules.rules import Target
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a claim entitles one run to attempt, pinned when it was decided.
-
-    `options` are the action's own, as plain JSON that the catalogue has checked. `cooldown_s` and
-    `settle_s` are in seconds. `summary` is one line that says why: the alert
-    and its value. `alerts` are the ids of the alerts that earned the run.
-    """
-
-    run_id: str
-    action: str
-    rule: str
-    target: Target
-    direction: str
-    cooldown_s: float
-    settle_s: float
-    options: Mapping[str, Any]
-    summary: str
-    alerts: tuple[str, ...]
-    rules_hash: str
-    replay: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """What a claim entitles a run that changes nothing to: one page, or one message.
-
-    `subject` is the incident's dedup_key for a page, and the claim for a message. `severity` is
-    what the rule overrides the alerts' own severity with, if anything. `cooldown_s` is in seconds.
-    """
-
-    run_id: str
-    action: str
-    rule: str
-    subject: str
-    cooldown_s: float
-    severity: str | None
-    summary: str
-    alerts: tuple[str, ...]
-    rules_hash: str
-    replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

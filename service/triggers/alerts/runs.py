@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from service.catalogue.actions import PAGE_ONCALL
-from service.catalogue.registry import action_spec
+from service.catalogue.registry import action_spec, checked_options
 from service.domain.alerts.alert import Alert
 from service.domain.decisions.claims import Cooldown
-from service.domain.decisions.planning import Ask, Tell
+from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
 from service.domain.rules.rules import RuleBook
 from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
 from service.triggers.alerts.asks import Wish
@@ -28,27 +28,11 @@ class RunMaker:
         self, wish: Wish, alert: Alert, episode: str, delivery: Delivery, cooldown: Cooldown
     ) -> str:
         """A run that the claim just won entitles to; its id."""
-        target = self._book.target_of(wish.rule)
-        if target is None:
-            ask: Ask | Tell = self._tell(wish, wish.claim, alert, episode, delivery, cooldown)
-            partition = f"message:{wish.claim}"
+        request = self._request(wish, alert, episode, delivery, cooldown)
+        if request.on is None:
+            self._add(replace(request, subject=wish.claim), f"message:{wish.claim}")
         else:
-            partition = target.resource
-            ask = Ask(
-                run_id=cooldown.run,
-                action=wish.rule.action,
-                rule=wish.rule.name,
-                target=target,
-                direction=action_spec(wish.rule.action).direction,
-                cooldown_s=wish.rule.cooldown.total_seconds(),
-                settle_s=wish.rule.settle.total_seconds(),
-                options=wish.rule.options,
-                summary=alert_line(alert),
-                alerts=(episode,),
-                rules_hash=self._book.hash,
-                replay=delivery.replay,
-            )
-        self._add(NewRun(ask, wish.claim, partition, self._now))
+            self._add(request, request.on.resource)
         return cooldown.run
 
     def join(self, run: str, episode: str) -> None:
@@ -60,7 +44,7 @@ class RunMaker:
     def finished(self) -> list[NewRun]:
         """The runs, each with all the alerts that are its cause."""
         return [
-            replace(new, ask=replace(new.ask, alerts=tuple(self._causes[run])))
+            replace(new, request=_caused_by(new.request, tuple(self._causes[run])))
             for run, new in self._changes.runs.items()
         ]
 
@@ -94,51 +78,56 @@ class RunMaker:
         cooldown: Cooldown,
     ) -> str:
         """A run that tells the pager the incident's state; its id."""
-        tell = self._tell(wish, incident.dedup_key, alert, episode, delivery, cooldown)
-        self._add(NewRun(tell, wish.claim, f"page:{incident.dedup_key}", self._now))
+        request = self._request(wish, alert, episode, delivery, cooldown)
+        self._add(
+            replace(request, subject=incident.dedup_key, severity=wish.rule.severity),
+            f"page:{incident.dedup_key}",
+        )
         return cooldown.run
 
     def resolve_page(self, incident: IncidentRecord, cooldown: Cooldown) -> None:
         """A run, after the refire grace, that resolves the incident if nothing fires again."""
-        tell = Tell(
-            run_id=cooldown.run,
+        why = "the last alert of the incident has resolved"
+        request = Request(
+            id=cooldown.run,
             action=PAGE_ONCALL.name,
-            rule=incident.rule,
+            origin=Origin(ALERT, incident.rule, why),
+            claim=cooldown.key,
+            rules_hash=self._book.hash,
             subject=incident.dedup_key,
-            cooldown_s=0.0,
             severity=incident.severity,
-            summary="the last alert of the incident has resolved",
-            alerts=(),
-            rules_hash=self._book.hash,
         )
-        partition = f"page:{incident.dedup_key}"
-        self._add(NewRun(tell, cooldown.key, partition, self._now, delay_s=self._grace_s))
+        self._add(request, f"page:{incident.dedup_key}", delay_s=self._grace_s)
 
-    def _tell(
-        self,
-        wish: Wish,
-        subject: str,
-        alert: Alert,
-        episode: str,
-        delivery: Delivery,
-        cooldown: Cooldown,
-    ) -> Tell:
-        return Tell(
-            run_id=cooldown.run,
-            action=wish.rule.action,
-            rule=wish.rule.name,
-            subject=subject,
-            cooldown_s=wish.rule.cooldown.total_seconds(),
-            severity=wish.rule.severity,
-            summary=alert_line(alert),
-            alerts=(episode,),
+    def _request(
+        self, wish: Wish, alert: Alert, episode: str, delivery: Delivery, cooldown: Cooldown
+    ) -> Request:
+        """What an alert asks for by a rule."""
+        rule = wish.rule
+        action = action_spec(rule.action)
+        options = checked_options(rule.action, rule.options)
+        kind = REPLAY if delivery.replay else ALERT
+        return Request(
+            id=cooldown.run,
+            action=rule.action,
+            origin=Origin(kind, rule.name, alert_line(alert), (episode,)),
+            claim=wish.claim,
             rules_hash=self._book.hash,
-            replay=delivery.replay,
+            direction=action.direction,
+            on=self._book.target_of(rule),
+            wanted=action.wanted(options),
+            options=options,
+            cooldown_s=rule.cooldown.total_seconds(),
+            settle_s=rule.settle.total_seconds(),
         )
 
-    def _add(self, run: NewRun) -> None:
-        self._changes.runs[run.ask.run_id] = run
-        self._causes[run.ask.run_id] = dict.fromkeys(run.ask.alerts)
+    def _add(self, request: Request, partition: str, delay_s: float = 0.0) -> None:
+        self._changes.runs[request.id] = NewRun(request, partition, self._now, delay_s)
+        self._causes[request.id] = dict.fromkeys(request.origin.alerts)
+
+
+def _caused_by(request: Request, alerts: tuple[str, ...]) -> Request:
+    return replace(request, origin=replace(request.origin, alerts=alerts))
 
 
 def alert_line(alert: Alert) -> str:

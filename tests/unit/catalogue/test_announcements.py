@@ -8,9 +8,9 @@ import pytest
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.messages import announcements
 from service.messages.announcements import Failure, duration, price_change
-from tests.fakes.runs import API, ask_for
+from tests.fakes.runs import API, request_for
 
-ASK = ask_for("horizontal_scale", API)
+ASK = request_for("horizontal_scale", API)
 PLAN = Plan("replicas", "2", "3", ("update_app",), {}, 40.0, 60.0)
 FAILURE = Failure("await_deployment", "Deployment dep-1 ended as ERROR.", "2 replicas serve.")
 HOLD = PlanHeld("max_replicas", "It runs 10.", at_bound=True, facts={"max": 10})
@@ -76,7 +76,7 @@ def test_the_page_of_a_failed_run_is_one_incident_for_that_run() -> None:
 
 def test_the_page_at_the_bound_is_one_incident_for_target_and_direction() -> None:
     first = announcements.page_at_bound(ASK, HOLD)
-    again = announcements.page_at_bound(replace(ASK, run_id="api.out.2"), HOLD)
+    again = announcements.page_at_bound(replace(ASK, id="api.out.2"), HOLD)
     assert first.dedup_key == again.dedup_key == "runbookd/bound/api.out"
     assert first.summary == "api can grow no further: It runs 10."
     assert first.details["max"] == 10
@@ -90,9 +90,14 @@ def test_a_change_event_tells_the_change_and_its_run() -> None:
 
 
 def test_a_replay_is_marked_as_one() -> None:
-    told = announcements.announced(replace(ASK, replay=True), PLAN)
+    told = announcements.announced(request_for("horizontal_scale", API, replay=True), PLAN)
     assert told.context.endswith("a replay")
-    assert announcements.change_event(replace(ASK, replay=True), PLAN).details["replay"] is True
+    assert (
+        announcements.change_event(request_for("horizontal_scale", API, replay=True), PLAN).details[
+            "replay"
+        ]
+        is True
+    )
 
 
 @pytest.mark.parametrize(

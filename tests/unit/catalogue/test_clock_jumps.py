@@ -18,7 +18,16 @@ from tests.fakes.clock import FakeClock, JumpingClock, OthersClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import API, DATABASE, WORKER, FakeContext, FakeRun, ask_for, planned, works_on
+from tests.fakes.runs import (
+    API,
+    DATABASE,
+    WORKER,
+    FakeContext,
+    FakeRun,
+    planned,
+    request_for,
+    works_on,
+)
 from tests.reliability import VendorSaw, scenario
 
 HOUR_S = 3_600.0
@@ -29,14 +38,14 @@ EACH_WAY = pytest.mark.parametrize(
 
 def _replicas(clock: FakeClock) -> FakeRun:
     works = works_on(clock, apps=FakeApps(OthersClock(clock)))
-    return planned(works, ask_for("horizontal_scale", API), clock)
+    return planned(works, request_for("horizontal_scale", API), clock)
 
 
 def _droplet(clock: FakeClock, **trouble: object) -> FakeRun:
     theirs = OthersClock(clock)
     droplets = FakeDroplets(theirs, **trouble)  # type: ignore[arg-type]  # its own fields
     works = works_on(clock, apps=FakeApps(theirs), droplets=droplets)
-    return planned(works, ask_for("vertical_scale", WORKER), clock)
+    return planned(works, request_for("vertical_scale", WORKER), clock)
 
 
 def _droplet_that_ignores_its_shutdown(clock: FakeClock) -> FakeRun:
@@ -46,21 +55,21 @@ def _droplet_that_ignores_its_shutdown(clock: FakeClock) -> FakeRun:
 def _droplet_whose_snapshot_of_a_former_execution_is_listed_late(clock: FakeClock) -> FakeRun:
     droplets = FakeDroplets(OthersClock(clock), listing_lag_s=40.0)
     works = works_on(clock, apps=FakeApps(OthersClock(clock)), droplets=droplets)
-    run = planned(works, ask_for("vertical_scale", WORKER), clock)
+    run = planned(works, request_for("vertical_scale", WORKER), clock)
     run.intents["snapshot"] = clock.time()
-    droplets.start("snapshot", name=snapshot_name(run.ask.run_id, clock.time()))
+    droplets.start("snapshot", name=snapshot_name(run.request.id, clock.time()))
     return run
 
 
 def _database(clock: FakeClock) -> FakeRun:
     works = works_on(clock, database=FakeDatabase(OthersClock(clock)))
-    return planned(works, ask_for("scale_database", DATABASE), clock)
+    return planned(works, request_for("scale_database", DATABASE), clock)
 
 
 def _database_that_has_the_size_already(clock: FakeClock) -> FakeRun:
     database = FakeDatabase(OthersClock(clock))
     works = works_on(clock, database=database)
-    run = planned(works, ask_for("scale_database", DATABASE), clock)
+    run = planned(works, request_for("scale_database", DATABASE), clock)
     database.variant = run.plan.wanted["after"]
     return run
 
@@ -105,7 +114,7 @@ def test_a_resize_is_made_once_whatever_the_clock_does(
     _droplet(steady).execute()
     droplets = FakeDroplets(OthersClock(jumping))
     works = works_on(jumping, apps=FakeApps(OthersClock(jumping)), droplets=droplets)
-    planned(works, ask_for("vertical_scale", WORKER), jumping).execute()
+    planned(works, request_for("vertical_scale", WORKER), jumping).execute()
     assert jumping.slept == steady.slept
     assert droplets.status == "active"
     vendor_saw(droplets.writes.effective)

@@ -12,7 +12,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, Writes
-from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, ask_for, planned, works_on
+from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, planned, request_for, works_on
 
 
 @dataclass(slots=True)
@@ -26,16 +26,16 @@ class Case:
 def horizontal() -> Case:
     clock = FakeClock()
     apps = FakeApps(clock)
-    ask = ask_for("horizontal_scale", API)
-    run = planned(works_on(clock, apps=apps), ask, clock)
+    request = request_for("horizontal_scale", API)
+    run = planned(works_on(clock, apps=apps), request, clock)
     return Case(run, apps.writes, lambda: apps.running("api")["instance_count"], 3)
 
 
 def instance_size() -> Case:
     clock = FakeClock()
     apps = FakeApps(clock)
-    ask = ask_for("vertical_scale", API)
-    run = planned(works_on(clock, apps=apps, droplets=FakeDroplets(clock)), ask, clock)
+    request = request_for("vertical_scale", API)
+    run = planned(works_on(clock, apps=apps, droplets=FakeDroplets(clock)), request, clock)
     ended = lambda: apps.running("api")["instance_size_slug"]  # noqa: E731 - a case in one line
     return Case(run, apps.writes, ended, "professional-s")
 
@@ -44,8 +44,8 @@ def droplet(*, ignores_shutdown: bool = False) -> Case:
     clock = FakeClock()
     droplets = FakeDroplets(clock)
     droplets.ignores_shutdown = ignores_shutdown
-    ask = ask_for("vertical_scale", WORKER)
-    run = planned(works_on(clock, apps=FakeApps(clock), droplets=droplets), ask, clock)
+    request = request_for("vertical_scale", WORKER)
+    run = planned(works_on(clock, apps=FakeApps(clock), droplets=droplets), request, clock)
     ended = lambda: (droplets.size, droplets.status)  # noqa: E731 - a case in one line
     return Case(run, droplets.writes, ended, ("s-1vcpu-2gb", "active"))
 
@@ -57,7 +57,7 @@ def stubborn_droplet() -> Case:
 def database() -> Case:
     clock = FakeClock()
     fake = FakeDatabase(clock)
-    run = planned(works_on(clock, database=fake), ask_for("scale_database", DATABASE), clock)
+    run = planned(works_on(clock, database=fake), request_for("scale_database", DATABASE), clock)
     return Case(
         run, fake.writes, lambda: (fake.variant, fake.status), ("ci_small", "ACTIVE_HEALTHY")
     )

@@ -21,7 +21,7 @@ from tests.fakes.runs import ASK_DROPLET as ASK
 from tests.fakes.runs import FakeRun, before_the_section
 from tests.reliability import VendorSaw, scenario
 
-INCIDENT = run_dedup_key(ASK.run_id)
+INCIDENT = run_dedup_key(ASK.id)
 OLD, NEW = "s-1vcpu-1gb", "s-1vcpu-2gb"
 A_MINUTE_S = 61.0
 """With the second in which the fakes' threads wake."""
@@ -325,7 +325,7 @@ def test_a_late_shutdown_that_cannot_be_undone_at_once_is_paged_and_stays_open()
     clock, droplets, run = late_shutdown()
     droplets.no_effect = {"power_on"}
     run.works.make_safe(run.context, ASK, run.plan)
-    assert [record.run for record in run.worker.offs.still_open()] == [ASK.run_id]
+    assert [record.run for record in run.worker.offs.still_open()] == [ASK.id]
     clock.sleep(60)
     assert run.worker.pager.tries == 1
 
@@ -344,7 +344,7 @@ def test_a_person_who_switches_it_off_in_the_middle_has_taken_it_over() -> None:
     droplets.writes.before[3] = vendor_error(FailureKind.TEMPORARY)
     with pytest.raises(StepFailed, match=r"switched off by somebody else"):
         run.step("resize")
-    record = run.worker.offs.get(ASK.run_id)
+    record = run.worker.offs.get(ASK.id)
     assert record is not None
     assert record.ended == TAKEN_OVER
     assert run.worker.off_watch.runs() == frozenset()
@@ -404,7 +404,7 @@ def test_a_droplet_that_is_on_at_the_end_is_watched_no_more() -> None:
     clock, _, run = before_the_section()
     run.execute()
     clock.sleep(3_600)
-    record = run.worker.offs.get(ASK.run_id)
+    record = run.worker.offs.get(ASK.id)
     assert record is not None
     assert (record.ended, run.worker.pager.tries) == (ON, 0)
 
@@ -414,8 +414,8 @@ def test_a_droplet_that_is_left_off_stays_open_on_record_and_watched() -> None:
     droplets.refuses["power_on"] = "billing is locked"
     with pytest.raises(StepFailed, match=r"is OFF.*It is tried again until it is on"):
         run.execute()
-    assert [record.run for record in run.worker.offs.still_open()] == [ASK.run_id]
-    assert run.worker.off_watch.runs() == {ASK.run_id}
+    assert [record.run for record in run.worker.offs.still_open()] == [ASK.id]
+    assert run.worker.off_watch.runs() == {ASK.id}
 
 
 def test_a_droplet_that_was_destroyed_needs_no_watch() -> None:
@@ -429,7 +429,7 @@ def test_a_droplet_that_was_destroyed_needs_no_watch() -> None:
     clock.watchers.append(destroy)
     with pytest.raises(StepFailed, match="does not exist any more"):
         run.step("resize")
-    record = run.worker.offs.get(ASK.run_id)
+    record = run.worker.offs.get(ASK.id)
     assert record is not None
     assert record.ended == GONE
 

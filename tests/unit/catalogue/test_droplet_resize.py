@@ -16,10 +16,10 @@ from tests.fakes.runs import ASK_DROPLET as ASK
 from tests.fakes.runs import (
     WORKER,
     FakeRun,
-    ask_for,
     before_the_section,
     planned,
     prepared,
+    request_for,
     works_on,
 )
 from tests.fakes.telling import FakeProbe
@@ -357,9 +357,9 @@ def test_a_droplet_that_can_no_longer_be_read_fails_at_once() -> None:
 def test_the_health_address_is_asked_after_the_resize() -> None:
     clock = FakeClock()
     droplets, probe = FakeDroplets(clock), FakeProbe("refused", times=2)
-    ask = ask_for("vertical_scale", replace(WORKER, health_url="http://10.0.0.7/health"))
+    request = request_for("vertical_scale", replace(WORKER, health_url="http://10.0.0.7/health"))
     planned(
-        works_on(clock, apps=FakeApps(clock), droplets=droplets, probe=probe), ask, clock
+        works_on(clock, apps=FakeApps(clock), droplets=droplets, probe=probe), request, clock
     ).execute()
     assert probe.checked == ["http://10.0.0.7/health"] * 3
 

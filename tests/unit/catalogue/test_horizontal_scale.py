@@ -13,10 +13,10 @@ from service.domain.errors import FailureKind, FencedOut, StepFailed, TargetChan
 from tests.fakes.apps import SPEC, FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import API, FakeRun, Works, ask_for, planned, works_on
+from tests.fakes.runs import API, FakeRun, Works, planned, request_for, works_on
 from tests.fakes.telling import FakeProbe
 
-ASK = ask_for("horizontal_scale", API)
+ASK = request_for("horizontal_scale", API)
 
 
 def cloud() -> tuple[FakeClock, FakeApps, Works]:
@@ -306,16 +306,16 @@ def test_the_health_address_is_asked_until_it_answers() -> None:
     clock = FakeClock()
     apps, probe = FakeApps(clock), FakeProbe("It answered 503.", times=3)
     target = replace(API, health_url="https://api.example/health")
-    ask = ask_for("horizontal_scale", target)
-    planned(works_on(clock, apps=apps, probe=probe), ask, clock).execute()
+    request = request_for("horizontal_scale", target)
+    planned(works_on(clock, apps=apps, probe=probe), request, clock).execute()
     assert probe.checked == ["https://api.example/health"] * 4
 
 
 def test_a_health_address_that_stays_ill_fails_the_run_with_what_it_said() -> None:
     clock = FakeClock()
     apps, probe = FakeApps(clock), FakeProbe("It answered 503.", times=10_000)
-    ask = ask_for("horizontal_scale", replace(API, health_url="https://api.example/h"))
-    run = planned(works_on(clock, apps=apps, probe=probe), ask, clock)
+    request = request_for("horizontal_scale", replace(API, health_url="https://api.example/h"))
+    run = planned(works_on(clock, apps=apps, probe=probe), request, clock)
     with pytest.raises(StepFailed, match=r"health check failed .* It answered 503\."):
         run.execute()
 
@@ -354,7 +354,7 @@ def test_after_a_failure_the_app_is_described_and_left_alone() -> None:
     apps.outcome = "ERROR"
     run.step("update_app")
     apps.clock.sleep(60)
-    said = run.works.make_safe(run.context, run.ask, run.plan)
+    said = run.works.make_safe(run.context, run.request, run.plan)
     assert "specified as 3 (it was 2, wanted 3) and 2 replicas serve" in said
     assert apps.writes.effective == ["update_app"]
 
@@ -362,4 +362,4 @@ def test_after_a_failure_the_app_is_described_and_left_alone() -> None:
 def test_an_unreadable_app_is_said_to_be_so() -> None:
     _, apps, run = prepared()
     apps.reads_fail = 10_000
-    assert "could not be read" in run.works.make_safe(run.context, run.ask, run.plan)
+    assert "could not be read" in run.works.make_safe(run.context, run.request, run.plan)

@@ -18,7 +18,6 @@ from service.catalogue.registry import (
     kind_of_size,
     kind_spec,
     kinds_of,
-    plan_of,
 )
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
@@ -30,7 +29,7 @@ from service.sandbox.dispatch import VENDORS
 from service.settings import VENDOR_SECRETS, load_settings
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
-from tests.fakes.runs import DATABASE, ask_for, works_on
+from tests.fakes.runs import DATABASE, request_for, works_on
 
 ROOT = Path(__file__).parents[3]
 IDS = {"API_APP_ID": "app-1", "DROPLET_ID": "101", "SUPABASE_PROJECT_REF": "project-1"}
@@ -79,7 +78,7 @@ def test_the_rule_file_that_the_page_of_a_kind_shows_makes_a_target_of_it(
     assert ":" in target.resource
     assert target.bounds
     assert target.sizes
-    assert {rule.action for rule in book.rules} <= {action.name for action in kind.plans}
+    assert {rule.action for rule in book.rules} <= {action.name for action in kind.actions}
 
 
 @each_kind
@@ -110,7 +109,7 @@ def test_a_kinds_vendor_has_a_stand_in_in_the_sandbox(kind: KindSpec) -> None:
 def test_a_kind_has_a_page_that_names_its_keys_and_its_actions(kind: KindSpec) -> None:
     told = set(re.findall(r"`([a-z_]+)[`:]", page_of(kind)))
     assert told >= set(kind.shape.model_fields) - {"kind"}
-    assert told >= {action.name for action in kind.plans}
+    assert told >= {action.name for action in kind.actions}
 
 
 @each_kind
@@ -142,10 +141,6 @@ def test_directions_and_names_are_those_that_claims_are_stored_under() -> None:
     [
         (lambda: action_spec("scale_everything"), "no action 'scale_everything'; there are hor"),
         (lambda: kind_spec("mainframe"), "no kind of target 'mainframe'; there are app_platform"),
-        (
-            lambda: plan_of("supabase", "vertical_scale"),
-            "cannot change targets of kind supabase; it needs one of kind app_platform or droplet",
-        ),
     ],
 )
 def test_what_has_no_entry_is_refused_with_what_there_is(look: object, sentence: str) -> None:
@@ -159,4 +154,4 @@ def test_a_run_whose_action_cannot_change_its_target_fails_with_its_rules_name()
     with pytest.raises(
         StepFailed, match=r"kind supabase; .*kind app_platform.*Correct rule a-rule"
     ):
-        change_of(works, ask_for("horizontal_scale", DATABASE))
+        change_of(works, request_for("horizontal_scale", DATABASE))

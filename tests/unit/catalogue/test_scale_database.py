@@ -7,9 +7,9 @@ from service.domain.errors import FailureKind, FencedOut, StepFailed
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import DATABASE, FakeRun, ask_for, planned, works_on
+from tests.fakes.runs import DATABASE, FakeRun, planned, request_for, works_on
 
-ASK = ask_for("scale_database", DATABASE)
+ASK = request_for("scale_database", DATABASE)
 
 
 def prepared() -> tuple[FakeClock, FakeDatabase, FakeRun]:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Wanted
 from service.domain.errors import StepFailed
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
-from tests.fakes.runs import API, WORKER, Works, ask_for, planned, works_on
+from tests.fakes.runs import API, WORKER, Works, planned, request_for, works_on
 
-ASK = ask_for("vertical_scale", API)
+ASK = request_for("vertical_scale", API)
 
 
 def cloud() -> tuple[FakeApps, FakeDroplets, Works]:
@@ -24,6 +27,26 @@ def test_an_apps_instances_get_the_next_size_and_keep_their_count() -> None:
     assert apps.running("api")["instance_size_slug"] == "professional-s"
     assert apps.running("api")["instance_count"] == 2
     assert records["verify"] == {"instance_size_slug": "professional-s", "ready": 2}
+
+
+def test_a_count_and_a_size_are_one_write_and_one_deployment() -> None:
+    apps, _, works = cloud()
+    both = replace(ASK, wanted=(Wanted("replicas", to=4), Wanted("size", by=1)))
+    records = planned(works, both, apps.clock).execute()
+    assert apps.writes.sent == 1
+    assert records["verify"] == {
+        "instance_count": 4,
+        "instance_size_slug": "professional-s",
+        "ready": 4,
+    }
+
+
+def test_less_is_taken_down_in_the_same_steps() -> None:
+    apps, droplets, works = cloud()
+    droplets.size = "s-2vcpu-2gb"
+    down = replace(request_for("vertical_scale", WORKER), wanted=(Wanted("size", by=-1),))
+    planned(works, down, apps.clock).execute()
+    assert (droplets.size, droplets.status) == ("s-1vcpu-2gb", "active")
 
 
 def test_native_autoscaling_does_not_hold_a_larger_size() -> None:
@@ -55,7 +78,7 @@ def test_a_component_at_the_top_of_its_ladder_is_held_at_the_bound() -> None:
 
 def test_a_droplet_target_gets_the_droplets_steps_under_the_same_verb() -> None:
     apps, droplets, works = cloud()
-    run = planned(works, ask_for("vertical_scale", WORKER), apps.clock)
+    run = planned(works, request_for("vertical_scale", WORKER), apps.clock)
     run.execute()
     assert (droplets.size, droplets.status) == ("s-1vcpu-2gb", "active")
     assert apps.writes.sent == 0
@@ -64,18 +87,18 @@ def test_a_droplet_target_gets_the_droplets_steps_under_the_same_verb() -> None:
 def test_every_step_that_a_plan_names_exists() -> None:
     _, _, works = cloud()
     for target in (API, WORKER):
-        ask = ask_for("vertical_scale", target)
-        plan = works.plan(ask)
+        request = request_for("vertical_scale", target)
+        plan = works.plan(request)
         assert isinstance(plan, Plan)
-        assert set(plan.steps) <= set(works.steps(ask))
+        assert set(plan.steps) <= set(works.steps(request))
         assert plan.steps[-1] == "verify"
         assert len(plan.steps) == 3
 
 
 def test_making_safe_goes_by_the_kind_of_target() -> None:
     apps, _, works = cloud()
-    ask = ask_for("vertical_scale", WORKER)
-    run = planned(works, ask, apps.clock)
-    assert works.make_safe(run.context, ask, run.plan) == "Droplet 101 is on at s-1vcpu-1gb."
+    request = request_for("vertical_scale", WORKER)
+    run = planned(works, request, apps.clock)
+    assert works.make_safe(run.context, request, run.plan) == "Droplet 101 is on at s-1vcpu-1gb."
     app = planned(works, ASK, apps.clock)
     assert "nothing was taken away" in works.make_safe(app.context, ASK, app.plan)

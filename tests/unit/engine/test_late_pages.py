@@ -19,7 +19,7 @@ from service.engine.late_pages import (
 from service.engine.parts import LatePage
 from service.ports import Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
-from tests.fakes.runs import API, ask_for
+from tests.fakes.runs import API, request_for
 
 PAGE = Page(
     dedup_key="runbookd/run/api.out.1",
@@ -103,7 +103,7 @@ def test_a_page_whose_record_is_lost_is_not_called_delivered(worker: FakeWorker)
     assert worker.said() == []
 
 
-FAILED, LATER = (ask_for("horizontal_scale", API, run_id=f"api.out.{n}") for n in (1, 2))
+FAILED, LATER = (request_for("horizontal_scale", API, id=f"api.out.{n}") for n in (1, 2))
 
 
 def waiting_for(worker: FakeWorker) -> LatePage:
@@ -143,7 +143,7 @@ def test_a_run_that_succeeds_while_the_page_is_on_its_way_closes_it_all_the_same
     worker.pager.hangs = succeed
     deliver(worker.parts, waiting, Recorder())
 
-    assert worker.runs.outcomes[LATER.run_id].status == "succeeded"
+    assert worker.runs.outcomes[LATER.id].status == "succeeded"
     assert worker.pager.open == {}
 
 

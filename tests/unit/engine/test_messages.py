@@ -3,22 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.planning import Tell
+from service.domain.decisions.requests import ALERT, Origin
 from service.domain.errors import FailureKind, VendorError
 from service.engine.messages import AGAIN_S
 from tests.fakes.engine import FakeWorker
+from tests.fakes.runs import telling_for
 
 RUN = "slow-responses-0123456789abcdef.notify.1"
-ASK = Tell(
-    run_id=RUN,
-    action="investigate",
-    rule="slow-responses",
-    subject="slow-responses-0123456789abcdef.notify",
-    cooldown_s=3600.0,
-    severity=None,
-    summary="Slow Response Time",
-    alerts=("alert-1",),
-    rules_hash="0123456789ab",
+ASK = replace(
+    telling_for("investigate", RUN, cooldown_s=3_600.0),
+    origin=Origin(ALERT, "slow-responses", "Slow Response Time", ("alert-1",)),
 )
 
 
@@ -48,7 +42,7 @@ def test_a_message_that_nobody_takes_is_put_back_soon_and_tried_again() -> None:
 
     assert worker.clock.time() - began_at <= 10.0
     assert worker.runs.outcomes[RUN].status == "failed"
-    assert [(again.ask, again.delay_s) for again in worker.runs.again] == [(ASK, AGAIN_S)]
+    assert [(again.request, again.delay_s) for again in worker.runs.again] == [(ASK, AGAIN_S)]
 
 
 def test_a_message_that_may_not_have_been_posted_is_tried_again_rather_than_lost() -> None:
@@ -69,14 +63,14 @@ def test_a_message_that_slack_refuses_pages_instead() -> None:
 def test_a_test_that_slack_refuses_pages_nobody() -> None:
     worker = FakeWorker()
     slack_answers(worker, FailureKind.PERMANENT)
-    worker.execute(replace(ASK, rule="test"))
+    worker.execute(replace(ASK, origin=replace(ASK.origin, by="test")))
     assert worker.runs.outcomes[RUN].status == "failed"
     assert worker.pager.open == {}
 
 
 def test_a_test_is_told_without_asking_for_readings() -> None:
     worker = FakeWorker()
-    worker.execute(replace(ASK, rule="test"))
+    worker.execute(replace(ASK, origin=replace(ASK.origin, by="test")))
     (message,) = worker.messenger.messages.values()
     assert message.title.startswith("Test: the path")
 

@@ -4,25 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.decisions.planning import Tell
+from service.domain.decisions.requests import Origin
 from service.domain.errors import FailureKind, VendorError
 from service.engine.pages import AGAIN_S, REFUSED_AGAIN_S
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
 from tests.fakes.engine import ALERT, FakeWorker, ProcessEnded, Recorder
+from tests.fakes.runs import telling_for
 
 KEY = "runbookd/0123456789abcdef"
 RUN = "high-error-rate-0123456789abcdef.notify.1"
-ASK = Tell(
-    run_id=RUN,
-    action="page_oncall",
-    rule="high-error-rate",
-    subject=KEY,
-    cooldown_s=0.0,
-    severity=None,
-    summary="High Error Rate",
-    alerts=("alert-1",),
-    rules_hash="0123456789ab",
+ASK = telling_for(
+    "page_oncall",
+    RUN,
+    KEY,
+    origin=Origin("alert", "high-error-rate", "High Error Rate", ("alert-1",)),
 )
 DOWN = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "It cannot be reached.")
 BUSY = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "Too many.", 60.0, 429)
@@ -68,7 +64,7 @@ def test_more_alerts_of_an_incident_edit_the_message_they_had(worker: FakeWorker
     worker.execute(ASK)
     worker.incidents.states[KEY] = replace(worker.incidents.states[KEY], firing=2)
 
-    worker.execute(replace(ASK, run_id=RUN.replace(".1", ".2")))
+    worker.execute(replace(ASK, id=RUN.replace(".1", ".2")))
 
     assert len(worker.messenger.messages) == 1
     assert len(worker.pager.open) == 1
@@ -103,7 +99,7 @@ def test_firing_again_within_the_grace_keeps_the_incident_open(worker: FakeWorke
     worker.execute(ASK)
     worker.incidents.states[KEY] = incident(paged=True, firing=1)
 
-    worker.execute(replace(ASK, run_id=RUN.replace(".1", ".2")))
+    worker.execute(replace(ASK, id=RUN.replace(".1", ".2")))
 
     assert list(worker.pager.open) == [KEY]
 
@@ -140,7 +136,7 @@ def test_a_page_that_cannot_be_delivered_is_put_back_and_tried_again(
     assert not worker.incidents.states[KEY].incident.paged
 
     worker.pager.problem = None
-    worker.execute(replace(ASK, run_id=RUN.replace(".1", ".2")))
+    worker.execute(replace(ASK, id=RUN.replace(".1", ".2")))
     assert list(worker.pager.open) == [KEY]
 
 
@@ -150,8 +146,8 @@ def test_slack_is_told_once_that_nobody_could_be_paged(worker: FakeWorker) -> No
 
     worker.execute(ASK)
     (again,) = worker.runs.again
-    assert isinstance(again.ask, Tell)
-    worker.execute(replace(again.ask, run_id=RUN.replace(".1", ".2")))
+    assert again.request.on is None
+    worker.execute(replace(again.request, id=RUN.replace(".1", ".2")))
 
     told = [line for line in worker.said() if "Nobody was paged" in line]
     assert len(told) == 1

@@ -9,10 +9,10 @@ from service.engine.reconcile import reconcile
 from service.ports import Page
 from service.ports.offs import ON, TAKEN_OVER, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker, ProcessEnded, Recorder
-from tests.fakes.runs import WORKER, ask_for
+from tests.fakes.runs import WORKER, request_for
 
-ASK = ask_for("vertical_scale", WORKER)
-RUN, RESOURCE = ASK.run_id, ASK.target.resource
+ASK = request_for("vertical_scale", WORKER)
+RUN, RESOURCE = ASK.id, ASK.target.resource
 AWAY = VendorError("digitalocean", "read", FailureKind.TEMPORARY, "It cannot be reached.")
 
 

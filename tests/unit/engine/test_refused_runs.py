@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from service.catalogue.ask_json import dump_ask
 from service.catalogue.registry import change_of
-from service.domain.decisions.planning import Ask
+from service.catalogue.request_json import dump_request
+from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind
 from service.engine.execution import execute
 from service.engine.telling import blocked_key
@@ -15,11 +15,11 @@ from tests.fakes.apps import FakeApps
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.engine import FakeWorker, Recorder
 from tests.fakes.faults import vendor_error
-from tests.fakes.runs import API, WORKER, ask_for, works_on
+from tests.fakes.runs import API, WORKER, request_for, works_on
 from tests.reliability import VendorSaw, scenario
 
-OUT = ask_for("horizontal_scale", API)
-UP = ask_for("vertical_scale", WORKER)
+OUT = request_for("horizontal_scale", API)
+UP = request_for("vertical_scale", WORKER)
 
 
 @dataclass(slots=True)
@@ -34,16 +34,16 @@ class Company:
         self.apps = FakeApps(self.worker.clock)
         self.droplets = FakeDroplets(self.worker.clock)
 
-    def run(self, ask: Ask) -> None:
+    def run(self, request: Request) -> None:
         clock = self.worker.clock
         works = works_on(clock, apps=self.apps, droplets=self.droplets)
         parts = replace(self.worker.parts, change_of=partial(change_of, works.by_kind))
-        self.worker.runs.add(ask, ask.target.resource)
-        execute(parts, ask.run_id, dump_ask(ask), Recorder())
+        self.worker.runs.add(request, request.target.resource)
+        execute(parts, request.id, dump_request(request), Recorder())
 
-    def ended(self, ask: Ask) -> tuple[str, float]:
+    def ended(self, request: Request) -> tuple[str, float]:
         """The run's status, and for how many seconds its claim rests from now."""
-        outcome = self.worker.runs.outcomes[ask.run_id]
+        outcome = self.worker.runs.outcomes[request.id]
         return outcome.status, outcome.rests_until - self.worker.clock.time()
 
 
@@ -79,7 +79,7 @@ def test_a_put_that_the_vendor_puts_off_by_an_hour_is_planned_anew_after_it() ->
     company.run(OUT)
 
     assert company.ended(OUT) == ("held", 3_600.0)
-    assert not company.worker.runs.wrote(OUT.run_id)
+    assert not company.worker.runs.wrote(OUT.id)
     assert company.worker.pager.open == {}
 
 
@@ -102,16 +102,16 @@ def test_a_snapshot_that_is_refused_for_good_rests_a_minute_and_warns_once(
     }
     rests = []
     for generation in (1, 2, 3):
-        ask = replace(UP, run_id=f"worker-vm.up.{generation}")
-        company.run(ask)
-        rests.append(company.ended(ask))
+        request = replace(UP, id=f"worker-vm.up.{generation}")
+        company.run(request)
+        rests.append(company.ended(request))
 
     assert rests == [("failed", 60.0), ("failed", 120.0), ("failed", 240.0)]
     (page,) = company.worker.pager.open.values()
     assert (page.dedup_key, page.severity) == (blocked_key(UP), "warning")
     assert "it answered 422." in page.details["what happened"]
 
-    last = replace(UP, run_id="worker-vm.up.4")
+    last = replace(UP, id="worker-vm.up.4")
     company.run(last)
     assert company.ended(last) == ("succeeded", UP.cooldown_s)
     assert company.worker.pager.open == {}
@@ -135,6 +135,6 @@ def test_a_person_who_changes_the_app_while_a_run_announces_it_wins() -> None:
     assert company.worker.pager.open == {}
 
     (again,) = company.worker.runs.again
-    assert isinstance(again.ask, Ask)
-    company.run(replace(again.ask, run_id="api.out.2"))
+    assert again.request.on is not None
+    company.run(replace(again.request, id="api.out.2"))
     assert company.apps.specified("api")["instance_count"] == 8

@@ -10,10 +10,10 @@ from service.engine.telling import blocked_key
 from service.ports import Page
 from service.ports.offs import ON, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker
-from tests.fakes.runs import WORKER, ask_for
+from tests.fakes.runs import WORKER, request_for
 
-ASK = ask_for("vertical_scale", WORKER)
-AGAIN = ask_for("vertical_scale", WORKER, run_id="worker-vm.up.2")
+ASK = request_for("vertical_scale", WORKER)
+AGAIN = request_for("vertical_scale", WORKER, id="worker-vm.up.2")
 WORDS = "Size is too large to fit on your droplet's server."
 
 
@@ -38,15 +38,15 @@ def test_a_repeat_of_the_alert_does_not_take_the_droplet_down_again(worker: Fake
     worker.execute(ASK)
     worker.clock.sleep(2 * ASK.cooldown_s - 1)
     worker.execute(AGAIN)
-    outcome = worker.runs.outcomes[AGAIN.run_id]
+    outcome = worker.runs.outcomes[AGAIN.id]
     assert outcome.status == "held"
     assert WORDS in outcome.reason
-    assert worker.offs.get(AGAIN.run_id) is None
+    assert worker.offs.get(AGAIN.id) is None
 
 
 def test_a_refusal_rests_for_the_full_cooldown(worker: FakeWorker) -> None:
     worker.execute(ASK)
-    outcome = worker.runs.outcomes[ASK.run_id]
+    outcome = worker.runs.outcomes[ASK.id]
     assert (outcome.status, outcome.rests_until) == (
         "failed",
         worker.clock.time() + ASK.cooldown_s,
@@ -57,7 +57,7 @@ def test_however_many_runs_meet_a_refusal_it_is_one_incident(worker: FakeWorker)
     worker.execute(ASK)
     worker.clock.sleep(3 * ASK.cooldown_s)
     worker.execute(AGAIN)
-    assert worker.runs.outcomes[AGAIN.run_id].status == "failed"
+    assert worker.runs.outcomes[AGAIN.id].status == "failed"
     assert list(worker.pager.open) == [blocked_key(ASK)]
 
 
@@ -76,7 +76,7 @@ def test_another_size_may_be_tried_meanwhile(worker: FakeWorker) -> None:
     worker.change.before_write = lambda: None
     worker.change.wanted = "another"
     worker.execute(AGAIN)
-    assert worker.runs.outcomes[AGAIN.run_id].status == "succeeded"
+    assert worker.runs.outcomes[AGAIN.id].status == "succeeded"
 
 
 def test_a_page_of_the_watch_is_replaced_by_that_incident(worker: FakeWorker) -> None:
@@ -84,7 +84,7 @@ def test_a_page_of_the_watch_is_replaced_by_that_incident(worker: FakeWorker) ->
 
     def refuse_late() -> None:
         refuse()
-        worker.pager.trigger(Page(run_dedup_key(ASK.run_id), "off", "runbookd", "critical"))
+        worker.pager.trigger(Page(run_dedup_key(ASK.id), "off", "runbookd", "critical"))
 
     worker.change.before_write = refuse_late
     worker.execute(ASK)

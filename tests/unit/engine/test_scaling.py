@@ -5,6 +5,7 @@ import pytest
 from service.domain.alerts.dedup import bound_dedup_key, run_dedup_key
 from service.domain.decisions.decision import Stage, Verdict
 from service.domain.decisions.planning import PlanHeld
+from service.domain.decisions.requests import LEVEL, PERSON, RETURN, SCENARIO, Origin
 from service.domain.errors import (
     FailureKind,
     FencedOut,
@@ -20,11 +21,11 @@ from service.engine.parts import RunLost
 from service.engine.telling import blocked_key
 from service.ports import MessageRef, Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
-from tests.fakes.runs import WORKER, ask_for
+from tests.fakes.runs import WORKER, request_for
 from tests.reliability import VendorSaw, scenario
 
-ASK = ask_for("vertical_scale", WORKER)
-RUN = ASK.run_id
+ASK = request_for("vertical_scale", WORKER)
+RUN = ASK.id
 AWAY = VendorError("digitalocean", "read", FailureKind.TEMPORARY, "It cannot be reached.")
 GONE = VendorError("digitalocean", "read", FailureKind.PERMANENT, "There is none.")
 REFUSED = StepFailed("change", "The vendor refused the size.")
@@ -110,7 +111,7 @@ def test_a_verified_change_is_told_in_one_message_and_one_change_event(worker: F
 def test_a_verified_change_closes_what_was_open_about_its_target(worker: FakeWorker) -> None:
     for held in (PlanHeld("ladder_top", "The top.", at_bound=True), None):
         worker.change.held = held
-        worker.execute(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{held!s}"))
+        worker.execute(request_for("vertical_scale", WORKER, id=f"worker-vm.up.{held!s}"))
 
     assert worker.pager.open == {}
 
@@ -150,14 +151,28 @@ def test_alerts_that_resolved_before_the_first_write_hold_the_run(worker: FakeWo
 
 def test_one_alert_that_still_fires_is_enough_to_go_on(worker: FakeWorker) -> None:
     worker.runs.open = {"alert-2"}
-    worker.execute(ask_for("vertical_scale", WORKER, alerts=("alert-1", "alert-2")))
+    worker.execute(request_for("vertical_scale", WORKER, alerts=("alert-1", "alert-2")))
     assert worker.runs.outcomes[RUN].status == "succeeded"
 
 
 def test_a_replay_does_not_ask_whether_its_alerts_still_fire(worker: FakeWorker) -> None:
     worker.runs.open.clear()
-    worker.execute(ask_for("vertical_scale", WORKER, replay=True))
+    worker.execute(request_for("vertical_scale", WORKER, replay=True))
     assert worker.runs.outcomes[RUN].status == "succeeded"
+
+
+@pytest.mark.parametrize("kind", [PERSON, LEVEL, RETURN, SCENARIO])
+def test_what_no_alert_asked_for_does_not_ask_whether_one_still_fires(
+    worker: FakeWorker, kind: str
+) -> None:
+    worker.runs.open.clear()
+    origin = Origin(kind, "ops", "the launch is at nine")
+    asked = request_for("vertical_scale", WORKER, origin=origin, claim="worker-vm.person.1")
+    worker.execute(asked)
+    outcome = worker.runs.outcomes[RUN]
+    assert outcome.status == "succeeded"
+    assert worker.locks.rests == {"worker-vm.person.1": outcome.rests_until}
+    assert "the launch is at nine" in worker.said()[0]
 
 
 def test_alerts_that_resolve_after_the_first_write_do_not_stop_the_run(worker: FakeWorker) -> None:
@@ -244,8 +259,8 @@ def test_a_held_run_is_asked_again_when_the_guard_lets_go_but_not_before_a_minut
 
     outcome, (again,) = worker.runs.outcomes[RUN], worker.runs.again
     assert outcome.rests_until == worker.clock.time() + waits_s
-    assert (again.claim, again.partition) == ("worker-vm.up", "do-droplet:101")
-    assert (again.delay_s, again.ask) == (waits_s, ASK)
+    assert (again.request.claim, again.partition) == ("worker-vm.up", "do-droplet:101")
+    assert (again.delay_s, again.request) == (waits_s, ASK)
 
 
 def test_a_held_run_is_released_after_a_minute_when_the_guard_knows_no_time(
@@ -261,7 +276,7 @@ def test_a_held_run_is_released_after_a_minute_when_the_guard_knows_no_time(
 
 def test_a_held_replay_is_not_asked_again(worker: FakeWorker) -> None:
     worker.change.held = PlanHeld("droplet_busy", "Busy.", retry_after_s=60.0)
-    worker.execute(ask_for("vertical_scale", WORKER, replay=True))
+    worker.execute(request_for("vertical_scale", WORKER, replay=True))
     assert worker.runs.again == []
 
 
@@ -278,7 +293,7 @@ def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) 
 def test_asked_again_and_again_at_the_bound_it_is_one_incident(worker: FakeWorker) -> None:
     worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
     for generation in (1, 2, 3):
-        worker.execute(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{generation}"))
+        worker.execute(request_for("vertical_scale", WORKER, id=f"worker-vm.up.{generation}"))
     assert len(worker.pager.open) == 1
 
 
@@ -287,7 +302,7 @@ def test_a_target_that_stays_locked_is_told_once_and_again_when_another_locks_it
 ) -> None:
     for generation, owner in enumerate(["Ada", "Ada", "Ada", "Grace"], start=1):
         worker.locks.owners["do-droplet:101"] = owner
-        worker.execute(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{generation}"))
+        worker.execute(request_for("vertical_scale", WORKER, id=f"worker-vm.up.{generation}"))
 
     assert ["Ada" in said for said in worker.said()] == [True, False]
 
@@ -301,7 +316,7 @@ def test_a_hold_leaves_a_decision_with_its_guard_and_stage(worker: FakeWorker) -
     decision = new.decision
     assert (decision.verdict, decision.stage) == (Verdict.HOLD, Stage.EXECUTION)
     assert (decision.guard, decision.reason, decision.run) == ("disk", "It does not fit.", RUN)
-    assert (decision.rule, decision.action) == (ASK.rule, ASK.action)
+    assert (decision.rule, decision.action) == (ASK.origin.by, ASK.action)
     assert (decision.target, decision.direction) == ("worker-vm", "up")
     assert decision.until == worker.runs.outcomes[RUN].rests_until
 
@@ -368,7 +383,7 @@ def runs_in_a_row(worker: FakeWorker, count: int) -> list[float]:
     rests = []
     for generation in range(1, count + 1):
         run_id = f"worker-vm.up.{generation}"
-        worker.execute(ask_for("vertical_scale", WORKER, run_id=run_id))
+        worker.execute(request_for("vertical_scale", WORKER, id=run_id))
         rests.append(worker.runs.outcomes[run_id].rests_until - worker.clock.time())
     return rests
 
@@ -384,11 +399,11 @@ def test_a_run_that_wrote_ends_the_row_of_those_that_did_not(worker: FakeWorker)
     worker.change.fails["before"] = NO_ROOM
     runs_in_a_row(worker, 2)
     del worker.change.fails["before"]
-    worker.execute(ask_for("vertical_scale", WORKER, run_id="worker-vm.up.3"))
+    worker.execute(request_for("vertical_scale", WORKER, id="worker-vm.up.3"))
     worker.change.fails["before"] = NO_ROOM
-    last = ask_for("vertical_scale", WORKER, run_id="worker-vm.up.4")
+    last = request_for("vertical_scale", WORKER, id="worker-vm.up.4")
     worker.execute(last)
-    assert worker.runs.outcomes[last.run_id].rests_until == worker.clock.time() + 60.0
+    assert worker.runs.outcomes[last.id].rests_until == worker.clock.time() + 60.0
 
 
 def test_refusals_for_good_are_one_warning_until_a_run_succeeds(worker: FakeWorker) -> None:
@@ -401,7 +416,7 @@ def test_refusals_for_good_are_one_warning_until_a_run_succeeds(worker: FakeWork
     assert all(said.startswith("Failed: ") for said in worker.said())
 
     worker.change.fails.clear()
-    worker.execute(ask_for("vertical_scale", WORKER, run_id="worker-vm.up.4"))
+    worker.execute(request_for("vertical_scale", WORKER, id="worker-vm.up.4"))
     assert worker.pager.open == {}
 
 
@@ -415,7 +430,7 @@ def test_a_refusal_for_now_puts_the_run_off_for_as_long_as_the_vendor_asks(
     outcome, (again,) = worker.runs.outcomes[RUN], worker.runs.again
     assert outcome.status == "held"
     assert outcome.rests_until == worker.clock.time() + 3_600.0
-    assert (again.ask, again.delay_s) == (ASK, 3_600.0)
+    assert (again.request, again.delay_s) == (ASK, 3_600.0)
     assert worker.pager.open == {}
     (said,) = worker.said()
     assert said.startswith("Put off: worker-vm: size small → large")
@@ -474,7 +489,7 @@ def test_a_look_that_the_vendor_puts_off_is_a_warning_only_once_it_goes_on(
     assert worker.runs.again[0].delay_s == 3_600.0
     assert worker.pager.open == {}
 
-    worker.execute(ask_for("vertical_scale", WORKER, run_id="worker-vm.up.2"))
+    worker.execute(request_for("vertical_scale", WORKER, id="worker-vm.up.2"))
 
     assert worker.pager.open[blocked_key(ASK)].severity == "warning"
     assert len(worker.said()) == 1

@@ -14,11 +14,11 @@ from service.ports.runs import Outcome
 from service.providers.waits import Timeouts
 from service.settings import load_settings
 from tests.fakes.engine import FakeWorker, ProcessEnded
-from tests.fakes.runs import WORKER, ask_for
+from tests.fakes.runs import WORKER, request_for
 from tests.processes import wait_until
 
-ASK = ask_for("vertical_scale", WORKER)
-RUN = ASK.run_id
+ASK = request_for("vertical_scale", WORKER)
+RUN = ASK.id
 ME = "me"
 HOUR_S = 3_600.0
 DOWN = VendorError("pagerduty", "trigger", FailureKind.TEMPORARY, "It cannot be reached.")
@@ -144,22 +144,22 @@ def test_a_run_whose_workflow_ended_without_an_outcome_is_paged_and_made_safe(
 def test_a_lost_run_whose_record_cannot_be_read_is_paged_and_hides_no_other(
     worker: FakeWorker,
 ) -> None:
-    other = ask_for("vertical_scale", WORKER, run_id="worker-vm.up.2")
+    other = request_for("vertical_scale", WORKER, id="worker-vm.up.2")
     worker.runs.add(ASK)
     worker.runs.add(other)
     worker.runs.unreadable = {RUN}
     engine = FakeEngine()
-    engine.ended = {RUN: "ERROR", other.run_id: "ERROR"}
+    engine.ended = {RUN: "ERROR", other.id: "ERROR"}
 
     engine.supervisor(worker).sweep()
 
     assert [late.page.dedup_key for late, _ in worker.late] == [
         run_dedup_key(RUN),
-        run_dedup_key(other.run_id),
+        run_dedup_key(other.id),
     ]
     assert {run: each.status for run, each in worker.runs.outcomes.items()} == {
         RUN: "failed",
-        other.run_id: "failed",
+        other.id: "failed",
     }
 
 
@@ -177,7 +177,7 @@ def test_a_lost_run_is_paged_once(worker: FakeWorker) -> None:
 
 def test_a_pager_that_is_away_keeps_no_dead_workers_runs_waiting(worker: FakeWorker) -> None:
     for generation in range(20):
-        worker.runs.add(ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{generation}"))
+        worker.runs.add(request_for("vertical_scale", WORKER, id=f"worker-vm.up.{generation}"))
     worker.pager.problem = DOWN
     engine = FakeEngine()
     engine.ended = dict.fromkeys(worker.runs.rows, "ERROR")
@@ -220,10 +220,10 @@ def test_a_supervisor_that_was_started_sweeps_again_and_again(worker: FakeWorker
     supervisor.start()
     try:
         for number in range(2):
-            ask = ask_for("vertical_scale", WORKER, run_id=f"worker-vm.up.{number}")
-            worker.runs.add(ask)
-            engine.ended = {ask.run_id: "ERROR"}
-            assert wait_until(lambda: ask.run_id in worker.runs.outcomes, 30.0)  # noqa: B023 - awaited here
+            request = request_for("vertical_scale", WORKER, id=f"worker-vm.up.{number}")
+            worker.runs.add(request)
+            engine.ended = {request.id: "ERROR"}
+            assert wait_until(lambda: request.id in worker.runs.outcomes, 30.0)  # noqa: B023 - awaited here
     finally:
         supervisor.stop()
     assert len(worker.late) == 2

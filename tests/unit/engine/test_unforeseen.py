@@ -8,31 +8,20 @@ import pytest
 
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.claims import BUSY_UNTIL
-from service.domain.decisions.planning import Tell
 from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.engine.late_pages import AGAIN_S, deliver
 from service.engine.parts import LatePage
 from service.engine.reconcile import reconcile
 from service.ports import Page
 from tests.fakes.engine import FakeWorker, Recorder
-from tests.fakes.runs import WORKER, ask_for
+from tests.fakes.runs import WORKER, request_for, telling_for
 from tests.reliability import VendorSaw, scenario
 from tests.unit.engine import test_pages
 
-ASK = ask_for("vertical_scale", WORKER)
-RUN, CLAIM = ASK.run_id, "worker-vm.up"
+ASK = request_for("vertical_scale", WORKER)
+RUN, CLAIM = ASK.id, "worker-vm.up"
 REFUSED = StepFailed("change", "The vendor refused the size.")
-MESSAGE = Tell(
-    run_id="slow.notify.1",
-    action="investigate",
-    rule="slow",
-    subject="slow.notify",
-    cooldown_s=3_600.0,
-    severity=None,
-    summary="Slow",
-    alerts=("alert-1",),
-    rules_hash="0123456789ab",
-)
+MESSAGE = telling_for("investigate", "slow.notify.1", cooldown_s=3_600.0)
 
 
 def bug() -> Exception:
@@ -180,7 +169,7 @@ def test_an_error_that_was_recorded_before_a_crash_ends_the_run_too(worker: Fake
 
 
 def test_a_cooldown_beyond_all_time_is_no_run_under_way(worker: FakeWorker) -> None:
-    worker.execute(ask_for("vertical_scale", WORKER, cooldown_s=900_000 * 604_800.0))
+    worker.execute(request_for("vertical_scale", WORKER, cooldown_s=900_000 * 604_800.0))
     assert worker.runs.outcomes[RUN].status == "succeeded"
     assert worker.runs.outcomes[RUN].rests_until < BUSY_UNTIL
     assert _paged(worker) == []
@@ -201,18 +190,18 @@ def test_the_text_of_an_error_cannot_spoil_what_is_stored_and_told(worker: FakeW
 def test_a_page_run_that_raises_anything_fails_and_is_paged_otherwise(
     worker: FakeWorker, broken: str
 ) -> None:
-    ask = test_pages.ASK
-    worker.runs.add(ask, partition=test_pages.KEY)
+    request = test_pages.ASK
+    worker.runs.add(request, partition=test_pages.KEY)
     worker.incidents.states[test_pages.KEY] = test_pages.incident(paged=False, firing=1)
     if broken == "pager":
         worker.pager.problem = bug()
     else:
         worker.runs.refuses = bug()
 
-    worker.execute(ask)
+    worker.execute(request)
 
-    assert worker.runs.outcomes[ask.run_id].status == "failed"
-    assert run_dedup_key(ask.run_id) in _paged(worker)
+    assert worker.runs.outcomes[request.id].status == "failed"
+    assert run_dedup_key(request.id) in _paged(worker)
 
 
 @pytest.mark.parametrize("broken", ["messenger", "conclude"])
@@ -226,9 +215,9 @@ def test_a_message_run_that_raises_anything_fails_rests_and_pages(
 
     worker.execute(MESSAGE)
 
-    outcome = worker.runs.outcomes[MESSAGE.run_id]
+    outcome = worker.runs.outcomes[MESSAGE.id]
     assert (outcome.status, outcome.rests_until) == ("failed", worker.clock.time() + 3_600.0)
-    assert _paged(worker) == [run_dedup_key(MESSAGE.run_id)]
+    assert _paged(worker) == [run_dedup_key(MESSAGE.id)]
 
 
 # ---- What stands beside runs ----

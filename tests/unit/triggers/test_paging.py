@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from service.domain.decisions.decision import Verdict
-from service.domain.decisions.planning import Tell
 from service.ports.admission import IncidentRecord, NewRun
 from tests.fakes.alerts import ERRORS, GRACE_S, NOW, alert, delivery, resolved
 from tests.fakes.journal import Desk, saw
@@ -40,10 +39,10 @@ def test_ten_alerts_of_a_group_are_one_incident_and_one_run() -> None:
     assert {decision.verdict for decision in decisions} == {ACT}
     assert len({decision.run for decision in decisions}) == 1
     (run,) = desk.store.runs.values()
-    assert isinstance(run.ask, Tell)
-    assert run.ask.subject == _incident(desk).dedup_key
+    assert run.request.on is None
+    assert run.request.subject == _incident(desk).dedup_key
     assert run.partition == f"page:{_incident(desk).dedup_key}"
-    assert len(run.ask.alerts) == 10
+    assert len(run.request.origin.alerts) == 10
     assert len(_incident(desk).members) == 10
 
 
@@ -102,7 +101,7 @@ def test_the_last_resolve_queues_the_end_of_the_incident_after_the_grace() -> No
     desk = _paged("a", "b")
     desk.admit(delivery(resolved(ERRORS, "a"), resolved(ERRORS, "b"), at=NOW + 60))
     run = _last_run(desk)
-    assert run.ask.action == "page_oncall"
+    assert run.request.action == "page_oncall"
     assert run.delay_s == GRACE_S
     assert run.partition == f"page:{_incident(desk).dedup_key}"
     assert len(desk.store.runs) == 2
@@ -128,13 +127,13 @@ def test_firing_again_within_the_grace_pages_nobody_while_the_end_waits() -> Non
 def test_firing_again_while_the_end_is_under_way_is_told_after_it() -> None:
     desk = _paged("a", "b")
     desk.admit(delivery(resolved(ERRORS, "a"), resolved(ERRORS, "b"), at=NOW + 60))
-    _run_begins(desk, _last_run(desk).ask.run_id, NOW + 60 + GRACE_S)
+    _run_begins(desk, _last_run(desk).request.id, NOW + 60 + GRACE_S)
     first, second = desk.verdicts(
         delivery(alert(ERRORS, "a"), alert(ERRORS, "b"), at=NOW + 60 + GRACE_S)
     )
     assert (first.verdict, second.verdict) == (ACT, HOLD)
     assert saw(first, "paged") == "it fires again while its incident is being closed"
-    assert _last_run(desk).ask.run_id == first.run
+    assert _last_run(desk).request.id == first.run
     assert _last_run(desk).partition == f"page:{_incident(desk).dedup_key}"
     assert _last_run(desk).delay_s == 0
 

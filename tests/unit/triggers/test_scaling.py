@@ -7,7 +7,6 @@ import pytest
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check, Verdict
 from service.domain.decisions.guards import ARRIVAL_GUARDS, Arrival, Guard
-from service.domain.decisions.planning import Ask
 from service.domain.errors import StoreUnavailable
 from service.triggers.alerts import verdicts
 from tests.fakes.alerts import CPU, MEMORY, NOW, OTHER, TRAFFIC, alert, delivery, resolved
@@ -26,9 +25,9 @@ def test_an_alert_starts_one_run_and_the_verdict_names_it() -> None:
     )
     assert decision.guard == "cooldown"
     run = desk.store.runs["api.out.1"]
-    assert isinstance(run.ask, Ask)
-    assert (run.partition, run.claim, run.delay_s) == ("do-app:app-1", "api.out", 0.0)
-    assert (run.ask.cooldown_s, run.ask.rules_hash) == (600.0, "0123456789ab")
+    assert run.request.on is not None
+    assert (run.partition, run.request.claim, run.delay_s) == ("do-app:app-1", "api.out", 0.0)
+    assert (run.request.cooldown_s, run.request.rules_hash) == (600.0, "0123456789ab")
 
 
 def test_ten_instances_in_one_notification_are_one_run_with_ten_causes() -> None:
@@ -39,7 +38,7 @@ def test_ten_instances_in_one_notification_are_one_run_with_ten_causes() -> None
         "run api.out.1 is under way on api.out"
     }
     assert list(desk.store.runs) == ["api.out.1"]
-    assert len(set(desk.store.runs["api.out.1"].ask.alerts)) == 10
+    assert len(set(desk.store.runs["api.out.1"].request.origin.alerts)) == 10
 
 
 def test_two_rules_that_want_the_same_target_larger_are_one_run() -> None:
@@ -146,8 +145,8 @@ def test_unmatched_alerts_of_one_group_are_one_message_for_an_hour() -> None:
         ("unmatched", HOLD),
     ]
     (run,) = desk.store.runs.values()
-    assert (run.ask.cooldown_s, len(run.ask.alerts)) == (3600.0, 2)
-    desk.store.rest(run.claim, NOW + 3600)
+    assert (run.request.cooldown_s, len(run.request.origin.alerts)) == (3600.0, 2)
+    desk.store.rest(run.request.claim, NOW + 3600)
     assert desk.verdicts(delivery(alert(OTHER, "a"), group=group))[0].until == NOW + 3600
     (other,) = desk.verdicts(delivery(alert(OTHER, "a"), group={"cluster": "y"}))
     assert other.verdict is ACT
@@ -157,7 +156,7 @@ def test_a_replay_is_marked_and_holds_to_every_guard() -> None:
     desk = Desk()
     (decision,) = desk.verdicts(delivery(alert(), replay=True))
     assert decision.verdict is ACT
-    assert desk.store.runs["api.out.1"].ask.replay is True
+    assert desk.store.runs["api.out.1"].request.origin.replayed is True
     assert desk.verdicts(delivery(alert(), replay=True))[0].verdict is HOLD
 
 

@@ -32,7 +32,7 @@ def said(decisions: list[Decision]) -> list[tuple[str, Verdict, str]]:
 
 
 def actions(desk: Desk) -> list[str]:
-    return [run.ask.action for run in desk.store.runs.values()]
+    return [run.request.action for run in desk.store.runs.values()]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_a_test_is_shown_in_slack_and_never_acted_on(payload: str) -> None:
     (decision,) = desk.verdicts(saved(payload))
     assert (decision.verdict, decision.rule, decision.guard) == (REJECT, "test", "test")
     (run,) = desk.store.runs.values()
-    assert (run.ask.run_id, run.ask.action) == (decision.run, "investigate")
-    assert (run.ask.rule, run.claim) == ("test", "test-main.notify")
+    assert (run.request.id, run.request.action) == (decision.run, "investigate")
+    assert (run.request.origin.by, run.request.claim) == ("test", "test-main.notify")
     assert [record.open for record in desk.store.episodes.values()] == [False]
 
 
@@ -120,8 +120,8 @@ def test_tests_of_one_source_are_one_message_an_hour() -> None:
     for payload in ("grafana-test-button", "grafana-test-button-custom-labels"):
         desk.verdicts(saved(payload))
     (run,) = desk.store.runs.values()
-    assert run.ask.cooldown_s == 3600.0
-    desk.store.rest(run.claim, NOW + 3600.0)
+    assert run.request.cooldown_s == 3600.0
+    desk.store.rest(run.request.claim, NOW + 3600.0)
     (decision,) = desk.verdicts(saved("grafana-test-button"))
     assert (decision.verdict, decision.run) == (REJECT, None)
     assert decision.reason.endswith(

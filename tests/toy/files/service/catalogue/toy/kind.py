@@ -8,11 +8,13 @@ from service.catalogue.toy.plan import plan_size
 from service.catalogue.toy.target import NAME, PRICES, ToyShape, ToyTarget, build_toy
 from service.ports.toy import Balloons
 
+from service.catalogue.actions import one_size_up
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import ActionSpec, Effect, KindSpec, Tools
-from service.domain.decisions.planning import Ask, Plan
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 
-INFLATE = ActionSpec("inflate", Effect.CHANGES, "up", climbs=True)
+INFLATE = ActionSpec("inflate", Effect.CHANGES, "up", wanted=one_size_up, climbs=True)
 
 
 class Inflation:
@@ -34,7 +36,7 @@ class Inflation:
         return "The balloon was left as it is."
 
     def _blow(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         context.intent("blow")
         context.fence()
@@ -42,7 +44,7 @@ class Inflation:
         return {"size": plan.wanted["after"]}
 
     def _verify(
-        self, context: StepContext, ask: Ask, plan: Plan, done: Mapping[str, Record]
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         return {"size": self._balloons.size(plan.wanted["toy"])}
 
@@ -53,7 +55,8 @@ KIND = KindSpec(
     target=ToyTarget,
     shape=ToyShape,
     build=build_toy,
-    plans={INFLATE: plan_size},
+    actions=(INFLATE,),
+    plan=plan_size,
     work=Inflation,
     look=lambda balloons, target: f"balloon {target.toy} is {balloons.size(target.toy)}",
     prices=PRICES,

@@ -7,25 +7,27 @@ from typing import Any
 
 from service.catalogue.toy.target import PRICES
 
-from service.catalogue.steps.ladder import NextSize, step_up
-from service.domain.decisions.planning import Ask, Plan, PlanHeld
+from service.catalogue.steps.ladder import size_wanted
+from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.requests import Request
 
 
-def plan_size(ask: Ask, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+def plan_size(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
     """The next size."""
     before = observed["size"]
     if before == "burst":
-        return PlanHeld("burst", f"{ask.target.name} has burst.")
-    found = step_up(ask.target.name, ask.target.sizes, before, PRICES)
-    if not isinstance(found, NextSize):
-        return found
+        return PlanHeld("burst", f"{request.target.name} has burst.")
+    (wanted,) = request.wanted
+    after = size_wanted(request.target, wanted, before)
+    if isinstance(after, PlanHeld):
+        return after
     return Plan(
         what="size",
         before=before,
-        after=found.size,
+        after=after,
         steps=("blow", "verify"),
-        wanted={"toy": observed["toy"], "after": found.size},
-        price_before=found.price_before,
-        price_after=found.price_after,
+        wanted={"toy": observed["toy"], "after": after},
+        price_before=PRICES[before],
+        price_after=PRICES[after],
         downtime="No downtime.",
     )

@@ -1,0 +1,106 @@
+"""What a queued run pins, as plain JSON, and back: it must survive deploys and crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from service.catalogue.registry import action_spec, checked_options, kind_spec, target_fields
+from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request, Wanted
+from service.domain.rules.rules import Target
+
+VERSION = 2
+"""1 was one form for changes and another for pages and messages. It knew alerts as the only origin,
+and named the run `run_id`. What was queued in it is still read."""
+
+
+def dump_request(request: Request) -> dict[str, Any]:
+    """A request as plain values: the workflow's pinned input.
+
+    Raises:
+        NotInCatalogue: its action, options or kind of target are not in the catalogue.
+    """
+    target = request.on
+    return {
+        "version": VERSION,
+        "id": request.id,
+        "action": request.action,
+        "origin": {**asdict(request.origin), "alerts": list(request.origin.alerts)},
+        "claim": request.claim,
+        "direction": request.direction,
+        "target": target and {"kind": target.kind, **target_fields(target)},
+        "wanted": [asdict(each) for each in request.wanted],
+        "options": checked_options(request.action, request.options),
+        "cooldown_s": request.cooldown_s,
+        "settle_s": request.settle_s,
+        "subject": request.subject,
+        "severity": request.severity,
+        "parent": request.parent,
+        "step": request.step,
+        "rules_hash": request.rules_hash,
+    }
+
+
+def load_request(pinned: Mapping[str, Any]) -> Request:
+    """What `dump_request` wrote, now or in an earlier version.
+
+    Fields that only a later version knows are left out, so that its runs are still understood
+    after a deploy was taken back.
+
+    Raises:
+        NotInCatalogue: its action, options or kind of target are not in the catalogue.
+    """
+    fields = pinned if "version" in pinned else _from_version_1(pinned)
+    values = {
+        **fields,
+        "origin": Origin(**_known(Origin, {**fields["origin"], "alerts": alerts_of(fields)})),
+        "on": _target(fields["target"]),
+        "wanted": tuple(Wanted(**_known(Wanted, each)) for each in fields["wanted"]),
+        "options": checked_options(fields["action"], fields["options"]),
+    }
+    return Request(**_known(Request, values))
+
+
+def alerts_of(pinned: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of the alerts that earned a run, from what it pins, in any version."""
+    return tuple(pinned["origin"]["alerts"] if "version" in pinned else pinned["alerts"])
+
+
+def _from_version_1(pinned: Mapping[str, Any]) -> dict[str, Any]:
+    action = action_spec(pinned["action"])
+    options = pinned.get("options")
+    if options is None:
+        # Every ask for a change had a step, which one action used.
+        takes_step = "step" in action.options.model_fields
+        options = {"step": pinned["step"]} if takes_step else {}
+    return {
+        **pinned,
+        "version": VERSION,
+        "id": pinned["run_id"],
+        "origin": {
+            "kind": REPLAY if pinned.get("replay") else ALERT,
+            "by": pinned["rule"],
+            "why": pinned["summary"],
+            "alerts": pinned["alerts"],
+        },
+        "claim": pinned["run_id"].rpartition(".")[0],
+        "direction": pinned.get("direction", action.direction),
+        "target": pinned.get("target"),
+        "options": options,
+        "wanted": [asdict(each) for each in action.wanted(options)],
+        "step": "",
+    }
+
+
+def _target(fields: Mapping[str, Any] | None) -> Target | None:
+    if fields is None:
+        return None
+    kind = kind_spec(fields["kind"]).target
+    values = {name: tuple(at) if isinstance(at, list) else at for name, at in fields.items()}
+    target: Target = kind(**_known(kind, values))
+    return target
+
+
+def _known(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}

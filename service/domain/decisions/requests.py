@@ -1,0 +1,120 @@
+"""Requests: what may become a run, whoever asks for it.
+
+A request is made when its claim has been won, and pinned: a run acts on what was decided, and not
+on what the rules say by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.domain.decisions.claims import NOTIFY
+from service.domain.rules.rules import Target
+
+ALERT = "alert"
+"""A firing alert asks, by a rule. The request stands while one of its alerts fires."""
+REPLAY = "replay"
+"""A person replays a stored alert. Nobody else need ask for it."""
+LEVEL = "level"
+"""A schedule, a calendar or growth says what should hold now."""
+RETURN = "return"
+"""What alerts added is taken back in calm."""
+PERSON = "person"
+"""A person asks, and always means it."""
+SCENARIO = "scenario"
+"""A step of a scenario."""
+
+REMOVING = ("in", "down")
+"""The directions in which a claim only takes away."""
+
+ORIGINS = (ALERT, REPLAY, LEVEL, RETURN, PERSON, SCENARIO)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks, and why.
+
+    `kind` is one of ORIGINS. `by` is the name of the rule, level, scenario or person. `why` is one
+    line for people: the alert and its value, or what the person said. `alerts` are the ids of the
+    alerts that earned the run.
+    """
+
+    kind: str
+    by: str
+    why: str
+    alerts: tuple[str, ...] = ()
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it is a replay."""
+        return self.kind == REPLAY
+
+    @property
+    def needs_alert(self) -> bool:
+        """Whether the request is over once no alert of its kind fires any more."""
+        return self.kind == ALERT
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one attribute of the target (`replicas`, `size`) shall become.
+
+    `by` is how many steps up or, below zero, down from whatever it is when the worker looks. `to`
+    is the value itself. One of them is given.
+    """
+
+    attribute: str
+    by: int = 0
+    to: int | str | None = None
+
+    @property
+    def removes(self) -> bool:
+        """Whether it asks for less; of an absolute value only a look can tell."""
+        return self.by < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a claim entitles one run to do. All of it is plain JSON, pinned when it was decided.
+
+    `id` is the run's: claim and generation. `on` is the target, None for a page or a message. Then
+    `subject` is what it is about: the incident's dedup_key for a page, the claim for a message;
+    and `severity` is what the rule overrides the alerts' own severity with. `direction` is which
+    way the claim is. `options` are the action's own. `wanted` is what the target shall become,
+    several attributes at once. `cooldown_s` and `settle_s` are in seconds. `parent` is the run
+    that this one is a part of, `step` which part.
+    """
+
+    id: str
+    action: str
+    origin: Origin
+    claim: str
+    rules_hash: str
+    direction: str = NOTIFY
+    on: Target | None = None
+    wanted: tuple[Wanted, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cooldown_s: float = 0.0
+    settle_s: float = 0.0
+    subject: str = ""
+    severity: str | None = None
+    parent: str = ""
+    step: str = ""
+
+    @property
+    def target(self) -> Target:
+        """The target, for those who know that there is one.
+
+        Raises:
+            TypeError: there is none.
+        """
+        if self.on is None:
+            raise TypeError(f"{self.action} of run {self.id} has no target")
+        return self.on
+
+    @property
+    def removes(self) -> bool:
+        """Whether it asks for less of something, and for more of nothing."""
+        return bool(self.wanted) and all(each.removes for each in self.wanted)
