@@ -18,7 +18,7 @@ T = TypeVar("T")
 FIRST_WAIT = 1.0
 """Seconds before the first repeat, unless the vendor says more; doubled each time."""
 LONGEST_WAIT = 30.0
-"""Seconds; where doubling ends. A vendor's own wish may be longer."""
+"""Seconds; where doubling ends. A vendor may ask for longer."""
 
 
 def call_with_retries(

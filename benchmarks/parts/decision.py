@@ -21,7 +21,7 @@ from service.domain.rules.matchers import parse_matcher
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import Rule, RuleBook
 from service.ports.admission import Changes, Delivery, EpisodeRecord, GateReply, Transaction
-from service.triggers.alerts.asks import candidates
+from service.triggers.alerts.candidates import match_delivery
 from service.triggers.alerts.runs import RunMaker
 from service.triggers.alerts.verdicts import Verdicts
 
@@ -79,8 +79,8 @@ class Decider:
         gc.collect()
         for delivery in deliveries:
             began = time.perf_counter_ns()
-            for candidate in candidates(delivery, self._index):
-                for wish in candidate.wishes:
+            for candidate in match_delivery(delivery, self._index):
+                for wish in candidate.candidates:
                     judged = self._verdicts.judge(
                         wish, candidate, record, delivery, Transition.OPENED
                     )

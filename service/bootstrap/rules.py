@@ -12,7 +12,7 @@ from service.rulebook import load_rulebook, packaged
 from service.settings import Settings, rule_variables
 from service.store.ids import new_id
 from service.triggers.alerts.admit import Admitter
-from service.triggers.alerts.asks import RulesInForce
+from service.triggers.alerts.candidates import RulesInForce
 
 if TYPE_CHECKING:
     # Whoever only checks rules need not load the engine.

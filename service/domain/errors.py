@@ -25,8 +25,8 @@ class VendorError(Exception):
     """A vendor call failed.
 
     `vendor` and `operation` name the call, `sentence` says what happened for a person,
-    `retry_after` is the vendor's own wish in seconds, `status` the HTTP status where there was
-    one.
+    `retry_after` is for how many seconds the vendor asks to wait, `status` the HTTP status where
+    there was one.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from service.domain.alerts.alert import (
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.ports.admission import Delivery
-from service.triggers.alerts.asks import RulesInForce
+from service.triggers.alerts.candidates import RulesInForce
 
 NOW = 1_780_000_000.0
 CPU, TRAFFIC, MEMORY = "High CPU Usage", "Request Rate", "High Memory Usage"

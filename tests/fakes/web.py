@@ -23,7 +23,7 @@ from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.queries import Queries
 from service.triggers.alerts.admit import Admitter
-from service.triggers.alerts.asks import RulesInForce
+from service.triggers.alerts.candidates import RulesInForce
 from service.web.parts import Admit
 
 

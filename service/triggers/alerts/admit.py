@@ -14,8 +14,8 @@ import structlog
 from service.domain.decisions.claims import Cooldown
 from service.domain.errors import StoreConflict, StoreLost, StoreUnavailable
 from service.ports.admission import Delivery, Gate, GateReply, Journal, Receipt
-from service.triggers.alerts.asks import Candidate, RulesInForce, candidates, claims_of
 from service.triggers.alerts.batch import Batch
+from service.triggers.alerts.candidates import Matched, RulesInForce, claims_of, match_delivery
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Admitter:
             StoreUnavailable: nothing was kept; the claims held in Redis were given back.
         """
         rules = self._rules()
-        wanted = [candidates(delivery, rules.index) for delivery in batch]
+        wanted = [match_delivery(delivery, rules.index) for delivery in batch]
         claims = sorted(set(claims_of(wanted)))
         token = secrets.token_hex(8)
         gate = self._gate.ask(claims, token) if claims else GateReply({}, available=True)
@@ -84,7 +84,7 @@ class Admitter:
     def _commit(
         self,
         batch: Sequence[Delivery],
-        wanted: Sequence[tuple[Candidate, ...]],
+        wanted: Sequence[tuple[Matched, ...]],
         gate: GateReply,
         rules: RulesInForce,
         now: float,

@@ -26,7 +26,7 @@ from service.ports.admission import (
     Transaction,
     Verdicted,
 )
-from service.triggers.alerts.asks import Candidate, claims_of
+from service.triggers.alerts.candidates import Matched, claims_of
 from service.triggers.alerts.runs import RunMaker
 from service.triggers.alerts.verdicts import Judged, Verdicts
 
@@ -35,10 +35,10 @@ _OPENING = (Transition.OPENED, Transition.RESOLVED_UNSEEN)
 
 @dataclass(frozen=True, slots=True)
 class _JudgedAlert:
-    """One alert of a delivery: its episode, and what the guards said of each wish."""
+    """One alert of a delivery: its episode, and what the guards said of each candidate."""
 
     record: EpisodeRecord
-    wishes: list[Judged]
+    candidates: list[Judged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Batch:
         self._resolved: set[int] = set()
 
     def decide(
-        self, batch: Sequence[Delivery], wanted: Sequence[tuple[Candidate, ...]]
+        self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
     ) -> list[Receipt]:
         """Judge all of it, take the claims, write what was decided, and enqueue the runs."""
         self._read(wanted)
@@ -93,46 +93,46 @@ class Batch:
         """The cooldowns in force after the batch, for the gate."""
         return list(self._verdicts.cooldowns.values())
 
-    def _read(self, wanted: Sequence[tuple[Candidate, ...]]) -> None:
+    def _read(self, wanted: Sequence[tuple[Matched, ...]]) -> None:
         """Read, and lock what two batches might change at once, always in the same order:
         alerts, incidents, claims."""
-        everything = [candidate for group in wanted for candidate in group]
-        identities = {candidate.identity for candidate in everything}
+        everything = [matched for group in wanted for matched in group]
+        identities = {matched.identity for matched in everything}
         claims = set(claims_of(wanted))
         cooldowns: dict[str, Cooldown] = {}
         if identities:
             self._episodes, cooldowns = self._transaction.read(identities, claims)
-        over = {candidate.identity for candidate in everything if not candidate.alert.firing}
+        over = {matched.identity for matched in everything if not matched.alert.firing}
         if over:
             self._memberships = self._transaction.incidents_of(over)
         keys = {
-            wish.incident
-            for candidate in everything
-            if candidate.alert.firing
-            for wish in candidate.wishes
-            if wish.incident is not None
+            candidate.incident
+            for matched in everything
+            if matched.alert.firing
+            for candidate in matched.candidates
+            if candidate.incident is not None
         }
         keys.update(key for keys_ in self._memberships.values() for key in keys_)
         if keys:
             self._changes.incidents = self._transaction.incidents(keys, identities)
         self._verdicts.begin(cooldowns)
 
-    def _judged(self, delivery: Delivery, wanted: tuple[Candidate, ...]) -> _JudgedDelivery:
-        """The episodes of a delivery's alerts, and what the guards say of each wish."""
+    def _judged(self, delivery: Delivery, wanted: tuple[Matched, ...]) -> _JudgedDelivery:
+        """The episodes of a delivery's alerts, and what the guards say of each candidate."""
         delivery_id = self._new_id("n")
         self._changes.deliveries.append((delivery_id, delivery))
-        alerts = [self._alert(delivery_id, delivery, candidate) for candidate in wanted]
+        alerts = [self._alert(delivery_id, delivery, matched) for matched in wanted]
         return _JudgedDelivery(delivery_id, delivery, alerts)
 
-    def _alert(self, delivery_id: str, delivery: Delivery, candidate: Candidate) -> _JudgedAlert:
-        record, what = self._episode(delivery_id, delivery, candidate)
+    def _alert(self, delivery_id: str, delivery: Delivery, matched: Matched) -> _JudgedAlert:
+        record, what = self._episode(delivery_id, delivery, matched)
         if what is Transition.RESOLVED:
-            self._resolved.add(candidate.identity)
+            self._resolved.add(matched.identity)
         return _JudgedAlert(
             record,
             [
-                self._verdicts.judge(wish, candidate, record, delivery, what)
-                for wish in candidate.wishes
+                self._verdicts.judge(candidate, matched, record, delivery, what)
+                for candidate in matched.candidates
             ],
         )
 
@@ -140,20 +140,20 @@ class Batch:
         verdicts = tuple(
             self._keep(each.record, judged.id, decision)
             for each in judged.alerts
-            for decision in map(self._verdicts.conclude, each.wishes)
+            for decision in map(self._verdicts.conclude, each.candidates)
         )
         return Receipt(judged.id, verdicts, judged.delivery.notification.quarantined)
 
     def _episode(
-        self, delivery_id: str, delivery: Delivery, candidate: Candidate
+        self, delivery_id: str, delivery: Delivery, matched: Matched
     ) -> tuple[EpisodeRecord, Transition]:
-        known = self._episodes.get(candidate.identity)
+        known = self._episodes.get(matched.identity)
         newest = known.episode() if known else None
-        what = transition(newest, candidate.alert, self._now, self._grace_s)
+        what = transition(newest, matched.alert, self._now, self._grace_s)
         if delivery.replay and what is Transition.REOPENED:
             what = Transition.OPENED
         if known is None or what in _OPENING:
-            return self._open(delivery_id, delivery, candidate, known), what
+            return self._open(delivery_id, delivery, matched, known), what
         if delivery.replay and what is Transition.REPEATED:
             # Only a sender's own word is a sign that the alert still fires.
             return known, what
@@ -171,12 +171,12 @@ class Batch:
         self,
         delivery_id: str,
         delivery: Delivery,
-        candidate: Candidate,
+        matched: Matched,
         former: EpisodeRecord | None,
     ) -> EpisodeRecord:
         """A new episode. One that a replay begins is over at once: no sender knows of it, so
         none would ever resolve it, and its incident would hold back the next real page."""
-        alert = candidate.alert
+        alert = matched.alert
         fires = alert.firing and alert.kind is not AlertKind.TEST and not delivery.replay
         if former is not None:
             former.newest = False
@@ -191,9 +191,9 @@ class Batch:
             seen=1,
             inserted=True,
         )
-        self._episodes[candidate.identity] = record
+        self._episodes[matched.identity] = record
         self._changes.episodes.append(
-            NewEpisode(candidate.identity, alert, delivery_id, self._now, record)
+            NewEpisode(matched.identity, alert, delivery_id, self._now, record)
         )
         return record
 

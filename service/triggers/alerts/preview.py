@@ -24,8 +24,8 @@ from service.ports.admission import (
     NewRun,
     Transaction,
 )
-from service.triggers.alerts.asks import RulesInForce, candidates
 from service.triggers.alerts.batch import Batch
+from service.triggers.alerts.candidates import RulesInForce, match_delivery
 
 _NOT_ASKED = GateReply({}, available=True, asked=False)
 
@@ -55,7 +55,7 @@ def preview(
 
     `reading` is only read from. `now` is in seconds since the epoch.
     """
-    wanted = [candidates(delivery, rules.index) for delivery in batch]
+    wanted = [match_delivery(delivery, rules.index) for delivery in batch]
     work = Batch(
         transaction=ReadOnly(reading),
         book=rules.book,
@@ -68,12 +68,12 @@ def preview(
     decided = (verdicted.decision for receipt in receipts for verdicted in receipt.verdicts)
     return [
         Preview(
-            candidate.alert,
-            rules.index.explain(candidate.alert),
-            tuple(next(decided) for _ in candidate.wishes),
+            matched.alert,
+            rules.index.explain(matched.alert),
+            tuple(next(decided) for _ in matched.candidates),
         )
         for group in wanted
-        for candidate in group
+        for matched in group
     ]
 
 

@@ -11,7 +11,7 @@ from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
 from service.domain.rules.rules import RuleBook
 from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
-from service.triggers.alerts.asks import Wish
+from service.triggers.alerts.candidates import Candidate
 
 
 class RunMaker:
@@ -25,12 +25,17 @@ class RunMaker:
         self._causes: dict[str, dict[str, None]] = {}
 
     def start(
-        self, wish: Wish, alert: Alert, episode: str, delivery: Delivery, cooldown: Cooldown
+        self,
+        candidate: Candidate,
+        alert: Alert,
+        episode: str,
+        delivery: Delivery,
+        cooldown: Cooldown,
     ) -> str:
         """A run that the claim just won entitles to; its id."""
-        request = self._request(wish, alert, episode, delivery, cooldown)
+        request = self._request(candidate, alert, episode, delivery, cooldown)
         if request.on is None:
-            self._add(replace(request, subject=wish.claim), f"message:{wish.claim}")
+            self._add(replace(request, subject=candidate.claim), f"message:{candidate.claim}")
         else:
             self._add(request, request.on.resource)
         return cooldown.run
@@ -48,20 +53,20 @@ class RunMaker:
             for run, new in self._changes.runs.items()
         ]
 
-    def known_incident(self, wish: Wish) -> IncidentRecord | None:
+    def known_incident(self, candidate: Candidate) -> IncidentRecord | None:
         """The incident of a paging rule's group, where there is one."""
-        return self._changes.incidents.get(wish.incident or "")
+        return self._changes.incidents.get(candidate.incident or "")
 
-    def incident(self, wish: Wish, delivery: Delivery) -> IncidentRecord:
+    def incident(self, candidate: Candidate, delivery: Delivery) -> IncidentRecord:
         """The incident of a paging rule's group, made when there is none."""
-        key = wish.incident or ""
-        known = self.known_incident(wish)
+        key = candidate.incident or ""
+        known = self.known_incident(candidate)
         if known is None:
             notification = delivery.notification
             known = self._changes.incidents[key] = IncidentRecord(
                 dedup_key=key,
-                rule=wish.rule.name,
-                severity=wish.rule.severity,
+                rule=candidate.rule.name,
+                severity=candidate.rule.severity,
                 source=notification.source,
                 receiver=notification.receiver,
                 group_labels=notification.group_labels,
@@ -70,7 +75,7 @@ class RunMaker:
 
     def page(
         self,
-        wish: Wish,
+        candidate: Candidate,
         incident: IncidentRecord,
         alert: Alert,
         episode: str,
@@ -78,9 +83,9 @@ class RunMaker:
         cooldown: Cooldown,
     ) -> str:
         """A run that tells the pager the incident's state; its id."""
-        request = self._request(wish, alert, episode, delivery, cooldown)
+        request = self._request(candidate, alert, episode, delivery, cooldown)
         self._add(
-            replace(request, subject=incident.dedup_key, severity=wish.rule.severity),
+            replace(request, subject=incident.dedup_key, severity=candidate.rule.severity),
             f"page:{incident.dedup_key}",
         )
         return cooldown.run
@@ -100,10 +105,15 @@ class RunMaker:
         self._add(request, f"page:{incident.dedup_key}", delay_s=self._grace_s)
 
     def _request(
-        self, wish: Wish, alert: Alert, episode: str, delivery: Delivery, cooldown: Cooldown
+        self,
+        candidate: Candidate,
+        alert: Alert,
+        episode: str,
+        delivery: Delivery,
+        cooldown: Cooldown,
     ) -> Request:
         """What an alert asks for by a rule."""
-        rule = wish.rule
+        rule = candidate.rule
         action = action_spec(rule.action)
         options = checked_options(rule.action, rule.options)
         kind = REPLAY if delivery.replay else ALERT
@@ -111,7 +121,7 @@ class RunMaker:
             id=cooldown.run,
             action=rule.action,
             origin=Origin(kind, rule.name, alert_line(alert), (episode,)),
-            claim=wish.claim,
+            claim=candidate.claim,
             rules_hash=self._book.hash,
             direction=action.direction,
             on=self._book.target_of(rule),

@@ -9,18 +9,18 @@ from service.messages.last_resort import without_store
 from service.messages.page_oncall import page_for
 from service.ports import Page
 from service.ports.admission import Delivery
-from service.triggers.alerts.asks import RulesInForce, candidates
+from service.triggers.alerts.candidates import RulesInForce, match_delivery
 
 
 def pages_of(delivery: Delivery, rules: RulesInForce) -> list[Page]:
     """A page for each incident that fires; its key is the one that a worker would use."""
     firing: dict[str, tuple[Rule, list[Alert]]] = {}
-    for candidate in candidates(delivery, rules.index):
-        if not candidate.alert.firing:
+    for matched in match_delivery(delivery, rules.index):
+        if not matched.alert.firing:
             continue
-        for wish in candidate.wishes:
-            if wish.incident is not None:
-                firing.setdefault(wish.incident, (wish.rule, []))[1].append(candidate.alert)
+        for candidate in matched.candidates:
+            if candidate.incident is not None:
+                firing.setdefault(candidate.incident, (candidate.rule, []))[1].append(matched.alert)
     return [
         without_store(page_for(_incident(key, rule, alerts, delivery)))
         for key, (rule, alerts) in firing.items()

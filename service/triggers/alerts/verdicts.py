@@ -1,4 +1,4 @@
-"""The verdict on one wish: judged by what was read, and concluded once the claims are taken.
+"""The verdict on one candidate: judged by what was read, and concluded once the claims are taken.
 
 Everything is judged first. Then all claims that are wanted are taken in one statement. Only who
 won one acts; who lost is judged again by the cooldown that was lost to. So a claim is never taken
@@ -31,19 +31,19 @@ from service.ports.admission import (
     IncidentRecord,
     Transaction,
 )
-from service.triggers.alerts.asks import Candidate, Wish
+from service.triggers.alerts.candidates import Candidate, Matched
 from service.triggers.alerts.runs import RunMaker
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One wish of one alert with its checks, before any claim is taken.
+    """One candidate of one alert with its checks, before any claim is taken.
 
     `claim` is what it may take: None where a guard holds it. `page` is what a page was judged by.
     """
 
-    wish: Wish
     candidate: Candidate
+    matched: Matched
     record: EpisodeRecord
     delivery: Delivery
     checks: tuple[Check, ...]
@@ -52,7 +52,7 @@ class Judged:
 
 
 class Verdicts:
-    """Decides the wishes of one batch: `judge` each, `take_claims` once, `conclude` each.
+    """Decides the candidates of one batch: `judge` each, `take_claims` once, `conclude` each.
 
     `cooldowns` are those of changes and messages, as read, and as they are once claims are taken.
     """
@@ -78,20 +78,20 @@ class Verdicts:
 
     def judge(
         self,
-        wish: Wish,
         candidate: Candidate,
+        matched: Matched,
         record: EpisodeRecord,
         delivery: Delivery,
         what: Transition,
     ) -> Judged:
         """Ask every guard; what passes all of them wants its claim."""
-        if wish.incident is not None:
-            return self._judge_page(wish, candidate, record, delivery, what)
-        checks = self._checks(wish, firing=candidate.alert.firing)
-        claim = wish.claim if held_by(checks) is None else None
+        if candidate.incident is not None:
+            return self._judge_page(candidate, matched, record, delivery, what)
+        checks = self._checks(candidate, firing=matched.alert.firing)
+        claim = candidate.claim if held_by(checks) is None else None
         if claim is not None:
             self._wanted.add(claim)
-        return Judged(wish, candidate, record, delivery, checks, claim)
+        return Judged(candidate, matched, record, delivery, checks, claim)
 
     def take_claims(self) -> None:
         """Take all claims that are wanted and free, in one statement."""
@@ -107,27 +107,27 @@ class Verdicts:
         """Act, for the first that wanted a claim that was won; otherwise hold, and why."""
         if judged.page is not None:
             return self._conclude_page(judged, judged.page)
-        wish, alert = judged.wish, judged.candidate.alert
+        candidate, alert = judged.candidate, judged.matched.alert
         if not alert.firing:
-            return _decision(wish, Verdict.HOLD, "resolved: nothing to do", judged.checks)
+            return _decision(candidate, Verdict.HOLD, "resolved: nothing to do", judged.checks)
         if alert.kind is AlertKind.TEST:
             return self._conclude_test(judged)
         if judged.claim is None:
-            return self._held(wish, judged.checks)
-        cooldown = self.cooldowns[wish.claim]
+            return self._held(candidate, judged.checks)
+        cooldown = self.cooldowns[candidate.claim]
         if self._spend(judged.claim):
-            run = self._runs.start(wish, alert, judged.record.id, judged.delivery, cooldown)
-            return _decision(wish, Verdict.ACT, _why(wish, run), judged.checks, run=run)
+            run = self._runs.start(candidate, alert, judged.record.id, judged.delivery, cooldown)
+            return _decision(candidate, Verdict.ACT, _why(candidate, run), judged.checks, run=run)
         self._runs.join(cooldown.run, judged.record.id)
-        return self._held(wish, self._checks(wish, firing=True))
+        return self._held(candidate, self._checks(candidate, firing=True))
 
     def _conclude_test(self, judged: Judged) -> Decision:
         """A firing test is never acted on. Slack shows once in an hour that it came."""
-        wish, alert = judged.wish, judged.candidate.alert
-        cooldown = self.cooldowns[wish.claim]
+        candidate, alert = judged.candidate, judged.matched.alert
+        cooldown = self.cooldowns[candidate.claim]
         run = None
         if judged.claim is not None and self._spend(judged.claim):
-            run = self._runs.start(wish, alert, judged.record.id, judged.delivery, cooldown)
+            run = self._runs.start(candidate, alert, judged.record.id, judged.delivery, cooldown)
             shown = f"Slack is told by run {run}"
         else:
             self._runs.join(cooldown.run, judged.record.id)
@@ -135,16 +135,16 @@ class Verdicts:
         saw = f"{alert.name or 'this alert'} is a test notification"
         check = Check("test", passed=False, saw=saw)
         reason = f"{saw}: never acted on; {shown}"
-        return _decision(wish, Verdict.REJECT, reason, (check,), run=run)
+        return _decision(candidate, Verdict.REJECT, reason, (check,), run=run)
 
-    def _held(self, wish: Wish, checks: tuple[Check, ...]) -> Decision:
+    def _held(self, candidate: Candidate, checks: tuple[Check, ...]) -> Decision:
         held = held_by(checks) or checks[-1]
-        until = self.cooldowns[wish.claim].until if held.guard == "cooldown" else None
-        return _decision(wish, Verdict.HOLD, held.saw, checks, until=until)
+        until = self.cooldowns[candidate.claim].until if held.guard == "cooldown" else None
+        return _decision(candidate, Verdict.HOLD, held.saw, checks, until=until)
 
-    def _checks(self, wish: Wish, *, firing: bool) -> tuple[Check, ...]:
+    def _checks(self, candidate: Candidate, *, firing: bool) -> tuple[Check, ...]:
         """What the guards say; the same for every alert of a batch that wants the same claim."""
-        claim, unmeasured = wish.claim, wish.unmeasured
+        claim, unmeasured = candidate.claim, candidate.unmeasured
         known = self._checked.get((claim, firing, unmeasured))
         if known is None:
             arrival = Arrival(
@@ -171,21 +171,21 @@ class Verdicts:
 
     def _judge_page(
         self,
-        wish: Wish,
         candidate: Candidate,
+        matched: Matched,
         record: EpisodeRecord,
         delivery: Delivery,
         what: Transition,
     ) -> Judged:
         """A page's claim is tried even when it is known to be taken, because trying locks it: the
         run that holds it cannot begin, and so not miss this alert, before this commit."""
-        incident = self._runs.known_incident(wish)
-        member = incident is not None and candidate.identity in incident.members
+        incident = self._runs.known_incident(candidate)
+        member = incident is not None and matched.identity in incident.members
         page = PageArrival(
-            firing=candidate.alert.firing,
+            firing=matched.alert.firing,
             open=record.open,
             replay=delivery.replay,
-            incident=wish.incident or "",
+            incident=candidate.incident or "",
             known=member and what is not Transition.OPENED,
             paged=incident is not None and incident.paged,
         )
@@ -193,15 +193,15 @@ class Verdicts:
         held = held_by(checks)
         claim = None
         if held is None:
-            incident = self._runs.incident(wish, delivery)
-            incident.members.add(candidate.identity)
-            incident.added.add(candidate.identity)
-            claim = wish.claim
+            incident = self._runs.incident(candidate, delivery)
+            incident.members.add(matched.identity)
+            incident.added.add(matched.identity)
+            claim = candidate.claim
             self._page_claims.add(claim)
         elif held.guard == "paged" and what is Transition.REOPENED and incident is not None:
             claim = telling_claim(incident.rule, incident.dedup_key, "resolve")
             self._refired[incident.dedup_key] = incident
-        return Judged(wish, candidate, record, delivery, checks, claim, page)
+        return Judged(candidate, matched, record, delivery, checks, claim, page)
 
     def _closing_claims(self) -> set[str]:
         """The claims of the runs that resolve incidents all of whose alerts had resolved, and of
@@ -220,25 +220,25 @@ class Verdicts:
         }
 
     def _conclude_page(self, judged: Judged, page: PageArrival) -> Decision:
-        wish, checks = judged.wish, judged.checks
+        candidate, checks = judged.candidate, judged.checks
         if not page.firing:
-            return _decision(wish, Verdict.HOLD, "resolved: nothing to do", checks)
+            return _decision(candidate, Verdict.HOLD, "resolved: nothing to do", checks)
         held = held_by(checks)
         if held is None:
-            return _paging(wish, checks, self._page_run(judged))
+            return _paging(candidate, checks, self._page_run(judged))
         if judged.claim is not None and self._spend(judged.claim):
             again = judge(PAGE_GUARDS, replace(page, reopened=True))
-            return _paging(wish, again, self._new_page(judged, judged.claim))
+            return _paging(candidate, again, self._new_page(judged, judged.claim))
         reason = (
             "already paged; the incident is open"
             if held.guard == "paged"
             else "a replay pages nobody about an alert that is over"
         )
-        return _decision(wish, Verdict.HOLD, reason, checks)
+        return _decision(candidate, Verdict.HOLD, reason, checks)
 
     def _page_run(self, judged: Judged) -> str:
         """A new page run, or the one that waits: that one will tell the incident's newest state."""
-        claim = judged.wish.claim
+        claim = judged.candidate.claim
         if self._spend(claim):
             return self._new_page(judged, claim)
         run = self._claimed[claim].cooldown.run
@@ -247,27 +247,29 @@ class Verdicts:
 
     def _new_page(self, judged: Judged, claim: str) -> str:
         return self._runs.page(
-            judged.wish,
-            self._runs.incident(judged.wish, judged.delivery),
-            judged.candidate.alert,
+            judged.candidate,
+            self._runs.incident(judged.candidate, judged.delivery),
+            judged.matched.alert,
             judged.record.id,
             judged.delivery,
             self._claimed[claim].cooldown,
         )
 
 
-def _why(wish: Wish, run: str) -> str:
-    verb = wish.rule.action.replace("_", " ")
-    target = f" on {wish.rule.target}" if wish.rule.target else ""
-    return f"{verb}{target}: rule {wish.rule.name} matches and nothing holds it back; run {run}"
+def _why(candidate: Candidate, run: str) -> str:
+    verb = candidate.rule.action.replace("_", " ")
+    target = f" on {candidate.rule.target}" if candidate.rule.target else ""
+    return (
+        f"{verb}{target}: rule {candidate.rule.name} matches and nothing holds it back; run {run}"
+    )
 
 
-def _paging(wish: Wish, checks: tuple[Check, ...], run: str) -> Decision:
-    return _decision(wish, Verdict.ACT, f"page the person on call: run {run}", checks, run=run)
+def _paging(candidate: Candidate, checks: tuple[Check, ...], run: str) -> Decision:
+    return _decision(candidate, Verdict.ACT, f"page the person on call: run {run}", checks, run=run)
 
 
 def _decision(
-    wish: Wish,
+    candidate: Candidate,
     verdict: Verdict,
     reason: str,
     checks: tuple[Check, ...],
@@ -275,7 +277,7 @@ def _decision(
     until: float | None = None,
     run: str | None = None,
 ) -> Decision:
-    rule = wish.rule
+    rule = candidate.rule
     decided = held_by(checks) or checks[-1]
     return Decision(
         verdict=verdict,

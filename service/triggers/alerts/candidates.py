@@ -30,11 +30,11 @@ class RulesInForce:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Candidate:
     """One rule that wants to act on one alert, and the claim that this takes.
 
     `incident` is the dedup_key of the group's incident when the rule pages. `unmeasured` says why
-    the rule may change nothing, where no value was measured; such a wish takes no claim.
+    the rule may change nothing, where no value was measured; such a candidate takes no claim.
     """
 
     rule: Rule
@@ -44,54 +44,54 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Matched:
     """One alert of a delivery with everything that rules want of it."""
 
     alert: Alert
     identity: int
-    wishes: tuple[Wish, ...]
+    candidates: tuple[Candidate, ...]
 
 
-def candidates(delivery: Delivery, index: RuleIndex) -> tuple[Candidate, ...]:
-    """The alerts of a delivery, each with the wishes of the rules that match it."""
+def match_delivery(delivery: Delivery, index: RuleIndex) -> tuple[Matched, ...]:
+    """The alerts of a delivery, each with the candidates of the rules that match it."""
     return tuple(
-        Candidate(alert, identity_of(alert), _wishes(alert, delivery, index))
+        Matched(alert, identity_of(alert), _candidates(alert, delivery, index))
         for alert in delivery.notification.alerts
     )
 
 
-def _wishes(alert: Alert, delivery: Delivery, index: RuleIndex) -> tuple[Wish, ...]:
+def _candidates(alert: Alert, delivery: Delivery, index: RuleIndex) -> tuple[Candidate, ...]:
     """One for each rule that applies. Someone is always told of an alert without data."""
     if alert.kind is AlertKind.TEST:
-        return (Wish(TEST_RULE, button_claim(alert.source)),)
+        return (Candidate(TEST_RULE, button_claim(alert.source)),)
     rules = index.match(alert)
     if alert.measured:
         rules = rules or (DEFAULT_RULE,)
     elif all(changes(rule) for rule in rules):
         rules = (*rules, NO_DATA_RULE)
-    return tuple(_wish(rule, alert, delivery) for rule in rules)
+    return tuple(_candidate(rule, alert, delivery) for rule in rules)
 
 
-def claims_of(batch: Sequence[Sequence[Candidate]]) -> Iterator[str]:
+def claims_of(batch: Sequence[Sequence[Matched]]) -> Iterator[str]:
     """The claims that the firing alerts of a batch would take; pages need none at the gate."""
     for delivery in batch:
-        for candidate in delivery:
-            if candidate.alert.firing:
+        for matched in delivery:
+            if matched.alert.firing:
                 yield from (
-                    wish.claim
-                    for wish in candidate.wishes
-                    if wish.incident is None and not wish.unmeasured
+                    candidate.claim
+                    for candidate in matched.candidates
+                    if candidate.incident is None and not candidate.unmeasured
                 )
 
 
-def _wish(rule: Rule, alert: Alert, delivery: Delivery) -> Wish:
+def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
     notification = delivery.notification
     action = action_spec(rule.action)
     claim = claim_key(rule, action.direction, alert, notification)
     pages = action.effect is Effect.CALLS
     incident = incident_key(rule, alert, notification) if pages else None
     unmeasured = "" if alert.measured or not changes(rule) else _unmeasured(alert)
-    return Wish(rule, claim, incident, unmeasured)
+    return Candidate(rule, claim, incident, unmeasured)
 
 
 def changes(rule: Rule) -> bool:
