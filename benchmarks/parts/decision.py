@@ -79,10 +79,10 @@ class Decider:
         gc.collect()
         for delivery in deliveries:
             began = time.perf_counter_ns()
-            for candidate in match_delivery(delivery, self._index):
-                for wish in candidate.candidates:
+            for matched in match_delivery(delivery, self._index):
+                for candidate in matched.candidates:
                     judged = self._verdicts.judge(
-                        wish, candidate, record, delivery, Transition.OPENED
+                        candidate, matched, record, delivery, Transition.OPENED
                     )
                     self._verdicts.conclude(judged)
             times.append((time.perf_counter_ns() - began) / 1000)
