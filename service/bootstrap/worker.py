@@ -11,6 +11,7 @@ import structlog
 from service.bootstrap.pager import build_pager
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_changes, build_messenger, build_metrics
+from service.engine.durable import pending_query
 from service.engine.late_pages import dump_late, page_id
 from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts
@@ -57,7 +58,12 @@ def build_worker(settings: Settings) -> Worker:
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
-        leases=LeaseStore(stores.engine, settings.worker_lease_s, clock.set),
+        leases=LeaseStore(
+            stores.engine,
+            settings.worker_lease_s,
+            pending_query(stores.engine.dialect.name),
+            clock.set,
+        ),
         locks=stores.coordination,
         offs=OffStore(stores.engine),
         off_watch=OffWatch(pager, clock),

@@ -134,6 +134,20 @@ def _as_recorded(function: Callable[..., Record], *arguments: object) -> Record:
     return record
 
 
+def pending_query(dialect: str) -> sa.Select[str]:
+    """A query for the executor of each workflow under way, to stand within one of ours.
+
+    The library keeps an index of these rows alone. SQLite uses it for the literal status only.
+    """
+    table = sa.table(
+        "workflow_status",
+        sa.column("executor_id", sa.Text),
+        sa.column("status", sa.Text),
+        schema="dbos" if dialect == "postgresql" else None,
+    )
+    return sa.select(table.c.executor_id).where(table.c.status == sa.literal_column("'PENDING'"))
+
+
 def pending_of(executor: str) -> set[str]:
     """The runs that are recorded as under way at an executor, or being looked at again there."""
     pending = DBOS.list_workflows(

@@ -1,11 +1,15 @@
 """This worker's sign of life, kept by a thread that does nothing else and waits for no vendor.
 
+The same statement says what there may be to do for the supervisor (`service.engine.supervision`),
+so a worker at rest asks the database for nothing else in its rounds.
+
 A worker that was thought dead and is not finds itself retired, and ends: its runs are others' now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import NoReturn
 
 import structlog
 
@@ -13,6 +17,7 @@ from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine.parts import WorkerParts
 from service.engine.rounds import Rounds
 from service.engine.steps import look_again
+from service.ports.runs import Signs
 
 _log = structlog.get_logger(__name__)
 
@@ -24,7 +29,10 @@ that has arrived or never will: a request is given up after 10 s (`service.provi
 
 
 class LeaseKeeper:
-    """Renews the lease of `executor`, `lease_s` seconds long; `under_way` are its runs."""
+    """Renews the lease of `executor`, `lease_s` seconds long; `under_way` are its runs.
+
+    `tell` is told what was seen with each sign of life; it must not wait for anything.
+    """
 
     def __init__(
         self,
@@ -32,10 +40,12 @@ class LeaseKeeper:
         executor: str,
         lease_s: float,
         under_way: Callable[[], Collection[str]],
+        tell: Callable[[Signs], None],
     ) -> None:
         self._parts = parts
         self._executor = executor
         self._under_way = under_way
+        self._tell = tell
         self._lease_s = lease_s
         self._rounds = Rounds("lease", lease_s / ROUNDS_PER_LEASE, self.renew)
         self._renewed_at = parts.clock.monotonic()
@@ -51,16 +61,17 @@ class LeaseKeeper:
     def renew(self) -> None:
         """Show life; end the process when another worker has retired this one."""
         try:
-            alive = self._parts.leases.renew(self._executor)
+            signs = self._parts.leases.renew(self._executor)
         except (StoreUnavailable, StoreConflict) as error:
             silent_s = round(self._parts.clock.monotonic() - self._renewed_at, 1)
             _log.warning("lease_not_renewed", error=str(error), silent_s=silent_s)
             return
-        if not alive:
+        if signs is None:
             self._end()
         self._renewed_at = self._parts.clock.monotonic()
+        self._tell(signs)
 
-    def _end(self) -> None:
+    def _end(self) -> NoReturn:
         for run_id in self._under_way():
             look_again(self._parts, run_id, f"retired.{self._executor}", LATE_WRITE_S)
         self._parts.end_process(

@@ -1,6 +1,9 @@
 """One worker among several: the runs of the dead, and runs that went wrong.
 
 A dead worker's runs are handed on as soon as its lease is over, or at once when it ended cleanly.
+
+Each sign of life says what there may be to do. Only what it names is looked at, and looked at anew:
+between the two another worker may have done it.
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ import structlog
 
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
-from service.engine.lease import ROUNDS_PER_LEASE
 from service.engine.off_round import OffRound
 from service.engine.parts import WorkerParts
-from service.engine.rounds import Rounds
+from service.engine.rounds import Handed
 from service.engine.unforeseen import conclude_failed, end_unreadable, sentence_of
+from service.ports.runs import Signs
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +41,7 @@ class Engine:
 class Supervisor:
     """The thread that looks after what other workers, and lost runs, left behind.
 
-    `lease_s` is in seconds; there are five rounds to a lease. `under_way` tells which runs this
+    A round comes with each sign of life. `lease_s` is in seconds. `under_way` tells which runs this
     process executes now.
     """
 
@@ -54,7 +57,7 @@ class Supervisor:
         self._executor = executor
         self._lease_s = lease_s
         self._engine = engine or Engine()
-        self._rounds = Rounds("supervisor", lease_s / ROUNDS_PER_LEASE, self._round)
+        self._rounds = Handed("supervisor", self.round)
         self._look_after_offs = OffRound(parts, executor, self._engine.statuses, durable.OVER)
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
@@ -64,20 +67,30 @@ class Supervisor:
         """Begin, with what is there to be adopted now, and the droplets that may be off."""
         self.adopt()
         self._look_after_offs()
+        # Each start of a worker adds a row, so each start is when old ones go.
+        self._parts.leases.forget_old(_KEEP_RETIRED_S)
         self._rounds.start()
 
     def stop(self) -> None:
         """End the rounds."""
         self._rounds.stop(self._lease_s)
 
-    def _round(self) -> None:
+    def tell(self, signs: Signs) -> None:
+        """Have a round made with what was just seen; never waits."""
+        self._rounds.hand(signs)
+
+    def round(self, signs: Signs) -> None:
+        """Look at what these signs name."""
         self._count += 1
-        self.adopt()
-        self._look_after_offs()
+        if signs.dead or signs.left:
+            self.adopt()
+        # A droplet that another worker has brought on is watched here until the round sees it.
+        if signs.off or self._parts.off_watch.runs():
+            self._look_after_offs()
         if self._count % _SWEEP_EVERY == 0:
-            self.sweep()
-            self.end_when_stranded()
-            self._parts.leases.forget_old(_KEEP_RETIRED_S)
+            if signs.unended:
+                self.sweep()
+            self.end_when_stranded(any_here=signs.here)
 
     def adopt(self) -> None:
         """Hand on the runs of every worker that is not alive, however it ended."""
@@ -105,14 +118,15 @@ class Supervisor:
                 _log.exception("lost_run_unreadable", run=run_id, workflow=status)
                 end_unreadable(self._parts, run_id, sentence_of(error, "Reading it"))
 
-    def end_when_stranded(self) -> None:
+    def end_when_stranded(self, *, any_here: bool = True) -> None:
         """End this process when runs are recorded as under way here, and are not.
 
         The library leaves them so when the store fails just as it records a run's end; nobody
         else takes them while this worker lives, and their partitions stay blocked.
         """
         now = self._parts.clock.monotonic()
-        stranded = self._engine.pending_of(self._executor) - self._under_way()
+        recorded = self._engine.pending_of(self._executor) if any_here else set()
+        stranded = recorded - self._under_way()
         self._stranded_since = {run: self._stranded_since.get(run, now) for run in stranded}
         for run, since in self._stranded_since.items():
             if now - since >= self._lease_s:

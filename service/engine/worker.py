@@ -55,8 +55,10 @@ class Worker:
         self._poll_s = poll_s
         self._concurrency = concurrency
         self._under_way: set[str] = set()
-        self._lease = LeaseKeeper(parts, self.executor, lease_s, lambda: list(self._under_way))
         self._supervisor = Supervisor(parts, self.executor, lease_s, lambda: set(self._under_way))
+        self._lease = LeaseKeeper(
+            parts, self.executor, lease_s, lambda: list(self._under_way), self._supervisor.tell
+        )
 
     def start(self) -> None:
         """Register, keep the lease, launch the engine, and adopt what others left."""

@@ -86,6 +86,25 @@ class IncidentState:
     message: MessageRef | None
 
 
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a worker sees each time it shows life: which kinds of work there may be for it.
+
+    These are hints. Whoever acts on one looks again, because another worker may have been quicker.
+    """
+
+    dead: bool = False
+    """The lease of another worker is over, and nobody has retired that worker."""
+    left: bool = False
+    """Workflows are under way at an executor that is retired, or that nobody knows."""
+    here: bool = False
+    """Workflows are under way at this worker."""
+    unended: bool = False
+    """A run has no outcome."""
+    off: bool = False
+    """A droplet may be off because of a run."""
+
+
 class Bell(Protocol):
     """Tells workers that something waits for them. It is a hint, so it raises nothing that is not
     the transaction's: `service.store.bell`."""
@@ -223,8 +242,8 @@ class Leases(Protocol):
         """A process start."""
         ...
 
-    def renew(self, executor: str) -> bool:
-        """Show life; False when retired by another."""
+    def renew(self, executor: str) -> Signs | None:
+        """Show life, and see what there may be to do; None when retired by another."""
         ...
 
     def retire(self, executor: str) -> None:

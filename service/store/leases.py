@@ -10,14 +10,20 @@ worker that is retired so ends, starts again, and its runs are adopted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
 
 import sqlalchemy as sa
 
+from service.ports.runs import Signs
 from service.store import schema
 from service.store.database import begin_writing, database_now, translated
 
 _w = schema.workers.c
+_other = schema.workers.alias("other").c
+_ME = sa.bindparam("me", type_=sa.String)
+_SIGNS = tuple(field.name for field in fields(Signs))
 
 CLOCK_CORRECTION_S = 1.0
 """How far the clock may step back without a lease being over: time services correct differences
@@ -27,49 +33,52 @@ _OLD_LEASE_S = 300.0
 such rows; the default is 15 s, and nobody has a reason for more than this."""
 
 
-def lease_runs(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    """Whether a worker's lease runs at `now`, on the database's clock."""
-    length = sa.func.coalesce(_w.lease_s, _OLD_LEASE_S)
-    return sa.and_(_w.lease_until > now, _w.lease_until <= now + length + CLOCK_CORRECTION_S)
+def lease_runs(now: sa.ColumnElement[float], of: Any = _w) -> sa.ColumnElement[bool]:
+    """Whether a worker's lease runs at `now`, on the database's clock; `of` are its columns."""
+    length = sa.func.coalesce(of.lease_s, _OLD_LEASE_S)
+    return sa.and_(of.lease_until > now, of.lease_until <= now + length + CLOCK_CORRECTION_S)
 
 
 class LeaseStore:
     """The table of workers; `lease_s` is how long one sign of life lasts, in seconds.
 
-    `tell_time` is told the database's time (seconds since the epoch) with each sign of life.
+    `pending` is a query for the executor of each workflow that is under way: the table is the
+    engine's. `tell_time` is told the database's time (seconds since the epoch) with each sign of
+    life.
     """
 
     def __init__(
         self,
         engine: sa.Engine,
         lease_s: float,
+        pending: sa.Select[str],
         tell_time: Callable[[float], None] = lambda _now: None,
     ) -> None:
         self._engine = engine
         self._lease_s = lease_s
         self._tell_time = tell_time
         self._now = database_now(engine.dialect.name)
+        self._renewal = self._made_renewal(pending)
 
     def register(self, executor: str, host: str, pid: int) -> None:
         """A process start; `executor` is never used again."""
-        self._show_life(
-            sa.insert(schema.workers).values(
-                executor=executor,
-                host=host,
-                pid=pid,
-                started_at=self._now,
-                lease_until=self._now + self._lease_s,
-                lease_s=self._lease_s,
-            )
+        row = sa.insert(schema.workers).values(
+            executor=executor,
+            host=host,
+            pid=pid,
+            started_at=self._now,
+            lease_until=self._now + self._lease_s,
+            lease_s=self._lease_s,
         )
+        self._show_life(row.returning(self._now.label("now")), {})
 
-    def renew(self, executor: str) -> bool:
-        """Show life; False when this worker has been retired and must end."""
-        return self._show_life(
-            sa.update(schema.workers)
-            .where(_w.executor == executor, _w.retired_at.is_(None))
-            .values(lease_until=self._now + self._lease_s, lease_s=self._lease_s)
-        )
+    def renew(self, executor: str) -> Signs | None:
+        """Show life, and see what there may be to do, in one statement: this is all that a worker
+        at rest asks of the database. None when this worker has been retired and must end."""
+        row = self._show_life(self._renewal, {"me": executor})
+        if row is None:
+            return None
+        return Signs(**{name: bool(row[name]) for name in _SIGNS})
 
     def retire(self, executor: str) -> None:
         """A clean end: no one has to wait for the lease."""
@@ -104,13 +113,37 @@ class LeaseStore:
         """Delete workers retired more than `keep_s` seconds ago."""
         self._update(sa.delete(schema.workers).where(_w.retired_at < self._now - keep_s))
 
-    def _show_life(self, statement: sa.Insert | sa.Update) -> bool:
+    def _made_renewal(self, pending: sa.Select[str]) -> sa.UpdateBase:
+        """Made once. It returns the database's time, and each of the signs under its name."""
+        (executor,) = pending.subquery("pending").c
+        unretired = sa.select(_other.executor).where(_other.retired_at.is_(None))
+        signs = {
+            "dead": sa.exists().where(
+                _other.retired_at.is_(None),
+                sa.not_(lease_runs(self._now, _other)),
+                _other.executor != _ME,
+            ),
+            "left": sa.exists().where(executor != "", executor.not_in(unretired)),
+            "here": sa.exists().where(executor == _ME),
+            "unended": sa.exists().where(schema.runs.c.ended_at.is_(None)),
+            "off": sa.exists().where(schema.droplet_offs.c.ended.is_(None)),
+        }
+        return (
+            sa.update(schema.workers)
+            .where(_w.executor == _ME, _w.retired_at.is_(None))
+            .values(lease_until=self._now + self._lease_s, lease_s=self._lease_s)
+            .returning(self._now.label("now"), *(signs[name].label(name) for name in _SIGNS))
+        )
+
+    def _show_life(
+        self, statement: sa.UpdateBase, values: Mapping[str, str]
+    ) -> sa.RowMapping | None:
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            now = connection.execute(statement.returning(self._now)).scalar_one_or_none()
-            if now is not None:
-                self._tell_time(now)
-        return now is not None
+            row = connection.execute(statement, values).mappings().one_or_none()
+            if row is not None:
+                self._tell_time(row["now"])
+        return row
 
     def _update(self, statement: sa.Update | sa.Delete) -> bool:
         with translated(), self._engine.begin() as connection:

@@ -155,6 +155,13 @@ def has_status(engine: sa.Engine, run_id: str, status: str) -> Callable[[], bool
     return lambda: bool(row_of(engine, run_id)["status"] == status)
 
 
+def queried(engine: sa.Engine) -> list[str]:
+    """The executors of what is under way, by the query that stands within a worker's round."""
+    with engine.connect() as connection:
+        query = durable.pending_query(engine.dialect.name)
+        return sorted(connection.execute(query).scalars())
+
+
 def test_a_dead_executors_run_is_handed_on_once(
     engine: sa.Engine, queue: RunQueue, work: Work
 ) -> None:
@@ -165,9 +172,11 @@ def test_a_dead_executors_run_is_handed_on_once(
     belongs_to(engine, "api.out.1", "dead")
 
     assert durable.pending_executors() == {"dead", "live"}
+    assert queried(engine) == ["dead", "live"]
     assert durable.hand_on("dead") == 1
     assert durable.hand_on("dead") == 0
     assert durable.pending_executors() == {"live"}
+    assert queried(engine) == ["live"]
 
     work.let_go.set()
     wait_for(has_status(engine, "api.out.1", "SUCCESS"), "the run to be executed")
@@ -245,6 +254,7 @@ def test_nobody_waits_for_the_next_look_at_the_queue(
     wait_for(lambda: work.began == ["api.out.1"], "the first run to begin when it is told of")
     work.let_go.set()
     wait_for(lambda: "api.up.1" in work.began, "the next, when the end of the first makes room")
+    wait_for(has_status(engine, "api.up.1", "SUCCESS"), "its end, which nothing may record later")
     belongs_to(engine, "api.up.1", "dead")
     durable.hand_on("dead")
     wait_for(lambda: work.began.count("api.up.1") == 2, "the run of a dead worker")

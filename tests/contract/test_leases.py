@@ -5,15 +5,16 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from service.store.leases import CLOCK_CORRECTION_S, LeaseStore
+from service.store.leases import CLOCK_CORRECTION_S
 from service.store.queries import Queries
 from tests.contract.admission import SqlDesk
+from tests.contract.leases import lease_store
 
 HOUR_S = 3_600.0
 
 
 def test_a_late_worker_retires_the_others_but_not_itself_and_may_go_on(engine: sa.Engine) -> None:
-    leases = LeaseStore(engine, lease_s=0.05)
+    leases = lease_store(engine, lease_s=0.05)
     leases.register("late", "host", 1)
     leases.register("dead", "host", 2)
     until = time.monotonic() + 30.0
@@ -38,9 +39,9 @@ def _clock_steps_back(engine: sa.Engine, seconds: float) -> None:
 def test_a_lease_further_ahead_than_its_length_is_over_and_counts_for_no_life(
     engine: sa.Engine,
 ) -> None:
-    LeaseStore(engine, 15.0).register("dead", "host", 1)
+    lease_store(engine, 15.0).register("dead", "host", 1)
     _clock_steps_back(engine, HOUR_S)
-    leases = LeaseStore(engine, 15.0)
+    leases = lease_store(engine, 15.0)
     leases.register("alive", "host", 2)
 
     assert Queries(engine).live_workers() == 1
@@ -51,13 +52,13 @@ def test_a_lease_further_ahead_than_its_length_is_over_and_counts_for_no_life(
 
 
 def test_each_lease_is_measured_by_its_own_length(engine: sa.Engine) -> None:
-    LeaseStore(engine, 120.0).register("patient", "host", 1)
-    assert LeaseStore(engine, 15.0).retire_dead() == []
+    lease_store(engine, 120.0).register("patient", "host", 1)
+    assert lease_store(engine, 15.0).retire_dead() == []
     assert Queries(engine).live_workers() == 1
 
 
 def test_a_small_correction_of_the_clock_ends_no_live_worker(engine: sa.Engine) -> None:
-    leases = LeaseStore(engine, 15.0)
+    leases = lease_store(engine, 15.0)
     leases.register("alive", "host", 1)
     _clock_steps_back(engine, CLOCK_CORRECTION_S)
     assert leases.retire_dead() == []
@@ -68,7 +69,7 @@ def test_a_small_correction_of_the_clock_ends_no_live_worker(engine: sa.Engine) 
 def test_a_lease_of_the_version_before_which_says_no_length_counts_too(
     engine: sa.Engine, ahead_s: float, retired: list[str]
 ) -> None:
-    LeaseStore(engine, 15.0).register("old", "host", 1)
+    lease_store(engine, 15.0).register("old", "host", 1)
     SqlDesk(engine).execute("UPDATE workers SET lease_s = NULL")
     _clock_steps_back(engine, ahead_s)
-    assert LeaseStore(engine, 15.0).retire_dead() == retired
+    assert lease_store(engine, 15.0).retire_dead() == retired

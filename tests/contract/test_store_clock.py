@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from service.store.clock import StoreClock
 from service.store.database import database_now
-from service.store.leases import LeaseStore
+from tests.contract.leases import lease_store
 from tests.fakes.clock import FakeClock
 
 HOUR_S = 3_600.0
@@ -28,14 +28,14 @@ def test_a_machine_whose_clock_is_wrong_has_the_databases_time_from_its_first_si
     clock = StoreClock(host=lambda: time.time() + off_s)
     assert abs(clock.time() - _databases_time(engine)) > HOUR_S / 2
 
-    LeaseStore(engine, 15.0, clock.set).register("w", "host", 1)
+    lease_store(engine, 15.0, clock.set).register("w", "host", 1)
 
     assert abs(clock.time() - _databases_time(engine)) < 60.0
 
 
 def test_each_sign_of_life_sets_the_clock_again(engine: sa.Engine) -> None:
     clock = StoreClock()
-    leases = LeaseStore(engine, 15.0, clock.set)
+    leases = lease_store(engine, 15.0, clock.set)
     leases.register("w", "host", 1)
     clock.set(0.0)
 
@@ -46,7 +46,7 @@ def test_each_sign_of_life_sets_the_clock_again(engine: sa.Engine) -> None:
 
 def test_a_worker_that_was_retired_is_told_no_time(engine: sa.Engine) -> None:
     told: list[float] = []
-    leases = LeaseStore(engine, 15.0, told.append)
+    leases = lease_store(engine, 15.0, told.append)
     leases.register("w", "host", 1)
     leases.retire("w")
     assert not leases.renew("w")

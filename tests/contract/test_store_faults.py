@@ -17,9 +17,9 @@ from sqlalchemy.exc import DataError
 
 from service.domain.errors import StoreUnavailable
 from service.store.database import database_now, open_engine, translated
-from service.store.leases import LeaseStore
 from service.store.queries import Queries
 from tests.contract.admission import SqlDesk, all_at_once
+from tests.contract.leases import lease_store
 from tests.databases import PostgresDatabases, SqliteFiles
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, alert, delivery
 from tests.fakes.journal import MemoryGate
@@ -162,7 +162,7 @@ def test_a_lease_is_measured_by_the_databases_clock(engine: sa.Engine) -> None:
 
 
 def test_a_worker_lives_while_its_lease_runs(engine: sa.Engine) -> None:
-    leases = LeaseStore(engine, 60.0)
+    leases = lease_store(engine, 60.0)
     leases.register("w-1", "host", 1)
     assert Queries(engine).live_workers() == 1
     assert leases.renew("w-1")
@@ -174,9 +174,9 @@ def test_a_worker_lives_while_its_lease_runs(engine: sa.Engine) -> None:
 
 
 def test_of_many_survivors_one_retires_a_dead_worker(engine: sa.Engine) -> None:
-    LeaseStore(engine, -1.0).register("dead", "host", 1)
-    LeaseStore(engine, 60.0).register("alive", "host", 2)
-    survivors = [LeaseStore(engine, 60.0) for _ in range(6)]
+    lease_store(engine, -1.0).register("dead", "host", 1)
+    lease_store(engine, 60.0).register("alive", "host", 2)
+    survivors = [lease_store(engine, 60.0) for _ in range(6)]
     retired = all_at_once([partial(leases.retire_dead) for leases in survivors])
     assert sorted(retired) == [[]] * 5 + [["dead"]]
     assert survivors[0].unretired() == ["alive"]
@@ -184,7 +184,7 @@ def test_of_many_survivors_one_retires_a_dead_worker(engine: sa.Engine) -> None:
 
 
 def test_an_executor_is_never_registered_twice(engine: sa.Engine) -> None:
-    leases = LeaseStore(engine, 60.0)
+    leases = lease_store(engine, 60.0)
     leases.register("w-1", "host", 1)
     leases.retire("w-1")
     with pytest.raises(Exception, match=r"(?i)unique"):
@@ -192,7 +192,7 @@ def test_an_executor_is_never_registered_twice(engine: sa.Engine) -> None:
 
 
 def test_only_workers_retired_long_ago_are_forgotten(engine: sa.Engine) -> None:
-    leases = LeaseStore(engine, 60.0)
+    leases = lease_store(engine, 60.0)
     for name in ("old", "new", "alive"):
         leases.register(name, "host", 1)
     leases.retire("old")

@@ -22,7 +22,7 @@ from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
 from service.ports import MessageRef, Page
 from service.ports.admission import NewDecision, NewRun
-from service.ports.runs import IncidentState, Outcome, StoredRun
+from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.clock import FakeClock
 from tests.fakes.offs import FakeOffs
 from tests.fakes.telling import FakeMessenger, FakePager
@@ -223,19 +223,22 @@ class FakeIncidents:
 
 @dataclass(slots=True)
 class FakeLeases:
-    """Workers by name: True while they are alive. `silent` ones' leases are over."""
+    """Workers by name: True while they are alive. `silent` ones' leases are over. `signs` are what
+    the next sign of life shows."""
 
     alive: dict[str, bool] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     down: bool = False
+    signs: Signs = field(default_factory=Signs)
+    forgotten: bool = False
 
     def register(self, executor: str, host: str, pid: int) -> None:
         self.alive[executor] = True
 
-    def renew(self, executor: str) -> bool:
+    def renew(self, executor: str) -> Signs | None:
         if self.down:
             raise StoreUnavailable("the database cannot be used now")
-        return self.alive.get(executor, False)
+        return self.signs if self.alive.get(executor) else None
 
     def retire(self, executor: str) -> None:
         self.alive[executor] = False
@@ -249,7 +252,8 @@ class FakeLeases:
         return [each for each, alive in self.alive.items() if alive]
 
     def forget_old(self, keep_s: float) -> None:
-        """Nothing is that old."""
+        """Nothing is that old; that it was asked for is noted."""
+        self.forgotten = True
 
 
 @dataclass(slots=True)

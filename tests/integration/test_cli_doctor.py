@@ -16,7 +16,7 @@ from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
 from service.settings import Settings, load_settings
-from service.store.leases import LeaseStore
+from tests.contract.leases import lease_store
 from tests.processes import ROOT, free_port
 from tests.redis_servers import RedisServer, executable
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
@@ -85,7 +85,7 @@ def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str
     assert "up to date" in found["database"].saw
     assert found["workers"].saw.startswith("none lives")
     stores = Stores(settings)
-    LeaseStore(stores.engine, 60.0).register("worker-1", "host", 1)
+    lease_store(stores.engine, 60.0).register("worker-1", "host", 1)
     stores.engine.dispose()
     assert examined(environment)["workers"].saw == "1 alive"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 import pytest
 import structlog
@@ -10,7 +11,8 @@ from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.engine.lease import LATE_WRITE_S, ROUNDS_PER_LEASE, LeaseKeeper
 from service.engine.supervision import Engine, Supervisor
-from service.ports.runs import Outcome
+from service.ports.offs import ON, Resize, Sent
+from service.ports.runs import Outcome, Signs
 from service.providers.waits import Timeouts
 from service.settings import load_settings
 from tests.fakes.engine import FakeWorker, ProcessEnded
@@ -214,44 +216,130 @@ def test_a_run_that_is_under_way_is_not_lost(worker: FakeWorker) -> None:
     assert worker.runs.outcomes == {}
 
 
-def test_a_supervisor_that_was_started_sweeps_again_and_again(worker: FakeWorker) -> None:
-    engine = FakeEngine()
-    supervisor = engine.supervisor(worker, lease_s=0.05)
-    supervisor.start()
-    try:
-        for number in range(2):
-            request = request_for("vertical_scale", WORKER, id=f"worker-vm.up.{number}")
-            worker.runs.add(request)
-            engine.ended = {request.id: "ERROR"}
-            assert wait_until(lambda: request.id in worker.runs.outcomes, 30.0)  # noqa: B023 - awaited here
-    finally:
-        supervisor.stop()
-    assert len(worker.late) == 2
+# ---- Rounds ----
 
 
-def test_a_supervisor_adopts_in_each_of_its_rounds(worker: FakeWorker) -> None:
+def test_a_round_without_signs_asks_neither_the_store_nor_the_engine(worker: FakeWorker) -> None:
+    def asked(*_: object) -> NoReturn:
+        raise AssertionError("nothing was to be asked")
+
+    worker.runs.down = worker.offs.down = True
+    supervisor = Supervisor(worker.parts, ME, 15.0, set, Engine(asked, asked, asked, asked, asked))
+    for _ in range(3):
+        supervisor.round(Signs())
+
+
+@pytest.mark.parametrize("sign", [Signs(dead=True), Signs(left=True)])
+def test_a_sign_of_a_dead_worker_or_of_what_it_left_has_its_runs_handed_on(
+    worker: FakeWorker, sign: Signs
+) -> None:
+    worker.leases.silent = {"other"}
+    engine = FakeEngine(other=["b"])
+    engine.supervisor(worker).round(sign)
+    assert engine.queued == ["b"]
+
+
+def test_a_sign_of_a_droplet_that_may_be_off_has_it_looked_at(worker: FakeWorker) -> None:
+    droplet_off(worker)
+    FakeEngine().supervisor(worker).round(Signs(off=True))
+    assert worker.looks == [(RUN, "on.0", 0.0)]
+
+
+def test_a_droplet_that_is_watched_here_is_looked_for_until_its_record_has_ended(
+    worker: FakeWorker,
+) -> None:
+    droplet_off(worker)
+    supervisor = FakeEngine().supervisor(worker)
+    supervisor.round(Signs(off=True))
+    assert worker.off_watch.runs() == {RUN}
+    worker.offs.end(RUN, ON, worker.clock.time())
+    supervisor.round(Signs())
+    assert worker.off_watch.runs() == frozenset()
+
+
+def droplet_off(worker: FakeWorker) -> None:
+    """As a worker that nobody knows left it."""
+    now = worker.clock.time()
+    worker.offs.hold(Resize(RUN, "do-droplet:101", "101", "large"), "a dead worker", now)
+    worker.offs.sending(RUN, Sent("shutdown", 7), now)
+
+
+def test_a_sign_of_a_run_without_an_outcome_has_lost_ones_paged_in_one_of_three_rounds(
+    worker: FakeWorker,
+) -> None:
+    worker.runs.add(ASK)
     engine = FakeEngine()
-    supervisor = engine.supervisor(worker, lease_s=0.05)
+    engine.ended = {RUN: "ERROR"}
+    supervisor = engine.supervisor(worker)
+    for _ in range(3):
+        supervisor.round(Signs(unended=True))
+    assert len(worker.late) == 1
+
+
+def test_a_sign_of_runs_under_way_here_has_stranded_ones_end_the_process(
+    worker: FakeWorker,
+) -> None:
+    supervisor = FakeEngine(**{ME: [RUN]}).supervisor(worker)
+    for _ in range(3):
+        supervisor.round(Signs(here=True))
+    worker.clock.sleep(15.0)
+    for _ in range(2):
+        supervisor.round(Signs(here=True))
+    with pytest.raises(ProcessEnded, match=RUN):
+        supervisor.round(Signs(here=True))
+
+
+def test_a_run_that_was_not_under_way_here_in_between_is_not_stranded(worker: FakeWorker) -> None:
+    supervisor = FakeEngine(**{ME: [RUN]}).supervisor(worker)
+    for signs in (Signs(here=True), Signs(), Signs(here=True)):
+        for _ in range(3):
+            supervisor.round(signs)
+        worker.clock.sleep(15.0)
+
+
+def test_a_supervisor_that_was_started_has_a_round_with_each_sign_of_life(
+    worker: FakeWorker,
+) -> None:
+    engine = FakeEngine()
+    supervisor = engine.supervisor(worker)
     supervisor.start()
     try:
         for run in ("b", "c"):
             worker.leases.alive["other"] = False
             engine.of["other"] = [run]
+            supervisor.tell(Signs(left=True))
             assert wait_until(lambda: run in engine.queued, 30.0)  # noqa: B023 - awaited here
     finally:
         supervisor.stop()
 
 
+def test_a_supervisor_that_starts_looks_for_everything_before_any_sign(worker: FakeWorker) -> None:
+    droplet_off(worker)
+    worker.leases.retire("other")
+    engine = FakeEngine(other=["b"])
+    supervisor = engine.supervisor(worker)
+    supervisor.start()
+    supervisor.stop()
+    assert engine.queued == ["b"]
+    assert worker.looks == [(RUN, "on.0", 0.0)]
+    assert worker.leases.forgotten, "a start adds a row of workers, and removes old ones"
+
+
 # ---- The lease ----
 
 
-def keeper(worker: FakeWorker, *under_way: str) -> LeaseKeeper:
-    return LeaseKeeper(worker.parts, ME, 15.0, lambda: under_way)
+def keeper(
+    worker: FakeWorker, *under_way: str, tell: Callable[[Signs], None] = lambda _: None
+) -> LeaseKeeper:
+    return LeaseKeeper(worker.parts, ME, 15.0, lambda: under_way, tell)
 
 
-def test_a_worker_that_is_alive_goes_on(worker: FakeWorker) -> None:
-    keeper(worker).renew()
+def test_a_worker_that_is_alive_goes_on_and_tells_what_it_saw(worker: FakeWorker) -> None:
+    worker.leases.signs = Signs(dead=True, off=True)
+    told: list[Signs] = []
+    keeper(worker, tell=told.append).renew()
     assert worker.ended_because == []
+    assert told == [worker.leases.signs]
 
 
 @pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
@@ -270,10 +358,12 @@ def test_how_long_a_worker_was_silent_is_told_right_after_a_jump_of_the_clock(
 def test_a_retired_worker_queues_looks_at_what_it_was_doing_and_ends(worker: FakeWorker) -> None:
     worker.leases.retire(ME)
 
+    told: list[Signs] = []
     with pytest.raises(ProcessEnded):
-        keeper(worker, RUN).renew()
+        keeper(worker, RUN, tell=told.append).renew()
 
     assert worker.looks == [(RUN, "retired.me", LATE_WRITE_S)]
+    assert told == [], "its supervisor has nothing to do any more"
 
 
 def test_a_late_write_has_arrived_before_it_is_looked_for() -> None:
