@@ -39,22 +39,6 @@ def _queued(runs: RunStore, run_id: str = "api.out.1") -> Request:
     return stored.request
 
 
-def test_each_execution_raises_the_fencing_token(desk: SqlDesk, runs: RunStore) -> None:
-    desk.admit(delivery(alert(CPU)))
-    assert [runs.begin("api.out.1", NOW + n) for n in range(3)] == [1, 2, 3]
-    assert runs.attempt("api.out.1") == 3
-
-
-def test_an_intention_is_recorded_once_and_found_again(desk: SqlDesk, runs: RunStore) -> None:
-    desk.admit(delivery(alert(CPU)))
-    assert not runs.wrote("api.out.1")
-    first = runs.intend("api.out.1", "update_app", NOW)
-    again = runs.intend("api.out.1", "update_app", NOW + 60)
-    assert (first.repeated, again.repeated) == (False, True)
-    assert again.recorded_at == NOW
-    assert runs.wrote("api.out.1")
-
-
 def test_a_run_ends_once_and_its_claim_rests_from_then(desk: SqlDesk, runs: RunStore) -> None:
     desk.admit(delivery(alert(CPU)))
     runs.begin("api.out.1", NOW)

@@ -1,0 +1,374 @@
+"""One suite for each port of the store: the fake that unit tests lean on, and the real thing.
+
+The real thing is SQLite, PostgreSQL or Redis. What only SQL can show (races, deadlocks, which
+alerts still fire, how long a target settles) is in the suite of its store: the fakes of the engine
+are told that instead. The record of droplets that are off has its suite in test_offs.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import tests.fakes
+from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
+from service.domain.decisions.decision import Check, Decision, Verdict
+from service.domain.decisions.planning import Plan
+from service.ports import Clock, MessageRef
+from service.ports.admission import Delivery, Gate, IncidentRecord, NewRun
+from service.ports.runs import Incidents, IncidentState, Leases, Locks, Outcome, Runs
+from service.store.admissions import add_run
+from service.store.clock import StoreClock
+from service.store.coordination import connect
+from service.store.incidents import IncidentStore
+from service.store.runs import RunStore
+from tests.contract.admission import SqlDesk
+from tests.contract.leases import lease_store
+from tests.fakes.alerts import CPU, ERRORS, NOW, SLOW, alert, delivery, resolved
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import FakeIncidents, FakeLeases, FakeLocks, FakeRuns
+from tests.fakes.journal import Desk, MemoryGate
+from tests.fakes.runs import API, request_for
+from tests.redis_servers import VERSIONS, RedisServer, executable
+
+UNDER_CONTRACT = {
+    "FakeApps": "test_fakes_of_vendors.py",
+    "FakeDroplets": "test_fakes_of_vendors.py",
+    "FakeDatabase": "test_fakes_of_vendors.py",
+    "FakePager": "test_fakes_of_vendors.py",
+    "FakeMessenger": "test_fakes_of_vendors.py",
+    "FakeMetrics": "test_fakes_of_vendors.py",
+    "FakeProbe": "test_fakes_of_vendors.py",
+    "FakeOffs": "test_offs.py",
+    "FakeRuns": "test_fakes_of_stores.py",
+    "FakeIncidents": "test_fakes_of_stores.py",
+    "FakeLeases": "test_fakes_of_stores.py",
+    "FakeLocks": "test_fakes_of_stores.py",
+    "FakeClock": "test_fakes_of_stores.py",
+    "MemoryGate": "test_fakes_of_stores.py",
+    "MemoryJournal": "test_fakes_of_stores.py",
+}
+"""Each fake of a port, and the suite that it shares with the real thing."""
+NO_PORTS = {
+    "FakeWorker": "the parts of a worker, put together from the fakes",
+    "FakeContext": "the engine's context in miniature, for the steps of a kind",
+    "FakeRun": "a run in miniature",
+    "FakeChange": "an action that exists in tests only",
+    "FlakyPager": "FakePager, with faults",
+    "MemoryStore": "what MemoryJournal has committed",
+    "MemoryTransaction": "a transaction of MemoryJournal",
+    "FreeGate": "a gate that notes what it is told, for tests of web",
+}
+
+
+def test_every_fake_of_a_port_has_a_suite_that_it_shares_with_the_real_thing() -> None:
+    modules = [
+        importlib.import_module(f"tests.fakes.{found.name}")
+        for found in pkgutil.iter_modules(tests.fakes.__path__)
+    ]
+    fakes = {
+        name
+        for module in modules
+        for name, kind in vars(module).items()
+        if isinstance(kind, type)
+        and kind.__module__ == module.__name__
+        and name.startswith(("Fake", "Memory", "Flaky", "Free"))
+    }
+    assert fakes == UNDER_CONTRACT.keys() | NO_PORTS.keys()
+    for name, suite in UNDER_CONTRACT.items():
+        text = (Path(__file__).parent / suite).read_text(encoding="utf-8")
+        assert f" {name}" in text.replace(f'"{name}"', ""), f"{suite} does not use {name}"
+
+
+# ---- Runs ----
+
+RUN = request_for("horizontal_scale", API)
+LATER = request_for("horizontal_scale", API, id="api.out.2")
+THIRD = request_for("horizontal_scale", API, id="api.out.3")
+OTHER = request_for("vertical_scale", API)
+PLAN = Plan("replicas", "2", "3", ("update_app", "verify"), {"after": {"instance_count": 3}})
+FAILED = Outcome("failed", "refused", NOW + 60)
+DONE = Outcome("succeeded", "2 → 3", NOW + 600)
+
+
+@pytest.fixture(params=["fake", "sql"])
+def runs(request: pytest.FixtureRequest, engine: sa.Engine) -> Runs:
+    """The record, with three runs on one claim and one on another, oldest first."""
+    if request.param == "fake":
+        fake = FakeRuns()
+        for each in (RUN, LATER, THIRD, OTHER):
+            fake.add(each, "do-app:app-1")
+        return fake
+    with engine.begin() as connection:
+        for number, each in enumerate((RUN, LATER, THIRD, OTHER)):
+            add_run(connection, NewRun(each, "do-app:app-1", NOW + number))
+    return RunStore(engine, lambda _connection, _run: None)
+
+
+def test_each_execution_raises_the_fencing_token(runs: Runs) -> None:
+    assert [runs.begin(RUN.id, NOW + n) for n in range(3)] == [1, 2, 3]
+    assert runs.attempt(RUN.id) == 3
+    assert runs.attempt(LATER.id) == 0
+
+
+def test_an_intention_is_recorded_once_and_only_the_owner_withdraws_it(runs: Runs) -> None:
+    attempt = runs.begin(RUN.id, NOW)
+    assert not runs.wrote(RUN.id)
+    first, again = (runs.intend(RUN.id, "update_app", NOW + n) for n in (1, 60))
+    assert (first.repeated, again.repeated, again.recorded_at) == (False, True, NOW + 1)
+    assert runs.wrote(RUN.id)
+    runs.withdraw(RUN.id, "update_app", attempt - 1)
+    assert runs.wrote(RUN.id)
+    runs.withdraw(RUN.id, "update_app", attempt)
+    assert not runs.wrote(RUN.id)
+
+
+def test_a_run_is_read_as_it_was_kept(runs: Runs) -> None:
+    ref = MessageRef("C1", "1.5")
+    runs.begin(RUN.id, NOW)
+    runs.set_plan(RUN.id, PLAN)
+    runs.set_message(RUN.id, ref)
+    runs.set_checks(RUN.id, [Check("locked", passed=True, saw="nobody")])
+    stored = runs.get(RUN.id)
+    assert stored is not None
+    assert (stored.id, stored.claim, stored.partition) == ("api.out.1", "api.out", "do-app:app-1")
+    assert (stored.status, stored.attempt, stored.ended) == ("running", 1, False)
+    assert (stored.request, stored.plan, stored.message) == (RUN, PLAN, ref)
+    assert runs.get("api.out.99") is None
+
+
+def test_a_run_ends_once(runs: Runs) -> None:
+    assert runs.unfinished() == [RUN.id, LATER.id, THIRD.id, OTHER.id]
+    assert runs.conclude(RUN.id, DONE, NOW + 5)
+    assert not runs.conclude(RUN.id, FAILED, NOW + 6)
+    stored = runs.get(RUN.id)
+    assert stored is not None
+    assert (stored.status, stored.ended) == ("succeeded", True)
+    assert runs.unfinished() == [LATER.id, THIRD.id, OTHER.id]
+
+
+def test_what_the_newest_ended_run_of_a_target_said_is_known(runs: Runs) -> None:
+    runs.conclude(RUN.id, DONE, NOW + 5)
+    assert runs.last_by_target() == [("api", "succeeded", "2 → 3")]
+
+
+def test_fruitless_runs_are_counted_back_to_one_that_wrote_or_succeeded(runs: Runs) -> None:
+    for number, each in enumerate((RUN, LATER)):
+        runs.set_plan(each.id, PLAN)
+        runs.conclude(each.id, FAILED, NOW + 10 + number)
+    assert runs.fruitless_before(THIRD.id, NOW) == 2
+    assert runs.fruitless_before(OTHER.id, NOW) == 0
+
+
+@pytest.mark.parametrize("how", ["it wrote", "it succeeded", "it had no plan"])
+def test_a_run_that_did_something_ends_the_count(runs: Runs, how: str) -> None:
+    for number, each in enumerate((RUN, LATER)):
+        if how != "it had no plan" or each is RUN:
+            runs.set_plan(each.id, PLAN)
+        if how == "it wrote" and each is LATER:
+            runs.intend(each.id, "update_app", NOW)
+        succeeded = how == "it succeeded" and each is LATER
+        runs.conclude(each.id, DONE if succeeded else FAILED, NOW + 10 + number)
+    assert runs.fruitless_before(THIRD.id, NOW) == (1 if how == "it had no plan" else 0)
+
+
+def test_a_success_counts_for_the_runs_before_it_and_not_for_those_after(runs: Runs) -> None:
+    assert not runs.succeeded_since(RUN.id)
+    runs.conclude(LATER.id, DONE, NOW + 5)
+    assert runs.succeeded_since(RUN.id)
+    assert runs.succeeded_since(LATER.id)
+    assert not runs.succeeded_since(THIRD.id)
+    assert not runs.succeeded_since(OTHER.id)
+
+
+# ---- Incidents ----
+
+
+@pytest.fixture(params=["fake", "sql"])
+def incidents(request: pytest.FixtureRequest, engine: sa.Engine) -> tuple[Incidents, str]:
+    """The incidents, with one that fires, and its key."""
+    one = alert(ERRORS, "a")
+    if request.param == "sql":
+        desk = SqlDesk(engine)
+        desk.admit(delivery(one))
+        ((key,),) = desk.rows("SELECT dedup_key FROM incidents")
+        return IncidentStore(engine), key
+    record = IncidentRecord("runbookd/1", "errors", None, "alertmanager", "runbookd", {})
+    state = IncidentState(record, 1, (one,), None, None)
+    return FakeIncidents({"runbookd/1": state}), "runbookd/1"
+
+
+def test_an_incident_remembers_that_it_was_paged_and_where_it_was_told(
+    incidents: tuple[Incidents, str],
+) -> None:
+    kept, key = incidents
+    ref = MessageRef("C1", "1.5")
+    kept.mark(key, paged=True, message=ref)
+    state = kept.state(key)
+    assert state is not None
+    assert (state.incident.paged, state.message, state.firing) == (True, ref, 1)
+    kept.mark(key, paged=False)
+    state = kept.state(key)
+    assert state is not None
+    assert (state.incident.paged, state.message) == (False, ref)
+
+
+def test_an_incident_that_nobody_made_is_none(incidents: tuple[Incidents, str]) -> None:
+    assert incidents[0].state("runbookd/none") is None
+
+
+# ---- Leases ----
+
+
+@pytest.fixture(params=["fake", "sql"])
+def leases(request: pytest.FixtureRequest, engine: sa.Engine) -> tuple[Leases, Callable[[], None]]:
+    """Leases, and what makes that of the worker `silent` end."""
+    if request.param == "fake":
+        fake = FakeLeases()
+        return fake, lambda: fake.silent.add("silent")
+
+    def end() -> None:
+        with engine.begin() as connection:
+            past = "UPDATE workers SET lease_until = 1 WHERE executor = 'silent'"
+            connection.execute(sa.text(past))
+
+    return lease_store(engine, 60.0), end
+
+
+def test_a_worker_shows_life_until_it_is_retired(
+    leases: tuple[Leases, Callable[[], None]],
+) -> None:
+    kept, _ = leases
+    kept.register("one", "host", 1)
+    assert kept.renew("one") is not None
+    kept.retire("one")
+    assert kept.renew("one") is None
+    assert kept.renew("never registered") is None
+    assert kept.unretired() == []
+
+
+def test_a_worker_whose_lease_is_over_is_retired_by_another_and_once(
+    leases: tuple[Leases, Callable[[], None]],
+) -> None:
+    kept, end = leases
+    kept.register("silent", "host", 1)
+    kept.register("alive", "host", 2)
+    assert kept.retire_dead(besides="alive") == []
+    end()
+    assert kept.retire_dead(besides="silent") == []
+    assert kept.retire_dead(besides="alive") == ["silent"]
+    assert kept.retire_dead(besides="alive") == []
+    assert kept.unretired() == ["alive"]
+    assert kept.renew("silent") is None
+
+
+# ---- Redis: the gate and the locks ----
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    home = Path(tempfile.mkdtemp())
+    running = RedisServer(executable(VERSIONS[0]), home)
+    running.start()
+    yield running
+    running.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(params=["fake", "redis"])
+def locks(request: pytest.FixtureRequest, redis_server: RedisServer) -> Locks:
+    if request.param == "fake":
+        return FakeLocks()
+    redis_server.client.flushall()
+    return connect(redis_server.url, 5.0, lambda: "0a1b2c3d")
+
+
+def test_a_lock_keeps_others_out_until_its_owner_gives_it_back(locks: Locks) -> None:
+    assert locks.lock("do-app:1", "api.out.1") is None
+    assert locks.lock("do-app:1", "api.out.1") is None
+    assert "api.out.1" in (locks.lock("do-app:1", "api.up.1") or "")
+    assert locks.lock("do-app:2", "api.up.1") is None
+    locks.unlock("do-app:1", "api.up.1")
+    assert locks.lock("do-app:1", "api.up.1") is not None
+    locks.unlock("do-app:1", "api.out.1")
+    assert locks.lock("do-app:1", "api.up.1") is None
+
+
+@pytest.fixture(params=["fake", "redis"])
+def gate(request: pytest.FixtureRequest, redis_server: RedisServer) -> Gate:
+    if request.param == "fake":
+        return MemoryGate()
+    redis_server.client.flushall()
+    return connect(redis_server.url, 5.0, lambda: "0a1b2c3d")
+
+
+def test_a_claim_rests_at_the_gate_once_sql_has_decided_so(gate: Gate) -> None:
+    assert gate.ask(["api.out", "vm.up"], "t1").resting == {}
+    assert gate.ask(["api.out"], "t2").resting == {}
+    decided = Cooldown("api.out", 1, BUSY_UNTIL, "api.out.1")
+    gate.settle([decided], "t1", NOW)
+    reply = gate.ask(["api.out", "vm.up"], "t3")
+    assert (reply.available, reply.asked, dict(reply.resting)) == (
+        True,
+        True,
+        {"api.out": "api.out.1"},
+    )
+
+
+def test_only_its_own_holds_are_given_back(gate: Gate) -> None:
+    gate.ask(["api.out"], "t1")
+    gate.give_back(["api.out"], "t2")
+    gate.settle([Cooldown("api.out", 1, BUSY_UNTIL, "api.out.1")], "t1", NOW)
+    gate.give_back(["api.out"], "t1")
+    assert dict(gate.ask(["api.out"], "t3").resting) == {"api.out": "api.out.1"}
+
+
+# ---- Admission's journal ----
+
+
+def _story(admit: Callable[[Delivery], list[Decision]]) -> list[tuple[Verdict, str, str | None]]:
+    """What was decided on one notification after the other."""
+    told = [
+        delivery(alert(CPU, "a"), alert(CPU, "b")),
+        delivery(alert(CPU, "a"), at=NOW + 30),
+        delivery(alert(ERRORS, "a"), alert(ERRORS, "b"), at=NOW + 40),
+        delivery(alert(ERRORS, "c"), at=NOW + 50),
+        delivery(alert(SLOW, "a"), at=NOW + 60),
+        delivery(resolved(CPU, "a"), resolved(ERRORS, "a"), at=NOW + 70),
+        delivery(resolved(ERRORS, "b"), resolved(ERRORS, "c"), at=NOW + 80),
+        delivery(alert(CPU, "a"), at=NOW + 90),
+    ]
+    decisions = [each for notification in told for each in admit(notification)]
+    return [(each.verdict, each.guard, each.run) for each in decisions]
+
+
+def test_a_story_of_alerts_is_decided_alike_in_memory_and_in_sql(engine: sa.Engine) -> None:
+    """MemoryJournal has everything that admission asks of the real one."""
+    in_memory, in_sql = Desk(), SqlDesk(engine)
+    story = _story(in_memory.verdicts)
+    assert story == _story(in_sql.verdicts)
+    assert {verdict for verdict, _, _ in story} == {Verdict.ACT, Verdict.HOLD}
+    assert sorted(in_memory.store.runs) == sorted(run.request.id for run in in_sql.queued)
+    assert sorted(in_memory.store.cooldowns) == sorted(
+        key for (key,) in in_sql.rows("SELECT key FROM cooldowns")
+    )
+
+
+# ---- The clock ----
+
+
+@pytest.mark.parametrize("clock", [FakeClock(), StoreClock()], ids=["fake", "real"])
+def test_a_wait_lasts_at_least_as_long_as_it_was_asked_for_on_both_clocks(clock: Clock) -> None:
+    began, instant = clock.monotonic(), clock.time()
+    clock.sleep(0.02)
+    assert clock.monotonic() - began >= 0.019
+    assert clock.time() - instant >= 0.019
+    assert abs(StoreClock().time() - time.time()) < 60.0

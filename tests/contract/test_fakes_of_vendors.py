@@ -1,0 +1,464 @@
+"""One suite for each vendor's port: the fake that unit tests lean on, and the real thing.
+
+The real thing is the product's provider, with the vendor's own SDK, on the sandbox over HTTP. What
+only one of them can show (headers, time-outs, sentences) is in the suite of its provider.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+import pytest
+
+from service.domain.errors import FailureKind, VendorError
+from service.ports import (
+    AppPlatform,
+    DatabaseCompute,
+    Droplets,
+    HealthProbe,
+    Message,
+    MessageRef,
+    Messenger,
+    Metrics,
+    Page,
+    Pager,
+)
+from service.providers.digitalocean import DigitalOceanClient
+from service.providers.digitalocean_apps import DigitalOceanApps
+from service.providers.digitalocean_droplets import DigitalOceanDroplets
+from service.providers.health import HttpHealthProbe
+from service.providers.pagerduty import PagerDutyPager
+from service.providers.prometheus import PrometheusMetrics
+from service.providers.slack import SlackMessenger
+from service.providers.supabase import SupabaseCompute
+from tests.contract.loopback import Loopback
+from tests.fakes.apps import FakeApps
+from tests.fakes.clock import FakeClock
+from tests.fakes.database import FakeDatabase
+from tests.fakes.droplets import FakeDroplets
+from tests.fakes.faults import vendor_error
+from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
+from tests.unit.sandbox.support import Served, served
+
+TOKEN = "test-token-not-real"
+APP, DROPLET, PROJECT = "app-quizmentor", "101", "quizmentorquizmentor"
+FIRST, SECOND = "s-1vcpu-1gb", "s-1vcpu-2gb"
+PATIENCE_S = 60.0
+FOR_EVER_S = 3600.0
+
+
+class Lab(Protocol):
+    """The vendors, and what a test does to them from the outside."""
+
+    @property
+    def apps(self) -> AppPlatform: ...
+    @property
+    def droplets(self) -> Droplets: ...
+    @property
+    def database(self) -> DatabaseCompute: ...
+    @property
+    def pager(self) -> Pager: ...
+    @property
+    def messenger(self) -> Messenger: ...
+
+    def take_long(self) -> None:
+        """From now on nothing that is begun ends."""
+        ...
+
+    def pass_time(self) -> None:
+        """Let a moment go by."""
+        ...
+
+    def lose_answer(self, *, acted: bool) -> None:
+        """The next write gets no answer; `acted`: it took effect."""
+        ...
+
+    def refuse(self, kind: FailureKind) -> None:
+        """The next write is refused, for now or for good."""
+        ...
+
+    def error_next_action(self, action: str) -> None:
+        """The next droplet action of this type ends as errored."""
+        ...
+
+    def incidents(self) -> set[str]:
+        """The incidents that are open at the pager."""
+        ...
+
+    def said(self) -> list[tuple[str, bool]]:
+        """The messages as they read now, each with whether it is in a thread."""
+        ...
+
+
+class FakeLab:
+    """The fakes."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.apps = FakeApps(self.clock)
+        self.droplets = FakeDroplets(self.clock)
+        self.database = FakeDatabase(self.clock)
+        self.pager = FakePager()
+        self.messenger = FakeMessenger()
+
+    def take_long(self) -> None:
+        self.apps.takes_s = self.droplets.takes_s = self.database.takes_s = FOR_EVER_S
+
+    def pass_time(self) -> None:
+        self.clock.sleep(1.0)
+
+    def lose_answer(self, *, acted: bool) -> None:
+        for each in (self.apps, self.droplets, self.database):
+            faults = each.writes.after if acted else each.writes.before
+            faults[each.writes.sent] = vendor_error(FailureKind.UNKNOWN)
+
+    def refuse(self, kind: FailureKind) -> None:
+        for each in (self.apps, self.droplets, self.database):
+            each.writes.before[each.writes.sent] = vendor_error(kind)
+
+    def error_next_action(self, action: str) -> None:
+        self.droplets.fails.add(action)
+
+    def incidents(self) -> set[str]:
+        return set(self.pager.open)
+
+    def said(self) -> list[tuple[str, bool]]:
+        return [
+            (f"{message.title}: {message.text}", self.messenger.threads[ref] is not None)
+            for ref, message in self.messenger.messages.items()
+        ]
+
+
+class RealLab:
+    """The providers, on a sandbox of the test's own."""
+
+    def __init__(self, sandbox: Served) -> None:
+        self.sandbox = sandbox
+        client = DigitalOceanClient(token=TOKEN, endpoint=f"{sandbox.url}/digitalocean")
+        self.apps = DigitalOceanApps(client)
+        self.droplets = DigitalOceanDroplets(client)
+        self.database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox.url}/supabase")
+        self.pager = PagerDutyPager(routing_key="f" * 32, base_url=f"{sandbox.url}/pagerduty")
+        self.messenger = SlackMessenger(
+            token=TOKEN, channel="#ops", base_url=f"{sandbox.url}/slack/api/"
+        )
+
+    def take_long(self) -> None:
+        self._control("reset", action_seconds=FOR_EVER_S)
+
+    def pass_time(self) -> None:
+        time.sleep(0.02)
+
+    def lose_answer(self, *, acted: bool) -> None:
+        for method in ("POST", "PUT", "PATCH"):
+            drop = "after" if acted else "before"
+            self._control("faults", method=method, drop=drop, times=1)
+
+    def refuse(self, kind: FailureKind) -> None:
+        status = 429 if kind is FailureKind.TEMPORARY else 422
+        body = {"id": "unprocessable_entity", "message": "No."}
+        for method in ("POST", "PUT", "PATCH"):
+            self._control("faults", method=method, status=status, body=body, times=1)
+
+    def error_next_action(self, action: str) -> None:
+        path = "/v2/droplets/*/actions"
+        self._control("faults", method="POST", path=path, type=action, outcome="errored", times=1)
+
+    def incidents(self) -> set[str]:
+        return {each["dedup_key"] for each in self.sandbox.state()["pagerduty"]["open"]}
+
+    def said(self) -> list[tuple[str, bool]]:
+        messages = self.sandbox.state()["slack"]["messages"]
+        return [(each["text"], bool(each["thread_ts"])) for each in messages]
+
+    def _control(self, name: str, **wanted: Any) -> None:
+        address = f"{self.sandbox.url}/_sandbox/{name}"
+        answer = httpx.post(address, json=wanted, trust_env=False)
+        assert answer.is_success, answer.text
+
+
+@pytest.fixture(params=["fake", "real"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    if request.param == "fake":
+        yield FakeLab()
+        return
+    with served() as sandbox:
+        yield RealLab(sandbox)
+
+
+def wait_for(lab: Lab, condition: Callable[[], bool]) -> None:
+    """Look again until it is so."""
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        lab.pass_time()
+
+
+def spec_with(lab: Lab, count: int) -> dict[str, Any]:
+    """The app's spec with another count of one component."""
+    spec = copy.deepcopy(dict(lab.apps.get_app(APP).spec))
+    next(one for one in spec["services"] if one["name"] == "api")["instance_count"] = count
+    return spec
+
+
+def act(lab: Lab, action: str, **parameters: Any) -> str:
+    """A droplet action, followed to its end; how it ended."""
+    begun = lab.droplets.act(DROPLET, action, **parameters)
+    wait_for(lab, lambda: lab.droplets.get_action(DROPLET, begun.id).status != "in-progress")
+    return lab.droplets.get_action(DROPLET, begun.id).status
+
+
+# ---- App Platform ----
+
+
+def test_a_spec_that_is_sent_back_serves_once_its_deployment_is_active(lab: Lab) -> None:
+    before = lab.apps.get_app(APP)
+    wanted = spec_with(lab, 3)
+    deployment = lab.apps.update_app(APP, wanted)
+
+    wait_for(lab, lambda: lab.apps.get_deployment(APP, deployment).phase == "ACTIVE")
+
+    after = lab.apps.get_app(APP)
+    assert deployment != before.active_deployment
+    assert (after.active_deployment, after.deploying) == (deployment, None)
+    assert after.spec == wanted
+    listed = lab.apps.list_deployments(APP)
+    assert [one.id for one in listed][:2] == [deployment, before.active_deployment]
+    assert listed[0].spec == wanted
+    assert (lab.apps.health(APP)["api"].desired, lab.apps.health(APP)["api"].ready) == (3, 3)
+
+
+def test_a_deployment_under_way_is_named_and_the_one_before_serves(lab: Lab) -> None:
+    lab.take_long()
+    before = lab.apps.get_app(APP)
+    deployment = lab.apps.update_app(APP, spec_with(lab, 3))
+    now = lab.apps.get_app(APP)
+    assert (now.active_deployment, now.deploying) == (before.active_deployment, deployment)
+    assert lab.apps.get_deployment(APP, deployment).phase not in {"ACTIVE", "ERROR", "SUPERSEDED"}
+    assert lab.apps.health(APP)["api"].ready == 2
+
+
+def test_a_newer_deployment_takes_the_place_of_one_under_way(lab: Lab) -> None:
+    lab.take_long()
+    first = lab.apps.update_app(APP, spec_with(lab, 3))
+    second = lab.apps.update_app(APP, spec_with(lab, 4))
+    assert lab.apps.get_deployment(APP, first).phase == "SUPERSEDED"
+    assert lab.apps.get_app(APP).deploying == second
+
+
+# ---- Droplets ----
+
+
+def test_an_action_is_the_newest_in_the_list_and_takes_effect_when_it_ends(lab: Lab) -> None:
+    assert (lab.droplets.get(DROPLET).status, lab.droplets.get(DROPLET).locked) == ("active", False)
+    assert act(lab, "power_off") == "completed"
+    assert act(lab, "power_on") == "completed"
+    listed = lab.droplets.list_actions(DROPLET)
+    assert [one.type for one in listed][:2] == ["power_on", "power_off"]
+    assert listed[0].id > listed[1].id
+    assert lab.droplets.get(DROPLET).status == "active"
+
+
+def test_while_an_action_is_under_way_the_droplet_is_locked_and_takes_no_other(lab: Lab) -> None:
+    lab.take_long()
+    begun = lab.droplets.act(DROPLET, "power_off")
+    assert begun.status == "in-progress"
+    assert lab.droplets.get(DROPLET).locked
+    assert lab.droplets.get(DROPLET).status == "active"
+    with pytest.raises(VendorError) as busy:
+        lab.droplets.act(DROPLET, "snapshot", name="pre-scale")
+    assert busy.value.kind is FailureKind.TEMPORARY
+    assert len(lab.droplets.list_actions(DROPLET)) == 1
+
+
+def test_a_droplet_is_resized_only_while_it_is_off_and_keeps_its_disk(lab: Lab) -> None:
+    with pytest.raises(VendorError) as refused:
+        lab.droplets.act(DROPLET, "resize", size=SECOND, disk=False)
+    assert refused.value.kind is FailureKind.PERMANENT
+    act(lab, "power_off")
+    act(lab, "resize", size=SECOND, disk=False)
+    after = lab.droplets.get(DROPLET)
+    assert (after.size, after.status, after.disk_gb) == (SECOND, "off", 25)
+
+
+def test_a_snapshot_is_listed_by_its_name(lab: Lab) -> None:
+    assert act(lab, "snapshot", name="pre-scale-20260301-run") == "completed"
+    wait_for(lab, lambda: "pre-scale-20260301-run" in lab.droplets.snapshot_names(DROPLET))
+    assert lab.droplets.get(DROPLET).status == "active"
+
+
+def test_an_action_that_ends_as_errored_has_done_nothing(lab: Lab) -> None:
+    lab.error_next_action("power_off")
+    assert act(lab, "power_off") == "errored"
+    assert lab.droplets.get(DROPLET).status == "active"
+
+
+def test_sizes_are_offered_with_their_price_and_disk(lab: Lab) -> None:
+    offered = lab.droplets.sizes()
+    assert (offered[FIRST].price_monthly, offered[FIRST].disk_gb) == (6, 25)
+    assert (offered[SECOND].price_monthly, offered[SECOND].disk_gb) == (12, 50)
+    assert offered[FIRST].available
+
+
+# ---- Supabase ----
+
+
+def test_a_database_is_healthy_at_its_new_size_in_the_end(lab: Lab) -> None:
+    before = lab.database.get(PROJECT)
+    assert (before.variant, before.status) == ("ci_micro", "ACTIVE_HEALTHY")
+    assert before.prices["ci_small"] == pytest.approx(15.0, abs=0.5)
+    lab.database.resize(PROJECT, "ci_small")
+
+    def resized() -> bool:
+        now = lab.database.get(PROJECT)
+        return (now.variant, now.status) == ("ci_small", "ACTIVE_HEALTHY")
+
+    wait_for(lab, resized)
+    services = lab.database.health(PROJECT)
+    assert {one.name for one in services} == {"db", "pooler"}
+    assert all(one.healthy for one in services)
+
+
+def test_a_database_that_restarts_says_that_it_resizes(lab: Lab) -> None:
+    lab.take_long()
+    lab.database.resize(PROJECT, "ci_small")
+    wait_for(lab, lambda: lab.database.get(PROJECT).status == "RESIZING")
+
+
+# ---- What every write may meet ----
+
+WRITES: dict[str, Callable[[Lab], object]] = {
+    "app": lambda lab: lab.apps.update_app(APP, spec_with(lab, 3)),
+    "droplet": lambda lab: lab.droplets.act(DROPLET, "power_off"),
+    "database": lambda lab: lab.database.resize(PROJECT, "ci_small"),
+}
+EFFECTS: dict[str, Callable[[Lab], bool]] = {
+    "app": lambda lab: lab.apps.get_app(APP).spec == spec_with(lab, 3),
+    "droplet": lambda lab: bool(lab.droplets.list_actions(DROPLET)),
+    "database": lambda lab: lab.database.get(PROJECT).variant == "ci_small",
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("kind", [FailureKind.TEMPORARY, FailureKind.PERMANENT])
+def test_a_write_that_is_refused_has_had_no_effect(lab: Lab, write: str, kind: FailureKind) -> None:
+    lab.refuse(kind)
+    with pytest.raises(VendorError) as refused:
+        WRITES[write](lab)
+    assert refused.value.kind is kind
+    assert not EFFECTS[write](lab)
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("acted", [True, False])
+def test_a_write_whose_answer_is_lost_is_unknown_whether_it_took_effect_or_not(
+    lab: Lab, write: str, acted: bool
+) -> None:
+    lab.lose_answer(acted=acted)
+    with pytest.raises(VendorError) as lost:
+        WRITES[write](lab)
+    assert lost.value.kind is FailureKind.UNKNOWN
+    if acted:
+        wait_for(lab, lambda: EFFECTS[write](lab))
+    else:
+        assert not EFFECTS[write](lab)
+
+
+# ---- PagerDuty ----
+
+
+def test_an_incident_is_one_however_often_it_is_triggered_and_ends_once(lab: Lab) -> None:
+    page = Page("group-1", "High Error Rate", "api", "critical", details={"run": "1"})
+    lab.pager.trigger(page)
+    lab.pager.trigger(page)
+    assert lab.incidents() == {"group-1"}
+    lab.pager.resolve("group-1")
+    lab.pager.resolve("group-1")
+    lab.pager.resolve("never-opened")
+    assert lab.incidents() == set()
+
+
+def test_a_change_event_opens_no_incident(lab: Lab) -> None:
+    lab.pager.change("api 2 → 3", "runbookd", {"run": "1"})
+    assert lab.incidents() == set()
+
+
+# ---- Slack ----
+
+
+def test_a_message_is_answered_in_its_thread_and_edited_in_place(lab: Lab) -> None:
+    first = lab.messenger.post(Message("Scaling api", "2 → 3"))
+    other = lab.messenger.post(Message("Deploying", "waiting"), first)
+    lab.messenger.update(first, Message("Scaled api", "2 → 3"))
+    assert first != other
+    assert isinstance(first, MessageRef)
+    assert lab.said() == [("Scaled api: 2 → 3", False), ("Deploying: waiting", True)]
+
+
+# ---- Readings ----
+
+
+@dataclass(slots=True)
+class Readings:
+    """Metrics and a health check, and what they answer next."""
+
+    metrics: Metrics
+    probe: HealthProbe
+    address: str
+    answer: Callable[[float | None], None]
+    be_well: Callable[[bool], None]
+
+
+def fake_readings() -> Readings:
+    metrics, probe = FakeMetrics(), FakeProbe()
+
+    def answer(value: float | None) -> None:
+        if value is not None:
+            metrics.values["up"] = value
+
+    def be_well(well: bool) -> None:
+        probe.problem, probe.times = "It answered 503 instead of 2xx.", 0 if well else 9
+
+    return Readings(metrics, probe, "http://api.example/health", answer, be_well)
+
+
+def real_readings(vendor: Loopback) -> Readings:
+    def answer(value: float | None) -> None:
+        result = [] if value is None else [{"metric": {}, "value": [1.5, str(value)]}]
+        vendor.answers(
+            200, {"status": "success", "data": {"resultType": "vector", "result": result}}
+        )
+
+    def be_well(well: bool) -> None:
+        vendor.answers(200 if well else 503, b"")
+
+    metrics = PrometheusMetrics(base_url=vendor.url)
+    return Readings(metrics, HttpHealthProbe(), f"{vendor.url}/health", answer, be_well)
+
+
+@pytest.fixture(params=["fake", "real"])
+def readings(request: pytest.FixtureRequest, vendor: Loopback) -> Readings:
+    return fake_readings() if request.param == "fake" else real_readings(vendor)
+
+
+@pytest.mark.parametrize("value", [71.5, None])
+def test_a_query_gives_its_value_and_none_where_there_is_no_data(
+    readings: Readings, value: float | None
+) -> None:
+    readings.answer(value)
+    assert readings.metrics.query("up") == value
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_health_check_is_silent_when_it_passes_and_says_why_when_it_does_not(
+    readings: Readings, well: bool
+) -> None:
+    readings.be_well(well)
+    problem = readings.probe.check(readings.address)
+    assert (problem is None) == well
+    assert problem is None or problem.endswith("instead of 2xx.")
