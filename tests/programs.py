@@ -15,6 +15,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     # Debian renamed the binary; elsewhere it has its own name.
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
     "prometheus-alertmanager": ("prometheus-alertmanager", "alertmanager"),
+    # Debian puts it where only root's PATH leads.
+    "pgbouncer": ("pgbouncer", "/usr/sbin/pgbouncer"),
 }
 
 
@@ -31,7 +33,7 @@ def require(program: str, package: str) -> str:
     """Return the path of `program`; without it skip the test, or fail it when CI=true.
 
     `package` is the Debian package that carries it: `prometheus` (prometheus, promtool),
-    `prometheus-alertmanager` (prometheus-alertmanager, amtool), `redis-server`.
+    `prometheus-alertmanager` (prometheus-alertmanager, amtool), `redis-server`, `pgbouncer`.
     """
     path = find(program)
     if path is not None:

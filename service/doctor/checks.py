@@ -27,12 +27,21 @@ from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.rules.rules import RuleBook, Target
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, SettingsInvalid
+from service.store.bell import notifications_reach
 from service.store.database import translated
 from service.store.migrate import missing_revision
 
 LONGEST_S = 25.0
 """All looks together, which go on side by side; the longest single one is two vendor requests of
 10 s each."""
+NOTIFIED_WITHIN_S = 2.0
+"""A notification takes milliseconds; a worker that is not notified looks by itself after 5 s."""
+_DIRECT = (
+    "Set DATABASE_URL to the database's direct address, or to the pooler's session mode (Supabase: "
+    "port 5432)."
+)
+_POOLERS_REFUSAL = "unsupported startup parameter"
+"""PgBouncer's words; PostgreSQL itself has others."""
 OLDEST_REDIS = (6, 2)
 """design: any Redis from 6.2 on."""
 
@@ -69,6 +78,8 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     yield "rules", lambda: rules
     yield "senders", lambda: _senders(settings)
     yield "database", lambda: _database(settings)
+    if not _on_sqlite(settings):
+        yield "wake-up", lambda: _wake_up(settings)
     yield "workers", lambda: _workers(settings)
     yield "redis", lambda: _redis(settings)
     for target in book.targets.values() if book else ():
@@ -116,11 +127,40 @@ def _database(settings: Settings) -> Finding:
             kind = f"{connection.dialect.name} {_version(connection)}"
             missing = missing_revision(connection)
     except (StoreUnavailable, SettingsInvalid) as error:
-        return Finding(name, Health.WRONG, str(error))
+        return Finding(name, Health.WRONG, f"{error}{_advice_on(str(error))}")
     if missing is not None:
         saw = f"{kind} answers; its tables are not up to date ({missing}): `runbookd migrate`"
         return Finding(name, Health.NOTE, saw)
     return Finding(name, Health.OK, f"{kind} answers, and its tables are up to date")
+
+
+def _wake_up(settings: Settings) -> Finding:
+    name = "wake-up"
+    try:
+        with _stores(settings) as stores:
+            reached = notifications_reach(stores.engine, NOTIFIED_WITHIN_S)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    if reached:
+        return Finding(name, Health.OK, "who listens at the database hears of new work at once")
+    saw = (
+        f"a notification of PostgreSQL was sent and not heard within {NOTIFIED_WITHIN_S:g} s. Most "
+        "likely DATABASE_URL leads through a pooler in transaction mode (PgBouncer, Supavisor on "
+        "port 6543). Workers are not told of new work there. They still find it when they look, "
+        f"every {settings.worker_poll_s:g} s (WORKER_POLL_S), so runs begin that much later. Such "
+        "a pooler also loses the connection's time-outs, and prepared statements may fail. "
+        f"{_DIRECT}"
+    )
+    return Finding(name, Health.WRONG, saw)
+
+
+def _advice_on(refusal: str) -> str:
+    """What to do about a refusal of the database's, where we know more than its own words."""
+    if _POOLERS_REFUSAL not in refusal:
+        return ""
+    return (
+        f". A pooler such as PgBouncer answers at DATABASE_URL, and refuses our options. {_DIRECT}"
+    )
 
 
 @contextmanager
@@ -136,6 +176,10 @@ def _stores(settings: Settings) -> Iterator[Stores]:
 def _not_made_yet(settings: Settings) -> bool:
     url = sa.make_url(settings.effective_database_url)
     return url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file()
+
+
+def _on_sqlite(settings: Settings) -> bool:
+    return settings.effective_database_url.startswith("sqlite")
 
 
 def _version(connection: sa.Connection) -> str:

@@ -3,6 +3,9 @@
 On PostgreSQL it is a notification, sent within the transaction that queues the work. On SQLite it
 is a datagram after the commit, to a socket of each worker in a directory beside the database. Both
 are hints: the queue is the record, and a worker looks at it every WORKER_POLL_S seconds anyway.
+
+Behind a pooler in transaction mode a worker that listens is told nothing, and no error says so. Its
+doctor tries that out at each start (`notifications_reach`).
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +24,16 @@ import psycopg
 import sqlalchemy as sa
 import structlog
 
+from service.domain.errors import StoreUnavailable
 from service.ports.runs import Bell
+from service.store.database import translated
 
 _log = structlog.get_logger(__name__)
 
 _CHANNEL = "runbookd_work"
 _NOTIFY = f"SELECT pg_notify('{_CHANNEL}', '')"
+_TRIAL_CHANNEL = "runbookd_trial"
+_TRIAL = sa.text(f"SELECT pg_notify('{_TRIAL_CHANNEL}', :token)")
 _SUFFIX = ".sock"
 _LISTEN_S = 1.0
 """How long a listening thread waits before it looks whether it is to end."""
@@ -46,6 +54,41 @@ def listen(engine: sa.Engine, wake: Callable[[], None]) -> Callable[[], None]:
     ear = _NotifyEar(engine, wake) if directory is None else _SocketEar(directory, wake)
     ear.start()
     return ear.stop
+
+
+def notifications_reach(engine: sa.Engine, within_s: float) -> bool:
+    """Whether one connection to this PostgreSQL hears what another one sends; it is tried.
+
+    Raises:
+        StoreUnavailable: the database cannot be used now.
+    """
+    # Made for this trial: nobody else's, and no late notification, is taken for it.
+    token = secrets.token_hex(8)
+    try:
+        with translated(), _listening(engine, _TRIAL_CHANNEL) as listener:
+            with engine.begin() as connection:
+                connection.execute(_TRIAL, {"token": token})
+            until = time.monotonic() + within_s
+            while (left_s := until - time.monotonic()) > 0:
+                # To its end: left half-way, it holds the connection, which then never closes.
+                heard = list(listener.notifies(timeout=left_s, stop_after=1))
+                if token in (one.payload for one in heard):
+                    return True
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"the database cannot be listened to ({error})") from error
+    return False
+
+
+@contextmanager
+def _listening(engine: sa.Engine, channel: str) -> Iterator[Any]:
+    """The driver's connection, which listens. It goes back to no pool: it would listen on there."""
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        connection.detach()
+        driver.rollback()
+        driver.autocommit = True
+        driver.execute(f"LISTEN {channel}")
+        yield driver
 
 
 def _directory(engine: sa.Engine) -> Path | None:
@@ -180,12 +223,7 @@ class _NotifyEar:
                 self._over.wait(_AGAIN_S)
 
     def _listen(self) -> None:
-        with self._engine.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-            connection.detach()  # it goes back to no pool: it would go on listening there
-            driver.rollback()
-            driver.autocommit = True
-            driver.execute(f"LISTEN {_CHANNEL}")
+        with _listening(self._engine, _CHANNEL) as driver:
             self._wake()  # for what was queued while nobody listened
             while not self._over.is_set():
                 for _ in driver.notifies(timeout=_LISTEN_S, stop_after=1):

@@ -7,16 +7,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from service.engine.queue import RunQueue
 from service.store.admissions import SqlJournal
-from service.store.bell import bell_of, listen
+from service.store.bell import bell_of, listen, notifications_reach
 from service.store.database import open_engine
 from tests.contract.admission import SqlDesk
 from tests.databases import Databases
 from tests.fakes.alerts import CPU, alert, delivery
+from tests.poolers import SESSION, TRANSACTION, pooler
+from tests.postgres import PostgresServer
 from tests.processes import wait_until
 
 PATIENCE_S = 30.0
@@ -106,3 +111,71 @@ def test_a_path_that_is_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> 
     engine = open_engine(f"sqlite:///{home}/runbookd.db")
     with listening(engine) as heard:
         assert heard_after(heard, bell_of(engine).ring)
+
+
+@pytest.fixture
+def direct_url(postgres: PostgresServer) -> str:
+    """A PostgreSQL database of the test's own, reached without a pooler."""
+    return postgres.create()
+
+
+def reach(url: str, within_s: float) -> bool:
+    engine = open_engine(url)
+    try:
+        return notifications_reach(engine, within_s)
+    finally:
+        engine.dispose()
+
+
+def test_a_notification_reaches_who_listens_at_the_database_itself(direct_url: str) -> None:
+    assert reach(direct_url, PATIENCE_S)
+
+
+def test_a_notification_reaches_who_listens_behind_a_pooler_in_session_mode(
+    direct_url: str, tmp_path: Path
+) -> None:
+    with pooler(direct_url, SESSION, tmp_path) as url:
+        assert reach(url, PATIENCE_S)
+
+
+def test_no_notification_reaches_who_listens_behind_a_pooler_in_transaction_mode(
+    direct_url: str, tmp_path: Path
+) -> None:
+    with pooler(direct_url, TRANSACTION, tmp_path) as url:
+        engine = open_engine(url)
+        # The second time the pooler's own connections listen already, and hear the first trial.
+        assert [notifications_reach(engine, 0.5) for _ in range(2)] == [False, False]
+        engine.dispose()
+
+
+def test_what_others_are_told_at_the_same_time_is_not_taken_for_ones_own_trial(
+    direct_url: str,
+) -> None:
+    engine = open_engine(direct_url)
+    others = [("runbookd_trial", "another's"), ("runbookd_work", "")]
+
+    @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
+    def _others_instead(*call: Any) -> tuple[str, Any]:
+        _connection, cursor, statement, values, *_ = call
+        if "token" in (values or ()):
+            for channel, payload in others:
+                cursor.execute("SELECT pg_notify(%s, %s)", (channel, payload))
+            return "SELECT 1", ()
+        return statement, values
+
+    assert not notifications_reach(engine, 0.5)
+    engine.dispose()
+
+
+def test_a_worker_behind_a_pooler_in_transaction_mode_listens_in_vain_and_without_a_fault(
+    direct_url: str, tmp_path: Path
+) -> None:
+    with pooler(direct_url, TRANSACTION, tmp_path) as url:
+        engine = open_engine(url)
+        with capture_logs() as logs, listening(engine) as heard:
+            assert heard.wait(PATIENCE_S), "it looks once when it begins to listen"
+            heard.clear()
+            bell_of(engine).ring()
+            assert not heard.wait(0.5)
+        assert logs == []
+        engine.dispose()

@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
 from service.doctor.checks import Finding, Health, examine
+from service.doctor.verdict import tell_verdict
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
 from service.settings import Settings, load_settings
 from tests.contract.leases import lease_store
+from tests.poolers import SESSION, TRANSACTION, pooler
+from tests.postgres import PostgresServer
 from tests.processes import ROOT, free_port
 from tests.redis_servers import RedisServer, executable
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
@@ -88,6 +92,54 @@ def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str
     lease_store(stores.engine, 60.0).register("worker-1", "host", 1)
     stores.engine.dispose()
     assert examined(environment)["workers"].saw == "1 alive"
+
+
+def test_on_sqlite_there_is_nothing_to_say_of_notifications(environment: dict[str, str]) -> None:
+    assert "wake-up" not in examined(environment)
+
+
+def test_a_database_whose_notifications_reach_who_listens_is_told_so(
+    environment: dict[str, str], postgres: PostgresServer
+) -> None:
+    found = examined(environment, DATABASE_URL=postgres.create())
+    assert found["wake-up"].health is Health.OK
+
+
+def test_a_pooler_in_transaction_mode_is_told_with_what_follows_and_what_to_do(
+    environment: dict[str, str], postgres: PostgresServer, tmp_path: Path
+) -> None:
+    with pooler(postgres.create(), TRANSACTION, tmp_path) as url:
+        found = examined(environment, DATABASE_URL=url, WORKER_POLL_S="7")
+    assert found["database"].saw.startswith("postgresql "), "it answers"
+    assert found["wake-up"].health is Health.WRONG
+    assert "not heard within 2 s" in found["wake-up"].saw
+    assert "every 7 s (WORKER_POLL_S)" in found["wake-up"].saw
+    assert "direct address, or to the pooler's session mode" in found["wake-up"].saw
+
+
+def test_a_pooler_that_refuses_our_options_is_told_with_what_to_do(
+    environment: dict[str, str], postgres: PostgresServer, tmp_path: Path
+) -> None:
+    with pooler(postgres.create(), SESSION, tmp_path, ignored="extra_float_digits") as url:
+        found = examined(environment, DATABASE_URL=url)
+    assert found["database"].health is Health.WRONG
+    assert "Set DATABASE_URL to the database's direct address" in found["database"].saw
+    assert found["wake-up"].saw.startswith("unknown: ")
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_worker_that_is_not_notified_says_so_in_its_log_at_its_start(
+    environment: dict[str, str],
+    postgres: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    reached: bool,
+) -> None:
+    monkeypatch.setattr("service.doctor.checks.notifications_reach", lambda *_: reached)
+    settings = load_settings({**environment, "DATABASE_URL": postgres.create()})
+    with capture_logs() as logs:
+        tell_verdict(settings).join(60)
+    told = [each["log_level"] for each in logs if each["part"] == "wake-up"]
+    assert told == ([] if reached else ["error"])
 
 
 def test_a_redis_is_told_with_its_version_and_one_that_is_away_as_wrong(
