@@ -151,7 +151,7 @@ def _decision(number: int, at: float) -> Row:
         "target": TARGETS[kind],
         "direction": "out",
         "guard": "cooldown",
-        "reason": "api.out rests until 2026-01-01 09:38:15Z after run api.out.1",
+        "reason": "cooldown of api.out until 2026-01-01 09:38:15Z, after run api.out.1",
         "checks": _CHECKS,
         "until": None if acted else at + 600,
         "run": run,

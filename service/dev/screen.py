@@ -117,12 +117,12 @@ def _where(plan: DevPlan, redis: str) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    door = (
+    access = (
         "open: anyone on this machine may post, on loopback only"
         if plan.open_webhooks
         else "senders show the secrets you set"
     )
-    table.add_row("web", f"{plan.base_url}/webhooks/alertmanager  (and /grafana; {door})")
+    table.add_row("web", f"{plan.base_url}/webhooks/alertmanager  (and /grafana; {access})")
     table.add_row("worker", "takes runs off the queue")
     table.add_row(
         "sandbox",

@@ -16,14 +16,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.dev import leash
+from service.dev import parent_death
 from service.dev.home import DevRefused
 from service.settings import child_environment
 
 Say = Callable[[str, str], None]
 """Shows one line of a process: its name, and the line."""
 
-_LEASH = str(Path(leash.__file__).resolve())
+_PARENT_DEATH = str(Path(parent_death.__file__).resolve())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Child:
         self.started_at = time.monotonic()
         self._say = say
         self._process = subprocess.Popen(  # noqa: S603 - our own commands
-            [sys.executable, "-ES", _LEASH, str(os.getpid()), *spec.command],
+            [sys.executable, "-ES", _PARENT_DEATH, str(os.getpid()), *spec.command],
             env=child_environment(spec.environment, spec.withheld),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from service.engine import telling
+from service.engine import reports
 from service.engine.parts import LatePage, StepRunner, WorkerParts
 from service.engine.steps import Steps
 from service.ports import Message, Page
@@ -66,11 +66,11 @@ def deliver(parts: WorkerParts, late: LatePage, record: StepRunner) -> None:
 def _tell(parts: WorkerParts, late: LatePage) -> dict[str, Any]:
     """Open the incident, or close it where its reason is over."""
     over = _is_over(parts, late)
-    delivered = False if over else telling.send(late.page, parts)
+    delivered = False if over else reports.send(late.page, parts)
     # Asked again: a run that succeeded while the page was on its way closed the incident too soon.
     over = over or (delivered and _is_over(parts, late))
     if over:
-        delivered = telling.resolve(late.page.dedup_key, parts)
+        delivered = reports.resolve(late.page.dedup_key, parts)
     return {"delivered": delivered, "over": over}
 
 
@@ -88,7 +88,7 @@ def _conclude(parts: WorkerParts, late: LatePage, told: Mapping[str, Any]) -> di
     if not delivered:
         _log.error("page_given_up", summary=late.page.summary, over=over, after_s=round(waited_s))
     if not over:
-        telling.post(_told(late.page, waited_s, delivered=delivered), parts)
+        reports.post(_told(late.page, waited_s, delivered=delivered), parts)
     return {"delivered": delivered, "over": over}
 
 

@@ -9,8 +9,8 @@ from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import TEST_RULE
-from service.engine import telling
-from service.engine.outcomes import rest_end
+from service.engine import reports
+from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import SOURCE
 from service.messages.investigate import investigate, path_works
@@ -58,7 +58,7 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
         if request.origin.by == TEST_RULE.name:
             return told
         if error.kind is FailureKind.PERMANENT:
-            paged = telling.page(_unheard(request, message, error), parts)
+            paged = reports.page(_unheard(request, message, error), parts)
             return {**told, "paged": paged}
         # A message that shows twice is better than an alert met with silence.
         if parts.runs.any_open(request.origin.alerts):
@@ -93,7 +93,7 @@ def _known(parts: WorkerParts) -> dict[str, str]:
 
 def _conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
     now = parts.clock.time()
-    until = rest_end(now, request.cooldown_s) if told["status"] == "succeeded" else now
+    until = cooldown_end(now, request.cooldown_s) if told["status"] == "succeeded" else now
     stored = parts.runs.get(request.id)
     again = None
     if stored is not None and "again_in_s" in told:
@@ -101,5 +101,5 @@ def _conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dic
     outcome = Outcome(told["status"], told["reason"], until)
     parts.runs.conclude(request.id, outcome, now, again=again)
     if stored is not None:
-        parts.locks.rest(stored.claim, request.id, until, now)
+        parts.locks.cool_down(stored.claim, request.id, until, now)
     return {"status": told["status"]}

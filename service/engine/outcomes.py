@@ -45,8 +45,8 @@ class Ending:
         return NewRun(run.request, run.partition, now, self.delay_s)
 
 
-def rest_end(now: float, rest_s: float) -> float:
-    """Until when a claim rests that rests for `rest_s` seconds.
+def cooldown_end(now: float, rest_s: float) -> float:
+    """The end of a cooldown of `rest_s` seconds.
 
     However long that is, it is not the end that stands for a run under way.
     """
@@ -56,7 +56,7 @@ def rest_end(now: float, rest_s: float) -> float:
 def success_ending(request: Request, plan: Plan, now: float) -> Ending:
     """A verified change: the full cooldown, from its end."""
     reason = f"{request.target.name}: {plan.what} {plan.before} → {plan.after}"
-    return Ending(Outcome("succeeded", reason, rest_end(now, request.cooldown_s)))
+    return Ending(Outcome("succeeded", reason, cooldown_end(now, request.cooldown_s)))
 
 
 def failure_ending(
@@ -65,7 +65,7 @@ def failure_ending(
     """A failed run: the full cooldown when anything may have been written, else soon free."""
     rest = request.cooldown_s if failure.wrote else fruitless_wait_s(request, fruitless_before)
     reason = f"{failure.step} failed: {failure.sentence} {failure.left}"
-    return Ending(Outcome("failed", reason, rest_end(now, rest)))
+    return Ending(Outcome("failed", reason, cooldown_end(now, rest)))
 
 
 def fruitless_wait_s(request: Request, before: int) -> float:
@@ -132,14 +132,14 @@ def hold_ending(
         decision = _decision(request, held, passed, (now, now), new_id)
         return Ending(outcome, decision, SOONEST_AGAIN_S, if_wanted=True)
     if held.at_bound:
-        rests_until, delay_s = rest_end(now, request.cooldown_s), None
+        cooldown_until, delay_s = cooldown_end(now, request.cooldown_s), None
     else:
         wait = max(SOONEST_AGAIN_S, held.retry_after_s or 0.0)
-        rests_until = now + wait
+        cooldown_until = now + wait
         delay_s = wait if held.retry_after_s is not None and not request.origin.replayed else None
     return Ending(
-        Outcome("held", held.reason, rests_until),
-        _decision(request, held, passed, (now, rests_until), new_id),
+        Outcome("held", held.reason, cooldown_until),
+        _decision(request, held, passed, (now, cooldown_until), new_id),
         delay_s,
     )
 

@@ -15,7 +15,7 @@ from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, VendorError
-from service.engine import telling
+from service.engine import reports
 from service.engine.context import RunContext
 from service.engine.off_round import next_look_at
 from service.engine.parts import LatePage, StepRunner, WorkerParts
@@ -53,7 +53,7 @@ def _reconcile(parts: WorkerParts, run_id: str) -> Record:
     if owner := parts.locks.lock(resource, run_id):
         text = f"{stored.request.target.name} is locked by {owner}, so it was not looked at again."
         if off_before is None or off_before.tries == 0:
-            telling.post(Message(title="", text=text), parts, stored.message)
+            reports.post(Message(title="", text=text), parts, stored.message)
         _after_the_look(parts, off_before)
         return {"left": text}
     try:
@@ -71,7 +71,7 @@ def _after_the_look(parts: WorkerParts, off_before: OffRecord | None) -> None:
     if record is not None and record.open:
         parts.offs.looked(record.run, record.tries, next_look_at(record, parts.clock.time()))
     elif record is not None and record.ended == ON:
-        telling.resolve(run_dedup_key(record.run), parts)
+        reports.resolve(run_dedup_key(record.run), parts)
 
 
 def _open_record(parts: WorkerParts, run_id: str) -> OffRecord | None:
@@ -100,10 +100,10 @@ def _look(parts: WorkerParts, stored: StoredRun, request: Request, plan: Plan) -
     unsafe, differs = _compared(parts, request, plan)
     _log.info("reconciled", run=stored.id, left=left, unsafe=unsafe, differs=differs)
     if unsafe:
-        telling.page(page_for_failure(request, plan, Failure(STEP, unsafe, left)), parts)
+        reports.page(page_for_failure(request, plan, Failure(STEP, unsafe, left)), parts)
     elif differs:
         text = f"Looked at it again: {left} {differs}"
-        telling.post(Message(title="", text=text), parts, stored.message)
+        reports.post(Message(title="", text=text), parts, stored.message)
     return {"left": left, "unsafe": unsafe, "differs": differs}
 
 

@@ -20,7 +20,7 @@ from service.domain.decisions.guards import (
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, VendorError
-from service.engine import telling
+from service.engine import reports
 from service.engine.context import RunContext
 from service.engine.outcomes import (
     SOONEST_AGAIN_S,
@@ -64,8 +64,8 @@ class Scaling:
             return
         plan = Plan.from_json(prepared["plan"])
         self._began_at = prepared["began_at"]
-        announced = self._step("announce", telling.announce, self._request, plan, self._parts)
-        self._context.thread = telling.reference(announced)
+        announced = self._step("announce", reports.announce, self._request, plan, self._parts)
+        self._context.thread = reports.reference(announced)
         try:
             self._apply(plan)
         except (StepFailed, VendorError) as error:
@@ -153,12 +153,12 @@ class Scaling:
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: rest as the guard asks, and say so where someone waits for it."""
         ended = self._step("conclude", self._conclude_held, held, passed)
-        again_at = ended["rests_until"] if ended["again"] else None
-        report = partial(telling.report_held, told_before=told_before)
+        again_at = ended["cooldown_until"] if ended["again"] else None
+        report = partial(reports.report_held, told_before=told_before)
         self._step("report", report, self._request, held, again_at, self._parts)
 
     def _end_done(self, plan: Plan, began: float | None) -> None:
-        """Verified: the claim rests from now, and people are told.
+        """Verified: the cooldown begins, and people are told.
 
         `began` is when this execution began, on the monotonic clock; None when another process
         began the run: how long that was ago only the instants tell.
@@ -169,8 +169,8 @@ class Scaling:
             if began is None
             else self._parts.clock.monotonic() - began
         )
-        result = telling.Result(plan, took_s, ended["rests_until"])
-        self._report(telling.report_done, result)
+        result = reports.Result(plan, took_s, ended["cooldown_until"])
+        self._report(reports.report_done, result)
 
     def _end_failed(self, plan: Plan, error: StepFailed | VendorError) -> None:
         """Back to safety, then told by what happened: nothing was written, or something was."""
@@ -187,16 +187,16 @@ class Scaling:
         name = error.step if isinstance(error, StepFailed) else error.operation
         failure = Failure(name, error.sentence, safe["left"], wrote=wrote)
         self._step("conclude", self._conclude_failed, failure, before)
-        end = telling.Failed(plan, failure, before, for_good=bool(safe.get("refused")))
-        self._report(telling.report_failed, end)
+        end = reports.Failed(plan, failure, before, for_good=bool(safe.get("refused")))
+        self._report(reports.report_failed, end)
 
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
         """Nothing was written, and the same request is tried again later with a new plan."""
         ended = self._step("conclude", self._conclude_held, held)
-        off = telling.PutOff(
-            plan, held, ended["rests_until"] if ended["again"] else None, fruitless_before
+        off = reports.PutOff(
+            plan, held, ended["cooldown_until"] if ended["again"] else None, fruitless_before
         )
-        self._report(telling.report_put_off, off)
+        self._report(reports.report_put_off, off)
 
     def _report(self, report: Callable[..., Record], end: object) -> None:
         """Tell people how it ended, in the thread of the announcement."""
@@ -240,11 +240,11 @@ class Scaling:
             if_wanted=ending.if_wanted,
         )
         self._parts.locks.unlock(request.target.resource, request.id)
-        self._parts.locks.rest(request.claim, request.id, outcome.rests_until, now)
+        self._parts.locks.cool_down(request.claim, request.id, outcome.cooldown_until, now)
         return {
             "status": outcome.status,
             "reason": outcome.reason,
-            "rests_until": outcome.rests_until,
+            "cooldown_until": outcome.cooldown_until,
             "ended_at": now,
             "again": again is not None,
         }

@@ -12,8 +12,8 @@ import structlog
 from service.catalogue.context import Record
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import StepFailed, Unforeseen, VendorError
-from service.engine import telling
-from service.engine.outcomes import SOONEST_AGAIN_S, rest_end
+from service.engine import reports
+from service.engine.outcomes import SOONEST_AGAIN_S, cooldown_end
 from service.engine.parts import LatePage, WorkerParts
 from service.messages.announcements import SOURCE
 from service.ports import Message, Page
@@ -65,18 +65,18 @@ def conclude_failed(
 ) -> None:
     """Queue a look at the run's target and a page, and only then call the run failed.
 
-    Neither a vendor nor the pager is waited for. The claim rests for the full cooldown, because
+    Neither a vendor nor the pager is waited for. The full cooldown is due, because
     what went wrong once may go wrong again at the sender's next repeat.
     """
     now = parts.clock.time()
     if run.request.on is not None:
         parts.reconcile(run.id, why, 0.0)
     parts.page_later(LatePage(_page(run, headline, sentence), now), 0.0)
-    rests_until = rest_end(now, max(run.request.cooldown_s, SOONEST_AGAIN_S))
-    parts.runs.conclude(run.id, Outcome("failed", sentence, rests_until), now)
+    cooldown_until = cooldown_end(now, max(run.request.cooldown_s, SOONEST_AGAIN_S))
+    parts.runs.conclude(run.id, Outcome("failed", sentence, cooldown_until), now)
     if run.request.on is not None:
         parts.locks.unlock(run.request.target.resource, run.id)
-    parts.locks.rest(run.claim, run.id, rests_until, now)
+    parts.locks.cool_down(run.claim, run.id, cooldown_until, now)
 
 
 def end_unreadable(parts: WorkerParts, run_id: str, sentence: str) -> None:
@@ -112,7 +112,7 @@ def _page(run: StoredRun, headline: str, sentence: str) -> Page:
 def _tell_slack(parts: WorkerParts, run: StoredRun, headline: str, sentence: str) -> None:
     text = f"{sentence}\nThe person on call is paged. See `runbookd runs {run.id}`."
     try:
-        telling.edit(run.message, Message(title=headline[:150], text=text), parts)
+        reports.edit(run.message, Message(title=headline[:150], text=text), parts)
     except Exception:
         # It may be what went wrong in the first place; the page is queued.
         _log.exception("message_not_edited", run=run.id)

@@ -1,1 +1,1 @@
-"""What is said in Slack and at the pager."""
+"""What is said in Slack and at the pager. Pure: it sends nothing."""

@@ -51,13 +51,13 @@ def announced(request: Request, plan: Plan) -> Message:
 
 
 def finished(
-    request: Request, plan: Plan, took_s: float, rests_until: float | None = None
+    request: Request, plan: Plan, took_s: float, cooldown_until: float | None = None
 ) -> Message:
     """What the announcement is edited to when the change is verified.
 
-    `took_s` is in seconds, `rests_until` in seconds since the epoch.
+    `took_s` is in seconds, `cooldown_until` in seconds since the epoch.
     """
-    rest = f" No further step before {clock_time(rests_until)}." if rests_until else ""
+    rest = f" No further step before {clock_time(cooldown_until)}." if cooldown_until else ""
     return Message(
         title=f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
         text=f"Scaled because {_why(request)}. Verified after {duration(took_s)}.{rest}",

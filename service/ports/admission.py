@@ -143,12 +143,12 @@ class Changes:
 class GateReply:
     """What Redis knows of the claims asked for.
 
-    `resting` maps a claim to the run because of which it rests. `available` is False when Redis
-    did not answer: the decision is then made on SQL alone, and says so. `asked` is False in a
+    `cooling` maps each claim that is in cooldown to the run before it. `available` is False when
+    Redis did not answer: the decision is then made on SQL alone, and says so. `asked` is False in a
     preview, since asking would hold what is free.
     """
 
-    resting: Mapping[str, str]
+    cooling: Mapping[str, str]
     available: bool
     asked: bool = True
 

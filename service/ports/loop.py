@@ -27,6 +27,6 @@ class Loop(Protocol):
         ...
 
     def reserved(self, function: Callable[[], _Result]) -> _Result:
-        """Have a function called that may block, and wait for it: by the one thread that is
+        """Run a blocking function, and wait for it: by the one thread that is
         reserved for this, so that it never queues behind anybody's request."""
         ...

@@ -45,12 +45,12 @@ class Intent:
 class Outcome:
     """How a run ended: `status` is succeeded, held or failed, `reason` one sentence.
 
-    `rests_until` (seconds since the epoch) is when its claim is free again.
+    `cooldown_until` (seconds since the epoch) is when its claim is free again.
     """
 
     status: str
     reason: str
-    rests_until: float
+    cooldown_until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class Runs(Protocol):
         ...
 
     def settles_until(self, target: str, *, adds: bool = True) -> float:
-        """Until when a target rests after its last change, whoever asked for it; else 0. What
+        """Until when the last change of a target settles, whoever asked for it; else 0. What
         `adds` does not wait for a removal to settle."""
         ...
 
@@ -275,6 +275,6 @@ class Locks(Protocol):
         """Give it back, if it is this run's."""
         ...
 
-    def rest(self, key: str, run: str, until: float, now: float) -> None:
-        """Tell the gate how long a claim rests after its run."""
+    def cool_down(self, key: str, run: str, until: float, now: float) -> None:
+        """Tell the gate the cooldown of a claim after its run."""
         ...

@@ -1,7 +1,7 @@
 """Rules and targets from YAML, read and checked whole before any of it is used.
 
-May import the domain only. It reads the files it is given and no environment: the values for
-`${NAME}` are handed in.
+Knows the catalogue and the domain. It reads the files that it is given and no environment:
+the values for `${NAME}` are handed in.
 """
 
 from service.rulebook.errors import RuleBookInvalid, RuleError

@@ -13,7 +13,7 @@ MAX_LADDER = 50
 """More sizes than any vendor sells that rise in price step by step."""
 
 MAX_COOLDOWN_DAYS = 30
-"""A claim that rests for longer is a rule that should not be there."""
+"""A rule with a longer cooldown should not be there."""
 
 MAX_SETTLE_DAYS = 30
 """A target that has to rest for longer should not be scaled by rules."""

@@ -46,10 +46,10 @@ def take_claims(connection: sa.Connection, keys: Collection[str], now: float) ->
     wanted = sorted(keys)
     name = connection.dialect.name
     given = dump(wanted) if name == "sqlite" else wanted
-    won, resting = rows_of_each(
+    won, held = rows_of_each(
         connection, Statement(_TAKE_ON[name], (given, now)), Lookup(RESTING, wanted)
     )
-    claimed = {row[0]: Claimed(won=False, cooldown=Cooldown(*row)) for row in resting}
+    claimed = {row[0]: Claimed(won=False, cooldown=Cooldown(*row)) for row in held}
     for row in won:
         claimed[row[0]] = Claimed(won=True, cooldown=Cooldown(*row))
     return claimed

@@ -57,7 +57,7 @@ class Coordination:
         if client is not None:
             self._ask = client.register_script(_lua("ask"))
             self._give_back = client.register_script(_lua("give_back"))
-            self._rest = client.register_script(_lua("rest"))
+            self._cool_down = client.register_script(_lua("cool_down"))
             self._lock = client.register_script(_lua("lock"))
             self._unlock = client.register_script(_lua("unlock"))
 
@@ -70,12 +70,12 @@ class Coordination:
         found = self._try(lambda: self._ask(keys=redis_keys, args=[token, HOLD_MS]))
         if found is None:
             return GateReply({}, available=False)
-        resting = {
+        cooling = {
             key: value
             for key, value in zip(keys, map(_text, found), strict=True)
             if value and not value.startswith("hold:")
         }
-        return GateReply(resting, available=True)
+        return GateReply(cooling, available=True)
 
     def settle(self, cooldowns: Collection[Cooldown], token: str, now: float) -> None:
         """After the commit: remember what SQL decided, and give back what it left free."""
@@ -102,14 +102,14 @@ class Coordination:
             keys = self._cooldown_keys(claims)
             self._try(lambda: self._give_back(keys=keys, args=[token]))
 
-    def rest(self, key: str, run: str, until: float, now: float) -> None:
-        """At the end of a run: how long its claim rests, unless a later run has it."""
+    def cool_down(self, key: str, run: str, until: float, now: float) -> None:
+        """At the end of a run: the cooldown of its claim, unless a later run has it."""
         if until >= BUSY_UNTIL or self._client is None:
             return
 
         rest_ms = max(0, int((until - now) * 1000))
         keys = [self._cooldown_key(key)]
-        self._try(lambda: self._rest(keys=keys, args=[run, rest_ms]))
+        self._try(lambda: self._cool_down(keys=keys, args=[run, rest_ms]))
 
     def lock(self, resource: str, run: str) -> str | None:
         """Take or renew the lock of a vendor resource for a run.

@@ -232,7 +232,7 @@ class RunStore:
             sa.update(schema.cooldowns)
             .where(cooldowns.run == run_id)
             .where(cooldowns.until > now)
-            .values(until=outcome.rests_until, reason=outcome.reason)
+            .values(until=outcome.cooldown_until, reason=outcome.reason)
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
@@ -301,7 +301,7 @@ class RunStore:
         return _stored(row) if row is not None else None
 
     def settles_until(self, target: str, *, adds: bool = True) -> float:
-        """Until when a target rests after its last change, whoever asked for it; else 0.
+        """Until when the last change of a target settles, whoever asked for it; else 0.
 
         What `adds` does not wait for a removal to settle.
         """

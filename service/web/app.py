@@ -18,7 +18,7 @@ from service.web.concurrency import Concurrency, Threads
 from service.web.group_commit import GroupCommitter
 from service.web.last_resort import LastResort
 from service.web.parts import WebParts
-from service.web.webhooks import Submit, Webhooks, doors
+from service.web.webhooks import Submit, Webhooks, endpoints
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -47,12 +47,12 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_down)
     app.register_error_handler(Exception, _unexpected)
-    own_doors = doors(
+    own_endpoints = endpoints(
         parts.settings, _watched(committer.submit, last_resort), concurrency, parts.clock
     )
     health = concurrency.apart(app.wsgi_app)
     rest = concurrency.off_the_loop(app.wsgi_app)
-    app.wsgi_app = Webhooks(own_doors, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
+    app.wsgi_app = Webhooks(own_endpoints, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
     return app
 
 

@@ -37,7 +37,7 @@ class Unauthorized:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The secrets of one door. With `open_`, everyone is let in.
+    """The secrets of one endpoint. With `open_`, everyone is let in.
 
     `variables` are what an operator sets to let somebody in, for the refusal.
     """

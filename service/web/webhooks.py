@@ -59,26 +59,26 @@ _log = structlog.get_logger(__name__)
 class Webhooks:
     """Answers /webhooks/<source>; everything else goes on to the rest of the application."""
 
-    def __init__(self, doors: Iterable[Door], rest: WSGIApplication) -> None:
+    def __init__(self, endpoints: Iterable[Endpoint], rest: WSGIApplication) -> None:
         self._rest = rest
-        self._doors: Mapping[str, Door] = {
-            path: door
-            for door in doors
+        self._endpoints: Mapping[str, Endpoint] = {
+            path: endpoint
+            for endpoint in endpoints
             # A slash too many at the sender would be a 404, and every alert lost.
-            for path in (f"/webhooks/{door.source}", f"/webhooks/{door.source}/")
+            for path in (f"/webhooks/{endpoint.source}", f"/webhooks/{endpoint.source}/")
         }
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """One request, as WSGI has it."""
-        door = self._doors.get(environ["PATH_INFO"])
-        if door is None:
+        endpoint = self._endpoints.get(environ["PATH_INFO"])
+        if endpoint is None:
             return self._rest(environ, start_response)
-        answered = door.answer(environ)
+        answered = endpoint.answer(environ)
         start_response(answered.status_line, answered.headers)
         return (answered.body,)
 
 
-class Door:
+class Endpoint:
     """Where one source comes in. `clock` gives seconds since the epoch."""
 
     def __init__(
@@ -161,12 +161,12 @@ def _kept(notification: Notification, receipt: Receipt) -> Answer:
     return Answer(200, receipt_body(receipt))
 
 
-def doors(
+def endpoints(
     settings: Settings, submit: Submit, concurrency: Concurrency, clock: Callable[[], float]
-) -> list[Door]:
+) -> list[Endpoint]:
     """One for each source; together they take a bounded number of bytes at a time."""
     in_flight = InFlight(max(IN_FLIGHT, settings.max_body_bytes))
     return [
-        Door(source, settings, submit, concurrency, clock, in_flight)
+        Endpoint(source, settings, submit, concurrency, clock, in_flight)
         for source in WEBHOOK_VARIABLES
     ]

@@ -311,12 +311,12 @@ def gate(request: pytest.FixtureRequest, redis_server: RedisServer) -> Gate:
 
 
 def test_a_claim_rests_at_the_gate_once_sql_has_decided_so(gate: Gate) -> None:
-    assert gate.ask(["api.out", "vm.up"], "t1").resting == {}
-    assert gate.ask(["api.out"], "t2").resting == {}
+    assert gate.ask(["api.out", "vm.up"], "t1").cooling == {}
+    assert gate.ask(["api.out"], "t2").cooling == {}
     decided = Cooldown("api.out", 1, BUSY_UNTIL, "api.out.1")
     gate.settle([decided], "t1", NOW)
     reply = gate.ask(["api.out", "vm.up"], "t3")
-    assert (reply.available, reply.asked, dict(reply.resting)) == (
+    assert (reply.available, reply.asked, dict(reply.cooling)) == (
         True,
         True,
         {"api.out": "api.out.1"},
@@ -328,7 +328,7 @@ def test_only_its_own_holds_are_given_back(gate: Gate) -> None:
     gate.give_back(["api.out"], "t2")
     gate.settle([Cooldown("api.out", 1, BUSY_UNTIL, "api.out.1")], "t1", NOW)
     gate.give_back(["api.out"], "t1")
-    assert dict(gate.ask(["api.out"], "t3").resting) == {"api.out": "api.out.1"}
+    assert dict(gate.ask(["api.out"], "t3").cooling) == {"api.out": "api.out.1"}
 
 
 # ---- Admission's journal ----

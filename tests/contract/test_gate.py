@@ -92,7 +92,7 @@ def test_free_claims_are_held_and_resting_ones_named_in_one_round_trip(
     reply = gate.ask(["api.out", "worker-vm.up", "database.up"], "t1")
     told = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
     calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
-    assert (reply.available, dict(reply.resting)) == (True, {"api.out": "api.out.7"})
+    assert (reply.available, dict(reply.cooling)) == (True, {"api.out": "api.out.7"})
     assert calls == 1
     assert told - {"info", "config|resetstat", "config"} == {"evalsha", "get", "set"}
     assert client.get(_key("worker-vm.up")) == b"hold:t1"
@@ -103,7 +103,7 @@ def test_anothers_hold_is_no_rest_and_is_left_alone(
     gate: Coordination, client: redis.Redis
 ) -> None:
     gate.ask(["api.out"], "t1")
-    assert gate.ask(["api.out"], "t2").resting == {}
+    assert gate.ask(["api.out"], "t2").cooling == {}
     assert client.get(_key("api.out")) == b"hold:t1"
 
 
@@ -111,7 +111,7 @@ def test_a_hold_of_a_process_that_died_expires(gate: Coordination, client: redis
     gate.ask(["api.out"], "t1")
     client.pexpire(_key("api.out"), 20)
     assert wait_until(lambda: not client.exists(_key("api.out")), 10)
-    assert gate.ask(["api.out"], "t2").resting == {}
+    assert gate.ask(["api.out"], "t2").cooling == {}
     assert client.get(_key("api.out")) == b"hold:t2"
 
 
@@ -149,11 +149,11 @@ def test_the_end_of_a_run_sets_how_long_its_claim_rests(
     gate: Coordination, client: redis.Redis
 ) -> None:
     client.set(_key("api.out"), "api.out.1")
-    gate.rest("api.out", "api.out.1", NOW + 600, NOW)
+    gate.cool_down("api.out", "api.out.1", NOW + 600, NOW)
     assert 599_000 < client.pttl(_key("api.out")) <= 600_000
-    gate.rest("api.out", "api.out.1", NOW, NOW)
+    gate.cool_down("api.out", "api.out.1", NOW, NOW)
     assert client.get(_key("api.out")) is None
-    gate.rest("api.out", "api.out.1", NOW + 600, NOW)
+    gate.cool_down("api.out", "api.out.1", NOW + 600, NOW)
     assert client.get(_key("api.out")) == b"api.out.1"
 
 
@@ -162,13 +162,13 @@ def test_the_end_of_a_run_takes_nothing_from_a_later_one(
     gate: Coordination, client: redis.Redis, value: bytes
 ) -> None:
     client.set(_key("api.out"), value)
-    gate.rest("api.out", "api.out.1", NOW + 600, NOW)
-    gate.rest("api.out", "api.out.1", NOW, NOW)
+    gate.cool_down("api.out", "api.out.1", NOW + 600, NOW)
+    gate.cool_down("api.out", "api.out.1", NOW, NOW)
     assert client.get(_key("api.out")) == value
 
 
 def test_a_run_that_is_not_over_changes_nothing(gate: Coordination, client: redis.Redis) -> None:
-    gate.rest("api.out", "api.out.1", BUSY_UNTIL, NOW)
+    gate.cool_down("api.out", "api.out.1", BUSY_UNTIL, NOW)
     assert client.keys() == []
 
 
@@ -185,7 +185,7 @@ def test_what_somebody_else_wrote_there_is_survived(
 def test_a_thousand_claims_are_asked_at_once(gate: Coordination) -> None:
     reply = gate.ask([f"claim-{number}" for number in range(1_000)], "t1")
     assert reply.available
-    assert reply.resting == {}
+    assert reply.cooling == {}
 
 
 # ---- locks ----
@@ -234,10 +234,10 @@ def test_a_cooldown_of_another_installation_is_neither_seen_nor_ended_nor_held(
 ) -> None:
     other = _gate(server.url, installation=THEIRS)
     gate.settle([_cooldown(BUSY_UNTIL)], "t1", NOW)
-    assert other.ask(["api.out"], "t2").resting == {}
-    other.rest("api.out", "api.out.1", NOW, NOW)
+    assert other.ask(["api.out"], "t2").cooling == {}
+    other.cool_down("api.out", "api.out.1", NOW, NOW)
     other.give_back(["api.out"], "t1")
-    assert gate.ask(["api.out"], "t3").resting == {"api.out": "api.out.1"}
+    assert gate.ask(["api.out"], "t3").cooling == {"api.out": "api.out.1"}
 
 
 def test_a_lock_that_nobody_renews_is_free_again(gate: Coordination, client: redis.Redis) -> None:
@@ -323,10 +323,13 @@ def test_an_act_leaves_the_run_at_the_gate(
 ) -> None:
     desk = SqlDesk(sql, gate)
     (decision,) = desk.verdicts(_fires(NOW))
-    assert (decision.verdict, _saw(decision)) == (ACT, "Redis: nothing rests on api.out")
+    assert (decision.verdict, _saw(decision)) == (ACT, "Redis: no cooldown of api.out")
     assert client.get(_key("api.out")) == b"api.out.1"
     (decision,) = desk.verdicts(_fires(NOW + 1))
-    assert (decision.verdict, _saw(decision)) == (HOLD, "Redis: api.out rests after api.out.1")
+    assert (decision.verdict, _saw(decision)) == (
+        HOLD,
+        "Redis: cooldown of api.out, after api.out.1",
+    )
 
 
 def test_with_redis_down_sql_decides_and_says_so(sql: sa.Engine) -> None:
@@ -367,7 +370,7 @@ def test_restored_from_an_old_snapshot_sql_decides_both_ways(
     api, worker = desk.verdicts(delivery(alert(), alert(MEMORY), at=NOW + 600))
     assert (api.verdict, api.run) == (ACT, "api.out.2")
     assert _saw(api) == (
-        "Redis still says that api.out rests after api.out.1; SQL, which decides, does not"
+        "Redis still has a cooldown of api.out, after api.out.1; SQL, which decides, has none"
     )
     assert (worker.verdict, worker.guard) == (HOLD, "in_progress")
     assert client.get(_key("api.out")) == b"api.out.2"

@@ -204,7 +204,7 @@ def test_an_answer_of_redis_that_comes_too_late_is_not_taken_for_the_next(
     os.kill(redis_server.process.pid, signal.SIGCONT)
     assert wait_until(lambda: _answers(gate, now), SOON_S)
     now[0] += 60.0
-    assert gate.ask(["worker-vm.up", "api.out"], "t4").resting == {"api.out": "api.out.7"}
+    assert gate.ask(["worker-vm.up", "api.out"], "t4").cooling == {"api.out": "api.out.7"}
 
 
 def _answers(gate: Coordination, now: list[float]) -> bool:

@@ -261,7 +261,7 @@ class FakeLocks:
     """Who holds which resource, and how long claims rest."""
 
     owners: dict[str, str] = field(default_factory=dict)
-    rests: dict[str, float] = field(default_factory=dict)
+    cooldowns: dict[str, float] = field(default_factory=dict)
 
     def lock(self, resource: str, run: str) -> str | None:
         holder = self.owners.setdefault(resource, run)
@@ -271,8 +271,8 @@ class FakeLocks:
         if self.owners.get(resource) == run:
             del self.owners[resource]
 
-    def rest(self, key: str, run: str, until: float, now: float) -> None:
-        self.rests[key] = until
+    def cool_down(self, key: str, run: str, until: float, now: float) -> None:
+        self.cooldowns[key] = until
 
 
 @dataclass(slots=True)

@@ -74,7 +74,7 @@ class MemoryTransaction:
 
     def _claim(self, key: str, now: float) -> Claimed:
         held = self._store.cooldowns.get(key)
-        if held is not None and held.rests(now):
+        if held is not None and held.holds(now):
             return Claimed(won=False, cooldown=held)
         generation = held.generation + 1 if held else 1
         won = Cooldown(key, generation, BUSY_UNTIL, run_id(key, generation))
@@ -167,17 +167,17 @@ class MemoryGate:
     def ask(self, claims: Collection[str], token: str) -> GateReply:
         if not self.available:
             return GateReply({}, available=False)
-        resting = {}
+        cooling = {}
         for claim in claims:
             value = self.values.setdefault(claim, f"hold:{token}")
             if not value.startswith("hold:"):
-                resting[claim] = value
-        return GateReply(resting, available=True)
+                cooling[claim] = value
+        return GateReply(cooling, available=True)
 
     def settle(self, cooldowns: Collection[Cooldown], token: str, now: float) -> None:
         self.told += len(cooldowns)
         for cooldown in cooldowns:
-            if cooldown.rests(now):
+            if cooldown.holds(now):
                 self.values[cooldown.key] = cooldown.run
 
     def give_back(self, claims: Collection[str], token: str) -> None:

@@ -235,7 +235,7 @@ def test_a_retry_after_a_web_process_died_half_way_is_one_run(target: Target) ->
     assert stack.redis is not None
     engine = open_engine(stack.database_url)
     gate = connect(stack.redis.url, 5.0, FactStore(engine).installation_id)
-    assert gate.ask([target.claim], "of-the-dead").resting == {}
+    assert gate.ask([target.claim], "of-the-dead").cooling == {}
     engine.dispose()
     changed = target.notification(target.alert(), target.alert(instance=1))
 

@@ -156,10 +156,10 @@ class World:
 
     def _end(self, partition: str) -> None:
         run, found = self.begun.pop(partition)
-        rests_until = self.now + run.request.cooldown_s
-        self.rests[run.request.id] = rests_until
+        cooldown_until = self.now + run.request.cooldown_s
+        self.rests[run.request.id] = cooldown_until
         again = self._page(run, found) if found else None
-        outcome = Outcome("succeeded", "done", rests_until)
+        outcome = Outcome("succeeded", "done", cooldown_until)
         assert self.runs.conclude(run.request.id, outcome, self.now, again=again)
         self._mirror()
 

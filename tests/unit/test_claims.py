@@ -27,7 +27,7 @@ SCALE, TRAFFIC, MEMORY, PAGE, SLOW = rule_book().rules
 
 @pytest.mark.parametrize(("until", "rests"), [(999.0, False), (1000.0, False), (1000.001, True)])
 def test_a_claim_is_free_from_its_until_on(until: float, rests: bool) -> None:
-    assert Cooldown("api.out", 1, until, "api.out.1").rests(1000.0) is rests
+    assert Cooldown("api.out", 1, until, "api.out.1").holds(1000.0) is rests
 
 
 def test_a_claim_is_busy_while_the_end_of_its_run_is_not_known() -> None:
@@ -110,13 +110,13 @@ def test_a_run_is_named_after_its_claim_and_generation() -> None:
             Cooldown("api.out", 2, 3600.0, "api.out.2"),
             "cooldown",
             False,
-            "api.out rests until 1970-01-01 01:00:00Z after run api.out.2",
+            "cooldown of api.out until 1970-01-01 01:00:00Z, after run api.out.2",
         ),
         (
-            Cooldown("api.out", 2, 3600.0, "api.out.2", "api: replicas 2 → 3"),
+            Cooldown("api.out", 2, 3600.0, "api.out.2", "2 → 3"),
             "cooldown",
             False,
-            "api.out rests until 1970-01-01 01:00:00Z after run api.out.2 (api: replicas 2 → 3)",
+            "cooldown of api.out until 1970-01-01 01:00:00Z, after run api.out.2 (2 → 3)",
         ),
     ],
 )

@@ -19,8 +19,8 @@ from service.catalogue.app_platform.spec import (
 from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
+from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.health import await_url
-from service.catalogue.steps.landing import Clear, Landed, Write, land
 from service.catalogue.steps.polling import read
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
@@ -76,13 +76,13 @@ class AppChange:
         change = PlannedChange.of(plan.wanted)
         intent = context.intent("update_app")
 
-        def look() -> Landed | Clear[AppState]:
+        def look() -> Applied | Pending[AppState]:
             deployments, app = self._read_last(change.app)
             if change.is_set_in(app.spec):
-                return Landed({"deployment": change.carrier(deployments), "seen": True})
+                return Applied({"deployment": change.carrier(deployments), "seen": True})
             if conflict := change.conflict(app.spec, deployments):
                 raise TargetChanged("update_app", conflict)
-            return Clear(app)
+            return Pending(app)
 
         def send(app: AppState) -> Record:
             deployment = self._apps.update_app(change.app, change.put_into(app.spec))
@@ -90,7 +90,7 @@ class AppChange:
             return {"deployment": deployment}
 
         write = Write("update_app", f"setting {change} to {change.wanted}", look, send)
-        return land(context, intent, write, self._timings)
+        return apply_once(context, intent, write, self._timings)
 
     def await_deployment(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]

@@ -8,7 +8,7 @@ from service.catalogue.context import Record, StepContext
 from service.catalogue.droplet.moves import IN_PROGRESS
 from service.catalogue.droplet.owner import ERRORED, since_action
 from service.catalogue.droplet.plan import snapshot_name
-from service.catalogue.steps.landing import Clear, Landed, Write, land
+from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.polling import poll, read
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Plan
@@ -31,7 +31,7 @@ def take_snapshot(context: StepContext, droplets: Droplets, plan: Plan, timings:
     if intent.repeated:
         taking.let_appear()
     taking.mark()
-    action = land(context, intent, taking.write(), timings)["action"]
+    action = apply_once(context, intent, taking.write(), timings)["action"]
     if action is not None:
         context.progress(f"Taking snapshot {name}.")
         taking.complete(action)
@@ -100,11 +100,11 @@ class _Taking:
     def write(self) -> Write[None]:
         """The snapshot, as a write that must take effect once."""
 
-        def look() -> Landed | Clear[None]:
+        def look() -> Applied | Pending[None]:
             if self._listed():
-                return Landed({"action": None})
+                return Applied({"action": None})
             new = [one for one in self._snapshots() if one not in self._known]
-            return Landed({"action": new[0]}) if new else Clear(None)
+            return Applied({"action": new[0]}) if new else Pending(None)
 
         def send(_: None) -> Record:
             return {"action": self._droplets.act(self._droplet, "snapshot", name=self._name).id}

@@ -1,4 +1,4 @@
-"""How long the verbs wait, in one place: so that tests and the sandbox can shorten all of it."""
+"""How long actions wait, in one place, so that tests and the sandbox can shorten all of it."""
 
 from __future__ import annotations
 

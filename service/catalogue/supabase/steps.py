@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
-from service.catalogue.steps.landing import Clear, Landed, Write, land
+from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.polling import poll, read
 from service.catalogue.supabase.plan import HEALTHY
 from service.catalogue.supabase.target import SupabaseTarget
@@ -70,14 +70,14 @@ class ComputeResize:
         self._wait_while_busy(context, plan)
         intent = context.intent("resize")
 
-        def look() -> Landed | Clear[None]:
+        def look() -> Applied | Pending[None]:
             state = self._database.get(project)
             merged = merge({"size": before}, {"size": state.variant}, {"size": after})
             if isinstance(merged, AlreadyThere) or state.status == RESIZING:
-                return Landed({"variant": after})
+                return Applied({"variant": after})
             if isinstance(merged, Conflict):
                 raise TargetChanged("resize", _person(project, before, after, state.variant))
-            return Clear(None)
+            return Pending(None)
 
         def send(_: None) -> Record:
             self._database.resize(project, after)
@@ -85,7 +85,7 @@ class ComputeResize:
             return {"variant": after}
 
         write = Write("resize", f"resizing project {project} to {after}", look, send)
-        return land(context, intent, write, self._timings)
+        return apply_once(context, intent, write, self._timings)
 
     def _wait_while_busy(self, context: StepContext, plan: Plan) -> None:
         """What the project is in the middle of is let through: its end shows what it was."""

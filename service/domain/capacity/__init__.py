@@ -1,1 +1,1 @@
-"""Capacity: ladders of sizes and their prices."""
+"""Capacity: whose change of a target wins, and sizes that the vendor refused."""

@@ -1,1 +1,1 @@
-"""Decisions: what is asked, what was decided with which checks, claims, and plans."""
+"""Decisions: requests, guards and their checks, claims, plans."""

@@ -24,7 +24,7 @@ NOTIFY = "notify"
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
-    """How long (target, direction) rests, and because of which run.
+    """How long (target, direction) is left alone, and after which run.
 
     `until` is in seconds since the epoch, `BUSY_UNTIL` while the run is under way.
     """
@@ -40,16 +40,16 @@ class Cooldown:
         """Whether its run is still under way."""
         return self.until >= BUSY_UNTIL
 
-    def rests(self, now: float) -> bool:
+    def holds(self, now: float) -> bool:
         """Whether a claim would be refused at `now`; at `until` itself it is free."""
         return self.until > now
 
 
 def claim_key(rule: Rule, direction: str, alert: Alert, notification: Notification) -> str:
-    """What rests after this rule has acted on this alert; `direction` is that of its action.
+    """The claim that this rule takes to act on this alert; `direction` is that of its action.
 
-    The claim of a rule with a target is its (target, direction), whichever rule asks; that of a
-    telling rule is its group of alerts, so that a group is told once.
+    For a rule with a target it is its (target, direction), whichever rule asks. For a telling rule
+    it is its group of alerts, so that a group is told once.
     """
     if rule.target is not None:
         return f"{rule.target}.{direction}"
@@ -83,20 +83,21 @@ def run_id(key: str, generation: int) -> str:
 
 
 def check_cooldown(key: str, cooldown: Cooldown | None, now: float) -> Check:
-    """The cooldown guard: passes when nothing rests."""
+    """The cooldown guard: passes when there is none, or it is over."""
     if cooldown is None:
         return Check("cooldown", passed=True, saw=f"{key} has never been claimed")
-    if not cooldown.rests(now):
+    if not cooldown.holds(now):
         return Check(
             "cooldown", passed=True, saw=f"{key} has been free since {clock_time(cooldown.until)}"
         )
     if cooldown.busy:
         return Check("in_progress", passed=False, saw=f"run {cooldown.run} is under way on {key}")
     because = f" ({cooldown.reason})" if cooldown.reason else ""
+    until = clock_time(cooldown.until)
     return Check(
         "cooldown",
         passed=False,
-        saw=f"{key} rests until {clock_time(cooldown.until)} after run {cooldown.run}{because}",
+        saw=f"cooldown of {key} until {until}, after run {cooldown.run}{because}",
     )
 
 

@@ -46,10 +46,10 @@ def held_by(checks: Sequence[Check]) -> Check | None:
 class Arrival:
     """An alert that wants a change or a message, and what the batch has read about it.
 
-    `cooldown` is the claim's own, None where it was never claimed. `resting_run` is the run after
-    which Redis says that the claim rests; `redis_asked` is False in a preview, `redis_answered`
-    when it was away. `unmeasured` says why nothing may be changed, where no value was measured.
-    `now` is in seconds since the epoch.
+    `cooldown` is the claim's own, None where it was never claimed. `cooldown_run` is the run after
+    which Redis says that the claim is in cooldown; `redis_asked` is False in a preview,
+    `redis_answered` when it was away. `unmeasured` says why nothing may be changed, where no value
+    was measured. `now` is in seconds since the epoch.
     """
 
     firing: bool
@@ -58,7 +58,7 @@ class Arrival:
     now: float
     redis_asked: bool
     redis_answered: bool
-    resting_run: str | None = None
+    cooldown_run: str | None = None
     unmeasured: str = ""
 
     @property
@@ -90,13 +90,13 @@ def _redis_gate(arrival: Arrival) -> Check | None:
         return None
     if not arrival.redis_answered:
         return _WITHOUT_REDIS
-    claim, run = arrival.claim, arrival.resting_run
+    claim, run = arrival.claim, arrival.cooldown_run
     if run is None:
-        saw = f"Redis: nothing rests on {claim}"
-    elif arrival.cooldown is not None and arrival.cooldown.rests(arrival.now):
-        saw = f"Redis: {claim} rests after {run}"
+        saw = f"Redis: no cooldown of {claim}"
+    elif arrival.cooldown is not None and arrival.cooldown.holds(arrival.now):
+        saw = f"Redis: cooldown of {claim}, after {run}"
     else:
-        saw = f"Redis still says that {claim} rests after {run}; SQL, which decides, does not"
+        saw = f"Redis still has a cooldown of {claim}, after {run}; SQL, which decides, has none"
     return Check("redis_gate", passed=True, saw=saw)
 
 

@@ -1,1 +1,1 @@
-"""Rules: targets and actions as they are configured, and which rule an alert earns."""
+"""Rules as they are configured, and which rule an alert earns."""

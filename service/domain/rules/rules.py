@@ -93,11 +93,11 @@ class Origin:
 class Rule:
     """Which alerts lead to which action on which target.
 
-    `action` is a name in the catalogue. `cooldown` is how long (target, direction) rests after this
-    rule's action; it is zero only for page_oncall, whose dedup_key does that work. `settle` is how
-    long the target rests after a run of this rule, whichever rule asks next. `options` are the
-    action's own, as plain JSON that the catalogue has checked. `severity` overrides the alert's
-    severity in a page.
+    `action` is a name in the catalogue. `cooldown` is how long the same (target, direction) is left
+    alone after this rule's action; it is zero only for page_oncall, whose dedup_key does that work.
+    `settle` is how long the target is left alone after a run of this rule, whichever rule asks
+    next. `options` are the action's own, as plain JSON that the catalogue has checked. `severity`
+    overrides the alert's severity in a page.
     """
 
     name: str

@@ -40,7 +40,7 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of trouble. `vendor`, `method` and the glob `path` of None or `*` match any.
+    """One injected fault. `vendor`, `method` and the glob `path` of None or `*` match any.
 
     `type` matches the type of a droplet action, which stands in the body. With `status` the vendor
     answers that instead of acting. `drop` closes the connection without an answer: before acting,
@@ -64,7 +64,7 @@ class Fault:
     outcome: str = ""
 
     def matches(self, call: Call) -> bool:
-        """Whether this trouble is meant for this call."""
+        """Whether this fault is meant for this call."""
         return (
             self.vendor in {None, call.vendor}
             and self.method in {None, call.method}
@@ -80,7 +80,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Faults:
-    """The trouble still to come, oldest first; the first that matches a call takes it."""
+    """The faults still to come, oldest first; the first that matches a call takes it."""
 
     waiting: list[tuple[Fault, int]] = field(default_factory=list)
     last_id: int = 0
@@ -93,7 +93,7 @@ class Faults:
         return fault_json(fault, times)
 
     def take(self, call: Call) -> Fault | None:
-        """The trouble meant for this call, used up by one."""
+        """The fault meant for this call, used up by one."""
         for index, (fault, times) in enumerate(self.waiting):
             if fault.matches(call):
                 self.waiting[index : index + 1] = [(fault, times - 1)] if times > 1 else []

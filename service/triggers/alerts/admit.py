@@ -62,8 +62,9 @@ class Admitter:
         except BaseException:
             self._gate.give_back(claims, token)
             raise
-        # In a storm nearly every claim rests, and Redis knows: that round trip would tell nothing.
-        news = [each for each in cooldowns if gate.resting.get(each.key) != each.run]
+        # In a storm nearly every claim is in cooldown, and Redis knows: that round trip would tell
+        # nothing.
+        news = [each for each in cooldowns if gate.cooling.get(each.key) != each.run]
         untaken = set(claims).difference(each.key for each in cooldowns)
         if news or untaken:
             self._tell_gate(news, untaken, token, now)

@@ -104,7 +104,7 @@ class ReadOnly:
 
     def _claim(self, key: str, on_record: Cooldown | None, now: float) -> Claimed:
         held = self._claimed.get(key) or on_record
-        if held is not None and held.rests(now):
+        if held is not None and held.holds(now):
             return Claimed(won=False, cooldown=held)
         generation = held.generation + 1 if held is not None else 1
         won = Cooldown(key, generation, BUSY_UNTIL, run_id(key, generation))

@@ -154,7 +154,7 @@ class Verdicts:
                 now=self._now,
                 redis_asked=self._gate.asked,
                 redis_answered=self._gate.available,
-                resting_run=self._gate.resting.get(claim),
+                cooldown_run=self._gate.cooling.get(claim),
                 unmeasured=unmeasured,
             )
             known = self._checked[claim, firing, unmeasured] = judge(ARRIVAL_GUARDS, arrival)

@@ -37,7 +37,7 @@ def test_a_plan_of_a_version_that_said_no_downtime_is_announced_all_the_same() -
 
 
 def test_the_end_says_how_long_it_took_and_until_when_it_rests() -> None:
-    told = announcements.finished(ASK, PLAN, 75.2, rests_until=1_780_000_000.0)
+    told = announcements.finished(ASK, PLAN, 75.2, cooldown_until=1_780_000_000.0)
     assert told.title == "Done: api: replicas 2 → 3"
     assert "Verified after 1 min 15 s." in told.text
     assert "No further step before 2026-05-28 20:26:40Z." in told.text

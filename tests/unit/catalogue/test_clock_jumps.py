@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from service.catalogue.droplet.plan import snapshot_name
-from service.catalogue.steps.landing import Clear, Landed, Write, land
+from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.polling import poll
 from service.catalogue.steps.timings import Timings
 from service.domain.errors import FailureKind, StepFailed, VendorError
@@ -147,15 +147,17 @@ def test_an_unanswered_write_is_looked_after_for_its_whole_time(jumps: tuple[flo
     clock = JumpingClock(jumps)
     sent_after: list[float] = []
 
-    def look() -> Landed | Clear[str]:
-        return Landed({"done": True}) if sent_after else Clear("basis")
+    def look() -> Applied | Pending[str]:
+        return Applied({"done": True}) if sent_after else Pending("basis")
 
     def send(_basis: str) -> dict[str, bool]:
         sent_after.append(sum(clock.slept))
         return {"done": True}
 
     write = Write("change", "the write", look, send)
-    land(FakeContext(clock, {}), Intent("change", clock.time(), repeated=True), write, Timings())
+    apply_once(
+        FakeContext(clock, {}), Intent("change", clock.time(), repeated=True), write, Timings()
+    )
 
     assert sent_after[0] >= Timings().settle_unknown_s
 

@@ -25,8 +25,10 @@ def test_an_investigation_is_one_message_and_rests_for_its_cooldown() -> None:
     assert len(worker.messenger.messages) == 1
     outcome = worker.runs.outcomes[RUN]
     assert outcome.status == "succeeded"
-    assert outcome.rests_until == worker.clock.time() + 3600.0
-    assert worker.locks.rests == {"slow-responses-0123456789abcdef.notify": outcome.rests_until}
+    assert outcome.cooldown_until == worker.clock.time() + 3600.0
+    assert worker.locks.cooldowns == {
+        "slow-responses-0123456789abcdef.notify": outcome.cooldown_until
+    }
 
 
 def slack_answers(worker: FakeWorker, kind: FailureKind) -> None:

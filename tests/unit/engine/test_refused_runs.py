@@ -10,7 +10,7 @@ from service.catalogue.request_json import dump_request
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind
 from service.engine.execution import execute
-from service.engine.telling import blocked_key
+from service.engine.reports import blocked_key
 from tests.fakes.apps import FakeApps
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.engine import FakeWorker, Recorder
@@ -44,7 +44,7 @@ class Company:
     def ended(self, request: Request) -> tuple[str, float]:
         """The run's status, and for how many seconds its claim rests from now."""
         outcome = self.worker.runs.outcomes[request.id]
-        return outcome.status, outcome.rests_until - self.worker.clock.time()
+        return outcome.status, outcome.cooldown_until - self.worker.clock.time()
 
 
 @scenario(

@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import StepFailed
-from service.engine.telling import blocked_key
+from service.engine.reports import blocked_key
 from service.ports import Page
 from service.ports.offs import ON, Resize, Sent
 from tests.fakes.engine import ME, FakeWorker
@@ -47,7 +47,7 @@ def test_a_repeat_of_the_alert_does_not_take_the_droplet_down_again(worker: Fake
 def test_a_refusal_rests_for_the_full_cooldown(worker: FakeWorker) -> None:
     worker.execute(ASK)
     outcome = worker.runs.outcomes[ASK.id]
-    assert (outcome.status, outcome.rests_until) == (
+    assert (outcome.status, outcome.cooldown_until) == (
         "failed",
         worker.clock.time() + ASK.cooldown_s,
     )

@@ -18,7 +18,7 @@ from service.engine.context import RunContext
 from service.engine.late_pages import deliver
 from service.engine.outcomes import UNOBSERVABLE
 from service.engine.parts import RunLost
-from service.engine.telling import blocked_key
+from service.engine.reports import blocked_key
 from service.ports import MessageRef, Page
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
 from tests.fakes.runs import WORKER, request_for
@@ -53,8 +53,8 @@ def test_a_verified_change_rests_for_the_full_cooldown_from_its_end(worker: Fake
 
     outcome = worker.runs.outcomes[RUN]
     assert outcome.status == "succeeded"
-    assert outcome.rests_until == worker.clock.time() + ASK.cooldown_s
-    assert worker.locks.rests == {"worker-vm.up": outcome.rests_until}
+    assert outcome.cooldown_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.locks.cooldowns == {"worker-vm.up": outcome.cooldown_until}
     assert worker.change.value == "large"
 
 
@@ -73,7 +73,7 @@ def test_a_clock_that_jumps_in_mid_run_shortens_no_cooldown_and_shows_in_no_dura
     worker.execute(ASK)
 
     assert worker.runs.outcomes[RUN].status == "succeeded"
-    assert worker.runs.outcomes[RUN].rests_until >= began_at + ASK.cooldown_s
+    assert worker.runs.outcomes[RUN].cooldown_until >= began_at + ASK.cooldown_s
     assert "Verified after 1 min 20 s." in worker.said()[0]
 
 
@@ -171,7 +171,7 @@ def test_what_no_alert_asked_for_does_not_ask_whether_one_still_fires(
     worker.execute(asked)
     outcome = worker.runs.outcomes[RUN]
     assert outcome.status == "succeeded"
-    assert worker.locks.rests == {"worker-vm.person.1": outcome.rests_until}
+    assert worker.locks.cooldowns == {"worker-vm.person.1": outcome.cooldown_until}
     assert "the launch is at nine" in worker.said()[0]
 
 
@@ -235,7 +235,7 @@ def test_a_target_that_settles_after_a_change_holds_the_run_until_it_has(
 
     worker.execute(ASK)
 
-    assert worker.runs.outcomes[RUN].rests_until == now + 200.0
+    assert worker.runs.outcomes[RUN].cooldown_until == now + 200.0
     assert worker.runs.again[0].delay_s == 200.0
     assert worker.said() == []
 
@@ -258,7 +258,7 @@ def test_a_held_run_is_asked_again_when_the_guard_lets_go_but_not_before_a_minut
     worker.execute(ASK)
 
     outcome, (again,) = worker.runs.outcomes[RUN], worker.runs.again
-    assert outcome.rests_until == worker.clock.time() + waits_s
+    assert outcome.cooldown_until == worker.clock.time() + waits_s
     assert (again.request.claim, again.partition) == ("worker-vm.up", "do-droplet:101")
     assert (again.delay_s, again.request) == (waits_s, ASK)
 
@@ -270,7 +270,7 @@ def test_a_held_run_is_released_after_a_minute_when_the_guard_knows_no_time(
 
     worker.execute(ASK)
 
-    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + 60.0
+    assert worker.runs.outcomes[RUN].cooldown_until == worker.clock.time() + 60.0
     assert worker.runs.again == []
 
 
@@ -285,7 +285,7 @@ def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) 
 
     worker.execute(ASK)
 
-    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.runs.outcomes[RUN].cooldown_until == worker.clock.time() + ASK.cooldown_s
     assert worker.runs.again == []
     assert list(worker.pager.open) == [bound_dedup_key("worker-vm", "up")]
 
@@ -318,7 +318,7 @@ def test_a_hold_leaves_a_decision_with_its_guard_and_stage(worker: FakeWorker) -
     assert (decision.guard, decision.reason, decision.run) == ("disk", "It does not fit.", RUN)
     assert (decision.rule, decision.action) == (ASK.origin.by, ASK.action)
     assert (decision.target, decision.direction) == ("worker-vm", "up")
-    assert decision.until == worker.runs.outcomes[RUN].rests_until
+    assert decision.until == worker.runs.outcomes[RUN].cooldown_until
 
 
 def test_a_target_that_cannot_be_looked_at_pages_and_is_asked_again(worker: FakeWorker) -> None:
@@ -374,7 +374,7 @@ def test_a_failed_run_rests_for_the_full_cooldown_only_if_a_write_may_have_gone_
 
     outcome = worker.runs.outcomes[RUN]
     assert outcome.status == "failed"
-    assert outcome.rests_until == worker.clock.time() + rests_s
+    assert outcome.cooldown_until == worker.clock.time() + rests_s
     assert worker.runs.again == []
 
 
@@ -384,7 +384,7 @@ def runs_in_a_row(worker: FakeWorker, count: int) -> list[float]:
     for generation in range(1, count + 1):
         run_id = f"worker-vm.up.{generation}"
         worker.execute(request_for("vertical_scale", WORKER, id=run_id))
-        rests.append(worker.runs.outcomes[run_id].rests_until - worker.clock.time())
+        rests.append(worker.runs.outcomes[run_id].cooldown_until - worker.clock.time())
     return rests
 
 
@@ -403,7 +403,7 @@ def test_a_run_that_wrote_ends_the_row_of_those_that_did_not(worker: FakeWorker)
     worker.change.fails["before"] = NO_ROOM
     last = request_for("vertical_scale", WORKER, id="worker-vm.up.4")
     worker.execute(last)
-    assert worker.runs.outcomes[last.id].rests_until == worker.clock.time() + 60.0
+    assert worker.runs.outcomes[last.id].cooldown_until == worker.clock.time() + 60.0
 
 
 def test_refusals_for_good_are_one_warning_until_a_run_succeeds(worker: FakeWorker) -> None:
@@ -429,7 +429,7 @@ def test_a_refusal_for_now_puts_the_run_off_for_as_long_as_the_vendor_asks(
 
     outcome, (again,) = worker.runs.outcomes[RUN], worker.runs.again
     assert outcome.status == "held"
-    assert outcome.rests_until == worker.clock.time() + 3_600.0
+    assert outcome.cooldown_until == worker.clock.time() + 3_600.0
     assert (again.request, again.delay_s) == (ASK, 3_600.0)
     assert worker.pager.open == {}
     (said,) = worker.said()
@@ -472,7 +472,7 @@ def test_a_failure_that_an_earlier_version_recorded_ends_as_it_did_there(
     worker.change.fails["change"] = REFUSED
     safe = {"left": "It is on at small.", "wrote": True}
     worker.execute(ASK, Recorder({"make_safe": safe}))
-    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.runs.outcomes[RUN].cooldown_until == worker.clock.time() + ASK.cooldown_s
 
 
 def test_a_target_that_cannot_be_looked_at_is_a_warning(worker: FakeWorker) -> None:

@@ -140,7 +140,7 @@ def test_a_run_whose_workflow_ended_without_an_outcome_is_paged_and_made_safe(
     assert status in page.summary
     assert worker.looks == [(RUN, "lost", 0.0)]
     assert worker.runs.outcomes[RUN].status == "failed"
-    assert worker.runs.outcomes[RUN].rests_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.runs.outcomes[RUN].cooldown_until == worker.clock.time() + ASK.cooldown_s
 
 
 def test_a_lost_run_whose_record_cannot_be_read_is_paged_and_hides_no_other(

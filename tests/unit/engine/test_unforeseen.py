@@ -109,8 +109,8 @@ def test_a_scaling_run_that_raises_anything_anywhere_fails_rests_and_pages_once(
 
     outcome = worker.runs.outcomes[RUN]
     assert outcome.status == "failed"
-    assert outcome.rests_until == worker.clock.time() + ASK.cooldown_s
-    assert worker.locks.rests == {CLAIM: outcome.rests_until}
+    assert outcome.cooldown_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.locks.cooldowns == {CLAIM: outcome.cooldown_until}
     assert worker.locks.owners == {}
     assert _paged(worker) == [run_dedup_key(RUN)]
     assert _no_message_promises_anything(worker)
@@ -171,7 +171,7 @@ def test_an_error_that_was_recorded_before_a_crash_ends_the_run_too(worker: Fake
 def test_a_cooldown_beyond_all_time_is_no_run_under_way(worker: FakeWorker) -> None:
     worker.execute(request_for("vertical_scale", WORKER, cooldown_s=900_000 * 604_800.0))
     assert worker.runs.outcomes[RUN].status == "succeeded"
-    assert worker.runs.outcomes[RUN].rests_until < BUSY_UNTIL
+    assert worker.runs.outcomes[RUN].cooldown_until < BUSY_UNTIL
     assert _paged(worker) == []
 
 
@@ -216,7 +216,7 @@ def test_a_message_run_that_raises_anything_fails_rests_and_pages(
     worker.execute(MESSAGE)
 
     outcome = worker.runs.outcomes[MESSAGE.id]
-    assert (outcome.status, outcome.rests_until) == ("failed", worker.clock.time() + 3_600.0)
+    assert (outcome.status, outcome.cooldown_until) == ("failed", worker.clock.time() + 3_600.0)
     assert _paged(worker) == [run_dedup_key(MESSAGE.id)]
 
 

@@ -76,7 +76,7 @@ def test_a_repeat_inside_the_cooldown_is_held_until_its_end() -> None:
     (decision,) = desk.verdicts(delivery(alert(), at=NOW + 599.9))
     assert (decision.verdict, decision.guard, decision.until) == (HOLD, "cooldown", NOW + 600)
     assert decision.reason == (
-        "api.out rests until 2026-05-28 20:36:40Z after run api.out.1 (replicas 2 → 3)"
+        "cooldown of api.out until 2026-05-28 20:36:40Z, after run api.out.1 (replicas 2 → 3)"
     )
 
 
@@ -108,8 +108,8 @@ def test_a_change_of_reason_is_a_row_and_a_repeat_of_it_only_counts() -> None:
     ]
     assert told == [
         ("run api.out.1 is under way on api.out", 2),
-        ("api.out rests until 2026-05-28 20:36:40Z after run api.out.1", 2),
-        ("api.out rests until 2026-05-28 20:48:20Z after run api.out.2", 1),
+        ("cooldown of api.out until 2026-05-28 20:36:40Z, after run api.out.1", 2),
+        ("cooldown of api.out until 2026-05-28 20:48:20Z, after run api.out.2", 1),
     ]
 
 
@@ -178,7 +178,7 @@ def test_an_old_rest_in_redis_does_not_hold_what_sql_says_is_free() -> None:
     (decision,) = desk.verdicts(delivery(alert()))
     assert decision.verdict is ACT
     assert saw(decision, "redis_gate") == (
-        "Redis still says that api.out rests after api.out.7; SQL, which decides, does not"
+        "Redis still has a cooldown of api.out, after api.out.7; SQL, which decides, has none"
     )
     assert desk.gate.values == {"api.out": "api.out.1"}
 
@@ -208,7 +208,7 @@ def test_another_decisions_hold_is_not_taken_for_a_rest() -> None:
     desk.gate.values["api.out"] = "hold:somebody"
     (decision,) = desk.verdicts(delivery(alert()))
     assert decision.verdict is ACT
-    assert saw(decision, "redis_gate") == "Redis: nothing rests on api.out"
+    assert saw(decision, "redis_gate") == "Redis: no cooldown of api.out"
 
 
 def test_when_the_queue_refuses_nothing_is_kept_and_the_hold_is_given_back() -> None:

@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class Applied:
     """The look shows that the write has taken effect; `record` is what the step leaves."""
 
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
-class Clear(Generic[T]):
+class Pending(Generic[T]):
     """The look shows no effect; `basis` is what the write starts from."""
 
     basis: T
@@ -43,11 +43,11 @@ class Write(Generic[T]):
 
     step: str
     what: str
-    look: Callable[[], Landed | Clear[T]]
+    look: Callable[[], Applied | Pending[T]]
     send: Callable[[T], Record]
 
 
-def land(context: StepContext, intent: Intent, write: Write[T], timings: Timings) -> Record:
+def apply_once(context: StepContext, intent: Intent, write: Write[T], timings: Timings) -> Record:
     """Bring the write to its effect and return the step's record.
 
     When it gives up and nothing can have taken effect, the intent is withdrawn: the run has
@@ -58,17 +58,17 @@ def land(context: StepContext, intent: Intent, write: Write[T], timings: Timings
         VendorError: the vendor refused it, or stayed unreachable.
         FencedOut: another execution owns this run.
     """
-    landing = _Landing(context, write, timings, unsure=intent.repeated)
+    applying = _Applying(context, write, timings, unsure=intent.repeated)
     try:
-        return landing.bring()
+        return applying.bring()
     except (StepFailed, VendorError):
-        if not landing.unsure:
+        if not applying.unsure:
             context.withdraw(intent.name)
         raise
 
 
 @dataclass(slots=True)
-class _Landing(Generic[T]):
+class _Applying(Generic[T]):
     """One write on its way. `unsure` is whether a sending of it may have taken effect."""
 
     context: StepContext
@@ -105,7 +105,7 @@ class _Landing(Generic[T]):
     def _attempt(self) -> Record:
         """One look and one send, together, so that a retry starts from a fresh look."""
         seen = self.write.look()
-        if isinstance(seen, Landed):
+        if isinstance(seen, Applied):
             return seen.record
         self.context.fence()
         try:
@@ -122,7 +122,7 @@ class _Landing(Generic[T]):
         elif problem.retry_after is not None:
             self.context.progress(f"Not taken yet: {what}. {problem.sentence}")
 
-    def _settled(self) -> Landed | None:
+    def _settled(self) -> Applied | None:
         """Look for as long as the effect of an unanswered write may still appear."""
         clock, timings = self.context.clock, self.timings
         pauses = Pauses(clock, timings)
@@ -132,7 +132,7 @@ class _Landing(Generic[T]):
             seen = read(
                 self.write.look, clock=clock, timings=timings, budget_s=timings.asked_wait_s
             )
-            if isinstance(seen, Landed):
+            if isinstance(seen, Applied):
                 return seen
             if over:
                 return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from service.catalogue.context import Record
-from service.catalogue.steps.landing import Clear, Landed, Write, land
+from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.timings import Timings
 from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
 from tests.fakes.clock import FakeClock
@@ -31,11 +31,11 @@ class Vendor:
     changed: bool = False
     log: list[str] = field(default_factory=list)
 
-    def look(self) -> Landed | Clear[None]:
+    def look(self) -> Applied | Pending[None]:
         self.log.append("look")
         if self.changed:
             raise TargetChanged("write", "A person changed it.")
-        return Landed({"taken": True}) if self.taken else Clear(None)
+        return Applied({"taken": True}) if self.taken else Pending(None)
 
     def send(self, _: None) -> Record:
         self.log.append("send")
@@ -44,9 +44,9 @@ class Vendor:
         self.taken = True
         return {"taken": True}
 
-    def land(self) -> Record:
+    def apply_once(self) -> Record:
         intent = self.context.intent("write")
-        return land(
+        return apply_once(
             self.context, intent, Write("write", "writing it", self.look, self.send), TIMINGS
         )
 
@@ -57,14 +57,14 @@ def vendor(*answers: VendorError) -> Vendor:
 
 def test_a_temporary_refusal_is_sent_again_without_the_wait_for_a_late_effect() -> None:
     one = vendor(TEMPORARY)
-    one.land()
+    one.apply_once()
     assert one.log == ["look", "send", "look", "send"]
     assert one.context.clock.monotonic() - FakeClock().monotonic() < TIMINGS.settle_unknown_s / 2
 
 
 def test_an_unknown_answer_is_looked_after_until_its_effect_could_have_shown() -> None:
     one = vendor(UNKNOWN)
-    one.land()
+    one.apply_once()
     assert one.log[:3] == ["look", "send", "look"]
     assert one.log.count("send") == 2
     assert one.context.clock.monotonic() - FakeClock().monotonic() >= TIMINGS.settle_unknown_s
@@ -73,7 +73,7 @@ def test_an_unknown_answer_is_looked_after_until_its_effect_could_have_shown() -
 def test_a_temporary_refusal_after_an_unknown_answer_does_not_make_it_certain() -> None:
     one = vendor(UNKNOWN, PERMANENT)
     with pytest.raises(VendorError):
-        one.land()
+        one.apply_once()
     assert "write" in one.context.intents
 
 
@@ -81,7 +81,7 @@ def test_a_temporary_refusal_after_an_unknown_answer_does_not_make_it_certain() 
 def test_a_write_that_was_certainly_refused_leaves_no_intent(refusals: list[VendorError]) -> None:
     one = vendor(*refusals)
     with pytest.raises(VendorError):
-        one.land()
+        one.apply_once()
     assert one.context.intents == {}
 
 
@@ -89,14 +89,14 @@ def test_a_write_that_was_never_sent_leaves_no_intent() -> None:
     one = vendor()
     one.changed = True
     with pytest.raises(TargetChanged):
-        one.land()
+        one.apply_once()
     assert one.context.intents == {}
 
 
 def test_a_write_that_may_have_been_taken_keeps_its_intent() -> None:
     one = vendor(*[UNKNOWN] * 3)
     with pytest.raises(StepFailed, match=r"The last answer: the vendor said no\."):
-        one.land()
+        one.apply_once()
     assert "write" in one.context.intents
 
 
@@ -104,13 +104,13 @@ def test_a_refusal_in_a_later_execution_says_nothing_of_the_former_ones_write() 
     one = vendor(PERMANENT)
     one.context.intent("write")
     with pytest.raises(VendorError):
-        one.land()
+        one.apply_once()
     assert "write" in one.context.intents
 
 
 def test_a_vendor_that_asks_for_two_minutes_is_waited_for_and_then_written_to() -> None:
     one = vendor(vendor_error(FailureKind.TEMPORARY, "it answered 429.", retry_after=120.0))
-    one.land()
+    one.apply_once()
     assert one.taken
     assert one.context.clock.monotonic() - FakeClock().monotonic() >= 120.0
     assert one.context.told == ["Not taken yet: writing it. it answered 429."]
@@ -119,6 +119,6 @@ def test_a_vendor_that_asks_for_two_minutes_is_waited_for_and_then_written_to() 
 def test_a_vendor_that_asks_for_an_hour_is_not_waited_for_within_the_run() -> None:
     one = vendor(vendor_error(FailureKind.TEMPORARY, retry_after=3_600.0))
     with pytest.raises(VendorError) as caught:
-        one.land()
+        one.apply_once()
     assert caught.value.retry_after == 3_600.0
     assert one.context.clock.monotonic() == FakeClock().monotonic()

@@ -1,8 +1,8 @@
--- At the end of a run: how long its claim rests, unless a later run or a decision has it.
+-- At the end of a run: the cooldown of its claim, unless a later run or a decision has it.
 --   KEYS[1]  cooldown:<installation>:<claim>
 --            value: run id, or "hold:<token>" while a decision is being made
 --   ARGV[1]  run id
---   ARGV[2]  how long it rests, in milliseconds; 0 when it is free
+--   ARGV[2]  the cooldown in milliseconds; 0 when it is free
 local value = redis.call("GET", KEYS[1])
 if value and value ~= ARGV[1] then
   return 0

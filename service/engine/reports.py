@@ -54,18 +54,18 @@ def reference(record: Mapping[str, Any]) -> MessageRef | None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A verified change: how long it took, in seconds, and until when its claim rests."""
+    """A verified change: how long it took, in seconds, and the end of its cooldown."""
 
     plan: Plan
     took_s: float
-    rests_until: float
+    cooldown_until: float
 
 
 def report_done(
     request: Request, result: Result, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
     """The announcement becomes the result; the pager gets a change event and old pages end."""
-    message = announcements.finished(request, result.plan, result.took_s, result.rests_until)
+    message = announcements.finished(request, result.plan, result.took_s, result.cooldown_until)
     told = edit(thread, message, parts)
     event = announcements.change_event(request, result.plan)
     noted = _quietly(
