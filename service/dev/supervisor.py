@@ -1,6 +1,6 @@
 """Starts the children together, restarts the ones that die, and ends all of them in order.
 
-Each child is tied to this process by a parent-death signal (`leash`), so none outlives it.
+Each child is tied to this process by a parent-death signal (`parent_death`), so none outlives it.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def exit_words(status: int) -> str:
 
 class Supervisor:
     """The children of one development service; used from the main thread only, because the
-    kernel ties a child's leash to the thread that started it."""
+    kernel ties a child to the thread that started it."""
 
     def __init__(self, specs: Sequence[ChildSpec], say: Say) -> None:
         self._specs = tuple(specs)

@@ -1,9 +1,9 @@
 """The disruptive section: look, then act, until the droplet is on.
 
 Our own database may be gone here: a droplet that is off must come back on whatever happens to us.
-So nothing here waits for it but what takes the droplet down: a shutdown or power-off is sent only
-once it is on record. What to do next is `domain.droplet_moves.next_move`; this does it. The loop is
-its own retry, so single calls are not retried below it.
+So only what takes the droplet down waits for the database: a shutdown or power-off is sent once it
+is on record. `service.catalogue.droplet.moves.next_move` says what to do next, and this does it. The
+loop is its own retry, so single calls are not retried below it.
 """
 
 from __future__ import annotations
