@@ -10,7 +10,7 @@ import structlog
 
 from service.catalogue.context import Record
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
-from service.domain.decisions.guards import RESOLVED, SETTLING
+from service.domain.decisions.guards import PROSPECT_GUARDS
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import VendorError
@@ -23,8 +23,7 @@ from service.retry import call_with_retries
 
 _log = structlog.get_logger(__name__)
 
-_SILENT_GUARDS = frozenset({RESOLVED, SETTLING})
-"""Holds that nobody waits to hear of: what asked is over, or was answered a moment ago."""
+_SILENT_GUARDS = frozenset(guard.name for guard in PROSPECT_GUARDS if not guard.told)
 
 _CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
 """A message is never queued. The time of one call, 10 s, bounds what a dead Slack costs a run."""

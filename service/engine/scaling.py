@@ -10,9 +10,7 @@ from service.catalogue.context import Record
 from service.domain.capacity.refusals import held_by_refusal
 from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import (
-    LOCKED,
     PROSPECT_GUARDS,
-    SETTLING,
     Prospect,
     held_by,
     judge,
@@ -23,7 +21,6 @@ from service.domain.errors import StepFailed, VendorError
 from service.engine import reports
 from service.engine.context import RunContext
 from service.engine.outcomes import (
-    SOONEST_AGAIN_S,
     UNOBSERVABLE,
     Ending,
     failure_ending,
@@ -261,8 +258,5 @@ class Scaling:
 
 def _hold(check: Check, prospect: Prospect) -> PlanHeld:
     """The hold by a guard that needs no look at the target, and when it is worth trying again."""
-    again_in_s = {
-        SETTLING: prospect.settles_until - prospect.now,
-        LOCKED: SOONEST_AGAIN_S,
-    }
-    return PlanHeld(check.guard, check.saw, retry_after_s=again_in_s.get(check.guard))
+    again_in_s = None if check.until is None else check.until - prospect.now
+    return PlanHeld(check.guard, check.saw, retry_after_s=again_in_s)

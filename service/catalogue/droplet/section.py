@@ -2,8 +2,8 @@
 
 Our own database may be gone here: a droplet that is off must come back on whatever happens to us.
 So only what takes the droplet down waits for the database: a shutdown or power-off is sent once it
-is on record. `service.catalogue.droplet.moves.next_move` says what to do next, and this does it. The
-loop is its own retry, so single calls are not retried below it.
+is on record. `service.catalogue.droplet.moves.next_move` says what to do next, and this does it.
+The loop is its own retry, so single calls are not retried below it.
 """
 
 from __future__ import annotations

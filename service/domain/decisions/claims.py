@@ -98,6 +98,7 @@ def check_cooldown(key: str, cooldown: Cooldown | None, now: float) -> Check:
         "cooldown",
         passed=False,
         saw=f"cooldown of {key} until {until}, after run {cooldown.run}{because}",
+        until=cooldown.until,
     )
 
 

@@ -30,11 +30,15 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One guard that was consulted: what it saw and whether it let the action pass."""
+    """One guard that was consulted: what it saw and whether it let the action pass.
+
+    `until` (seconds since the epoch) is when it is worth asking again, where the guard knows.
+    """
 
     guard: str
     passed: bool
     saw: str
+    until: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storage and the API."""

@@ -19,17 +19,22 @@ RESOLVED = "resolved"
 """Holds when nothing fires (any more)."""
 SETTLING = "settling"
 LOCKED = "locked"
+LOCK_AGAIN_S = 60.0
+"""Nobody knows when another owner gives a lock back, so it is asked for again after this long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard(Generic[Facts]):
     """One thing that can hold a request back.
 
-    `judge` returns None where the guard does not apply to these facts.
+    `judge` returns None where the guard does not apply to these facts. A check that holds says
+    until when, where the guard knows: then the worker tries the same request again by itself.
+    `told` is False where nobody waits to hear of a hold by the worker.
     """
 
     name: str
     judge: Callable[[Facts], Check | None]
+    told: bool = True
 
 
 def judge(guards: Sequence[Guard[Facts]], facts: Facts) -> tuple[Check, ...]:
@@ -46,14 +51,15 @@ def held_by(checks: Sequence[Check]) -> Check | None:
 class Arrival:
     """An alert that wants a change or a message, and what the batch has read about it.
 
-    `cooldown` is the claim's own, None where it was never claimed. `cooldown_run` is the run after
-    which Redis says that the claim is in cooldown; `redis_asked` is False in a preview,
-    `redis_answered` when it was away. `unmeasured` says why nothing may be changed, where no value
-    was measured. `now` is in seconds since the epoch.
+    `changes` is whether it wants a change. `cooldown` is the claim's own, None where it was never
+    claimed. `cooldown_run` is the run after which Redis says that the claim is in cooldown;
+    `redis_asked` is False in a preview, `redis_answered` when it was away. `unmeasured` says why
+    nothing may be changed, where no value was measured. `now` is in seconds since the epoch.
     """
 
     firing: bool
     claim: str
+    changes: bool
     cooldown: Cooldown | None
     now: float
     redis_asked: bool
@@ -189,7 +195,7 @@ def _settled(prospect: Prospect) -> Check:
     if prospect.settles_until > prospect.now:
         until = clock_time(prospect.settles_until)
         saw = f"{prospect.target} was changed and settles until {until}."
-        return Check(SETTLING, passed=False, saw=saw)
+        return Check(SETTLING, passed=False, saw=saw, until=prospect.settles_until)
     return Check(SETTLING, passed=True, saw=f"no change of {prospect.target} settles now")
 
 
@@ -198,14 +204,15 @@ def _unlocked(prospect: Prospect) -> Check | None:
         return None
     if prospect.locked_by is not None:
         saw = f"{prospect.target} is locked by {prospect.locked_by}."
-        return Check(LOCKED, passed=False, saw=saw)
+        return Check(LOCKED, passed=False, saw=saw, until=prospect.now + LOCK_AGAIN_S)
     return Check(LOCKED, passed=True, saw=f"nobody else has locked {prospect.target}")
 
 
 PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
-    Guard(RESOLVED, _wanted),
-    Guard(SETTLING, _settled),
+    Guard(RESOLVED, _wanted, told=False),
+    Guard(SETTLING, _settled, told=False),
     Guard(LOCKED, _unlocked),
 )
 """Asked by the worker before it looks at the target. What only the target shows (busy, bounds,
-region) is judged by the plan of its kind."""
+region) is judged by the plan of its kind. What is over, or was answered a moment ago, is not
+told."""

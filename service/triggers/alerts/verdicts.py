@@ -70,7 +70,7 @@ class Verdicts:
         self._refired: dict[str, IncidentRecord] = {}
         self._claimed: dict[str, Claimed] = {}
         self._unspent: set[str] = set()
-        self._checked: dict[tuple[str, bool, str], tuple[Check, ...]] = {}
+        self._checked: dict[Arrival, tuple[Check, ...]] = {}
 
     def begin(self, cooldowns: Mapping[str, Cooldown]) -> None:
         """The cooldowns on record, by which everything is judged."""
@@ -101,7 +101,6 @@ class Verdicts:
         self._claimed = self._transaction.claim(wanted, self._now)
         self._unspent = {key for key, claimed in self._claimed.items() if claimed.won}
         self.cooldowns.update({key: self._claimed[key].cooldown for key in self._wanted})
-        self._checked.clear()
 
     def conclude(self, judged: Judged) -> Decision:
         """Act, for the first that wanted a claim that was won; otherwise hold, and why."""
@@ -139,25 +138,25 @@ class Verdicts:
 
     def _held(self, candidate: Candidate, checks: tuple[Check, ...]) -> Decision:
         held = held_by(checks) or checks[-1]
-        until = self.cooldowns[candidate.claim].until if held.guard == "cooldown" else None
-        return _decision(candidate, Verdict.HOLD, held.saw, checks, until=until)
+        return _decision(candidate, Verdict.HOLD, held.saw, checks, until=held.until)
 
     def _checks(self, candidate: Candidate, *, firing: bool) -> tuple[Check, ...]:
-        """What the guards say; the same for every alert of a batch that wants the same claim."""
-        claim, unmeasured = candidate.claim, candidate.unmeasured
-        known = self._checked.get((claim, firing, unmeasured))
+        """What the guards say; asked once for each set of facts in a batch."""
+        claim = candidate.claim
+        arrival = Arrival(
+            firing=firing,
+            claim=claim,
+            changes=candidate.rule.target is not None,
+            cooldown=self.cooldowns.get(claim),
+            now=self._now,
+            redis_asked=self._gate.asked,
+            redis_answered=self._gate.available,
+            cooldown_run=self._gate.cooling.get(claim),
+            unmeasured=candidate.unmeasured,
+        )
+        known = self._checked.get(arrival)
         if known is None:
-            arrival = Arrival(
-                firing=firing,
-                claim=claim,
-                cooldown=self.cooldowns.get(claim),
-                now=self._now,
-                redis_asked=self._gate.asked,
-                redis_answered=self._gate.available,
-                cooldown_run=self._gate.cooling.get(claim),
-                unmeasured=unmeasured,
-            )
-            known = self._checked[claim, firing, unmeasured] = judge(ARRIVAL_GUARDS, arrival)
+            known = self._checked[arrival] = judge(ARRIVAL_GUARDS, arrival)
         return known
 
     def _spend(self, claim: str) -> bool:
