@@ -54,7 +54,7 @@ class Stores:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The database."""
+        """The database, opened when it is first needed; all stores of this process share it."""
         return self._open(self._connections, None)
 
     @cached_property
@@ -69,7 +69,7 @@ class Stores:
 
     @cached_property
     def coordination(self) -> Coordination:
-        """Redis."""
+        """The gate and the locks in Redis; without REDIS_URL they are never available."""
         url, timeout_s = self.settings.redis_url, self.settings.redis_timeout_s
         with _usable("REDIS_URL", "redis://host:6379/0"):
             return connect(url, timeout_s, lambda: self.installation, self._loop)

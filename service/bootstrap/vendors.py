@@ -52,7 +52,7 @@ class Vendors:
 
     @cached_property
     def slack(self) -> SlackMessenger:
-        """Slack."""
+        """The bot that tells people what is done, in SLACK_CHANNEL."""
         return SlackMessenger(
             token=self.secret("SLACK_BOT_TOKEN"),
             channel=self.settings.slack_channel,
@@ -87,7 +87,7 @@ def build_changes(settings: Settings, clock: Clock) -> Callable[[Request], Chang
 
 
 def build_messenger(settings: Settings) -> Messenger:
-    """Slack."""
+    """What tells people in Slack, for a worker."""
     return Vendors(settings).slack
 
 

@@ -123,7 +123,7 @@ class StepContext(Protocol):
 
     @property
     def run_id(self) -> str:
-        """The run."""
+        """The id of the run that this step belongs to."""
         ...
 
     @property

@@ -97,7 +97,7 @@ def sandbox_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
 
 
 def web_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
-    """The web process."""
+    """How the web process is started, with its environment."""
     return ChildSpec(
         name="web",
         command=_runbookd("web"),
@@ -109,7 +109,7 @@ def web_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
 
 
 def worker_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
-    """The worker."""
+    """How the worker is started, with its environment."""
     return ChildSpec(
         name="worker",
         command=_runbookd("worker"),

@@ -64,12 +64,12 @@ class RunContext:
 
     @property
     def run_id(self) -> str:
-        """The run."""
+        """The id of the run that this execution belongs to."""
         return self._run_id
 
     @property
     def clock(self) -> Clock:
-        """Time."""
+        """A clock whose waits keep the target's lock alive."""
         return self._clock
 
     def intent(self, name: str) -> Intent:

@@ -73,7 +73,7 @@ class AppPlatform(Protocol):
         ...
 
     def get_deployment(self, app_id: str, deployment_id: str) -> Deployment:
-        """One deployment."""
+        """A deployment in its present phase."""
         ...
 
     def list_deployments(self, app_id: str) -> Sequence[Deployment]:

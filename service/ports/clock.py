@@ -17,5 +17,5 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for that many seconds, at least."""
         ...

@@ -67,7 +67,7 @@ class Droplets(Protocol):
         ...
 
     def get_action(self, droplet_id: str, action_id: int) -> DropletAction:
-        """One action."""
+        """An action in its present status."""
         ...
 
     def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:

@@ -34,7 +34,7 @@ class Message:
 
 
 class Messenger(Protocol):
-    """Slack."""
+    """Slack: posts messages, and edits its own."""
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
         """Post, in a thread where one is given."""

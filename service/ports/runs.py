@@ -171,7 +171,7 @@ class Runs(Protocol):
         ...
 
     def set_plan(self, run_id: str, plan: Plan) -> None:
-        """Keep the plan."""
+        """Keep the plan, for people and for a later look at the target."""
         ...
 
     def set_message(self, run_id: str, ref: MessageRef) -> None:

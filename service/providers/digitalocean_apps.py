@@ -48,7 +48,7 @@ class DigitalOceanApps:
         return deployment
 
     def get_deployment(self, app_id: str, deployment_id: str) -> Deployment:
-        """One deployment."""
+        """A deployment in its present phase."""
         call = self._client.call(f"read deployment {deployment_id} of app {app_id}")
         answer = self._client.ask(
             call, lambda sdk: sdk.apps.get_deployment(app_id, deployment_id), "deployment"

@@ -58,7 +58,7 @@ class DigitalOceanDroplets:
             return tuple(_action(item) for item in answer["actions"] or ())
 
     def get_action(self, droplet_id: str, action_id: int) -> DropletAction:
-        """One action."""
+        """An action in its present status."""
         call = self._client.call(f"read action {action_id} of droplet {droplet_id}")
         number = _number(call, droplet_id)
         answer = self._client.ask(

@@ -134,7 +134,7 @@ class SocketBell:
                     self._tell(place, path)
 
     def ring(self) -> None:
-        """The same."""
+        """Tell workers of work that was queued in a transaction of its own."""
         self.committed()
 
     def _tell(self, place: _Place, path: Path) -> None:

@@ -37,5 +37,5 @@ class StoreClock:
         return self._monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for that many seconds, at least."""
         self._sleep(seconds)

@@ -99,7 +99,7 @@ class Queries:
             return read_page(connection, _following(query, _a.id, "a", after), limit, alert_item)
 
     def alert(self, alert_id: str) -> dict[str, Any] | None:
-        """One alert."""
+        """An episode of an alert in full; None when there is none of that id."""
         with self._reading() as connection:
             row = _one(connection, sa.select(schema.alerts).where(_a.id == alert_id))
         return alert_item(row) if row is not None else None

@@ -31,7 +31,7 @@ class CheckEncoder:
 
 
 def delivery_row(delivery_id: str, delivery: Delivery) -> dict[str, Any]:
-    """A notification."""
+    """The row of a notification as it was delivered."""
     notification = delivery.notification
     return {
         "id": delivery_id,
@@ -102,7 +102,7 @@ def repeated_row(repeat: tuple[str, tuple[int, float]]) -> dict[str, Any]:
 
 
 def decision_row(new: NewDecision, rules_hash: str, encode: CheckEncoder) -> dict[str, Any]:
-    """A verdict."""
+    """The row of a decision; its checks are encoded once for all that share them."""
     decision = new.decision
     return {
         "id": new.id,

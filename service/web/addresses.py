@@ -15,7 +15,7 @@ _PROMETHEUS_PATHS = ("/api/v1/alerts", "/api/v2/alerts")
 
 
 def nothing_there(path: str) -> str:
-    """The sentence of a 404."""
+    """Where to post instead, for a path that is none."""
     if path.endswith(_PROMETHEUS_PATHS):
         return f"There is nothing at {path!a}. {_PROMETHEUS}"
     if path.startswith("/api/"):
@@ -24,6 +24,6 @@ def nothing_there(path: str) -> str:
 
 
 def not_that_way(method: str, path: str) -> str:
-    """The sentence of a 405."""
+    """How to post instead, for a method that is not taken."""
     said = f"{method} is not possible at {path!a}."
     return f"{said} {_PROMETHEUS}" if path.endswith(_PROMETHEUS_PATHS) else said

@@ -34,7 +34,7 @@ class Work(Protocol):
     """Calls a function, here or elsewhere, and returns what it returns."""
 
     def __call__(self, function: Callable[[], _Result]) -> _Result:
-        """Call it."""
+        """Call the function and return what it returns."""
 
 
 def at_once(function: Callable[[], _Result]) -> _Result:

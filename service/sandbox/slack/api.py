@@ -42,7 +42,7 @@ def no_such_operation() -> Answer:
 
 
 def auth_test(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """auth.test."""
+    """auth.test: who the token belongs to."""
     body = {
         "ok": True,
         "url": "https://quizmentor.slack.invalid/",
@@ -80,7 +80,7 @@ def post_ephemeral(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def update(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """chat.update."""
+    """chat.update: replace a message of the bot's own."""
     body = as_object(call.body)
     message = _message(cloud, body, "ts")
     blocks = _blocks(body)
@@ -98,7 +98,7 @@ def update(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def add_reaction(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """reactions.add."""
+    """reactions.add: put an emoji on a message."""
     body = as_object(call.body)
     message, name = _message(cloud, body, "timestamp"), str(body.get("name") or "").strip(":")
     if not name:
