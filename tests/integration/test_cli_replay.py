@@ -253,13 +253,17 @@ def test_the_command_shows_what_would_be_decided_and_that_nothing_was_touched(
     assert stores.queries.runs(RunFilter()).items == ()
 
 
-def test_the_command_executes_and_names_the_run(
+def test_the_command_executes_names_the_run_and_shows_decisions_in_their_one_shape(
     runbookd: CommandLine, stores: Stores, environment: dict[str, str]
 ) -> None:
     said = runbookd("replay", "--file", str(FIRING), "--execute", "--json", env=environment)
     answer = json.loads(said.out)
     assert answer["executed"] is True
-    assert answer["items"][0]["run"] == "worker-vm.up.1"
+    told = answer["items"][0]
+    assert told["run"] == "worker-vm.up.1"
+    stored = json.loads(runbookd("explain", told["alert"], "--json", env=environment).out)
+    (decision,) = stored["decisions"]
+    assert {key: decision[key] for key in told} == told
     listed = runbookd("runs", env=environment)
     assert "worker-vm.up.1 (replay)" in listed.out
 
