@@ -29,7 +29,8 @@ class Guard(Generic[Facts]):
 
     `judge` returns None where the guard does not apply to these facts. A check that holds says
     until when, where the guard knows. Then the worker tries the same request again by itself; an
-    alert that web holds waits for its sender's next repeat. `told` is False where nobody waits to hear of a hold by the worker.
+    alert that web holds waits for its sender's next repeat. `told` is False where nobody waits to
+    hear of a hold by the worker.
     """
 
     name: str
