@@ -18,7 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.alerts.episodes import REFIRE_GRACE_S
-from service.domain.redaction import Redactor, redactor, shown_addresses
+from service.domain.redaction import Redactor, redactor, shown_address
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """Several values in one variable, separated by commas."""
@@ -256,7 +256,7 @@ def where_given(environment: Mapping[str, str] | None = None) -> tuple[Given, ..
     given = os.environ if environment is None else environment
     settings = load_settings(given)
     return tuple(
-        Given(field.alias, _origin(field.alias, given), _shown(getattr(settings, attribute)))
+        Given(field.alias, _origin(field.alias, given), _shown(field.alias, settings, attribute))
         for attribute, field in Settings.model_fields.items()
         if field.alias
     )
@@ -356,15 +356,16 @@ def _origin(name: str, given: Mapping[str, str]) -> str:
     return next((each for each in (name, f"{name}_FILE") if given.get(each)), "")
 
 
-def _shown(value: object) -> str:
-    """A value as text; of secrets only whether and how many there are."""
+def _shown(name: str, settings: Settings, attribute: str) -> str:
+    """A setting's value as text; of secrets only whether and how many there are."""
+    value = getattr(settings, attribute)
     if isinstance(value, SecretStr):
         return "set" if value.get_secret_value() else ""
     if isinstance(value, tuple):
         if any(isinstance(each, SecretStr) for each in value):
             return "set" if len(value) == 1 else f"{len(value)} of them"
         return ", ".join(str(each) for each in value)
-    return shown_addresses(str(value))
+    return shown_address(str(value)) if name.endswith("_URL") else str(value)
 
 
 def _values(given: Mapping[str, str]) -> dict[str, Any]:

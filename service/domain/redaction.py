@@ -20,6 +20,13 @@ def shown_addresses(text: str) -> str:
     return _ADDRESS.sub(lambda found: found[1] + _place(found[2]), text)
 
 
+def shown_address(value: str) -> str:
+    """A value that should be an address, as far as it may be shown: nothing of what is none."""
+    if not value or _ADDRESS.match(value):
+        return shown_addresses(value)
+    return f"{HIDDEN} (no address: it does not begin with a scheme such as https://)"
+
+
 @dataclass(frozen=True, slots=True)
 class Redactor:
     """Takes known secrets out of text that may hold any of them; all else stays, so that an alert's
@@ -38,7 +45,7 @@ def redactor(secrets: set[str], addresses: set[str]) -> Redactor:
     """A redactor of these secrets, of these addresses, and of the secrets within them."""
     found = secrets.union(*map(_secrets_of, addresses))
     pairs = {each: HIDDEN for each in found if len(each) >= SHORTEST_HIDDEN}
-    pairs |= {each: shown_addresses(each) for each in addresses if each}
+    pairs |= {each: shown_address(each) for each in addresses if each}
     # As JSON writes them too; the longest first, because one may be a part of another.
     pairs |= {json.dumps(each)[1:-1]: shown for each, shown in pairs.items()}
     return Redactor(tuple(sorted(pairs.items(), key=lambda pair: -len(pair[0]))))
@@ -53,7 +60,14 @@ def _place(rest: str) -> str:
 
 
 def _secrets_of(address: str) -> set[str]:
-    """The password and the secret-looking parameters of one address, encoded and decoded."""
+    """The password and the secret-looking parameters of one address, encoded and decoded.
+
+    Where it is no address, also whatever stands where one of them usually does.
+    """
+    if not _ADDRESS.match(address):
+        named = re.findall(r"(\w+)\s*=\s*([^\s&]+)", address)
+        before = address.rpartition("@")[0].rpartition(":")[2]
+        return {value for key, value in named if _SECRET_KEY.search(key)} | ({before} - {""})
     rest = address.partition("://")[2]
     password = rest.rpartition("@")[0].partition(":")[2]
     query = rest.partition("?")[2].partition("#")[0]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from service.domain.redaction import redactor, shown_addresses
-from service.settings import redactor_of
+from service.domain.redaction import redactor, shown_address, shown_addresses
+from service.settings import redactor_of, where_given
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,23 @@ from service.settings import redactor_of
 )
 def test_of_an_address_only_its_place_is_shown(address: str, shown: str) -> None:
     assert shown_addresses(f"cannot reach {address} now") == f"cannot reach {shown} now"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "host=db password=hunter-not-real dbname=x",
+        ":hunter-not-real@host:6379",
+        "user:hunter-not-real@prometheus:9090",
+        "postgresql:user:hunter-not-real@host/db",
+    ],
+)
+def test_of_what_should_be_an_address_and_is_none_nothing_is_shown(value: str) -> None:
+    hide = redactor(set(), {value})
+    assert "hunter" not in shown_address(value)
+    assert "hunter" not in hide(f"cannot use {value}: hunter-not-real was refused")
+    (given,) = (one for one in where_given({"DATABASE_URL": value}) if one.name == "DATABASE_URL")
+    assert given.shown.startswith("*** (no address")
 
 
 def test_known_secrets_are_hidden_wherever_they_stand_and_links_of_alerts_stay() -> None:
