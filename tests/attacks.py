@@ -71,9 +71,22 @@ def ungrouped_alerts(port: int) -> None:
         f'{{"status":"firing","labels":{{"alertname":"A{n:06}"}},"startsAt":"2026-01-01T00:00:00Z"}}'
         for n in range(100_000)
     )
+    _begun()
+    _send_alerts(port, alerts)
+
+
+def unreadable_alerts(port: int) -> None:
+    """80,000 alerts in one notification that are all empty, 240 kB, by a known sender, again and
+    again."""
+    _begun()
+    while True:
+        with suppress(OSError):
+            _send_alerts(port, ",".join(["{}"] * 80_000))
+
+
+def _send_alerts(port: int, alerts: str) -> None:
     body = f'{{"version":"4","groupLabels":{{}},"alerts":[{alerts}]}}'.encode()
     head = _head(f"Content-Length: {len(body)}", f"Authorization: Bearer {TOKEN}")
-    _begun()
     _send_once(port, head + body)
 
 
@@ -87,6 +100,7 @@ ATTACKS: dict[str, Callable[[int], None]] = {
         half_heads,
         large_bodies,
         ungrouped_alerts,
+        unreadable_alerts,
     )
 }
 

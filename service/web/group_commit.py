@@ -21,7 +21,7 @@ from service import telemetry
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
 from service.web.concurrency import Concurrency, Event, Task, Threads
-from service.web.large import PartSize, joined, part_of
+from service.web.large import PartSize, joined, part_of, size_of
 
 Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
 
@@ -100,7 +100,7 @@ class GroupCommitter:
         Raises:
             StoreUnavailable: it was not, or not in time; the sender is to send it again.
         """
-        alerts = len(delivery.notification.alerts)
+        alerts = size_of(delivery)
         if alerts <= self._bounds.alerts:
             return self._submit(delivery, self._waiting)
         receipts: list[Receipt] = []
@@ -114,7 +114,7 @@ class GroupCommitter:
                     raise
                 sentence = f"{error} (the parts before, {kept} of {alerts} alerts, were kept)"
                 raise StoreUnavailable(sentence) from error
-            kept += len(part.notification.alerts)
+            kept += size_of(part)
         return joined(receipts)
 
     def _submit(self, delivery: Delivery, queue: deque[_Ticket]) -> Receipt:
@@ -188,7 +188,7 @@ class GroupCommitter:
         batch: list[_Ticket] = []
         alerts = 0
         while self._waiting and len(batch) < self._bounds.deliveries:
-            size = len(self._waiting[0].delivery.notification.alerts)
+            size = size_of(self._waiting[0].delivery)
             if batch and alerts + size > self._bounds.alerts:
                 break
             ticket = self._waiting.popleft()
@@ -221,7 +221,7 @@ class GroupCommitter:
     def _admitted(self, batch: list[Delivery]) -> list[Receipt]:
         began = time.thread_time()
         receipts = self._admit(batch, self._clock())
-        alerts = sum(len(delivery.notification.alerts) for delivery in batch)
+        alerts = sum(size_of(delivery) for delivery in batch)
         if alerts >= self._part_size.least:
             self._part_size = self._part_size.after(alerts, time.thread_time() - began)
         return receipts

@@ -34,18 +34,24 @@ class PartSize:
         return replace(self, alerts=max(self.least, min(fitting, most)))
 
 
+def size_of(delivery: Delivery) -> int:
+    """How many alerts are stored: one that is quarantined is a row as well."""
+    return len(delivery.notification.alerts) + len(delivery.notification.quarantined)
+
+
 def part_of(delivery: Delivery, start: int, size: int) -> Delivery:
-    """`size` of the alerts from `start` on; what is quarantined goes with the first."""
+    """`size` of the alerts from `start` on. Those that are quarantined come after the others."""
     whole = delivery.notification
-    alerts = whole.alerts[start : start + size]
+    end = min(start + size, size_of(delivery))
     note = (
-        f"Alerts {start + 1} to {start + len(alerts)} of a notification of {len(whole.alerts)}, "
+        f"Alerts {start + 1} to {end} of a notification of {size_of(delivery)}, "
         "which was taken in parts."
     )
+    taken = len(whole.alerts)
     part = replace(
         whole,
-        alerts=alerts,
-        quarantined=() if start else whole.quarantined,
+        alerts=whole.alerts[start:end],
+        quarantined=whole.quarantined[max(start - taken, 0) : max(end - taken, 0)],
         notes=(*whole.notes, note),
     )
     return replace(delivery, notification=part)
@@ -56,5 +62,5 @@ def joined(receipts: Sequence[Receipt]) -> Receipt:
     return Receipt(
         receipts[0].delivery,
         tuple(each for receipt in receipts for each in receipt.verdicts),
-        receipts[0].quarantined,
+        tuple(each for receipt in receipts for each in receipt.quarantined),
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 
 from service import telemetry
-from service.domain.alerts.alert import Notification
+from service.domain.alerts.alert import Notification, Quarantined
 from service.domain.decisions.decision_json import decision_json
 from service.ports.admission import Receipt, Verdicted
 
 _SLICE = 256
-"""Decisions that are written in one call."""
+"""Decisions, or quarantined alerts, that are written in one call."""
+
+_Item = TypeVar("_Item")
 
 
 def receipt_body(receipt: Receipt) -> bytes:
@@ -22,23 +25,28 @@ def receipt_body(receipt: Receipt) -> bytes:
     Written in slices: one call for a hundred thousand decisions would hold the interpreter's lock,
     and with it all other requests, for a tenth of a second.
     """
-    verdicts = receipt.verdicts
-    slices = (
-        to_json([_decision_json(each) for each in verdicts[start : start + _SLICE]])[1:-1]
-        for start in range(0, len(verdicts), _SLICE)
-    )
-    quarantined = [{"index": each.index, "reason": each.reason} for each in receipt.quarantined]
     return b"".join(
         (
             b'{"notification":',
             to_json(receipt.delivery),
             b',"decisions":[',
-            b",".join(slices),
-            b'],"quarantined":',
-            to_json(quarantined),
-            b"}",
+            _in_slices(receipt.verdicts, _decision_json),
+            b'],"quarantined":[',
+            _in_slices(receipt.quarantined, _quarantined_json),
+            b"]}",
         )
     )
+
+
+def _in_slices(items: Sequence[_Item], json_of: Callable[[_Item], dict[str, Any]]) -> bytes:
+    return b",".join(
+        to_json([json_of(each) for each in items[start : start + _SLICE]])[1:-1]
+        for start in range(0, len(items), _SLICE)
+    )
+
+
+def _quarantined_json(quarantined: Quarantined) -> dict[str, Any]:
+    return {"index": quarantined.index, "reason": quarantined.reason}
 
 
 def _decision_json(verdicted: Verdicted) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from service.domain.alerts.alert import Quarantined
 from service.ports.admission import Receipt
-from service.web.large import PartSize, joined, part_of
+from service.web.large import PartSize, joined, part_of, size_of
 from tests.fakes.alerts import alert, delivery
 
 
@@ -18,6 +19,16 @@ def test_the_parts_hold_every_alert_once_and_in_order() -> None:
     assert {part.group_labels["alertname"] for part in parts} == {
         whole.notification.group_labels["alertname"]
     }
+
+
+def test_an_alert_that_is_quarantined_counts_and_is_in_one_part_only() -> None:
+    bad = [Quarantined(number, "no labels", "{}") for number in range(5)]
+    whole = delivery(alert(instance="a"), alert(instance="b"), quarantined=bad)
+    parts = [part_of(whole, start, 3) for start in (0, 3, 6)]
+    assert [size_of(part) for part in parts] == [3, 3, 1]
+    assert [len(part.notification.alerts) for part in parts] == [2, 0, 0]
+    assert [each for part in parts for each in part.notification.quarantined] == bad
+    assert parts[2].notification.notes[-1].startswith("Alerts 7 to 7 of a notification of 7,")
 
 
 @pytest.mark.parametrize(
@@ -38,3 +49,11 @@ def test_a_part_is_what_takes_thirty_milliseconds_within_bounds(
 
 def test_the_receipt_of_all_parts_has_the_first_ones_id() -> None:
     assert joined([Receipt("n-1", (), ()), Receipt("n-2", (), ())]).delivery == "n-1"
+
+
+def test_the_receipt_of_all_parts_names_every_quarantined_alert() -> None:
+    one, two = Quarantined(0, "no labels", "{}"), Quarantined(1, "no labels", "{}")
+    assert joined([Receipt("n-1", (), (one,)), Receipt("n-2", (), (two,))]).quarantined == (
+        one,
+        two,
+    )
