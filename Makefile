@@ -8,8 +8,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Two processes on two cores; the tests of one file stay together, because they share servers.
-PYTEST_ARGS ?= -n 2 --dist loadfile --durations 10
+# Three processes on two cores, because the tests wait for servers half of the time. The tests of one
+# file stay together, because they share servers.
+PYTEST_ARGS ?= -n 3 --dist loadfile --durations 10
 
 # Names for the sandbox's targets, so that the shipped rules can be checked anywhere.
 SANDBOX_IDS := API_APP_ID=app-quizmentor DROPLET_ID=101 SUPABASE_PROJECT_REF=quizmentorquizmentor
