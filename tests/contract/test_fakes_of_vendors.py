@@ -100,9 +100,9 @@ class FakeLab:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.apps = FakeApps(self.clock)
-        self.droplets = FakeDroplets(self.clock)
-        self.database = FakeDatabase(self.clock)
+        self.apps = FakeApps(self.clock, APP)
+        self.droplets = FakeDroplets(self.clock, DROPLET)
+        self.database = FakeDatabase(self.clock, PROJECT)
         self.pager = FakePager()
         self.messenger = FakeMessenger()
 
@@ -272,7 +272,7 @@ def test_while_an_action_is_under_way_the_droplet_is_locked_and_takes_no_other(l
     assert lab.droplets.get(DROPLET).status == "active"
     with pytest.raises(VendorError) as busy:
         lab.droplets.act(DROPLET, "snapshot", name="pre-scale")
-    assert busy.value.kind is FailureKind.TEMPORARY
+    assert (busy.value.kind, busy.value.status) == (FailureKind.TEMPORARY, 422)
     assert len(lab.droplets.list_actions(DROPLET)) == 1
 
 
@@ -284,6 +284,28 @@ def test_a_droplet_is_resized_only_while_it_is_off_and_keeps_its_disk(lab: Lab) 
     act(lab, "resize", size=SECOND, disk=False)
     after = lab.droplets.get(DROPLET)
     assert (after.size, after.status, after.disk_gb) == (SECOND, "off", 25)
+    assert (after.vcpus, after.memory_mb) == (1, 2048)
+
+
+def test_a_droplet_takes_no_size_that_is_not_sold_or_has_a_smaller_disk(lab: Lab) -> None:
+    act(lab, "power_off")
+    act(lab, "resize", size=SECOND, disk=True)
+    assert lab.droplets.get(DROPLET).disk_gb == 50
+    for size in ("s-99vcpu-1gb", FIRST):
+        with pytest.raises(VendorError) as refused:
+            lab.droplets.act(DROPLET, "resize", size=size, disk=False)
+        assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 422)
+    assert lab.droplets.get(DROPLET).size == SECOND
+
+
+def test_the_newest_twenty_actions_and_deployments_are_listed(lab: Lab) -> None:
+    for number in range(21):
+        act(lab, "power_on" if number % 2 else "power_off")
+        newest = lab.apps.update_app(APP, spec_with(lab, 2 + number % 2))
+    assert [one.type for one in lab.droplets.list_actions(DROPLET)][:2] == ["power_off", "power_on"]
+    assert len(lab.droplets.list_actions(DROPLET)) == 20
+    assert lab.apps.list_deployments(APP)[0].id == newest
+    assert len(lab.apps.list_deployments(APP)) == 20
 
 
 def test_a_snapshot_is_listed_by_its_name(lab: Lab) -> None:
@@ -328,6 +350,45 @@ def test_a_database_that_restarts_says_that_it_resizes(lab: Lab) -> None:
     lab.take_long()
     lab.database.resize(PROJECT, "ci_small")
     wait_for(lab, lambda: lab.database.get(PROJECT).status == "RESIZING")
+    assert not any(one.healthy for one in lab.database.health(PROJECT))
+    with pytest.raises(VendorError) as busy:
+        lab.database.resize(PROJECT, "ci_medium")
+    assert busy.value.status == 409
+
+
+def test_a_database_takes_no_size_that_is_not_sold(lab: Lab) -> None:
+    with pytest.raises(VendorError) as refused:
+        lab.database.resize(PROJECT, "ci_enormous")
+    assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 400)
+
+
+# ---- What the vendor does not have ----
+
+NOBODY, NO_DROPLET = "app-nobody", "99999"
+MISSING: dict[str, Callable[[Lab], object]] = {
+    "an app": lambda lab: lab.apps.get_app(NOBODY),
+    "an app to change": lambda lab: lab.apps.update_app(NOBODY, {}),
+    "deployments": lambda lab: lab.apps.list_deployments(NOBODY),
+    "a deployment": lambda lab: lab.apps.get_deployment(APP, "dep-nobody"),
+    "an app's health": lambda lab: lab.apps.health(NOBODY),
+    "a droplet": lambda lab: lab.droplets.get(NO_DROPLET),
+    "a droplet to act on": lambda lab: lab.droplets.act(NO_DROPLET, "power_off"),
+    "actions": lambda lab: lab.droplets.list_actions(NO_DROPLET),
+    "an action": lambda lab: lab.droplets.get_action(DROPLET, 99999),
+    "snapshots": lambda lab: lab.droplets.snapshot_names(NO_DROPLET),
+    "a project": lambda lab: lab.database.get("nobodynobodynobodyno"),
+    "a project to resize": lambda lab: lab.database.resize("nobodynobodynobodyno", "ci_small"),
+    "a project's health": lambda lab: lab.database.health("nobodynobodynobodyno"),
+}
+
+
+@pytest.mark.parametrize("what", MISSING)
+def test_what_the_vendor_does_not_have_is_refused_for_good_as_not_found(
+    lab: Lab, what: str
+) -> None:
+    with pytest.raises(VendorError) as refused:
+        MISSING[what](lab)
+    assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 404)
 
 
 # ---- What every write may meet ----
@@ -351,6 +412,7 @@ def test_a_write_that_is_refused_has_had_no_effect(lab: Lab, write: str, kind: F
     with pytest.raises(VendorError) as refused:
         WRITES[write](lab)
     assert refused.value.kind is kind
+    assert refused.value.status == (429 if kind is FailureKind.TEMPORARY else 422)
     assert not EFFECTS[write](lab)
 
 
@@ -398,6 +460,14 @@ def test_a_message_is_answered_in_its_thread_and_edited_in_place(lab: Lab) -> No
     assert first != other
     assert isinstance(first, MessageRef)
     assert lab.said() == [("Scaled api: 2 → 3", False), ("Deploying: waiting", True)]
+
+
+def test_a_message_that_nobody_posted_cannot_be_edited(lab: Lab) -> None:
+    posted = lab.messenger.post(Message("Scaling api", "2 → 3"))
+    with pytest.raises(VendorError) as refused:
+        lab.messenger.update(MessageRef(posted.channel, "1.000001"), Message("Scaled api", "2 → 3"))
+    assert refused.value.kind is FailureKind.PERMANENT
+    assert lab.said() == [("Scaling api: 2 → 3", False)]
 
 
 # ---- Readings ----

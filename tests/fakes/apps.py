@@ -11,7 +11,7 @@ from typing import Any
 from service.domain.errors import FailureKind
 from service.ports.app_platform import AppState, ComponentHealth, Deployment
 from tests.fakes.clock import FakeClock
-from tests.fakes.faults import Writes, vendor_error
+from tests.fakes.faults import Writes, not_found, vendor_error
 
 SPEC: dict[str, Any] = {
     "name": "quizmentor",
@@ -29,6 +29,10 @@ SPEC: dict[str, Any] = {
     "jobs": [{"name": "migrate", "instance_count": 1}],
     "static_sites": [{"name": "site"}],
 }
+
+
+NEWEST = 20
+"""Deployments that the vendor lists on one page."""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class FakeApps:
     way for 5 s."""
 
     clock: FakeClock
+    app_id: str = "app-1"
     spec: dict[str, Any] = field(default_factory=lambda: deepcopy(SPEC))
     takes_s: float = 20.0
     outcome: str = "ACTIVE"
@@ -84,7 +89,7 @@ class FakeApps:
         return self._component(self.spec, component)
 
     def get_app(self, app_id: str) -> AppState:
-        self._maybe_fail()
+        self._require(app_id)
         deployments = self._settled()
         active = next((one.id for one in deployments if one.phase == "ACTIVE"), None)
         deploying = next((one.id for one in deployments if one.phase == "DEPLOYING"), None)
@@ -97,19 +102,24 @@ class FakeApps:
 
     def update_app(self, app_id: str, spec: Mapping[str, Any]) -> str:
         self.asked.append("update_app")
+        if app_id != self.app_id:
+            raise not_found()
         return self.writes.send("update_app", lambda: self.deploy(spec), self.clock.time())
 
     def get_deployment(self, app_id: str, deployment_id: str) -> Deployment:
-        self._maybe_fail()
-        return next(_shown(one) for one in self._settled() if one.id == deployment_id)
+        self._require(app_id)
+        found = [_shown(one) for one in self._settled() if one.id == deployment_id]
+        if not found:
+            raise not_found()
+        return found[0]
 
     def list_deployments(self, app_id: str) -> Sequence[Deployment]:
         self.asked.append("list_deployments")
-        self._maybe_fail()
-        return [_shown(one) for one in self._settled()]
+        self._require(app_id)
+        return [_shown(one) for one in self._settled()][:NEWEST]
 
     def health(self, app_id: str) -> Mapping[str, ComponentHealth]:
-        self._maybe_fail()
+        self._require(app_id)
         active = next(one for one in self._settled() if one.phase == "ACTIVE")
         found = {}
         for item in active.spec["services"] + active.spec["workers"]:
@@ -117,10 +127,12 @@ class FakeApps:
             found[item["name"]] = ComponentHealth(item["name"], count, count - self.unready)
         return found
 
-    def _maybe_fail(self) -> None:
+    def _require(self, app_id: str) -> None:
         if self.reads_fail > 0:
             self.reads_fail -= 1
             raise vendor_error(FailureKind.TEMPORARY)
+        if app_id != self.app_id:
+            raise not_found()
 
     def _settled(self) -> list[_Deploying]:
         self.writes.land(self.clock.time())

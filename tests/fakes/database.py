@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from service.domain.errors import FailureKind
 from service.ports.supabase import ComputeState, ServiceHealth
 from tests.fakes.clock import FakeClock
-from tests.fakes.faults import Writes
+from tests.fakes.faults import Writes, not_found, vendor_error
+
+PRICES = {"ci_micro": 10.0, "ci_small": 15.0, "ci_medium": 60.0, "ci_large": 110.0}
+"""Dollars a month, by compute size."""
 
 
 @dataclass(slots=True)
@@ -16,6 +20,7 @@ class FakeDatabase:
     then it is RESIZING for `takes_s`; `ill` names services that do not answer."""
 
     clock: FakeClock
+    project: str = "project-1"
     variant: str = "ci_micro"
     status: str = "ACTIVE_HEALTHY"
     begins_s: float = 1.0
@@ -30,27 +35,36 @@ class FakeDatabase:
     _next: str | None = None
 
     def get(self, project: str) -> ComputeState:
-        self._settle()
-        return ComputeState(
-            project, self.variant, self.status, {"ci_micro": 10.0, "ci_small": 15.0}
-        )
+        self._require(project)
+        return ComputeState(project, self.variant, self.status, PRICES)
 
     def resize(self, project: str, variant: str) -> None:
+        self._require(project)
         self.writes.send("resize", lambda: self.start(variant), self.clock.time())
 
     def start(self, variant: str) -> None:
         """What a write, or a person at the dashboard, sets off."""
+        if self.status != "ACTIVE_HEALTHY":
+            raise vendor_error(FailureKind.TEMPORARY, f"it is {self.status}", status=409)
+        if variant not in PRICES:
+            raise vendor_error(FailureKind.PERMANENT, "there is no such size", status=400)
         self.resized_while.append(self.status)
         self._begins = self.clock.time() + self.begins_s
         self._ends = self._begins + self.takes_s
         self._next = variant
 
     def health(self, project: str) -> Sequence[ServiceHealth]:
-        self._settle()
+        self._require(project)
+        away = {"db", "pooler"} if self.status != "ACTIVE_HEALTHY" else self.ill
         return [
-            ServiceHealth(name, name not in self.ill, "does not answer" if name in self.ill else "")
+            ServiceHealth(name, name not in away, "does not answer" if name in away else "")
             for name in ("db", "pooler")
         ]
+
+    def _require(self, project: str) -> None:
+        self._settle()
+        if project != self.project:
+            raise not_found()
 
     def _settle(self) -> None:
         self.writes.land(self.clock.time())

@@ -10,7 +10,7 @@ from typing import Any
 from service.domain.errors import FailureKind, VendorError
 from service.ports.droplet import DropletAction, DropletSize, DropletState
 from tests.fakes.clock import FakeClock
-from tests.fakes.faults import Writes, vendor_error
+from tests.fakes.faults import Writes, not_found, vendor_error
 
 OFFERED = {
     "s-1vcpu-1gb": DropletSize("s-1vcpu-1gb", 6, 25, True),
@@ -18,6 +18,14 @@ OFFERED = {
     "s-2vcpu-2gb": DropletSize("s-2vcpu-2gb", 18, 60, True),
     "c-2": DropletSize("c-2", 42, 25, True),
 }
+CPUS_AND_MEMORY = {
+    "s-1vcpu-1gb": (1, 1024),
+    "s-1vcpu-2gb": (1, 2048),
+    "s-2vcpu-2gb": (2, 2048),
+    "c-2": (2, 4096),
+}
+NEWEST = 20
+"""Actions that the vendor lists on one page."""
 
 
 @dataclass(slots=True)
@@ -35,6 +43,7 @@ class FakeDroplets:
     `takes` to how many seconds it takes. `missing` is what each read raises."""
 
     clock: FakeClock
+    droplet_id: str = "101"
     size: str = "s-1vcpu-1gb"
     status: str = "active"
     disk_gb: int = 25
@@ -65,26 +74,37 @@ class FakeDroplets:
         return self._running is not None
 
     def get(self, droplet_id: str) -> DropletState:
-        self._settle()
+        self._require(droplet_id)
+        vcpus, memory_mb = CPUS_AND_MEMORY[self.size]
         return DropletState(
-            droplet_id, "worker", self.size, self.status, self.locked, self.disk_gb, 1, 1024
+            droplet_id,
+            "worker",
+            self.size,
+            self.status,
+            self.locked,
+            self.disk_gb,
+            vcpus,
+            memory_mb,
         )
 
     def snapshot_names(self, droplet_id: str) -> Sequence[str]:
-        self._settle()
+        self._require(droplet_id)
         now = self.clock.time()
         return [name for name in self.snapshots if self._listed_at.get(name, 0) <= now]
 
     def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
-        self._settle()
-        return list(self.actions)
+        self._require(droplet_id)
+        return self.actions[:NEWEST]
 
     def get_action(self, droplet_id: str, action_id: int) -> DropletAction:
-        self._settle()
-        return next(one for one in self.actions if one.id == action_id)
+        self._require(droplet_id)
+        found = [one for one in self.actions if one.id == action_id]
+        if not found:
+            raise not_found()
+        return found[0]
 
     def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:
-        self._settle()
+        self._require(droplet_id)
         return self.writes.send(action, lambda: self.start(action, **parameters), self.clock.time())
 
     def sizes(self) -> Mapping[str, DropletSize]:
@@ -119,7 +139,7 @@ class FakeDroplets:
             raise vendor_error(FailureKind.PERMANENT, sentence)
         hanging = self._running is not None and self._running.action.type == "shutdown"
         if self._running and not (hanging and self.shutdown_hangs and action == "power_off"):
-            raise vendor_error(FailureKind.TEMPORARY, "another action is under way", 5.0)
+            raise vendor_error(FailureKind.TEMPORARY, "another action is under way", 5.0, 422)
         already = {"shutdown": "off", "power_off": "off", "power_on": "active"}
         if already.get(action) == self.status:
             raise vendor_error(FailureKind.PERMANENT, f"it is {self.status} already")
@@ -127,10 +147,19 @@ class FakeDroplets:
             self._refuse_resize(parameters["size"])
 
     def _refuse_resize(self, size: str) -> None:
+        if size not in self.sizes_on_offer:
+            raise vendor_error(FailureKind.PERMANENT, "there is no such size")
         if self.status != "off":
             raise vendor_error(FailureKind.PERMANENT, "it is on")
         if size == self.size:
             raise vendor_error(FailureKind.PERMANENT, "it has that size")
+        if self.sizes_on_offer[size].disk_gb < self.disk_gb:
+            raise vendor_error(FailureKind.PERMANENT, "that size has a smaller disk")
+
+    def _require(self, droplet_id: str) -> None:
+        self._settle()
+        if droplet_id != self.droplet_id:
+            raise not_found()
 
     def _settle(self) -> None:
         if self.missing is not None:
@@ -157,8 +186,9 @@ class FakeDroplets:
             case "power_on":
                 self._power("active", running.ends)
             case "resize":
-                assert running.parameters["disk"] is False
                 self.size = running.parameters["size"]
+                if running.parameters["disk"]:
+                    self.disk_gb = self.sizes_on_offer[self.size].disk_gb
             case "snapshot":
                 name = str(running.parameters["name"])
                 self.snapshots.append(name)

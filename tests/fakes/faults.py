@@ -16,10 +16,22 @@ class ProcessDied(BaseException):
     """The worker was killed here: nothing of ours may catch it."""
 
 
+STATUS = {FailureKind.TEMPORARY: 429, FailureKind.PERMANENT: 422, FailureKind.UNKNOWN: None}
+"""The HTTP status of each kind of failure, unless a fake says otherwise."""
+
+
 def vendor_error(
-    kind: FailureKind, sentence: str = "the vendor said no.", retry_after: float | None = None
+    kind: FailureKind,
+    sentence: str = "the vendor said no.",
+    retry_after: float | None = None,
+    status: int | None = None,
 ) -> VendorError:
-    return VendorError("fake", "write", kind, sentence, retry_after)
+    return VendorError("fake", "write", kind, sentence, retry_after, status or STATUS[kind])
+
+
+def not_found() -> VendorError:
+    """What a vendor answers about a thing that it does not have."""
+    return vendor_error(FailureKind.PERMANENT, "it was not found.", status=404)
 
 
 @dataclass(slots=True)

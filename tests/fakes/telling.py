@@ -7,8 +7,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.domain.errors import VendorError
+from service.domain.errors import FailureKind, VendorError
 from service.ports import Message, MessageRef, Page
+from tests.fakes.faults import vendor_error
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class FakeMessenger:
         self.hangs()
         if self.stuck is not None:
             raise copy(self.stuck)
+        if ref not in self.messages:
+            raise vendor_error(FailureKind.PERMANENT, "message_not_found")
         self.messages[ref] = message
 
 
