@@ -28,7 +28,7 @@ fires."""
 
 
 def send_message(request: Request, parts: WorkerParts, step: StepRunner) -> None:
-    """One execution: look, tell, rest."""
+    """One execution: look at the alerts, tell Slack, and begin the cooldown."""
     told = step("investigate", _investigate, request, parts)
     step("conclude", _conclude, request, told, parts)
 

@@ -57,10 +57,10 @@ def finished(
 
     `took_s` is in seconds, `cooldown_until` in seconds since the epoch.
     """
-    rest = f" No further step before {clock_time(cooldown_until)}." if cooldown_until else ""
+    next_step = f" No further step before {clock_time(cooldown_until)}." if cooldown_until else ""
     return Message(
         title=f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        text=f"Scaled because {_why(request)}. Verified after {duration(took_s)}.{rest}",
+        text=f"Scaled because {_why(request)}. Verified after {duration(took_s)}.{next_step}",
         fields=_fields(request, plan),
         context=_context(request),
     )
