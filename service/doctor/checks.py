@@ -96,6 +96,8 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
     except RuleBookInvalid as invalid:
         return None, Finding("rules", Health.WRONG, str(invalid))
     saw = f"{len(book.rules)} rules, {len(book.targets)} targets, hash {book.hash}"
+    if book.warnings:
+        return book, Finding("rules", Health.NOTE, "\n".join((saw, *book.warnings)))
     return book, Finding("rules", Health.OK, saw)
 
 
