@@ -15,7 +15,7 @@ import structlog
 from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
-from service.engine import reports
+from service.engine import outbox
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.page_oncall import page_for
 from service.ports import Message
@@ -71,7 +71,7 @@ def _say_that_nobody_was_paged(
         title=f"Nobody was paged: {summary}"[:150],
         text=f"The pager could not be told ({error.sentence}) It is tried again; look at it now.",
     )
-    reports.post(message, parts)
+    outbox.post(message, parts)
 
 
 def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
@@ -98,9 +98,9 @@ def _trigger(
     )
     ref = state.message if state.incident.paged else None
     if ref is not None:
-        reports.edit(ref, message, parts)
+        outbox.edit(ref, message, parts)
     else:
-        ref = reports.post(message, parts)
+        ref = outbox.post(message, parts)
     parts.incidents.mark(incident.key, paged=True, message=ref)
     return {"status": "succeeded", "reason": f"paged: {page.summary}", "firing": state.firing}
 
@@ -123,7 +123,10 @@ def _resolve(state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
         text="The last alert of the incident has resolved, and the page was closed.",
         context=f"rule {incident.rule} · incident {incident.key}",
     )
-    reports.edit(state.message, message, parts)
+    if state.message is not None:
+        outbox.edit(state.message, message, parts)
+    else:
+        outbox.post(message, parts)
     parts.incidents.mark(incident.key, paged=False)
     return {"status": "succeeded", "reason": f"resolved: {summary}"}
 

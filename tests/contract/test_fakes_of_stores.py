@@ -49,6 +49,7 @@ UNDER_CONTRACT = {
     "FakeMetrics": "test_fakes_of_vendors.py",
     "FakeProbe": "test_fakes_of_vendors.py",
     "FakeOffs": "test_offs.py",
+    "FakeOutbox": "test_outbox.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",
     "FakeLeases": "test_fakes_of_stores.py",

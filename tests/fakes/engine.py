@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, NoReturn
 
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
@@ -25,6 +26,7 @@ from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.clock import FakeClock
 from tests.fakes.offs import FakeOffs
+from tests.fakes.outbox import FakeOutbox
 from tests.fakes.telling import FakeMessenger, FakePager
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
@@ -424,6 +426,7 @@ class FakeWorker:
     leases: FakeLeases = field(default_factory=FakeLeases)
     locks: FakeLocks = field(default_factory=FakeLocks)
     offs: FakeOffs = field(default_factory=FakeOffs)
+    outbox: FakeOutbox = field(default_factory=FakeOutbox)
     change: FakeChange = field(default_factory=FakeChange)
     pager: FlakyPager = field(default_factory=FlakyPager)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
@@ -431,6 +434,7 @@ class FakeWorker:
     late: list[tuple[LatePage, float]] = field(default_factory=list)
     ended_because: list[str] = field(default_factory=list)
     off_watch: OffWatch = field(init=False)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
     """Whether the watches over droplets that are off work while the clock moves."""
@@ -451,13 +455,14 @@ class FakeWorker:
             leases=self.leases,
             locks=self.locks,
             offs=self.offs,
+            outbox=self.outbox,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change),
             pager=self.pager,
             messenger=self.messenger,
             metrics=None,
             clock=self.clock,
-            new_id=lambda prefix: f"{prefix}_1",
+            new_id=lambda prefix: f"{prefix}_{next(self.numbers)}",
             reconcile=lambda run, why, delay: self.looks.append((run, why, delay)),
             page_later=lambda late, delay: self.late.append((late, delay)),
             end_process=self._end,
