@@ -276,7 +276,7 @@ def test_a_body_that_gzip_packed_is_taken(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("encoding", "body", "status"),
     [
-        ("gzip", gzip.compress(b" " * 20_000_000), 413),
+        ("gzip", gzip.compress(b" " * 20_000_000, mtime=0), 413),
         ("gzip", b"{}", 422),
         ("br", b"{}", 415),
     ],
