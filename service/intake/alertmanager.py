@@ -40,7 +40,11 @@ def read_envelope(
 ) -> Notification:
     """The envelope around a list of alerts, each of them read by `reader`."""
     payload = document.payload
-    delivery = replace(delivery, common_name=_common_name(payload.get("commonLabels")))
+    delivery = replace(
+        delivery,
+        common_name=_common_name(payload.get("commonLabels")),
+        status=payload.get("status"),
+    )
     alerts, quarantined = take(_items(payload), delivery, reader, document.repairs)
     notes += repair_notes(document.repairs_elsewhere)
     return Notification(

@@ -24,8 +24,16 @@ MAX_NAME = 500
 _STATUS = {status.value: status for status in AlertStatus}
 
 
-def read_status(value: object) -> AlertStatus:
-    """The alert's own status; anything but the two words is unusable."""
+def read_status(value: object, envelope: object, notes: list[str]) -> AlertStatus:
+    """The alert's own status, or the envelope's where it has none; anything but the two words is
+    unusable.
+
+    The envelope's is "firing" as long as one of its alerts fires, so it counts for no alert that
+    says its own.
+    """
+    if value is None and isinstance(envelope, str) and envelope in _STATUS:
+        notes.append("It has no `status`; that of the notification stands for it.")
+        value = envelope
     status = _STATUS.get(value) if isinstance(value, str) else None
     if status is None:
         given = shown(value) if isinstance(value, str) else described(value)
@@ -34,11 +42,14 @@ def read_status(value: object) -> AlertStatus:
 
 
 def read_labels(value: object, field: str) -> dict[str, str]:
-    """Labels as they came; unusable unless each is a string, for rules match on them."""
+    """Labels as they came, without those that are null; unusable unless each of the others is a
+    string, because rules match on them."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise UnusableAlertError(f"`{field}` is {described(value)}, not an object of strings.")
+    if None in value.values():
+        value = {name: label for name, label in value.items() if label is not None}
     for name, label in value.items():
         if not isinstance(label, str):
             raise UnusableAlertError(
@@ -82,19 +93,22 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else as_json(value)
 
 
-def read_moment(item: Mapping[str, object], field: str) -> datetime | None:
-    """The date in a field, None when there is none; unusable when it is something else."""
+def read_moment(
+    item: Mapping[str, object], field: str, otherwise: datetime | None, notes: list[str]
+) -> datetime | None:
+    """The date in a field, None when there is none; `otherwise`, with a note, when it is something
+    else. No decision hangs on a date."""
     value = item.get(field)
     if value is None:
         return None
     if not isinstance(value, str):
-        raise UnusableAlertError(f"`{field}` is {described(value)}, not a date as a string.")
+        notes.append(f"`{field}` was {described(value)}, not a date, and was left out.")
+        return otherwise
     try:
         return read_time(value)
     except ValueError as error:
-        raise UnusableAlertError(
-            f"`{field}` is {shown(value)}, which is not a date: {error}."
-        ) from error
+        notes.append(f"`{field}` was {shown(value)}, which is not a date ({error}).")
+        return otherwise
 
 
 def read_fingerprint(value: object, labels: Mapping[str, str], notes: list[str]) -> str:

@@ -33,11 +33,13 @@ class Delivery:
     """What is known of each alert of a notification beside the alert itself.
 
     `common_name` is the alertname that the sender says all of its alerts share; empty without one.
+    `status` is the notification's own, as it came.
     """
 
     source: str
     received_at: datetime
     common_name: str = ""
+    status: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,17 @@ def read_alert(
 ) -> Alert:
     """The alert in one item of the list; UnusableAlertError when it cannot be understood.
 
-    Only the alert's own status counts: the group's is "firing" as long as one of it fires.
+    A firing alert has not ended, whatever its `endsAt` says.
     """
-    status = read_status(item.get("status"))
+    status = read_status(item.get("status"), delivery.status, notes)
     labels = read_labels(item.get("labels"), "labels")
     if delivery.common_name and "alertname" not in labels:
         labels = {**labels, "alertname": delivery.common_name}
         notes.append("Its alertname is that of the notification's commonLabels.")
     annotations = read_annotations(item.get("annotations"), notes)
-    starts_at = read_moment(item, "startsAt")
-    ends_at = read_moment(item, "endsAt")
+    starts_at = read_moment(item, "startsAt", delivery.received_at, notes)
+    ended = status is AlertStatus.RESOLVED
+    ends_at = read_moment(item, "endsAt", None, notes) if ended else None
     kind = kinds.kind_of(labels, annotations, status)
     if kinds.STATE_REASON in annotations:
         notes.append(_reason_note(annotations, status, kind))
@@ -117,7 +120,7 @@ def read_alert(
         annotations=annotations,
         values=extras.values if extras else {},
         starts_at=starts_at,
-        ends_at=ends_at if status is AlertStatus.RESOLVED else None,
+        ends_at=ends_at,
         generator_url=read_link(item, "generatorURL", notes),
         links=extras.links if extras else {},
         notes=tuple(notes),

@@ -333,7 +333,7 @@ def test_another_method_is_405_as_json(client: FlaskClient) -> None:
 def test_one_bad_alert_is_set_aside_and_the_rest_is_taken(
     client: FlaskClient, stand: Stand
 ) -> None:
-    bad: list[Any] = [alert(labels={"n": 1}), alert(startsAt="yesterday"), 7]
+    bad: list[Any] = [alert(labels={"n": 1}), alert(status="ok"), 7]
     response = client.post(AM, json=notification(bad[0], alert(), *bad[1:]))
     assert response.status_code == 200
     said = response.get_json()

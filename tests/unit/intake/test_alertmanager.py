@@ -12,6 +12,7 @@ from service.domain.alerts.alert import AlertKind, AlertStatus, PayloadFormat, f
 from service.intake.fields import MAX_FINGERPRINT, MAX_NAME
 from tests.unit.intake.samples import (
     LABELS,
+    NOW,
     PAYLOADS,
     group,
     item,
@@ -289,3 +290,53 @@ def test_an_alert_without_an_alertname_gets_the_one_that_all_of_them_share() -> 
 @pytest.mark.parametrize("common", [None, [], {"alertname": 7}, {}])
 def test_common_labels_that_say_no_name_change_nothing(common: Any) -> None:
     assert only(parse(group(item(labels={"a": "b"}), commonLabels=common))).name == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "note"),
+    [
+        ("yesterday", "`startsAt` was 'yesterday', which is not a date"),
+        ("", "`startsAt` was '', which is not a date"),
+        (1770091506, "`startsAt` was a number, not a date"),
+        ("2026-02-30T00:00:00Z", "`startsAt` was '2026-02-30T00:00:00Z', which is not a date"),
+    ],
+)
+def test_a_start_that_cannot_be_read_is_when_the_alert_came(given: object, note: str) -> None:
+    alert = only(parse(group(item(startsAt=given))))
+    assert alert.starts_at == NOW
+    assert alert.notes[0].startswith(note)
+
+
+@pytest.mark.parametrize("given", ["", "2026-02-03", [], 5])
+def test_of_an_alert_that_fires_the_end_decides_nothing(given: object) -> None:
+    alert = only(parse(group(item(endsAt=given))))
+    assert (alert.status, alert.ends_at, alert.notes) == (AlertStatus.FIRING, None, ())
+
+
+def test_an_end_that_cannot_be_read_does_not_keep_an_alert_from_being_resolved() -> None:
+    alert = only(parse(group(item(status="resolved", endsAt="2026-02-03"))))
+    assert (alert.status, alert.ends_at) == (AlertStatus.RESOLVED, None)
+    assert alert.notes[0].startswith("`endsAt` was '2026-02-03', which is not a date")
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+def test_an_alert_without_a_status_has_that_of_its_notification(status: str) -> None:
+    alert = only(parse(group(without("status"), status=status)))
+    assert alert.status == status
+    assert alert.notes == ("It has no `status`; that of the notification stands for it.",)
+
+
+def test_an_alert_that_says_its_own_status_keeps_it() -> None:
+    alert = only(parse(group(item(status="resolved"), status="firing")))
+    assert alert.status is AlertStatus.RESOLVED
+
+
+@pytest.mark.parametrize("status", [None, "ok", 1, ["firing"]])
+def test_without_any_status_an_alert_is_quarantined(status: object) -> None:
+    (quarantined,) = parse(group(without("status"), status=status)).quarantined
+    assert "`status` is null" in quarantined.reason
+
+
+def test_a_label_that_is_null_is_a_label_that_is_missing() -> None:
+    alert = only(parse(group(item(labels={**LABELS, "pod": None}))))
+    assert dict(alert.labels) == LABELS
