@@ -22,6 +22,7 @@ from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import Rule, RuleBook
 from service.ports.admission import Changes, Delivery, EpisodeRecord, GateReply, Transaction
 from service.triggers.alerts.candidates import match_delivery
+from service.triggers.alerts.notices import hold_claim
 from service.triggers.alerts.runs import RunMaker
 from service.triggers.alerts.verdicts import Verdicts
 
@@ -68,7 +69,11 @@ class Decider:
             {
                 f"t{n}.out": Cooldown(f"t{n}.out", 1, NOW + 600, f"t{n}.out.1", "scaled")
                 for n in range(count)
-            }
+            },
+            {
+                hold_claim(f"t{n}.out"): Cooldown(hold_claim(f"t{n}.out"), 1, NOW + 600, "told")
+                for n in range(count)
+            },
         )
 
     def timed(self) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.alerts.incident import Incident
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import HELD, QUARANTINED, Request
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import TEST_RULE
 from service.engine import outbox, reports
@@ -14,6 +14,7 @@ from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import SOURCE
 from service.messages.investigate import investigate, path_works
+from service.messages.notices import hold_line, not_readable
 from service.ports import Message, Page
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
@@ -21,7 +22,8 @@ from service.ports.runs import Outcome
 
 def send_message(request: Request, parts: WorkerParts, step: StepRunner) -> None:
     """One execution: look at the alerts, tell Slack, and begin the cooldown."""
-    told = step("investigate", _investigate, request, parts)
+    notice = request.origin.by in (HELD, QUARANTINED)
+    told = step("investigate", _tell_notice if notice else _investigate, request, parts)
     step("conclude", _conclude, request, told, parts)
 
 
@@ -47,6 +49,19 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
     if request.origin.by == TEST_RULE.name:
         return failed
     return {**failed, "paged": reports.page(_unheard(request, message, told), parts)}
+
+
+def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:
+    """That alerts were held, in the thread of the run that holds; or that they were not read."""
+    if request.origin.by == QUARANTINED:
+        told = outbox.post_or_keep(not_readable(request), parts)
+    else:
+        holding = parts.runs.get(request.subject)
+        if holding is None or holding.message is None:
+            return {"status": "held", "reason": f"run {request.subject} has no message to answer"}
+        told = outbox.post_or_keep(hold_line(request), parts, holding.message)
+    waits = f" (waits for Slack: {told})" if isinstance(told, VendorError) else ""
+    return {"status": "succeeded", "reason": f"told{waits}"}
 
 
 def _message(incident: Incident, parts: WorkerParts) -> Message:
@@ -75,7 +90,8 @@ def _known(parts: WorkerParts) -> dict[str, str]:
 
 def _conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
     now = parts.clock.time()
-    until = cooldown_end(now, request.cooldown_s) if told["status"] == "succeeded" else now
+    tells = told["status"] == "succeeded" or request.origin.by == HELD
+    until = cooldown_end(now, request.cooldown_s) if tells else now
     stored = parts.runs.get(request.id)
     again = None
     # As an earlier version recorded it, which put the run back when Slack took no message.

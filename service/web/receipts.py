@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import structlog
 from pydantic_core import to_json
 
 from service import telemetry
@@ -16,7 +17,11 @@ from service.ports.admission import Receipt, Verdicted
 _SLICE = 256
 """Decisions, or quarantined alerts, that are written in one call."""
 
+_LOGGED = 3
+"""Reasons of one notification that the log shows."""
+
 _Item = TypeVar("_Item")
+_log = structlog.get_logger(__name__)
 
 
 def receipt_body(receipt: Receipt) -> bytes:
@@ -54,7 +59,8 @@ def _decision_json(verdicted: Verdicted) -> dict[str, Any]:
 
 
 def count(notification: Notification, receipt: Receipt) -> None:
-    """Metrics of one notification; summed up first, for a group may be ten thousand alerts."""
+    """Metrics of one notification; summed up first, for a group may be ten thousand alerts. The log
+    says which alerts could not be read."""
     source = notification.source
     for status, alerts in Counter(alert.status for alert in notification.alerts).items():
         telemetry.ALERTS.labels(source, status.value).inc(alerts)
@@ -66,3 +72,10 @@ def count(notification: Notification, receipt: Receipt) -> None:
         telemetry.DECISIONS.labels(rule, action, verdict.value, guard).inc(times)
     if receipt.quarantined:
         telemetry.QUARANTINED.labels(source).inc(len(receipt.quarantined))
+        _log.warning(
+            "alerts_not_read",
+            source=source,
+            notification=receipt.delivery,
+            count=len(receipt.quarantined),
+            reasons=[each.reason for each in receipt.quarantined[:_LOGGED]],
+        )

@@ -18,6 +18,8 @@ from service.domain.rules.rules import Rule
 BUSY_UNTIL = 9_999_999_999.0
 """`until` of a cooldown whose run is under way: the end is not known yet."""
 
+COOLDOWN = "cooldown"
+"""The guard of a claim whose cooldown is not over."""
 NOTIFY = "notify"
 """The direction of a message or a page: nothing changes, but repeats are debounced all the same."""
 
@@ -85,17 +87,17 @@ def run_id(key: str, generation: int) -> str:
 def check_cooldown(key: str, cooldown: Cooldown | None, now: float) -> Check:
     """The cooldown guard: passes when there is none, or it is over."""
     if cooldown is None:
-        return Check("cooldown", passed=True, saw=f"{key} has never been claimed")
+        return Check(COOLDOWN, passed=True, saw=f"{key} has never been claimed")
     if not cooldown.holds(now):
         return Check(
-            "cooldown", passed=True, saw=f"{key} has been free since {clock_time(cooldown.until)}"
+            COOLDOWN, passed=True, saw=f"{key} has been free since {clock_time(cooldown.until)}"
         )
     if cooldown.busy:
         return Check("in_progress", passed=False, saw=f"run {cooldown.run} is under way on {key}")
     because = f" ({cooldown.reason})" if cooldown.reason else ""
     until = clock_time(cooldown.until)
     return Check(
-        "cooldown",
+        COOLDOWN,
         passed=False,
         saw=f"cooldown of {key} until {until}, after run {cooldown.run}{because}",
         until=cooldown.until,

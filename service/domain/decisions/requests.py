@@ -26,6 +26,10 @@ PERSON = "person"
 SCENARIO = "scenario"
 """A step of a scenario."""
 
+HELD = "runbookd.held"
+"""`by` of a request that tells of a hold. No rule can have this name, nor the next one."""
+QUARANTINED = "runbookd.quarantined"
+"""`by` of a request that tells of alerts that could not be read."""
 REMOVING = ("in", "down")
 """The directions in which a claim only takes away."""
 

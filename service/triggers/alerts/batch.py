@@ -7,7 +7,7 @@ other through the same records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.alerts.alert import AlertKind
@@ -27,6 +27,11 @@ from service.ports.admission import (
     Verdicted,
 )
 from service.triggers.alerts.candidates import Matched, claims_of
+from service.triggers.alerts.notices import (
+    hold_claims,
+    quarantine_claims,
+    quarantine_notices,
+)
 from service.triggers.alerts.runs import RunMaker
 from service.triggers.alerts.verdicts import Judged, Verdicts
 
@@ -78,7 +83,7 @@ class Batch:
         self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
     ) -> list[Receipt]:
         """Judge all of it, take the claims, write what was decided, and enqueue the runs."""
-        self._read(wanted)
+        self._read(batch, wanted)
         judged = [
             self._judged(delivery, group) for delivery, group in zip(batch, wanted, strict=True)
         ]
@@ -93,15 +98,21 @@ class Batch:
         """The cooldowns in force after the batch, for the gate."""
         return list(self._verdicts.cooldowns.values())
 
-    def _read(self, wanted: Sequence[tuple[Matched, ...]]) -> None:
+    def _read(self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]) -> None:
         """Read, and lock what two batches might change at once, always in the same order:
         alerts, incidents, claims."""
         everything = [matched for group in wanted for matched in group]
         identities = {matched.identity for matched in everything}
         claims = set(claims_of(wanted))
-        cooldowns: dict[str, Cooldown] = {}
+        notices = {
+            *(claim for each in everything for claim in hold_claims(each.candidates)),
+            *(claim for delivery in batch for claim in quarantine_claims(delivery)),
+        }
+        cooldowns: Mapping[str, Cooldown] = {}
         if identities:
-            self._episodes, cooldowns = self._transaction.read(identities, claims)
+            self._episodes, cooldowns = self._transaction.read(identities, claims | notices)
+        elif notices:
+            cooldowns = self._transaction.cooldowns(notices)
         over = {matched.identity for matched in everything if not matched.alert.firing}
         if over:
             self._memberships = self._transaction.incidents_of(over)
@@ -115,12 +126,16 @@ class Batch:
         keys.update(key for keys_ in self._memberships.values() for key in keys_)
         if keys:
             self._changes.incidents = self._transaction.incidents(keys, identities)
-        self._verdicts.begin(cooldowns)
+        told = {claim: cooldowns[claim] for claim in notices if claim in cooldowns}
+        asked = {claim: each for claim, each in cooldowns.items() if claim not in notices}
+        self._verdicts.begin(asked, told)
 
     def _judged(self, delivery: Delivery, wanted: tuple[Matched, ...]) -> _JudgedDelivery:
         """The episodes of a delivery's alerts, and what the guards say of each candidate."""
         delivery_id = self._new_id("n")
         self._changes.deliveries.append((delivery_id, delivery))
+        for notice in quarantine_notices(delivery):
+            self._verdicts.notice(notice)
         alerts = [self._alert(delivery_id, delivery, matched) for matched in wanted]
         return _JudgedDelivery(delivery_id, delivery, alerts)
 

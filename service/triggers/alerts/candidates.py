@@ -116,6 +116,13 @@ def _tells(rule: Rule) -> bool:
     return action_spec(rule.action).effect in (Effect.CALLS, Effect.TELLS)
 
 
+def alert_line(alert: Alert) -> str:
+    """An alert in one line for a person: its name and its summary."""
+    name = alert.name or "unnamed alert"
+    summary = alert.annotations.get("summary") or alert.annotations.get("description")
+    return f"{name}: {summary}" if summary else name
+
+
 def _unmeasured(alert: Alert) -> str:
     failed = alert.kind is AlertKind.DATASOURCE_ERROR
     what = "could not evaluate its rule" if failed else "has no data"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.catalogue.actions import PAGE_ONCALL
+from service.catalogue.actions import INVESTIGATE, PAGE_ONCALL
 from service.catalogue.registry import action_spec, checked_options
 from service.domain.alerts.alert import Alert
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
 from service.domain.rules.rules import RuleBook
 from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
-from service.triggers.alerts.candidates import Candidate
+from service.triggers.alerts.candidates import Candidate, alert_line
+from service.triggers.alerts.notices import Notice
 
 
 class RunMaker:
@@ -104,6 +105,20 @@ class RunMaker:
         )
         self._add(request, f"page:{incident.dedup_key}", delay_s=self._grace_s)
 
+    def notice(self, notice: Notice, cooldown: Cooldown) -> None:
+        """A run that tells people of alerts that lead to nothing."""
+        request = Request(
+            id=cooldown.run,
+            action=INVESTIGATE.name,
+            origin=Origin(ALERT, notice.by, notice.why, notice.alerts),
+            claim=notice.claim,
+            direction=INVESTIGATE.direction,
+            rules_hash=self._book.hash,
+            cooldown_s=notice.cooldown_s,
+            subject=notice.subject,
+        )
+        self._add(request, f"message:{notice.claim}")
+
     def _request(
         self,
         candidate: Candidate,
@@ -138,10 +153,3 @@ class RunMaker:
 
 def _caused_by(request: Request, alerts: tuple[str, ...]) -> Request:
     return replace(request, origin=replace(request.origin, alerts=alerts))
-
-
-def alert_line(alert: Alert) -> str:
-    """An alert in one line for a person: its name and its summary."""
-    name = alert.name or "unnamed alert"
-    summary = alert.annotations.get("summary") or alert.annotations.get("description")
-    return f"{name}: {summary}" if summary else name

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import AlertKind
 from service.domain.alerts.episodes import Transition
-from service.domain.decisions.claims import Cooldown, telling_claim
+from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
@@ -33,6 +33,7 @@ from service.ports.admission import (
     Transaction,
 )
 from service.triggers.alerts.candidates import Candidate, Matched
+from service.triggers.alerts.notices import Notice, hold_notice
 from service.triggers.alerts.runs import RunMaker
 
 
@@ -72,10 +73,13 @@ class Verdicts:
         self._claimed: dict[str, Claimed] = {}
         self._unspent: set[str] = set()
         self._checked: dict[Arrival, tuple[Check, ...]] = {}
+        self._told: Mapping[str, Cooldown] = {}
+        self._notices: dict[str, Notice] = {}
 
-    def begin(self, cooldowns: Mapping[str, Cooldown]) -> None:
-        """The cooldowns on record, by which everything is judged."""
+    def begin(self, cooldowns: Mapping[str, Cooldown], told: Mapping[str, Cooldown]) -> None:
+        """The cooldowns on record, by which everything is judged; `told` are those of notices."""
         self.cooldowns = dict(cooldowns)
+        self._told = told
 
     def judge(
         self,
@@ -92,16 +96,28 @@ class Verdicts:
         claim = candidate.claim if held_by(checks) is None else None
         if claim is not None:
             self._wanted.add(claim)
+        elif _is_in_cooldown(checks) and candidate.rule.target is not None and not delivery.replay:
+            cooldown = self.cooldowns[candidate.claim]
+            self.notice(hold_notice(candidate, matched.alert, record.id, cooldown, self._now))
         return Judged(candidate, matched, record, delivery, checks, claim)
 
+    def notice(self, notice: Notice) -> None:
+        """Tell people, unless they were told a while ago; the first of a batch is told."""
+        told = self._told.get(notice.claim)
+        if told is None or not told.holds(self._now):
+            self._notices.setdefault(notice.claim, notice)
+
     def take_claims(self) -> None:
-        """Take all claims that are wanted and free, in one statement."""
-        wanted = self._wanted | self._page_claims | self._closing_claims()
+        """Take all claims that are wanted and free, in one statement, and make the notices."""
+        wanted = self._wanted | self._page_claims | self._closing_claims() | self._notices.keys()
         if not wanted:
             return
         self._claimed = self._transaction.claim(wanted, self._now)
         self._unspent = {key for key, claimed in self._claimed.items() if claimed.won}
         self.cooldowns.update({key: self._claimed[key].cooldown for key in self._wanted})
+        for claim, notice in self._notices.items():
+            if self._spend(claim):
+                self._runs.notice(notice, self._claimed[claim].cooldown)
 
     def conclude(self, judged: Judged) -> Decision:
         """Act, for the first that wanted a claim that was won; otherwise hold, and why."""
@@ -256,6 +272,11 @@ class Verdicts:
             judged.delivery,
             self._claimed[claim].cooldown,
         )
+
+
+def _is_in_cooldown(checks: tuple[Check, ...]) -> bool:
+    held = held_by(checks)
+    return held is not None and held.guard == COOLDOWN
 
 
 def _why(candidate: Candidate, run: str) -> str:

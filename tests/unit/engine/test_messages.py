@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.requests import ALERT, Origin
+from service.domain.decisions.requests import ALERT, HELD, QUARANTINED, Origin, Request
 from service.domain.errors import FailureKind, VendorError
 from tests.fakes.engine import FakeWorker
-from tests.fakes.runs import telling_for
+from tests.fakes.runs import ASK_DROPLET, telling_for
 
 RUN = "slow-responses-0123456789abcdef.notify.1"
 ASK = replace(
@@ -79,3 +79,45 @@ def test_a_test_is_told_without_asking_for_readings() -> None:
     worker.execute(replace(ASK, origin=replace(ASK.origin, by="test")))
     (message,) = worker.messenger.messages.values()
     assert message.title.startswith("Test: the path")
+
+
+def notice(by: str, subject: str, why: str) -> Request:
+    claim = "held.worker-vm.up" if by == HELD else "quarantine-alertmanager-labels.notify"
+    return replace(
+        telling_for("investigate", f"{claim}.1", cooldown_s=540.0, subject=subject),
+        origin=Origin(ALERT, by, why),
+    )
+
+
+def test_a_hold_is_a_line_in_the_thread_of_the_run_that_holds() -> None:
+    worker = FakeWorker()
+    worker.execute(ASK_DROPLET)
+    (first,) = list(worker.messenger.messages)
+    worker.execute(notice(HELD, ASK_DROPLET.id, "Held until 10:42."))
+    threads = {
+        message.text: worker.messenger.threads[ref]
+        for ref, message in worker.messenger.messages.items()
+    }
+    assert threads["Held until 10:42. It is tried again when the alert repeats."] == first
+    outcome = worker.runs.outcomes["held.worker-vm.up.1"]
+    assert (outcome.status, outcome.cooldown_until) == (
+        "succeeded",
+        worker.clock.time() + 540.0,
+    )
+
+
+def test_a_hold_by_a_run_that_has_no_message_is_not_told_and_not_asked_about_again() -> None:
+    worker = FakeWorker()
+    worker.execute(notice(HELD, "api.out.1", "Held until 10:42."))
+    assert worker.messenger.messages == {}
+    outcome = worker.runs.outcomes["held.worker-vm.up.1"]
+    assert (outcome.status, outcome.cooldown_until) == ("held", worker.clock.time() + 540.0)
+
+
+def test_alerts_that_could_not_be_read_are_one_message_that_says_what_to_do() -> None:
+    worker = FakeWorker()
+    worker.execute(notice(QUARANTINED, "alertmanager", "1 of 2 alerts could not be read: 1: No."))
+    (message,) = worker.messenger.messages.values()
+    assert message.title == "Alerts from alertmanager could not be read"
+    assert "1 of 2 alerts could not be read: 1: No." in message.text
+    assert "Correct what sends them" in message.text

@@ -1,0 +1,25 @@
+"""What is said of alerts that led to nothing. Pure."""
+
+from __future__ import annotations
+
+from service.domain.decisions.requests import Request
+from service.ports import Message
+
+
+def hold_line(request: Request) -> Message:
+    """A line in the thread of the run that holds others back."""
+    return Message(title="", text=f"{request.origin.why} It is tried again when the alert repeats.")
+
+
+def not_readable(request: Request) -> Message:
+    """Alerts of a source that could not be read, and what to do about it."""
+    source = request.subject
+    return Message(
+        title=f"Alerts from {source} could not be read",
+        text=(
+            f"{request.origin.why}\nThey are kept as they came. Correct what sends them, or tell "
+            "somebody who can: an alert that cannot be read changes nothing and pages nobody."
+        ),
+        fields=[("Source", source), ("See them", "GET /api/v1/quarantine")],
+        context="Told once an hour for each source and reason.",
+    )

@@ -1,0 +1,98 @@
+"""What people hear of alerts that lead to nothing: that they were held, or could not be read.
+
+A notice is a message that a worker sends. It has a claim of its own, as every run has, so it is
+told once: a hold once for each cooldown, alerts that could not be read once an hour for each source
+and reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from service.domain.alerts.alert import Alert, Notification, Quarantined
+from service.domain.decisions.claims import NOTIFY, Cooldown, clock_time
+from service.domain.decisions.requests import HELD, QUARANTINED
+from service.ports.admission import Delivery
+from service.triggers.alerts.candidates import Candidate, alert_line
+
+QUARANTINE_COOLDOWN_S = 3_600.0
+"""Seconds in which alerts of one source that cannot be read for one reason are told once."""
+_SHOWN = 3
+_LONGEST = 300
+"""Characters of one reason that are told."""
+_FIELD = re.compile("`([A-Za-z]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is told once for each generation of `claim`, and not again for `cooldown_s` seconds.
+
+    `by` is HELD or QUARANTINED; `subject` is the run that holds, or the source.
+    """
+
+    claim: str
+    by: str
+    subject: str
+    why: str
+    cooldown_s: float
+    alerts: tuple[str, ...] = ()
+
+
+def hold_claim(claim: str) -> str:
+    """The claim of the notice that this claim is in cooldown."""
+    return f"held.{claim}"
+
+
+def hold_claims(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """The claims of the notices that these candidates may lead to."""
+    for candidate in candidates:
+        if candidate.rule.target is not None:
+            yield hold_claim(candidate.claim)
+
+
+def hold_notice(
+    candidate: Candidate, alert: Alert, episode: str, cooldown: Cooldown, now: float
+) -> Notice:
+    """That an alert asks for what the cooldown of a run holds."""
+    until = clock_time(cooldown.until)
+    why = (
+        f"Held until {until} by the cooldown of {candidate.claim}. {alert_line(alert)}: rule "
+        f"{candidate.rule.name} asks for {candidate.rule.action}."
+    )
+    return Notice(
+        hold_claim(candidate.claim), HELD, cooldown.run, why, cooldown.until - now, (episode,)
+    )
+
+
+def quarantine_claims(delivery: Delivery) -> Iterator[str]:
+    """The claims of the notices about alerts that could not be read."""
+    yield from _by_field(delivery.notification)
+
+
+def quarantine_notices(delivery: Delivery) -> Iterator[Notice]:
+    """That alerts could not be read, for each field in which something was wrong."""
+    notification = delivery.notification
+    every = len(notification.alerts) + len(notification.quarantined)
+    for claim, found in _by_field(notification).items():
+        shown = [f"{each.index + 1}: {_cut(each.reason)}" for each in found[:_SHOWN]]
+        more = f"\n… and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        why = (
+            f"{len(found)} of {every} alerts in a notification from {notification.source} could "
+            "not be read, and nothing follows from them:\n" + "\n".join(shown) + more
+        )
+        yield Notice(claim, QUARANTINED, notification.source, why, QUARANTINE_COOLDOWN_S)
+
+
+def _by_field(notification: Notification) -> dict[str, list[Quarantined]]:
+    found: dict[str, list[Quarantined]] = {}
+    for each in notification.quarantined:
+        field = _FIELD.search(each.reason)
+        name = field[1] if field else "alert"
+        found.setdefault(f"quarantine-{notification.source}-{name}.{NOTIFY}", []).append(each)
+    return found
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
