@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from service.domain.alerts.dedup import is_bound_key
 from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
@@ -53,6 +54,8 @@ def _tell_pager(request: Request, parts: WorkerParts, fence: Callable[[], None])
     if state is None:
         return {"status": "held", "reason": "the incident is not on record"}
     try:
+        if state.firing and is_bound_key(request.subject):
+            return {"status": "held", "reason": "it is asked for again, so its page stays open"}
         if state.firing:
             return _trigger(request, state, parts, fence)
         return _resolve(state, parts, fence)

@@ -77,11 +77,10 @@ def report_done(
 
 def _resolve_over(request: Request, parts: WorkerParts, *, pager_answers: bool) -> None:
     """Close what was open about the target. After one failed call of the pager all is queued."""
-    over = (
-        bound_dedup_key(request.target.name, request.direction),
-        blocked_key(request),
-        run_dedup_key(request.id),
-    )
+    bound = bound_dedup_key(request.target.name, request.direction)
+    parts.incidents.mark(bound, paged=False)
+    failures = parts.runs.failures_before(request.id)
+    over = (bound, blocked_key(request), *map(run_dedup_key, (request.id, *failures)))
     for key in over:
         pager_answers = pager_answers and resolve(key, parts, attempts=1)
         if not pager_answers:
@@ -108,11 +107,25 @@ def report_held(
     told = not told_before and outbox.post(message, parts) is not None
     if held.at_bound:
         page_ = announcements.page_at_bound(request, held)
-    elif held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
+        paged = page(page_, parts, run=request.id, queue=not told_before)
+        _close_when_resolved(page_, request, parts)
+        return {"told": told, "paged": paged}
+    if held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
         page_ = announcements.page_for_hold(request, None, held)
     else:
         return {"told": told}
     return {"told": told, "paged": page(page_, parts, run=request.id, queue=not told_before)}
+
+
+def _close_when_resolved(page_: Page, request: Request, parts: WorkerParts) -> None:
+    """The page at the maximum is over when nobody asks for more any more."""
+    if not request.origin.needs_alert:
+        return
+    key = page_.dedup_key
+    parts.incidents.enlist(key, request.origin.by, page_.severity, request.origin.alerts)
+    state = parts.incidents.state(key)
+    if state is not None and not state.firing and resolve(key, parts, attempts=1):
+        parts.incidents.mark(key, paged=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,11 @@ class Runs(Protocol):
         since the epoch) do not count."""
         ...
 
+    def failures_before(self, run_id: str) -> list[str]:
+        """The runs before this one on the same target and direction that failed since the last
+        one that succeeded, newest first; the newest twenty."""
+        ...
+
     def succeeded_since(self, run_id: str) -> bool:
         """Whether this run, or a later one on the same target and direction, has succeeded."""
         ...
@@ -234,6 +239,11 @@ class Incidents(Protocol):
 
     def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:
         """Keep whether the pager has it open, and where the message about it is."""
+        ...
+
+    def enlist(self, dedup_key: str, rule: str, severity: str, episodes: Sequence[str]) -> None:
+        """Keep an incident that the pager has open because these alerts asked: it is closed when
+        the last of them resolves."""
         ...
 
 

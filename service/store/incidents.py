@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from service.catalogue.registry import names_with
 from service.catalogue.request_json import load_request
@@ -22,6 +23,9 @@ _SHOWN = 20
 
 _UNDELIVERED = 100
 """Page runs that are looked at when no worker lives; ten of them are paged a minute."""
+
+_ENLISTED = 1_000
+"""Alerts that are named as the cause of a page at most."""
 
 _a = schema.alerts.c
 _i = schema.incidents.c
@@ -82,6 +86,39 @@ class IncidentStore:
             connection.execute(
                 sa.update(schema.incidents).where(_i.dedup_key == dedup_key).values(**values)
             )
+
+    def enlist(self, dedup_key: str, rule: str, severity: str, episodes: Sequence[str]) -> None:
+        """Keep an incident that the pager has open, with the alerts of these episodes.
+
+        The alerts are locked first, as web does before it looks for their incidents. So a resolve
+        at the same moment is seen by web or by whoever reads the incident after this.
+        """
+        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            query = sa.select(_a.identity, _a.source).where(_a.id.in_(list(episodes)[:_ENLISTED]))
+            rows = connection.execute(query.order_by(_a.id).with_for_update()).all()
+            if not rows:
+                return
+            incident = dialect.insert(schema.incidents).values(
+                dedup_key=dedup_key,
+                rule=rule,
+                source=rows[0].source,
+                receiver="",
+                group_labels=dump({}),
+                severity=severity,
+                paged=True,
+            )
+            connection.execute(
+                incident.on_conflict_do_update(index_elements=["dedup_key"], set_={"paged": True})
+            )
+            members = dialect.insert(schema.incident_members).values(
+                [
+                    {"dedup_key": dedup_key, "identity": identity}
+                    for identity in sorted({row.identity for row in rows})
+                ]
+            )
+            connection.execute(members.on_conflict_do_nothing())
 
 
 def read_incidents(

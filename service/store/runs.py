@@ -147,6 +147,20 @@ class RunStore:
         with translated(), self._engine.connect() as connection:
             return sum(1 for _ in takewhile(bool, connection.execute(query).scalars()))
 
+    def failures_before(self, run_id: str) -> list[str]:
+        """The runs before this one on the same target and direction that failed since the last
+        one that succeeded, newest first; the newest twenty."""
+        query = (
+            sa.select(_r.id, _r.status)
+            .where(_same_work(run_id), _r.created_at < _of(run_id, "created_at"))
+            .where(_r.status.in_(("failed", "succeeded")))
+            .order_by(_r.created_at.desc())
+            .limit(_LONGEST_ROW)
+        )
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [row.id for row in takewhile(lambda row: row.status == "failed", rows)]
+
     def succeeded_since(self, run_id: str) -> bool:
         """Whether this run, or a later one on the same target and direction, has succeeded."""
         query = (

@@ -197,6 +197,20 @@ def test_a_run_that_did_something_ends_the_count(runs: Runs, how: str) -> None:
     assert runs.fruitless_before(THIRD.id, NOW) == (1 if how == "it had no plan" else 0)
 
 
+def test_the_runs_that_failed_since_the_last_success_are_known_newest_first(runs: Runs) -> None:
+    for each in (RUN, LATER):
+        runs.conclude(each.id, FAILED, NOW + 5)
+    assert runs.failures_before(THIRD.id) == [LATER.id, RUN.id]
+    assert runs.failures_before(LATER.id) == [RUN.id]
+    assert runs.failures_before(OTHER.id) == []
+
+
+def test_a_success_ends_the_runs_that_failed(runs: Runs) -> None:
+    runs.conclude(RUN.id, FAILED, NOW + 5)
+    runs.conclude(LATER.id, DONE, NOW + 6)
+    assert runs.failures_before(THIRD.id) == []
+
+
 def test_a_success_counts_for_the_runs_before_it_and_not_for_those_after(runs: Runs) -> None:
     assert not runs.succeeded_since(RUN.id)
     runs.conclude(LATER.id, DONE, NOW + 5)
@@ -223,6 +237,15 @@ def incidents(request: pytest.FixtureRequest, engine: sa.Engine) -> tuple[Incide
     return FakeIncidents({"runbookd/1": state}), "runbookd/1"
 
 
+@pytest.fixture
+def episode(incidents: tuple[Incidents, str], engine: sa.Engine) -> str:
+    """The id of the alert that fires."""
+    if isinstance(incidents[0], FakeIncidents):
+        return "alert-1"
+    with engine.connect() as connection:
+        return str(connection.execute(sa.text("SELECT id FROM alerts")).scalar_one())
+
+
 def test_an_incident_remembers_that_it_was_paged_and_where_it_was_told(
     incidents: tuple[Incidents, str],
 ) -> None:
@@ -236,6 +259,31 @@ def test_an_incident_remembers_that_it_was_paged_and_where_it_was_told(
     state = kept.state(key)
     assert state is not None
     assert (state.incident.paged, state.message) == (False, ref)
+
+
+def test_an_incident_that_the_pager_has_open_is_kept_with_the_alerts_that_asked(
+    incidents: tuple[Incidents, str], episode: str
+) -> None:
+    kept, _ = incidents
+    for _ in range(2):
+        kept.enlist("runbookd/bound/api.out", "high-cpu", "warning", [episode, "al_none"])
+    state = kept.state("runbookd/bound/api.out")
+    assert state is not None
+    incident = state.incident
+    assert (incident.rule, incident.severity, incident.source, incident.paged) == (
+        "high-cpu",
+        "warning",
+        "alertmanager",
+        True,
+    )
+    assert (state.firing, len(state.alerts)) == (1, 1)
+
+
+def test_marking_an_incident_that_nobody_made_does_nothing(
+    incidents: tuple[Incidents, str],
+) -> None:
+    incidents[0].mark("runbookd/none", paged=False)
+    assert incidents[0].state("runbookd/none") is None
 
 
 def test_an_incident_that_nobody_made_is_none(incidents: tuple[Incidents, str]) -> None:

@@ -22,7 +22,7 @@ from service.engine.execution import execute
 from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
 from service.ports import MessageRef, Page
-from service.ports.admission import NewDecision, NewRun
+from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.clock import FakeClock
 from tests.fakes.offs import FakeOffs
@@ -103,6 +103,17 @@ class FakeRuns:
                 break
             count += 1
         return count
+
+    def failures_before(self, run_id: str) -> list[str]:
+        self._refuse_when_down()
+        same = self._same_work(run_id)
+        found: list[str] = []
+        for earlier in reversed(same[: same.index(run_id)] if same else []):
+            status = self.outcomes[earlier].status if earlier in self.outcomes else ""
+            if status == "succeeded":
+                break
+            found += [earlier] if status == "failed" else []
+        return found
 
     def succeeded_since(self, run_id: str) -> bool:
         self._refuse_when_down()
@@ -217,9 +228,12 @@ class FakeRuns:
 
 @dataclass(slots=True)
 class FakeIncidents:
-    """Incidents by key; `meanwhile` happens right after one was read."""
+    """Incidents by key; `meanwhile` happens right after one was read. `open` are the episodes that
+    fire; `enlisted` notes which incidents were kept because of which."""
 
     states: dict[str, IncidentState] = field(default_factory=dict)
+    open: set[str] = field(default_factory=lambda: {"alert-1"})
+    enlisted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     meanwhile: Callable[[], object] = lambda: None
 
     def state(self, dedup_key: str) -> IncidentState | None:
@@ -228,12 +242,20 @@ class FakeIncidents:
         return found
 
     def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:
+        if dedup_key not in self.states:
+            return
         state = self.states[dedup_key]
         self.states[dedup_key] = replace(
             state,
             incident=replace(state.incident, paged=paged),
             message=message or state.message,
         )
+
+    def enlist(self, dedup_key: str, rule: str, severity: str, episodes: Sequence[str]) -> None:
+        alerts = tuple(ALERT for each in episodes if each in self.open)
+        record = IncidentRecord(dedup_key, rule, severity, "alertmanager", "", {}, paged=True)
+        self.states[dedup_key] = IncidentState(record, len(alerts), alerts, None, None)
+        self.enlisted.append((dedup_key, tuple(episodes)))
 
 
 @dataclass(slots=True)

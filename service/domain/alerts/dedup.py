@@ -43,6 +43,11 @@ def bound_dedup_key(target: str, direction: str) -> str:
     return f"{PREFIX}bound/{target}.{direction}"
 
 
+def is_bound_key(key: str) -> bool:
+    """Whether it is the incident of a target that can grow no further."""
+    return key.startswith(f"{PREFIX}bound/")
+
+
 def blocked_dedup_key(target: str, direction: str) -> str:
     """The incident of a target that nothing can be done for: one, however often it is tried."""
     return f"{PREFIX}blocked/{target}.{direction}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 from service.domain.alerts.alert import Alert, Notification
 from service.domain.alerts.dedup import PREFIX, dedup_key
@@ -71,7 +72,11 @@ def incident_key(rule: Rule, alert: Alert, notification: Notification) -> str:
 
 def telling_claim(rule: str, key: str, direction: str) -> str:
     """The claim of a page or a message about the group with that dedup_key."""
-    return f"{rule}-{key.removeprefix(PREFIX)[:16]}.{direction}"
+    name = key.removeprefix(PREFIX)
+    if "/" in name:
+        # The page of a target, whose name may be long; a run's id has no slash.
+        name = blake2b(name.encode(), digest_size=8).hexdigest()
+    return f"{rule}-{name[:16]}.{direction}"
 
 
 def button_claim(source: str) -> str:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from service.domain.alerts.dedup import bound_dedup_key, run_dedup_key
 from service.domain.decisions.decision import Stage, Verdict
 from service.domain.decisions.planning import PlanHeld
-from service.domain.decisions.requests import LEVEL, PERSON, RETURN, SCENARIO, Origin
+from service.domain.decisions.requests import LEVEL, PERSON, REPLAY, RETURN, SCENARIO, Origin
 from service.domain.errors import (
     FailureKind,
     FencedOut,
@@ -288,6 +290,51 @@ def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) 
     assert worker.runs.outcomes[RUN].cooldown_until == worker.clock.time() + ASK.cooldown_s
     assert worker.runs.again == []
     assert list(worker.pager.open) == [bound_dedup_key("worker-vm", "up")]
+
+
+def test_the_page_at_the_bound_is_kept_with_the_alerts_that_asked(worker: FakeWorker) -> None:
+    worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+    worker.execute(ASK)
+    key = bound_dedup_key("worker-vm", "up")
+    assert worker.incidents.enlisted == [(key, ("alert-1",))]
+    state = worker.incidents.state(key)
+    assert state is not None
+    assert (state.incident.rule, state.incident.paged) == ("a-rule", True)
+    assert list(worker.pager.open) == [key]
+
+
+def test_the_page_at_the_bound_is_closed_at_once_when_its_alerts_resolved_meanwhile(
+    worker: FakeWorker,
+) -> None:
+    worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+    worker.incidents.open.clear()
+    worker.execute(ASK)
+    assert worker.pager.open == {}
+    state = worker.incidents.state(bound_dedup_key("worker-vm", "up"))
+    assert state is not None
+    assert not state.incident.paged
+
+
+def test_a_replay_at_the_bound_is_no_alert_that_could_resolve(worker: FakeWorker) -> None:
+    worker.change.held = PlanHeld("ladder_top", "It is at the top.", at_bound=True)
+    worker.execute(replace(ASK, origin=replace(ASK.origin, kind=REPLAY)))
+    assert worker.incidents.enlisted == []
+    assert list(worker.pager.open) == [bound_dedup_key("worker-vm", "up")]
+
+
+def test_the_pages_of_runs_that_failed_are_closed_by_a_later_run_that_succeeds(
+    worker: FakeWorker,
+) -> None:
+    worker.change.fails["verify"] = StepFailed("verify", "It does not answer.")
+    failed = [ASK, replace(ASK, id="worker-vm.up.2")]
+    for each in failed:
+        worker.execute(each)
+    assert set(worker.pager.open) == {run_dedup_key(each.id) for each in failed}
+    worker.change.fails.clear()
+    worker.change.value = "small"
+    worker.execute(replace(ASK, id="worker-vm.up.3"))
+    assert worker.runs.outcomes["worker-vm.up.3"].status == "succeeded"
+    assert worker.pager.open == {}
 
 
 def test_asked_again_and_again_at_the_bound_it_is_one_incident(worker: FakeWorker) -> None:
