@@ -32,8 +32,9 @@ LONGEST_ASKED_S = 3_600.0
 """A messenger that asks for more than an hour is asked again after an hour."""
 GIVE_UP_S = 3 * 86_400.0
 """After three days nobody needs a message any more."""
-_HOLD_S = 60.0
-"""For how long a worker keeps others from what it is sending: longer than it may take."""
+_HOLD_S, _SENDING_S = 60.0, 35.0
+"""For how long a worker keeps others from what it took, and for how long it begins to send any of
+it. A message may take two calls of 10 s each, so it is sent before others get it."""
 _AT_A_TIME = 100
 
 
@@ -120,7 +121,8 @@ class OutboxRound:
         """Tell what is due, until the messenger takes nothing for now."""
         while taken := self._parts.outbox.take(self._parts.clock.time(), _HOLD_S, _AT_A_TIME):
             groups = _grouped(taken)
-            while groups:
+            until = self._parts.clock.monotonic() + _SENDING_S
+            while groups and self._parts.clock.monotonic() < until:
                 group = groups.pop(0)
                 error = self._tell(group)
                 if error is None:

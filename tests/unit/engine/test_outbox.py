@@ -122,6 +122,26 @@ def test_while_slack_takes_nothing_one_try_puts_off_all_that_wait() -> None:
     assert worker.outbox.count() == 0
 
 
+def test_what_a_slow_messenger_leaves_is_left_to_whoever_takes_it_next() -> None:
+    """Two workers must not tell the same message, so none is sent when its hold is nearly over."""
+    worker = worker_with_run()
+    slack_is(worker, AWAY)
+    thread = MessageRef("C000", "5")
+    for number in range(10):
+        outbox.post(Message("", f"{number}"), worker.parts, thread)
+    slack_is(worker, None)
+    worker.messenger.hangs = lambda: worker.clock.sleep(9)
+    taken_at = worker.clock.monotonic() + 60
+    a_round_later(worker, 60)
+    assert worker.clock.monotonic() - taken_at < 60 - 9
+    assert 0 < worker.outbox.count() < 10
+    worker.messenger.hangs = lambda: None
+    a_round_later(worker, 60)
+    assert sorted(each.text for each in worker.messenger.messages.values()) == [
+        str(number) for number in range(10)
+    ]
+
+
 def test_a_message_that_is_gone_is_told_anew() -> None:
     worker = worker_with_run()
     say(worker, "Scaling")
