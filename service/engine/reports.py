@@ -64,7 +64,9 @@ def report_done(
     request: Request, result: Result, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
     """The announcement becomes the result; the pager gets a change event and old pages end."""
-    message = announcements.finished(request, result.plan, result.took_s, result.cooldown_until)
+    message = announcements.finished(
+        request, result.plan, result.took_s, result.cooldown_until, parts.clock.time()
+    )
     told = edit(thread, message, parts)
     event = announcements.change_event(request, result.plan)
     noted = _quietly(
@@ -94,7 +96,7 @@ def _resolve_over(request: Request, parts: WorkerParts, *, pager_answers: bool) 
 def report_held(
     request: Request,
     held: PlanHeld,
-    again_at: float | None,
+    next_try: str,
     parts: WorkerParts,
     *,
     told_before: bool,
@@ -106,12 +108,12 @@ def report_held(
     """
     if held.guard in _SILENT_GUARDS:
         return {"told": False}
-    message = announcements.held(request, held, again_at)
+    message = announcements.held(request, held, next_try)
     told = not told_before and post(message, parts) is not None
     if held.at_bound:
-        page_ = announcements.page_at_bound(request, held)
+        page_ = announcements.page_at_bound(request, held, next_try=next_try)
     elif held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
-        page_ = announcements.page_for_hold(request, None, held)
+        page_ = announcements.page_for_hold(request, None, held, next_try=next_try)
     else:
         return {"told": told}
     return {"told": told, "paged": page(page_, parts, run=request.id, queue=not told_before)}
@@ -119,12 +121,12 @@ def report_held(
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """A planned change that wrote nothing: why, when it is planned anew (seconds since the epoch,
-    None for never by itself), and how many runs in a row before it wrote nothing either."""
+    """A planned change that wrote nothing: why, the sentence that says when it is tried again, and
+    how many runs in a row before it wrote nothing either."""
 
     plan: Plan
     held: PlanHeld
-    again_at: float | None
+    next_try: str
     fruitless_before: int
 
 
@@ -132,11 +134,11 @@ def report_put_off(
     request: Request, off: PutOff, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
     """The announcement becomes the reason. A vendor that goes on refusing is paged as a warning."""
-    message = announcements.put_off(request, off.plan, off.held, off.again_at)
+    message = announcements.put_off(request, off.plan, off.held, off.next_try)
     told = edit(thread, message, parts)
     if off.held.guard != VENDOR_BUSY or not off.fruitless_before:
         return {"told": told}
-    page_ = announcements.page_for_hold(request, off.plan, off.held)
+    page_ = announcements.page_for_hold(request, off.plan, off.held, next_try=off.next_try)
     queue = off.fruitless_before == _FIRST_WARNING
     return {"told": told, "paged": page(page_, parts, run=request.id, queue=queue)}
 
@@ -146,12 +148,13 @@ class Failed:
     """A planned change that gave up, and how many runs in a row before it wrote nothing.
 
     `for_good` is True where the vendor refuses it for good: then it is one incident of the target,
-    however many runs meet it.
+    however many runs meet it. `next_try` is the sentence that says when it may be tried again.
     """
 
     plan: Plan
     failure: Failure
     fruitless_before: int
+    next_try: str
     for_good: bool = False
 
 
@@ -160,7 +163,7 @@ def report_failed(
 ) -> Record:
     """The page first, then the announcement becomes the failure."""
     plan, failure = end.plan, end.failure
-    page_ = announcements.page_for_failure(request, plan, failure)
+    page_ = announcements.page_for_failure(request, plan, failure, next_try=end.next_try)
     if end.for_good:
         page_ = replace(page_, dedup_key=blocked_key(request))
     queue = failure.wrote or not end.fruitless_before
@@ -168,8 +171,8 @@ def report_failed(
     if end.for_good:
         # The watch may have opened one for this run; what it said is over, or in the other one.
         resolve(run_dedup_key(request.id), parts, attempts=1)
-    told = edit(thread, announcements.failed(request, plan, failure, paged=paged), parts)
-    return {"paged": paged, "told": told}
+    message = announcements.failed(request, plan, failure, paged=paged, next_try=end.next_try)
+    return {"paged": paged, "told": edit(thread, message, parts)}
 
 
 def blocked_key(request: Request) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -137,6 +138,21 @@ def test_a_page_and_its_resolve_agree_on_a_key_that_had_to_be_cut() -> None:
 
         state = sandbox.state()["pagerduty"]
     assert (len(state["open"]), len(state["resolved"])) == (1, 1)
+
+
+def test_only_web_addresses_are_sent_as_links_and_ten_of_them(vendor: Loopback) -> None:
+    odd = (
+        ("javascript:alert(1)", "a"),
+        ("https://", "b"),
+        ("https://x.example/" + "y" * 2_000, "c"),
+    )
+    good = tuple((f"https://x.example/{number}", "d") for number in range(12))
+    vendor.answers(202, {"status": "success", "dedup_key": "group-1"})
+
+    provider(vendor).trigger(replace(PAGE, links=(*odd, *good)))
+
+    sent = [link["href"] for link in vendor.seen[0].json["links"]]
+    assert sent == [href for href, _ in good[:10]]
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 422])

@@ -454,7 +454,7 @@ def test_a_target_that_somebody_changed_since_the_plan_is_planned_anew_without_a
     assert [again.delay_s for again in worker.runs.again] == [60.0, 120.0, 240.0]
     assert worker.runs.outcomes[RUN].status == "held"
     assert worker.pager.open == {}
-    assert "A person made it medium. Planned anew at" in worker.said()[0]
+    assert "A person made it medium. It is looked at again in 1 min, at " in worker.said()[0]
 
 
 def test_a_target_that_somebody_changed_after_our_write_is_a_failure(worker: FakeWorker) -> None:
