@@ -81,7 +81,7 @@ def _message(request: Request, incident: Incident, parts: WorkerParts) -> Messag
 def _unheard(request: Request, message: Message, error: VendorError) -> Page:
     return Page(
         dedup_key=run_dedup_key(request.id),
-        summary=f"{message.title}: Slack refuses to tell anybody ({error.sentence})"[:1024],
+        summary=f"Nobody was told of {message.title}. {error}"[:1024],
         source=SOURCE,
         severity="warning",
         details={"message": message.text, **run_facts(request)},

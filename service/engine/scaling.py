@@ -49,6 +49,7 @@ class Scaling:
         self._context = context
         self._step = step
         self._began_at = 0.0
+        self._at = ""
 
     def execute(self, attempt: int) -> None:
         """From the first look to the report; `attempt` is the number of this execution."""
@@ -145,7 +146,7 @@ class Scaling:
         functions = self._parts.change_of(self._request).work.steps()
         records: dict[str, Record] = {}
         for name in plan.steps:
-            step = functions[name]
+            self._at, step = name, functions[name]
             records[name] = self._step(name, step, self._context, self._request, plan, records)
 
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
@@ -181,8 +182,9 @@ class Scaling:
         if held is not None:
             self._end_put_off(plan, held, before)
             return
-        name = error.step if isinstance(error, StepFailed) else error.operation
-        failure = Failure(name, error.sentence, safe["left"], wrote=wrote)
+        step = error.step if isinstance(error, StepFailed) else self._at
+        said = error.sentence if isinstance(error, StepFailed) else str(error)
+        failure = Failure(step, said, safe["left"], wrote=wrote)
         ended = self._step("conclude", self._conclude_failed, failure, before)
         for_good = bool(safe.get("refused"))
         end = reports.Failed(plan, failure, before, self._next_try(ended), for_good)

@@ -31,6 +31,11 @@ class Failure:
     left: str
     wrote: bool = True
 
+    @property
+    def told(self) -> list[str]:
+        """The sentence, and how the target was left where the sentence does not say it."""
+        return [self.sentence] if self.left in self.sentence else [self.sentence, self.left]
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
@@ -113,7 +118,7 @@ def failed(
     return _message(
         request,
         f"Failed: {_attempt(request, plan)}",
-        "\n".join(filter(None, [failure.sentence, failure.left, told, next_try, more])),
+        "\n".join(filter(None, [*failure.told, told, next_try, more])),
         [("Step", failure.step), *_fields(request, plan)],
     )
 
@@ -131,7 +136,7 @@ def page_for_failure(
         dedup_key=run_dedup_key(request.id)
         if failure.wrote
         else blocked_dedup_key(*_work(request)),
-        summary=f"{tried} {failure.sentence} {failure.left}",
+        summary=" ".join([tried, *failure.told]),
         source=SOURCE,
         severity="critical" if failure.wrote else "warning",
         component=request.target.name,

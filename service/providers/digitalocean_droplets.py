@@ -101,7 +101,9 @@ def _number(call: Call, droplet_id: str) -> int:
 def _later_if_busy(call: Call, problem: VendorError) -> VendorError:
     if not is_busy_elsewhere(problem):
         return problem
-    sentence = "another action of this droplet is still under way; nothing was done."
+    sentence = (
+        f"DigitalOcean does not {call.operation} yet: another action of it is still under way."
+    )
     return call.error(FailureKind.TEMPORARY, sentence, retry_after=BUSY_WAIT, status=problem.status)
 
 

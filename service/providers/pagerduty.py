@@ -23,7 +23,7 @@ from pagerduty import EventsApiV2Client, UrlError
 
 from service.domain.errors import FailureKind, VendorError
 from service.ports import Page
-from service.providers.errors import Call, from_status, no_answer, vendor_message
+from service.providers.errors import Call, from_status, no_answer, no_url, vendor_message
 from service.providers.pagerduty_events import change_payload, key_within_limit, trigger_events
 from service.providers.waits import Timeouts, retry_after
 
@@ -88,15 +88,13 @@ class PagerDutyPager:
             status, said, wait = problem.args
             raise _backing_off(from_status(call, status, said, wait)) from problem
         except _Unreadable as problem:
-            raise no_answer(call, 'it has neither "status" nor "dedup_key"') from problem
+            raise no_answer(call, 'the answer has neither "status" nor "dedup_key"') from problem
         except UrlError as problem:
-            raise call.error(
-                FailureKind.PERMANENT, f"the address is no URL: {problem}."
-            ) from problem
+            raise no_url(call, problem) from problem
         except (PagerDutyError, httpx2.HTTPError) as problem:
             # The SDK's own words may hold a part of the routing key; the cause's do not.
             cause = problem.__cause__ or problem
-            raise no_answer(call, type(cause).__name__) from problem
+            raise no_answer(call, cause) from problem
 
 
 def _refused_as_it_was(error: VendorError) -> bool:

@@ -29,7 +29,10 @@ class PrometheusMetrics:
             samples = _samples(found["data"])
             value = float(samples[0]) if samples else None
         if len(samples) > 1:
-            sentence = f"it gave {len(samples)} series where one is wanted; aggregate it."
+            sentence = (
+                f"Prometheus gave {len(samples)} series for {expression}, where one is wanted; "
+                "aggregate it."
+            )
             raise call.error(FailureKind.PERMANENT, sentence)
         return value if value is not None and math.isfinite(value) else None
 

@@ -128,7 +128,7 @@ class AppChange:
             found = change.told_of(app.spec)
             health = self._apps.health(change.app).get(change.component)
         except VendorError as problem:
-            return f"App {change.app} could not be read ({problem}); nothing was taken away."
+            return f"How it was left is not known. {problem} Nothing was taken away."
         serving = "an unknown number of" if health is None else str(health.ready)
         return (
             f"{change} is specified as {found} (it was {change.before}, wanted {change.wanted}) "

@@ -136,12 +136,13 @@ class _Driver:
     def failed(self, why: str) -> StepFailed:
         """The step's failure: what happened, and how the droplet was left."""
         trouble = self._requests.trouble
+        new = trouble is not None and trouble.clause not in why
         goes_on = self._duty.open and not self._is_on()
         sentences = [
             f"Resizing droplet {self._id} from {self._before} to {self._wanted}: {why}.",
             f"{self.seen()}.",
             "It is tried again until it is on." if goes_on else "",
-            f"The last answer of the vendor: {trouble}" if trouble else "",
+            str(trouble) if new else "",
         ]
         return StepFailed(STEP, " ".join(filter(None, sentences)))
 
