@@ -61,7 +61,7 @@ def lasted(seconds: float) -> str:
         return _both(named, rest_h, "h")
     if hours:
         return _both(f"{hours} h", rest_min, "min")
-    return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"
+    return _both(f"{minutes} min", rest_s, "s") if minutes else f"{rest_s} s"
 
 
 def moment(at: float, now: float) -> str:

@@ -131,7 +131,7 @@ def page_for_failure(
     Where nothing was written it is a warning, and one incident for the target and direction,
     however often it is tried.
     """
-    tried = f"{_attempt(request, plan)} failed in {failure.step}:"
+    tried = f"{_attempt(request, plan)} failed:"
     return Page(
         dedup_key=run_dedup_key(request.id)
         if failure.wrote
@@ -143,6 +143,7 @@ def page_for_failure(
         group=request.target.resource,
         details={
             "what happened": failure.sentence,
+            "step": failure.step,
             "how the target was left": failure.left,
             **_told_next(next_try),
             "asked for because": request.origin.why,

@@ -126,7 +126,7 @@ def _reading(metrics: Metrics, expression: str, clock: Clock) -> Reading:
         )
     except VendorError as problem:
         return Reading(None, problem.sentence)
-    return Reading(value, f"no data for {expression}" if value is None else "")
+    return Reading(value, f"Prometheus has no data for {expression}." if value is None else "")
 
 
 def _title(incident: Incident) -> str:

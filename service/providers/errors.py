@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from service.domain.durations import lasted
 from service.domain.errors import FailureKind, VendorError, shown_vendor
 from service.domain.redaction import shown_addresses
 
@@ -65,12 +66,12 @@ def quote(call: Call, text: str) -> str:
 
 def never_sent(call: Call, reason: object) -> VendorError:
     """No connection: the vendor saw nothing of it."""
-    sentence = (
-        f"{call.who} could not be reached to {call.operation} "
-        f"({quote(call, in_words(reason))}); nothing was sent. Check the network and the vendor's "
-        "status page."
-    )
-    return call.error(FailureKind.TEMPORARY, sentence)
+    why = quote(call, in_words(reason))
+    sentence = f"{call.who} could not be reached to {call.operation}: {why}"
+    if call.repeatable:
+        return call.error(FailureKind.TEMPORARY, f"{sentence}.")
+    advice = "nothing was sent. Check the network and the vendor's status page."
+    return call.error(FailureKind.TEMPORARY, f"{sentence}; {advice}")
 
 
 def no_answer(call: Call, reason: object) -> VendorError:
@@ -94,7 +95,7 @@ def _in_doubt(call: Call, sentence: str, status: int | None = None) -> VendorErr
 
 def busy(call: Call, status: int, message: str, retry_after: float | None) -> VendorError:
     """The vendor took nothing now and asks for a later try."""
-    wait = "" if retry_after is None else f", and asks to wait {retry_after:.0f} s"
+    wait = "" if retry_after is None else f", and asks to wait {lasted(retry_after)}"
     sentence = f"{_answered(call, status, message)}{wait}."
     return call.error(FailureKind.TEMPORARY, sentence, retry_after=retry_after, status=status)
 
@@ -198,7 +199,7 @@ def reading(call: Call) -> Iterator[None]:
 
 def _answered(call: Call, status: int | None, message: str) -> str:
     """Who answered what, without a full stop: `DigitalOcean answered 503 to the request to …`."""
-    quoted = quote(call, message)
+    quoted = quote(call, message).rstrip(".")
     said = f': "{quoted}"' if quoted else ""
     # Slack refuses with 200, which says nothing to anybody.
     said_so = status is None or status == HTTPStatus.OK

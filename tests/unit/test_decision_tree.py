@@ -50,7 +50,7 @@ def test_what_cannot_be_read_is_passed_by_and_named() -> None:
     found = recommend(readings(cpu=None, memory=91))
     assert found.advice is Advice.VERTICAL_SCALE
     assert found.unread == (Question.CPU,)
-    assert found.found == ("CPU: not known (no data)", "Memory > 80 %? yes: 91 %")
+    assert found.found == ("CPU: not known. No data", "Memory > 80 %? yes: 91 %")
     assert found.because == "Memory > 80 %? yes: 91 %"
 
 

@@ -131,8 +131,8 @@ class AppChange:
             return f"How it was left is not known. {problem} Nothing was taken away."
         serving = "an unknown number of" if health is None else str(health.ready)
         return (
-            f"{change} is specified as {found} (it was {change.before}, wanted {change.wanted}) "
-            f"and {serving} replicas serve; nothing was taken away."
+            f"{change} is {found} now (before: {change.before}, wanted: {change.wanted}); "
+            f"{serving} replicas serve, and nothing was taken away."
         )
 
     def _read_last(self, app: str) -> tuple[Sequence[Deployment], AppState]:

@@ -134,7 +134,7 @@ class Requests:
     def _resize_not_taken(self, problem: VendorError) -> None:
         left_s = self._timings.resize_patience_s - self._ages.of(_RESEND)
         if problem.kind is FailureKind.PERMANENT:
-            self.restoring = f"the vendor refused the resize ({problem.clause})"
+            self.restoring = problem.clause
             self._refusal = problem
         elif (problem.retry_after or 0.0) > left_s:
             self.restoring = f"the vendor did not take the resize in time ({problem.clause})"

@@ -57,7 +57,7 @@ class Words:
     def _under_way(self, section: Section) -> str:
         action = section.since[0]
         what = f"resize to {self.wanted}" if action.type == Move.RESIZE else action.type
-        at = f" since {action.started_at:%H:%M:%SZ}" if action.started_at else ""
+        at = f" since {action.started_at:%H:%M:%S} UTC" if action.started_at else ""
         return f"{what} is {IN_PROGRESS}{at}"
 
     def _stage(self, move: Move, tries: int) -> str:

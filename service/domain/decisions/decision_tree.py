@@ -92,7 +92,7 @@ def recommend(readings: Mapping[Question, Reading]) -> Recommendation:
         reading = readings[node.question]
         if reading.value is None:
             unread.append(node.question)
-            found.append(f"{node.question}: not known ({reading.unread})")
+            found.append(f"{node.question}: not known. {_capital(reading.unread)}")
             continue
         found.append(node.shown(reading.value))
         if node.yes(reading.value):
@@ -102,6 +102,10 @@ def recommend(readings: Mapping[Question, Reading]) -> Recommendation:
         return Recommendation(None, _look_by_hand(unread), tuple(found), tuple(unread))
     because = "CPU, memory, database and cache are all within their bounds"
     return Recommendation(Advice.CHECK_NETWORK, because, tuple(found), ())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _look_by_hand(unread: list[Question]) -> str:

@@ -66,7 +66,7 @@ def test_a_failure_says_what_was_tried_and_how_it_was_left() -> None:
 def test_a_failure_before_any_plan_can_be_told_too() -> None:
     assert announcements.failed(ASK, None, FAILURE).title == "Failed: horizontal_scale of api"
     assert (
-        "horizontal_scale of api failed in await_deployment: Deployment dep-1 ended as ERROR."
+        "horizontal_scale of api failed: Deployment dep-1 ended as ERROR."
         in announcements.page_for_failure(ASK, None, FAILURE).summary
     )
 
@@ -75,8 +75,7 @@ def test_the_page_of_a_failed_run_is_one_incident_for_that_run() -> None:
     page = announcements.page_for_failure(ASK, PLAN, FAILURE)
     assert page.dedup_key == "runbookd/run/api.out.1"
     assert page.summary == (
-        "api: replicas 2 → 3 failed in await_deployment: Deployment dep-1 ended as ERROR. "
-        "2 replicas serve."
+        "api: replicas 2 → 3 failed: Deployment dep-1 ended as ERROR. 2 replicas serve."
     )
     assert page.severity == "critical"
     assert page.details["what happened"] == FAILURE.sentence
@@ -192,3 +191,11 @@ def test_a_run_that_no_alert_asked_for_waits_for_whoever_asks_again() -> None:
     assert next_try(asked, NOW + 60, NOW, by_itself=False) == (
         "The next try may be in 1 min, at 20:27 UTC, if it is asked for again."
     )
+
+
+def test_how_the_target_was_left_is_said_once() -> None:
+    told_already = replace(FAILURE, sentence="The resize was refused. 2 replicas serve.")
+    page = announcements.page_for_failure(ASK, PLAN, told_already)
+    message = announcements.failed(ASK, PLAN, told_already)
+    assert page.summary.count("2 replicas serve.") == message.text.count("2 replicas serve.") == 1
+    assert page.details["how the target was left"] == "2 replicas serve."

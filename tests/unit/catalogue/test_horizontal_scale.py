@@ -357,7 +357,7 @@ def test_after_a_failure_the_app_is_described_and_left_alone() -> None:
     run.step("update_app")
     apps.clock.sleep(60)
     said = run.works.make_safe(run.context, run.request, run.plan)
-    assert "specified as 3 (it was 2, wanted 3) and 2 replicas serve" in said
+    assert "is 3 now (before: 2, wanted: 3); 2 replicas serve" in said
     assert apps.writes.effective == ["update_app"]
 
 

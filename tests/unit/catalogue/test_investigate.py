@@ -61,7 +61,7 @@ def test_without_prometheus_it_says_so() -> None:
 
 def test_a_prometheus_without_data_is_not_taken_for_zero() -> None:
     told = message()
-    assert "no data for avg(cpu_usage)" in told.text
+    assert "CPU: not known. Prometheus has no data for avg(cpu_usage)." in told.text
     assert "Nothing could be measured" in told.text
     assert "check the network" not in told.text
 

@@ -85,7 +85,7 @@ def test_a_run_that_another_process_began_tells_its_duration_by_the_instants(
         worker.execute(ASK, steps)
     worker.clock.sleep(60.0)
     worker.execute(ASK, steps)
-    assert "Verified after 1 min 0 s." in worker.said()[0]
+    assert "Verified after 1 min. " in worker.said()[0]
 
 
 def test_a_run_that_another_process_began_never_took_less_than_nothing(
@@ -355,7 +355,7 @@ def test_a_failed_run_pages_with_what_was_tried_and_how_its_target_was_left(
 
     page = worker.pager.open[run_dedup_key(RUN)]
     assert page.severity == "critical"
-    assert "size small → large failed in change" in page.summary
+    assert "size small → large failed: The vendor refused the size." in page.summary
     assert page.details["what happened"] == "The vendor refused the size."
     assert page.details["how the target was left"] == "It is on at small."
     assert worker.change.made_safe == 1

@@ -126,7 +126,7 @@ LOOK = Call("supabase", "read the status of project p-1", True)
             from_status(DROPLET, 429, "Too many requests", 120.0),
             (
                 "DigitalOcean answered 429 to the request to resize droplet 101: "
-                '"Too many requests", and asks to wait 120 s.'
+                '"Too many requests", and asks to wait 2 min.'
             ),
         ),
         (
@@ -154,7 +154,7 @@ LOOK = Call("supabase", "read the status of project p-1", True)
         (
             never_sent(DROPLET, ConnectionRefusedError(111, "Connection refused")),
             (
-                "DigitalOcean could not be reached to resize droplet 101 (Connection refused); "
+                "DigitalOcean could not be reached to resize droplet 101: Connection refused; "
                 "nothing was sent. Check the network and the vendor's status page."
             ),
         ),
