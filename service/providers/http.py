@@ -120,7 +120,7 @@ def _read(response: httpx.Response, timeout: httpx.Timeout) -> bytes:
         if len(content) > LARGEST_ANSWER:
             raise httpx.ReadError(f"more than {LARGEST_ANSWER} bytes")
         if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the answer trickles in too slowly")
+            raise httpx.ReadError("the answer trickles in too slowly")
     return content
 
 

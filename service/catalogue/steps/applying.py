@@ -117,7 +117,7 @@ class _Applying(Generic[T]):
         what = self.write.what
         if problem.kind is FailureKind.UNKNOWN:
             self.unsure = True
-            self.context.progress(f"{problem} Looking whether it was done all the same.")
+            self.context.progress(f"{problem} Looking whether it was taken all the same.")
         elif problem.retry_after is not None:
             self.context.progress(f"Not taken yet: {what}. {problem}")
 
