@@ -70,7 +70,7 @@ def report_done(
     told = edit(thread, message, parts)
     event = announcements.change_event(request, result.plan)
     noted = _quietly(
-        lambda: parts.pager.change(event.summary, event.source, event.details),
+        lambda: parts.pager.change(event.summary, event.source, event.details, event.links),
         "change event",
         parts,
         attempts=1,

@@ -13,6 +13,7 @@ from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.durations import lasted, moment
+from service.domain.links import Link
 from service.messages.going_on import command, context_of, links_of_run, run_facts
 from service.ports import Message, Page
 
@@ -44,6 +45,7 @@ class ChangeEvent:
     summary: str
     source: str
     details: Mapping[str, Any]
+    links: Sequence[Link] = ()
 
 
 def announced(request: Request, plan: Plan) -> Message:
@@ -199,6 +201,7 @@ def change_event(request: Request, plan: Plan) -> ChangeEvent:
         summary=f"{_attempt(request, plan)} ({request.origin.why})",
         source=SOURCE,
         details=_facts(request, plan),
+        links=links_of_run(request),
     )
 
 

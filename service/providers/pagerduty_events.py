@@ -13,7 +13,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any
 
-from service.domain.links import MOST_LINKS, is_web_address
+from service.domain.links import MOST_LINKS, Link, is_web_address
 from service.domain.text import one_line, visible
 from service.ports import Page
 from service.providers.text import cut
@@ -68,6 +68,14 @@ def change_payload(summary: str, source: str, details: Mapping[str, Any]) -> dic
     }
 
 
+def event_links(pairs: Sequence[Link]) -> list[dict[str, str]]:
+    """The links of an event: those that may be shown, as many as the vendor is sent."""
+    fit = [(href, text) for href, text in pairs if is_web_address(href)]
+    return [
+        {"href": visible(href), "text": _text(text, FIELD_LIMIT)} for href, text in fit[:MOST_LINKS]
+    ]
+
+
 def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
     """The details up to our limits, and a word on how many were left out."""
     kept: dict[str, Any] = {}
@@ -92,16 +100,9 @@ def _sizes(page: Page) -> Iterator[tuple[dict[str, Any], list[dict[str, str]]]]:
     optional = {"component": page.component, "group": page.group}
     fields = {name: _text(value, FIELD_LIMIT) for name, value in optional.items() if value}
     details = {"custom_details": _fitting(page.details)} if page.details else {}
-    yield least | fields | details, _links(page.links)
+    yield least | fields | details, event_links(page.links)
     yield least | fields, []
     yield least | {name: _plain(least[name]) for name in ("summary", "source")}, []
-
-
-def _links(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    fit = [(href, text) for href, text in pairs if is_web_address(href)]
-    return [
-        {"href": visible(href), "text": _text(text, FIELD_LIMIT)} for href, text in fit[:MOST_LINKS]
-    ]
 
 
 def _shorter(value: Any) -> Any:

@@ -72,13 +72,14 @@ def test_a_resolve_names_only_the_incident(vendor: Loopback) -> None:
 def test_a_change_goes_to_the_change_events(vendor: Loopback) -> None:
     vendor.answers(202, {"status": "success"})
 
-    provider(vendor).change("api 2 → 3", "runbookd", {"run": "api.out.1"})
+    provider(vendor).change("api 2 → 3", "runbookd", {"run": "api.out.1"}, PAGE.links)
 
     sent = vendor.seen[0]
     assert sent.path == "/v2/change/enqueue"
     assert sent.json["payload"]["summary"] == "api 2 → 3"
     assert sent.json["payload"]["source"] == "runbookd"
     assert sent.json["payload"]["custom_details"] == {"run": "api.out.1"}
+    assert sent.json["links"] == [{"href": "http://alerts.example/1", "text": "the alert"}]
     assert datetime.fromisoformat(sent.json["payload"]["timestamp"]).tzinfo is not None
 
 

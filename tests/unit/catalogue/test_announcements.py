@@ -91,7 +91,8 @@ def test_the_page_at_the_bound_is_one_incident_for_target_and_direction() -> Non
 
 
 def test_a_change_event_tells_the_change_and_its_run() -> None:
-    event = announcements.change_event(ASK, PLAN)
+    event = announcements.change_event(LINKED, PLAN)
+    assert event.links == LINKS
     assert event.summary == "api: replicas 2 → 3 (High CPU Usage is 93)"
     assert event.details["run"] == "api.out.1"
     assert event.details["price"] == "$40 → $60 a month (+$20)"
