@@ -108,15 +108,23 @@ def report_held(
     """
     if held.guard in _SILENT_GUARDS:
         return {"told": False}
-    message = announcements.held(request, held, next_try)
+    page_ = _page_of_hold(request, held, next_try, told_before=told_before)
+    message = announcements.held(request, held, next_try, paged=page_ is not None)
     told = not told_before and post(message, parts) is not None
-    if held.at_bound:
-        page_ = announcements.page_at_bound(request, held, next_try=next_try)
-    elif held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
-        page_ = announcements.page_for_hold(request, None, held, next_try=next_try)
-    else:
+    if page_ is None:
         return {"told": told}
     return {"told": told, "paged": page(page_, parts, run=request.id, queue=not told_before)}
+
+
+def _page_of_hold(
+    request: Request, held: PlanHeld, next_try: str, *, told_before: bool
+) -> Page | None:
+    """The page of a hold that somebody must know of."""
+    if held.at_bound:
+        return announcements.page_at_bound(request, held, next_try=next_try)
+    if held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
+        return announcements.page_for_hold(request, None, held, next_try=next_try)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

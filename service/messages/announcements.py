@@ -78,15 +78,17 @@ def finished(
     )
 
 
-def held(request: Request, hold: PlanHeld, next_try: str = "") -> Message:
+def held(request: Request, hold: PlanHeld, next_try: str = "", *, paged: bool = False) -> Message:
     """Posted when the worker, having seen the target, changes nothing.
 
-    `next_try` is the sentence that says when it is tried again.
+    `next_try` is the sentence that says when it is tried again; `paged` when somebody is told.
     """
+    told = "The person on call is paged." if paged else ""
+    said = [f"Asked for because {_why(request)}.", hold.reason, told, next_try]
     return _message(
         request,
         f"Held: {request.action} of {request.target.name}",
-        f"Asked for because {_why(request)}. {hold.reason} {next_try}".rstrip(),
+        " ".join(filter(None, said)),
         [("Guard", hold.guard), ("Rule", request.origin.by)],
     )
 

@@ -69,7 +69,9 @@ class DigitalOceanDroplets:
 
     def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:
         """Ask for an action. A droplet that is busy with another is a TEMPORARY error."""
-        call = self._client.call(f"{action} droplet {droplet_id}", repeatable=False)
+        call = self._client.call(
+            f"{action.replace('_', ' ')} droplet {droplet_id}", repeatable=False
+        )
         number = _number(call, droplet_id)
         body = {"type": action, **parameters}
         try:

@@ -54,6 +54,8 @@ def test_a_hold_says_the_guard_and_the_reason() -> None:
     assert told.title == "Held: horizontal_scale of api"
     assert "It runs 10. It is looked at again in 1 min, at 20:27 UTC." in told.text
     assert ("Guard", "max_replicas") in told.fields
+    paged = announcements.held(ASK, HOLD, "Then.", paged=True)
+    assert paged.text.endswith("It runs 10. The person on call is paged. Then.")
 
 
 def test_a_failure_says_what_was_tried_and_how_it_was_left() -> None:
