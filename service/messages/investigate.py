@@ -175,8 +175,8 @@ def _next(incident: Incident, told_again: str) -> Iterator[str]:
         yield "Begin with its own runbook: the link is below."
     if incident.rule == DEFAULT_RULE.name:
         yield (
-            "So that it is acted on, write a rule for it. So that it is not told again, silence it "
-            "at its sender."
+            "So that it is acted on, write a rule for it and try it with `runbookd check`. So that "
+            "it is not told again, silence it at its sender."
         )
     if incident.run:
         yield f"See how it was decided: {command(incident.run)}."

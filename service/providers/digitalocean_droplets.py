@@ -96,7 +96,7 @@ class DigitalOceanDroplets:
 def _number(call: Call, droplet_id: str) -> int:
     if droplet_id.isascii() and droplet_id.isdigit():
         return int(droplet_id)
-    sentence = f"{droplet_id!r} is no droplet id, which is a number; check DROPLET_ID."
+    sentence = f"{droplet_id} is no droplet id, which is a number; check DROPLET_ID."
     raise call.error(FailureKind.PERMANENT, sentence)
 
 

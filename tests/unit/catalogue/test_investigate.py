@@ -136,8 +136,8 @@ def test_a_full_disk_is_told_with_what_is_known_and_no_question_of_the_tree() ->
     assert told.text == (
         "4 % left on /var\n"
         "No rule matches it, so nothing was changed.\n"
-        "So that it is acted on, write a rule for it. So that it is not told again, silence it at "
-        "its sender.\n"
+        "So that it is acted on, write a rule for it and try it with `runbookd check`. So that it "
+        "is not told again, silence it at its sender.\n"
         "See how it was decided: `runbookd explain unmatched-1.notify.1`.\n"
         f"It is told again {again}, at the earliest, if it still fires."
     )
