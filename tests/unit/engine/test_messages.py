@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.requests import ALERT, Origin
 from service.domain.errors import FailureKind, VendorError
 from service.engine.messages import AGAIN_S
+from service.ports.runs import Outcome
+from tests.fakes import engine as fakes
+from tests.fakes.engine import ALERT as FIRING
 from tests.fakes.engine import FakeWorker
-from tests.fakes.runs import telling_for
+from tests.fakes.runs import API, WORKER, request_for, telling_for
 
 RUN = "slow-responses-0123456789abcdef.notify.1"
 ASK = replace(
@@ -83,3 +88,22 @@ def test_a_message_about_what_is_over_is_not_tried_again() -> None:
     worker.runs.open.clear()
     worker.execute(ASK)
     assert worker.runs.again == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "told_of"),
+    [({"service": "api"}, ["api"]), ({"instance": "db-1"}, ["worker-vm", "api"])],
+    ids=["a label names a target", "none does"],
+)
+def test_the_last_run_is_told_of_the_target_that_a_label_names_or_else_of_each(
+    labels: dict[str, str], told_of: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes, "ALERT", replace(FIRING, labels=labels))
+    worker = FakeWorker()
+    for request in (request_for("vertical_scale", WORKER), request_for("horizontal_scale", API)):
+        worker.runs.add(request)
+        worker.runs.conclude(request.id, Outcome("succeeded", "done", 0.0), 0.0)
+    worker.execute(ASK)
+    (message,) = worker.messenger.messages.values()
+    shown = [label for label, _ in message.fields if label.startswith("Last run on ")]
+    assert shown == [f"Last run on {name}" for name in told_of]

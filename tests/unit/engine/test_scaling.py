@@ -288,6 +288,7 @@ def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) 
     assert worker.runs.outcomes[RUN].cooldown_until == worker.clock.time() + ASK.cooldown_s
     assert worker.runs.again == []
     assert list(worker.pager.open) == [bound_dedup_key("worker-vm", "up")]
+    assert "It is at the top. The person on call is paged. The next try may be" in worker.said()[0]
 
 
 def test_asked_again_and_again_at_the_bound_it_is_one_incident(worker: FakeWorker) -> None:
@@ -519,6 +520,8 @@ def test_a_vendors_error_fails_the_run_with_its_own_sentence(worker: FakeWorker)
     worker.change.fails["change"] = GONE
     worker.execute(ASK)
     assert "There is none." in worker.runs.outcomes[RUN].reason
+    (page,) = worker.pager.open.values()
+    assert page.details["step"] == "change"
 
 
 def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: FakeWorker) -> None:

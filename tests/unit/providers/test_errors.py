@@ -180,6 +180,13 @@ def _urllib3() -> Exception:
     return requests.ConnectionError(MaxRetryError(pool, "/v2/apps", refused))
 
 
+def _httpx() -> Exception:
+    """The same, as httpx reports it."""
+    problem = httpx.ConnectError("All connection attempts failed")
+    problem.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    return problem
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
@@ -190,11 +197,21 @@ def _urllib3() -> Exception:
         ),
         (gaierror(-2, "Name or service not known"), "Name or service not known"),
         (httpx.ReadTimeout("The read operation timed out"), "no answer in time"),
+        (_httpx(), "Connection refused"),
         (httpx.ReadError(""), "the connection failed"),
         (ValueError("<object at 0x7f0011223344>"), "the connection failed"),
         ("the answer is not JSON", "the answer is not JSON"),
     ],
-    ids=["requests", "urllib3", "no such name", "timeout", "no words", "a repr", "a sentence"],
+    ids=[
+        "requests",
+        "urllib3",
+        "no such name",
+        "timeout",
+        "httpx",
+        "no words",
+        "a repr",
+        "a sentence",
+    ],
 )
 def test_what_a_library_raised_is_told_without_anything_of_python(
     reason: object, words: str
