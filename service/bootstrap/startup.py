@@ -32,7 +32,8 @@ def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
         StoreUnavailable: the database can't be used.
     """
     require_access(judge_access(settings, hosts, keeps_short_secrets=True))
-    load_rules(settings)
+    for warning in load_rules(settings).warnings:
+        _log.warning("rules", what=warning)
     migrate(settings)
     access = judge_access(settings, hosts, keeps_short_secrets=_keeps_short_secrets(settings))
     require_access(access)

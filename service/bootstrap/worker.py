@@ -24,6 +24,7 @@ from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
 from service.store.offs import OffStore
+from service.store.outbox import OutboxStore
 
 _log = structlog.get_logger(__name__)
 
@@ -66,6 +67,7 @@ def build_worker(settings: Settings) -> Worker:
         ),
         locks=stores.coordination,
         offs=OffStore(stores.engine),
+        outbox=OutboxStore(stores.engine),
         off_watch=OffWatch(pager, clock),
         change_of=build_changes(settings, clock),
         pager=pager,

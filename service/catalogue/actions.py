@@ -47,3 +47,6 @@ PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY)
 
 INVESTIGATE = ActionSpec("investigate", Effect.TELLS, NOTIFY)
 """One Slack message for each group of alerts and cooldown."""
+
+IGNORE = ActionSpec("ignore", Effect.NOTHING, NOTIFY)
+"""For alerts that nobody needs to hear of, such as a Watchdog that always fires."""

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.catalogue import app_platform, droplet, supabase
-from service.catalogue.actions import INVESTIGATE, PAGE_ONCALL
+from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed
@@ -26,6 +26,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *dict.fromkeys(action for kind in KINDS for action in kind.actions),
     PAGE_ONCALL,
     INVESTIGATE,
+    IGNORE,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

@@ -5,7 +5,7 @@ A run is: observe → plan → announce → each of the plan's steps → verifie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -28,6 +28,8 @@ class Effect(StrEnum):
     """Calls a person: is held by nothing, and its dedup_key makes a repeat harmless."""
     TELLS = "tells"
     """Tells people: needs a cooldown, and changes nothing."""
+    NOTHING = "nothing"
+    """Keeps the alert and shows it; no run follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class Noted(Protocol):
 
     def missing(self, key: str, why: str) -> None:
         """Note that a key is missing, such as `replicas` or `replicas.min`."""
+        ...
+
+    def doubt(self, key: str, sentence: str) -> None:
+        """Warn of what a key may hold and hardly means."""
         ...
 
 
@@ -116,6 +122,11 @@ class KindSpec:
     kind's port. `look` is one cheap, authenticated look at the vendor's record of a target, told in
     one sentence. `prices` maps the sizes that are known to dollars a month. `needs_sizes` is True
     where a target makes no sense without a ladder.
+
+    For `check`, and for nothing else: `size_form` is a regular expression that the names of all
+    sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
+    two targets stand for the same. `doubts` are sentences about an action on a target that is
+    allowed and hardly meant; it gets the target, the action's name and its options.
     """
 
     name: str
@@ -128,4 +139,7 @@ class KindSpec:
     work: Callable[[Any, Tools], Work]
     look: Callable[[Any, Any], str]
     prices: Mapping[str, float]
+    size_form: str
     needs_sizes: bool = True
+    manages: Callable[[Any], str] = lambda target: str(target.resource)
+    doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()

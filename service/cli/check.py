@@ -23,6 +23,7 @@ def check(
         list[Path] | None,
         typer.Argument(help="Rule files, in order; without any: those that RULES names."),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning is an error too.")] = False,
 ) -> None:
     """Check rule files whole, as web does before it starts; changes nothing.
 
@@ -31,6 +32,9 @@ def check(
     one shadows, a target that no rule uses, a ${NAME} that is not set or that RULES_ENV does not
     list. All files are checked together, because rules in one may use targets of another.
 
+    A [bold]warning[/bold] names what is allowed and hardly meant: a misspelt size or label, two
+    targets on one droplet, a step past the maximum. The exit status stays 0 without --strict.
+
     [bold]Examples[/bold]
 
       runbookd check
@@ -38,8 +42,8 @@ def check(
       API_APP_ID=app-1 DROPLET_ID=1 SUPABASE_PROJECT_REF=abc runbookd check rules/quizmentor.yml
     """
     settings = load_settings()
-    book = load_rulebook(files or rule_paths(settings), rule_variables(settings))
-    _show(book)
+    paths = files or rule_paths(settings)
+    _show(load_rulebook(paths, rule_variables(settings), strict=strict))
 
 
 def _show(book: RuleBook) -> None:
@@ -54,9 +58,12 @@ def _show(book: RuleBook) -> None:
             str(rule.origin),
         )
     shown.print()
+    for warning in book.warnings:
+        say(f"\n{warning}")
+    doubts = f", {_count(len(book.warnings), 'warning')}" if book.warnings else ""
     say(
         f"\n{_count(len(book.rules), 'rule')}, {_count(len(book.targets), 'target')}, "
-        f"hash {book.hash}: valid."
+        f"hash {book.hash}: valid{doubts}."
     )
 
 

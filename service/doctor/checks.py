@@ -30,6 +30,7 @@ from service.settings import Settings, SettingsInvalid
 from service.store.bell import notifications_reach
 from service.store.database import translated
 from service.store.migrate import missing_revision
+from service.store.outbox import OutboxStore
 
 LONGEST_S = 25.0
 """All looks together, which go on side by side; the longest single one is two vendor requests of
@@ -81,6 +82,7 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     if not _on_sqlite(settings):
         yield "wake-up", lambda: _wake_up(settings)
     yield "workers", lambda: _workers(settings)
+    yield "messages", lambda: _messages(settings)
     yield "redis", lambda: _redis(settings)
     for target in book.targets.values() if book else ():
         name = f"target {target.name}"
@@ -96,6 +98,8 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
     except RuleBookInvalid as invalid:
         return None, Finding("rules", Health.WRONG, str(invalid))
     saw = f"{len(book.rules)} rules, {len(book.targets)} targets, hash {book.hash}"
+    if book.warnings:
+        return book, Finding("rules", Health.NOTE, "\n".join((saw, *book.warnings)))
     return book, Finding("rules", Health.OK, saw)
 
 
@@ -199,6 +203,22 @@ def _workers(settings: Settings) -> Finding:
         saw = "none lives: alerts are kept and decided on, and nothing is done until one starts"
         return Finding(name, Health.NOTE, saw)
     return Finding(name, Health.OK, f"{live} alive")
+
+
+def _messages(settings: Settings) -> Finding:
+    """Whether messages wait for Slack; they are told when it takes them."""
+    name = "messages"
+    try:
+        if _not_made_yet(settings):
+            return Finding(name, Health.OK, "none waits")
+        with _stores(settings) as stores:
+            waiting = OutboxStore(stores.engine).count()
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    if not waiting:
+        return Finding(name, Health.OK, "none waits")
+    saw = f"{waiting} wait for Slack; a worker tells them when Slack takes messages again"
+    return Finding(name, Health.NOTE, saw)
 
 
 def _redis(settings: Settings) -> Finding:

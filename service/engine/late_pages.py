@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from service.domain.durations import lasted
-from service.engine import reports
+from service.engine import outbox, reports
 from service.engine.parts import LatePage, StepRunner, WorkerParts
 from service.engine.steps import Steps
 from service.ports import Message, Page
@@ -89,7 +89,7 @@ def _conclude(parts: WorkerParts, late: LatePage, told: Mapping[str, Any]) -> di
     if not delivered:
         _log.error("page_given_up", summary=late.page.summary, over=over, after_s=round(waited_s))
     if not over:
-        reports.post(_told(late.page, waited_s, delivered=delivered), parts)
+        outbox.post(_told(late.page, waited_s, delivered=delivered), parts)
     return {"delivered": delivered, "over": over}
 
 

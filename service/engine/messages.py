@@ -9,7 +9,7 @@ from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import TEST_RULE
-from service.engine import reports
+from service.engine import outbox, reports
 from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import SOURCE
@@ -18,18 +18,10 @@ from service.messages.investigate import investigate, path_works
 from service.ports import Message, Page
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
-from service.retry import call_with_retries
-
-_ATTEMPTS, _BUDGET_S = 3, 10.0
-"""Short, because a worker executes so many runs at a time: while Slack is away, those that wait
-for it must not keep droplets waiting."""
-AGAIN_S = 60.0
-"""A message that nobody took is put back and tried again this much later, while one of its alerts
-fires."""
 
 
 def send_message(request: Request, parts: WorkerParts, step: StepRunner) -> None:
-    """One execution: look, tell, rest."""
+    """One execution: look at the alerts, tell Slack, and begin the cooldown."""
     told = step("investigate", _investigate, request, parts)
     step("conclude", _conclude, request, told, parts)
 
@@ -50,25 +42,15 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
         links=request.origin.links,
     )
     message = _message(request, incident, parts)
-    try:
-        call_with_retries(
-            lambda: parts.messenger.post(message),
-            clock=parts.clock,
-            attempts=_ATTEMPTS,
-            budget_s=_BUDGET_S,
-        )
-    except VendorError as error:
-        told = {"status": "failed", "reason": f"nobody could be told: {error}"}
-        if request.origin.by == TEST_RULE.name:
-            return told
-        if error.kind is FailureKind.PERMANENT:
-            paged = reports.page(_unheard(request, message, error), parts)
-            return {**told, "paged": paged}
-        # A message that shows twice is better than an alert met with silence.
-        if parts.runs.any_open(request.origin.alerts):
-            return {**told, "again_in_s": max(AGAIN_S, error.retry_after or 0.0)}
-        return told
-    return {"status": "succeeded", "reason": message.title}
+    told = outbox.post_or_keep(message, parts)
+    if not isinstance(told, VendorError):
+        return {"status": "succeeded", "reason": message.title}
+    if told.kind is not FailureKind.PERMANENT:
+        return {"status": "succeeded", "reason": f"{message.title} (waits for Slack: {told})"}
+    failed = {"status": "failed", "reason": f"nobody could be told: {told}"}
+    if request.origin.by == TEST_RULE.name:
+        return failed
+    return {**failed, "paged": reports.page(_unheard(request, message, told), parts)}
 
 
 def _message(request: Request, incident: Incident, parts: WorkerParts) -> Message:
@@ -107,6 +89,7 @@ def _conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dic
     until = cooldown_end(now, request.cooldown_s) if told["status"] == "succeeded" else now
     stored = parts.runs.get(request.id)
     again = None
+    # As an earlier version recorded it, which put the run back when Slack took no message.
     if stored is not None and "again_in_s" in told:
         again = NewRun(request, stored.partition, now, told["again_in_s"])
     outcome = Outcome(told["status"], told["reason"], until)

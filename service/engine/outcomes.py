@@ -1,4 +1,4 @@
-"""How runs end, and how long their claims rest: by what happened."""
+"""How runs end, and how long the cooldown of their claims is: by what happened."""
 
 from __future__ import annotations
 
@@ -69,9 +69,11 @@ def failure_ending(
     request: Request, failure: Failure, now: float, *, fruitless_before: int = 0
 ) -> Ending:
     """A failed run: the full cooldown when anything may have been written, else soon free."""
-    rest = request.cooldown_s if failure.wrote else fruitless_wait_s(request, fruitless_before)
+    cooldown_s = (
+        request.cooldown_s if failure.wrote else fruitless_wait_s(request, fruitless_before)
+    )
     reason = " ".join([f"{failure.step} failed:", *failure.told])
-    return Ending(Outcome("failed", reason, cooldown_end(now, rest)))
+    return Ending(Outcome("failed", reason, cooldown_end(now, cooldown_s)))
 
 
 def fruitless_wait_s(request: Request, before: int) -> float:

@@ -16,7 +16,7 @@ from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
 from service.domain.durations import moment
 from service.domain.errors import FailureKind, VendorError
-from service.engine import reports
+from service.engine import outbox
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.going_on import alerts_named, command
 from service.messages.page_oncall import page_for
@@ -77,7 +77,7 @@ def _say_that_nobody_was_paged(
         context=_context(request, state),
         links=page.links,
     )
-    reports.post(message, parts)
+    outbox.post(message, parts)
 
 
 def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
@@ -105,9 +105,9 @@ def _trigger(
     )
     ref = state.message if state.incident.paged else None
     if ref is not None:
-        reports.edit(ref, message, parts)
+        outbox.edit(ref, message, parts)
     else:
-        ref = reports.post(message, parts)
+        ref = outbox.post(message, parts)
     parts.incidents.mark(incident.key, paged=True, message=ref)
     return {"status": "succeeded", "reason": f"paged: {page.summary}", "firing": state.firing}
 
@@ -133,7 +133,10 @@ def _resolve(
         context=f"rule {incident.rule} · {_context(request, state)}",
         links=page.links,
     )
-    reports.edit(state.message, message, parts)
+    if state.message is not None:
+        outbox.edit(state.message, message, parts)
+    else:
+        outbox.post(message, parts)
     parts.incidents.mark(incident.key, paged=False)
     return {"status": "succeeded", "reason": f"resolved: {page.summary}"}
 

@@ -12,6 +12,7 @@ from service.domain.decisions.requests import Request
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.offs import Offs
+from service.ports.outbox import Outbox
 from service.ports.runs import Incidents, Leases, Locks, Runs
 
 
@@ -67,6 +68,7 @@ class WorkerParts:
     leases: Leases
     locks: Locks
     offs: Offs
+    outbox: Outbox
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     pager: Pager

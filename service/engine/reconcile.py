@@ -15,7 +15,7 @@ from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, VendorError
-from service.engine import reports
+from service.engine import outbox, reports
 from service.engine.context import RunContext
 from service.engine.off_round import next_look_at
 from service.engine.parts import LatePage, StepRunner, WorkerParts
@@ -54,7 +54,7 @@ def _reconcile(parts: WorkerParts, run_id: str) -> Record:
     if owner := parts.locks.lock(resource, run_id):
         text = f"{stored.request.target.name} is locked by {owner}, so it was not looked at again."
         if off_before is None or off_before.tries == 0:
-            reports.post(Message(title="", text=text), parts, stored.message)
+            outbox.post(Message(title="", text=text), parts, stored.message)
         _after_the_look(parts, off_before)
         return {"left": text}
     try:
@@ -104,7 +104,7 @@ def _look(parts: WorkerParts, stored: StoredRun, request: Request, plan: Plan) -
         reports.page(page_for_failure(request, plan, Failure(STEP, unsafe, left)), parts)
     elif differs:
         text = f"Looked at it again: {left} {differs}"
-        reports.post(Message(title="", text=text), parts, stored.message)
+        outbox.post(Message(title="", text=text), parts, stored.message)
     return {"left": left, "unsafe": unsafe, "differs": differs}
 
 

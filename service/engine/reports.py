@@ -1,4 +1,4 @@
-"""Telling people: in Slack, where nothing may fail a run, and at the pager, where it must."""
+"""Telling people of a run: in Slack and at the pager. Neither may fail it, or keep it waiting."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from service.domain.decisions.guards import PROSPECT_GUARDS
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import VendorError
+from service.engine import outbox
 from service.engine.outcomes import UNOBSERVABLE, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
 from service.messages import announcements
@@ -25,8 +26,6 @@ _log = structlog.get_logger(__name__)
 
 _SILENT_GUARDS = frozenset(guard.name for guard in PROSPECT_GUARDS if not guard.told)
 
-_CHAT_ATTEMPTS, _CHAT_BUDGET_S = 3, 10.0
-"""A message is never queued. The time of one call, 10 s, bounds what a dead Slack costs a run."""
 _FIRST_WARNING = 1
 """A vendor that refuses for now is paged when the second run in a row meets it."""
 _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 3, 10.0
@@ -39,15 +38,14 @@ def announce(request: Request, plan: Plan, parts: WorkerParts) -> Record:
     if stored is not None and stored.message is not None:
         # Posted by an execution that died before it was on its record.
         return {"channel": stored.message.channel, "ts": stored.message.ts}
-    ref = post(announcements.announced(request, plan), parts)
+    ref = outbox.post(announcements.announced(request, plan), parts, run=request.id)
     if ref is None:
         return {}
-    parts.runs.set_message(request.id, ref)
     return {"channel": ref.channel, "ts": ref.ts}
 
 
 def reference(record: Mapping[str, Any]) -> MessageRef | None:
-    """Where a recorded announcement is; None when it could not be posted."""
+    """Where a recorded announcement is; None when it could not be posted at once."""
     return MessageRef(record["channel"], record["ts"]) if "ts" in record else None
 
 
@@ -67,7 +65,7 @@ def report_done(
     message = announcements.finished(
         request, result.plan, result.took_s, result.cooldown_until, parts.clock.time()
     )
-    told = edit(thread, message, parts)
+    told = say(request.id, thread, message, parts)
     event = announcements.change_event(request, result.plan)
     noted = _quietly(
         lambda: parts.pager.change(event.summary, event.source, event.details, event.links),
@@ -110,7 +108,7 @@ def report_held(
         return {"told": False}
     page_ = _page_of_hold(request, held, next_try, told_before=told_before)
     message = announcements.held(request, held, next_try, paged=page_ is not None)
-    told = not told_before and post(message, parts) is not None
+    told = not told_before and outbox.post(message, parts) is not None
     if page_ is None:
         return {"told": told}
     return {"told": told, "paged": page(page_, parts, run=request.id, queue=not told_before)}
@@ -143,7 +141,7 @@ def report_put_off(
 ) -> Record:
     """The announcement becomes the reason. A vendor that goes on refusing is paged as a warning."""
     message = announcements.put_off(request, off.plan, off.held, off.next_try)
-    told = edit(thread, message, parts)
+    told = say(request.id, thread, message, parts)
     if off.held.guard != VENDOR_BUSY or not off.fruitless_before:
         return {"told": told}
     page_ = announcements.page_for_hold(request, off.plan, off.held, next_try=off.next_try)
@@ -180,7 +178,8 @@ def report_failed(
         # The watch may have opened one for this run; what it said is over, or in the other one.
         resolve(run_dedup_key(request.id), parts, attempts=1)
     message = announcements.failed(request, plan, failure, paged=paged, next_try=end.next_try)
-    return {"paged": paged, "told": edit(thread, message, parts)}
+    told = say(request.id, thread, message, parts)
+    return {"paged": paged, "told": told}
 
 
 def blocked_key(request: Request) -> str:
@@ -232,32 +231,23 @@ def resolve(dedup_key: str, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) 
     return _quietly(lambda: parts.pager.resolve(dedup_key), "resolve", parts, attempts)
 
 
-def post(
-    message: Message, parts: WorkerParts, thread: MessageRef | None = None
-) -> MessageRef | None:
-    """Post a message; None, and a warning in the log, when it could not be."""
-    try:
-        return call_with_retries(
-            lambda: parts.messenger.post(message, thread),
-            clock=parts.clock,
-            attempts=_CHAT_ATTEMPTS,
-            budget_s=_CHAT_BUDGET_S,
-        )
-    except VendorError as error:
-        _log.warning("message_not_posted", title=message.title, error=str(error))
-        return None
+def say(run: str, ref: MessageRef | None, message: Message, parts: WorkerParts) -> bool:
+    """Make this what the run's message says; False where that has to wait.
 
-
-def edit(ref: MessageRef | None, message: Message, parts: WorkerParts) -> bool:
-    """Edit a message, or post it when there was none to edit."""
+    `ref` is where the message is, as the run has it. A message that had to wait may have been
+    posted since, and then it is edited as well.
+    """
     if ref is None:
-        return post(message, parts) is not None
-    return _quietly(lambda: parts.messenger.update(ref, message), "edit", parts)
+        stored = parts.runs.get(run)
+        ref = stored.message if stored is not None else None
+    if ref is None:
+        return outbox.post(message, parts, run=run) is not None
+    return outbox.edit(ref, message, parts)
 
 
-def _quietly(call: Any, what: str, parts: WorkerParts, attempts: int = _CHAT_ATTEMPTS) -> bool:
+def _quietly(call: Any, what: str, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:
     try:
-        call_with_retries(call, clock=parts.clock, attempts=attempts, budget_s=_CHAT_BUDGET_S)
+        call_with_retries(call, clock=parts.clock, attempts=attempts, budget_s=_PAGE_BUDGET_S)
     except VendorError as error:
         _log.warning("not_told", what=what, error=str(error))
         return False

@@ -150,7 +150,7 @@ class Scaling:
             records[name] = self._step(name, step, self._context, self._request, plan, records)
 
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
-        """Nothing was changed: rest as the guard asks, and say so where someone waits for it."""
+        """Nothing was changed: the cooldown is what the guard asks, and whoever waits is told."""
         ended = self._step("conclude", self._conclude_held, held, passed)
         report = partial(reports.report_held, told_before=told_before)
         self._step("report", report, self._request, held, self._next_try(ended), self._parts)

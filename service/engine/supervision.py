@@ -16,6 +16,7 @@ import structlog
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
 from service.engine.off_round import OffRound
+from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
 from service.engine.rounds import Handed
 from service.engine.unforeseen import conclude_failed, end_unreadable, sentence_of
@@ -59,6 +60,8 @@ class Supervisor:
         self._engine = engine or Engine()
         self._rounds = Handed("supervisor", self.round)
         self._look_after_offs = OffRound(parts, executor, self._engine.statuses, durable.OVER)
+        # On a thread of its own: a messenger that hangs must not keep runs from being adopted.
+        self._outbox = Handed("outbox", OutboxRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -70,10 +73,12 @@ class Supervisor:
         # Each start of a worker adds a row, so each start is when old ones go.
         self._parts.leases.forget_old(_KEEP_RETIRED_S)
         self._rounds.start()
+        self._outbox.start()
 
     def stop(self) -> None:
         """End the rounds."""
         self._rounds.stop(self._lease_s)
+        self._outbox.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
@@ -87,6 +92,8 @@ class Supervisor:
         # A droplet that another worker has brought on is watched here until the round sees it.
         if signs.off or self._parts.off_watch.runs():
             self._look_after_offs()
+        if signs.untold:
+            self._outbox.hand(signs.untold)
         if self._count % _SWEEP_EVERY == 0:
             if signs.unended:
                 self.sweep()

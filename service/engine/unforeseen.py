@@ -114,7 +114,7 @@ def _page(run: StoredRun, headline: str, sentence: str) -> Page:
 def _tell_slack(parts: WorkerParts, run: StoredRun, headline: str, sentence: str) -> None:
     text = f"{sentence}\nThe person on call is paged. See {command(run.id)}."
     try:
-        reports.edit(run.message, Message(title=headline[:150], text=text), parts)
+        reports.say(run.id, run.message, Message(title=headline[:150], text=text), parts)
     except Exception:
         # It may be what went wrong in the first place; the page is queued.
         _log.exception("message_not_edited", run=run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 from service.domain.alerts.alert import Alert, Notification, PayloadFormat
@@ -41,6 +42,7 @@ def read_envelope(
 ) -> Notification:
     """The envelope around a list of alerts, each of them read by `reader`."""
     payload = document.payload
+    delivery = replace(delivery, common_name=_common_name(payload.get("commonLabels")))
     alerts, quarantined = take(_items(payload), delivery, reader, document.repairs)
     notes += repair_notes(document.repairs_elsewhere)
     return Notification(
@@ -96,6 +98,11 @@ def _text(payload: Mapping[str, object], field: str, notes: list[str]) -> str:
     if value is not None:
         notes.append(f"`{field}` was {described(value)}, not a string, and was left out.")
     return ""
+
+
+def _common_name(value: object) -> str:
+    name = value.get("alertname") if isinstance(value, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _group_labels(value: object, notes: list[str]) -> dict[str, str]:

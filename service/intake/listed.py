@@ -30,10 +30,14 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is known of a notification beside its body."""
+    """What is known of each alert of a notification beside the alert itself.
+
+    `common_name` is the alertname that the sender says all of its alerts share; empty without one.
+    """
 
     source: str
     received_at: datetime
+    common_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,9 @@ def read_alert(
     """
     status = read_status(item.get("status"))
     labels = read_labels(item.get("labels"), "labels")
+    if delivery.common_name and "alertname" not in labels:
+        labels = {**labels, "alertname": delivery.common_name}
+        notes.append("Its alertname is that of the notification's commonLabels.")
     annotations = read_annotations(item.get("annotations"), notes)
     starts_at = read_moment(item, "startsAt")
     ends_at = read_moment(item, "endsAt")

@@ -69,11 +69,13 @@ def finished(
 
     `took_s` is in seconds, `cooldown_until` and `now` in seconds since the epoch.
     """
-    rest = f" The next step may follow {moment(cooldown_until, now)}." if cooldown_until else ""
+    next_step = (
+        f" The next step may follow {moment(cooldown_until, now)}." if cooldown_until else ""
+    )
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{rest}",
+        f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}",
         _fields(request, plan),
     )
 

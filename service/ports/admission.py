@@ -165,7 +165,7 @@ class Gate(Protocol):
     """The cooldown gate in Redis: a fast first look, never the authority."""
 
     def ask(self, claims: Collection[str], token: str) -> GateReply:
-        """In one round trip: which claims rest; the free ones are held for 15 s by `token`."""
+        """In one round trip: which claims are in cooldown. `token` holds the free ones for 15 s."""
         ...
 
     def settle(self, cooldowns: Collection[Cooldown], token: str, now: float) -> None:

@@ -105,6 +105,8 @@ class Signs:
     """A run has no outcome."""
     off: bool = False
     """A droplet may be off because of a run."""
+    untold: bool = False
+    """A message waits that is due now."""
 
 
 class Bell(Protocol):

@@ -55,8 +55,23 @@ _CREDENTIAL = frozenset(
     }
 )
 
+_FORM = frozenset(
+    {
+        "msg_blocks_too_long",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "msg_too_long",
+        "markdown_text_conflict",
+    }
+)
+"""Slack refuses how the message is made up, and nothing else about it."""
+
 _UNREADABLE = (AttributeError, TypeError)
 """What the SDK stumbles over when an answer is JSON but no object."""
+
+
+class _FormRefusedError(VendorError):
+    """Slack refuses the form of a message."""
 
 
 class SlackMessenger:
@@ -73,18 +88,23 @@ class SlackMessenger:
         """Post, in a thread where one is given."""
         channel = thread.channel if thread else self._channel
         call = self._call(f"post to {channel}", repeatable=False)
-        content = _content(message) | {"unfurl_links": False, "unfurl_media": False}
+        place: dict[str, Any] = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
         if thread:
-            content["thread_ts"] = thread.ts
-        answer = _sent(call, lambda: self._client.chat_postMessage(channel=channel, **content))
+            place["thread_ts"] = thread.ts
+        answer = _taken(
+            call, message, lambda content: self._client.chat_postMessage(**place, **content)
+        )
         with reading(call):
             return MessageRef(str(answer["channel"]), str(answer["ts"]))
 
     def update(self, ref: MessageRef, message: Message) -> None:
         """Replace a message by another."""
         call = self._call(f"edit a message in {ref.channel}", repeatable=True)
-        content = _content(message)
-        _sent(call, lambda: self._client.chat_update(channel=ref.channel, ts=ref.ts, **content))
+        _taken(
+            call,
+            message,
+            lambda content: self._client.chat_update(channel=ref.channel, ts=ref.ts, **content),
+        )
 
     def whoami(self) -> str:
         """As whom the token posts, and where: `user in workspace`; nothing is posted."""
@@ -97,9 +117,26 @@ class SlackMessenger:
         return Call("slack", operation, repeatable, "SLACK_BOT_TOKEN", self._token)
 
 
-def _content(message: Message) -> dict[str, Any]:
+def _taken(
+    call: Call, message: Message, send: Callable[[dict[str, Any]], SlackResponse]
+) -> SlackResponse:
+    """Slack's answer to the message as blocks; as plain text where it refuses the form."""
+    plain = {"text": _plain(message)}
+    try:
+        return _sent(call, lambda: send({**plain, "blocks": blocks(message)}))
+    except _FormRefusedError:
+        pass
+    try:
+        # An edit keeps the blocks that it does not name.
+        return _sent(call, lambda: send({**plain, "blocks": []}))
+    except _FormRefusedError as problem:
+        raise VendorError(*problem.args) from problem
+
+
+def _plain(message: Message) -> str:
+    """What a notification shows, and the whole message where Slack refuses its blocks."""
     fallback = ": ".join(part for part in (message.title, message.text) if part)
-    return {"text": slack_text(fallback, TEXT_LIMIT), "blocks": blocks(message)}
+    return slack_text(fallback, TEXT_LIMIT)
 
 
 def _sent(call: Call, send: Callable[[], SlackResponse]) -> SlackResponse:
@@ -131,5 +168,6 @@ def _translated(call: Call, response: SlackResponse) -> VendorError:
     if code in _CREDENTIAL:
         return refused_credential(call, None, code)
     if "ok" in body and " " not in code:
-        return refused(call, status, code)
+        known = refused(call, status, code)
+        return _FormRefusedError(*known.args) if code in _FORM else known
     return broke(call, status, code)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from service.domain.links import is_web_address
 from service.domain.text import one_line
 from service.ports import Message
-from service.providers.text import cut, slack_text
+from service.providers.text import cut, cut_escaped, slack_text
 
 HEADER_LIMIT = 150
 """Characters of a header block."""
@@ -25,6 +25,10 @@ FIELD_LIMIT = 2000
 FIELDS_PER_SECTION = 10
 BLOCKS_LIMIT = 50
 """Blocks of one message."""
+SUM_LIMIT = 10_000
+"""Characters of all blocks together. Slack names no limit and refuses about 12,000
+(`msg_blocks_too_long`)."""
+_CUT = "Cut to what Slack takes."
 _LABEL_LIMIT = 200
 _IN_AN_ADDRESS = "%/:=&?~#+!$,;'@()*[]"
 """What stays as it is in an address, beside letters and digits; < > | would end Slack's link."""
@@ -32,10 +36,50 @@ _IN_AN_ADDRESS = "%/:=&?~#+!$,;'@()*[]"
 
 def blocks(message: Message) -> list[dict[str, Any]]:
     """The blocks of a message; fields beyond Slack's limit make way for a line that says so."""
-    head = _header(message.title) + _section(message.text) + _links(message.links)
+    head = _header(message.title) + _section(message.text)
+    links = _links(message.links)
     foot = _context(message.context)
-    room = BLOCKS_LIMIT - len(head) - len(foot) - 1
-    return head + _fields(message.fields, room) + foot
+    room = BLOCKS_LIMIT - len(head) - len(links) - len(foot) - 2
+    fields = _fields(message.fields, room)
+    cut_ = _cut_in_sum([*_texts(head), *_texts(fields), *_texts(foot)], _length(links))
+    return head + links + fields + foot + (_context(_CUT) if cut_ else [])
+
+
+def _cut_in_sum(texts: Sequence[dict[str, Any]], taken: int) -> bool:
+    """Cut the longest texts until all blocks are within the sum; whether any was cut.
+
+    `taken` is what cannot be cut: half of a link would be none.
+    """
+    room = SUM_LIMIT - taken - len(_CUT)
+    lengths = sorted(len(each["text"]) for each in texts)
+    if sum(lengths) <= room:
+        return False
+    for place, length in enumerate(lengths):
+        # What is left for each text that is at least as long as this one.
+        longest = room // (len(lengths) - place)
+        if length > longest:
+            break
+        room -= length
+    for each in texts:
+        each["text"] = cut_escaped(each["text"], longest)
+    return True
+
+
+def _texts(shown: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The text objects of blocks."""
+    return [
+        text
+        for block in shown
+        for text in (
+            *([block["text"]] if "text" in block else []),
+            *block.get("fields", ()),
+            *block.get("elements", ()),
+        )
+    ]
+
+
+def _length(shown: Sequence[dict[str, Any]]) -> int:
+    return sum(len(text["text"]) for text in _texts(shown))
 
 
 def _header(title: str) -> list[dict[str, Any]]:

@@ -21,6 +21,11 @@ def slack_text(text: str, limit: int) -> str:
     A cut never leaves half of an escape behind.
     """
     escaped = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return cut_escaped(escaped, limit)
+
+
+def cut_escaped(escaped: str, limit: int) -> str:
+    """What `slack_text` made, within a smaller limit."""
     if len(escaped) <= limit:
         return escaped
     return _PART_OF_AN_ENTITY.sub("", escaped[: limit - 1]) + "…"

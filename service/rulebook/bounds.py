@@ -16,4 +16,4 @@ MAX_COOLDOWN_DAYS = 30
 """A rule with a longer cooldown should not be there."""
 
 MAX_SETTLE_DAYS = 30
-"""A target that has to rest for longer should not be scaled by rules."""
+"""A target that needs longer to settle should not be scaled by rules."""

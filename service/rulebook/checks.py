@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from service.catalogue.registry import kinds_of
+from service.catalogue.registry import kind_spec, kinds_of
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.rules.rules import Origin, Rule, Target
 from service.domain.rules.shadowing import Reach, find_shadowed
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.rules import Draft
+from service.rulebook.substitution import Complain
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A target's name where it is written; `target` is None when it could not be read."""
+    """A target where it is written, and how to note what is wrong in its file.
+
+    `target` is None when it could not be read.
+    """
 
     origin: Origin
     target: Target | None
+    place: Place
+    complain: Complain
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Placed:
     """A rule as far as it was read, and how to note what is wrong at a place in its file."""
 
     draft: Draft
-    complain: Callable[[Place, str], None]
+    complain: Complain
 
     @property
     def rule(self) -> Rule:
@@ -37,6 +43,10 @@ class Placed:
     def note(self, key: str, sentence: str) -> None:
         """Note what is wrong with one of the rule's keys."""
         self.complain((*self.draft.place, key), sentence)
+
+    def doubt(self, key: str, sentence: str) -> None:
+        """Warn of what one of the rule's keys may say and hardly means."""
+        self.complain.warn((*self.draft.place, key), sentence)
 
 
 def check_references(rules: Sequence[Placed], targets: Mapping[str, Declared]) -> None:
@@ -68,6 +78,25 @@ def _check_suits(placed: Placed, action: ActionSpec, target: Target) -> None:
             f"{action.name} needs a ladder, and target {target.name} has none; give it sizes, "
             "smallest first.",
         )
+    else:
+        for doubt in kind_spec(target.kind).doubts(target, action.name, placed.rule.options):
+            placed.doubt("with", doubt)
+
+
+def check_resources(targets: Mapping[str, Declared]) -> None:
+    """No two targets stand for the same thing at the vendor, each with cooldowns of its own."""
+    first: dict[tuple[str, str], Declared] = {}
+    for name, declared in targets.items():
+        if (target := declared.target) is None:
+            continue
+        managed = kind_spec(target.kind).manages(target)
+        earlier = first.setdefault((target.kind, managed), declared)
+        if earlier is not declared and earlier.target is not None:
+            declared.complain.warn(
+                declared.place,
+                f"it is the same as target {earlier.target.name} ({earlier.origin}): {managed}. "
+                f"A rule that changes {name} does not wait for the other's cooldown.",
+            )
 
 
 def check_names(rules: Sequence[Placed]) -> None:
@@ -93,6 +122,11 @@ def check_reached(rules: Sequence[Placed]) -> None:
 
 
 def unused(rules: Sequence[Placed], targets: Mapping[str, Declared]) -> list[str]:
-    """The targets that no rule names."""
+    """The targets that no rule names; none while a rule names a target that is not there.
+
+    That rule may mean one of them, and then this would tell the consequence beside its cause.
+    """
     used = {placed.rule.target for placed in rules}
+    if not used <= {*targets, None}:
+        return []
     return [name for name in targets if name not in used]

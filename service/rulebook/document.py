@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from service.rulebook.errors import Problems
+from service.rulebook.yaml_advice import advice_on
 
 Place = tuple[str | int, ...]
 """Keys and indices from the top of a file to a value."""
@@ -74,7 +75,8 @@ def read_document(path: Path, problems: Problems) -> Document | None:
         line = error.object[: error.start].count(b"\n") + 1
         problems.add(file, line, "the file is not UTF-8 text.")
     except yaml.YAMLError as error:
-        problems.add(file, _line_of(error, text), f"this is not valid YAML: {_reason(error)}.")
+        found = advice_on(error, text)
+        problems.add(file, found.line, f"this is not valid YAML: {found.sentence}")
     except RecursionError:
         problems.add(file, 1, "the file is nested too deeply to be a rule file.")
     else:
@@ -88,19 +90,6 @@ def _document(file: str, node: yaml.Node | None, problems: Problems) -> Document
         return None
     reader = _Reader(file, problems)
     return Document(file, reader.value(node, ()), reader.lines)
-
-
-def _line_of(error: yaml.YAMLError, text: str) -> int:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is not None:
-        return int(mark.line) + 1
-    return text.count("\n", 0, int(getattr(error, "position", 0))) + 1
-
-
-def _reason(error: yaml.YAMLError) -> str:
-    parts = (getattr(error, "context", None), getattr(error, "problem", None))
-    told = ", ".join(part for part in parts if part)
-    return told or getattr(error, "reason", None) or str(error).splitlines()[0]
 
 
 @dataclass(slots=True)

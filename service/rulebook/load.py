@@ -19,6 +19,7 @@ from service.rulebook.checks import (
     check_names,
     check_reached,
     check_references,
+    check_resources,
     unused,
 )
 from service.rulebook.document import Document, Place, read_document
@@ -32,10 +33,12 @@ _TOP = ("targets", "rules")
 _NAME = re.compile(NAME_PATTERN)
 
 
-def load_rulebook(paths: Sequence[Path], env: Mapping[str, str]) -> RuleBook:
+def load_rulebook(
+    paths: Sequence[Path], env: Mapping[str, str], *, strict: bool = False
+) -> RuleBook:
     """The rules and targets of all files, in the order given, with `${NAME}` from `env`.
 
-    Raises `RuleBookInvalid` with every error in every file.
+    Raises `RuleBookInvalid` with every error in every file; with `strict`, a warning is an error.
     """
     problems = Problems()
     if not paths:
@@ -46,8 +49,8 @@ def load_rulebook(paths: Sequence[Path], env: Mapping[str, str]) -> RuleBook:
         if document is not None:
             gathering.take(document)
     gathering.check_together(complete=None not in documents)
-    problems.raise_if_any([str(path) for path in paths])
-    return gathering.book()
+    warnings = problems.concluded([str(path) for path in paths], strict=strict)
+    return gathering.book(tuple(str(each) for each in warnings))
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class _Gathering:
         if not _NAME.fullmatch(name):
             complain(place, "the name must be 1 to 63 of a-z, 0-9, - and _, not - or _ first.")
         target = read_target(name, body, place, complain)
-        declared = Declared(Origin(document.file, document.line(place)), target)
+        declared = Declared(Origin(document.file, document.line(place)), target, place, complain)
         earlier = self.targets.setdefault(name, declared)
         if earlier is not declared:
             complain(place, f"another target has the same name at {earlier.origin}.")
@@ -111,6 +114,7 @@ class _Gathering:
         if not complete:
             return
         check_references(self.rules, self.targets)
+        check_resources(self.targets)
         for name in unused(self.rules, self.targets):
             origin = self.targets[name].origin
             sentence = f"target {name}: no rule uses it. Remove it, or give it a rule."
@@ -119,18 +123,21 @@ class _Gathering:
             self.note(self.last, (), "there is no rule; every alert would only be told in Slack.")
 
     def complainer(self, document: Document) -> Complain:
-        return lambda place, sentence: self.note(document, place, sentence)
+        return _Complaints(self, document)
 
-    def note(self, document: Document, place: Place, sentence: str) -> None:
-        """Note an error at a place, naming the rule or target that it belongs to."""
+    def note(
+        self, document: Document, place: Place, sentence: str, *, warning: bool = False
+    ) -> None:
+        """Note an error or a warning at a place, naming the rule or target that it belongs to."""
         rule = _rule_name(document, place)
         if rule is not None:
             sentence = f"rule {rule}: {sentence}"
         elif place[:1] == ("targets",) and len(place) > 1:
             sentence = f"target {place[1]}: {sentence}"
-        self.problems.add(document.file, document.line(place), sentence, rule)
+        add = self.problems.warn if warning else self.problems.add
+        add(document.file, document.line(place), sentence, rule)
 
-    def book(self) -> RuleBook:
+    def book(self, warnings: tuple[str, ...]) -> RuleBook:
         """The rule book; only once nothing was found wrong."""
         rules = tuple(placed.rule for placed in self.rules)
         targets = {
@@ -138,7 +145,22 @@ class _Gathering:
             for name, declared in self.targets.items()
             if declared.target is not None
         }
-        return RuleBook(rules, MappingProxyType(targets), _hash(rules, targets.values()))
+        hash_ = _hash(rules, targets.values())
+        return RuleBook(rules, MappingProxyType(targets), hash_, warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Complaints:
+    """What is wrong at places of one file."""
+
+    gathering: _Gathering
+    document: Document
+
+    def __call__(self, place: Place, sentence: str) -> None:
+        self.gathering.note(self.document, place, sentence)
+
+    def warn(self, place: Place, sentence: str) -> None:
+        self.gathering.note(self.document, place, sentence, warning=True)
 
 
 def _rule_name(document: Document, place: Place) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,9 +16,12 @@ from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Or
 from service.domain.rules.selectivity import selects
 from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_SETTLE_DAYS
 from service.rulebook.document import Place
-from service.rulebook.errors import suggestion
+from service.rulebook.errors import MISSPELT, suggestion
 from service.rulebook.schema import Read, RuleShape, read_shape
 from service.rulebook.substitution import Complain, substituted_matcher
+
+USUAL_LABELS = ("alertname", "severity")
+"""Labels that most rules match on; one that is nearly the same is a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,20 @@ class _Reader:
     def draft(self, origin: Origin) -> Draft:
         action = self.action()
         matchers = self.matchers()
+        cooldown, settle = self.cooldown(action), self.settle(action)
+        if timedelta() < cooldown < settle:
+            self.doubt(
+                "settle",
+                f"settle {self.shape.settle} is longer than cooldown {self.shape.cooldown}: when "
+                "the cooldown is over, the next step is held until the target has settled.",
+            )
         rule = Rule(
             name=self.name(),
             matchers=matchers or (),
             action=action.name if action else DEFAULT_RULE.action,
             target=self.target(action),
-            cooldown=self.cooldown(action),
-            settle=self.settle(action),
+            cooldown=cooldown,
+            settle=settle,
             options=self.options(action),
             severity=self.severity(action),
             continue_=self.shape.continue_,
@@ -71,6 +82,9 @@ class _Reader:
 
     def note(self, key: str, sentence: str) -> None:
         self.complain((*self.place, key), sentence)
+
+    def doubt(self, key: str, sentence: str) -> None:
+        self.complain.warn((*self.place, key), sentence)
 
     def lacks(self, key: str, given: object) -> bool:
         """Whether the key is missing, rather than present and already noted as wrong."""
@@ -106,6 +120,9 @@ class _Reader:
         matchers = tuple(matcher for some in parsed if some for matcher in some)
         if None in parsed:
             return None
+        for matcher in matchers:
+            if likely := _misspelt(matcher.label):
+                self.doubt("match", f"label {matcher.label}: did you mean {likely}?")
         if not selects(matchers):
             self.note(
                 "match",
@@ -144,6 +161,12 @@ class _Reader:
                     "cooldown",
                     f"{action.name} takes no cooldown: repeats of one group are one incident "
                     "anyway, and a page must not be held back. Remove it.",
+                )
+            return timedelta()
+        if action and action.effect is Effect.NOTHING:
+            if given is not None:
+                self.note(
+                    "cooldown", f"{action.name} takes no cooldown: no run follows. Remove it."
                 )
             return timedelta()
         if given is None:
@@ -190,3 +213,11 @@ class _Reader:
 
     def note_option(self, place: Place, sentence: str) -> None:
         self.complain(place, f"with: {sentence}")
+
+
+def _misspelt(label: str) -> str:
+    """The usual label that this one is a slip of; empty where it is none."""
+    if label in USUAL_LABELS:
+        return ""
+    close = difflib.get_close_matches(label.lower(), USUAL_LABELS, n=1, cutoff=MISSPELT)
+    return close[0] if close else ""

@@ -6,7 +6,7 @@ key with the wrong kind of value is noted and left out, so that one slip does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
@@ -16,7 +16,9 @@ from pydantic.fields import FieldInfo
 from service.catalogue.shapes import Shape, Text
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
-from service.rulebook.substitution import Complain
+
+Note = Callable[[Place, str], None]
+"""Notes what is wrong at a place of a file."""
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 """Names of rules and targets: they become part of run ids and PagerDuty's dedup_key."""
@@ -51,7 +53,7 @@ class Read(Generic[ShapeT]):
 
 
 def read_shape(
-    shape: type[ShapeT], raw: Mapping[str, Any], place: Place, complain: Complain
+    shape: type[ShapeT], raw: Mapping[str, Any], place: Place, complain: Note
 ) -> Read[ShapeT]:
     """Read `raw` as `shape`, noting each key that is unknown or holds the wrong kind of value."""
     try:
@@ -63,7 +65,7 @@ def read_shape(
 
 
 def _complain_of_each(
-    invalid: ValidationError, shape: type[BaseModel], place: Place, complain: Complain
+    invalid: ValidationError, shape: type[BaseModel], place: Place, complain: Note
 ) -> Iterator[str]:
     for error in invalid.errors(include_url=False):
         where = error["loc"]

@@ -7,18 +7,27 @@ set. Any other name is refused: what a rule says is shown, and the environment h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from service.domain.rules.matchers import checked
 from service.domain.rules.rules import Matcher
 from service.rulebook.document import Document, Place
 
-Complain = Callable[[Place, str], None]
-"""Notes what is wrong at a place of the document."""
+
+class Complain(Protocol):
+    """Notes what is wrong at a place of the document; `warn` what is allowed and hardly meant."""
+
+    def __call__(self, place: Place, sentence: str) -> None:
+        """Note an error."""
+
+    def warn(self, place: Place, sentence: str) -> None:
+        """Note a warning."""
+
 
 _REFERENCE = re.compile(r"\$\{(?P<name>[^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WITHOUT_BRACES = re.compile(r"\$(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 
 
 def substituted(document: Document, env: Mapping[str, str], complain: Complain) -> Any:
@@ -41,6 +50,11 @@ def substituted_matcher(
 
 def _walk(value: Any, place: Place, env: Mapping[str, str], complain: Complain) -> Any:
     if isinstance(value, str):
+        if place[:1] == ("targets",) and (bare := _WITHOUT_BRACES.search(value)):
+            name = bare["name"]
+            complain.warn(
+                place, f"${name} is taken as it is written. For the variable, write ${{{name}}}."
+            )
         return _text(value, place, env, complain)
     if isinstance(value, dict):
         return {key: _walk(inner, (*place, key), env, complain) for key, inner in value.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -11,7 +13,7 @@ from service.catalogue.spec import KindSpec
 from service.domain.rules.rules import Target
 from service.rulebook.bounds import MAX_LADDER, MIN_LADDER
 from service.rulebook.document import Place
-from service.rulebook.errors import suggestion
+from service.rulebook.errors import MISSPELT, suggestion
 from service.rulebook.schema import read_shape
 from service.rulebook.substitution import Complain
 
@@ -52,6 +54,13 @@ class _Noted:
         """Note what is wrong with one of the target's own keys."""
         self((*self._place, key), sentence)
 
+    def warn(self, place: Place, sentence: str) -> None:
+        self._complain.warn(place, sentence)
+
+    def doubt(self, key: str, sentence: str) -> None:
+        """Warn of what one of the target's own keys may hold and hardly means."""
+        self.warn((*self._place, key), sentence)
+
     def missing(self, key: str, why: str) -> None:
         """Note that the target lacks a key, such as `replicas` or `replicas.min`."""
         self((*self._place, *key.split(".")), f"{key} is missing: {why}.")
@@ -87,7 +96,28 @@ def _check_ladder(kind: KindSpec, sizes: Sequence[str] | None, place: Place, not
             noted(
                 (*ladder, index), f"{size} is a size of {known}, and this target is a {kind.name}."
             )
+        elif known is None and (doubt := _doubt(kind, size)):
+            noted.warn((*ladder, index), doubt)
     _check_order(kind.prices, sizes, ladder, noted)
+
+
+def _doubt(kind: KindSpec, size: str) -> str:
+    """Why a size that is not listed is hardly meant; empty for one that may simply be new."""
+    if "${" in size:
+        return ""  # it could not be put in, and that has been noted
+    # A size that differs in a number is another size, and may be a new one.
+    alike = [known for known in kind.prices if _numbers(known) == _numbers(size)]
+    close = difflib.get_close_matches(size, alike, n=1, cutoff=MISSPELT)
+    if close:
+        return f"{size} is no known size; did you mean {close[0]}? A wrong name holds every run."
+    if re.fullmatch(kind.size_form, size):
+        return ""
+    known = ", ".join(list(kind.prices)[:3])
+    return f"{size} does not look like a size of {kind.name}, such as {known}."
+
+
+def _numbers(size: str) -> list[str]:
+    return re.findall(r"[0-9]+", size)
 
 
 def _check_order(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.sandbox.core.faults import FaultError
 from service.sandbox.core.wire import Json
 from service.sandbox.digitalocean.control import DropletControlError, change_droplet, droplet_json
 from service.sandbox.quizmentor.load import BUCKETS_MS, Load
+from service.sandbox.slack.control import SlackControlError, change_workspace, workspace_json
 from service.sandbox.state_json import state_json
 
 LONGEST_ACTION = 3600.0
@@ -60,11 +62,12 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
             cloud.faults.waiting.clear()
             return jsonify([])
 
-    @control.post("/droplet")
-    def droplet() -> Response:
-        with cloud.at_now() as now:
-            change_droplet(cloud, _json(), now)
-            return jsonify(droplet_json(cloud))
+    for name, change, shown in (
+        ("droplet", change_droplet, droplet_json),
+        ("slack", change_workspace, workspace_json),
+    ):
+        view = _changing(cloud, change, shown)
+        control.add_url_rule(f"/{name}", name, view, methods=["POST"])
 
     @control.post("/reset")
     def reset() -> Response:
@@ -73,11 +76,25 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
 
     @control.errorhandler(ControlError)
     @control.errorhandler(DropletControlError)
+    @control.errorhandler(SlackControlError)
     @control.errorhandler(FaultError)
     def refused(error: ValueError) -> tuple[Response, int]:
         return jsonify({"error": str(error)}), 422
 
     return control
+
+
+def _changing(
+    cloud: Cloud, change: Callable[[Cloud, Any, float], None], shown: Callable[[Cloud], Json]
+) -> Callable[[], Response]:
+    """Changes one vendor's state by the body, and answers how it is then."""
+
+    def view() -> Response:
+        with cloud.at_now() as now:
+            change(cloud, _json(), now)
+            return jsonify(shown(cloud))
+
+    return view
 
 
 def changed_load(load: Load, body: Any) -> Load:

@@ -62,7 +62,7 @@ class Coordination:
             self._unlock = client.register_script(_lua("unlock"))
 
     def ask(self, claims: Collection[str], token: str) -> GateReply:
-        """Which claims rest, and a hold on the free ones; one round trip."""
+        """Which claims are in cooldown, and a hold on the free ones; one round trip."""
         if self._client is None:
             return GateReply({}, available=False, asked=False)
         keys = list(claims)

@@ -127,6 +127,7 @@ class LeaseStore:
             "here": sa.exists().where(executor == _ME),
             "unended": sa.exists().where(schema.runs.c.ended_at.is_(None)),
             "off": sa.exists().where(schema.droplet_offs.c.ended.is_(None)),
+            "untold": sa.exists().where(schema.outbox.c.due_at <= self._now),
         }
         return (
             sa.update(schema.workers)

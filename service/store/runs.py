@@ -216,10 +216,10 @@ class RunStore:
         *,
         if_wanted: bool = False,
     ) -> bool:
-        """End a run, once: its outcome, its claim's rest and the worker's decision together.
+        """End a run, once: its outcome, its cooldown and the worker's decision together.
 
-        `again` starts another run on the same claim instead of letting it rest; with `if_wanted`
-        only when an alert asks for it that came after the worker had looked. False when the run
+        `again` starts another run on the same claim instead of a cooldown; with `if_wanted` only
+        when an alert asks for it that came after the worker had looked. False when the run
         had ended before; then nothing is changed.
         """
         end = (
@@ -228,7 +228,7 @@ class RunStore:
             .values(status=outcome.status, reason=outcome.reason, ended_at=now)
         )
         cooldowns = schema.cooldowns.c
-        rest = (
+        cooldown = (
             sa.update(schema.cooldowns)
             .where(cooldowns.run == run_id)
             .where(cooldowns.until > now)
@@ -238,7 +238,7 @@ class RunStore:
             begin_writing(connection)
             if connection.execute(end).rowcount == 0:
                 return False
-            connection.execute(rest)
+            connection.execute(cooldown)
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)

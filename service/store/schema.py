@@ -251,6 +251,22 @@ droplet_offs = sa.Table(
 """One row per run that switches a droplet off; without `ended`, the droplet may be off. `sent`
 lists the shutdowns and power-offs, `refused` is why the vendor refused the size for good."""
 
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=True),
+    sa.Column("thread", sa.Text, nullable=True),
+    sa.Column("run", _KEY, nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Index("ix_outbox_due_at", "due_at"),
+)
+"""Messages that Slack could not be told yet, one row for each place (`service.ports.outbox`)."""
+
 incidents = sa.Table(
     "incidents",
     metadata,

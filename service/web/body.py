@@ -7,9 +7,12 @@ comes. All large bodies together are bounded too (`InFlight`).
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from service.intake.parse import PayloadRefused
 
 SMALL = 64 * 1024
 """Bytes of a body that nobody counts: a small notification is never refused for large ones."""
@@ -54,6 +57,54 @@ class TooMuchInFlight(Exception):  # noqa: N818 - it names an answer (503)
             f"There is no room now: large notifications may have {self.limit} bytes together. "
             "This one was not kept, send it again."
         )
+
+
+GZIP = ("gzip", "x-gzip")
+_ANY_GZIP_HEADER = 31
+"""zlib's own number for a stream with a header and a checksum of gzip."""
+
+
+def is_gzip(environ: dict[str, Any]) -> bool:
+    """Whether the request says that its body is packed by gzip.
+
+    Raises:
+        PayloadRefused: 415, for any other way of packing.
+    """
+    encoding = (environ.get("HTTP_CONTENT_ENCODING") or "identity").strip().lower()
+    if encoding in GZIP:
+        return True
+    if encoding in ("identity", ""):
+        return False
+    raise PayloadRefused(415, "The Content-Encoding is neither gzip nor identity.")
+
+
+def unpacked(body: bytes, limit: int, hold: Hold) -> bytes:
+    """What gzip has packed, of at most `limit` bytes; `hold` counts all of it.
+
+    Raises:
+        BodyTooLarge: it is more, however small it was packed.
+        PayloadRefused: 422, it is not gzip, or its end is missing.
+        TooMuchInFlight: by `hold`.
+    """
+    pieces, size = [], 0
+    while body:
+        stream = zlib.decompressobj(_ANY_GZIP_HEADER)
+        while not stream.eof:
+            try:
+                piece = stream.decompress(body, min(SMALL, limit + 1 - size))
+            except zlib.error as error:
+                sentence = f"The body says that it is gzip, and it cannot be unpacked: {error}."
+                raise PayloadRefused(422, sentence) from error
+            body = stream.unconsumed_tail
+            if not piece and not body and not stream.eof:
+                raise PayloadRefused(422, "The body is gzip whose end is missing.")
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            hold(len(piece))
+            pieces.append(piece)
+        body = stream.unused_data
+    return b"".join(pieces)
 
 
 class InFlight:

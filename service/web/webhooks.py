@@ -29,10 +29,13 @@ from service.web.body import (
     SMALL,
     BodyCutShort,
     BodyTooLarge,
+    Hold,
     InFlight,
     TooMuchInFlight,
     declared_length,
+    is_gzip,
     read_body,
+    unpacked,
 )
 from service.web.concurrency import Concurrency, Work, at_once
 from service.web.open_mode import turn_away
@@ -138,12 +141,19 @@ class Endpoint:
         turned_away = turn_away(environ, self._host) if self._credentials.open_ else None
         if turned_away is not None:
             return turned_away
-        if length is not None and length <= SMALL:
+        packed = is_gzip(environ)
+        if length is not None and length <= SMALL and not packed:
             body = read_body(environ, length, self._limit)
             return self._decided(environ, body, self._work_for(body))
         with self._in_flight.request() as hold:
             body = read_body(environ, length, self._limit, hold)
+            if packed:
+                body = self._unpacked(body, hold)
             return self._decided(environ, body, self._work_for(body))
+
+    def _unpacked(self, body: bytes, hold: Hold) -> bytes:
+        """Aside, because a few kilobytes may become the largest notification."""
+        return self._concurrency.one_by_one(lambda: unpacked(body, self._limit, hold))
 
     def _work_for(self, body: bytes) -> Work:
         """Aside for a body that would hold the loop up."""

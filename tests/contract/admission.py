@@ -37,9 +37,9 @@ class SqlDesk:
         self.queued: list[NewRun] = []
         self._rules = rules_in_force()
         self._gate = gate or MemoryGate()
-        self._journal = journal or SqlJournal(engine, enqueue or self._enqueue)
+        self.journal = journal or SqlJournal(engine, enqueue or self._enqueue)
         self._admitter = Admitter(
-            journal=self._journal,
+            journal=self.journal,
             gate=self._gate,
             rules=lambda: self._rules,
             new_id=new_id,

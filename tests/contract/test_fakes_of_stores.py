@@ -19,11 +19,12 @@ import pytest
 import sqlalchemy as sa
 
 import tests.fakes
+from service.domain.alerts.episodes import identity_of
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.planning import Plan
 from service.ports import Clock, MessageRef
-from service.ports.admission import Delivery, Gate, IncidentRecord, NewRun
+from service.ports.admission import Delivery, Gate, IncidentRecord, Journal, NewRun
 from service.ports.runs import Incidents, IncidentState, Leases, Locks, Outcome, Runs
 from service.store.admissions import add_run
 from service.store.clock import StoreClock
@@ -48,6 +49,7 @@ UNDER_CONTRACT = {
     "FakeMetrics": "test_fakes_of_vendors.py",
     "FakeProbe": "test_fakes_of_vendors.py",
     "FakeOffs": "test_offs.py",
+    "FakeOutbox": "test_outbox.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",
     "FakeLeases": "test_fakes_of_stores.py",
@@ -155,9 +157,23 @@ def test_a_run_ends_once(runs: Runs) -> None:
     assert runs.unfinished() == [LATER.id, THIRD.id, OTHER.id]
 
 
-def test_what_the_newest_ended_run_of_a_target_said_is_known(runs: Runs) -> None:
+def test_a_run_that_has_ended_does_not_run_again_when_it_is_begun(runs: Runs) -> None:
     runs.conclude(RUN.id, DONE, NOW + 5)
-    assert runs.last_by_target() == [("api", "succeeded", "2 → 3")]
+    assert runs.begin(RUN.id, NOW + 6) == 1
+    stored = runs.get(RUN.id)
+    assert stored is not None
+    assert (stored.status, stored.ended) == ("succeeded", True)
+
+
+def test_what_the_newest_ended_run_of_a_target_said_is_known(runs: Runs) -> None:
+    """Whichever claim it was on, and whichever ended last."""
+    runs.conclude(OTHER.id, FAILED, NOW + 4)
+    runs.conclude(RUN.id, DONE, NOW + 5)
+    assert runs.last_by_target() == [("api", "failed", "refused")]
+
+
+def test_an_alert_that_nobody_sent_is_not_read(runs: Runs) -> None:
+    assert runs.alerts(["al_none"]) == []
 
 
 def test_fruitless_runs_are_counted_back_to_one_that_wrote_or_succeeded(runs: Runs) -> None:
@@ -165,6 +181,7 @@ def test_fruitless_runs_are_counted_back_to_one_that_wrote_or_succeeded(runs: Ru
         runs.set_plan(each.id, PLAN)
         runs.conclude(each.id, FAILED, NOW + 10 + number)
     assert runs.fruitless_before(THIRD.id, NOW) == 2
+    assert runs.fruitless_before(THIRD.id, NOW + 10) == 1
     assert runs.fruitless_before(OTHER.id, NOW) == 0
 
 
@@ -304,6 +321,29 @@ def test_a_lock_keeps_others_out_until_its_owner_gives_it_back(locks: Locks) -> 
 
 
 @pytest.fixture(params=["fake", "redis"])
+def resting(
+    request: pytest.FixtureRequest, redis_server: RedisServer
+) -> tuple[Locks, Callable[[], str]]:
+    """The locks, with the claim api.out taken by its second run, and what tells whose it is."""
+    if request.param == "fake":
+        fake = FakeLocks(after={"api.out": "api.out.2"})
+        return fake, lambda: fake.after["api.out"] if "api.out" in fake.cooldowns else ""
+    redis_server.client.flushall()
+    real = connect(redis_server.url, 5.0, lambda: "0a1b2c3d")
+    real.settle([Cooldown("api.out", 2, BUSY_UNTIL, "api.out.2")], "t1", NOW)
+    return real, lambda: real.ask(["api.out"], "t2").cooling.get("api.out", "")
+
+
+def test_a_former_run_does_not_shorten_the_cooldown_of_a_later_one(
+    resting: tuple[Locks, Callable[[], str]],
+) -> None:
+    locks, owner = resting
+    locks.cool_down("api.out", "api.out.2", NOW + 600, NOW)
+    locks.cool_down("api.out", "api.out.1", NOW, NOW)
+    assert owner() == "api.out.2"
+
+
+@pytest.fixture(params=["fake", "redis"])
 def gate(request: pytest.FixtureRequest, redis_server: RedisServer) -> Gate:
     if request.param == "fake":
         return MemoryGate()
@@ -361,6 +401,27 @@ def test_a_story_of_alerts_is_decided_alike_in_memory_and_in_sql(engine: sa.Engi
     assert sorted(in_memory.store.cooldowns) == sorted(
         key for (key,) in in_sql.rows("SELECT key FROM cooldowns")
     )
+
+
+@pytest.mark.parametrize("desk", [Desk, SqlDesk], ids=["memory", "sql"])
+def test_of_an_incident_those_members_are_read_that_were_asked_for(
+    desk: Callable[..., Desk | SqlDesk], engine: sa.Engine
+) -> None:
+    one, two = alert(ERRORS, "a"), alert(ERRORS, "b")
+    stand = desk() if desk is Desk else desk(engine)
+    stand.admit(delivery(one, two))
+    stand.admit(delivery(resolved(ERRORS, "a"), at=NOW + 30))
+    journal: Journal = stand.journal
+    with journal.transaction() as transaction:
+        (key,) = transaction.incidents_of([identity_of(one)])[identity_of(one)]
+        found = transaction.incidents([key, "runbookd/none"], [identity_of(one)])
+        assert {each: incident.members for each, incident in found.items()} == {
+            key: {identity_of(one)}
+        }
+        assert dict(transaction.open_members([key, "runbookd/none"])) == {key: 1}
+    stand.admit(delivery(resolved(ERRORS, "b"), at=NOW + 60))
+    with journal.transaction() as transaction:
+        assert transaction.open_members([key]) == {}
 
 
 # ---- The clock ----

@@ -184,7 +184,7 @@ def test_every_verdict_on_record_names_a_stored_decision(desk: SqlDesk) -> None:
     desk.admit(delivery(alert(CPU), alert(ERRORS), alert(OTHER)))
     desk.admit(delivery(alert(CPU), resolved(ERRORS)))
     stored = {row[0] for row in desk.rows("SELECT id FROM decisions")}
-    with desk._journal.transaction() as transaction:
+    with desk.journal.transaction() as transaction:
         identities = [row[0] for row in desk.rows("SELECT identity FROM alerts")]
         records = transaction.read(identities, ())[0].values()
     assert len(records) == 3
@@ -296,7 +296,7 @@ def test_a_reused_run_id_is_refused_and_nothing_is_kept(engine: sa.Engine) -> No
 def test_rows_that_another_process_wrote_first_are_a_conflict(engine: sa.Engine) -> None:
     desk = SqlDesk(engine)
     desk.admit(delivery(alert()))
-    with pytest.raises(StoreConflict), desk._journal.transaction() as transaction:
+    with pytest.raises(StoreConflict), desk.journal.transaction() as transaction:
         transaction._connection.execute(
             sa.text("INSERT INTO cooldowns VALUES ('api.out', 1, 0, 'api.out.1', '')")
         )
@@ -307,7 +307,7 @@ def test_a_row_that_is_there_already_undoes_all_of_its_transaction(engine: sa.En
     changes = Changes(rules_hash="0" * 12, deliveries=[("n-1", delivery(alert()))])
 
     def admit_it_twice() -> None:
-        with desk._journal.transaction() as transaction:
+        with desk.journal.transaction() as transaction:
             transaction.claim(["api.out"], NOW)
             transaction.write(changes)
             transaction.write(changes)
@@ -315,7 +315,7 @@ def test_a_row_that_is_there_already_undoes_all_of_its_transaction(engine: sa.En
     with pytest.raises(StoreConflict):
         admit_it_twice()
     assert (desk.count("deliveries"), desk.count("cooldowns")) == (0, 0)
-    with desk._journal.transaction() as transaction:
+    with desk.journal.transaction() as transaction:
         transaction.write(changes)
     assert desk.count("deliveries") == 1
 
@@ -414,7 +414,7 @@ def test_a_thousand_alerts_that_each_claim_for_themselves_come_through(desk: Sql
 
 
 def test_more_claims_than_a_statement_takes_values_come_through(desk: SqlDesk) -> None:
-    with desk._journal.transaction() as transaction:
+    with desk.journal.transaction() as transaction:
         assert transaction.cooldowns([f"claim{number}" for number in range(40_000)]) == {}
         assert transaction.incidents([f"key{n}" for n in range(40_000)], range(40_000)) == {}
         assert transaction.open_members([f"key{number}" for number in range(40_000)]) == {}

@@ -73,7 +73,6 @@ def test_an_edit_replaces_the_message(vendor: Loopback) -> None:
     ("code", "kind"),
     [
         ("channel_not_found", FailureKind.PERMANENT),
-        ("invalid_blocks", FailureKind.PERMANENT),
         ("invalid_auth", FailureKind.PERMANENT),
         ("ratelimited", FailureKind.TEMPORARY),
         ("internal_error", FailureKind.TEMPORARY),
@@ -100,3 +99,39 @@ def test_a_bad_token_names_its_setting_though_slack_says_200(vendor: Loopback) -
         provider(vendor).post(MESSAGE)
 
     assert "SLACK_BOT_TOKEN" in caught.value.sentence
+
+
+@pytest.mark.parametrize("code", ["msg_blocks_too_long", "invalid_blocks", "msg_too_long"])
+def test_a_message_whose_form_is_refused_is_sent_once_more_as_plain_text(
+    vendor: Loopback, code: str
+) -> None:
+    vendor.answers(200, {"ok": False, "error": code})
+    vendor.answers(200, {"ok": True, "channel": "C9", "ts": "17.5"})
+
+    assert provider(vendor).post(MESSAGE) == MessageRef("C9", "17.5")
+
+    first, second = vendor.seen
+    assert first.json["blocks"]
+    assert second.json["blocks"] == []
+    assert second.json["text"] == "Scaling api: 2 → 3 &lt;!channel&gt;"
+
+
+def test_a_message_that_is_refused_as_plain_text_too_is_refused_for_good(vendor: Loopback) -> None:
+    for _ in range(2):
+        vendor.answers(200, {"ok": False, "error": "msg_too_long"})
+    with pytest.raises(VendorError) as refused:
+        provider(vendor).update(MessageRef("C9", "17.5"), MESSAGE)
+    assert type(refused.value) is VendorError
+    assert refused.value.kind is FailureKind.PERMANENT
+    assert len(vendor.seen) == 2
+
+
+def test_the_longest_message_that_can_be_made_is_taken() -> None:
+    fields = [("label " * 30, "<" * 5_000) for _ in range(600)]
+    links = [(f"https://wiki.example/{number}", "w" * 300) for number in range(40)]
+    with served() as sandbox:
+        url = f"{sandbox.url}/slack/api/"
+        slack = SlackMessenger(token="test-token-not-real", channel="#ops", base_url=url)
+        slack.post(Message("t" * 500, "x&" * 5_000, fields, "c" * 5_000, links))
+        (shown,) = sandbox.state()["slack"]["messages"]
+    assert shown["blocks"]

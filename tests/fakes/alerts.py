@@ -24,6 +24,7 @@ from service.triggers.alerts.candidates import RulesInForce
 NOW = 1_780_000_000.0
 CPU, TRAFFIC, MEMORY = "High CPU Usage", "Request Rate", "High Memory Usage"
 ERRORS, SLOW, OTHER = "High Error Rate", "Slow Response Time", "Something Else"
+WATCHDOG = "Watchdog"
 COOLDOWN_S, MEMORY_COOLDOWN_S, SLOW_COOLDOWN_S = 600.0, 1800.0, 3600.0
 GRACE_S = 120.0
 
@@ -75,7 +76,7 @@ def delivery(*alerts: Alert, at: float = NOW, replay: bool = False, **facts: Any
 
 
 def rule_book() -> RuleBook:
-    """Two rules for one claim, one for another, one that pages and one that tells."""
+    """Two rules for one claim, one for another, and one each that pages, tells and ignores."""
     return RuleBook(
         rules=(
             _rule("high-cpu", CPU, "horizontal_scale", "api", COOLDOWN_S),
@@ -83,6 +84,7 @@ def rule_book() -> RuleBook:
             _rule("memory", MEMORY, "vertical_scale", "worker-vm", MEMORY_COOLDOWN_S),
             _rule("errors", ERRORS, "page_oncall", None, 0.0),
             _rule("slow", SLOW, "investigate", None, SLOW_COOLDOWN_S),
+            _rule("watchdog", WATCHDOG, "ignore", None, 0.0),
         ),
         targets={
             "api": AppTarget("api", "app-1", "api", 2, 10),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, NoReturn
 
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
@@ -26,6 +27,7 @@ from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.clock import FakeClock
 from tests.fakes.offs import FakeOffs
+from tests.fakes.outbox import FakeOutbox
 from tests.fakes.telling import FakeMessenger, FakePager
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
@@ -46,6 +48,8 @@ class FakeRuns:
 
     rows: dict[str, StoredRun] = field(default_factory=dict)
     open: set[str] = field(default_factory=lambda: {"alert-1"})
+    known: set[str] = field(default_factory=lambda: {"alert-1", "alert-2"})
+    ended_at: dict[str, float] = field(default_factory=dict)
     intents: dict[tuple[str, str], float] = field(default_factory=dict)
     steps: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -66,7 +70,9 @@ class FakeRuns:
         )
 
     def begin(self, run_id: str, now: float) -> int:
-        self._change(run_id, attempt=self.rows[run_id].attempt + 1, status="running")
+        row = self.rows[run_id]
+        status = row.status if run_id in self.outcomes else "running"
+        self._change(run_id, attempt=row.attempt + 1, status=status)
         return self.rows[run_id].attempt
 
     def attempt(self, run_id: str) -> int:
@@ -90,8 +96,9 @@ class FakeRuns:
     def fruitless_before(self, run_id: str, since: float) -> int:
         self._refuse_when_down()
         count = 0
-        for earlier in reversed(self._same_work(run_id)[: self._same_work(run_id).index(run_id)]):
-            if earlier not in self.outcomes or self.rows[earlier].plan is None:
+        same = self._same_work(run_id)
+        for earlier in reversed(same[: same.index(run_id)] if same else []):
+            if self.ended_at.get(earlier, since) <= since or self.rows[earlier].plan is None:
                 continue
             if self.outcomes[earlier].status == "succeeded" or self.wrote(earlier):
                 break
@@ -107,8 +114,16 @@ class FakeRuns:
         )
 
     def _same_work(self, run_id: str) -> list[str]:
-        claim = run_id.rpartition(".")[0]
-        return [each for each, row in self.rows.items() if row.claim == claim]
+        """The runs on the same target in the same direction; none for a page or a message."""
+        mine = self.rows[run_id].request
+        return [
+            each
+            for each, row in self.rows.items()
+            if mine.on is not None
+            and row.request.on is not None
+            and row.request.target.name == mine.target.name
+            and row.request.direction == mine.direction
+        ]
 
     def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
         self._refuse_when_down()
@@ -148,6 +163,7 @@ class FakeRuns:
         if run_id in self.outcomes:
             return False
         self.outcomes[run_id] = outcome
+        self.ended_at[run_id] = now
         self._change(run_id, status=outcome.status)
         self.decisions += [decision] if decision else []
         if again and not (if_wanted and not self.any_open(again.request.origin.alerts)):
@@ -163,7 +179,7 @@ class FakeRuns:
 
     def alerts(self, episodes: Sequence[str]) -> list[tuple[Alert, bool]]:
         self._refuse_when_down()
-        return [(ALERT, each in self.open) for each in episodes]
+        return [(ALERT, each in self.open) for each in episodes if each in self.known | self.open]
 
     def unfinished(self) -> list[str]:
         self._refuse_when_down()
@@ -181,13 +197,12 @@ class FakeRuns:
 
     def last_by_target(self) -> list[tuple[str, str, str]]:
         self._refuse_when_down()
-        newest = {self.rows[run_id].claim: run_id for run_id in self.outcomes}
-        ended = [(self.rows[run_id].request, self.outcomes[run_id]) for run_id in newest.values()]
-        return [
-            (request.target.name, outcome.status, outcome.reason)
-            for request, outcome in ended
-            if request.on is not None
-        ]
+        ended = {
+            row.request.target.name: self.outcomes[run_id]
+            for run_id, row in self.rows.items()
+            if row.request.on is not None and run_id in self.outcomes
+        }
+        return [(name, outcome.status, outcome.reason) for name, outcome in ended.items()]
 
     def _change(self, run_id: str, **changes: Any) -> None:
         self._refuse_when_down()
@@ -259,9 +274,10 @@ class FakeLeases:
 
 @dataclass(slots=True)
 class FakeLocks:
-    """Who holds which resource, and how long claims rest."""
+    """Who holds which resource, and how long claims rest, each after which run."""
 
     owners: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
     cooldowns: dict[str, float] = field(default_factory=dict)
 
     def lock(self, resource: str, run: str) -> str | None:
@@ -273,7 +289,13 @@ class FakeLocks:
             del self.owners[resource]
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:
-        self.cooldowns[key] = until
+        if generation_of(run) >= generation_of(self.after.get(key, run)):
+            self.cooldowns[key], self.after[key] = until, run
+
+
+def generation_of(run: str) -> int:
+    """The last part of a run's id."""
+    return int(run.rpartition(".")[2])
 
 
 @dataclass(slots=True)
@@ -377,12 +399,12 @@ class FlakyPager(FakePager):
     def trigger(self, page: Page) -> None:
         self.tries += 1
         self._refuse()
-        self.open[page.dedup_key] = page
+        FakePager.trigger(self, page)
         self.on_taken()
 
     def resolve(self, dedup_key: str) -> None:
         self._refuse()
-        self.open.pop(dedup_key, None)
+        FakePager.resolve(self, dedup_key)
 
     def change(
         self,
@@ -392,7 +414,7 @@ class FlakyPager(FakePager):
         links: Sequence[Link] = (),
     ) -> None:
         self._refuse()
-        self.changes.append((summary, source, details))
+        FakePager.change(self, summary, source, details)
 
     def _refuse(self) -> None:
         self.hangs()
@@ -411,6 +433,7 @@ class FakeWorker:
     leases: FakeLeases = field(default_factory=FakeLeases)
     locks: FakeLocks = field(default_factory=FakeLocks)
     offs: FakeOffs = field(default_factory=FakeOffs)
+    outbox: FakeOutbox = field(default_factory=FakeOutbox)
     change: FakeChange = field(default_factory=FakeChange)
     pager: FlakyPager = field(default_factory=FlakyPager)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
@@ -418,6 +441,7 @@ class FakeWorker:
     late: list[tuple[LatePage, float]] = field(default_factory=list)
     ended_because: list[str] = field(default_factory=list)
     off_watch: OffWatch = field(init=False)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
     """Whether the watches over droplets that are off work while the clock moves."""
@@ -438,13 +462,14 @@ class FakeWorker:
             leases=self.leases,
             locks=self.locks,
             offs=self.offs,
+            outbox=self.outbox,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change),
             pager=self.pager,
             messenger=self.messenger,
             metrics=None,
             clock=self.clock,
-            new_id=lambda prefix: f"{prefix}_1",
+            new_id=lambda prefix: f"{prefix}_{next(self.numbers)}",
             reconcile=lambda run, why, delay: self.looks.append((run, why, delay)),
             page_later=lambda late, delay: self.late.append((late, delay)),
             end_process=self._end,

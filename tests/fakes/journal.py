@@ -88,6 +88,7 @@ class MemoryTransaction:
         found = {each: copy.deepcopy(known[each]) for each in dedup_keys if each in known}
         for incident in found.values():
             incident.added, incident.exists = set(), True
+            incident.members &= set(identities)
         return found
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
@@ -100,9 +101,10 @@ class MemoryTransaction:
     def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
         episodes, incidents = self._store.episodes, self._store.incidents
         return {
-            key: sum(1 for each in incidents[key].members if episodes[each].open)
+            key: firing
             for key in dedup_keys
             if key in incidents
+            and (firing := sum(episodes[each].open for each in incidents[key].members))
         }
 
     def write(self, changes: Changes) -> None:
@@ -124,6 +126,8 @@ class MemoryTransaction:
             store.decisions[decision_id].last_at = at
         for key, incident in changes.incidents.items():
             if incident.added:
+                before = store.incidents.get(key)
+                incident.members |= before.members if before else set()
                 store.incidents[key] = incident
 
     def enqueue(self, runs: Collection[NewRun]) -> None:

@@ -14,10 +14,13 @@ from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
 from service.doctor.checks import Finding, Health, examine
 from service.doctor.verdict import tell_verdict
+from service.ports import Message
+from service.ports.outbox import Waiting
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
 from service.settings import Settings, load_settings
+from service.store.outbox import OutboxStore
 from tests.contract.leases import lease_store
 from tests.poolers import SESSION, TRANSACTION, pooler
 from tests.postgres import PostgresServer
@@ -92,6 +95,18 @@ def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str
     lease_store(stores.engine, 60.0).register("worker-1", "host", 1)
     stores.engine.dispose()
     assert examined(environment)["workers"].saw == "1 alive"
+
+
+def test_messages_that_wait_for_slack_are_counted(environment: dict[str, str]) -> None:
+    settings = load_settings(environment)
+    migrate(settings)
+    assert examined(environment)["messages"] == Finding("messages", Health.OK, "none waits")
+    stores = Stores(settings)
+    waiting = Waiting("m-1", Message("Scaling api", "2 → 3"), None, None, "", 0.0, 1, 1)
+    OutboxStore(stores.engine).put(waiting, 0.0)
+    stores.engine.dispose()
+    found = examined(environment)["messages"]
+    assert (found.health, found.saw.partition(";")[0]) == (Health.NOTE, "1 wait for Slack")
 
 
 def test_on_sqlite_there_is_nothing_to_say_of_notifications(environment: dict[str, str]) -> None:

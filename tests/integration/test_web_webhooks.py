@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -261,6 +262,34 @@ def test_a_chunked_body_within_the_limit_is_taken(client: FlaskClient) -> None:
         environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
     )
     assert response.status_code == 200
+
+
+def test_a_body_that_gzip_packed_is_taken(client: FlaskClient) -> None:
+    body = gzip.compress(json.dumps(notification(alert())).encode())
+    answer = client.post(
+        AM, data=body, content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+    assert answer.status_code == 200
+    assert len(answer.get_json()["decisions"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status"),
+    [
+        ("gzip", gzip.compress(b" " * 20_000_000, mtime=0), 413),
+        ("gzip", b"{}", 422),
+        ("br", b"{}", 415),
+    ],
+)
+def test_a_packed_body_that_cannot_be_taken_is_told_why(
+    client: FlaskClient, stand: Stand, encoding: str, body: bytes, status: int
+) -> None:
+    answer = client.post(
+        AM, data=body, content_type="application/json", headers={"Content-Encoding": encoding}
+    )
+    assert answer.status_code == status
+    assert sentence(answer)
+    assert rows(stand, schema.deliveries) == 0
 
 
 def test_who_is_not_let_in_learns_nothing_about_the_body(tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def test_one_file_that_cannot_be_read_hides_no_error_of_another_and_invents_none
     assert told(tmp_path, RULES.replace("10m", "soon"), "targets: {\n") == [
         "1.yml:2: rule cpu: cooldown 'soon' is not a duration; write it as 90s, 10m or 1h30m.",
         (
-            "2.yml:2: this is not valid YAML: while parsing a flow node, expected the "
-            "node content, but found '<stream end>'."
+            "2.yml:1: this is not valid YAML: the { of this line is not closed. "
+            "The line is: targets: {"
         ),
     ]
 

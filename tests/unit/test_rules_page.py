@@ -10,7 +10,7 @@ import pytest
 
 from service.catalogue.registry import ACTIONS, KINDS, kinds_of
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
-from service.domain.decisions.guards import LOCKED, RESOLVED, SETTLING
+from service.domain.decisions.guards import IGNORED, LOCKED, RESOLVED, SETTLING
 from service.engine.outcomes import CHANGED_SINCE_PLAN, UNOBSERVABLE, VENDOR_BUSY
 from tests.unit.rulebook_files import (
     GOOD,
@@ -131,7 +131,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED}
-    named |= {UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
+    named |= {IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.
     assert listed == named - {"redis_gate", "target"}
 

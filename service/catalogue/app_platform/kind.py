@@ -5,7 +5,14 @@ from __future__ import annotations
 from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
 from service.catalogue.app_platform.plan import plan_component
 from service.catalogue.app_platform.steps import AppChange
-from service.catalogue.app_platform.target import NAME, PRICES, AppShape, AppTarget, build_app
+from service.catalogue.app_platform.target import (
+    NAME,
+    PRICES,
+    AppShape,
+    AppTarget,
+    build_app,
+    doubts,
+)
 from service.catalogue.spec import KindSpec
 from service.ports import AppPlatform
 
@@ -26,5 +33,9 @@ KIND = KindSpec(
     work=AppChange,
     look=_look,
     prices=PRICES,
+    size_form=r"(basic|professional)-(xxs|xs|s|m|l)|apps-[sd]-.+",
+    # Two components of one app are two targets.
+    manages=lambda target: f"component {target.component} of app {target.app}",
+    doubts=doubts,
     needs_sizes=False,
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import Field
@@ -23,6 +26,10 @@ PRICES: dict[str, float] = {
     "professional-l": 160.0,
 }
 """Dollars a month for one instance (runbook, App Platform Vertical Scaling)."""
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|app-.+|.*\$.*")
+"""The id of an app: DigitalOcean's are UUIDs, the sandbox's begin with `app-`. What holds a `$` has
+been noted already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,12 @@ def build_app(name: str, shape: AppShape, noted: Noted) -> AppTarget | None:
     """The target; None when something that it needs is missing."""
     if shape.app is None and "app" not in noted.wrong:
         noted.missing("app", "the App Platform app's id")
+    if shape.app is not None and not _ID.fullmatch(shape.app):
+        noted.doubt(
+            "app",
+            f"{shape.app} does not look like the id of an app, which is a UUID such as "
+            "4f6c71e2-1e90-4762-9fee-6cc4a0a9f2cf. `doctl apps list` shows it.",
+        )
     if shape.component is None and "component" not in noted.wrong:
         noted.missing("component", "which component of the app")
     bounds = None if "replicas" in noted.wrong else _bounds(shape.replicas, noted)
@@ -92,6 +105,16 @@ def build_app(name: str, shape: AppShape, noted: Noted) -> AppTarget | None:
     return AppTarget(
         name, shape.app, shape.component, *bounds, tuple(shape.sizes or ()), shape.health_url
     )
+
+
+def doubts(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:
+    """What is allowed for a target, and hardly meant."""
+    room = target.max_replicas - target.min_replicas
+    if options.get("step", 1) > max(room, 1):
+        yield (
+            f"a step of {options['step']} is more than there is between {target.min_replicas} and "
+            f"{target.max_replicas} instances: the first alert goes to the maximum at once."
+        )
 
 
 def _bounds(replicas: ReplicaBounds | None, noted: Noted) -> tuple[int, int] | None:

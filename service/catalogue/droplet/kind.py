@@ -32,4 +32,5 @@ KIND = KindSpec(
     work=DropletResize,
     look=_look,
     prices=PRICES,
+    size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
 )

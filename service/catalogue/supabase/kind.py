@@ -35,4 +35,5 @@ KIND = KindSpec(
     work=ComputeResize,
     look=_look,
     prices=PRICES,
+    size_form=r"ci_[a-z0-9_]+",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -23,6 +24,9 @@ PRICES: dict[str, float] = {
     "ci_16xlarge": 3738.0,
 }
 """Dollars a month (Supabase's compute add-ons; the runbook's Free, Pro and Team are plans)."""
+
+_REF = re.compile(r"[a-z]{20}|.*\$.*")
+"""The ref of a project. What holds a `$` has been noted already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +72,10 @@ def build_project(name: str, shape: SupabaseShape, noted: Noted) -> SupabaseTarg
         if "project" not in noted.wrong:
             noted.missing("project", "the Supabase project's ref")
         return None
+    if not _REF.fullmatch(shape.project):
+        noted.doubt(
+            "project",
+            f"{shape.project} does not look like the ref of a project, which is 20 small letters. "
+            "It is in the address of the project's dashboard.",
+        )
     return SupabaseTarget(name, shape.project, tuple(shape.sizes or ()))

@@ -17,6 +17,8 @@ Facts = TypeVar("Facts")
 
 RESOLVED = "resolved"
 """Holds when nothing fires (any more)."""
+IGNORED = "ignored"
+"""Rejects what the rule says is ignored."""
 SETTLING = "settling"
 LOCKED = "locked"
 LOCK_AGAIN_S = 60.0
@@ -55,7 +57,8 @@ class Arrival:
     `changes` is whether it wants a change. `cooldown` is the claim's own, None where it was never
     claimed. `cooldown_run` is the run after which Redis says that the claim is in cooldown;
     `redis_asked` is False in a preview, `redis_answered` when it was away. `unmeasured` says why
-    nothing may be changed, where no value was measured. `now` is in seconds since the epoch.
+    nothing may be changed, where no value was measured. `ignored` is whether the rule asks for
+    nothing. `now` is in seconds since the epoch.
     """
 
     firing: bool
@@ -67,20 +70,26 @@ class Arrival:
     redis_answered: bool
     cooldown_run: str | None = None
     unmeasured: str = ""
+    ignored: bool = False
 
     @property
     def wants_claim(self) -> bool:
         """Whether a claim is wanted, and so was asked about."""
-        return self.firing and not self.unmeasured
+        return self.firing and not self.unmeasured and not self.ignored
 
 
 _FIRING = Check(RESOLVED, passed=True, saw="the sender says it is firing")
 _RESOLVED = Check(RESOLVED, passed=False, saw="the sender says it is resolved")
+_IGNORED = Check(IGNORED, passed=False, saw="the rule says that this alert is ignored")
 _WITHOUT_REDIS = Check("redis_gate", passed=True, saw="Redis did not answer: decided on SQL alone")
 
 
 def _resolved(arrival: Arrival) -> Check:
     return _FIRING if arrival.firing else _RESOLVED
+
+
+def _ignored(arrival: Arrival) -> Check | None:
+    return _IGNORED if arrival.ignored else None
 
 
 def _unmeasured(arrival: Arrival) -> Check | None:
@@ -115,6 +124,7 @@ def _cooldown(arrival: Arrival) -> Check | None:
 
 ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(RESOLVED, _resolved),
+    Guard(IGNORED, _ignored),
     Guard("unmeasured", _unmeasured),
     Guard("redis_gate", _redis_gate),
     Guard("cooldown", _cooldown),

@@ -123,11 +123,13 @@ class RuleBook:
 
     `hash` is 12 hexadecimal digits over what the rules and targets say, `${NAME}` filled in: the
     same on every machine, whatever the files are called and however they are commented.
+    `warnings` name what the files may say and hardly mean, `file:line: warning: …` each.
     """
 
     rules: tuple[Rule, ...]
     targets: Mapping[str, Target]
     hash: str
+    warnings: tuple[str, ...] = ()
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""

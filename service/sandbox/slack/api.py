@@ -112,6 +112,8 @@ def add_reaction(cloud: Cloud, call: Call, args: Args) -> Answer:
 def _posted(cloud: Cloud, call: Call) -> Message:
     body = as_object(call.body)
     channel, thread = _channel(body), body.get("thread_ts") or None
+    if refused := cloud.state(Workspace).refuses(channel):
+        raise refusal(refused)
     blocks = _blocks(body)
     _check_content(body, blocks)
     if thread is not None and not _TS.fullmatch(str(thread)):
@@ -152,6 +154,8 @@ def _blocks(body: Json) -> list[Any]:
     blocks = blocks or []
     if found := slack_blocks.problems(blocks):
         raise refusal("invalid_blocks", messages=found)
+    if slack_blocks.length(blocks) > slack_blocks.LONGEST_SUM:
+        raise refusal("msg_blocks_too_long")
     return list(blocks)
 
 

@@ -12,6 +12,8 @@ LONGEST_SECTION = 3000
 LONGEST_HEADER = 150
 LONGEST_BUTTON = 75
 LONGEST_VALUE = 2000
+LONGEST_SUM = 12_000
+"""Characters of all blocks together: Slack documents no limit, and refuses about so many."""
 
 _KNOWN = frozenset(
     {
@@ -44,6 +46,15 @@ def problems(blocks: Any) -> list[str]:
         for what in _block(block)
     )
     return list(found)
+
+
+def length(blocks: Any) -> int:
+    """Characters of all texts in these blocks."""
+    if isinstance(blocks, dict):
+        inner = blocks.get("text")
+        own = len(inner) if isinstance(inner, str) else 0
+        return own + sum(length(each) for each in blocks.values() if not isinstance(each, str))
+    return sum(map(length, blocks)) if isinstance(blocks, list) else 0
 
 
 def _block(block: Any) -> Iterator[str]:

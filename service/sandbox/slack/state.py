@@ -34,10 +34,26 @@ class Message:
 
 @dataclass(slots=True)
 class Workspace:
-    """What Slack holds: messages in the order they were posted."""
+    """What Slack holds: messages in the order they were posted.
+
+    `channels` are those that exist and `member_of` those that the bot may post to, by name; None
+    means any.
+    """
 
     messages: list[Message] = field(default_factory=list)
     last_micros: int = 0
+    channels: frozenset[str] | None = None
+    member_of: frozenset[str] | None = None
+
+    def refuses(self, channel: str) -> str:
+        """Slack's word for why nothing can be posted to a channel; empty where it can."""
+        for names, refusal in (
+            (self.channels, "channel_not_found"),
+            (self.member_of, "not_in_channel"),
+        ):
+            if names is not None and channel_id(channel) not in map(channel_id, names):
+                return refusal
+        return ""
 
     def next_ts(self, now: float) -> str:
         """A timestamp that no message has yet; it is a message's identity."""

@@ -1,4 +1,4 @@
--- The cooldown gate: which claims rest, and a short hold on those that are free.
+-- The cooldown gate: which claims are in cooldown, and a short hold on those that are free.
 --   KEYS[i]  cooldown:<installation>:<claim>
 --            value: run id, or "hold:<token>" while a decision is being made
 --   ARGV[1]  token of this decision

@@ -34,13 +34,20 @@ class Candidate:
     """One rule that wants to act on one alert, and the claim that this takes.
 
     `incident` is the dedup_key of the group's incident when the rule pages. `unmeasured` says why
-    the rule may change nothing, where no value was measured; such a candidate takes no claim.
+    the rule may change nothing, where no value was measured. `ignored` is whether the rule asks for
+    nothing. Neither of the two takes a claim.
     """
 
     rule: Rule
     claim: str
     incident: str | None = None
     unmeasured: str = ""
+    ignored: bool = False
+
+    @property
+    def wants_claim(self) -> bool:
+        """Whether a firing alert asks for the claim."""
+        return not self.unmeasured and not self.ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +68,14 @@ def match_delivery(delivery: Delivery, index: RuleIndex) -> tuple[Matched, ...]:
 
 
 def _candidates(alert: Alert, delivery: Delivery, index: RuleIndex) -> tuple[Candidate, ...]:
-    """One for each rule that applies. Someone is always told of an alert without data."""
+    """One for each rule that applies. Someone is told of an alert without data, unless it is to be
+    ignored."""
     if alert.kind is AlertKind.TEST:
         return (Candidate(TEST_RULE, button_claim(alert.source)),)
     rules = index.match(alert)
     if alert.measured:
         rules = rules or (DEFAULT_RULE,)
-    elif all(changes(rule) for rule in rules):
+    elif not any(_tells(rule) for rule in rules) and not (rules and all(map(ignores, rules))):
         rules = (*rules, NO_DATA_RULE)
     return tuple(_candidate(rule, alert, delivery) for rule in rules)
 
@@ -80,7 +88,7 @@ def claims_of(batch: Sequence[Sequence[Matched]]) -> Iterator[str]:
                 yield from (
                     candidate.claim
                     for candidate in matched.candidates
-                    if candidate.incident is None and not candidate.unmeasured
+                    if candidate.incident is None and candidate.wants_claim
                 )
 
 
@@ -91,12 +99,21 @@ def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
     pages = action.effect is Effect.CALLS
     incident = incident_key(rule, alert, notification) if pages else None
     unmeasured = "" if alert.measured or not changes(rule) else _unmeasured(alert)
-    return Candidate(rule, claim, incident, unmeasured)
+    return Candidate(rule, claim, incident, unmeasured, ignores(rule))
 
 
 def changes(rule: Rule) -> bool:
     """Whether the rule's action changes a target."""
     return action_spec(rule.action).effect is Effect.CHANGES
+
+
+def ignores(rule: Rule) -> bool:
+    """Whether the rule asks for nothing."""
+    return action_spec(rule.action).effect is Effect.NOTHING
+
+
+def _tells(rule: Rule) -> bool:
+    return action_spec(rule.action).effect in (Effect.CALLS, Effect.TELLS)
 
 
 def _unmeasured(alert: Alert) -> str:

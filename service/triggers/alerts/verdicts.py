@@ -17,6 +17,7 @@ from service.domain.decisions.claims import Cooldown, telling_claim
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
+    IGNORED,
     PAGE_GUARDS,
     Arrival,
     PageArrival,
@@ -138,7 +139,8 @@ class Verdicts:
 
     def _held(self, candidate: Candidate, checks: tuple[Check, ...]) -> Decision:
         held = held_by(checks) or checks[-1]
-        return _decision(candidate, Verdict.HOLD, held.saw, checks, until=held.until)
+        verdict = Verdict.REJECT if held.guard == IGNORED else Verdict.HOLD
+        return _decision(candidate, verdict, held.saw, checks, until=held.until)
 
     def _checks(self, candidate: Candidate, *, firing: bool) -> tuple[Check, ...]:
         """What the guards say; asked once for each set of facts in a batch."""
@@ -153,6 +155,7 @@ class Verdicts:
             redis_answered=self._gate.available,
             cooldown_run=self._gate.cooling.get(claim),
             unmeasured=candidate.unmeasured,
+            ignored=candidate.ignored,
         )
         known = self._checked.get(arrival)
         if known is None:

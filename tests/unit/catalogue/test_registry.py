@@ -49,7 +49,7 @@ each_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: acti
 def test_an_action_has_an_effect_with_a_queue_and_a_name_that_fits_into_ids(
     action: ActionSpec,
 ) -> None:
-    assert _QUEUES[action.effect]
+    assert (action.effect in _QUEUES) == (action.effect is not Effect.NOTHING)
     assert re.fullmatch(r"[a-z_]{1,40}", action.name)
     assert re.fullmatch(r"[a-z]{1,10}", action.direction)
     assert issubclass(action.options, Shape)

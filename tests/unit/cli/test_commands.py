@@ -84,6 +84,18 @@ def test_check_names_file_line_and_rule_of_an_error(runbookd: CommandLine, tmp_p
     assert said.out == ""
 
 
+def test_check_warns_and_passes_and_strict_makes_the_warning_an_error(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    ids = {**SANDBOX_IDS, "API_APP_ID": "quizmentor"}
+    path = rule_file(tmp_path)
+    said = runbookd("check", path, env=ids)
+    assert (said.status, "warning: target api: quizmentor does not look" in said.out) == (0, True)
+    assert said.out.rstrip().endswith("valid, 1 warning.")
+    strict = runbookd("check", "--strict", path, env=ids)
+    assert (strict.status, "target api: quizmentor does not look" in strict.err) == (1, True)
+
+
 def test_check_names_the_line_of_a_variable_that_is_not_set(
     runbookd: CommandLine, tmp_path: Path
 ) -> None:

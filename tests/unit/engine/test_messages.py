@@ -7,7 +7,6 @@ import pytest
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.requests import ALERT, Origin
 from service.domain.errors import FailureKind, VendorError
-from service.engine.messages import AGAIN_S
 from service.ports.runs import Outcome
 from tests.fakes import engine as fakes
 from tests.fakes.engine import ALERT as FIRING
@@ -40,23 +39,26 @@ def slack_answers(worker: FakeWorker, kind: FailureKind) -> None:
     worker.messenger.problem = VendorError("slack", "post", kind, "No.")
 
 
-def test_a_message_that_nobody_takes_is_put_back_soon_and_tried_again() -> None:
+@pytest.mark.parametrize("kind", [FailureKind.TEMPORARY, FailureKind.UNKNOWN])
+def test_a_message_that_nobody_takes_waits_and_the_run_does_not(kind: FailureKind) -> None:
     worker = FakeWorker()
-    slack_answers(worker, FailureKind.TEMPORARY)
+    slack_answers(worker, kind)
     began_at = worker.clock.time()
 
     worker.execute(ASK)
 
     assert worker.clock.time() - began_at <= 10.0
-    assert worker.runs.outcomes[RUN].status == "failed"
-    assert [(again.request, again.delay_s) for again in worker.runs.again] == [(ASK, AGAIN_S)]
+    outcome = worker.runs.outcomes[RUN]
+    assert (outcome.status, "waits for Slack" in outcome.reason) == ("succeeded", True)
+    assert worker.outbox.count() == 1
 
 
-def test_a_message_that_may_not_have_been_posted_is_tried_again_rather_than_lost() -> None:
+def test_a_message_waits_also_when_its_alert_has_resolved_meanwhile() -> None:
     worker = FakeWorker()
-    slack_answers(worker, FailureKind.UNKNOWN)
+    slack_answers(worker, FailureKind.TEMPORARY)
+    worker.runs.open.clear()
     worker.execute(ASK)
-    assert [again.delay_s for again in worker.runs.again] == [AGAIN_S]
+    assert worker.outbox.count() == 1
 
 
 def test_a_message_that_slack_refuses_pages_instead() -> None:
@@ -80,14 +82,6 @@ def test_a_test_is_told_without_asking_for_readings() -> None:
     worker.execute(replace(ASK, origin=replace(ASK.origin, by="test")))
     (message,) = worker.messenger.messages.values()
     assert message.title.startswith("Test: the path")
-
-
-def test_a_message_about_what_is_over_is_not_tried_again() -> None:
-    worker = FakeWorker()
-    slack_answers(worker, FailureKind.TEMPORARY)
-    worker.runs.open.clear()
-    worker.execute(ASK)
-    assert worker.runs.again == []
 
 
 @pytest.mark.parametrize(

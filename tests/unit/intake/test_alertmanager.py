@@ -274,3 +274,18 @@ def test_a_name_too_long_for_an_index_is_cut_and_the_label_kept() -> None:
 def test_an_alert_that_starts_in_the_future_is_noted(second: str, noted: bool) -> None:
     alert = only(parse(group(item(startsAt=f"2026-02-03T{second}Z"))))
     assert bool(alert.notes) is noted
+
+
+def test_an_alert_without_an_alertname_gets_the_one_that_all_of_them_share() -> None:
+    nameless = item(labels={"instance": "a"})
+    named = item(labels={"instance": "b", "alertname": "Own"})
+    notification = parse(group(nameless, named, commonLabels={"alertname": "Shared", "team": "x"}))
+    first, second = notification.alerts
+    assert (first.name, dict(first.labels)) == ("Shared", {"instance": "a", "alertname": "Shared"})
+    assert first.notes == ("Its alertname is that of the notification's commonLabels.",)
+    assert (second.name, second.notes) == ("Own", ())
+
+
+@pytest.mark.parametrize("common", [None, [], {"alertname": 7}, {}])
+def test_common_labels_that_say_no_name_change_nothing(common: Any) -> None:
+    assert only(parse(group(item(labels={"a": "b"}), commonLabels=common))).name == ""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.ports import Message
-from service.providers.slack_blocks import blocks
+from service.providers.slack_blocks import SUM_LIMIT, blocks
 from service.providers.text import cut, slack_text
 
 
@@ -41,7 +41,7 @@ def test_fields_come_by_ten_and_the_rest_is_counted() -> None:
     many = blocks(Message("t", "x", [("k", "v")] * 600, "c"))
 
     assert [len(one["fields"]) for one in few[1:]] == [10, 1]
-    assert len(many) == 50
+    assert len(many) == 49
     shown = sum(len(one.get("fields", ())) for one in many)
     assert many[-2]["elements"][0]["text"] == f"{600 - shown} more not shown"
 
@@ -83,6 +83,25 @@ def test_links_that_do_not_fit_are_left_out_whole() -> None:
     assert text.count("<") == text.count(">") > 10
 
 
+def test_all_blocks_together_are_cut_to_what_slack_takes_the_longest_first() -> None:
+    fields = [("short", "kept"), *[(f"k{number}", "v" * 1_900) for number in range(8)]]
+    shown = blocks(Message("title", "t" * 2_900, fields, "last line"))
+    texts = _texts(shown)
+    assert SUM_LIMIT - 100 < sum(map(len, texts)) <= SUM_LIMIT
+    assert "*short*\nkept" in texts
+    assert texts[-2:] == ["last line", "Cut to what Slack takes."]
+    longest = max(map(len, texts))
+    assert [len(text) for text in texts].count(longest) == 9
+
+
+def test_links_are_never_cut_for_the_sum() -> None:
+    links = [(f"https://wiki.example/{number}", "w" * 150) for number in range(15)]
+    texts = _texts(blocks(Message("t", "t" * 3_000, [("k", "v" * 1_900)] * 5, "", links)))
+    (shown,) = [text for text in texts if "wiki.example" in text]
+    assert shown.count("<https://wiki.example/") == 15
+    assert shown.endswith(">")
+
+
 def test_a_title_shows_what_would_turn_or_hide_it() -> None:
     (header,) = blocks(Message("api\u202e4321\n\x07ok\u200b", ""))
 
@@ -110,3 +129,15 @@ def test_no_text_breaks_a_limit(text: str, fields: list[tuple[str, str]]) -> Non
             inner = block.get("text") or block["elements"][0]
             assert 0 < len(inner["text"]) <= 3000
             assert not any(sign in inner["text"] for sign in "<>")
+
+
+def _texts(shown: list[dict[str, Any]]) -> list[str]:
+    return [
+        text["text"]
+        for block in shown
+        for text in [
+            *([block["text"]] if "text" in block else []),
+            *block.get("fields", []),
+            *block.get("elements", []),
+        ]
+    ]

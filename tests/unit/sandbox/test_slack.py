@@ -122,3 +122,29 @@ def test_a_reaction_is_added_once() -> None:
     assert api(sandbox, "reactions.add", **at)["ok"]
     assert api(sandbox, "reactions.add", **at)["error"] == "already_reacted"
     assert sandbox.state()["slack"]["messages"][0]["reactions"] == ["eyes"]
+
+
+def test_channels_that_exist_and_those_that_the_bot_is_in_can_be_ordered() -> None:
+    sandbox = Sandbox()
+    wanted = {"channels": ["ops", "#dev"], "member_of": ["#ops"]}
+    set_ = sandbox.call("POST", "/_sandbox/slack", wanted)
+    assert set_.json == {"channels": ["dev", "ops"], "member_of": ["ops"]}
+    assert post(sandbox, channel="#nowhere")["error"] == "channel_not_found"
+    assert post(sandbox, channel="dev")["error"] == "not_in_channel"
+    posted = post(sandbox, channel="#ops")
+    assert post(sandbox, channel=posted["channel"], thread_ts=posted["ts"])["ok"]
+    sandbox.call("POST", "/_sandbox/slack", {"channels": None, "member_of": None})
+    assert post(sandbox, channel="#nowhere")["ok"]
+
+
+@pytest.mark.parametrize("body", [{}, [], {"rooms": []}, {"channels": "ops"}, {"channels": [""]}])
+def test_channels_that_make_no_sense_are_refused(body: Any) -> None:
+    answer = Sandbox().call("POST", "/_sandbox/slack", body)
+    assert answer.status_code == 422
+
+
+def test_blocks_of_more_than_twelve_thousand_characters_together_are_refused() -> None:
+    sandbox = Sandbox()
+    assert post(sandbox, blocks=[section("x" * 3_000)] * 4)["ok"]
+    refused = post(sandbox, blocks=[*[section("x" * 3_000)] * 4, section("x")])
+    assert refused["error"] == "msg_blocks_too_long"

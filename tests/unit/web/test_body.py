@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gzip
 import io
 from typing import Any
 
 import pytest
 
+from service.intake.parse import PayloadRefused
 from service.web.body import (
     SMALL,
     BodyCutShort,
@@ -12,7 +14,9 @@ from service.web.body import (
     InFlight,
     TooMuchInFlight,
     declared_length,
+    is_gzip,
     read_body,
+    unpacked,
 )
 
 
@@ -121,3 +125,52 @@ def test_a_large_body_is_refused_before_it_is_read() -> None:
     with InFlight(SMALL).request() as hold, pytest.raises(TooMuchInFlight):
         read_body(given, SMALL + 1, 10**6, hold)
     assert given["wsgi.input"].taken == 0
+
+
+def nobody_holds(_count: int) -> None:
+    """Nothing is bounded."""
+
+
+def test_what_gzip_packed_comes_out_whole_in_one_piece_or_several() -> None:
+    text = b"0123456789" * 20_000
+    assert unpacked(gzip.compress(text), len(text), nobody_holds) == text
+    several = gzip.compress(text[:5]) + gzip.compress(text[5:])
+    assert unpacked(several, len(text), nobody_holds) == text
+
+
+def test_a_small_body_that_unpacks_to_more_than_the_limit_is_given_up_at_the_limit() -> None:
+    held: list[int] = []
+    bomb = gzip.compress(b"0" * 50_000_000)
+    assert len(bomb) < SMALL
+    with pytest.raises(BodyTooLarge, match="larger than 1000000 bytes"):
+        unpacked(bomb, 1_000_000, held.append)
+    assert sum(held) <= 1_000_000
+
+
+def test_what_is_unpacked_counts_as_held() -> None:
+    in_flight = InFlight(100_000)
+    with pytest.raises(TooMuchInFlight), in_flight.request() as hold:
+        unpacked(gzip.compress(b"0" * 200_000), 1_000_000, hold)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{}", "it cannot be unpacked"),
+        (gzip.compress(b"0123456789", mtime=0)[:-3], "whose end is missing"),
+        (gzip.compress(b"0123456789", mtime=0) + b"rest", "it cannot be unpacked"),
+    ],
+)
+def test_what_is_no_whole_gzip_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(PayloadRefused, match=reason) as refused:
+        unpacked(body, 1_000_000, nobody_holds)
+    assert refused.value.status == 422
+
+
+def test_gzip_is_the_only_packing_that_is_taken() -> None:
+    assert is_gzip({"HTTP_CONTENT_ENCODING": "GZip"})
+    assert not is_gzip({"HTTP_CONTENT_ENCODING": "identity"})
+    assert not is_gzip({})
+    with pytest.raises(PayloadRefused) as refused:
+        is_gzip({"HTTP_CONTENT_ENCODING": "br"})
+    assert refused.value.status == 415

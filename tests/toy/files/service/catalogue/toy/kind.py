@@ -50,6 +50,7 @@ class Inflation:
 
 
 KIND = KindSpec(
+    size_form=r"[a-z0-9-]+",
     name=NAME,
     stand_in="toy",
     target=ToyTarget,

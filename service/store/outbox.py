@@ -1,0 +1,134 @@
+"""Messages that wait for the messenger, as `service.ports.outbox.Outbox`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.ports import Message, MessageRef
+from service.ports.outbox import Waiting
+from service.store import schema
+from service.store.database import begin_writing, translated
+from service.store.encode import dump, load
+
+_o = schema.outbox.c
+
+
+class OutboxStore:
+    """The table of messages that wait."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def put(self, waiting: Waiting, due_at: float) -> None:
+        """Keep a message until `due_at`; in a place that is taken it replaces what waits there."""
+        of_dialect = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+        insert = of_dialect(schema.outbox).values(
+            key=waiting.key,
+            message=_dump(waiting.message),
+            ref=_dump_ref(waiting.ref),
+            thread=_dump_ref(waiting.thread),
+            run=waiting.run,
+            since=waiting.since,
+            due_at=due_at,
+            tries=waiting.tries,
+            version=waiting.version,
+        )
+        statement = insert.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"message": insert.excluded.message, "version": _o.version + 1},
+        )
+        self._write(statement)
+
+    def replace(self, key: str, message: Message) -> bool:
+        """Say something newer in a place where a message waits; False where none does."""
+        return self._write(
+            sa.update(schema.outbox)
+            .where(_o.key == key)
+            .values(message=_dump(message), version=_o.version + 1)
+        )
+
+    def take(self, now: float, hold_s: float, limit: int) -> Sequence[Waiting]:
+        """Messages that are due, oldest first, held for `hold_s` seconds."""
+        due = (
+            sa.select(_o.key)
+            .where(_o.due_at <= now)
+            .order_by(_o.since, _o.key)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        take = (
+            sa.update(schema.outbox)
+            .where(_o.key.in_(due))
+            .values(due_at=now + hold_s)
+            .returning(schema.outbox)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            rows = connection.execute(take).mappings().all()
+        return [_waiting(row) for row in sorted(rows, key=lambda row: (row["since"], row["key"]))]
+
+    def told(self, waiting: Waiting, ref: MessageRef, now: float) -> None:
+        """Forget what was told; something newer is due now, as an edit."""
+        newer = sa.update(schema.outbox).where(_o.key == waiting.key)
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            told = sa.delete(schema.outbox).where(
+                _o.key == waiting.key, _o.version == waiting.version
+            )
+            if connection.execute(told).rowcount == 0:
+                connection.execute(newer.values(ref=_dump_ref(ref), due_at=now))
+
+    def again(self, waiting: Waiting, due_at: float) -> None:
+        """Try it again at `due_at`."""
+        self._write(
+            sa.update(schema.outbox)
+            .where(_o.key == waiting.key)
+            .values(due_at=due_at, tries=waiting.tries + 1, ref=_dump_ref(waiting.ref))
+        )
+
+    def forget(self, waiting: Waiting) -> None:
+        """Give it up, whatever was said in its place since."""
+        self._write(sa.delete(schema.outbox).where(_o.key == waiting.key))
+
+    def count(self) -> int:
+        """How many messages wait."""
+        query = sa.select(sa.func.count()).select_from(schema.outbox)
+        with translated(), self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def _write(self, statement: sa.Insert | sa.Update | sa.Delete) -> bool:
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            return bool(connection.execute(statement).rowcount)
+
+
+def _dump(message: Message) -> str:
+    return dump(asdict(message))
+
+
+def _dump_ref(ref: MessageRef | None) -> str | None:
+    return None if ref is None else dump(asdict(ref))
+
+
+def _message(text: str) -> Message:
+    stored = load(text)
+    pairs = {name: tuple(map(tuple, stored[name])) for name in ("fields", "links")}
+    return Message(**{**stored, **pairs})
+
+
+def _waiting(row: sa.RowMapping) -> Waiting:
+    ref, thread = load(row["ref"]), load(row["thread"])
+    return Waiting(
+        key=row["key"],
+        message=_message(row["message"]),
+        ref=MessageRef(**ref) if ref else None,
+        thread=MessageRef(**thread) if thread else None,
+        run=row["run"],
+        since=row["since"],
+        tries=row["tries"],
+        version=row["version"],
+    )
