@@ -10,9 +10,10 @@ from service.catalogue.registry import action_spec, checked_options, kind_spec, 
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request, Wanted
 from service.domain.rules.rules import Target
 
-VERSION = 2
+VERSION = 3
 """1 was one form for changes and another for pages and messages. It knew alerts as the only origin,
-and named the run `run_id`. What was queued in it is still read."""
+and named the run `run_id`. 2 had no links in its origin. What was queued in them is still
+read."""
 
 
 def dump_request(request: Request) -> dict[str, Any]:
@@ -26,7 +27,11 @@ def dump_request(request: Request) -> dict[str, Any]:
         "version": VERSION,
         "id": request.id,
         "action": request.action,
-        "origin": {**asdict(request.origin), "alerts": list(request.origin.alerts)},
+        "origin": {
+            **asdict(request.origin),
+            "alerts": list(request.origin.alerts),
+            "links": [list(link) for link in request.origin.links],
+        },
         "claim": request.claim,
         "direction": request.direction,
         "target": target and {"kind": target.kind, **target_fields(target)},
@@ -54,7 +59,7 @@ def load_request(pinned: Mapping[str, Any]) -> Request:
     fields = pinned if "version" in pinned else _from_version_1(pinned)
     values = {
         **fields,
-        "origin": Origin(**_known(Origin, {**fields["origin"], "alerts": alerts_of(fields)})),
+        "origin": _origin(fields),
         "on": _target(fields["target"]),
         "wanted": tuple(Wanted(**_known(Wanted, each)) for each in fields["wanted"]),
         "options": checked_options(fields["action"], fields["options"]),
@@ -91,6 +96,12 @@ def _from_version_1(pinned: Mapping[str, Any]) -> dict[str, Any]:
         "wanted": [asdict(each) for each in action.wanted(options)],
         "step": "",
     }
+
+
+def _origin(fields: Mapping[str, Any]) -> Origin:
+    links = tuple((href, text) for href, text in fields["origin"].get("links", ()))
+    values = {**fields["origin"], "alerts": alerts_of(fields), "links": links}
+    return Origin(**_known(Origin, values))
 
 
 def _target(fields: Mapping[str, Any] | None) -> Target | None:

@@ -1,9 +1,13 @@
-"""Durations as Prometheus writes them (`90s`, `10m`, `1h30m`), so that one notation serves all."""
+"""Durations as Prometheus writes them (`90s`, `10m`, `1h30m`), so that one notation serves all.
+
+And times as people read them in messages: how long something took, and when something is, both
+from here and by the clock.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 _UNITS = {
     "y": timedelta(days=365),
@@ -44,3 +48,51 @@ def parse_duration(text: str, most_days: int = MAX_DAYS) -> timedelta:
     if duration > timedelta(days=most_days):
         raise ValueError(f"{text[:40]!r} is longer than {most_days}d, the longest that is allowed")
     return duration
+
+
+def lasted(seconds: float) -> str:
+    """A length of time as a person reads it: `48 s`, `3 min 5 s`, `2 h 5 min`, `3 days 4 h`."""
+    whole = max(0, round(seconds))
+    minutes, rest_s = divmod(whole, 60)
+    hours, rest_min = divmod(minutes, 60)
+    days, rest_h = divmod(hours, 24)
+    if days:
+        named = "1 day" if days == 1 else f"{days} days"
+        return _both(named, rest_h, "h")
+    if hours:
+        return _both(f"{hours} h", rest_min, "min")
+    return _both(f"{minutes} min", rest_s, "s") if minutes else f"{rest_s} s"
+
+
+def moment(at: float, now: float) -> str:
+    """When something is or was: `in 9 min, at 03:42 UTC`, `9 min ago, at 03:42 UTC`.
+
+    Both are in seconds since the epoch. The date is named where it is not today's. A message is
+    read later than it was written, so the time by the clock is always there.
+    """
+    then, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
+    by_clock = f"at {then:%H:%M} UTC"
+    if then.date() != today.date():
+        by_clock = f"on {then:%Y-%m-%d} {by_clock}"
+    away = abs(at - now)
+    if away < 1:
+        return f"now, {by_clock}"
+    return f"in {_about(away)}, {by_clock}" if at > now else f"{_about(away)} ago, {by_clock}"
+
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+def _about(seconds: float) -> str:
+    """A length of time without the small change: `48 s`, `9 min`, `2 h 5 min`, `3 days 4 h`."""
+    if seconds < _MINUTE - 0.5:
+        return lasted(seconds)
+    if seconds < _HOUR - _MINUTE / 2:
+        return f"{round(seconds / _MINUTE)} min"
+    if seconds < _DAY - _MINUTE / 2:
+        return lasted(round(seconds / _MINUTE) * _MINUTE)
+    return lasted(round(seconds / _HOUR) * _HOUR)
+
+
+def _both(first: str, rest: int, unit: str) -> str:
+    return f"{first} {rest} {unit}" if rest else first

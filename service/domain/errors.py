@@ -21,12 +21,26 @@ class FailureKind(StrEnum):
     """A write whose answer never came: look at the vendor, then decide. Never repeat it blindly."""
 
 
+_SHOWN = {
+    "digitalocean": "DigitalOcean",
+    "pagerduty": "PagerDuty",
+    "prometheus": "Prometheus",
+    "slack": "Slack",
+    "supabase": "Supabase",
+}
+
+
+def shown_vendor(vendor: str) -> str:
+    """A vendor as it writes its own name."""
+    return _SHOWN.get(vendor, vendor)
+
+
 class VendorError(Exception):
     """A vendor call failed.
 
-    `vendor` and `operation` name the call, `sentence` says what happened for a person,
-    `retry_after` is for how many seconds the vendor asks to wait, `status` the HTTP status where
-    there was one.
+    `vendor` and `operation` name the call. `sentence` tells a person what happened: who answered
+    what to which request, in the vendor's own words. `retry_after` is for how many seconds the
+    vendor asks to wait, `status` the HTTP status where there was one.
     """
 
     def __init__(
@@ -47,8 +61,15 @@ class VendorError(Exception):
         self.status = status
 
     def __str__(self) -> str:
-        """The sentence, with whose it is and what was asked."""
-        return f"{self.vendor}: {self.operation}: {self.sentence}"
+        """The sentence. One of an earlier version does not say whose it is and what was asked."""
+        who = shown_vendor(self.vendor)
+        named = who in self.sentence
+        return self.sentence if named else f"{who}: {self.operation}: {self.sentence}"
+
+    @property
+    def clause(self) -> str:
+        """The same without its full stop, for brackets."""
+        return str(self).rstrip(".")
 
 
 class StepFailed(Exception):  # noqa: N818 - the field says "step failed"

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from service.domain.durations import lasted
 from service.engine import outbox, reports
 from service.engine.parts import LatePage, StepRunner, WorkerParts
 from service.engine.steps import Steps
@@ -93,14 +94,20 @@ def _conclude(parts: WorkerParts, late: LatePage, told: Mapping[str, Any]) -> di
 
 
 def _told(page: Page, waited_s: float, *, delivered: bool) -> Message:
-    minutes = f"{waited_s / 60:.0f} minutes"
+    waited = lasted(waited_s)
     if not delivered:
         title, text = (
             "Nobody was paged",
-            f"The pager did not take it in {minutes}: look now.",
+            f"The pager did not take it in {waited}: look now.",
         )
     elif waited_s < AGAIN_S:
         title, text = "Paged", "The person on call was paged."
     else:
-        title, text = "Paged late", f"The pager took it after {minutes}."
-    return Message(title=f"{title}: {page.summary}"[:150], text=text)
+        title, text = "Paged late", f"The pager took it after {waited}."
+    to_type = page.details.get("what to type")
+    return Message(
+        title=f"{title}: {page.summary}"[:150],
+        text=text,
+        context=f"`{to_type}`" if to_type else "",
+        links=page.links,
+    )

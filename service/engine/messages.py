@@ -13,6 +13,7 @@ from service.engine import outbox, reports
 from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import SOURCE
+from service.messages.going_on import links_of_run, run_facts
 from service.messages.investigate import investigate, path_works
 from service.messages.notices import hold_line, not_readable
 from service.ports import Message, Page
@@ -38,8 +39,11 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
         group_labels={},
         alerts=alerts,
         count=max(len(request.origin.alerts), len(alerts)),
+        run=request.id,
+        episodes=request.origin.alerts,
+        links=request.origin.links,
     )
-    message = _message(incident, parts)
+    message = _message(request, incident, parts)
     told = outbox.post_or_keep(message, parts)
     if not isinstance(told, VendorError):
         return {"status": "succeeded", "reason": message.title}
@@ -64,27 +68,34 @@ def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:
     return {"status": "succeeded", "reason": f"told{waits}"}
 
 
-def _message(incident: Incident, parts: WorkerParts) -> Message:
+def _message(request: Request, incident: Incident, parts: WorkerParts) -> Message:
     if incident.rule == TEST_RULE.name:
         return path_works(incident)
-    return investigate(incident, _known(parts), parts.metrics, parts.clock)
+    known = _known(incident, parts)
+    return investigate(incident, known, parts.metrics, parts.clock, request.cooldown_s)
 
 
 def _unheard(request: Request, message: Message, error: VendorError) -> Page:
     return Page(
         dedup_key=run_dedup_key(request.id),
-        summary=f"{message.title}: Slack refuses to tell anybody ({error.sentence})"[:1024],
+        summary=f"Nobody was told of {message.title}. {error}"[:1024],
         source=SOURCE,
         severity="warning",
-        details={"run": request.id, "rule": request.origin.by, "message": message.text},
+        details={"message": message.text, **run_facts(request)},
+        links=links_of_run(request),
     )
 
 
-def _known(parts: WorkerParts) -> dict[str, str]:
-    """What runbookd itself did last, by target: often the first question."""
+def _known(incident: Incident, parts: WorkerParts) -> dict[str, str]:
+    """What runbookd itself did last, by target: often the first question.
+
+    Of all targets only those that a label names, where one does.
+    """
+    last = parts.runs.last_by_target()
+    labels = {value for alert in incident.alerts for value in alert.labels.values()}
+    named = [each for each in last if each[0] in labels]
     return {
-        f"Last run on {target}": f"{status}: {reason}"
-        for target, status, reason in parts.runs.last_by_target()
+        f"Last run on {target}": f"{status}: {reason}" for target, status, reason in named or last
     }
 
 

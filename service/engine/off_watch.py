@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from service.catalogue.droplet.target import console_of
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import VendorError
+from service.messages.going_on import explained
 from service.ports import Clock, Page, Pager
 
 _log = structlog.get_logger(__name__)
@@ -132,9 +134,11 @@ class Vigil:
                 "run": run,
                 "droplet": droplet,
                 "what is under way": doing,
-                "what to do": f"Look at the droplet in the control panel, and at the run: "
-                f"runbookd runs {run}. The page closes by itself when the run ends well.",
+                "what to do": "Look at the droplet in the control panel. The page closes by "
+                "itself when the run ends well.",
+                "what to type": explained(run),
             },
+            links=[(console_of(droplet), f"droplet {droplet}: the vendor's console")],
         )
 
 

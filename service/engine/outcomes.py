@@ -10,7 +10,13 @@ from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.guards import RESOLVED
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
-from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
+from service.domain.errors import (
+    FailureKind,
+    StepFailed,
+    TargetChanged,
+    VendorError,
+    shown_vendor,
+)
 from service.messages.announcements import Failure
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Outcome, StoredRun
@@ -66,7 +72,7 @@ def failure_ending(
     cooldown_s = (
         request.cooldown_s if failure.wrote else fruitless_wait_s(request, fruitless_before)
     )
-    reason = f"{failure.step} failed: {failure.sentence} {failure.left}"
+    reason = " ".join([f"{failure.step} failed:", *failure.told])
     return Ending(Outcome("failed", reason, cooldown_end(now, cooldown_s)))
 
 
@@ -94,8 +100,8 @@ def unobserved(request: Request, error: VendorError) -> PlanHeld:
         return PlanHeld(UNOBSERVABLE, reason, retry_after_s=SOONEST_AGAIN_S)
     return PlanHeld(
         VENDOR_BUSY,
-        f"{name} could not be looked at: {error.vendor} answered {error.status} to the request to "
-        f"{error.operation}, and asks to wait. Nothing was changed.",
+        f"{name} could not be looked at: {shown_vendor(error.vendor)} answered {error.status} to "
+        f"the request to {error.operation}, and asks to wait. Nothing was changed.",
         retry_after_s=max(SOONEST_AGAIN_S, error.retry_after),
     )
 

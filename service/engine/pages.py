@@ -15,9 +15,11 @@ import structlog
 from service.domain.alerts.dedup import is_bound_key
 from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
+from service.domain.durations import moment
 from service.domain.errors import FailureKind, VendorError
 from service.engine import outbox
 from service.engine.parts import StepRunner, WorkerParts
+from service.messages.going_on import alerts_named, command
 from service.messages.page_oncall import page_for
 from service.ports import Message
 from service.ports.admission import NewRun
@@ -58,21 +60,25 @@ def _tell_pager(request: Request, parts: WorkerParts, fence: Callable[[], None])
             return {"status": "held", "reason": "it is asked for again, so its page stays open"}
         if state.firing:
             return _trigger(request, state, parts, fence)
-        return _resolve(state, parts, fence)
+        return _resolve(request, state, parts, fence)
     except VendorError as error:
         _log.error("pager_not_told", incident=request.subject, error=str(error))
         if state.firing and request.origin.alerts:
-            _say_that_nobody_was_paged(state, error, parts)
+            _say_that_nobody_was_paged(request, state, error, parts)
         return _failed(error, firing=state.firing > 0)
 
 
 def _say_that_nobody_was_paged(
-    state: IncidentState, error: VendorError, parts: WorkerParts
+    request: Request, state: IncidentState, error: VendorError, parts: WorkerParts
 ) -> None:
-    summary = page_for(incident_of(state)).summary
+    page = page_for(incident_of(state, request))
+    again_s = _failed(error, firing=True)["again_in_s"]
+    again = moment(parts.clock.time() + again_s, parts.clock.time())
     message = Message(
-        title=f"Nobody was paged: {summary}"[:150],
-        text=f"The pager could not be told ({error.sentence}) It is tried again; look at it now.",
+        title=f"Nobody was paged: {page.summary}"[:150],
+        text=f"{error} The pager is told again {again}. Look at the alert now.",
+        context=_context(request, state),
+        links=page.links,
     )
     outbox.post(message, parts)
 
@@ -90,14 +96,15 @@ def _failed(error: VendorError, *, firing: bool) -> dict[str, Any]:
 def _trigger(
     request: Request, state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
 ) -> dict[str, Any]:
-    incident = incident_of(state)
+    incident = incident_of(state, request)
     page = page_for(incident)
     fence()
     _send(lambda: parts.pager.trigger(page), parts)
     message = Message(
         title=f"Paged: {page.summary}"[:150],
         text=f"The person on call was paged ({page.severity}) by rule {incident.rule}.",
-        context=f"run {request.id} · {state.firing} firing · incident {incident.key}",
+        context=f"{state.firing} firing · {_context(request, state)}",
+        links=page.links,
     )
     ref = state.message if state.incident.paged else None
     if ref is not None:
@@ -108,7 +115,9 @@ def _trigger(
     return {"status": "succeeded", "reason": f"paged: {page.summary}", "firing": state.firing}
 
 
-def _resolve(state: IncidentState, parts: WorkerParts, fence: Callable[[], None]) -> dict[str, Any]:
+def _resolve(
+    request: Request, state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
+) -> dict[str, Any]:
     if not state.incident.paged:
         return {"status": "held", "reason": "it resolved before anyone was paged"}
     # Never negative, which a clock that stepped back since would make it.
@@ -117,29 +126,40 @@ def _resolve(state: IncidentState, parts: WorkerParts, fence: Callable[[], None]
     if left_s > 0:
         reason = "it resolved less than the refire grace ago"
         return {"status": "held", "reason": reason, "again_in_s": left_s}
-    incident = incident_of(state)
+    incident = incident_of(state, request)
     fence()
     _send(lambda: parts.pager.resolve(incident.key), parts)
-    summary = page_for(incident).summary
+    page = page_for(incident)
     message = Message(
-        title=f"Resolved: {summary}"[:150],
+        title=f"Resolved: {page.summary}"[:150],
         text="The last alert of the incident has resolved, and the page was closed.",
-        context=f"rule {incident.rule} · incident {incident.key}",
+        context=f"rule {incident.rule} · {_context(request, state)}",
+        links=page.links,
     )
     if state.message is not None:
         outbox.edit(state.message, message, parts)
     else:
         outbox.post(message, parts)
     parts.incidents.mark(incident.key, paged=False)
-    return {"status": "succeeded", "reason": f"resolved: {summary}"}
+    return {"status": "succeeded", "reason": f"resolved: {page.summary}"}
 
 
 def _send(call: Any, parts: WorkerParts) -> None:
     call_with_retries(call, clock=parts.clock, attempts=_ATTEMPTS, budget_s=_BUDGET_S)
 
 
-def incident_of(state: IncidentState) -> Incident:
-    """An incident as it is told: what fires, or what resolved last."""
+def _context(request: Request, state: IncidentState) -> str:
+    parts = [
+        f"run {request.id}",
+        alerts_named(state.episodes),
+        f"incident {state.incident.dedup_key}",
+        command(request.id),
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def incident_of(state: IncidentState, request: Request | None = None) -> Incident:
+    """An incident as it is told: what fires, or what resolved last; by the run of a request."""
     record = state.incident
     return Incident(
         key=record.dedup_key,
@@ -150,6 +170,9 @@ def incident_of(state: IncidentState) -> Incident:
         alerts=state.alerts,
         count=max(state.firing, len(state.alerts)),
         severity=record.severity,
+        run=request.id if request is not None else "",
+        episodes=state.episodes,
+        links=request.origin.links if request is not None else (),
     )
 
 

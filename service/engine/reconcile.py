@@ -22,6 +22,7 @@ from service.engine.parts import LatePage, StepRunner, WorkerParts
 from service.engine.steps import Steps
 from service.engine.unforeseen import sentence_of
 from service.messages.announcements import SOURCE, Failure, page_for_failure
+from service.messages.going_on import command
 from service.ports import Message, Page
 from service.ports.offs import ON, OffRecord
 from service.ports.runs import StoredRun
@@ -83,7 +84,7 @@ def _page_for_no_look(parts: WorkerParts, run_id: str, sentence: str) -> Record:
     page = Page(
         dedup_key=run_dedup_key(run_id),
         summary=f"The target of run {run_id} could not be looked at again. {sentence} Look at it "
-        f"now; see what the run did: `runbookd runs {run_id}`.",
+        f"now; see what the run did: {command(run_id)}.",
         source=SOURCE,
         severity="critical",
     )

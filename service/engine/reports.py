@@ -62,11 +62,13 @@ def report_done(
     request: Request, result: Result, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
     """The announcement becomes the result; the pager gets a change event and old pages end."""
-    message = announcements.finished(request, result.plan, result.took_s, result.cooldown_until)
+    message = announcements.finished(
+        request, result.plan, result.took_s, result.cooldown_until, parts.clock.time()
+    )
     told = say(request.id, thread, message, parts)
     event = announcements.change_event(request, result.plan)
     noted = _quietly(
-        lambda: parts.pager.change(event.summary, event.source, event.details),
+        lambda: parts.pager.change(event.summary, event.source, event.details, event.links),
         "change event",
         parts,
         attempts=1,
@@ -91,7 +93,7 @@ def _resolve_over(request: Request, parts: WorkerParts, *, pager_answers: bool) 
 def report_held(
     request: Request,
     held: PlanHeld,
-    again_at: float | None,
+    next_try: str,
     parts: WorkerParts,
     *,
     told_before: bool,
@@ -103,18 +105,15 @@ def report_held(
     """
     if held.guard in _SILENT_GUARDS:
         return {"told": False}
-    message = announcements.held(request, held, again_at)
+    page_ = _page_of_hold(request, held, next_try, told_before=told_before)
+    message = announcements.held(request, held, next_try, paged=page_ is not None)
     told = not told_before and outbox.post(message, parts) is not None
-    if held.at_bound:
-        page_ = announcements.page_at_bound(request, held)
-        paged = page(page_, parts, run=request.id, queue=not told_before)
-        _close_when_resolved(page_, request, parts)
-        return {"told": told, "paged": paged}
-    if held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
-        page_ = announcements.page_for_hold(request, None, held)
-    else:
+    if page_ is None:
         return {"told": told}
-    return {"told": told, "paged": page(page_, parts, run=request.id, queue=not told_before)}
+    paged = page(page_, parts, run=request.id, queue=not told_before)
+    if held.at_bound:
+        _close_when_resolved(page_, request, parts)
+    return {"told": told, "paged": paged}
 
 
 def _close_when_resolved(page_: Page, request: Request, parts: WorkerParts) -> None:
@@ -128,14 +127,25 @@ def _close_when_resolved(page_: Page, request: Request, parts: WorkerParts) -> N
         parts.incidents.mark(key, paged=False)
 
 
+def _page_of_hold(
+    request: Request, held: PlanHeld, next_try: str, *, told_before: bool
+) -> Page | None:
+    """The page of a hold that somebody must know of."""
+    if held.at_bound:
+        return announcements.page_at_bound(request, held, next_try=next_try)
+    if held.guard == UNOBSERVABLE or (held.guard == VENDOR_BUSY and told_before):
+        return announcements.page_for_hold(request, None, held, next_try=next_try)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """A planned change that wrote nothing: why, when it is planned anew (seconds since the epoch,
-    None for never by itself), and how many runs in a row before it wrote nothing either."""
+    """A planned change that wrote nothing: why, the sentence that says when it is tried again, and
+    how many runs in a row before it wrote nothing either."""
 
     plan: Plan
     held: PlanHeld
-    again_at: float | None
+    next_try: str
     fruitless_before: int
 
 
@@ -143,11 +153,11 @@ def report_put_off(
     request: Request, off: PutOff, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
     """The announcement becomes the reason. A vendor that goes on refusing is paged as a warning."""
-    message = announcements.put_off(request, off.plan, off.held, off.again_at)
+    message = announcements.put_off(request, off.plan, off.held, off.next_try)
     told = say(request.id, thread, message, parts)
     if off.held.guard != VENDOR_BUSY or not off.fruitless_before:
         return {"told": told}
-    page_ = announcements.page_for_hold(request, off.plan, off.held)
+    page_ = announcements.page_for_hold(request, off.plan, off.held, next_try=off.next_try)
     queue = off.fruitless_before == _FIRST_WARNING
     return {"told": told, "paged": page(page_, parts, run=request.id, queue=queue)}
 
@@ -157,12 +167,13 @@ class Failed:
     """A planned change that gave up, and how many runs in a row before it wrote nothing.
 
     `for_good` is True where the vendor refuses it for good: then it is one incident of the target,
-    however many runs meet it.
+    however many runs meet it. `next_try` is the sentence that says when it may be tried again.
     """
 
     plan: Plan
     failure: Failure
     fruitless_before: int
+    next_try: str
     for_good: bool = False
 
 
@@ -171,7 +182,7 @@ def report_failed(
 ) -> Record:
     """The page first, then the announcement becomes the failure."""
     plan, failure = end.plan, end.failure
-    page_ = announcements.page_for_failure(request, plan, failure)
+    page_ = announcements.page_for_failure(request, plan, failure, next_try=end.next_try)
     if end.for_good:
         page_ = replace(page_, dedup_key=blocked_key(request))
     queue = failure.wrote or not end.fruitless_before
@@ -179,7 +190,7 @@ def report_failed(
     if end.for_good:
         # The watch may have opened one for this run; what it said is over, or in the other one.
         resolve(run_dedup_key(request.id), parts, attempts=1)
-    message = announcements.failed(request, plan, failure, paged=paged)
+    message = announcements.failed(request, plan, failure, paged=paged, next_try=end.next_try)
     told = say(request.id, thread, message, parts)
     return {"paged": paged, "told": told}
 

@@ -31,6 +31,7 @@ from service.engine.outcomes import (
 )
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import Failure
+from service.messages.going_on import next_try
 
 ADOPTED_LOOK_S = 60.0
 """An adopted run looks at its target again this long after its end: a former execution that was
@@ -48,6 +49,7 @@ class Scaling:
         self._context = context
         self._step = step
         self._began_at = 0.0
+        self._at = ""
 
     def execute(self, attempt: int) -> None:
         """From the first look to the report; `attempt` is the number of this execution."""
@@ -144,15 +146,14 @@ class Scaling:
         functions = self._parts.change_of(self._request).work.steps()
         records: dict[str, Record] = {}
         for name in plan.steps:
-            step = functions[name]
+            self._at, step = name, functions[name]
             records[name] = self._step(name, step, self._context, self._request, plan, records)
 
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: the cooldown is what the guard asks, and whoever waits is told."""
         ended = self._step("conclude", self._conclude_held, held, passed)
-        again_at = ended["cooldown_until"] if ended["again"] else None
         report = partial(reports.report_held, told_before=told_before)
-        self._step("report", report, self._request, held, again_at, self._parts)
+        self._step("report", report, self._request, held, self._next_try(ended), self._parts)
 
     def _end_done(self, plan: Plan, began: float | None) -> None:
         """Verified: the cooldown begins, and people are told.
@@ -181,23 +182,28 @@ class Scaling:
         if held is not None:
             self._end_put_off(plan, held, before)
             return
-        name = error.step if isinstance(error, StepFailed) else error.operation
-        failure = Failure(name, error.sentence, safe["left"], wrote=wrote)
-        self._step("conclude", self._conclude_failed, failure, before)
-        end = reports.Failed(plan, failure, before, for_good=bool(safe.get("refused")))
+        step = error.step if isinstance(error, StepFailed) else self._at
+        said = error.sentence if isinstance(error, StepFailed) else str(error)
+        failure = Failure(step, said, safe["left"], wrote=wrote)
+        ended = self._step("conclude", self._conclude_failed, failure, before)
+        for_good = bool(safe.get("refused"))
+        end = reports.Failed(plan, failure, before, self._next_try(ended), for_good)
         self._report(reports.report_failed, end)
 
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
         """Nothing was written, and the same request is tried again later with a new plan."""
         ended = self._step("conclude", self._conclude_held, held)
-        off = reports.PutOff(
-            plan, held, ended["cooldown_until"] if ended["again"] else None, fruitless_before
-        )
+        off = reports.PutOff(plan, held, self._next_try(ended), fruitless_before)
         self._report(reports.report_put_off, off)
 
     def _report(self, report: Callable[..., Record], end: object) -> None:
         """Tell people how it ended, in the thread of the announcement."""
         self._step("report", report, self._request, end, self._context.thread, self._parts)
+
+    def _next_try(self, ended: Record) -> str:
+        """When it is tried again, by what the run's conclusion has left."""
+        at, now = ended["cooldown_until"], self._parts.clock.time()
+        return next_try(self._request, at, now, by_itself=ended["again"])
 
     def _make_safe(self, plan: Plan) -> Record:
         left = self._parts.change_of(self._request).work.make_safe(self._context, plan)

@@ -16,6 +16,7 @@ from service.engine import reports
 from service.engine.outcomes import SOONEST_AGAIN_S, cooldown_end
 from service.engine.parts import LatePage, WorkerParts
 from service.messages.announcements import SOURCE
+from service.messages.going_on import command, links_of_run, run_facts
 from service.ports import Message, Page
 from service.ports.runs import Outcome, StoredRun
 
@@ -101,16 +102,17 @@ def _page(run: StoredRun, headline: str, sentence: str) -> Page:
     looked = " Its target is looked at and made safe." if scaling and not run.ended else ""
     return Page(
         dedup_key=run_dedup_key(run.id),
-        summary=f"{headline}. {sentence}{looked} See what it did: `runbookd runs {run.id}`.",
+        summary=f"{headline}. {sentence}{looked} See what it did: {command(run.id)}.",
         source=SOURCE,
         severity="warning" if run.status in {"succeeded", "held"} else "critical",
         component=run.request.target.name if run.request.on is not None else "",
-        details={"asked for because": run.request.origin.why, "rule": run.request.origin.by},
+        details={"asked for because": run.request.origin.why, **run_facts(run.request)},
+        links=links_of_run(run.request),
     )
 
 
 def _tell_slack(parts: WorkerParts, run: StoredRun, headline: str, sentence: str) -> None:
-    text = f"{sentence}\nThe person on call is paged. See `runbookd runs {run.id}`."
+    text = f"{sentence}\nThe person on call is paged. See {command(run.id)}."
     try:
         reports.say(run.id, run.message, Message(title=headline[:150], text=text), parts)
     except Exception:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import quote
 
-from service.domain.alerts.alert import Notification, PayloadFormat
+from service.domain.alerts.alert import Alert, Notification, PayloadFormat
 from service.intake.decode import Document
 from service.intake.detect import ALERTMANAGER_VERSION
 from service.intake.listed import Delivery, Reader, read_alert, repair_notes, take
@@ -59,6 +61,21 @@ def read_envelope(
         quarantined=quarantined,
         notes=tuple(notes),
     )
+
+
+def silence_link(alert: Alert, notification: Notification) -> str:
+    """Where a person silences an alert at its Alertmanager; empty where that is not known.
+
+    Grafana names the address itself, among the alert's links.
+    """
+    base = notification.external_url.rstrip("/")
+    if notification.format is not PayloadFormat.ALERTMANAGER or not base:
+        return ""
+    matchers = ",".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}"
+        for name, value in sorted(alert.labels.items())
+    )
+    return f"{base}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}"
 
 
 def _items(payload: Mapping[str, object]) -> list[object]:

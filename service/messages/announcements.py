@@ -5,14 +5,16 @@ Pure texts. Whatever a vendor may not show literally is the provider's to escape
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
-from service.domain.decisions.claims import clock_time
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
+from service.domain.durations import lasted, moment
+from service.domain.links import Link
+from service.messages.going_on import command, context_of, links_of_run, run_facts
 from service.ports import Message, Page
 
 SOURCE = "runbookd"
@@ -30,6 +32,11 @@ class Failure:
     left: str
     wrote: bool = True
 
+    @property
+    def told(self) -> list[str]:
+        """The sentence, and how the target was left where the sentence does not say it."""
+        return [self.sentence] if self.left in self.sentence else [self.sentence, self.left]
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeEvent:
@@ -38,57 +45,74 @@ class ChangeEvent:
     summary: str
     source: str
     details: Mapping[str, Any]
+    links: Sequence[Link] = ()
 
 
 def announced(request: Request, plan: Plan) -> Message:
     """Posted before the first write: what will change, why, what it costs and takes down."""
-    return Message(
-        title=f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        text=f"Scaling because {_why(request)}. {plan.downtime}".rstrip(),
-        fields=_fields(request, plan),
-        context=_context(request),
+    return _message(
+        request,
+        f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
+        f"Scaling because {_why(request)}. {plan.downtime}".rstrip(),
+        _fields(request, plan),
     )
 
 
 def finished(
-    request: Request, plan: Plan, took_s: float, cooldown_until: float | None = None
+    request: Request,
+    plan: Plan,
+    took_s: float,
+    cooldown_until: float | None = None,
+    now: float = 0.0,
 ) -> Message:
     """What the announcement is edited to when the change is verified.
 
-    `took_s` is in seconds, `cooldown_until` in seconds since the epoch.
+    `took_s` is in seconds, `cooldown_until` and `now` in seconds since the epoch.
     """
-    next_step = f" No further step before {clock_time(cooldown_until)}." if cooldown_until else ""
-    return Message(
-        title=f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        text=f"Scaled because {_why(request)}. Verified after {duration(took_s)}.{next_step}",
-        fields=_fields(request, plan),
-        context=_context(request),
+    next_step = (
+        f" The next step may follow {moment(cooldown_until, now)}." if cooldown_until else ""
+    )
+    return _message(
+        request,
+        f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
+        f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}",
+        _fields(request, plan),
     )
 
 
-def held(request: Request, hold: PlanHeld, until: float | None = None) -> Message:
-    """Posted when the worker, having seen the target, changes nothing."""
-    again = f" Looked at again at {clock_time(until)}." if until else ""
-    return Message(
-        title=f"Held: {request.action} of {request.target.name}",
-        text=f"Asked for because {_why(request)}. {hold.reason}{again}",
-        fields=[("Guard", hold.guard), ("Rule", request.origin.by)],
-        context=_context(request),
+def held(request: Request, hold: PlanHeld, next_try: str = "", *, paged: bool = False) -> Message:
+    """Posted when the worker, having seen the target, changes nothing.
+
+    `next_try` is the sentence that says when it is tried again; `paged` when somebody is told.
+    """
+    told = "The person on call is paged." if paged else ""
+    said = [f"Asked for because {_why(request)}.", hold.reason, told, next_try]
+    return _message(
+        request,
+        f"Held: {request.action} of {request.target.name}",
+        " ".join(filter(None, said)),
+        [("Guard", hold.guard), ("Rule", request.origin.by)],
     )
 
 
-def put_off(request: Request, plan: Plan, hold: PlanHeld, until: float | None) -> Message:
+def put_off(request: Request, plan: Plan, hold: PlanHeld, next_try: str = "") -> Message:
     """What the announcement is edited to when nothing was written and it is tried again later."""
-    again = f" Planned anew at {clock_time(until)}." if until else ""
-    return Message(
-        title=f"Put off: {_attempt(request, plan)}",
-        text=f"Asked for because {_why(request)}. {hold.reason}{again}",
-        fields=[("Guard", hold.guard), *_fields(request, plan)],
-        context=_context(request),
+    return _message(
+        request,
+        f"Put off: {_attempt(request, plan)}",
+        f"Asked for because {_why(request)}. {hold.reason} {next_try}".rstrip(),
+        [("Guard", hold.guard), *_fields(request, plan)],
     )
 
 
-def failed(request: Request, plan: Plan | None, failure: Failure, *, paged: bool = True) -> Message:
+def failed(
+    request: Request,
+    plan: Plan | None,
+    failure: Failure,
+    *,
+    paged: bool = True,
+    next_try: str = "",
+) -> Message:
     """What the announcement is edited to when the run gave up; `paged` when someone knows."""
     told = (
         "The person on call was paged."
@@ -96,39 +120,46 @@ def failed(request: Request, plan: Plan | None, failure: Failure, *, paged: bool
         else "The pager could not be reached: nobody was paged yet. It is tried "
         "again every minute; look at this now."
     )
-    return Message(
-        title=f"Failed: {_attempt(request, plan)}",
-        text=f"{failure.sentence}\n{failure.left}\n{told}",
-        fields=[("Step", failure.step), *_fields(request, plan)],
-        context=_context(request),
+    more = f"See each step: {command(request.id)}."
+    return _message(
+        request,
+        f"Failed: {_attempt(request, plan)}",
+        "\n".join(filter(None, [*failure.told, told, next_try, more])),
+        [("Step", failure.step), *_fields(request, plan)],
     )
 
 
-def page_for_failure(request: Request, plan: Plan | None, failure: Failure) -> Page:
+def page_for_failure(
+    request: Request, plan: Plan | None, failure: Failure, *, next_try: str = ""
+) -> Page:
     """The page of a failed run: what was tried, and how the target was left.
 
     Where nothing was written it is a warning, and one incident for the target and direction,
     however often it is tried.
     """
+    tried = f"{_attempt(request, plan)} failed:"
     return Page(
         dedup_key=run_dedup_key(request.id)
         if failure.wrote
         else blocked_dedup_key(*_work(request)),
-        summary=f"{_attempt(request, plan)} failed in {failure.step}. {failure.left}",
+        summary=" ".join([tried, *failure.told]),
         source=SOURCE,
         severity="critical" if failure.wrote else "warning",
         component=request.target.name,
         group=request.target.resource,
         details={
             "what happened": failure.sentence,
+            "step": failure.step,
             "how the target was left": failure.left,
+            **_told_next(next_try),
             "asked for because": request.origin.why,
             **_facts(request, plan),
         },
+        links=links_of_run(request),
     )
 
 
-def page_at_bound(request: Request, hold: PlanHeld) -> Page:
+def page_at_bound(request: Request, hold: PlanHeld, *, next_try: str = "") -> Page:
     """The page of a target that can grow no further, while more is asked of it."""
     return Page(
         dedup_key=bound_dedup_key(*_work(request)),
@@ -140,16 +171,20 @@ def page_at_bound(request: Request, hold: PlanHeld) -> Page:
         details={
             "guard": hold.guard,
             "asked for because": request.origin.why,
+            **_told_next(next_try),
             **hold.facts,
             **_facts(request, None),
         },
+        links=links_of_run(request),
     )
 
 
-def page_for_hold(request: Request, plan: Plan | None, hold: PlanHeld) -> Page:
+def page_for_hold(
+    request: Request, plan: Plan | None, hold: PlanHeld, *, next_try: str = ""
+) -> Page:
     """The page of a target that nothing can be done for now: a warning, for nothing was changed."""
     failure = Failure(hold.guard, hold.reason, "Nothing was changed.", wrote=False)
-    page = page_for_failure(request, plan, failure)
+    page = page_for_failure(request, plan, failure, next_try=next_try)
     return replace(page, summary=f"{_attempt(request, plan)} cannot be done now: {hold.reason}")
 
 
@@ -170,13 +205,8 @@ def change_event(request: Request, plan: Plan) -> ChangeEvent:
         summary=f"{_attempt(request, plan)} ({request.origin.why})",
         source=SOURCE,
         details=_facts(request, plan),
+        links=links_of_run(request),
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them: `48 s`, `3 min 5 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def price_change(plan: Plan) -> str:
@@ -201,12 +231,13 @@ def _fields(request: Request, plan: Plan | None) -> list[tuple[str, str]]:
     return fields if plan is None else [*fields, ("Price", price_change(plan))]
 
 
-def _context(request: Request) -> str:
-    replay = " · a replay" if request.origin.replayed else ""
-    alerts = (
-        "1 alert" if len(request.origin.alerts) == 1 else f"{len(request.origin.alerts)} alerts"
-    )
-    return f"run {request.id} · {alerts} · rules {request.rules_hash}{replay}"
+def _message(request: Request, title: str, text: str, fields: Sequence[tuple[str, str]]) -> Message:
+    """A message about a run, with all that there is to go on from."""
+    return Message(title, text, fields, context_of(request), links_of_run(request))
+
+
+def _told_next(next_try: str) -> dict[str, str]:
+    return {"next try": next_try} if next_try else {}
 
 
 def _attempt(request: Request, plan: Plan | None) -> str:
@@ -216,17 +247,7 @@ def _attempt(request: Request, plan: Plan | None) -> str:
 
 
 def _facts(request: Request, plan: Plan | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "run": request.id,
-        "rule": request.origin.by,
-        "action": request.action,
-        "target": request.target.name,
-        "resource": request.target.resource,
-        "alerts": list(request.origin.alerts),
-        "rules": request.rules_hash,
-    }
-    if request.origin.replayed:
-        facts["replay"] = True
+    facts = run_facts(request)
     if plan is None:
         return facts
     return {

@@ -11,9 +11,18 @@ from types import MappingProxyType
 
 from service.domain.alerts.alert import Alert, AlertKind
 from service.domain.alerts.incident import Incident, links_of, names_of, without_data
-from service.domain.decisions.decision_tree import Question, Reading, Recommendation, recommend
+from service.domain.decisions.decision_tree import (
+    Question,
+    Reading,
+    Recommendation,
+    is_about_performance,
+    recommend,
+)
+from service.domain.durations import moment
 from service.domain.errors import VendorError
-from service.domain.rules.rules import NO_DATA_RULE
+from service.domain.links import is_web_address
+from service.domain.rules.rules import DEFAULT_RULE, NO_DATA_RULE
+from service.messages.going_on import alerts_named, command
 from service.ports import Clock, Message, Metrics
 from service.retry import call_with_retries
 
@@ -42,13 +51,30 @@ _BUDGET_S = 10.0
 
 
 def investigate(
-    incident: Incident, known: Mapping[str, str], metrics: Metrics | None, clock: Clock
+    incident: Incident,
+    known: Mapping[str, str],
+    metrics: Metrics | None,
+    clock: Clock,
+    quiet_s: float = 0.0,
 ) -> Message:
-    """Ask Prometheus, where there is one, and build the message.
+    """Ask Prometheus, where there is one that can explain the alert, and build the message.
 
-    `known` is what runbookd itself knows (the target, its last run, …), by label.
+    `known` is what runbookd itself knows (the target, its last run, …), by label. `quiet_s` is for
+    how many seconds the same is not told again.
     """
-    return investigation_message(incident, known, recommend(take_readings(metrics, clock)))
+    told_again = moment(clock.time() + quiet_s, clock.time()) if quiet_s else ""
+    return investigation_message(incident, known, _measured(incident, metrics, clock), told_again)
+
+
+def _measured(
+    incident: Incident, metrics: Metrics | None, clock: Clock
+) -> Recommendation | str | None:
+    """The tree's answer; why there is none; or None for an alert that the tree knows nothing of."""
+    if not any(is_about_performance(alert.name) for alert in incident.alerts):
+        return None
+    if metrics is None:
+        return f"{', '.join(Question)}: not measured, because {NO_PROMETHEUS}."
+    return recommend(take_readings(metrics, clock))
 
 
 def path_works(incident: Incident) -> Message:
@@ -61,10 +87,11 @@ def path_works(incident: Incident) -> Message:
             "nobody."
         ),
         context=f"rule {incident.rule} · more tests within an hour are not told here",
+        links=links_of(incident),
     )
 
 
-def take_readings(metrics: Metrics | None, clock: Clock) -> dict[Question, Reading]:
+def take_readings(metrics: Metrics, clock: Clock) -> dict[Question, Reading]:
     """The answers to the tree's questions; never raises for what the vendor does."""
     return {
         question: _reading(metrics, expression, clock)
@@ -73,28 +100,33 @@ def take_readings(metrics: Metrics | None, clock: Clock) -> dict[Question, Readi
 
 
 def investigation_message(
-    incident: Incident, known: Mapping[str, str], recommendation: Recommendation
+    incident: Incident,
+    known: Mapping[str, str],
+    measured: Recommendation | str | None,
+    told_again: str = "",
 ) -> Message:
-    """What is known, what was measured, and what to do first."""
+    """What is known, what was measured, and what to do next.
+
+    `measured` is what the decision tree says, a sentence where it was not asked, or None where it
+    has nothing to say about such an alert.
+    """
     return Message(
         title=_title(incident),
-        text="\n".join(_lines(incident, recommendation)),
+        text="\n".join([*_lines(incident), *_findings(measured), *_next(incident, told_again)]),
         fields=[*_alert_fields(incident), *known.items()],
         context=_context(incident),
         links=links_of(incident),
     )
 
 
-def _reading(metrics: Metrics | None, expression: str, clock: Clock) -> Reading:
-    if metrics is None:
-        return Reading(None, NO_PROMETHEUS)
+def _reading(metrics: Metrics, expression: str, clock: Clock) -> Reading:
     try:
         value = call_with_retries(
             lambda: metrics.query(expression), clock=clock, attempts=_ATTEMPTS, budget_s=_BUDGET_S
         )
     except VendorError as problem:
         return Reading(None, problem.sentence)
-    return Reading(value, f"no data for {expression}" if value is None else "")
+    return Reading(value, f"Prometheus has no data for {expression}." if value is None else "")
 
 
 def _title(incident: Incident) -> str:
@@ -111,7 +143,7 @@ def _unmeasured(incident: Incident) -> bool:
     return incident.rule == NO_DATA_RULE.name or without_data(incident)
 
 
-def _lines(incident: Incident, recommendation: Recommendation) -> Iterator[str]:
+def _lines(incident: Incident) -> Iterator[str]:
     summaries = (_summary(alert) for alert in incident.alerts[:SHOWN_ALERTS])
     yield from dict.fromkeys(line for line in summaries if line)
     if _unmeasured(incident) or any(not alert.measured for alert in incident.alerts):
@@ -119,8 +151,40 @@ def _lines(incident: Incident, recommendation: Recommendation) -> Iterator[str]:
             "The sender lost sight of its data, so whether the condition holds is not known. "
             "Nothing is changed on that; see first why there is no data."
         )
-    yield f"Do first: {recommendation.advice}. Because: {recommendation.because}."
-    yield from (f"• {line}" for line in recommendation.found)
+    elif incident.rule == DEFAULT_RULE.name:
+        yield "No rule matches it, so nothing was changed."
+    else:
+        yield f"Rule {incident.rule} only tells of it, so nothing was changed."
+
+
+def _findings(measured: Recommendation | str | None) -> Iterator[str]:
+    if measured is None:
+        return
+    if isinstance(measured, str):
+        yield measured
+        return
+    if measured.advice is not None:
+        yield f"Do first: {measured.advice}. Because: {measured.because}."
+    else:
+        yield f"{measured.because}. Look at these by hand."
+    yield from (f"• {line}" for line in measured.found)
+
+
+def _next(incident: Incident, told_again: str) -> Iterator[str]:
+    if any(is_web_address(alert.annotations.get(_RUNBOOK, "")) for alert in incident.alerts):
+        yield "Begin with its own runbook: the link is below."
+    if incident.rule == DEFAULT_RULE.name:
+        yield (
+            "So that it is acted on, write a rule for it and try it with `runbookd check`. So that "
+            "it is not told again, silence it at its sender."
+        )
+    if incident.run:
+        yield f"See how it was decided: {command(incident.run)}."
+    if told_again:
+        yield f"It is told again {told_again}, at the earliest, if it still fires."
+
+
+_RUNBOOK = "runbook_url"
 
 
 def _summary(alert: Alert) -> str:
@@ -145,4 +209,10 @@ def _pairs(values: Mapping[str, str]) -> str:
 
 def _context(incident: Incident) -> str:
     alerts = "1 alert" if incident.count == 1 else f"{incident.count} alerts"
-    return f"rule {incident.rule} · {alerts} from {incident.source} · nothing was changed"
+    parts = [
+        f"rule {incident.rule}",
+        f"{alerts} from {incident.source}",
+        f"run {incident.run}" if incident.run else "",
+        alerts_named(incident.episodes),
+    ]
+    return " · ".join(filter(None, parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from service.domain.decisions.claims import clock_time
+from service.domain.durations import moment
 from service.ports import Message
 
 LATE_S = 60.0
@@ -21,7 +21,7 @@ def told_late(message: Message, since: float, now: float) -> Message:
     epoch)."""
     if now - since < LATE_S:
         return message
-    late = f"Told {_minutes(now - since)} late: Slack took no messages at {clock_time(since)}."
+    late = f"Told late: Slack took no messages {moment(since, now)}."
     return replace(message, context=f"{late} {message.context}".rstrip())
 
 
@@ -45,8 +45,3 @@ def digest(messages: Sequence[Message]) -> Message:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
-
-
-def _minutes(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"  # noqa: PLR2004 - two hours

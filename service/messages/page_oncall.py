@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.domain.alerts.incident import Incident, links_of, names_of, severity_of, without_data
+from service.messages.going_on import explained
 from service.ports import Page
 
 SUMMARY_LIMIT = 1024
@@ -46,6 +47,7 @@ def _summary(incident: Incident) -> str:
 def _details(incident: Incident) -> dict[str, Any]:
     shown = incident.alerts[:SHOWN_ALERTS]
     details: dict[str, Any] = {
+        **_to_go_on(incident),
         "rule": incident.rule,
         "receiver": incident.receiver,
         "firing": incident.count,
@@ -62,6 +64,19 @@ def _details(incident: Incident) -> dict[str, Any]:
     }
     left_out = incident.count - len(shown)
     return details if left_out <= 0 else {**details, "not shown": left_out}
+
+
+def _to_go_on(incident: Incident) -> dict[str, Any]:
+    """Its ids and the command to type, once it is stored."""
+    known = incident.run or next(iter(incident.episodes), "")
+    if not known:
+        return {}
+    ids = {"run": incident.run} if incident.run else {}
+    return {
+        "what to type": explained(known),
+        **ids,
+        "alert ids": list(incident.episodes[:SHOWN_ALERTS]),
+    }
 
 
 def _common_label(incident: Incident, names: tuple[str, ...]) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from service.domain.links import Link
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -38,6 +40,12 @@ class Pager(Protocol):
         """Close the incident; dropped by the vendor when none is open."""
         ...
 
-    def change(self, summary: str, source: str, details: Mapping[str, Any]) -> None:
+    def change(
+        self,
+        summary: str,
+        source: str,
+        details: Mapping[str, Any],
+        links: Sequence[Link] = (),
+    ) -> None:
         """Record a change event: shown beside incidents, wakes nobody."""
         ...

@@ -76,7 +76,8 @@ class StoredRun:
 class IncidentState:
     """An incident now: how many of its alerts fire, the first of them, and the last resolve.
 
-    `resolved_at` is in seconds since the epoch; None while an alert fires.
+    `resolved_at` is in seconds since the epoch; None while an alert fires. `episodes` are the
+    ids of `alerts`.
     """
 
     incident: IncidentRecord
@@ -84,6 +85,7 @@ class IncidentState:
     alerts: tuple[Alert, ...]
     resolved_at: float | None
     message: MessageRef | None
+    episodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

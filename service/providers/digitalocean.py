@@ -66,7 +66,7 @@ class DigitalOceanClient:
         except AzureError as problem:
             raise _translated(call, problem) from problem
         except ValueError as problem:
-            raise no_answer(call, f"the answer cannot be read: {problem}") from problem
+            raise no_answer(call, "the answer cannot be read") from problem
         return _with_key(call, answer, key)
 
     def pages(
@@ -160,8 +160,7 @@ def _from_response(call: Call, problem: HttpResponseError) -> VendorError:
     if not isinstance(response, HttpResponse) or (
         isinstance(problem, DecodeError) and response.status_code < 300  # noqa: PLR2004 - success
     ):
-        what = f"the answer cannot be read: {problem.message}"
-        return no_answer(call, what, problem.status_code)
+        return no_answer(call, "the answer cannot be read")
     return from_status(
         call,
         response.status_code,

@@ -69,7 +69,9 @@ class DigitalOceanDroplets:
 
     def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:
         """Ask for an action. A droplet that is busy with another is a TEMPORARY error."""
-        call = self._client.call(f"{action} droplet {droplet_id}", repeatable=False)
+        call = self._client.call(
+            f"{action.replace('_', ' ')} droplet {droplet_id}", repeatable=False
+        )
         number = _number(call, droplet_id)
         body = {"type": action, **parameters}
         try:
@@ -94,14 +96,16 @@ class DigitalOceanDroplets:
 def _number(call: Call, droplet_id: str) -> int:
     if droplet_id.isascii() and droplet_id.isdigit():
         return int(droplet_id)
-    sentence = f"{droplet_id!r} is no droplet id, which is a number; check DROPLET_ID."
+    sentence = f"{droplet_id} is no droplet id, which is a number; check DROPLET_ID."
     raise call.error(FailureKind.PERMANENT, sentence)
 
 
 def _later_if_busy(call: Call, problem: VendorError) -> VendorError:
     if not is_busy_elsewhere(problem):
         return problem
-    sentence = "another action of this droplet is still under way; nothing was done."
+    sentence = (
+        f"DigitalOcean does not {call.operation} yet: another action of it is still under way."
+    )
     return call.error(FailureKind.TEMPORARY, sentence, retry_after=BUSY_WAIT, status=problem.status)
 
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from service.domain.errors import FailureKind, VendorError
+from service.domain.durations import lasted
+from service.domain.errors import FailureKind, VendorError, shown_vendor
 from service.domain.redaction import shown_addresses
 
 LONGEST_QUOTE = 300
@@ -38,6 +39,11 @@ class Call:
     setting: str = ""
     secret: str = field(default="", repr=False)
 
+    @property
+    def who(self) -> str:
+        """The vendor, as sentences name it."""
+        return shown_vendor(self.vendor)
+
     def error(
         self,
         kind: FailureKind,
@@ -60,45 +66,98 @@ def quote(call: Call, text: str) -> str:
 
 def never_sent(call: Call, reason: object) -> VendorError:
     """No connection: the vendor saw nothing of it."""
-    sentence = (
-        f"no connection could be made ({quote(call, str(reason))}); nothing was sent. "
-        "Check the network and the vendor's status page."
-    )
-    return call.error(FailureKind.TEMPORARY, sentence)
-
-
-def no_answer(call: Call, reason: object, status: int | None = None) -> VendorError:
-    """The request went out, and no usable answer came back."""
-    happened = f"no usable answer came back ({quote(call, str(reason))})"
+    why = quote(call, in_words(reason))
+    sentence = f"{call.who} could not be reached to {call.operation}: {why}"
     if call.repeatable:
-        sentence = f"{happened}; asking again does no harm."
-        return call.error(FailureKind.TEMPORARY, sentence, status=status)
-    sentence = (
-        f"{happened}; the vendor may have acted or not. Look at the target before it is sent again."
+        return call.error(FailureKind.TEMPORARY, f"{sentence}.")
+    advice = "nothing was sent. Check the network and the vendor's status page."
+    return call.error(FailureKind.TEMPORARY, f"{sentence}; {advice}")
+
+
+def no_answer(call: Call, reason: object) -> VendorError:
+    """The request went out, and no usable answer came back."""
+    why = quote(call, in_words(reason))
+    return _in_doubt(
+        call, f"No usable answer came from {call.who} to the request to {call.operation}: {why}."
     )
-    return call.error(FailureKind.UNKNOWN, sentence, status=status)
+
+
+def broke(call: Call, status: int, message: str) -> VendorError:
+    """The vendor answered with a status that does not say whether it has acted."""
+    return _in_doubt(call, f"{_answered(call, status, message)}.", status)
+
+
+def _in_doubt(call: Call, sentence: str, status: int | None = None) -> VendorError:
+    """A read may simply be asked again; after a write only a look at the vendor tells."""
+    kind = FailureKind.TEMPORARY if call.repeatable else FailureKind.UNKNOWN
+    return call.error(kind, sentence, status=status)
 
 
 def busy(call: Call, status: int, message: str, retry_after: float | None) -> VendorError:
     """The vendor took nothing now and asks for a later try."""
-    wait = "" if retry_after is None else f" and asks to wait {retry_after:.0f} s"
-    sentence = f"the vendor answered {status}{_said(call, message)}{wait}; nothing was done."
+    wait = "" if retry_after is None else f", and asks to wait {lasted(retry_after)}"
+    sentence = f"{_answered(call, status, message)}{wait}."
     return call.error(FailureKind.TEMPORARY, sentence, retry_after=retry_after, status=status)
 
 
 def refused(call: Call, status: int | None, message: str) -> VendorError:
     """The vendor will answer the same request in the same way for ever."""
-    said = _said(call, message)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        where = f" in the setting {call.setting}" if call.setting else ""
-        sentence = (
-            f"the vendor answered {status}{said}; nothing was done. "
-            f"Check the credential{where}: is it valid, and is it allowed to do this?"
-        )
-    else:
-        answered = "the vendor refused" if status is None else f"the vendor answered {status}"
-        sentence = f"{answered}{said}; nothing was done, and the same request will fail again."
+        return refused_credential(call, status, message)
+    sentence = f"{_answered(call, status, message)}. The same request will be refused again."
     return call.error(FailureKind.PERMANENT, sentence, status=status)
+
+
+def refused_credential(call: Call, status: int | None, message: str) -> VendorError:
+    """The vendor does not know the credential, or does not let it do this."""
+    where = f" in the setting {call.setting}" if call.setting else ""
+    sentence = (
+        f"{_answered(call, status, message)}. Check the credential{where}: is it valid, and is it "
+        "allowed to do this?"
+    )
+    return call.error(FailureKind.PERMANENT, sentence, status=status)
+
+
+def no_url(call: Call, problem: Exception) -> VendorError:
+    """The address in the settings is none."""
+    sentence = f"The address of {call.who} is no URL: {in_words(problem)}."
+    return call.error(FailureKind.PERMANENT, sentence)
+
+
+def in_words(reason: object) -> str:
+    """What went wrong below a vendor's API, without anything that only Python understands.
+
+    Libraries wrap the operating system's words in exceptions of their own, several deep, so the
+    innermost that has words of its own is told.
+    """
+    if not isinstance(reason, BaseException):
+        return str(reason)
+    chain = list(_within(reason))
+    if any("timeout" in type(one).__name__.lower() for one in chain):
+        return "no answer in time"
+    for one in reversed(chain):
+        words = getattr(one, "strerror", None) or str(one)
+        if words and not _PYTHON.search(words):
+            return str(words).rstrip(".")
+    return "the connection failed"
+
+
+_PYTHON = re.compile(r"0x[0-9a-f]{6,}|^\(|Error\(|Exception\(|\[Errno|^[<\[{]")
+"""Signs of a repr."""
+
+
+def _within(problem: BaseException) -> Iterator[BaseException]:
+    """An exception and those inside of it, the innermost last; each once."""
+    found: list[BaseException] = []
+    waiting = [problem]
+    while waiting:
+        one = waiting.pop(0)
+        if one in found:
+            continue
+        found.append(one)
+        inner = [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
+        waiting += [each for each in inner if isinstance(each, BaseException)]
+    yield from found
 
 
 def from_status(call: Call, status: int, message: str, retry_after: float | None) -> VendorError:
@@ -112,7 +171,7 @@ def from_status(call: Call, status: int, message: str, retry_after: float | None
     if turned_away or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT):
         return busy(call, status, message, retry_after)
     if status < HTTPStatus.MULTIPLE_CHOICES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return no_answer(call, f"the vendor answered {status}{_said(call, message)}", status)
+        return broke(call, status, message)
     return refused(call, status, message)
 
 
@@ -134,10 +193,15 @@ def reading(call: Call) -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as problem:
-        what = f"the answer has another shape than documented: {type(problem).__name__} {problem}"
-        raise no_answer(call, what) from problem
+        lacks = f", without {problem.args[0]}" if isinstance(problem, KeyError) else ""
+        raise no_answer(call, f"the answer has another shape than documented{lacks}") from problem
 
 
-def _said(call: Call, message: str) -> str:
-    quoted = quote(call, message)
-    return f' ("{quoted}")' if quoted else ""
+def _answered(call: Call, status: int | None, message: str) -> str:
+    """Who answered what, without a full stop: `DigitalOcean answered 503 to the request to …`."""
+    quoted = quote(call, message).rstrip(".")
+    said = f': "{quoted}"' if quoted else ""
+    # Slack refuses with 200, which says nothing to anybody.
+    said_so = status is None or status == HTTPStatus.OK
+    did = "refused" if said_so else f"answered {status} to"
+    return f"{call.who} {did} the request to {call.operation}{said}"

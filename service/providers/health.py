@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from service.providers.errors import in_words
 from service.providers.http import make_http_client
 from service.providers.waits import Timeouts
 
@@ -23,7 +24,7 @@ class HttpHealthProbe:
         except httpx.TimeoutException:
             return f"{_shown(url)} did not answer within {self._timeouts.total:.0f} s."
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
-            return f"{_shown(url)} could not be asked: {type(problem).__name__}: {problem}"
+            return f"{_shown(url)} could not be asked: {in_words(problem)}."
         if 200 <= status < 300:  # noqa: PLR2004 - what 2xx means
             return None
         return f"{_shown(url)} answered {status} instead of 2xx."

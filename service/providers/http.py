@@ -9,8 +9,14 @@ from typing import Any
 
 import httpx
 
-from service.domain.errors import FailureKind
-from service.providers.errors import Call, from_status, never_sent, no_answer, vendor_message
+from service.providers.errors import (
+    Call,
+    from_status,
+    never_sent,
+    no_answer,
+    no_url,
+    vendor_message,
+)
 from service.providers.waits import Timeouts, retry_after
 
 LARGEST_ANSWER = 8 * 1024 * 1024
@@ -92,11 +98,11 @@ def _send(
         with client.stream(method, path, params=params, json=body) as response:
             content = _read(response, client.timeout)
     except _NEVER_SENT as problem:
-        raise never_sent(call, _why(problem)) from problem
+        raise never_sent(call, problem) from problem
     except httpx.HTTPError as problem:
-        raise no_answer(call, _why(problem)) from problem
+        raise no_answer(call, problem) from problem
     except httpx.InvalidURL as problem:
-        raise call.error(FailureKind.PERMANENT, f"the address is no URL: {problem}.") from problem
+        raise no_url(call, problem) from problem
     if response.is_success:
         return content
     said = vendor_message(_decoded(content))
@@ -114,7 +120,7 @@ def _read(response: httpx.Response, timeout: httpx.Timeout) -> bytes:
         if len(content) > LARGEST_ANSWER:
             raise httpx.ReadError(f"more than {LARGEST_ANSWER} bytes")
         if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the answer trickles in too slowly")
+            raise httpx.ReadError("the answer trickles in too slowly")
     return content
 
 
@@ -131,7 +137,3 @@ def _decoded(content: bytes) -> object:
     except ValueError:
         return content.decode("utf-8", "replace")
     return decoded
-
-
-def _why(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

@@ -11,7 +11,7 @@ a part of the routing key into its error messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -22,9 +22,15 @@ from pagerduty import Error as PagerDutyError
 from pagerduty import EventsApiV2Client, UrlError
 
 from service.domain.errors import FailureKind, VendorError
+from service.domain.links import Link
 from service.ports import Page
-from service.providers.errors import Call, from_status, no_answer, vendor_message
-from service.providers.pagerduty_events import change_payload, key_within_limit, trigger_events
+from service.providers.errors import Call, from_status, no_answer, no_url, vendor_message
+from service.providers.pagerduty_events import (
+    change_payload,
+    event_links,
+    key_within_limit,
+    trigger_events,
+)
 from service.providers.waits import Timeouts, retry_after
 
 ENDPOINT = "https://events.pagerduty.com"
@@ -67,10 +73,16 @@ class PagerDutyPager:
         key = key_within_limit(dedup_key)
         self._send(f"resolve {key}", lambda: self._client.resolve(key))
 
-    def change(self, summary: str, source: str, details: Mapping[str, Any]) -> None:
+    def change(
+        self,
+        summary: str,
+        source: str,
+        details: Mapping[str, Any],
+        links: Sequence[Link] = (),
+    ) -> None:
         """Record a change event: shown beside incidents, wakes nobody."""
-        payload = change_payload(summary, source, details)
-        self._send("record a change", lambda: self._client.send_change_event(payload))
+        payload, sent = change_payload(summary, source, details), event_links(links)
+        self._send("record a change", lambda: self._client.send_change_event(payload, sent))
 
     def close(self) -> None:
         """Give the connections back."""
@@ -88,15 +100,13 @@ class PagerDutyPager:
             status, said, wait = problem.args
             raise _backing_off(from_status(call, status, said, wait)) from problem
         except _Unreadable as problem:
-            raise no_answer(call, 'it has neither "status" nor "dedup_key"') from problem
+            raise no_answer(call, 'the answer has neither "status" nor "dedup_key"') from problem
         except UrlError as problem:
-            raise call.error(
-                FailureKind.PERMANENT, f"the address is no URL: {problem}."
-            ) from problem
+            raise no_url(call, problem) from problem
         except (PagerDutyError, httpx2.HTTPError) as problem:
             # The SDK's own words may hold a part of the routing key; the cause's do not.
             cause = problem.__cause__ or problem
-            raise no_answer(call, type(cause).__name__) from problem
+            raise no_answer(call, cause) from problem
 
 
 def _refused_as_it_was(error: VendorError) -> bool:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any
 
+from service.domain.links import MOST_LINKS, Link, is_web_address
 from service.domain.text import one_line, visible
 from service.ports import Page
 from service.providers.text import cut
@@ -29,10 +30,6 @@ DETAIL_LIMIT = 4_000
 """Characters of one text within the details: more is no detail, and hides the others."""
 DETAILS_LIMIT = 400_000
 """Bytes of details that are sent; the vendor takes 512 KB for the whole event."""
-LINKS_LIMIT = 10
-HREF_LIMIT = 2_000
-"""Characters of an address, which cannot be cut: a longer one is left out. Browsers and proxies
-take about as much."""
 _HASH = 16
 
 
@@ -71,6 +68,14 @@ def change_payload(summary: str, source: str, details: Mapping[str, Any]) -> dic
     }
 
 
+def event_links(pairs: Sequence[Link]) -> list[dict[str, str]]:
+    """The links of an event: those that may be shown, as many as the vendor is sent."""
+    fit = [(href, text) for href, text in pairs if is_web_address(href)]
+    return [
+        {"href": visible(href), "text": _text(text, FIELD_LIMIT)} for href, text in fit[:MOST_LINKS]
+    ]
+
+
 def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
     """The details up to our limits, and a word on how many were left out."""
     kept: dict[str, Any] = {}
@@ -95,17 +100,9 @@ def _sizes(page: Page) -> Iterator[tuple[dict[str, Any], list[dict[str, str]]]]:
     optional = {"component": page.component, "group": page.group}
     fields = {name: _text(value, FIELD_LIMIT) for name, value in optional.items() if value}
     details = {"custom_details": _fitting(page.details)} if page.details else {}
-    yield least | fields | details, _links(page.links)
+    yield least | fields | details, event_links(page.links)
     yield least | fields, []
     yield least | {name: _plain(least[name]) for name in ("summary", "source")}, []
-
-
-def _links(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    fit = [(href, text) for href, text in pairs if len(href) <= HREF_LIMIT]
-    return [
-        {"href": visible(href), "text": _text(text, FIELD_LIMIT)}
-        for href, text in fit[:LINKS_LIMIT]
-    ]
 
 
 def _shorter(value: Any) -> Any:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from service.domain.errors import FailureKind
-from service.providers.errors import Call, reading
+from service.providers.errors import Call, no_answer, reading
 from service.providers.http import ask, make_http_client
 from service.providers.waits import Timeouts
 
@@ -26,10 +26,13 @@ class PrometheusMetrics:
         call = Call("prometheus", f"query {expression}", True, "PROMETHEUS_TOKEN", self._token)
         found = ask(self._http, call, "GET", "/api/v1/query", params={"query": expression})
         with reading(call):
-            samples = _samples(found["data"])
+            samples = _samples(call, found["data"])
             value = float(samples[0]) if samples else None
         if len(samples) > 1:
-            sentence = f"it gave {len(samples)} series where one is wanted; aggregate it."
+            sentence = (
+                f"Prometheus gave {len(samples)} series for {expression}, where one is wanted; "
+                "aggregate it."
+            )
             raise call.error(FailureKind.PERMANENT, sentence)
         return value if value is not None and math.isfinite(value) else None
 
@@ -38,10 +41,10 @@ class PrometheusMetrics:
         self._http.close()
 
 
-def _samples(data: dict[str, Any]) -> list[str]:
+def _samples(call: Call, data: dict[str, Any]) -> list[str]:
     result = data["result"]
     if data["resultType"] == "scalar":
         return [result[1]]
     if data["resultType"] == "vector":
         return [series["value"][1] for series in result]
-    raise ValueError(f"{data['resultType']} instead of a scalar or a vector")
+    raise no_answer(call, f"it gave a {data['resultType']} instead of a scalar or a vector")

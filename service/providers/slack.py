@@ -23,12 +23,14 @@ from service.domain.errors import FailureKind, VendorError
 from service.ports import Message, MessageRef
 from service.providers.errors import (
     Call,
+    broke,
     busy,
     from_status,
     never_sent,
     no_answer,
     reading,
     refused,
+    refused_credential,
 )
 from service.providers.slack_blocks import TEXT_LIMIT, blocks
 from service.providers.text import slack_text
@@ -146,7 +148,7 @@ def _sent(call: Call, send: Callable[[], SlackResponse]) -> SlackResponse:
         # urllib wraps only what went wrong before the whole request was handed over.
         raise never_sent(call, problem.reason) from problem
     except (OSError, HTTPException, SlackClientError, ValueError, *_UNREADABLE) as problem:
-        raise no_answer(call, f"{type(problem).__name__}: {problem}") from problem
+        raise no_answer(call, problem) from problem
 
 
 def _translated(call: Call, response: SlackResponse) -> VendorError:
@@ -158,15 +160,14 @@ def _translated(call: Call, response: SlackResponse) -> VendorError:
     if code in _TURNED_AWAY:
         return busy(call, status, code, retry_after(headers))
     if code in _STUMBLED:
-        sentence = f'the vendor stumbled ("{code}"); a repeat may show the message twice.'
+        sentence = (
+            f"{call.who} stumbled over the request to {call.operation}: {code}. A repeat may show "
+            "the message twice."
+        )
         return call.error(FailureKind.TEMPORARY, sentence, status=status)
     if code in _CREDENTIAL:
-        sentence = (
-            f'the vendor refused ("{code}"); nothing was posted. '
-            f"Check the credential in the setting {call.setting} and its scopes."
-        )
-        return call.error(FailureKind.PERMANENT, sentence, status=status)
+        return refused_credential(call, None, code)
     if "ok" in body and " " not in code:
         known = refused(call, status, code)
         return _FormRefusedError(*known.args) if code in _FORM else known
-    return no_answer(call, code, status)
+    return broke(call, status, code)

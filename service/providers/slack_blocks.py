@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from service.domain.links import is_web_address
 from service.domain.text import one_line
 from service.ports import Message
 from service.providers.text import cut, cut_escaped, slack_text
@@ -29,8 +30,6 @@ SUM_LIMIT = 10_000
 (`msg_blocks_too_long`)."""
 _CUT = "Cut to what Slack takes."
 _LABEL_LIMIT = 200
-_HREF_LIMIT = 2000
-"""Characters of an address, which cannot be cut: a longer one is left out."""
 _IN_AN_ADDRESS = "%/:=&?~#+!$,;'@()*[]"
 """What stays as it is in an address, beside letters and digits; < > | would end Slack's link."""
 
@@ -97,10 +96,10 @@ def _section(text: str) -> list[dict[str, Any]]:
 def _links(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     """Whole links only, as many as fit: half of one would be no link."""
     shown = ""
-    for line in (_link(href, text) for href, text in pairs if len(href) <= _HREF_LIMIT):
+    for line in (_link(href, text) for href, text in pairs if is_web_address(href)):
         if len(shown) + len(line) < TEXT_LIMIT:
             shown += f"\n{line}"
-    return [{"type": "section", "text": _literal(shown.lstrip())}] if shown else []
+    return [{"type": "context", "elements": [_literal(shown.lstrip())]}] if shown else []
 
 
 def _link(href: str, text: str) -> str:

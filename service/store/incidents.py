@@ -53,13 +53,15 @@ class IncidentStore:
                 sa.select(_i.message).where(_i.dedup_key == dedup_key)
             ).scalar_one()
         ref = load(message)
+        told = [row for row in rows if row["open"] or not firing]
         resolved = [row["resolved_at"] for row in rows if row["resolved_at"] is not None]
         return IncidentState(
             incident=incident,
             firing=firing,
-            alerts=tuple(load_alert({**row}) for row in rows if row["open"] or not firing),
+            alerts=tuple(load_alert({**row}) for row in told),
             resolved_at=None if firing else max(resolved, default=None),
             message=MessageRef(**ref) if ref else None,
+            episodes=tuple(row["id"] for row in told),
         )
 
     def undelivered(self) -> list[IncidentState]:

@@ -233,7 +233,7 @@ def incidents(request: pytest.FixtureRequest, engine: sa.Engine) -> tuple[Incide
         ((key,),) = desk.rows("SELECT dedup_key FROM incidents")
         return IncidentStore(engine), key
     record = IncidentRecord("runbookd/1", "errors", None, "alertmanager", "runbookd", {})
-    state = IncidentState(record, 1, (one,), None, None)
+    state = IncidentState(record, 1, (one,), None, None, ("a-1",))
     return FakeIncidents({"runbookd/1": state}), "runbookd/1"
 
 
@@ -255,6 +255,7 @@ def test_an_incident_remembers_that_it_was_paged_and_where_it_was_told(
     state = kept.state(key)
     assert state is not None
     assert (state.incident.paged, state.message, state.firing) == (True, ref, 1)
+    assert len(state.episodes) == len(state.alerts) == 1
     kept.mark(key, paged=False)
     state = kept.state(key)
     assert state is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,13 +72,14 @@ def test_a_resolve_names_only_the_incident(vendor: Loopback) -> None:
 def test_a_change_goes_to_the_change_events(vendor: Loopback) -> None:
     vendor.answers(202, {"status": "success"})
 
-    provider(vendor).change("api 2 → 3", "runbookd", {"run": "api.out.1"})
+    provider(vendor).change("api 2 → 3", "runbookd", {"run": "api.out.1"}, PAGE.links)
 
     sent = vendor.seen[0]
     assert sent.path == "/v2/change/enqueue"
     assert sent.json["payload"]["summary"] == "api 2 → 3"
     assert sent.json["payload"]["source"] == "runbookd"
     assert sent.json["payload"]["custom_details"] == {"run": "api.out.1"}
+    assert sent.json["links"] == [{"href": "http://alerts.example/1", "text": "the alert"}]
     assert datetime.fromisoformat(sent.json["payload"]["timestamp"]).tzinfo is not None
 
 
@@ -137,6 +139,21 @@ def test_a_page_and_its_resolve_agree_on_a_key_that_had_to_be_cut() -> None:
 
         state = sandbox.state()["pagerduty"]
     assert (len(state["open"]), len(state["resolved"])) == (1, 1)
+
+
+def test_only_web_addresses_are_sent_as_links_and_ten_of_them(vendor: Loopback) -> None:
+    odd = (
+        ("javascript:alert(1)", "a"),
+        ("https://", "b"),
+        ("https://x.example/" + "y" * 2_000, "c"),
+    )
+    good = tuple((f"https://x.example/{number}", "d") for number in range(12))
+    vendor.answers(202, {"status": "success", "dedup_key": "group-1"})
+
+    provider(vendor).trigger(replace(PAGE, links=(*odd, *good)))
+
+    sent = [link["href"] for link in vendor.seen[0].json["links"]]
+    assert sent == [href for href, _ in good[:10]]
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 422])

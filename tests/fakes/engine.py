@@ -17,6 +17,7 @@ from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreConflict, StoreUnavailable
+from service.domain.links import Link
 from service.domain.rules.rules import Target
 from service.engine.execution import execute
 from service.engine.off_watch import OffWatch, Vigil
@@ -427,7 +428,13 @@ class FlakyPager(FakePager):
         self._refuse()
         FakePager.resolve(self, dedup_key)
 
-    def change(self, summary: str, source: str, details: Mapping[str, Any]) -> None:
+    def change(
+        self,
+        summary: str,
+        source: str,
+        details: Mapping[str, Any],
+        links: Sequence[Link] = (),
+    ) -> None:
         self._refuse()
         FakePager.change(self, summary, source, details)
 

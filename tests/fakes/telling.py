@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.errors import FailureKind, VendorError
+from service.domain.links import Link
 from service.ports import Message, MessageRef, Page
 from tests.fakes.faults import vendor_error
 
@@ -25,7 +26,13 @@ class FakePager:
     def resolve(self, dedup_key: str) -> None:
         self.open.pop(dedup_key, None)
 
-    def change(self, summary: str, source: str, details: Mapping[str, Any]) -> None:
+    def change(
+        self,
+        summary: str,
+        source: str,
+        details: Mapping[str, Any],
+        links: Sequence[Link] = (),
+    ) -> None:
         self.changes.append((summary, source, details))
 
 

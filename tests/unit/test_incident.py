@@ -85,7 +85,7 @@ def test_the_first_few_are_named_and_the_rest_counted(names: list[str], shown: s
 )
 def test_only_web_addresses_become_links(href: str) -> None:
     odd = alert(generator_url=href, annotations={"runbook_url": href})
-    assert links_of(incident(odd, external_url=href)) == []
+    assert links_of(incident(odd, external_url=href)) == ()
 
 
 def test_each_address_is_linked_once_with_what_it_is() -> None:
@@ -94,12 +94,20 @@ def test_each_address_is_linked_once_with_what_it_is() -> None:
         annotations={"runbook_url": "https://wiki/run", "summary": "http://not/a/link"},
         links={"dashboard": "https://grafana/d/1"},
     )
-    assert links_of(incident(one, one, external_url="https://am")) == [
+    assert links_of(incident(one, one, external_url="https://am")) == (
         ("http://prom/graph?g0", "High Error Rate: where it comes from"),
         ("https://grafana/d/1", "High Error Rate: dashboard"),
         ("https://wiki/run", "High Error Rate: runbook_url"),
         ("https://am", "alertmanager: the sender"),
-    ]
+    )
+
+
+def test_what_came_with_the_request_is_linked_too_and_no_address_that_is_too_long() -> None:
+    told = incident(
+        alert(generator_url="https://prom/" + "x" * 2_000),
+        links=(("https://am/#/silences/new", "a: silence"), ("javascript:x", "b")),
+    )
+    assert links_of(told) == (("https://am/#/silences/new", "a: silence"),)
 
 
 def test_ten_links_are_enough() -> None:

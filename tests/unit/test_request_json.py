@@ -14,13 +14,15 @@ from service.catalogue.request_json import alerts_of, dump_request, load_request
 from service.domain.decisions.requests import PERSON, REPLAY, Origin, Request, Wanted
 from tests.fakes.runs import API, DATABASE, WORKER, request_for, telling_for
 
+LINKS = (("https://grafana.example/d/1?a=b", "High Error Rate: dashboard"),)
 TELL = telling_for(
     "page_oncall",
     "errors-0123456789abcdef.notify.1",
     "runbookd/0123456789abcdef",
-    origin=Origin(REPLAY, "errors", 'High Error Rate: 3 % → "<b>"', ("a-1", "a-2")),
+    origin=Origin(REPLAY, "errors", 'High Error Rate: 3 % → "<b>"', ("a-1", "a-2"), LINKS),
     severity="critical",
 )
+WITHOUT_LINKS = replace(TELL, origin=replace(TELL.origin, links=()))
 
 
 EVERY_FIELD = request_for(
@@ -54,7 +56,7 @@ def test_a_request_survives_json(asked: Request) -> None:
 def test_the_pinned_form_stays_as_it_is() -> None:
     """Runs queued by the version before must be understood after a deploy."""
     assert dump_request(request_for("vertical_scale", WORKER)) == {
-        "version": 2,
+        "version": 3,
         "id": "worker-vm.up.1",
         "action": "vertical_scale",
         "origin": {
@@ -62,6 +64,7 @@ def test_the_pinned_form_stays_as_it_is() -> None:
             "by": "a-rule",
             "why": "High CPU Usage is 93",
             "alerts": ["alert-1"],
+            "links": [],
         },
         "claim": "worker-vm.up",
         "direction": "up",
@@ -129,13 +132,19 @@ PAGE_1 = {
             },
             request_for("vertical_scale", API),
         ),
-        (PAGE_1, TELL),
+        (PAGE_1, WITHOUT_LINKS),
     ],
     ids=["a change", "a replay with options", "an action without a step", "a page"],
 )
 def test_what_version_1_pinned_is_read_as_a_request(pinned: dict[str, Any], meant: Request) -> None:
     assert load_request(json.loads(json.dumps(pinned))) == meant
     assert alerts_of(pinned) == meant.origin.alerts
+
+
+def test_what_version_2_pinned_is_read_as_a_request_without_links() -> None:
+    pinned = json.loads(json.dumps(dump_request(TELL)))
+    del pinned["origin"]["links"]
+    assert load_request({**pinned, "version": 2}) == WITHOUT_LINKS
 
 
 @pytest.mark.parametrize(

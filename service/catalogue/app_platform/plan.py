@@ -110,7 +110,7 @@ def _held(target: AppTarget, observed: Mapping[str, Any]) -> PlanHeld | None:
     return PlanHeld(
         "deployment_in_progress",
         f"Deployment {deploying} of app {target.app} is under way and is not ours; changing the "
-        "app now could cancel it. Looked at again in a minute.",
+        "app now could cancel it. Nothing was changed.",
         retry_after_s=DEPLOYMENT_RETRY_S,
         facts={"deployment": deploying},
     )

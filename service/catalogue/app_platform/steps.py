@@ -128,11 +128,11 @@ class AppChange:
             found = change.told_of(app.spec)
             health = self._apps.health(change.app).get(change.component)
         except VendorError as problem:
-            return f"App {change.app} could not be read ({problem}); nothing was taken away."
+            return f"How it was left is not known. {problem} Nothing was taken away."
         serving = "an unknown number of" if health is None else str(health.ready)
         return (
-            f"{change} is specified as {found} (it was {change.before}, wanted {change.wanted}) "
-            f"and {serving} replicas serve; nothing was taken away."
+            f"{change} is {found} now (before: {change.before}, wanted: {change.wanted}); "
+            f"{serving} replicas serve, and nothing was taken away."
         )
 
     def _read_last(self, app: str) -> tuple[Sequence[Deployment], AppState]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -61,6 +62,11 @@ class AppTarget:
         """`2–10 instances`, and the two ends of the ladder where there is one."""
         count = f"{self.min_replicas}–{self.max_replicas} instances"
         return f"{count}, {self.sizes[0]} … {self.sizes[-1]}" if self.sizes else count
+
+    @property
+    def console(self) -> str:
+        """Its page in DigitalOcean's control panel."""
+        return f"https://cloud.digitalocean.com/apps/{quote(self.app, safe='')}"
 
 
 class ReplicaBounds(Shape):

@@ -70,8 +70,7 @@ def _held(target: DropletTarget, observed: Mapping[str, Any]) -> PlanHeld | None
     if observed["locked"]:
         return PlanHeld(
             "droplet_busy",
-            f"Another action is under way on droplet {target.droplet}; looked at again in a "
-            "minute.",
+            f"Another action is under way on droplet {target.droplet}. Nothing was changed.",
             retry_after_s=BUSY_RETRY_S,
         )
     if observed["status"] != "active":

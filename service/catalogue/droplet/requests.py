@@ -91,8 +91,10 @@ class Requests:
             return False
         if self._ages.of(_RESEND) < self._timings.resize_patience_s:
             return False
-        why = f"the vendor did not take the resize in time ({self.trouble})"
-        self.restoring = why if self.trouble else "the resize had no effect in time"
+        why = "the resize had no effect in time"
+        if self.trouble:
+            why = f"the vendor did not take the resize in time ({self.trouble.clause})"
+        self.restoring = why
         return True
 
     def saw_nothing_for(self, seconds: float) -> None:
@@ -132,10 +134,10 @@ class Requests:
     def _resize_not_taken(self, problem: VendorError) -> None:
         left_s = self._timings.resize_patience_s - self._ages.of(_RESEND)
         if problem.kind is FailureKind.PERMANENT:
-            self.restoring = f"the vendor refused the resize ({problem.sentence})"
+            self.restoring = problem.clause
             self._refusal = problem
         elif (problem.retry_after or 0.0) > left_s:
-            self.restoring = f"the vendor did not take the resize in time ({problem.sentence})"
+            self.restoring = f"the vendor did not take the resize in time ({problem.clause})"
 
     def _parameters(self, move: Move) -> dict[str, Any]:
         # The disk is never grown with it: that could not be undone (docs/vendors.md).

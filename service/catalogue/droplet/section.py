@@ -69,9 +69,9 @@ def bring_on(context: StepContext, droplets: Droplets, plan: Plan, timings: Timi
     section.resize_s, section.power_s = 0.0, timings.safe_budget_s
     try:
         move = section.drive()
-    except StepFailed as failure:
+    except StepFailed:
         section.tell_left()
-        return failure.sentence
+        return section.left("")
     return f"{section.seen()}: {_A_PERSONS}." if move is Move.TAKEN_OVER else f"{section.seen()}."
 
 
@@ -135,15 +135,20 @@ class _Driver:
 
     def failed(self, why: str) -> StepFailed:
         """The step's failure: what happened, and how the droplet was left."""
+        tried = f"Resizing droplet {self._id} from {self._before} to {self._wanted}: {why}."
+        return StepFailed(STEP, f"{tried} {self.left(why)}")
+
+    def left(self, told: str) -> str:
+        """How the droplet was left, what follows, and the vendor's last words that `told` lacks."""
         trouble = self._requests.trouble
+        new = trouble is not None and trouble.clause not in told
         goes_on = self._duty.open and not self._is_on()
         sentences = [
-            f"Resizing droplet {self._id} from {self._before} to {self._wanted}: {why}.",
             f"{self.seen()}.",
             "It is tried again until it is on." if goes_on else "",
-            f"The last answer of the vendor: {trouble}" if trouble else "",
+            str(trouble) if new else "",
         ]
-        return StepFailed(STEP, " ".join(filter(None, sentences)))
+        return " ".join(filter(None, sentences))
 
     def tell_left(self) -> None:
         """Say in the thread that it is still off, and that this is not the end of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field
 
@@ -51,6 +52,16 @@ class DropletTarget:
     def bounds(self) -> str:
         """The two ends of the ladder."""
         return f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
+
+    @property
+    def console(self) -> str:
+        """Its page in DigitalOcean's control panel."""
+        return console_of(self.droplet)
+
+
+def console_of(droplet: str) -> str:
+    """The page of a droplet, by its id, in DigitalOcean's control panel."""
+    return f"https://cloud.digitalocean.com/droplets/{quote(droplet, safe='')}"
 
 
 def _digits(value: object) -> object:

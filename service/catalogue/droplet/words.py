@@ -45,19 +45,19 @@ class Words:
     ) -> str:
         """What is under way while it is not on, as a part of a sentence."""
         if section is None:
-            return f"the vendor cannot be asked ({trouble})"
+            return "the vendor cannot be asked" + (f" ({trouble.clause})" if trouble else "")
         sent = tries.get(Move.POWER_ON, 0)
         again = f" after {sent} requests to switch it on" if sent > 1 else ""
         if section.under_way:
             return f"its {self._under_way(section)}{again}"
         if trouble is not None:
-            return f"the vendor does not let it go on ({trouble})"
+            return f"the vendor does not let it go on ({trouble.clause})"
         return f"it is not on{again}"
 
     def _under_way(self, section: Section) -> str:
         action = section.since[0]
         what = f"resize to {self.wanted}" if action.type == Move.RESIZE else action.type
-        at = f" since {action.started_at:%H:%M:%SZ}" if action.started_at else ""
+        at = f" since {action.started_at:%H:%M:%S} UTC" if action.started_at else ""
         return f"{what} is {IN_PROGRESS}{at}"
 
     def _stage(self, move: Move, tries: int) -> str:

@@ -96,10 +96,9 @@ class _Applying(Generic[T]):
             return seen.record
         raise StepFailed(
             self.write.step,
-            f"{self.write.what}: sent {self.timings.write_attempts} times, never confirmed, and "
-            f"without effect {self.timings.settle_unknown_s:.0f} s after the last time. The last "
-            f"answer: {last.sentence} Check the vendor's status page and the target; nothing more "
-            "is sent.",
+            f"{last} It was sent {self.timings.write_attempts} times, and "
+            f"{self.timings.settle_unknown_s:.0f} s after the last time it had no effect, so "
+            "nothing more is sent. Look at the vendor's status page.",
         )
 
     def _attempt(self) -> Record:
@@ -118,9 +117,9 @@ class _Applying(Generic[T]):
         what = self.write.what
         if problem.kind is FailureKind.UNKNOWN:
             self.unsure = True
-            self.context.progress(f"No answer to: {what}. Looking whether it was taken.")
+            self.context.progress(f"{problem} Looking whether it was taken all the same.")
         elif problem.retry_after is not None:
-            self.context.progress(f"Not taken yet: {what}. {problem.sentence}")
+            self.context.progress(f"Not taken yet: {what}. {problem}")
 
     def _settled(self) -> Applied | None:
         """Look for as long as the effect of an unanswered write may still appear."""

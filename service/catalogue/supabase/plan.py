@@ -32,7 +32,7 @@ def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
         return PlanHeld(
             "project_status",
             f"Project {target.project} is {observed['status']}, not {HEALTHY}; a resize would "
-            "take it down once more. Looked at again in two minutes.",
+            "take it down once more. Nothing was changed.",
             retry_after_s=NOT_HEALTHY_RETRY_S,
             facts={"status": observed["status"]},
             unsafe=True,

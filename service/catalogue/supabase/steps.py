@@ -53,10 +53,10 @@ class ComputeResize:
         try:
             state = self._read(project)
         except VendorError as problem:
-            return f"Project {project} could not be read ({problem}); look at it by hand."
+            return f"How project {project} was left is not known. {problem} Look at it by hand."
         return (
-            f"Project {project} is {state.status} at {state.variant} (it was "
-            f"{plan.wanted['before']}, wanted {plan.wanted['after']})."
+            f"Project {project} is {state.status} at {state.variant} now (before: "
+            f"{plan.wanted['before']}, wanted: {plan.wanted['after']})."
         )
 
     def _read(self, project: str) -> ComputeState:

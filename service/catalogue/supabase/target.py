@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from service.catalogue.shapes import Shape, Sizes, Text
 from service.catalogue.spec import Noted
@@ -50,6 +51,11 @@ class SupabaseTarget:
     def bounds(self) -> str:
         """The two ends of the ladder."""
         return f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
+
+    @property
+    def console(self) -> str:
+        """Its page in Supabase's dashboard."""
+        return f"https://supabase.com/dashboard/project/{quote(self.project, safe='')}"
 
 
 class SupabaseShape(Shape):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from service.domain.alerts.alert import Alert
+from service.domain.links import Link, shown_links
 
 SEVERITIES = ("critical", "error", "warning", "info")
 """The pager's words (PagerDuty Events v2), worst first."""
@@ -38,6 +38,8 @@ class Incident:
     `key` is its identity: the dedup_key of a page, the claim of a message. `alerts` are those
     that still fire, oldest first, or the first of them; `count` is how many there are. `severity`
     is what the rule overrides the alerts' own with. `external_url` is the sender's own address.
+    `run` is the run that tells of it, `episodes` are the ids of its alerts, `links` those that came
+    with the request; empty where nothing could be stored.
     """
 
     key: str
@@ -49,6 +51,9 @@ class Incident:
     count: int
     severity: str | None = None
     external_url: str = ""
+    run: str = ""
+    episodes: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 def severity_of(incident: Incident) -> str:
@@ -72,33 +77,22 @@ def without_data(incident: Incident) -> bool:
     return bool(incident.alerts) and not any(alert.measured for alert in incident.alerts)
 
 
-def links_of(incident: Incident, most: int = 10) -> list[tuple[str, str]]:
-    """(href, text) pairs to where one reads on; only http and https, each address once."""
-    found: dict[str, str] = {}
-    for alert in incident.alerts:
-        _add(found, alert.generator_url, f"{alert.name or 'alert'}: where it comes from")
-        for name, value in sorted(alert.links.items()):
-            _add(found, value, f"{alert.name or 'alert'}: {name}")
-        for name, value in sorted(alert.annotations.items()):
-            if name.endswith("url"):
-                _add(found, value, f"{alert.name or 'alert'}: {name}")
-    _add(found, incident.external_url, f"{incident.source}: the sender")
-    return list(found.items())[:most]
+def links_of(incident: Incident) -> tuple[Link, ...]:
+    """To where one reads on: what its alerts name, and what came with the request."""
+    named = (link for alert in incident.alerts for link in links_in(alert))
+    sender = (incident.external_url, f"{incident.source}: the sender")
+    return shown_links([*named, *incident.links, sender])
+
+
+def links_in(alert: Alert) -> list[Link]:
+    """Everything that an alert names as an address; not all of it may be shown as a link."""
+    name = alert.name or "alert"
+    found = [(alert.generator_url, f"{name}: where it comes from")]
+    found += [(value, f"{name}: {what}") for what, value in sorted(alert.links.items())]
+    annotations = sorted(alert.annotations.items())
+    found += [(value, f"{name}: {what}") for what, value in annotations if what.endswith("url")]
+    return found
 
 
 def _labelled(incident: Incident) -> list[str]:
     return [alert.labels["severity"] for alert in incident.alerts if "severity" in alert.labels]
-
-
-def _add(found: dict[str, str], href: str, text: str) -> None:
-    if _is_web_address(href):
-        found.setdefault(href, text)
-
-
-def _is_web_address(text: str) -> bool:
-    """An alert is written by whoever can reach its sender: no other scheme becomes a link."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -110,5 +110,9 @@ def check_cooldown(key: str, cooldown: Cooldown | None, now: float) -> Check:
 
 
 def clock_time(at: float) -> str:
-    """A moment (seconds since the epoch) as a person reads it, in UTC."""
+    """A moment (seconds since the epoch) as a person reads it, in UTC.
+
+    For reasons that are kept, and so are read at any time; what is told now says it as
+    `service.domain.durations.moment` does.
+    """
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,11 +1,13 @@
 """The runbook's decision tree: from what was measured to what a person should do first.
 
 (runbook, Manual Scaling Decision Tree.) It recommends and never acts: the alerts that lead here
-are those for which the runbook wants a person to look.
+are those for which the runbook wants a person to look. It begins at "performance issue detected",
+so it has an answer only for alerts about performance.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,9 +42,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What to do first, and why. `found` has one line for each question that was asked."""
+    """What to do first, and why; `advice` is None where the readings lead to none.
 
-    advice: Advice
+    `found` has one line for each question that was asked.
+    """
+
+    advice: Advice | None
     because: str
     found: tuple[str, ...]
     unread: tuple[Question, ...]
@@ -87,19 +92,55 @@ def recommend(readings: Mapping[Question, Reading]) -> Recommendation:
         reading = readings[node.question]
         if reading.value is None:
             unread.append(node.question)
-            found.append(f"{node.question}: not known ({reading.unread})")
+            found.append(f"{node.question}: not known. {_capital(reading.unread)}")
             continue
         found.append(node.shown(reading.value))
         if node.yes(reading.value):
             return Recommendation(node.advice, found[-1], tuple(found), tuple(unread))
-    because = _nothing_found(unread)
-    return Recommendation(Advice.CHECK_NETWORK, because, tuple(found), tuple(unread))
+    # What was not measured may be what is wrong: the last leaf needs a "no" to each question.
+    if unread:
+        return Recommendation(None, _look_by_hand(unread), tuple(found), tuple(unread))
+    because = "CPU, memory, database and cache are all within their bounds"
+    return Recommendation(Advice.CHECK_NETWORK, because, tuple(found), ())
 
 
-def _nothing_found(unread: list[Question]) -> str:
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _look_by_hand(unread: list[Question]) -> str:
     names = ", ".join(unread)
     if len(unread) == len(TREE):
-        return f"nothing could be measured, so look at these by hand first: {names}"
-    if unread:
-        return f"nothing that was measured explains it; look at these by hand first: {names}"
-    return "CPU, memory, database and cache are all within their bounds"
+        return f"Nothing could be measured: {names}"
+    return f"Nothing that was measured explains it, and these are not known: {names}"
+
+
+def is_about_performance(name: str) -> bool:
+    """Whether an alert of this name is about something that the tree asks about or explains.
+
+    A word for another thing decides: slow reads of a disk are a disk's.
+    """
+    words = {word.lower() for word in _WORD.findall(name)}
+    return bool(words & _PERFORMANCE) and not words & _OTHER_THINGS
+
+
+_WORD = re.compile(r"[0-9]xx|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""A word of a name, however it is written: HighCPUUsage, high_cpu_usage, High CPU Usage."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PERFORMANCE = _words(
+    "cpu processor load memory mem ram oom heap swap database db postgres postgresql sql "
+    "connection connections pool cache redis latency latencies slow slowness response responses "
+    "request requests error errors 4xx 5xx timeout timeouts throughput saturation traffic apdex "
+    "performance"
+)
+_OTHER_THINGS = _words(
+    "disk disks filesystem filesystems fs volume volumes storage inode inodes space certificate "
+    "certificates cert certs ssl tls backup backups snapshot dns domain job jobs cron cronjob "
+    "replication replica clock ntp smart raid fan temperature ups network nic interface license "
+    "quota watchdog"
+)

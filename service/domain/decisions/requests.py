@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.claims import NOTIFY
+from service.domain.links import Link
 from service.domain.rules.rules import Target
 
 ALERT = "alert"
@@ -42,13 +43,14 @@ class Origin:
 
     `kind` is one of ORIGINS. `by` is the name of the rule, level, scenario or person. `why` is one
     line for people: the alert and its value, or what the person said. `alerts` are the ids of the
-    alerts that earned the run.
+    alerts that earned the run. `links` are what the first of them names to read on.
     """
 
     kind: str
     by: str
     why: str
     alerts: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
     @property
     def replayed(self) -> bool:

@@ -46,6 +46,11 @@ class Target(Protocol):
         """How far it may be changed, for a person: `2–10 instances`."""
         ...
 
+    @property
+    def console(self) -> str:
+        """Where a person looks at it: the http(s) address of its page in the vendor's console."""
+        ...
+
 
 class MatchOp(StrEnum):
     """Alertmanager's four matcher operators."""

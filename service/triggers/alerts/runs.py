@@ -6,10 +6,13 @@ from dataclasses import replace
 
 from service.catalogue.actions import INVESTIGATE, PAGE_ONCALL
 from service.catalogue.registry import action_spec, checked_options
-from service.domain.alerts.alert import Alert
+from service.domain.alerts.alert import Alert, Notification
+from service.domain.alerts.incident import links_in
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
+from service.domain.links import Link, shown_links
 from service.domain.rules.rules import RuleBook
+from service.intake.alertmanager import silence_link
 from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
 from service.triggers.alerts.candidates import Candidate, alert_line
 from service.triggers.alerts.notices import Notice
@@ -135,7 +138,9 @@ class RunMaker:
         return Request(
             id=cooldown.run,
             action=rule.action,
-            origin=Origin(kind, rule.name, alert_line(alert), (episode,)),
+            origin=Origin(
+                kind, rule.name, alert_line(alert), (episode,), _links(alert, delivery.notification)
+            ),
             claim=candidate.claim,
             rules_hash=self._book.hash,
             direction=action.direction,
@@ -153,3 +158,10 @@ class RunMaker:
 
 def _caused_by(request: Request, alerts: tuple[str, ...]) -> Request:
     return replace(request, origin=replace(request.origin, alerts=alerts))
+
+
+def _links(alert: Alert, notification: Notification) -> tuple[Link, ...]:
+    """What an alert names to read on, and its sender."""
+    sender = (notification.external_url, f"{notification.source}: the sender")
+    silence = (silence_link(alert, notification), f"{alert.name or 'alert'}: silence")
+    return shown_links([*links_in(alert), silence, sender])

@@ -4,6 +4,7 @@ import pytest
 
 from service.domain.alerts.alert import AlertKind
 from service.domain.decisions.decision_tree import Question
+from service.domain.durations import moment
 from service.domain.errors import FailureKind
 from service.messages.investigate import (
     EXPRESSIONS,
@@ -34,7 +35,14 @@ def message(metrics: FakeMetrics | None = None, **values: float) -> Message:
 def test_the_message_says_what_is_known_and_what_to_do_first() -> None:
     told = message(CPU=30, MEMORY=91, DATABASE=50, CACHE=95)
     assert told.title == "Investigate: Slow Response Time"
-    assert told.text.startswith("p95 is 740 ms\nDo first: scale up")
+    assert told.text.splitlines()[:3] == [
+        "p95 is 740 ms",
+        "Rule errors only tells of it, so nothing was changed.",
+        (
+            "Do first: scale up: take the next size (vertical_scale). "
+            "Because: Memory > 80 %? yes: 91 %."
+        ),
+    ]
     assert "Memory > 80 %? yes: 91 %" in told.text
     fields = dict(told.fields)
     assert 'quote = <b>"{{ x }}"</b>' in fields["Slow Response Time"]
@@ -46,13 +54,16 @@ def test_the_message_says_what_is_known_and_what_to_do_first() -> None:
 
 def test_without_prometheus_it_says_so() -> None:
     told = investigate(incident(SLOW), {}, None, FakeClock())
-    assert told.text.count(NO_PROMETHEUS) == len(Question)
+    assert told.text.count(NO_PROMETHEUS) == 1
+    assert "Do first" not in told.text
+    assert "network" not in told.text
 
 
 def test_a_prometheus_without_data_is_not_taken_for_zero() -> None:
     told = message()
-    assert "no data for avg(cpu_usage)" in told.text
-    assert "check the network" in told.text
+    assert "CPU: not known. Prometheus has no data for avg(cpu_usage)." in told.text
+    assert "Nothing could be measured" in told.text
+    assert "check the network" not in told.text
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
@@ -106,4 +117,32 @@ def test_an_alert_without_anything_is_still_told() -> None:
 def test_where_to_read_on_is_told_as_links() -> None:
     one = alert(annotations={"runbook_url": "https://wiki.example/1"})
     told = investigate(incident(one), {}, None, FakeClock())
-    assert told.links == [("https://wiki.example/1", "High Error Rate: runbook_url")]
+    assert told.links == (("https://wiki.example/1", "High Error Rate: runbook_url"),)
+    assert "Begin with its own runbook: the link is below." in told.text
+
+
+def test_a_full_disk_is_told_with_what_is_known_and_no_question_of_the_tree() -> None:
+    disk = alert(
+        "HostOutOfDiskSpace",
+        labels={"instance": "db-1", "mountpoint": "/var"},
+        annotations={"summary": "4 % left on /var"},
+        generator_url="https://prom.example/graph?g0",
+    )
+    metrics = FakeMetrics(dict.fromkeys(EXPRESSIONS.values(), 99.0))
+    known = incident(disk, rule="unmatched", run="unmatched-1.notify.1", episodes=("a-1",))
+    clock = FakeClock()
+    told = investigate(known, {}, metrics, clock, quiet_s=3_600)
+    again = moment(clock.time() + 3_600, clock.time())
+    assert told.text == (
+        "4 % left on /var\n"
+        "No rule matches it, so nothing was changed.\n"
+        "So that it is acted on, write a rule for it and try it with `runbookd check`. So that it "
+        "is not told again, silence it at its sender.\n"
+        "See how it was decided: `runbookd explain unmatched-1.notify.1`.\n"
+        f"It is told again {again}, at the earliest, if it still fires."
+    )
+    assert "mountpoint = /var" in dict(told.fields)["HostOutOfDiskSpace"]
+    assert told.links[0][0] == "https://prom.example/graph?g0"
+    assert told.context == (
+        "rule unmatched · 1 alert from alertmanager · run unmatched-1.notify.1 · alert a-1"
+    )

@@ -31,6 +31,29 @@ def test_a_page_about_alerts_without_data_says_so() -> None:
     assert "No data" not in page_for(incident(lost, alert("b"))).summary
 
 
+def test_the_page_says_its_ids_what_to_type_and_where_to_read_on() -> None:
+    one = alert(generator_url="https://prom.example/graph?g0")
+    page = page_for(
+        incident(
+            one,
+            run="errors-1.notify.3",
+            episodes=("a-1",),
+            links=(("https://am.example/#/silences/new", "High Error Rate: silence"),),
+        )
+    )
+    assert page.details["what to type"] == "runbookd explain errors-1.notify.3"
+    assert (page.details["run"], page.details["alert ids"]) == ("errors-1.notify.3", ["a-1"])
+    assert [href for href, _ in page.links] == [
+        "https://prom.example/graph?g0",
+        "https://am.example/#/silences/new",
+    ]
+
+
+def test_a_page_for_an_alert_that_could_not_be_stored_names_no_command() -> None:
+    """It would find nothing."""
+    assert "what to type" not in page_for(incident(alert())).details
+
+
 def test_many_alerts_are_counted_and_the_first_few_named() -> None:
     page = page_for(incident(*(alert(f"alert {n}") for n in range(9)), count=4000))
     assert page.summary == "4000 alerts: alert 0, alert 1, alert 2 and 6 more"

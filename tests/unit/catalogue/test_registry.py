@@ -22,6 +22,7 @@ from service.catalogue.registry import (
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
 from service.domain.errors import StepFailed
+from service.domain.links import is_web_address
 from service.domain.rules.rules import DEFAULT_RULE, NO_DATA_RULE, TEST_RULE
 from service.engine.queue import _QUEUES
 from service.rulebook import load_rulebook
@@ -77,6 +78,7 @@ def test_the_rule_file_that_the_page_of_a_kind_shows_makes_a_target_of_it(
     assert target.kind == kind.name
     assert ":" in target.resource
     assert target.bounds
+    assert is_web_address(target.console)
     assert target.sizes
     assert {rule.action for rule in book.rules} <= {action.name for action in kind.actions}
 

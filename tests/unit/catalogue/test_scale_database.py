@@ -149,5 +149,5 @@ def test_after_a_failure_the_project_is_described() -> None:
     _, _, run = prepared()
     said = run.works.make_safe(run.context, ASK, run.plan)
     assert said == (
-        "Project project-1 is ACTIVE_HEALTHY at ci_micro (it was ci_micro, wanted ci_small)."
+        "Project project-1 is ACTIVE_HEALTHY at ci_micro now (before: ci_micro, wanted: ci_small)."
     )

@@ -67,7 +67,15 @@ def test_a_pager_that_is_back_takes_the_page_and_slack_says_how_late(worker: Fak
 
     assert worker.pager.open == {PAGE.dedup_key: PAGE}
     assert worker.late == []
-    assert worker.said() == [f"Paged late: {PAGE.summary} | The pager took it after 10 minutes."]
+    assert worker.said() == [f"Paged late: {PAGE.summary} | The pager took it after 10 min."]
+
+
+def test_the_message_about_a_late_page_has_its_links_and_the_command(worker: FakeWorker) -> None:
+    page = replace(PAGE, details={"what to type": "runbookd explain api.out.1"})
+    deliver(worker.parts, replace(late(worker, 600.0), page=page), Recorder())
+    (message,) = worker.messenger.messages.values()
+    assert message.links == PAGE.links
+    assert message.context == "`runbookd explain api.out.1`"
 
 
 def test_a_page_that_did_not_wait_is_not_called_late(worker: FakeWorker) -> None:

@@ -7,8 +7,11 @@ import pytest
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.requests import ALERT, HELD, QUARANTINED, Origin, Request
 from service.domain.errors import FailureKind, VendorError
+from service.ports.runs import Outcome
+from tests.fakes import engine as fakes
+from tests.fakes.engine import ALERT as FIRING
 from tests.fakes.engine import FakeWorker
-from tests.fakes.runs import ASK_DROPLET, telling_for
+from tests.fakes.runs import API, ASK_DROPLET, WORKER, request_for, telling_for
 
 RUN = "slow-responses-0123456789abcdef.notify.1"
 ASK = replace(
@@ -121,3 +124,22 @@ def test_alerts_that_could_not_be_read_are_one_message_that_says_what_to_do() ->
     assert message.title == "Alerts from alertmanager could not be read"
     assert "1 of 2 alerts could not be read: 1: No." in message.text
     assert "Correct what sends them" in message.text
+
+
+@pytest.mark.parametrize(
+    ("labels", "told_of"),
+    [({"service": "api"}, ["api"]), ({"instance": "db-1"}, ["worker-vm", "api"])],
+    ids=["a label names a target", "none does"],
+)
+def test_the_last_run_is_told_of_the_target_that_a_label_names_or_else_of_each(
+    labels: dict[str, str], told_of: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes, "ALERT", replace(FIRING, labels=labels))
+    worker = FakeWorker()
+    for request in (request_for("vertical_scale", WORKER), request_for("horizontal_scale", API)):
+        worker.runs.add(request)
+        worker.runs.conclude(request.id, Outcome("succeeded", "done", 0.0), 0.0)
+    worker.execute(ASK)
+    (message,) = worker.messenger.messages.values()
+    shown = [label for label, _ in message.fields if label.startswith("Last run on ")]
+    assert shown == [f"Last run on {name}" for name in told_of]

@@ -52,6 +52,14 @@ def test_a_droplet_that_is_not_seen_on_for_a_minute_is_paged_then_and_once(desk:
     assert desk.pager.tries == 1
 
 
+def test_the_page_links_the_droplet_at_its_vendor_and_says_what_to_type(desk: Desk) -> None:
+    vigil = desk.watch.watch(DROPLET)
+    desk.pass_by(vigil, 61)
+    (page,) = desk.pager.open.values()
+    assert [href for href, _ in page.links] == ["https://cloud.digitalocean.com/droplets/101"]
+    assert page.details["what to type"] == f"runbookd explain {RUN}"
+
+
 def test_a_droplet_that_is_seen_on_is_off_from_then_at_the_earliest(desk: Desk) -> None:
     vigil = desk.watch.watch(DROPLET)
     desk.pass_by(vigil, 50)

@@ -78,7 +78,7 @@ def test_what_is_told_a_minute_late_says_so() -> None:
     slack_is(worker, None)
     a_round_later(worker, 720)
     (message,) = worker.messenger.messages.values()
-    assert message.context.startswith("Told 12 min late: Slack took no messages at ")
+    assert message.context.startswith("Told late: Slack took no messages 12 min ago, at ")
 
 
 def test_a_message_waits_as_long_as_slack_asks_and_at_most_an_hour() -> None:

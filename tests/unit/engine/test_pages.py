@@ -59,6 +59,24 @@ def test_alerts_that_fire_page_once_and_are_told_in_slack(worker: FakeWorker) ->
     assert len(worker.messenger.messages) == 1
 
 
+def test_the_page_and_its_message_carry_ids_links_and_the_command_to_type(
+    worker: FakeWorker,
+) -> None:
+    link = ("https://am.example/#/silences/new", "High Error Rate: silence")
+    state = replace(incident(paged=False, firing=1), episodes=("a-7",))
+    worker.incidents.states[KEY] = state
+
+    worker.execute(replace(ASK, origin=replace(ASK.origin, links=(link,))))
+
+    page, (message,) = worker.pager.open[KEY], worker.messenger.messages.values()
+    assert link in page.links
+    assert link in message.links
+    assert (page.details["run"], page.details["alert ids"]) == (RUN, ["a-7"])
+    assert page.details["what to type"] == f"runbookd explain {RUN}"
+    assert f"run {RUN} · alert a-7 · " in message.context
+    assert message.context.endswith(f"`runbookd explain {RUN}`")
+
+
 def test_more_alerts_of_an_incident_edit_the_message_they_had(worker: FakeWorker) -> None:
     worker.incidents.states[KEY] = incident(paged=False, firing=1)
     worker.execute(ASK)

@@ -11,6 +11,7 @@ from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind
 from service.engine.execution import execute
 from service.engine.reports import blocked_key
+from service.providers.errors import Call, from_status
 from tests.fakes.apps import FakeApps
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.engine import FakeWorker, Recorder
@@ -138,3 +139,37 @@ def test_a_person_who_changes_the_app_while_a_run_announces_it_wins() -> None:
     assert again.request.on is not None
     company.run(replace(again.request, id="api.out.2"))
     assert company.apps.specified("api")["instance_count"] == 8
+
+
+def call(operation: str) -> Call:
+    return Call("digitalocean", operation, repeatable=False)
+
+
+def test_a_change_that_is_given_up_says_the_vendors_status_and_words_and_the_next_try() -> None:
+    company = Company()
+    unavailable = from_status(call("update app app-1"), 503, "Service unavailable", None)
+    company.apps.writes.before = dict.fromkeys(range(3), unavailable)
+    company.run(OUT)
+    (message,) = (each for each in company.worker.messenger.messages.values() if each.links)
+    assert message.text == (
+        'DigitalOcean answered 503 to the request to update app app-1: "Service unavailable". It '
+        "was sent 3 times, and 15 s after the last time it had no effect, so nothing more is sent. "
+        "Look at the vendor's status page.\n"
+        "instance_count of api is 2 now (before: 2, wanted: 3); 2 replicas serve, and nothing was "
+        "taken away.\n"
+        "The person on call was paged.\n"
+        "The next try may be in 10 min, at 20:37 UTC, if the alert still fires and is sent again.\n"
+        "See each step: `runbookd explain api.out.1`."
+    )
+    (page,) = company.worker.pager.open.values()
+    assert page.summary.startswith("api: replicas 2 → 3 failed: DigitalOcean answered 503 to ")
+
+
+def test_a_droplet_that_stays_off_is_told_once_with_what_keeps_it_off() -> None:
+    company = Company()
+    unavailable = from_status(call("power on droplet 101"), 503, "Service unavailable", None)
+    company.droplets.writes.before = dict.fromkeys(range(3, 40), unavailable)
+    company.run(UP)
+    (page,) = company.worker.pager.open.values()
+    for once in ("OFF at s-1vcpu-2gb", "tried again until it is on", "answered 503"):
+        assert page.summary.count(once) == 1

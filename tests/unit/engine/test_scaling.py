@@ -87,7 +87,7 @@ def test_a_run_that_another_process_began_tells_its_duration_by_the_instants(
         worker.execute(ASK, steps)
     worker.clock.sleep(60.0)
     worker.execute(ASK, steps)
-    assert "Verified after 1 min 0 s." in worker.said()[0]
+    assert "Verified after 1 min. " in worker.said()[0]
 
 
 def test_a_run_that_another_process_began_never_took_less_than_nothing(
@@ -290,6 +290,7 @@ def test_at_the_bound_the_full_cooldown_is_due_and_one_page(worker: FakeWorker) 
     assert worker.runs.outcomes[RUN].cooldown_until == worker.clock.time() + ASK.cooldown_s
     assert worker.runs.again == []
     assert list(worker.pager.open) == [bound_dedup_key("worker-vm", "up")]
+    assert "It is at the top. The person on call is paged. The next try may be" in worker.said()[0]
 
 
 def test_the_page_at_the_bound_is_kept_with_the_alerts_that_asked(worker: FakeWorker) -> None:
@@ -402,7 +403,7 @@ def test_a_failed_run_pages_with_what_was_tried_and_how_its_target_was_left(
 
     page = worker.pager.open[run_dedup_key(RUN)]
     assert page.severity == "critical"
-    assert "size small → large failed in change" in page.summary
+    assert "size small → large failed: The vendor refused the size." in page.summary
     assert page.details["what happened"] == "The vendor refused the size."
     assert page.details["how the target was left"] == "It is on at small."
     assert worker.change.made_safe == 1
@@ -501,7 +502,7 @@ def test_a_target_that_somebody_changed_since_the_plan_is_planned_anew_without_a
     assert [again.delay_s for again in worker.runs.again] == [60.0, 120.0, 240.0]
     assert worker.runs.outcomes[RUN].status == "held"
     assert worker.pager.open == {}
-    assert "A person made it medium. Planned anew at" in worker.said()[0]
+    assert "A person made it medium. It is looked at again in 1 min, at " in worker.said()[0]
 
 
 def test_a_target_that_somebody_changed_after_our_write_is_a_failure(worker: FakeWorker) -> None:
@@ -566,6 +567,8 @@ def test_a_vendors_error_fails_the_run_with_its_own_sentence(worker: FakeWorker)
     worker.change.fails["change"] = GONE
     worker.execute(ASK)
     assert "There is none." in worker.runs.outcomes[RUN].reason
+    (page,) = worker.pager.open.values()
+    assert page.details["step"] == "change"
 
 
 def test_a_failed_run_whose_page_cannot_be_delivered_says_so_in_slack(worker: FakeWorker) -> None:

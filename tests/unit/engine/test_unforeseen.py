@@ -148,6 +148,17 @@ def test_a_message_that_cannot_be_edited_keeps_no_run_from_its_end_and_its_page(
     assert set(_paged(worker)) == {run_dedup_key(RUN)}
 
 
+def test_the_page_of_a_run_that_went_wrong_has_its_links_and_the_command(
+    worker: FakeWorker,
+) -> None:
+    _changing(worker)
+    _concluding(worker)
+    worker.execute(ASK)
+    (page,) = [late.page for late, _ in worker.late]
+    assert page.links[0][0] == ASK.target.console
+    assert page.details["what to type"] == f"runbookd explain {RUN}"
+
+
 def test_the_target_of_a_run_that_went_wrong_is_looked_at_again(worker: FakeWorker) -> None:
     _concluding(worker)
     worker.execute(ASK)

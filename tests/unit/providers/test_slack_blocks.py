@@ -59,22 +59,26 @@ def test_only_the_links_of_a_message_can_be_clicked_and_each_shows_where_it_lead
         ("https://wiki.example/a?b=1&c=<x>|y z", "the\nrunbook <!here>"),
         ("https://wiki.example/" + "x" * 3000, "too long"),
         ("https://wiki.example/ü\u202e", "odd"),
+        ("javascript:alert(1)", "no web address"),
     ]
 
-    (section,) = blocks(Message("", "", links=pairs))
+    (context,) = blocks(Message("", "", links=pairs))
 
-    assert section["text"] == literal(
-        "the runbook &lt;!here&gt;: <https://wiki.example/a?b=1&amp;c=%3Cx%3E%7Cy%20z>\n"
-        "odd: <https://wiki.example/%C3%BC%E2%80%AE>"
-    )
+    assert context["type"] == "context"
+    assert context["elements"] == [
+        literal(
+            "the runbook &lt;!here&gt;: <https://wiki.example/a?b=1&amp;c=%3Cx%3E%7Cy%20z>\n"
+            "odd: <https://wiki.example/%C3%BC%E2%80%AE>"
+        )
+    ]
 
 
 def test_links_that_do_not_fit_are_left_out_whole() -> None:
     many = [(f"https://wiki.example/{number:04}", "w" * 100) for number in range(100)]
 
-    (section,) = blocks(Message("", "", links=many))
+    (context,) = blocks(Message("", "", links=many))
 
-    text = section["text"]["text"]
+    text = context["elements"][0]["text"]
     assert len(text) <= 3000
     assert text.count("<") == text.count(">") > 10
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
 from service.domain.decisions.claims import BUSY_UNTIL
@@ -39,6 +41,30 @@ def test_ten_instances_in_one_notification_are_one_run_with_ten_causes() -> None
     }
     assert list(desk.store.runs) == ["api.out.1"]
     assert len(set(desk.store.runs["api.out.1"].request.origin.alerts)) == 10
+
+
+def test_a_request_carries_where_a_person_reads_on_and_silences_the_alert() -> None:
+    desk = Desk()
+    one = alert(
+        labels={"alertname": CPU, "zone": 'a "b" & c'},
+        generator_url="https://prom.example/graph?g0",
+        links={"dashboard": "https://grafana.example/d/1"},
+        annotations={"runbook_url": "https://wiki.example/cpu", "other_url": "javascript:alert(1)"},
+    )
+    desk.verdicts(delivery(one))
+    links = dict(desk.store.runs["api.out.1"].request.origin.links)
+    silence = next(href for href, text in links.items() if text.endswith(": silence"))
+    assert unquote(silence) == (
+        "http://alertmanager.example/#/silences/new?filter="
+        '{alertname="High CPU Usage",zone="a \\"b\\" & c"}'
+    )
+    assert links == {
+        "https://prom.example/graph?g0": f"{CPU}: where it comes from",
+        "https://grafana.example/d/1": f"{CPU}: dashboard",
+        "https://wiki.example/cpu": f"{CPU}: runbook_url",
+        silence: f"{CPU}: silence",
+        "http://alertmanager.example": "alertmanager: the sender",
+    }
 
 
 def test_two_rules_that_want_the_same_target_larger_are_one_run() -> None:

@@ -34,6 +34,11 @@ class ToyTarget:
         """The two ends of the ladder."""
         return f"{self.sizes[0]} … {self.sizes[-1]}"
 
+    @property
+    def console(self) -> str:
+        """Its page at the vendor."""
+        return f"https://toys.example/balloons/{self.toy}"
+
 
 class ToyShape(Shape):
     """A balloon in a rule file."""
