@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,8 +62,9 @@ def report_done(
     request: Request, result: Result, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
     """The announcement becomes the result; the pager gets a change event and old pages end."""
+    failures = parts.runs.failures_before(request.id)
     message = announcements.finished(
-        request, result.plan, result.took_s, result.cooldown_until, parts.clock.time()
+        request, result.plan, result.took_s, result.cooldown_until, parts.clock.time(), failures
     )
     told = say(request.id, thread, message, parts)
     event = announcements.change_event(request, result.plan)
@@ -73,15 +74,16 @@ def report_done(
         parts,
         attempts=1,
     )
-    _resolve_over(request, parts, pager_answers=noted)
+    _resolve_over(request, failures, parts, pager_answers=noted)
     return {"told": told, "change_event": noted}
 
 
-def _resolve_over(request: Request, parts: WorkerParts, *, pager_answers: bool) -> None:
+def _resolve_over(
+    request: Request, failures: Sequence[str], parts: WorkerParts, *, pager_answers: bool
+) -> None:
     """Close what was open about the target. After one failed call of the pager all is queued."""
     bound = bound_dedup_key(request.target.name, request.direction)
     parts.incidents.mark(bound, paged=False)
-    failures = parts.runs.failures_before(request.id)
     over = (bound, blocked_key(request), *map(run_dedup_key, (request.id, *failures)))
     for key in over:
         pager_answers = pager_answers and resolve(key, parts, attempts=1)

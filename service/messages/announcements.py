@@ -64,10 +64,12 @@ def finished(
     took_s: float,
     cooldown_until: float | None = None,
     now: float = 0.0,
+    failures: Sequence[str] = (),
 ) -> Message:
     """What the announcement is edited to when the change is verified.
 
-    `took_s` is in seconds, `cooldown_until` and `now` in seconds since the epoch.
+    `took_s` is in seconds, `cooldown_until` and `now` in seconds since the epoch. `failures` are
+    the runs before it that failed: their pages are over.
     """
     next_step = (
         f" The next step may follow {moment(cooldown_until, now)}." if cooldown_until else ""
@@ -75,7 +77,8 @@ def finished(
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}",
+        f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}"
+        + (f" This closes the pages of {', '.join(failures)}." if failures else ""),
         _fields(request, plan),
     )
 

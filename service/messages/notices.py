@@ -8,7 +8,8 @@ from service.ports import Message
 
 def hold_line(request: Request) -> Message:
     """A line in the thread of the run that holds others back."""
-    return Message(title="", text=f"{request.origin.why} It is tried again when the alert repeats.")
+    again = "After that, the alert's next repeat is acted on."
+    return Message(title="", text=f"Held: {request.origin.why} {again}")
 
 
 def not_readable(request: Request) -> Message:

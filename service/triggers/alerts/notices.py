@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.domain.alerts.alert import Alert, Notification, Quarantined
-from service.domain.decisions.claims import NOTIFY, Cooldown, clock_time
+from service.domain.decisions.claims import NOTIFY, Cooldown
 from service.domain.decisions.requests import HELD, QUARANTINED
+from service.domain.durations import moment
 from service.ports.admission import Delivery
 from service.triggers.alerts.candidates import Candidate, alert_line
 
@@ -56,10 +57,9 @@ def hold_notice(
     candidate: Candidate, alert: Alert, episode: str, cooldown: Cooldown, now: float
 ) -> Notice:
     """That an alert asks for what the cooldown of a run holds."""
-    until = clock_time(cooldown.until)
     why = (
-        f"Held until {until} by the cooldown of {candidate.claim}. {alert_line(alert)}: rule "
-        f"{candidate.rule.name} asks for {candidate.rule.action}."
+        f"{alert_line(alert)}. Rule {candidate.rule.name} asks for {candidate.rule.action}, which "
+        f"the cooldown of {candidate.claim} holds. It is over {moment(cooldown.until, now)}."
     )
     return Notice(
         hold_claim(candidate.claim), HELD, cooldown.run, why, cooldown.until - now, (episode,)

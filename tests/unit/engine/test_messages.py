@@ -96,12 +96,13 @@ def test_a_hold_is_a_line_in_the_thread_of_the_run_that_holds() -> None:
     worker = FakeWorker()
     worker.execute(ASK_DROPLET)
     (first,) = list(worker.messenger.messages)
-    worker.execute(notice(HELD, ASK_DROPLET.id, "Held until 10:42."))
+    worker.execute(notice(HELD, ASK_DROPLET.id, "It is over in 9 min."))
     threads = {
         message.text: worker.messenger.threads[ref]
         for ref, message in worker.messenger.messages.items()
     }
-    assert threads["Held until 10:42. It is tried again when the alert repeats."] == first
+    line = "Held: It is over in 9 min. After that, the alert's next repeat is acted on."
+    assert threads[line] == first
     outcome = worker.runs.outcomes["held.worker-vm.up.1"]
     assert (outcome.status, outcome.cooldown_until) == (
         "succeeded",

@@ -336,6 +336,7 @@ def test_the_pages_of_runs_that_failed_are_closed_by_a_later_run_that_succeeds(
     worker.execute(replace(ASK, id="worker-vm.up.3"))
     assert worker.runs.outcomes["worker-vm.up.3"].status == "succeeded"
     assert worker.pager.open == {}
+    assert "This closes the pages of worker-vm.up.2, worker-vm.up.1." in worker.said()[-1]
 
 
 def test_asked_again_and_again_at_the_bound_it_is_one_incident(worker: FakeWorker) -> None:

@@ -38,8 +38,8 @@ def test_a_hold_by_a_cooldown_is_told_in_the_run_that_holds_until_when_and_who_a
         None,
     )
     assert request.origin.why == (
-        "Held until 2026-05-28 20:36:40Z by the cooldown of api.out. Request Rate: rule traffic "
-        "asks for horizontal_scale."
+        "Request Rate. Rule traffic asks for horizontal_scale, which the cooldown of api.out "
+        "holds. It is over in 9 min, at 20:36 UTC."
     )
     assert len(request.origin.alerts) == 1
 
