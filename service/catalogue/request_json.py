@@ -72,6 +72,11 @@ def alerts_of(pinned: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(pinned["origin"]["alerts"] if "version" in pinned else pinned["alerts"])
 
 
+def why_of(pinned: Mapping[str, Any]) -> str:
+    """Why a run was asked for, in one line, from what it pins, in any version."""
+    return str(pinned["origin"]["why"] if "version" in pinned else pinned["summary"])
+
+
 def _from_version_1(pinned: Mapping[str, Any]) -> dict[str, Any]:
     action = action_spec(pinned["action"])
     options = pinned.get("options")

@@ -29,6 +29,8 @@ ENTRIES = {
     "worker": Entry("A worker: executes runs at the vendors.", RUN),
     "sandbox": Entry("The stand-in cloud that the vendors' SDKs talk to.", RUN),
     "runs": Entry("What was done: recent runs, or one with its steps.", LOOK),
+    "alerts": Entry("The alerts that came, newest first.", LOOK),
+    "quarantine": Entry("Alerts that could not be read, each with the reason.", LOOK),
     "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
     "check": Entry("Check rule files; errors by file and line.", CARE),

@@ -8,7 +8,7 @@ import typer
 
 from service.bootstrap.rules import in_force, load_rules
 from service.cli.output import Rows, fail, print_json, say
-from service.cli.runs import change
+from service.cli.runs import change, show_run
 from service.cli.stored import open_stores
 from service.cli.times import clock
 from service.cli.verdicts import show_checks, show_traces, trace_json, verdict_words
@@ -18,6 +18,7 @@ from service.domain.rules.rules import RuleBook
 from service.domain.text import one_line
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, load_settings
+from service.store.queries import AlertFilter, Queries
 from service.store.replays import Replays
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -25,7 +26,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 @app.command("explain")
 def explain(
-    of: Annotated[str, typer.Argument(help="An alert's id (a-…) or a decision's (d-…).")],
+    of: Annotated[
+        str | None,
+        typer.Argument(
+            help="The id of an alert (a-…), of a decision (d-…) or of a run (api.out.7), or the "
+            "name of an alert: the newest of that name."
+        ),
+    ] = None,
+    last: Annotated[bool, typer.Option("--last", help="The alert that came last.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
 ) -> None:
     """Why something was done about an alert, or not: rules, guards, decisions and runs.
@@ -38,16 +46,24 @@ def explain(
 
       runbookd explain a-1a209c1021200001497ec6a2
 
-      runbookd explain d-1a209c1021200002497ec6a2 --json
+      runbookd explain api.out.7
+
+      runbookd explain "High CPU Usage"
+
+      runbookd explain --last
     """
+    if (of is None) == (not last):
+        raise typer.BadParameter("name an alert, a decision or a run, or say --last")
     settings = load_settings()
     stores = open_stores(settings)
     replays = Replays(stores.engine)
-    alert_id = replays.alert_of_decision(of) if of.startswith("d-") else of
+    run = stores.queries.run(of) if of is not None else None
+    alert_id = _alert_of(of, run, stores.queries, replays)
     found = stores.queries.explain(alert_id) if alert_id is not None else None
     alert = replays.alert_as_stored(alert_id) if alert_id is not None else None
     if found is None or alert is None:
-        fail(f"There is no alert or decision {of!r}; /api/v1/alerts lists those there are.")
+        _explain_run(run, of, as_json=as_json)
+        return
     book, traces = _traces(settings, alert)
     if as_json:
         rules = {
@@ -56,10 +72,38 @@ def explain(
         }
         print_json({**found, "rules": rules})
         return
+    if run is not None:
+        show_run(run)
+        say("")
     _show_alert(found["alert"])
     _show_rules(book, traces, found["decisions"])
     _show_decisions(found["decisions"])
     _show_runs(found["runs"])
+
+
+def _alert_of(
+    of: str | None, run: dict[str, Any] | None, queries: Queries, replays: Replays
+) -> str | None:
+    """The id of the alert that is meant; None where there is none."""
+    if run is not None:
+        return next(iter(run["alerts"]), None)
+    if of is not None and of.startswith("d-"):
+        return replays.alert_of_decision(of)
+    if of is not None and queries.alert(of) is not None:
+        return of
+    newest = queries.alerts(AlertFilter(name=of), 1).items
+    return newest[0]["id"] if newest else None
+
+
+def _explain_run(run: dict[str, Any] | None, of: str | None, *, as_json: bool) -> None:
+    """A run that no alert asked for; or nothing is stored of what was named."""
+    if run is None:
+        what = "no alert yet" if of is None else f"no alert, decision or run {of!r}"
+        fail(f"There is {what}; `runbookd alerts` and `runbookd runs` list those there are.")
+    if as_json:
+        print_json(run)
+    else:
+        show_run(run)
 
 
 def _traces(settings: Settings, alert: Alert) -> tuple[RuleBook | None, tuple[RuleTrace, ...]]:

@@ -33,7 +33,7 @@ app = typer.Typer(
 )
 
 
-BESIDE_DEV = frozenset({"runs", "explain", "replay", "doctor"})
+BESIDE_DEV = frozenset({"runs", "alerts", "quarantine", "explain", "replay", "doctor"})
 """Commands that look at what runs; beside `runbookd dev` they mean its service."""
 
 

@@ -68,8 +68,10 @@ class Rows:
 
     def __init__(self, *columns: str, header: bool = True) -> None:
         self._table = Table(show_header=header, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column in columns:
-            self._table.add_column(column, header_style="bold", overflow="fold")
+        for place, column in enumerate(columns):
+            # The first one holds ids, which are copied: they are never broken.
+            whole = header and place == 0
+            self._table.add_column(column, header_style="bold", overflow="fold", no_wrap=whole)
 
     def add(self, *cells: str | Text) -> None:
         """One row. A line feed in a text is an escape, or it would forge another row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from service.cli.output import Rows, fail, print_json, say, words
 from service.cli.stored import open_stores
-from service.cli.times import clock, took
+from service.cli.times import ago, clock, took
 from service.cli.verdicts import show_checks
 from service.domain.text import one_line
 from service.settings import load_settings
@@ -18,6 +19,7 @@ from service.store.queries import RunFilter
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
+STATUSES = ("queued", "running", "succeeded", "held", "failed")
 _COLOURS = {"succeeded": "green", "failed": "red", "running": "yellow", "queued": "yellow"}
 _LONGEST_DETAIL = 300
 
@@ -27,9 +29,7 @@ def runs(
     run: Annotated[
         str | None, typer.Argument(help="A run's id (api.out.7): its steps with times.")
     ] = None,
-    status: Annotated[
-        str | None, typer.Option(help="Only these: queued, running, succeeded, held, failed.")
-    ] = None,
+    status: Annotated[str | None, typer.Option(help=f"Only these: {', '.join(STATUSES)}.")] = None,
     target: Annotated[str | None, typer.Option(help="Only runs on this target.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
@@ -47,6 +47,10 @@ def runs(
 
       runbookd runs --status failed --json
     """
+    if status is not None and status not in STATUSES:
+        raise typer.BadParameter(
+            f"{status!r} is none of {', '.join(STATUSES)}", param_hint="--status"
+        )
     queries = open_stores(load_settings()).queries
     if run is not None:
         found = queries.run(run)
@@ -55,11 +59,13 @@ def runs(
         if as_json:
             print_json(found)
         else:
-            _show_one(found)
+            show_run(found)
         return
     page = queries.runs(RunFilter(status=status, target=target), limit)
     if as_json:
         print_json({"items": list(page.items), "next": page.next})
+    elif not page.items and target is not None:
+        say(f"There are no such runs on a target {target!r}; `runbookd check` lists the targets.")
     else:
         _show(page.items)
 
@@ -79,21 +85,33 @@ def _show(items: tuple[dict[str, Any], ...]) -> None:
     if not items:
         say("There are no such runs.")
         return
-    shown = Rows("run", "status", "target", "change", "asked for at", "took", "why")
+    now = time.time()
+    shown = Rows("run", "status", "asked for", "took", "what", "why")
     for item in items:
         shown.add(
-            item["id"] + (" (replay)" if item["replay"] else ""),
+            item["id"],
             coloured(item["status"]),
-            item["target"] or "",
-            change(item),
-            clock(item["created_at"]),
+            ago(item["created_at"], now),
             took(item["started_at"], item["ended_at"]),
-            item["reason"],
+            change(item) or item["action"],
+            _cause(item),
         )
     shown.print()
 
 
-def _show_one(run: dict[str, Any]) -> None:
+def _cause(run: dict[str, Any]) -> str:
+    """The alert and the rule that asked; the reason where it ended in no change."""
+    replay = "replay of " if run["replay"] else ""
+    asked = f"{replay}{run['why']} (rule {run['rule']})"
+    return (
+        asked
+        if run["status"] in ("queued", "running", "succeeded")
+        else f"{asked}: {run['reason']}"
+    )
+
+
+def show_run(run: dict[str, Any]) -> None:
+    """One run with its facts and steps."""
     replay = " (a replay)" if run["replay"] else ""
     say(f"{run['id']}{replay}: {run['status']}, {one_line(run['reason'])}", "bold")
     facts = Rows("", "", header=False)

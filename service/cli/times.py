@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from service.domain.durations import parse_duration
+from service.domain.durations import away, parse_duration
 
 
 def parse_moment(text: str | None) -> float | None:
@@ -36,6 +36,13 @@ def clock(text: str | None) -> str:
     if not text:
         return ""
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def ago(text: str | None, now: float) -> str:
+    """How long ago a stored moment (ISO 8601) was at `now`, or how soon it is."""
+    if not text:
+        return ""
+    return away(datetime.fromisoformat(text).timestamp(), now)
 
 
 def took(began: str | None, ended: str | None) -> str:

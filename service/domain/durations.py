@@ -74,10 +74,16 @@ def moment(at: float, now: float) -> str:
     by_clock = f"at {then:%H:%M} UTC"
     if then.date() != today.date():
         by_clock = f"on {then:%Y-%m-%d} {by_clock}"
-    away = abs(at - now)
-    if away < 1:
-        return f"now, {by_clock}"
-    return f"in {_about(away)}, {by_clock}" if at > now else f"{_about(away)} ago, {by_clock}"
+    return f"{away(at, now)}, {by_clock}"
+
+
+def away(at: float, now: float) -> str:
+    """How far a moment is from now: `in 9 min`, `9 min ago`, `now`; both in seconds since the
+    epoch."""
+    seconds = abs(at - now)
+    if seconds < 1:
+        return "now"
+    return f"in {_about(seconds)}" if at > now else f"{_about(seconds)} ago"
 
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400

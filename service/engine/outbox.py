@@ -15,7 +15,7 @@ import structlog
 
 from service.domain.errors import FailureKind, StoreUnavailable, VendorError
 from service.engine.parts import WorkerParts
-from service.messages.late import digest, told_late
+from service.messages.late import DIGEST_MOST, digest, told_late
 from service.ports import Message, MessageRef
 from service.ports.outbox import Waiting
 from service.retry import call_with_retries
@@ -65,15 +65,15 @@ def post_or_keep(
         return error
 
 
-def edit(ref: MessageRef, message: Message, parts: WorkerParts) -> bool:
-    """Replace a message; False where that has to wait."""
+def edit(ref: MessageRef, message: Message, parts: WorkerParts, run: str = "") -> bool:
+    """Replace a message; False where that has to wait. `run` is the run whose message it is."""
     place = f"{ref.channel}/{ref.ts}"
     if _replaced(place, message, parts):
         return False
     try:
         _now(lambda: parts.messenger.update(ref, message), parts)
     except VendorError as error:
-        _keep(Waiting(place, message, ref, None, "", parts.clock.time(), 1, 1), error, parts)
+        _keep(Waiting(place, message, ref, None, run, parts.clock.time(), 1, 1), error, parts)
         return False
     return True
 
@@ -92,7 +92,7 @@ def _replaced(place: str, message: Message, parts: WorkerParts) -> bool:
     A store that is away must not keep people from being told.
     """
     try:
-        return parts.outbox.replace(place, message)
+        return parts.outbox.replace(place, message, parts.clock.time())
     except StoreUnavailable:
         return False
 
@@ -143,7 +143,7 @@ class OutboxRound:
             ref = self._send(first, told_late(message, first.since, now))
         except VendorError as error:
             return error
-        if first.run and first.ref is None:
+        if first.run and first.ref != ref:
             self._parts.runs.set_message(first.run, ref)
         for each in group:
             self._parts.outbox.told(each, ref, self._parts.clock.time())
@@ -177,4 +177,5 @@ def _grouped(taken: Sequence[Waiting]) -> list[list[Waiting]]:
     other message stands alone."""
     loose = [each for each in taken if each.ref is None and each.thread is None and not each.run]
     alone = [[each] for each in taken if each not in loose]
-    return [loose, *alone] if loose else alone
+    digests = [loose[at : at + DIGEST_MOST] for at in range(0, len(loose), DIGEST_MOST)]
+    return [*digests, *alone]

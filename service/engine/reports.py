@@ -257,7 +257,7 @@ def say(run: str, ref: MessageRef | None, message: Message, parts: WorkerParts) 
         ref = stored.message if stored is not None else None
     if ref is None:
         return outbox.post(message, parts, run=run) is not None
-    return outbox.edit(ref, message, parts)
+    return outbox.edit(ref, message, parts, run)
 
 
 def _quietly(call: Any, what: str, parts: WorkerParts, attempts: int = _PAGE_ATTEMPTS) -> bool:

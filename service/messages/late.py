@@ -10,10 +10,11 @@ from service.ports import Message
 
 LATE_S = 60.0
 """Seconds after which a message says that it comes late."""
+DIGEST_MOST = 30
+"""Messages of one digest: Slack shows the name of each, and the text of the first."""
 _SHOWN = 10
-"""Messages of a digest that are shown with their text; the others are named, then counted."""
-_NAMED = 40
-_TEXT = 300
+_TEXT, _TITLE = 300, 80
+"""Characters of a text and of a name, so that all of them fit."""
 
 
 def told_late(message: Message, since: float, now: float) -> Message:
@@ -26,22 +27,22 @@ def told_late(message: Message, since: float, now: float) -> Message:
 
 
 def digest(messages: Sequence[Message]) -> Message:
-    """Several messages that had to wait, as one."""
-    shown = [(each.title or "Message", _cut(each.text)) for each in messages[:_SHOWN]]
-    named = messages[_SHOWN : _SHOWN + _NAMED]
-    left = len(messages) - _SHOWN - len(named)
+    """Several messages that had to wait, at most DIGEST_MOST of them, as one."""
+    shown = [
+        (_cut(each.title or "Message", _TITLE), _cut(each.text, _TEXT))
+        for each in messages[:_SHOWN]
+    ]
     lines = [f"{len(messages)} messages could not be told at once, and are told together."]
-    lines += [f"• {each.title}" for each in named]
-    if left > 0:
-        lines.append(f"… and {left} more: `runbookd runs --action investigate`.")
+    lines += [f"• {_cut(each.title, _TITLE)}" for each in messages[_SHOWN:]]
     links = tuple(dict.fromkeys(link for each in messages[:_SHOWN] for link in each.links))
     return Message(
         title=f"{len(messages)} messages that had to wait",
         text="\n".join(lines),
         fields=shown,
+        context="See what was done: `runbookd runs`, `runbookd alerts`.",
         links=links,
     )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"

@@ -21,6 +21,6 @@ def not_readable(request: Request) -> Message:
             f"{request.origin.why}\nThey are kept as they came. Correct what sends them, or tell "
             "somebody who can: an alert that cannot be read changes nothing and pages nobody."
         ),
-        fields=[("Source", source), ("See them", "GET /api/v1/quarantine")],
+        fields=[("Source", source), ("See them", "runbookd quarantine")],
         context="Told once an hour for each source and reason.",
     )

@@ -14,8 +14,8 @@ from service.ports.messenger import Message, MessageRef
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message that waits, since `since` (seconds since the epoch); `tries` is how often it was
-    sent in vain.
+    """A message that waits, since it was said at `since` (seconds since the epoch); `tries` is how
+    often it was sent in vain.
 
     `key` is its place: there is one message for each, the newest that was said. `ref` is what it
     replaces, None for a new message; `thread` is what it answers. `run` is the run whose message it
@@ -37,10 +37,10 @@ class Outbox(Protocol):
 
     def put(self, waiting: Waiting, due_at: float) -> None:
         """Keep a message until `due_at` (seconds since the epoch). In a place that is taken, it
-        replaces what was said before, and waits as long as that."""
+        replaces what was said before, and is due with that."""
         ...
 
-    def replace(self, key: str, message: Message) -> bool:
+    def replace(self, key: str, message: Message, now: float) -> bool:
         """Say something newer in a place where a message waits; False where none does."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping as Row
 
-from service.catalogue.request_json import alerts_of
+from service.catalogue.request_json import alerts_of, why_of
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.decision_json import decision_json, moment
 from service.store.encode import load
@@ -80,6 +80,7 @@ def decision_item(row: Row) -> dict[str, Any]:
 
 def run_item(row: Row) -> dict[str, Any]:
     """One run, without its steps."""
+    pinned = load(row["ask"])
     return {
         "id": row["id"],
         "claim": row["claim"],
@@ -91,7 +92,8 @@ def run_item(row: Row) -> dict[str, Any]:
         "status": row["status"],
         "reason": row["reason"],
         "attempt": row["attempt"],
-        "alerts": list(alerts_of(load(row["ask"]))),
+        "why": why_of(pinned),
+        "alerts": list(alerts_of(pinned)),
         "plan": load(row["plan"]),
         "checks": load(row["checks"]) or [],
         "replay": bool(row["replay"]),

@@ -39,16 +39,20 @@ class OutboxStore:
         )
         statement = insert.on_conflict_do_update(
             index_elements=["key"],
-            set_={"message": insert.excluded.message, "version": _o.version + 1},
+            set_={
+                "message": insert.excluded.message,
+                "since": insert.excluded.since,
+                "version": _o.version + 1,
+            },
         )
         self._write(statement)
 
-    def replace(self, key: str, message: Message) -> bool:
+    def replace(self, key: str, message: Message, now: float) -> bool:
         """Say something newer in a place where a message waits; False where none does."""
         return self._write(
             sa.update(schema.outbox)
             .where(_o.key == key)
-            .values(message=_dump(message), version=_o.version + 1)
+            .values(message=_dump(message), since=now, version=_o.version + 1)
         )
 
     def take(self, now: float, hold_s: float, limit: int) -> Sequence[Waiting]:

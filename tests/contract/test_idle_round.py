@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,13 @@ from sqlalchemy import event
 from service.bootstrap.stores import Stores
 from service.bootstrap.worker import build_worker
 from service.engine.worker import Worker
+from service.ports import Message
 from service.ports.offs import ON, Resize, Sent
+from service.ports.outbox import Waiting
 from service.ports.runs import Outcome, Signs
 from service.settings import Settings, load_settings
 from service.store.offs import OffStore
+from service.store.outbox import OutboxStore
 from tests.contract.admission import SqlDesk
 from tests.contract.leases import lease_store
 from tests.fakes.alerts import CPU, alert, delivery
@@ -184,3 +188,14 @@ def test_a_worker_that_was_retired_sees_nothing_whatever_there_is(
     installation.workflow_at("forgotten-long-ago")
     installation.leases.retire(ME)
     assert installation.seen() is None
+
+
+def test_a_message_that_is_due_is_seen(installation: Installation) -> None:
+    outbox, now = OutboxStore(installation.stores.engine), time.time()
+    waiting = Waiting("m-1", Message("Scaling api", "2 → 3"), None, None, "", now, 1, 1)
+    outbox.put(waiting, now + 3_600)
+    assert installation.seen() == Signs(), "it is not due yet"
+    outbox.again(waiting, now - 60)
+    assert installation.seen() == Signs(untold=True)
+    outbox.forget(waiting)
+    assert installation.seen() == Signs()

@@ -48,13 +48,13 @@ def test_the_oldest_come_first_and_no_more_than_are_asked_for(outbox: Outbox) ->
     assert outbox.count() == 3
 
 
-def test_what_is_said_later_in_a_place_takes_it_and_waits_as_long_as_that(outbox: Outbox) -> None:
-    assert not outbox.replace(WAITING.key, NEWER)
+def test_what_is_said_later_in_a_place_takes_it_and_is_due_with_what_waits(outbox: Outbox) -> None:
+    assert not outbox.replace(WAITING.key, NEWER, NOW + 3)
     outbox.put(WAITING, NOW + 5)
-    assert outbox.replace(WAITING.key, NEWER)
+    assert outbox.replace(WAITING.key, NEWER, NOW + 3)
     outbox.put(replace(WAITING, message=NEWER, since=NOW + 99), NOW + 99)
     (taken,) = outbox.take(NOW + 5, 60, 10)
-    assert (taken.message.title, taken.since, taken.version) == ("Done: api", NOW, 3)
+    assert (taken.message.title, taken.since, taken.version) == ("Done: api", NOW + 99, 3)
 
 
 def test_what_was_told_is_forgotten(outbox: Outbox) -> None:
@@ -69,7 +69,7 @@ def test_what_was_said_while_the_message_was_on_its_way_is_told_as_an_edit_of_it
 ) -> None:
     outbox.put(WAITING, NOW)
     (taken,) = outbox.take(NOW, 60, 10)
-    outbox.replace(WAITING.key, NEWER)
+    outbox.replace(WAITING.key, NEWER, NOW + 3)
     outbox.told(taken, REF, NOW + 1)
     (left,) = outbox.take(NOW + 1, 60, 10)
     assert (left.message.title, left.ref) == ("Done: api", REF)

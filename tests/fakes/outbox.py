@@ -21,16 +21,16 @@ class FakeOutbox:
         self._refuse_when_down()
         former = self.rows.get(waiting.key)
         if former is not None:
-            self.replace(waiting.key, waiting.message)
+            self.replace(waiting.key, waiting.message, waiting.since)
         else:
             self.rows[waiting.key] = (waiting, due_at)
 
-    def replace(self, key: str, message: Message) -> bool:
+    def replace(self, key: str, message: Message, now: float) -> bool:
         self._refuse_when_down()
         if key not in self.rows:
             return False
         waiting, due_at = self.rows[key]
-        newer = replace(waiting, message=message, version=waiting.version + 1)
+        newer = replace(waiting, message=message, since=now, version=waiting.version + 1)
         self.rows[key] = (newer, due_at)
         return True
 

@@ -15,12 +15,15 @@ from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer,
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
+from service.cli import output
+from service.domain.alerts.alert import Quarantined
 from service.domain.decisions.decision import Check, Verdict
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery
 from service.settings import Settings, load_settings
 from service.store.queries import AlertFilter, RunFilter
 from service.store.replays import Replays
+from tests.fakes.alerts import NOW, delivery
 from tests.processes import ROOT
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
 
@@ -265,7 +268,7 @@ def test_the_command_executes_names_the_run_and_shows_decisions_in_their_one_sha
     (decision,) = stored["decisions"]
     assert {key: decision[key] for key in told} == told
     listed = runbookd("runs", env=environment)
-    assert "worker-vm.up.1 (replay)" in listed.out
+    assert "replay of High Memory Usage" in listed.out
 
 
 def test_explain_shows_rules_guards_and_runs_of_an_alert_and_of_a_decision(
@@ -291,7 +294,82 @@ def test_explain_shows_rules_guards_and_runs_of_an_alert_and_of_a_decision(
     assert by_decision["alert"]["id"] == alert
     unknown = runbookd("explain", "d-none", env=environment)
     assert unknown.status == 1
-    assert "There is no alert or decision 'd-none'" in unknown.err
+    assert "There is no alert, decision or run 'd-none'" in unknown.err
+
+
+def test_explain_takes_a_run_a_name_or_the_last_alert(
+    runbookd: CommandLine, stores: Stores, environment: dict[str, str]
+) -> None:
+    (alert, *_) = deliver(stores, FIRING)
+    by_run = runbookd("explain", "worker-vm.up.1", env=environment)
+    assert by_run.out.startswith("worker-vm.up.1: queued")
+    assert alert in by_run.out
+    assert "Rules consulted" in by_run.out
+    for named in (("High Memory Usage",), ("--last",)):
+        told = json.loads(runbookd("explain", *named, "--json", env=environment).out)
+        assert told["alert"]["id"] == alert
+    for wrong in ((), ("a-1", "--last")):
+        assert runbookd("explain", *wrong, env=environment).status == 2
+
+
+def test_explain_says_that_there_is_no_alert_yet(
+    runbookd: CommandLine, stores: Stores, environment: dict[str, str]
+) -> None:
+    said = runbookd("explain", "--last", env=environment)
+    assert (said.status, "There is no alert yet" in said.err) == (1, True)
+
+
+def test_alerts_are_listed_with_how_long_ago_they_came(
+    runbookd: CommandLine, stores: Stores, environment: dict[str, str]
+) -> None:
+    assert "There are no such alerts" in runbookd("alerts", env=environment).out
+    (alert, *_) = deliver(stores, FIRING)
+    listed = runbookd("alerts", "--firing", env=environment).out
+    assert alert in listed
+    assert "High Memory Usage" in listed
+    assert " ago" in listed or "now" in listed
+    assert alert not in runbookd("alerts", "--resolved", env=environment).out
+    told = json.loads(runbookd("alerts", "--json", env=environment).out)
+    assert [each["id"] for each in told["items"]] == [alert]
+
+
+def test_what_could_not_be_read_is_listed_with_its_reason(
+    runbookd: CommandLine, stores: Stores, environment: dict[str, str]
+) -> None:
+    assert "could be read" in runbookd("quarantine", env=environment).out
+    bad = Quarantined(3, "`status` is 'ok', neither firing nor resolved.", "{}")
+    build_admitter(stores, load_rules(stores.settings)).admit([delivery(quarantined=[bad])], NOW)
+    listed = runbookd("quarantine", env=environment).out
+    assert "4" in listed
+    assert bad.reason in listed
+    (told,) = json.loads(runbookd("quarantine", "--json", env=environment).out)["items"]
+    assert (told["index"], told["reason"]) == (3, bad.reason)
+
+
+def test_a_status_that_no_run_has_is_an_error_that_names_the_known_ones(
+    runbookd: CommandLine, stores: Stores, environment: dict[str, str]
+) -> None:
+    said = runbookd("runs", "--status", "faild", env=environment)
+    assert said.status == 2
+    for known in ("queued", "running", "succeeded", "held", "failed"):
+        assert known in said.err
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_run_is_listed_with_its_alert_and_rule_and_its_id_is_never_broken(
+    runbookd: CommandLine,
+    stores: Stores,
+    environment: dict[str, str],
+    columns: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deliver(stores, FIRING)
+    monkeypatch.setattr(output, "_PIPED_WIDTH", columns)
+    listed = runbookd("runs", env=environment).out
+    assert max(map(len, listed.splitlines())) <= columns
+    assert "worker-vm.up.1 " in listed
+    for word in ("High", "Memory", "Usage", "(rule", "high-memory)"):
+        assert word in listed
 
 
 def test_runs_shows_one_with_its_cause_and_says_when_there_is_none(

@@ -87,7 +87,7 @@ def run_row(name: str, at: float, **changes: object) -> dict[str, object]:
         "status": "queued",
         "reason": "",
         "attempt": 0,
-        "ask": '{"alerts":["a-1"]}',
+        "ask": '{"alerts":["a-1"],"summary":"High CPU Usage"}',
         "replay": False,
         "created_at": at,
         **changes,

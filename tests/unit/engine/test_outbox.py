@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from service.domain.errors import FailureKind, VendorError
 from service.engine import outbox, reports
 from service.engine.outbox import GIVE_UP_S, LONGEST_ASKED_S, OutboxRound
 from service.ports import Message, MessageRef
+from service.providers.slack_blocks import blocks
 from tests.fakes.engine import FakeWorker
 from tests.fakes.runs import ASK_DROPLET
 
@@ -94,16 +96,17 @@ def test_a_message_waits_as_long_as_slack_asks_and_at_most_an_hour() -> None:
 def test_messages_that_wait_together_are_told_as_one_and_none_is_lost() -> None:
     worker = worker_with_run()
     slack_is(worker, AWAY)
-    for number in range(30):
-        outbox.post(Message(f"Alert {number}", f"about {number}"), worker.parts)
+    for number in range(60):
+        outbox.post(Message(f"Alert {number} " + "x" * 200, f"about {number}"), worker.parts)
     say(worker, "Failed")
     slack_is(worker, None)
     a_round_later(worker, 600)
-    digest, failed = worker.messenger.messages.values()
-    assert (digest.title, failed.title) == ("30 messages that had to wait", "Failed")
-    assert digest.fields[0] == ("Alert 0", "about 0")
-    told = digest.text + str(digest.fields)
-    assert all(f"Alert {number}" in told for number in range(30))
+    *digests, failed = worker.messenger.messages.values()
+    assert [each.title for each in digests] == ["30 messages that had to wait"] * 2
+    assert failed.title == "Failed"
+    told = "".join(json.dumps(blocks(each), ensure_ascii=False) for each in digests)
+    assert all(f"Alert {number} x" in told for number in range(60))
+    assert "Cut to what Slack takes" not in told
     assert worker.outbox.count() == 0
 
 
@@ -160,6 +163,39 @@ def test_what_slack_refuses_for_good_keeps_no_other_message_waiting() -> None:
     worker.messenger.hangs = lambda: slack_is(worker, next(refused))
     assert a_round_later(worker, 10) == [" | in a thread"]
     assert worker.outbox.count() == 1
+
+
+def test_a_run_that_ends_while_slack_is_away_is_told_when_it_is_back() -> None:
+    worker = FakeWorker()
+    worker.change.before_write = lambda: slack_is(worker, AWAY)
+    worker.execute(ASK_DROPLET)
+    assert worker.runs.outcomes[RUN].status == "succeeded"
+    assert worker.said()[0].startswith("worker-vm: size small → large")
+    slack_is(worker, None)
+    assert a_round_later(worker, 60)[0].startswith("Done: worker-vm: size small → large")
+
+
+def test_a_message_that_was_told_anew_is_where_the_next_edit_goes() -> None:
+    worker = worker_with_run()
+    say(worker, "Scaling")
+    slack_is(worker, AWAY)
+    say(worker, "Failed")
+    worker.messenger.problem, worker.messenger.stuck = None, GONE
+    a_round_later(worker, 10)
+    slack_is(worker, None)
+    say(worker, "Done after all")
+    assert worker.said() == ["Scaling | text", "Done after all | text"]
+
+
+def test_what_was_said_lately_is_not_given_up_for_what_waited_before_it() -> None:
+    worker = worker_with_run()
+    slack_is(worker, AWAY)
+    say(worker, "Scaling")
+    worker.clock.sleep(GIVE_UP_S - 1)
+    say(worker, "Failed")
+    a_round_later(worker, 10)
+    slack_is(worker, None)
+    assert a_round_later(worker, 3_600) == ["Failed | text"]
 
 
 def test_after_three_days_a_message_is_given_up() -> None:

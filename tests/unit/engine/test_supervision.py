@@ -11,7 +11,9 @@ from service.domain.alerts.dedup import run_dedup_key
 from service.domain.errors import FailureKind, VendorError
 from service.engine.lease import LATE_WRITE_S, ROUNDS_PER_LEASE, LeaseKeeper
 from service.engine.supervision import Engine, Supervisor
+from service.ports import Message
 from service.ports.offs import ON, Resize, Sent
+from service.ports.outbox import Waiting
 from service.ports.runs import Outcome, Signs
 from service.providers.waits import Timeouts
 from service.settings import load_settings
@@ -428,3 +430,15 @@ def test_a_run_that_is_executed_here_is_not_stranded_however_long_it_takes(
         worker.clock.sleep(60.0)
     engine.executing = set()
     supervisor.end_when_stranded()
+
+
+def test_a_message_that_is_due_is_told_beside_the_rounds() -> None:
+    worker = FakeWorker()
+    waiting = Waiting("m-1", Message("Failed", "text"), None, None, "", 0.0, 1, 1)
+    worker.outbox.put(waiting, 0.0)
+    supervisor = FakeEngine().supervisor(worker)
+    supervisor.start()
+    supervisor.round(Signs(untold=True))
+    assert wait_until(lambda: worker.outbox.count() == 0, 30)
+    supervisor.stop()
+    assert worker.said() == ["Failed | text"]

@@ -1,0 +1,43 @@
+"""`runbookd quarantine`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from service.cli.output import Rows, print_json, say
+from service.cli.stored import open_stores
+from service.settings import load_settings
+from service.store.pages import MAX_LIMIT
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command("quarantine")
+def quarantine(
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+) -> None:
+    """Alerts that could not be read, newest first, each with the reason.
+
+    They are kept as they came, and nothing follows from them: correct what sends them. --json shows
+    them whole. The read API tells the same at /api/v1/quarantine.
+
+    [bold]Examples[/bold]
+
+      runbookd quarantine
+
+      runbookd quarantine --limit 1 --json
+    """
+    page = open_stores(load_settings()).queries.quarantine(limit)
+    if as_json:
+        print_json({"items": list(page.items), "next": page.next})
+        return
+    if not page.items:
+        say("Every alert that came could be read.")
+        return
+    shown = Rows("notification", "alert", "what is wrong with it")
+    for item in page.items:
+        shown.add(item["notification"], str(item["index"] + 1), item["reason"])
+    shown.print()
