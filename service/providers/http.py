@@ -58,7 +58,7 @@ def ask(
     method: str,
     path: str,
     *,
-    params: Mapping[str, str] | None = None,
+    params: Mapping[str, str | list[str]] | None = None,
 ) -> Any:
     """Send one request; the decoded JSON of a 2xx, and a VendorError for all else."""
     return _json(call, _send(client, call, method, path, params=params))
@@ -70,7 +70,7 @@ def send(
     method: str,
     path: str,
     *,
-    params: Mapping[str, str] | None = None,
+    params: Mapping[str, str | list[str]] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> None:
     """Send one request whose success is documented without a body; a VendorError for all else.
@@ -90,7 +90,7 @@ def _send(
     method: str,
     path: str,
     *,
-    params: Mapping[str, str] | None = None,
+    params: Mapping[str, str | list[str]] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The body of a 2xx."""

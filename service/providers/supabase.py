@@ -57,7 +57,7 @@ class SupabaseCompute:
     def health(self, project: str) -> Sequence[ServiceHealth]:
         """Whether database and pooler answer."""
         call = self._call(f"read the health of project {project}")
-        params = {"services": "db,pooler"}
+        params = {"services": ["db", "pooler"]}
         found = ask(self._http, call, "GET", _path(project, "health"), params=params)
         with reading(call):
             services = tuple(_service(item) for item in found)

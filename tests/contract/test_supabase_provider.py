@@ -71,7 +71,7 @@ def test_health_is_asked_of_database_and_pooler(vendor: Loopback) -> None:
         ServiceHealth("db", True, "ACTIVE_HEALTHY"),
         ServiceHealth("pooler", False, "no upstream"),
     )
-    assert vendor.seen[0].path == "/v1/projects/r/health?services=db%2Cpooler"
+    assert vendor.seen[0].path == "/v1/projects/r/health?services=db&services=pooler"
 
 
 def test_the_reset_of_the_limit_is_the_wait(vendor: Loopback) -> None:

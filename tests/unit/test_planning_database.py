@@ -34,7 +34,6 @@ def test_the_vendors_prices_come_before_ours() -> None:
         ({"status": "RESIZING"}, "project_status", False, 120.0),
         ({"variant": "ci_medium"}, "ladder_top", True, None),
         ({"variant": "ci_4xlarge"}, "ladder", False, None),
-        ({"variant": ""}, "ladder", False, None),
     ],
 )
 def test_what_holds_the_plan(
@@ -43,6 +42,15 @@ def test_what_holds_the_plan(
     held = plan_compute(ASK, seen(**changes))
     assert isinstance(held, PlanHeld)
     assert (held.guard, held.at_bound, held.retry_after_s) == (guard, at_bound, retry)
+
+
+def test_a_project_without_a_compute_addon_goes_to_the_first_size() -> None:
+    """Nano has no add-on and is below the ladder, so the first size is one up from it."""
+    plan = plan_compute(ASK, seen(variant=""))
+    assert isinstance(plan, Plan)
+    assert (plan.before, plan.after) == ("nano", "ci_micro")
+    assert plan.wanted["before"] == ""
+    assert plan.price_before is None
 
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:

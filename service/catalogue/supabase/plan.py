@@ -16,6 +16,9 @@ from service.domain.decisions.requests import Request
 
 DATABASE_STEPS = ("resize", "await_healthy", "verify")
 
+NANO = "nano"
+"""A project without a compute add-on, in words."""
+
 HEALTHY = "ACTIVE_HEALTHY"
 """The vendor's word for a project that serves."""
 
@@ -39,14 +42,17 @@ def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
         )
     before, prices = observed["variant"], observed["prices"]
     (wanted,) = request.wanted
-    after = size_wanted(target, wanted, before)
+    if not before and wanted.by > 0 and target.sizes:
+        after: str | PlanHeld = target.sizes[0]  # nano, without an add-on, is below every size
+    else:
+        after = size_wanted(target, wanted, before)
     if isinstance(after, PlanHeld):
         return after
     if after == before:
         return nothing_to_do(target)
     return Plan(
         what="compute",
-        before=before,
+        before=before or NANO,
         after=after,
         steps=DATABASE_STEPS,
         wanted={"project": target.project, "before": before, "after": after},

@@ -13,7 +13,7 @@ from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.polling import poll, read
-from service.catalogue.supabase.plan import HEALTHY
+from service.catalogue.supabase.plan import HEALTHY, NANO
 from service.catalogue.supabase.target import SupabaseTarget
 from service.domain.capacity.three_way import AlreadyThere, Conflict, merge
 from service.domain.decisions.planning import Plan
@@ -55,8 +55,8 @@ class ComputeResize:
         except VendorError as problem:
             return f"How project {project} was left is not known. {problem} Look at it by hand."
         return (
-            f"Project {project} is {state.status} at {state.variant} now (before: "
-            f"{plan.wanted['before']}, wanted: {plan.wanted['after']})."
+            f"Project {project} is {state.status} at {state.variant or NANO} now (before: "
+            f"{plan.wanted['before'] or NANO}, wanted: {plan.wanted['after']})."
         )
 
     def _read(self, project: str) -> ComputeState:
@@ -176,10 +176,10 @@ class ComputeResize:
 
 def _person(project: str, before: str, after: str, found: str) -> str:
     return (
-        f"A person changed the compute size of project {project}: it was {before} when this run "
-        f"looked and is {found} now. It was left so, and {after} was not set."
+        f"A person changed the compute size of project {project}: it was {before or NANO} when "
+        f"this run looked and is {found or NANO} now. It was left so, and {after} was not set."
     )
 
 
 def _status(last: list[ComputeState]) -> str:
-    return f"{last[0].status} at {last[0].variant}" if last else "unreadable"
+    return f"{last[0].status} at {last[0].variant or NANO}" if last else "unreadable"
