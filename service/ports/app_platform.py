@@ -17,12 +17,15 @@ class AppState:
 
     `spec` is the vendor's whole document, encrypted secrets included, to be sent back verbatim
     with only the planned change. `deploying` is the id of a deployment under way, or None.
+    `pinned` is the id of the deployment that a person rolled the app back to, or None; until the
+    rollback is committed or reverted, the vendor takes no new deployment.
     """
 
     app_id: str
     spec: Mapping[str, Any]
     active_deployment: str | None
     deploying: str | None = None
+    pinned: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import pydo
@@ -177,10 +178,16 @@ def _said(response: HttpResponse) -> str:
 
 
 def is_busy_elsewhere(problem: VendorError) -> bool:
-    """Whether a refusal only says that the target's previous action has not ended."""
-    words = problem.sentence.lower()
+    """Whether a refusal only says that the target's previous action has not ended.
+
+    The answer itself is read, because the error's sentence quotes a part of it at most.
+    """
+    answer = problem.__cause__
+    if not isinstance(answer, HttpResponseError) or not isinstance(answer.response, HttpResponse):
+        return False
+    words = _said(answer.response).lower()
     return (
         problem.kind is FailureKind.PERMANENT
-        and problem.status in (409, 422)
+        and problem.status in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
         and any(word in words for word in ("pending event", "locked", "another action"))
     )

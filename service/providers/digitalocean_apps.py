@@ -30,6 +30,7 @@ class DigitalOceanApps:
                 spec=app["spec"],
                 active_deployment=_id(app, "active_deployment"),
                 deploying=_id(app, "in_progress_deployment") or _id(app, "pending_deployment"),
+                pinned=_id(app, "pinned_deployment"),
             )
 
     def update_app(self, app_id: str, spec: Mapping[str, Any]) -> str:

@@ -63,6 +63,14 @@ def test_a_deployment_under_way_is_seen(client: DigitalOceanClient, key: str) ->
 
 
 @responses.activate
+def test_the_deployment_that_an_app_was_rolled_back_to_is_seen(client: DigitalOceanClient) -> None:
+    app = {"id": "a", "spec": {}, "pinned_deployment": {"id": "d0"}}
+    responses.get(f"{API}/apps/a", json={"app": app})
+
+    assert DigitalOceanApps(client).get_app("a").pinned == "d0"
+
+
+@responses.activate
 def test_an_update_sends_the_whole_spec_and_ships_no_new_code(client: DigitalOceanClient) -> None:
     app = {"id": "a", "spec": SPEC, "pending_deployment": {"id": "d2"}}
     put = responses.put(f"{API}/apps/a", json={"app": app})
@@ -189,6 +197,21 @@ def test_a_droplet_busy_with_another_action_is_asked_later(
     error = caught.value
     assert (error.kind, error.retry_after) == (FailureKind.TEMPORARY, BUSY_WAIT)
     assert error.status == status
+
+
+@responses.activate
+def test_a_busy_droplet_is_known_where_the_quote_of_its_answer_ends_before(
+    client: DigitalOceanClient,
+) -> None:
+    """The vendor's whole answer tells it, not the part that the sentence has room for."""
+    message = f"{'The request was looked at. ' * 20}Droplet already has a pending event."
+    said = {"id": "unprocessable_entity", "message": message}
+    responses.post(f"{API}/droplets/101/actions", json=said, status=422)
+
+    with pytest.raises(VendorError) as caught:
+        DigitalOceanDroplets(client).act("101", "power_off")
+
+    assert caught.value.kind is FailureKind.TEMPORARY
 
 
 @responses.activate

@@ -216,3 +216,12 @@ def test_a_size_that_is_named_needs_no_ladder_to_hold_the_present_one() -> None:
     plan = plan_component(wanting(Wanted("size", to="professional-m")), seen(size="basic-xs"))
     assert isinstance(plan, Plan)
     assert plan.after == "professional-m"
+
+
+def test_an_app_that_a_person_rolled_back_is_held() -> None:
+    """The vendor takes no new deployment of a pinned app, so nothing is planned for it."""
+    held = plan_component(OUT, seen(pinned="dep-1"))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.by_person, held.retry_after_s) == ("rolled_back", True, 60.0)
+    assert "A person pinned app" in held.reason
+    assert "dep-1" in held.reason

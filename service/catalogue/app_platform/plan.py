@@ -105,6 +105,16 @@ def _held(target: AppTarget, observed: Mapping[str, Any]) -> PlanHeld | None:
             f"instances; only services and workers can be scaled. Correct target {target.name} "
             "in the rules.",
         )
+    if pinned := observed.get("pinned"):
+        return PlanHeld(
+            "rolled_back",
+            f"A person pinned app {target.app}: it was rolled back to deployment {pinned}, and the "
+            "vendor takes no new deployment until the rollback is committed or reverted. Nothing "
+            "was changed; do one of the two in the vendor's control panel.",
+            retry_after_s=DEPLOYMENT_RETRY_S,
+            facts={"deployment": pinned},
+            by_person=True,
+        )
     if deploying is None:
         return None
     return PlanHeld(

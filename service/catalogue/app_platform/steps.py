@@ -54,6 +54,7 @@ class AppChange:
             "size": state.size if state else "",
             "autoscaling": dict(state.autoscaling) if state and state.autoscaling else None,
             "deploying": app.deploying,
+            "pinned": app.pinned,
             "last_deployment": newest[0].id if newest else None,
         }
 
