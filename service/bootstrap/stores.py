@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from service.engine.queue import RunQueue, migrate_queue
 from service.ports.loop import Loop
 from service.ports.runs import Bell
 from service.settings import Settings, SettingsInvalid
@@ -22,6 +22,10 @@ from service.store.migrate import migrate, one_at_a_time
 from service.store.private import keep_private
 from service.store.queries import Queries
 from service.store.runs import RunStore
+
+if TYPE_CHECKING:
+    # The engine takes half a second to load, and who only reads what is stored needs none of it.
+    from service.engine.queue import RunQueue
 
 _DATABASE_FORM = "postgresql://user:password@host:5432/runbookd or sqlite:////path/file.db"
 
@@ -60,6 +64,8 @@ class Stores:
     @cached_property
     def queue(self) -> RunQueue:
         """The queue to the workers, in the same database."""
+        from service.engine.queue import RunQueue  # noqa: PLC0415 - readers do not load the engine
+
         return RunQueue(self.engine, self.bell)
 
     @cached_property
@@ -102,6 +108,8 @@ class Stores:
 
     def migrate(self) -> None:
         """Bring all tables up to date; safe to be called by many processes at once."""
+        from service.engine.queue import migrate_queue  # noqa: PLC0415 - as above
+
         with one_at_a_time(self.engine):
             migrate(self.engine)
             migrate_queue(self.settings.effective_database_url)

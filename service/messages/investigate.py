@@ -176,7 +176,7 @@ def _next(incident: Incident, told_again: str) -> Iterator[str]:
     if incident.rule == DEFAULT_RULE.name:
         yield (
             "So that it is acted on, write a rule for it and try it with `runbookd check`. So that "
-            "it is not told again, silence it at its sender."
+            "it is not told again, silence it at its sender, or give it a rule with action ignore."
         )
     if incident.run:
         yield f"See how it was decided: {command(incident.run)}."

@@ -79,8 +79,8 @@ def quarantine_notices(delivery: Delivery) -> Iterator[Notice]:
         shown = [f"{each.index + 1}: {_cut(each.reason)}" for each in found[:_SHOWN]]
         more = f"\n… and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         why = (
-            f"{len(found)} of {every} alerts in a notification from {notification.source} could "
-            "not be read, and nothing follows from them:\n" + "\n".join(shown) + more
+            f"{len(found)} of {_alerts(every)} in a notification from {notification.source} could "
+            "not be read, and nothing follows from it:\n" + "\n".join(shown) + more
         )
         yield Notice(claim, QUARANTINED, notification.source, why, QUARANTINE_COOLDOWN_S)
 
@@ -92,6 +92,10 @@ def _by_field(notification: Notification) -> dict[str, list[Quarantined]]:
         name = field[1] if field else "alert"
         found.setdefault(f"quarantine-{notification.source}-{name}.{NOTIFY}", []).append(each)
     return found
+
+
+def _alerts(count: int) -> str:
+    return "1 alert" if count == 1 else f"{count} alerts"
 
 
 def _cut(text: str) -> str:

@@ -84,7 +84,7 @@ def test_alerts_that_cannot_be_read_are_told_with_their_reasons() -> None:
     assert notice.request.subject == "alertmanager"
     assert notice.request.origin.why == (
         "1 of 2 alerts in a notification from alertmanager could not be read, and nothing follows "
-        "from them:\n5: The label 'a' in `labels` is null."
+        "from it:\n5: The label 'a' in `labels` is null."
     )
 
 
