@@ -75,16 +75,21 @@ class Dev:
         """The messages as Slack shows them: those of a thread below the first."""
         state = httpx.get(f"http://127.0.0.1:{self.sandbox_port}/_sandbox/state").json()
         first, *thread = state["slack"]["messages"]
-        header, text, fields, context = first["blocks"]
+        header, text, links, fields, context = first["blocks"]
         pairs = [each["text"].replace("*", "").replace("\n", " ") for each in fields["fields"]]
-        lines = [header["text"]["text"], text["text"]["text"], " · ".join(pairs)]
-        lines.append(context["elements"][0]["text"])
+        lines = [header["text"]["text"], text["text"]["text"], _texts(links), " · ".join(pairs)]
+        lines.append(_texts(context))
         return "\n".join([*lines, *(f"  └ {each['text']}" for each in thread)])
 
     def runs(self) -> list[Json]:
         page = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/runs").json()
         items: list[Json] = page["items"]
         return items
+
+
+def _texts(block: Json) -> str:
+    texts = [block["text"]] if "text" in block else block["elements"]
+    return "\n".join(each["text"] for each in texts)
 
 
 def readme_sample() -> str:
@@ -94,7 +99,9 @@ def readme_sample() -> str:
 
 
 def masked(text: str) -> str:
-    """Text without what differs each time: ids, times and figures."""
+    """Text without what differs each time: addresses, ids, times and figures."""
+    text = re.sub(r"<?https?://[^>\s]+>?", "ADDRESS", text)
+    text = re.sub(r"\ba-([0-9a-f]{24}|…)", "a-ID", text)
     text = re.sub(r"\b[0-9a-f]{8}(…|(-[0-9a-f]{4}){3}-[0-9a-f]{12})", "ID", text)
     return re.sub(r"rules [0-9a-f]{12}|\d+", "N", text)
 
