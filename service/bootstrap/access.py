@@ -45,7 +45,7 @@ def judge_access(
 
 
 def require_access(access: Access) -> None:
-    """Refuse to go on.
+    """Raise if somebody could get in who must not, or nobody could.
 
     Raises:
         SettingsInvalid: with what to set.

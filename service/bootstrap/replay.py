@@ -39,7 +39,7 @@ class Replayer:
         return self._loaded([item["id"] for item in page.items])
 
     def by_id(self, alert_ids: Sequence[str]) -> list[Notification]:
-        """These alerts.
+        """Load the alerts with these ids, grouped as they arrived.
 
         Raises:
             ReplayImpossible: one of them is not stored.

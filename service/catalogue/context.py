@@ -57,7 +57,7 @@ class OffDuty(Protocol):
 
     @property
     def seen_on(self) -> bool:
-        """Whether the droplet was seen on after all that."""
+        """Whether the record has ended because the droplet was seen on again."""
         ...
 
     def begin(self, size: str) -> bool:

@@ -69,7 +69,7 @@ class Duty:
 
     @property
     def seen_on(self) -> bool:
-        """Whether the droplet was seen on after all that."""
+        """Whether the record has ended because the droplet was seen on again."""
         return self._record is not None and self._record.ended == ON
 
     def begin(self, size: str) -> bool:

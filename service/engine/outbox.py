@@ -56,7 +56,7 @@ def post(
 def post_or_keep(
     message: Message, parts: WorkerParts, thread: MessageRef | None = None, run: str = ""
 ) -> MessageRef | VendorError:
-    """Where the message is, or why it has to wait."""
+    """Post a message. Returns where it is, or the error for which it now waits."""
     try:
         return _now(lambda: parts.messenger.post(message, thread), parts)
     except VendorError as error:

@@ -166,10 +166,11 @@ def report_put_off(
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A planned change that gave up, and how many runs in a row before it wrote nothing.
+    """A change that failed.
 
-    `for_good` is True where the vendor refuses it for good: then it is one incident of the target,
-    however many runs meet it. `next_try` is the sentence that says when it may be tried again.
+    `fruitless_before` is how many runs in a row, just before it, wrote nothing. `for_good` is True
+    where the vendor's refusal is final: then all such runs share one incident. `next_try` is the
+    sentence that says when it may be tried again.
     """
 
     plan: Plan

@@ -18,7 +18,7 @@ class Waker:
         self._lock = threading.Lock()
 
     def add(self) -> threading.Event:
-        """One more to be woken."""
+        """Register a sleeper. Returns the event that wakes it."""
         woken = threading.Event()
         with self._lock:
             self._sleepers.add(woken)

@@ -236,7 +236,7 @@ class Incidents(Protocol):
     """Incidents as the worker tells the pager of them."""
 
     def state(self, dedup_key: str) -> IncidentState | None:
-        """The incident now."""
+        """The incident as it is now; None where it is not on record."""
         ...
 
     def mark(self, dedup_key: str, *, paged: bool, message: MessageRef | None = None) -> None:

@@ -120,8 +120,10 @@ class Threads:
 
 
 class Greenlets:
-    """Requests share the thread that makes this, and its loop; `threads` others work aside, one
-    takes what is large one by one, and one is reserved.
+    """Requests are greenlets on the loop of the thread that makes this.
+
+    Beside it are `threads` threads for what blocks, one thread for large notifications, and one
+    that serves all requests (`reserved`).
 
     It is also the `Loop` (`service.ports.loop`) on which a store may wait.
     """

@@ -134,7 +134,7 @@ class Connection:
         self._shutdown(socket.SHUT_RDWR)
 
     def end_if_idle(self) -> None:
-        """No request is to come any more, but one that has already arrived is answered."""
+        """Stop waiting for requests; one that has already arrived is still answered."""
         if self.is_idle:
             self._shutdown(socket.SHUT_RD)
 

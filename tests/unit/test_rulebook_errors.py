@@ -24,9 +24,9 @@ from tests.unit.rulebook_files import (
             "11: rule extra: unknown action 'horizontal_scal'; did you mean horizontal_scale?",
         ),
         (
-            {"action": "reboot"},
+            {"action": "launch_rocket"},
             (
-                "11: rule extra: unknown action 'reboot'; known: horizontal_scale, ignore, "
+                "11: rule extra: unknown action 'launch_rocket'; known: horizontal_scale, ignore, "
                 "investigate, page_oncall, scale_database, vertical_scale."
             ),
         ),
@@ -373,7 +373,7 @@ def test_a_rule_behind_one_that_continues_is_reached(tmp_path: Path) -> None:
 
 
 def test_every_error_of_every_file_is_told_at_once_in_their_order(tmp_path: Path) -> None:
-    first = TARGETS + "rules:\n  - {name: cpu, match: [], action: reboot, target: vm}\n"
+    first = TARGETS + "rules:\n  - {name: cpu, match: [], action: launch_rocket, target: vm}\n"
     second = "rules:\n  - name: pool\n    match: [a=b]\n    action: scale_database\n    target: x\n"
     assert [error.split(": ", 2)[:2] for error in told(tmp_path, first, second)] == [
         ["1.yml:6", "rule cpu"],
@@ -384,7 +384,7 @@ def test_every_error_of_every_file_is_told_at_once_in_their_order(tmp_path: Path
 
 
 def test_a_rule_with_a_slip_in_one_key_is_still_checked_in_the_others(tmp_path: Path) -> None:
-    text = with_rule(colour="red", action="reboot", match="[]", cooldown="soon", target="x")
+    text = with_rule(colour="red", action="launch_rocket", match="[]", cooldown="soon", target="x")
     assert len(told(tmp_path, text)) == 5
 
 

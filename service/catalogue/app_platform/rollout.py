@@ -60,7 +60,7 @@ class Rollout:
         )
 
     def await_replicas(self, context: StepContext, change: PlannedChange, step: str) -> int:
-        """Wait until the replicas serve that the change asks for; how many do."""
+        """Wait until as many replicas serve as the change asks for. Returns how many serve."""
         last: list[ComponentHealth] = []
 
         def look() -> int | None:
