@@ -8,6 +8,7 @@ are told that instead. The record of droplets that are off has its suite in test
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ from service.domain.alerts.episodes import identity_of
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
 from service.ports import Clock, MessageRef
 from service.ports.admission import Delivery, Gate, IncidentRecord, Journal, NewRun
 from service.ports.runs import Incidents, IncidentState, Leases, Locks, Outcome, Runs
@@ -37,7 +39,7 @@ from tests.fakes.alerts import CPU, ERRORS, NOW, SLOW, alert, delivery, resolved
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeIncidents, FakeLeases, FakeLocks, FakeRuns
 from tests.fakes.journal import Desk, MemoryGate
-from tests.fakes.runs import API, request_for
+from tests.fakes.runs import API, request_for, telling_for
 from tests.redis_servers import VERSIONS, RedisServer, executable
 
 UNDER_CONTRACT = {
@@ -45,6 +47,7 @@ UNDER_CONTRACT = {
     "FakeDroplets": "test_fakes_of_vendors.py",
     "FakeDatabase": "test_fakes_of_vendors.py",
     "FakePager": "test_fakes_of_vendors.py",
+    "FlakyPager": "test_fakes_of_vendors.py",
     "FakeMessenger": "test_fakes_of_vendors.py",
     "FakeMetrics": "test_fakes_of_vendors.py",
     "FakeProbe": "test_fakes_of_vendors.py",
@@ -64,7 +67,6 @@ NO_PORTS = {
     "FakeContext": "the engine's context in miniature, for the steps of a kind",
     "FakeRun": "a run in miniature",
     "FakeChange": "an action that exists in tests only",
-    "FlakyPager": "FakePager, with faults",
     "MemoryStore": "what MemoryJournal has committed",
     "MemoryTransaction": "a transaction of MemoryJournal",
     "FreeGate": "a gate that notes what it is told, for tests of web",
@@ -102,17 +104,35 @@ DONE = Outcome("succeeded", "2 → 3", NOW + 600)
 
 
 @pytest.fixture(params=["fake", "sql"])
-def runs(request: pytest.FixtureRequest, engine: sa.Engine) -> Runs:
-    """The record, with three runs on one claim and one on another, oldest first."""
+def kept(
+    request: pytest.FixtureRequest, engine: sa.Engine
+) -> tuple[Runs, Callable[[Request], None]]:
+    """The record, with nothing in it, and what queues a run."""
     if request.param == "fake":
         fake = FakeRuns()
-        for each in (RUN, LATER, THIRD, OTHER):
-            fake.add(each, "do-app:app-1")
-        return fake
-    with engine.begin() as connection:
-        for number, each in enumerate((RUN, LATER, THIRD, OTHER)):
-            add_run(connection, NewRun(each, "do-app:app-1", NOW + number))
-    return RunStore(engine, lambda _connection, _run: None)
+        return fake, lambda each: fake.add(each, "do-app:app-1")
+    numbers = itertools.count()
+
+    def add(each: Request) -> None:
+        with engine.begin() as connection:
+            add_run(connection, NewRun(each, "do-app:app-1", NOW + next(numbers)))
+
+    return RunStore(engine, lambda _connection, _run: None), add
+
+
+@pytest.fixture
+def queue(kept: tuple[Runs, Callable[[Request], None]]) -> Callable[[Request], None]:
+    """Queues a run, after those that are queued."""
+    return kept[1]
+
+
+@pytest.fixture
+def runs(kept: tuple[Runs, Callable[[Request], None]]) -> Runs:
+    """The record, with three runs on one claim and one on another, oldest first."""
+    record, add = kept
+    for each in (RUN, LATER, THIRD, OTHER):
+        add(each)
+    return record
 
 
 def test_each_execution_raises_the_fencing_token(runs: Runs) -> None:
@@ -218,6 +238,20 @@ def test_a_success_counts_for_the_runs_before_it_and_not_for_those_after(runs: R
     assert runs.succeeded_since(LATER.id)
     assert not runs.succeeded_since(THIRD.id)
     assert not runs.succeeded_since(OTHER.id)
+
+
+def test_runs_that_change_no_target_neither_fail_nor_succeed_for_each_other(
+    runs: Runs, queue: Callable[[Request], None]
+) -> None:
+    """Nor are they the last run of a target."""
+    pages = [telling_for("page_oncall", f"errors.group.{n}") for n in (1, 2, 3)]
+    for number, each in enumerate(pages):
+        queue(each)
+        runs.set_plan(each.id, PLAN)
+        runs.conclude(each.id, DONE if number == 2 else FAILED, NOW + 10 + number)
+    assert runs.fruitless_before(pages[1].id, NOW) == 0
+    assert not runs.succeeded_since(pages[0].id)
+    assert runs.last_by_target() == []
 
 
 # ---- Incidents ----
@@ -391,6 +425,33 @@ def test_a_former_run_does_not_shorten_the_cooldown_of_a_later_one(
     assert owner() == "api.out.2"
 
 
+def test_a_claim_whose_cooldown_is_over_is_free_at_once(
+    resting: tuple[Locks, Callable[[], str]],
+) -> None:
+    locks, owner = resting
+    locks.cool_down("api.out", "api.out.2", NOW + 600, NOW)
+    locks.cool_down("api.out", "api.out.2", NOW, NOW)
+    assert owner() == ""
+
+
+def test_a_run_that_started_another_on_its_claim_leaves_no_cooldown(
+    resting: tuple[Locks, Callable[[], str]],
+) -> None:
+    locks, owner = resting
+    locks.cool_down("api.out", "api.out.2", NOW, NOW)
+    locks.cool_down("api.out", "api.out.2", BUSY_UNTIL, NOW)
+    assert owner() == ""
+
+
+def test_only_the_run_that_has_a_claim_sets_its_cooldown(
+    resting: tuple[Locks, Callable[[], str]],
+) -> None:
+    locks, owner = resting
+    locks.cool_down("api.out", "api.out.2", NOW + 600, NOW)
+    locks.cool_down("api.out", "api.out.3", NOW + 900, NOW)
+    assert owner() == "api.out.2"
+
+
 @pytest.fixture(params=["fake", "redis"])
 def gate(request: pytest.FixtureRequest, redis_server: RedisServer) -> Gate:
     if request.param == "fake":
@@ -418,6 +479,20 @@ def test_only_its_own_holds_are_given_back(gate: Gate) -> None:
     gate.settle([Cooldown("api.out", 1, BUSY_UNTIL, "api.out.1")], "t1", NOW)
     gate.give_back(["api.out"], "t1")
     assert dict(gate.ask(["api.out"], "t3").cooling) == {"api.out": "api.out.1"}
+
+
+def test_what_sql_left_free_is_held_no_longer(gate: Gate, redis_server: RedisServer) -> None:
+    def held() -> bool:
+        if isinstance(gate, MemoryGate):
+            return "api.out" in gate.values
+        return bool(redis_server.client.keys("cooldown:*:api.out"))
+
+    free = Cooldown("api.out", 1, NOW, "api.out.1")
+    gate.ask(["api.out"], "t1")
+    gate.settle([free], "t2", NOW)
+    assert held()
+    gate.settle([free], "t1", NOW)
+    assert not held()
 
 
 # ---- Admission's journal ----

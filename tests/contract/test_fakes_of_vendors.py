@@ -41,6 +41,7 @@ from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
+from tests.fakes.engine import FlakyPager
 from tests.fakes.faults import vendor_error
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
 from tests.unit.sandbox.support import Served, served
@@ -98,12 +99,12 @@ class Lab(Protocol):
 class FakeLab:
     """The fakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, pager: FakePager | None = None) -> None:
         self.clock = FakeClock()
         self.apps = FakeApps(self.clock, APP)
         self.droplets = FakeDroplets(self.clock, DROPLET)
         self.database = FakeDatabase(self.clock, PROJECT)
-        self.pager = FakePager()
+        self.pager = pager or FakePager()
         self.messenger = FakeMessenger()
 
     def take_long(self) -> None:
@@ -353,7 +354,7 @@ def test_a_database_that_restarts_says_that_it_resizes(lab: Lab) -> None:
     assert not any(one.healthy for one in lab.database.health(PROJECT))
     with pytest.raises(VendorError) as busy:
         lab.database.resize(PROJECT, "ci_medium")
-    assert busy.value.status == 409
+    assert (busy.value.kind, busy.value.status) == (FailureKind.PERMANENT, 409)
 
 
 def test_a_database_takes_no_size_that_is_not_sold(lab: Lab) -> None:
@@ -434,20 +435,30 @@ def test_a_write_whose_answer_is_lost_is_unknown_whether_it_took_effect_or_not(
 # ---- PagerDuty ----
 
 
-def test_an_incident_is_one_however_often_it_is_triggered_and_ends_once(lab: Lab) -> None:
+@pytest.fixture(params=["fake", "flaky", "real"])
+def paging(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The vendors; of the fakes, the pager that can have faults as well, while it has none."""
+    if request.param == "real":
+        with served() as sandbox:
+            yield RealLab(sandbox)
+        return
+    yield FakeLab(FlakyPager() if request.param == "flaky" else FakePager())
+
+
+def test_an_incident_is_one_however_often_it_is_triggered_and_ends_once(paging: Lab) -> None:
     page = Page("group-1", "High Error Rate", "api", "critical", details={"run": "1"})
-    lab.pager.trigger(page)
-    lab.pager.trigger(page)
-    assert lab.incidents() == {"group-1"}
-    lab.pager.resolve("group-1")
-    lab.pager.resolve("group-1")
-    lab.pager.resolve("never-opened")
-    assert lab.incidents() == set()
+    paging.pager.trigger(page)
+    paging.pager.trigger(page)
+    assert paging.incidents() == {"group-1"}
+    paging.pager.resolve("group-1")
+    paging.pager.resolve("group-1")
+    paging.pager.resolve("never-opened")
+    assert paging.incidents() == set()
 
 
-def test_a_change_event_opens_no_incident(lab: Lab) -> None:
-    lab.pager.change("api 2 → 3", "runbookd", {"run": "1"})
-    assert lab.incidents() == set()
+def test_a_change_event_opens_no_incident(paging: Lab) -> None:
+    paging.pager.change("api 2 → 3", "runbookd", {"run": "1"})
+    assert paging.incidents() == set()
 
 
 # ---- Slack ----
@@ -466,7 +477,7 @@ def test_a_message_that_nobody_posted_cannot_be_edited(lab: Lab) -> None:
     posted = lab.messenger.post(Message("Scaling api", "2 → 3"))
     with pytest.raises(VendorError) as refused:
         lab.messenger.update(MessageRef(posted.channel, "1.000001"), Message("Scaled api", "2 → 3"))
-    assert refused.value.kind is FailureKind.PERMANENT
+    assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 200)
     assert lab.said() == [("Scaling api: 2 → 3", False)]
 
 

@@ -45,7 +45,7 @@ class FakeDatabase:
     def start(self, variant: str) -> None:
         """What a write, or a person at the dashboard, sets off."""
         if self.status != "ACTIVE_HEALTHY":
-            raise vendor_error(FailureKind.TEMPORARY, f"it is {self.status}", status=409)
+            raise vendor_error(FailureKind.PERMANENT, f"it is {self.status}", status=409)
         if variant not in PRICES:
             raise vendor_error(FailureKind.PERMANENT, "there is no such size", status=400)
         self.resized_while.append(self.status)

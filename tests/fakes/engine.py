@@ -13,6 +13,7 @@ from service.catalogue.context import Intent, Record, StepContext, StepFunction
 from service.catalogue.request_json import dump_request
 from service.catalogue.spec import Change
 from service.domain.alerts.alert import Alert, AlertStatus
+from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
@@ -311,13 +312,13 @@ class FakeLocks:
             del self.owners[resource]
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:
-        if generation_of(run) >= generation_of(self.after.get(key, run)):
+        if until >= BUSY_UNTIL or self.after.get(key, run) != run:
+            return
+        if until > now:
             self.cooldowns[key], self.after[key] = until, run
-
-
-def generation_of(run: str) -> int:
-    """The last part of a run's id."""
-    return int(run.rpartition(".")[2])
+        else:
+            self.cooldowns.pop(key, None)
+            self.after.pop(key, None)
 
 
 @dataclass(slots=True)

@@ -183,6 +183,8 @@ class MemoryGate:
         for cooldown in cooldowns:
             if cooldown.holds(now):
                 self.values[cooldown.key] = cooldown.run
+            else:
+                self.give_back([cooldown.key], token)
 
     def give_back(self, claims: Collection[str], token: str) -> None:
         for claim in claims:

@@ -63,7 +63,7 @@ class FakeMessenger:
         if self.stuck is not None:
             raise copy(self.stuck)
         if ref not in self.messages:
-            raise vendor_error(FailureKind.PERMANENT, "message_not_found")
+            raise vendor_error(FailureKind.PERMANENT, "message_not_found", status=200)
         self.messages[ref] = message
 
 
