@@ -22,6 +22,7 @@ help: ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 dev: $(READY) ## Run all of it in this terminal; Ctrl-C ends it.
+	@echo "Reading the settings and the rules …"
 	@$(BIN)/runbookd dev
 
 test: $(READY) ## Run the tests but the long ones; the guard last, because nothing may run beside it.
@@ -57,7 +58,10 @@ clean: ## Remove the environment and all caches; data in var/ stays.
 
 $(READY): requirements.in requirements.txt requirements-dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv was found: install one (Debian: apt-get install python3-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up $(VENV) once; this takes about a minute."
+	@test -x $(BIN)/python || { echo "  making the environment …"; $(PYTHON) -m venv $(VENV); }
+	@echo "  installing the libraries (requirements-dev.txt) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo "  installing runbookd itself …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -164,12 +164,13 @@ class Supervisor:
             DevRefused: one of them ended, or was not ready in time.
         """
         for spec in self._specs:
+            self._say(NAME, f"starting {spec.name} …")
             self._children[spec.name] = Child(spec, self._say)
         waiting = list(self._specs)
         deadline = time.monotonic() + START_WAIT_S
         while waiting and not self.stopping:
             self._refuse_dead()
-            waiting = [spec for spec in waiting if not spec.ready()]
+            waiting = [spec for spec in waiting if not self._told_ready(spec)]
             if waiting and time.monotonic() > deadline:
                 names = ", ".join(spec.name for spec in waiting)
                 raise DevRefused(
@@ -189,6 +190,12 @@ class Supervisor:
         """End all: first those that work, then what they stand on."""
         self._stop_some([spec for spec in self._specs if not spec.foundation], STOP_WAIT_S)
         self._stop_some([spec for spec in self._specs if spec.foundation], FOUNDATION_WAIT_S)
+
+    def _told_ready(self, spec: ChildSpec) -> bool:
+        if not spec.ready():
+            return False
+        self._say(NAME, f"{spec.name} is ready")
+        return True
 
     def _on_signal(self, *_: object) -> None:
         self._signals += 1
