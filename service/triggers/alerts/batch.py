@@ -27,11 +27,7 @@ from service.ports.admission import (
     Verdicted,
 )
 from service.triggers.alerts.candidates import Matched, claims_of
-from service.triggers.alerts.notices import (
-    hold_claims,
-    quarantine_claims,
-    quarantine_notices,
-)
+from service.triggers.alerts.notices import hold_claim, quarantine_notices
 from service.triggers.alerts.runs import RunMaker
 from service.triggers.alerts.verdicts import Judged, Verdicts
 
@@ -104,9 +100,10 @@ class Batch:
         everything = [matched for group in wanted for matched in group]
         identities = {matched.identity for matched in everything}
         claims = set(claims_of(wanted))
+        unread = [notice for each in batch for notice in quarantine_notices(each)]
         notices = {
-            *(claim for each in everything for claim in hold_claims(each.candidates)),
-            *(claim for delivery in batch for claim in quarantine_claims(delivery)),
+            *map(hold_claim, _changing(everything)),
+            *(notice.claim for notice in unread),
         }
         cooldowns: Mapping[str, Cooldown] = {}
         if identities:
@@ -129,13 +126,13 @@ class Batch:
         told = {claim: cooldowns[claim] for claim in notices if claim in cooldowns}
         asked = {claim: each for claim, each in cooldowns.items() if claim not in notices}
         self._verdicts.begin(asked, told)
+        for notice in unread:
+            self._verdicts.notice(notice)
 
     def _judged(self, delivery: Delivery, wanted: tuple[Matched, ...]) -> _JudgedDelivery:
         """The episodes of a delivery's alerts, and what the guards say of each candidate."""
         delivery_id = self._new_id("n")
         self._changes.deliveries.append((delivery_id, delivery))
-        for notice in quarantine_notices(delivery):
-            self._verdicts.notice(notice)
         alerts = [self._alert(delivery_id, delivery, matched) for matched in wanted]
         return _JudgedDelivery(delivery_id, delivery, alerts)
 
@@ -254,3 +251,13 @@ class Batch:
             if not self._resolved.isdisjoint(incident.members):
                 keys.add(key)
         return keys
+
+
+def _changing(everything: Sequence[Matched]) -> set[str]:
+    """The claims of the candidates that change a target."""
+    return {
+        candidate.claim
+        for matched in everything
+        for candidate in matched.candidates
+        if candidate.rule.target is not None
+    }

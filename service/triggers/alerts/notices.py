@@ -8,7 +8,7 @@ and reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from service.domain.alerts.alert import Alert, Notification, Quarantined
@@ -46,13 +46,6 @@ def hold_claim(claim: str) -> str:
     return f"held.{claim}"
 
 
-def hold_claims(candidates: Sequence[Candidate]) -> Iterator[str]:
-    """The claims of the notices that these candidates may lead to."""
-    for candidate in candidates:
-        if candidate.rule.target is not None:
-            yield hold_claim(candidate.claim)
-
-
 def hold_notice(
     candidate: Candidate, alert: Alert, episode: str, cooldown: Cooldown, now: float
 ) -> Notice:
@@ -64,11 +57,6 @@ def hold_notice(
     return Notice(
         hold_claim(candidate.claim), HELD, cooldown.run, why, cooldown.until - now, (episode,)
     )
-
-
-def quarantine_claims(delivery: Delivery) -> Iterator[str]:
-    """The claims of the notices about alerts that could not be read."""
-    yield from _by_field(delivery.notification)
 
 
 def quarantine_notices(delivery: Delivery) -> Iterator[Notice]:

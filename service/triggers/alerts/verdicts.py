@@ -33,7 +33,7 @@ from service.ports.admission import (
     Transaction,
 )
 from service.triggers.alerts.candidates import Candidate, Matched
-from service.triggers.alerts.notices import Notice, hold_notice
+from service.triggers.alerts.notices import Notice, hold_claim, hold_notice
 from service.triggers.alerts.runs import RunMaker
 
 
@@ -97,15 +97,23 @@ class Verdicts:
         if claim is not None:
             self._wanted.add(claim)
         elif _is_in_cooldown(checks) and candidate.rule.target is not None and not delivery.replay:
-            cooldown = self.cooldowns[candidate.claim]
-            self.notice(hold_notice(candidate, matched.alert, record.id, cooldown, self._now))
+            self._notice_hold(candidate, matched, record)
         return Judged(candidate, matched, record, delivery, checks, claim)
 
     def notice(self, notice: Notice) -> None:
         """Tell people, unless they were told a while ago; the first of a batch is told."""
-        told = self._told.get(notice.claim)
-        if told is None or not told.holds(self._now):
-            self._notices.setdefault(notice.claim, notice)
+        if self._is_news(notice.claim):
+            self._notices[notice.claim] = notice
+
+    def _notice_hold(self, candidate: Candidate, matched: Matched, record: EpisodeRecord) -> None:
+        # A storm of held alerts has one notice; its sentence is made for the first alone.
+        if self._is_news(hold_claim(candidate.claim)):
+            cooldown = self.cooldowns[candidate.claim]
+            self.notice(hold_notice(candidate, matched.alert, record.id, cooldown, self._now))
+
+    def _is_news(self, claim: str) -> bool:
+        told = self._told.get(claim)
+        return claim not in self._notices and (told is None or not told.holds(self._now))
 
     def take_claims(self) -> None:
         """Take all claims that are wanted and free, in one statement, and make the notices."""
