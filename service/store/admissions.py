@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.catalogue.request_json import dump_request
 from service.domain.decisions.claims import Cooldown
@@ -33,7 +32,7 @@ from service.store.bulk import (
     rows_of_each,
 )
 from service.store.claims import RESTING, take_claims
-from service.store.database import allow_idle, begin_writing, require_file, translated
+from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
 from service.store.rows import (
@@ -191,7 +190,9 @@ class SqlTransaction:
             if not incident.exists:
                 self._connection.execute(sa.insert(schema.incidents), incident_row(incident))
             self._connection.execute(
-                _insert_ignoring(self._connection, schema.incident_members),
+                insert_of(
+                    self._connection.dialect, schema.incident_members
+                ).on_conflict_do_nothing(),
                 [
                     {"dedup_key": incident.dedup_key, "identity": identity}
                     for identity in sorted(incident.added)
@@ -263,9 +264,3 @@ def _by_id(records: Iterable[EpisodeRecord]) -> list[EpisodeRecord]:
 
 def _ordered(episodes: Sequence[NewEpisode]) -> list[NewEpisode]:
     return sorted(episodes, key=lambda new: new.identity)
-
-
-def _insert_ignoring(connection: sa.Connection, table: sa.Table) -> sa.Insert:
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()

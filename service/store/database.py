@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -110,6 +111,12 @@ def _open_sqlite(url: sa.URL, pool_size: int, patience_ms: int, loop: Loop | Non
             file.opened()
 
     return engine
+
+
+def insert_of(dialect: sa.Dialect, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that knows ON CONFLICT, which SQLAlchemy has for each dialect apart."""
+    insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    return insert(table)
 
 
 def begin_writing(connection: sa.Connection) -> None:

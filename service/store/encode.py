@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
 
 from service.domain.alerts.alert import Alert, AlertKind, AlertStatus
+from service.ports import MessageRef
 
 
 def dump(value: object) -> str:
@@ -20,6 +22,17 @@ def dump(value: object) -> str:
 def load(text: str | None) -> Any:
     """What `dump` wrote; None for no text."""
     return json.loads(text) if text else None
+
+
+def dump_ref(ref: MessageRef | None) -> str | None:
+    """Where a message is, as JSON text; None for no message."""
+    return None if ref is None else dump(asdict(ref))
+
+
+def load_ref(text: str | None) -> MessageRef | None:
+    """What `dump_ref` wrote."""
+    ref = load(text)
+    return MessageRef(**ref) if ref else None
 
 
 def dump_alert(alert: Alert) -> str:

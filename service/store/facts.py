@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.store import schema
-from service.store.database import begin_writing, translated
+from service.store.database import begin_writing, insert_of, translated
 
 SHORT_SECRETS = "short_secrets"
 """There when alerts had been kept before short secrets were refused (migration 0005)."""
@@ -30,8 +29,7 @@ class FactStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-        statement = insert(schema.facts)
+        statement = insert_of(engine.dialect, schema.facts)
         self._put_first = statement.on_conflict_do_nothing()
         self._put = statement.on_conflict_do_update(
             index_elements=["name"], set_={"value": statement.excluded.value}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.catalogue.registry import names_with
 from service.catalogue.request_json import load_request
@@ -15,8 +14,8 @@ from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
 from service.store import schema
 from service.store.bulk import chunks
-from service.store.database import begin_writing, one_snapshot, translated
-from service.store.encode import dump, load, load_alert
+from service.store.database import begin_writing, insert_of, one_snapshot, translated
+from service.store.encode import dump, dump_ref, load, load_alert, load_ref
 
 _SHOWN = 20
 """Alerts of an incident that are read for a page; the rest is a count."""
@@ -52,7 +51,6 @@ class IncidentStore:
             message = connection.execute(
                 sa.select(_i.message).where(_i.dedup_key == dedup_key)
             ).scalar_one()
-        ref = load(message)
         told = [row for row in rows if row["open"] or not firing]
         resolved = [row["resolved_at"] for row in rows if row["resolved_at"] is not None]
         return IncidentState(
@@ -60,7 +58,7 @@ class IncidentStore:
             firing=firing,
             alerts=tuple(load_alert({**row}) for row in told),
             resolved_at=None if firing else max(resolved, default=None),
-            message=MessageRef(**ref) if ref else None,
+            message=load_ref(message),
             episodes=tuple(row["id"] for row in told),
         )
 
@@ -82,7 +80,7 @@ class IncidentStore:
         """Keep whether the pager has it open, and where Slack's message about it is."""
         values: dict[str, object] = {"paged": paged}
         if message is not None:
-            values["message"] = dump({"channel": message.channel, "ts": message.ts})
+            values["message"] = dump_ref(message)
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             connection.execute(
@@ -95,14 +93,13 @@ class IncidentStore:
         The alerts are locked first, as web does before it looks for their incidents. So a resolve
         at the same moment is seen by web or by whoever reads the incident after this.
         """
-        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             query = sa.select(_a.identity, _a.source).where(_a.id.in_(list(episodes)[:_ENLISTED]))
             rows = connection.execute(query.order_by(_a.id).with_for_update()).all()
             if not rows:
                 return
-            incident = dialect.insert(schema.incidents).values(
+            incident = insert_of(connection.dialect, schema.incidents).values(
                 dedup_key=dedup_key,
                 rule=rule,
                 source=rows[0].source,
@@ -114,7 +111,7 @@ class IncidentStore:
             connection.execute(
                 incident.on_conflict_do_update(index_elements=["dedup_key"], set_={"paged": True})
             )
-            members = dialect.insert(schema.incident_members).values(
+            members = insert_of(connection.dialect, schema.incident_members).values(
                 [
                     {"dedup_key": dedup_key, "identity": identity}
                     for identity in sorted({row.identity for row in rows})

@@ -13,7 +13,7 @@ from service.ports import MessageRef
 from service.ports.offs import OffRecord, Resize, Sent
 from service.store import schema
 from service.store.database import begin_writing, translated
-from service.store.encode import dump, load
+from service.store.encode import dump, dump_ref, load, load_ref
 
 _o = schema.droplet_offs.c
 _Sending = list[dict[str, Any]]
@@ -84,7 +84,7 @@ class OffStore:
 
     def told(self, run_id: str, line: MessageRef) -> None:
         """Record where the message is that tells how it goes."""
-        self._update(run_id, line=dump({"channel": line.channel, "ts": line.ts}))
+        self._update(run_id, line=dump_ref(line))
 
     def looked(self, run_id: str, tries: int, next_at: float) -> None:
         """Record a look after the run's end, once: `tries` is how many there were before it."""
@@ -148,7 +148,6 @@ def _read(connection: sa.Connection, run_id: str) -> OffRecord | None:
 
 
 def _record(row: sa.RowMapping) -> OffRecord:
-    line = load(row["line"])
     sent = [one for one in load(row["sent"]) if not one.get("refused")]
     return OffRecord(
         run=row["run"],
@@ -159,6 +158,6 @@ def _record(row: sa.RowMapping) -> OffRecord:
         sent=tuple(Sent(one["type"], one["after"], one["id"]) for one in sent),
         tries=row["tries"],
         next_at=row["next_at"],
-        line=MessageRef(**line) if line else None,
+        line=load_ref(row["line"]),
         ended=row["ended"] or "",
     )

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.ports import Message, MessageRef
 from service.ports.outbox import Waiting
 from service.store import schema
-from service.store.database import begin_writing, translated
-from service.store.encode import dump, load
+from service.store.database import begin_writing, insert_of, translated
+from service.store.encode import dump, dump_ref, load, load_ref
 
 _o = schema.outbox.c
 
@@ -25,12 +24,11 @@ class OutboxStore:
 
     def put(self, waiting: Waiting, due_at: float) -> None:
         """Keep a message until `due_at`; in a place that is taken it replaces what waits there."""
-        of_dialect = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
-        insert = of_dialect(schema.outbox).values(
+        insert = insert_of(self._engine.dialect, schema.outbox).values(
             key=waiting.key,
             message=_dump(waiting.message),
-            ref=_dump_ref(waiting.ref),
-            thread=_dump_ref(waiting.thread),
+            ref=dump_ref(waiting.ref),
+            thread=dump_ref(waiting.thread),
             run=waiting.run,
             since=waiting.since,
             due_at=due_at,
@@ -84,14 +82,14 @@ class OutboxStore:
                 _o.key == waiting.key, _o.version == waiting.version
             )
             if connection.execute(told).rowcount == 0:
-                connection.execute(newer.values(ref=_dump_ref(ref), due_at=now))
+                connection.execute(newer.values(ref=dump_ref(ref), due_at=now))
 
     def again(self, waiting: Waiting, due_at: float) -> None:
         """Try it again at `due_at`."""
         self._write(
             sa.update(schema.outbox)
             .where(_o.key == waiting.key)
-            .values(due_at=due_at, tries=waiting.tries + 1, ref=_dump_ref(waiting.ref))
+            .values(due_at=due_at, tries=waiting.tries + 1, ref=dump_ref(waiting.ref))
         )
 
     def forget(self, waiting: Waiting) -> None:
@@ -114,10 +112,6 @@ def _dump(message: Message) -> str:
     return dump(asdict(message))
 
 
-def _dump_ref(ref: MessageRef | None) -> str | None:
-    return None if ref is None else dump(asdict(ref))
-
-
 def _message(text: str) -> Message:
     stored = load(text)
     pairs = {name: tuple(map(tuple, stored[name])) for name in ("fields", "links")}
@@ -125,12 +119,11 @@ def _message(text: str) -> Message:
 
 
 def _waiting(row: sa.RowMapping) -> Waiting:
-    ref, thread = load(row["ref"]), load(row["thread"])
     return Waiting(
         key=row["key"],
         message=_message(row["message"]),
-        ref=MessageRef(**ref) if ref else None,
-        thread=MessageRef(**thread) if thread else None,
+        ref=load_ref(row["ref"]),
+        thread=load_ref(row["thread"]),
         run=row["run"],
         since=row["since"],
         tries=row["tries"],

@@ -25,7 +25,7 @@ from service.store.admissions import Enqueue, add_run
 from service.store.bulk import chunks
 from service.store.claims import take_claims
 from service.store.database import begin_writing, translated
-from service.store.encode import dump, load, load_alert
+from service.store.encode import dump, dump_ref, load, load_alert, load_ref
 from service.store.rows import CheckEncoder, decision_row
 
 _r = schema.runs.c
@@ -216,8 +216,7 @@ class RunStore:
 
     def set_message(self, run_id: str, ref: MessageRef) -> None:
         """Keep where the run's Slack message is."""
-        text = dump({"channel": ref.channel, "ts": ref.ts})
-        self._write(sa.update(schema.runs).where(_r.id == run_id).values(message=text))
+        self._write(sa.update(schema.runs).where(_r.id == run_id).values(message=dump_ref(ref)))
 
     def conclude(
         self,
@@ -365,7 +364,7 @@ def _same_work(run_id: str) -> sa.ColumnElement[bool]:
 
 
 def _stored(row: sa.RowMapping) -> StoredRun:
-    plan, message = load(row["plan"]), load(row["message"])
+    plan = load(row["plan"])
     return StoredRun(
         id=row["id"],
         claim=row["claim"],
@@ -374,7 +373,7 @@ def _stored(row: sa.RowMapping) -> StoredRun:
         attempt=row["attempt"],
         request=load_request(load(row["ask"])),
         plan=Plan.from_json(plan) if plan else None,
-        message=MessageRef(**message) if message else None,
+        message=load_ref(row["message"]),
     )
 
 
