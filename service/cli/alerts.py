@@ -44,7 +44,7 @@ def alerts(
     wanted = AlertFilter(name=name, source=source, firing=firing, since=parse_moment(since))
     page = open_stores(load_settings()).queries.alerts(wanted, limit)
     if as_json:
-        print_json({"items": list(page.items), "next": page.next})
+        print_json(page.to_json())
     else:
         _show(page.items)
 

@@ -32,7 +32,7 @@ def quarantine(
     """
     page = open_stores(load_settings()).queries.quarantine(limit)
     if as_json:
-        print_json({"items": list(page.items), "next": page.next})
+        print_json(page.to_json())
         return
     if not page.items:
         say("Every alert that came could be read.")

@@ -13,13 +13,13 @@ from service.cli.stored import open_stores
 from service.cli.times import ago, clock, took
 from service.cli.verdicts import show_checks
 from service.domain.text import one_line
+from service.ports.runs import RUN_STATUSES
 from service.settings import load_settings
 from service.store.pages import MAX_LIMIT
 from service.store.queries import RunFilter
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
-STATUSES = ("queued", "running", "succeeded", "held", "failed")
 _COLOURS = {"succeeded": "green", "failed": "red", "running": "yellow", "queued": "yellow"}
 _LONGEST_DETAIL = 300
 
@@ -29,7 +29,9 @@ def runs(
     run: Annotated[
         str | None, typer.Argument(help="A run's id (api.out.7): its steps with times.")
     ] = None,
-    status: Annotated[str | None, typer.Option(help=f"Only these: {', '.join(STATUSES)}.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help=f"Only these: {', '.join(RUN_STATUSES)}.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Only runs on this target.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
@@ -47,9 +49,9 @@ def runs(
 
       runbookd runs --status failed --json
     """
-    if status is not None and status not in STATUSES:
+    if status is not None and status not in RUN_STATUSES:
         raise typer.BadParameter(
-            f"{status!r} is none of {', '.join(STATUSES)}", param_hint="--status"
+            f"{status!r} is none of {', '.join(RUN_STATUSES)}", param_hint="--status"
         )
     queries = open_stores(load_settings()).queries
     if run is not None:
@@ -63,7 +65,7 @@ def runs(
         return
     page = queries.runs(RunFilter(status=status, target=target), limit)
     if as_json:
-        print_json({"items": list(page.items), "next": page.next})
+        print_json(page.to_json())
     elif not page.items and target is not None:
         say(f"There are no such runs on a target {target!r}; `runbookd check` lists the targets.")
     else:
@@ -103,11 +105,7 @@ def _cause(run: dict[str, Any]) -> str:
     """The alert and the rule that asked; the reason where it ended in no change."""
     replay = "replay of " if run["replay"] else ""
     asked = f"{replay}{run['why']} (rule {run['rule']})"
-    return (
-        asked
-        if run["status"] in ("queued", "running", "succeeded")
-        else f"{asked}: {run['reason']}"
-    )
+    return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
 
 
 def show_run(run: dict[str, Any]) -> None:

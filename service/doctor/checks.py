@@ -190,15 +190,22 @@ def _version(connection: sa.Connection) -> str:
     return ".".join(str(part) for part in connection.dialect.server_version_info or ())
 
 
+def _counted(settings: Settings, count: Callable[[Stores], int]) -> int | None:
+    """What `count` finds on record; None where there is no database yet."""
+    if _not_made_yet(settings):
+        return None
+    with _stores(settings) as stores:
+        return count(stores)
+
+
 def _workers(settings: Settings) -> Finding:
     name = "workers"
     try:
-        if _not_made_yet(settings):
-            return Finding(name, Health.NOTE, "none: there is no database yet")
-        with _stores(settings) as stores:
-            live = stores.queries.live_workers()
+        live = _counted(settings, lambda stores: stores.queries.live_workers())
     except (StoreUnavailable, SettingsInvalid) as error:
         return Finding(name, Health.NOTE, f"unknown: {error}")
+    if live is None:
+        return Finding(name, Health.NOTE, "none: there is no database yet")
     if live == 0:
         saw = "none lives: alerts are kept and decided on, and nothing is done until one starts"
         return Finding(name, Health.NOTE, saw)
@@ -209,10 +216,7 @@ def _messages(settings: Settings) -> Finding:
     """Whether messages wait for Slack; they are told when it takes them."""
     name = "messages"
     try:
-        if _not_made_yet(settings):
-            return Finding(name, Health.OK, "none waits")
-        with _stores(settings) as stores:
-            waiting = OutboxStore(stores.engine).count()
+        waiting = _counted(settings, lambda stores: OutboxStore(stores.engine).count())
     except (StoreUnavailable, SettingsInvalid) as error:
         return Finding(name, Health.NOTE, f"unknown: {error}")
     if not waiting:

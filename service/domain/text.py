@@ -33,6 +33,11 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, an ellipsis in place of the rest."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found.group())
     if code < 0x10000:  # noqa: PLR2004 - JSON escapes what is above by two halves

@@ -78,6 +78,15 @@ def edit(ref: MessageRef, message: Message, parts: WorkerParts, run: str = "") -
     return True
 
 
+def edit_or_post(ref: MessageRef | None, message: Message, parts: WorkerParts) -> MessageRef | None:
+    """Replace the message there, or post it where there is none yet; where it is, None where it
+    has to wait to be posted."""
+    if ref is None:
+        return post(message, parts)
+    edit(ref, message, parts)
+    return ref
+
+
 def _place_of(run: str) -> str:
     return f"run/{run}"
 
@@ -175,7 +184,11 @@ class OutboxRound:
 def _grouped(taken: Sequence[Waiting]) -> list[list[Waiting]]:
     """What is told together: new messages that no run goes on to edit, and in no thread. Every
     other message stands alone."""
-    loose = [each for each in taken if each.ref is None and each.thread is None and not each.run]
-    alone = [[each] for each in taken if each not in loose]
+    loose = [each for each in taken if _is_loose(each)]
+    alone = [[each] for each in taken if not _is_loose(each)]
     digests = [loose[at : at + DIGEST_MOST] for at in range(0, len(loose), DIGEST_MOST)]
     return [*digests, *alone]
+
+
+def _is_loose(waiting: Waiting) -> bool:
+    return waiting.ref is None and waiting.thread is None and not waiting.run

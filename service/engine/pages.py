@@ -106,11 +106,7 @@ def _trigger(
         context=f"{state.firing} firing · {_context(request, state)}",
         links=page.links,
     )
-    ref = state.message if state.incident.paged else None
-    if ref is not None:
-        outbox.edit(ref, message, parts)
-    else:
-        ref = outbox.post(message, parts)
+    ref = outbox.edit_or_post(state.message if state.incident.paged else None, message, parts)
     parts.incidents.mark(incident.key, paged=True, message=ref)
     return {"status": "succeeded", "reason": f"paged: {page.summary}", "firing": state.firing}
 
@@ -136,10 +132,7 @@ def _resolve(
         context=f"rule {incident.rule} · {_context(request, state)}",
         links=page.links,
     )
-    if state.message is not None:
-        outbox.edit(state.message, message, parts)
-    else:
-        outbox.post(message, parts)
+    outbox.edit_or_post(state.message, message, parts)
     parts.incidents.mark(incident.key, paged=False)
     return {"status": "succeeded", "reason": f"resolved: {page.summary}"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.domain.alerts.incident import Incident, links_of, names_of, severity_of, without_data
+from service.domain.text import cut
 from service.messages.going_on import explained
 from service.ports import Page
 
@@ -41,7 +42,7 @@ def _summary(incident: Incident) -> str:
         text = f"{incident.count} alerts: {text}"
     if without_data(incident):
         text = f"No data: {text}"
-    return text if len(text) <= SUMMARY_LIMIT else text[: SUMMARY_LIMIT - 1] + "…"
+    return cut(text, SUMMARY_LIMIT)
 
 
 def _details(incident: Incident) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from service.domain.durations import lasted
 from service.domain.errors import FailureKind, VendorError, shown_vendor
 from service.domain.redaction import shown_addresses
+from service.domain.text import cut
 
 LONGEST_QUOTE = 300
 """Characters of a vendor's own message that a sentence repeats; more hides the point of it."""
@@ -61,7 +62,7 @@ def quote(call: Call, text: str) -> str:
     line = " ".join(shown_addresses(_ENCRYPTED.sub(_MASK, text)).split())
     if call.secret:
         line = line.replace(call.secret, _MASK)
-    return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
+    return cut(line, LONGEST_QUOTE)
 
 
 def never_sent(call: Call, reason: object) -> VendorError:

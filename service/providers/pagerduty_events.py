@@ -14,9 +14,8 @@ from math import isfinite
 from typing import Any
 
 from service.domain.links import MOST_LINKS, Link, is_web_address
-from service.domain.text import one_line, visible
+from service.domain.text import cut, one_line, visible
 from service.ports import Page
-from service.providers.text import cut
 
 Event = dict[str, Any]
 

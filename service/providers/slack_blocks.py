@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from service.domain.links import is_web_address
-from service.domain.text import one_line
+from service.domain.text import cut, one_line
 from service.ports import Message
-from service.providers.text import cut, cut_escaped, slack_text
+from service.providers.text import cut_escaped, slack_text
 
 HEADER_LIMIT = 150
 """Characters of a header block."""

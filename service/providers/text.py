@@ -1,4 +1,4 @@
-"""Cutting text to a vendor's limits, so that a long label never costs a whole message."""
+"""Text as Slack takes it, cut to its limits, so that a long label never costs a whole message."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ import re
 from service.domain.text import visible
 
 _PART_OF_AN_ENTITY = re.compile(r"&[a-z]{0,3}$")
-
-
-def cut(text: str, limit: int) -> str:
-    """At most `limit` characters, an ellipsis in place of the rest."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def slack_text(text: str, limit: int) -> str:

@@ -34,6 +34,10 @@ class Page:
     items: tuple[dict[str, Any], ...]
     next: str | None
 
+    def to_json(self) -> dict[str, Any]:
+        """As the read API and `--json` show it."""
+        return {"items": list(self.items), "next": self.next}
+
 
 def checked_cursor(prefix: str, after: str) -> str:
     """`after`, which must look like an id of this kind: anything else sorts anywhere.

@@ -76,7 +76,7 @@ def _singles(api: Blueprint, queries: Queries) -> None:
 
 
 def _page(page: Page) -> Response:
-    return answer({"items": page.items, "next": page.next}).to_flask()
+    return answer(page.to_json()).to_flask()
 
 
 def _found(item: dict[str, Any] | None, what: str, name: str) -> Response:

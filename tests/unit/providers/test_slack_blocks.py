@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.text import cut
 from service.ports import Message
 from service.providers.slack_blocks import SUM_LIMIT, blocks
-from service.providers.text import cut, slack_text
+from service.providers.text import slack_text
 
 
 def literal(text: str) -> dict[str, Any]:
