@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
 
 import structlog
 
 from service.bootstrap.pager import build_pager
+from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_changes, build_messenger, build_metrics
 from service.engine.durable import pending_query
@@ -16,15 +18,20 @@ from service.engine.late_pages import dump_late, page_id
 from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts
 from service.engine.worker import Worker
+from service.ports.admission import Delivery
+from service.rulebook import RuleBookInvalid
 from service.settings import Settings
 from service.store.bell import listen
 from service.store.clock import StoreClock
+from service.store.controls import ControlStore
 from service.store.database import translated
+from service.store.due import DueStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
+from service.triggers.alerts.admit import Admitter
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +75,8 @@ def build_worker(settings: Settings) -> Worker:
         locks=stores.coordination,
         offs=OffStore(stores.engine),
         outbox=OutboxStore(stores.engine),
+        controls=ControlStore(stores.engine, stores.bell),
+        due=DueStore(stores.engine),
         off_watch=OffWatch(pager, clock),
         change_of=build_changes(settings, clock),
         pager=pager,
@@ -77,6 +86,7 @@ def build_worker(settings: Settings) -> Worker:
         new_id=new_id,
         reconcile=reconcile,
         page_later=page_later,
+        judge_again=_judge_again(settings, stores, clock),
         end_process=end_process,
         refire_grace_s=settings.refire_grace_s,
     )
@@ -88,6 +98,30 @@ def build_worker(settings: Settings) -> Worker:
         poll_s=settings.worker_poll_s,
         concurrency=settings.worker_concurrency,
     )
+
+
+def _judge_again(
+    settings: Settings, stores: Stores, clock: StoreClock
+) -> Callable[[Sequence[Delivery]], None]:
+    """Admission by the rules that this worker has read at its start.
+
+    A worker whose rules cannot be read works on without it: droplets must be switched on and runs
+    be finished whatever the rules say. Held alerts then wait for their senders' repeats.
+    """
+    try:
+        admitter = build_admitter(stores, load_rules(settings))
+    except RuleBookInvalid as invalid:
+        _log.error(
+            "rules_not_read",
+            errors=[str(each) for each in invalid.errors],
+            consequence="held alerts wait for their senders' repeats; restart it with good rules",
+        )
+        return lambda deliveries: None
+    return lambda deliveries: _admitted(admitter, deliveries, clock)
+
+
+def _admitted(admitter: Admitter, deliveries: Sequence[Delivery], clock: StoreClock) -> None:
+    admitter.admit(deliveries, clock.time())
 
 
 def end_process(sentence: str) -> NoReturn:

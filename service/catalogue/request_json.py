@@ -7,13 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from service.catalogue.registry import action_spec, checked_options, kind_spec, target_fields
+from service.domain.decisions.policy import policy_from_json
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request, Wanted
 from service.domain.rules.rules import Target
 
-VERSION = 3
+VERSION = 4
 """1 was one form for changes and another for pages and messages. It knew alerts as the only origin,
-and named the run `run_id`. 2 had no links in its origin. What was queued in them is still
-read."""
+and named the run `run_id`. 2 had no links in its origin, 3 no policy. What was queued in them is
+still read."""
 
 
 def dump_request(request: Request) -> dict[str, Any]:
@@ -44,6 +45,8 @@ def dump_request(request: Request) -> dict[str, Any]:
         "parent": request.parent,
         "step": request.step,
         "rules_hash": request.rules_hash,
+        "policy": request.policy.to_json(),
+        "override": request.override,
     }
 
 
@@ -63,6 +66,7 @@ def load_request(pinned: Mapping[str, Any]) -> Request:
         "on": _target(fields["target"]),
         "wanted": tuple(Wanted(**_known(Wanted, each)) for each in fields["wanted"]),
         "options": checked_options(fields["action"], fields["options"]),
+        "policy": policy_from_json(fields.get("policy")),
     }
     return Request(**_known(Request, values))
 

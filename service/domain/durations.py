@@ -77,6 +77,15 @@ def moment(at: float, now: float) -> str:
     return f"{away(at, now)}, {by_clock}"
 
 
+def clock_time(at: float) -> str:
+    """A moment (seconds since the epoch) as a person reads it, in UTC.
+
+    For reasons that are kept, and so are read at any time; what is told now says it as
+    `moment` does.
+    """
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
 def away(at: float, now: float) -> str:
     """How far a moment is from now: `in 9 min`, `9 min ago`, `now`; both in seconds since the
     epoch."""

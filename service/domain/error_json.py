@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.domain.errors import (
+    Cancelled,
     FencedOut,
+    HeldBack,
     StepFailed,
     StoreConflict,
     StoreLost,
@@ -22,6 +24,8 @@ _KINDS: Mapping[str, type[Exception]] = {
         VendorError,
         StepFailed,
         TargetChanged,
+        HeldBack,
+        Cancelled,
         FencedOut,
         Unforeseen,
         StoreUnavailable,

@@ -92,6 +92,23 @@ class TargetChanged(StepFailed):
     """
 
 
+class HeldBack(StepFailed):
+    """A guard holds the run right before its first write, so nothing was written.
+
+    `until` (seconds since the epoch) is when the guard lets go, None where it does not know.
+    """
+
+    def __init__(self, step: str, sentence: str, guard: str, until: float | None) -> None:
+        super().__init__(step, sentence)
+        self.args = (step, sentence, guard, until)
+        self.guard = guard
+        self.until = until
+
+
+class Cancelled(StepFailed):
+    """A person has cancelled the run between two of its steps."""
+
+
 class FencedOut(Exception):  # noqa: N818 - a state of this execution, not a fault
     """Another execution of this run has begun; this one must not write any more."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from service.domain.errors import FencedOut, VendorError
+from service.domain.decisions.requests import Request
+from service.domain.errors import FencedOut, HeldBack, VendorError
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
 from service.engine.parts import WorkerParts
@@ -50,13 +51,22 @@ class LockKeepingClock:
 
 
 class RunContext:
-    """The context of one execution of a run."""
+    """The context of one execution of a run; `request` is given where it changes a target."""
 
-    def __init__(self, parts: WorkerParts, run_id: str, attempt: int, resource: str) -> None:
+    def __init__(
+        self,
+        parts: WorkerParts,
+        run_id: str,
+        attempt: int,
+        resource: str,
+        request: Request | None = None,
+    ) -> None:
         self._parts = parts
         self._run_id = run_id
         self._attempt = attempt
         self._resource = resource
+        self._request = request
+        self._entered = request is None
         self._duty: Duty | None = None
         self._clock = LockKeepingClock(parts, resource, run_id)
         self.thread: MessageRef | None = None
@@ -81,11 +91,22 @@ class RunContext:
         self._parts.runs.withdraw(self._run_id, name, self._attempt)
 
     def fence(self) -> None:
-        """Refuse to write when another execution owns this run.
+        """Refuse to write when another execution owns this run, or when a guard holds its first
+        write.
 
         Raises:
-            FencedOut: it does.
+            FencedOut: another execution owns it.
+            HeldBack: a person has paused, locked or cancelled it meanwhile, or a limit is reached.
         """
+        self._require_ours()
+        if self._entered or self._request is None:
+            return
+        held = self._parts.runs.enter(self._request, self._parts.clock.time())
+        if held is not None:
+            raise HeldBack("guards", held.saw, held.guard, held.until)
+        self._entered = True
+
+    def _require_ours(self) -> None:
         current = self._parts.runs.attempt(self._run_id)
         if current != self._attempt:
             raise FencedOut(self._run_id, self._attempt, current)
@@ -94,7 +115,7 @@ class RunContext:
         """What stands behind the droplet that this run switches off; the same in all its steps."""
         if self._duty is None:
             off = OffDroplet(self._run_id, droplet, self._resource)
-            self._duty = Duty(self._parts, off, self.fence, lambda: self.thread)
+            self._duty = Duty(self._parts, off, self._require_ours, lambda: self.thread)
         return self._duty
 
     def progress(self, text: str) -> None:

@@ -48,7 +48,7 @@ def _go(request: Request, parts: WorkerParts, attempt: int, step: ShownSteps) ->
     """The run itself, by what its action does to the world."""
     effect = action_spec(request.action).effect
     if effect is Effect.CHANGES:
-        context = RunContext(parts, request.id, attempt, request.target.resource)
+        context = RunContext(parts, request.id, attempt, request.target.resource, request)
         Scaling(request, parts, context, step).execute(attempt)
     elif effect is Effect.CALLS:
         fence = RunContext(parts, request.id, attempt, request.subject).fence

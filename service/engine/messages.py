@@ -15,7 +15,7 @@ from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import SOURCE
 from service.messages.going_on import links_of_run, run_facts
 from service.messages.investigate import investigate, path_works
-from service.messages.notices import hold_line, not_readable
+from service.messages.notices import held_by_people, hold_line, not_readable
 from service.ports import Message, Page
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
@@ -56,9 +56,12 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
 
 
 def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:
-    """That alerts were held, in the thread of the run that holds; or that they were not read."""
+    """That alerts were held, in the thread of the run that holds; that people hold them; or that
+    they were not read."""
     if request.origin.by == QUARANTINED:
         told = outbox.post_or_keep(not_readable(request), parts)
+    elif not request.subject:
+        told = outbox.post_or_keep(held_by_people(request), parts)
     else:
         holding = parts.runs.get(request.subject)
         if holding is None or holding.message is None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
-from service.domain.decisions.guards import RESOLVED
+from service.domain.decisions.guards import ASKED_AGAIN, CANCELLED, RESOLVED
 from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.policy import SHADOW
 from service.domain.decisions.requests import Request
 from service.domain.errors import (
     FailureKind,
+    HeldBack,
     StepFailed,
     TargetChanged,
     VendorError,
@@ -107,19 +109,34 @@ def unobserved(request: Request, error: VendorError) -> PlanHeld:
 
 
 def put_off(
-    request: Request, error: StepFailed | VendorError, fruitless_before: int
+    request: Request, error: StepFailed | VendorError, fruitless_before: int, now: float
 ) -> PlanHeld | None:
     """The hold that a run ends with when it wrote nothing and the same request may succeed later.
 
     None for a refusal for good: trying it again by itself would help nobody.
     """
     wait_s = fruitless_wait_s(request, fruitless_before)
+    if isinstance(error, HeldBack):
+        until = error.until
+        again_in_s = None if until is None else max(0.0, until - now)
+        return PlanHeld(error.guard, error.sentence, retry_after_s=again_in_s)
     if isinstance(error, TargetChanged):
         return PlanHeld(CHANGED_SINCE_PLAN, error.sentence, retry_after_s=wait_s)
     if isinstance(error, VendorError) and error.kind is FailureKind.TEMPORARY:
         wait_s = max(wait_s, error.retry_after or 0.0)
         return PlanHeld(VENDOR_BUSY, f"{error} Nothing was changed.", retry_after_s=wait_s)
     return None
+
+
+def cancelled_ending(request: Request, sentence: str, now: float) -> Ending:
+    """A run that a person has cancelled: the full cooldown, because that person is at work."""
+    return Ending(Outcome(CANCELLED, sentence, cooldown_end(now, request.cooldown_s)))
+
+
+def shadow_ending(request: Request, plan: Plan, now: float) -> Ending:
+    """A run in shadow: it would have changed this, and its cooldown shows the true rhythm."""
+    reason = f"would have changed {request.target.name}: {plan.what} {plan.before} → {plan.after}"
+    return Ending(Outcome(SHADOW, reason, cooldown_end(now, request.cooldown_s)))
 
 
 def hold_ending(
@@ -139,6 +156,16 @@ def hold_ending(
         outcome = Outcome("held", held.reason, now)
         decision = _decision(request, held, passed, (now, now), new_id)
         return Ending(outcome, decision, SOONEST_AGAIN_S, if_wanted=True)
+    if held.guard == CANCELLED:
+        outcome = Outcome(CANCELLED, held.reason, cooldown_end(now, request.cooldown_s))
+        return Ending(
+            outcome, _decision(request, held, passed, (now, outcome.cooldown_until), new_id)
+        )
+    if held.guard in ASKED_AGAIN:
+        # No claim is kept and no run waits: the alerts that still fire are judged again.
+        until = now + (held.retry_after_s or 0.0)
+        outcome = Outcome("held", held.reason, now, due_at=until)
+        return Ending(outcome, _decision(request, held, passed, (now, until), new_id))
     if held.at_bound:
         cooldown_until, delay_s = cooldown_end(now, request.cooldown_s), None
     else:

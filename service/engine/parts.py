@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
@@ -11,6 +11,8 @@ from service.catalogue.spec import Change
 from service.domain.decisions.requests import Request
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
+from service.ports.admission import Delivery
+from service.ports.controls import Controls, Due
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
 from service.ports.runs import Incidents, Leases, Locks, Runs
@@ -57,6 +59,7 @@ class WorkerParts:
     now), once for each `why`, so that a look which is due now is not taken for one that is due
     later.
     `page_later` queues a page that the pager did not take: (page, seconds from now).
+    `judge_again` decides once more on alerts whose guard lets go.
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
@@ -69,6 +72,8 @@ class WorkerParts:
     locks: Locks
     offs: Offs
     outbox: Outbox
+    controls: Controls
+    due: Due
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     pager: Pager
@@ -78,6 +83,7 @@ class WorkerParts:
     new_id: Callable[[str], str]
     reconcile: Callable[[str, str, float], None]
     page_later: Callable[[LatePage, float], None]
+    judge_again: Callable[[Sequence[Delivery]], None]
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float
     executor: str = ""

@@ -12,6 +12,7 @@ from service.catalogue.context import Record
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.decisions.guards import PROSPECT_GUARDS
 from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.policy import LIMITED
 from service.domain.decisions.requests import Request
 from service.domain.errors import VendorError
 from service.engine import outbox
@@ -92,6 +93,14 @@ def _resolve_over(
             parts.page_later(LatePage(page_, parts.clock.time(), run=request.id), 0.0)
 
 
+def report_shadow(request: Request, result: Result, parts: WorkerParts) -> Record:
+    """Say what would have been changed, had the rule's mode let it."""
+    message = announcements.shadowed(
+        request, result.plan, result.cooldown_until, parts.clock.time()
+    )
+    return {"told": outbox.post(message, parts, run=request.id) is not None}
+
+
 def report_held(
     request: Request,
     held: PlanHeld,
@@ -154,13 +163,17 @@ class PutOff:
 def report_put_off(
     request: Request, off: PutOff, thread: MessageRef | None, parts: WorkerParts
 ) -> Record:
-    """The announcement becomes the reason. A vendor that goes on refusing is paged as a warning."""
+    """The announcement becomes the reason.
+
+    A vendor that goes on refusing is paged as a warning. So is a limit on the number of changes.
+    """
     message = announcements.put_off(request, off.plan, off.held, off.next_try)
     told = say(request.id, thread, message, parts)
-    if off.held.guard != VENDOR_BUSY or not off.fruitless_before:
+    refused_again = off.held.guard == VENDOR_BUSY and bool(off.fruitless_before)
+    if not refused_again and off.held.guard != LIMITED:
         return {"told": told}
     page_ = announcements.page_for_hold(request, off.plan, off.held, next_try=off.next_try)
-    queue = off.fruitless_before == _FIRST_WARNING
+    queue = off.held.guard == LIMITED or off.fruitless_before == _FIRST_WARNING
     return {"told": told, "paged": page(page_, parts, run=request.id, queue=queue)}
 
 

@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from service.catalogue.context import Record
+from service.catalogue.context import Record, StepFunction
 from service.domain.capacity.refusals import held_by_refusal
 from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import (
+    CANCELLED,
     PROSPECT_GUARDS,
     Prospect,
     held_by,
+    held_by_people,
     judge,
 )
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request
-from service.domain.errors import StepFailed, VendorError
+from service.domain.decisions.policy import SHADOW
+from service.domain.decisions.requests import PERSON, Request
+from service.domain.errors import Cancelled, StepFailed, VendorError
 from service.engine import reports
 from service.engine.context import RunContext
 from service.engine.outcomes import (
     UNOBSERVABLE,
     Ending,
+    cancelled_ending,
     failure_ending,
     hold_ending,
     put_off,
+    shadow_ending,
     success_ending,
     unobserved,
 )
@@ -63,6 +69,9 @@ class Scaling:
             return
         plan = Plan.from_json(prepared["plan"])
         self._began_at = prepared["began_at"]
+        if self._request.policy.mode == SHADOW:
+            self._end_shadow(plan)
+            return
         announced = self._step("announce", reports.announce, self._request, plan, self._parts)
         self._context.thread = reports.reference(announced)
         try:
@@ -111,15 +120,24 @@ class Scaling:
         prospect = Prospect(
             target=request.target.name,
             wanted=runs.still_wanted(request, now) if request.origin.needs_alert else None,
-            settles_until=runs.settles_until(request.target.name, adds=not request.removes),
+            settles_until=self._settles_until(),
             now=now,
+            cancelled=runs.cancelled(request.id),
+            **held_by_people(request, self._parts.controls.in_force(), now),
         )
         checks = judge(PROSPECT_GUARDS, prospect)
-        if held_by(checks) is not None:
+        if held_by(checks) is not None or request.policy.mode == SHADOW:
             return prospect, checks
         owner = self._parts.locks.lock(request.target.resource, request.id)
         prospect = replace(prospect, lock_asked=True, locked_by=owner)
         return prospect, judge(PROSPECT_GUARDS, prospect)
+
+    def _settles_until(self) -> float:
+        """Until when the target settles for this request; a person does not wait for it."""
+        request = self._request
+        if request.origin.kind == PERSON:
+            return 0.0
+        return self._parts.runs.settles_until(request.target.name, adds=not request.removes)
 
     def _look(self) -> Plan | PlanHeld:
         try:
@@ -146,8 +164,20 @@ class Scaling:
         functions = self._parts.change_of(self._request).work.steps()
         records: dict[str, Record] = {}
         for name in plan.steps:
-            self._at, step = name, functions[name]
+            self._at, step = name, partial(self._unless_cancelled, name, functions[name])
             records[name] = self._step(name, step, self._context, self._request, plan, records)
+
+    def _unless_cancelled(self, name: str, step: StepFunction, *arguments: Any) -> Record:
+        """The step, unless a person has cancelled the run before it began."""
+        if said := self._parts.runs.cancelled(self._request.id):
+            raise Cancelled(name, said)
+        return step(*arguments)
+
+    def _end_shadow(self, plan: Plan) -> None:
+        """Nothing is changed, and people are told what would have been."""
+        ended = self._step("conclude", self._conclude_shadow, plan)
+        result = reports.Result(plan, 0.0, ended["cooldown_until"])
+        self._step("report", reports.report_shadow, self._request, result, self._parts)
 
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: the cooldown is what the guard asks, and whoever waits is told."""
@@ -178,7 +208,10 @@ class Scaling:
             left = f"It could not be made safe: {unsafe.sentence} Look at it now."
             safe = {"left": left, "wrote": True}
         wrote, before = safe["wrote"], safe.get("fruitless_before", 0)
-        held = None if wrote else put_off(self._request, error, before)
+        if isinstance(error, Cancelled) and "left" in safe:
+            self._end_cancelled(plan, error, safe)
+            return
+        held = None if wrote else put_off(self._request, error, before, self._now())
         if held is not None:
             self._end_put_off(plan, held, before)
             return
@@ -189,6 +222,14 @@ class Scaling:
         for_good = bool(safe.get("refused"))
         end = reports.Failed(plan, failure, before, self._next_try(ended), for_good)
         self._report(reports.report_failed, end)
+
+    def _end_cancelled(self, plan: Plan, error: Cancelled, safe: Record) -> None:
+        """A person has stopped it: what had been done stays, and is told; nobody is paged."""
+        left = f" {safe['left']}" if safe["wrote"] else " Nothing was changed."
+        sentence = f"{error.sentence}.{left}"
+        ended = self._step("conclude", self._conclude_cancelled, sentence)
+        off = reports.PutOff(plan, PlanHeld(CANCELLED, sentence), self._next_try(ended), 0)
+        self._report(reports.report_put_off, off)
 
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
         """Nothing was written, and the same request is tried again later with a new plan."""
@@ -221,6 +262,12 @@ class Scaling:
         new_id = self._parts.new_id
         return self._conclude(hold_ending(self._request, held, self._now(), new_id, passed))
 
+    def _conclude_shadow(self, plan: Plan) -> Record:
+        return self._conclude(shadow_ending(self._request, plan, self._now()))
+
+    def _conclude_cancelled(self, sentence: str) -> Record:
+        return self._conclude(cancelled_ending(self._request, sentence, self._now()))
+
     def _conclude_done(self, plan: Plan) -> Record:
         return self._conclude(success_ending(self._request, plan, self._now()))
 
@@ -232,6 +279,7 @@ class Scaling:
 
     def _conclude(self, ending: Ending) -> Record:
         request, outcome, now = self._request, ending.outcome, self._now()
+        asked_by_alert = request.origin.needs_alert
         again = ending.again(self._parts.runs.get(request.id), now)
         self._parts.runs.conclude(
             request.id,
@@ -247,9 +295,9 @@ class Scaling:
         return {
             "status": outcome.status,
             "reason": outcome.reason,
-            "cooldown_until": outcome.cooldown_until,
+            "cooldown_until": outcome.due_at or outcome.cooldown_until,
             "ended_at": now,
-            "again": again is not None,
+            "again": again is not None or (outcome.due_at is not None and asked_by_alert),
         }
 
     def _now(self) -> float:

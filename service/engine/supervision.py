@@ -15,6 +15,7 @@ import structlog
 
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
+from service.engine.again import AgainRound
 from service.engine.off_round import OffRound
 from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
@@ -62,6 +63,8 @@ class Supervisor:
         self._look_after_offs = OffRound(parts, executor, self._engine.statuses, durable.OVER)
         # On a thread of its own: a messenger that hangs must not keep runs from being adopted.
         self._outbox = Handed("outbox", OutboxRound(parts))
+        # So must what it judges again, which waits for the moment at which it is due.
+        self._again = Handed("again", AgainRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -74,15 +77,21 @@ class Supervisor:
         self._parts.leases.forget_old(_KEEP_RETIRED_S)
         self._rounds.start()
         self._outbox.start()
+        self._again.start()
 
     def stop(self) -> None:
         """End the rounds."""
         self._rounds.stop(self._lease_s)
         self._outbox.stop(self._lease_s)
+        self._again.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
         self._rounds.hand(signs)
+
+    def heard(self) -> None:
+        """Something was queued, or a hold was lifted: look for alerts that are due; never waits."""
+        self._again.hand(True)
 
     def round(self, signs: Signs) -> None:
         """Look at what these signs name."""
@@ -94,6 +103,8 @@ class Supervisor:
             self._look_after_offs()
         if signs.untold:
             self._outbox.hand(signs.untold)
+        if signs.due:
+            self._again.hand(signs.due)
         if self._count % _SWEEP_EVERY == 0:
             if signs.unended:
                 self.sweep()

@@ -73,7 +73,7 @@ class Worker:
             poll_s=self._poll_s,
             concurrency=self._concurrency,
         )
-        self._stop_listening = self._listen(durable.wake)
+        self._stop_listening = self._listen(self._heard)
         self._supervisor.start()
         _log.info("worker_started", executor=self.executor)
 
@@ -99,6 +99,10 @@ class Worker:
         self._lease.stop()
         self._parts.leases.retire(self.executor)
         _log.info("worker_stopped", executor=self.executor, handed_on=sorted(self._under_way))
+
+    def _heard(self) -> None:
+        durable.wake()
+        self._supervisor.heard()
 
     def _run(self, run_id: str, pinned: Mapping[str, Any]) -> None:
         self._noted(run_id, lambda: execute(self._parts, run_id, pinned, durable.run_step))

@@ -83,6 +83,20 @@ def finished(
     )
 
 
+def shadowed(request: Request, plan: Plan, cooldown_until: float, now: float) -> Message:
+    """Posted by a run in shadow: what would have been changed.
+
+    `cooldown_until` and `now` are in seconds since the epoch.
+    """
+    return _message(
+        request,
+        f"In shadow: {_attempt(request, plan)}",
+        f"This would have been changed because {_why(request)}. Nothing was changed: rule "
+        f"{request.origin.by} is in mode shadow. It decides again {moment(cooldown_until, now)}.",
+        _fields(request, plan),
+    )
+
+
 def held(request: Request, hold: PlanHeld, next_try: str = "", *, paged: bool = False) -> Message:
     """Posted when the worker, having seen the target, changes nothing.
 

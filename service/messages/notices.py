@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.domain.decisions.requests import Request
+from service.messages.going_on import context_of, links_of_run
 from service.ports import Message
 
 
@@ -10,6 +11,17 @@ def hold_line(request: Request) -> Message:
     """A line in the thread of the run that holds others back."""
     again = "After that, the alert's next repeat is acted on."
     return Message(title="", text=f"Held: {request.origin.why} {again}")
+
+
+def held_by_people(request: Request) -> Message:
+    """That a pause, a lock or a freeze window holds what an alert asks for."""
+    return Message(
+        title="Held by people",
+        text=request.origin.why,
+        fields=[("End it", "runbookd resume TARGET"), ("See all of it", "runbookd status")],
+        context=context_of(request),
+        links=links_of_run(request),
+    )
 
 
 def not_readable(request: Request) -> Message:

@@ -10,6 +10,7 @@ from typing import Protocol
 from service.domain.alerts.alert import Alert, Notification, Quarantined
 from service.domain.alerts.episodes import Episode
 from service.domain.decisions.claims import Cooldown
+from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
 from service.domain.decisions.requests import Request
 
@@ -18,12 +19,14 @@ from service.domain.decisions.requests import Request
 class Delivery:
     """A notification to admit. `received_at` is in seconds since the epoch.
 
-    `replay` marks alerts that a person sent again from storage.
+    `replay` marks alerts that a person sent again from storage. `kept_as` is the id of a
+    notification on record whose alerts are judged again, because what held them is over.
     """
 
     notification: Notification
     received_at: float
     replay: bool = False
+    kept_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,9 @@ class Receipt:
 class EpisodeRecord:
     """The newest episode of an alert, as the journal has it and as this batch changes it.
 
-    `verdicts` maps each rule to the [decision id, key] of its last decision. `seen` counts the
-    notifications of this batch.
+    `verdicts` maps each rule to the [decision id, key] of its last decision. `due_at` (seconds
+    since the epoch) is when a guard that holds it lets go, and it is judged again. `seen` counts
+    the notifications of this batch.
     """
 
     id: str
@@ -56,6 +60,7 @@ class EpisodeRecord:
     last_seen: float
     resolved_at: float | None
     verdicts: dict[str, tuple[str, str]]
+    due_at: float | None = None
     seen: int = 0
     inserted: bool = False
     newest: bool = True
@@ -63,6 +68,16 @@ class EpisodeRecord:
     def episode(self) -> Episode:
         """As the domain's rules see it."""
         return Episode(self.id, self.open, self.last_seen, self.resolved_at)
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What a batch is decided by: the newest episode of each alert that has one, the cooldowns, and
+    the pauses and locks that nobody has ended."""
+
+    episodes: dict[int, EpisodeRecord]
+    cooldowns: dict[str, Cooldown]
+    controls: tuple[Control, ...] = ()
 
 
 @dataclass(slots=True)
@@ -180,11 +195,9 @@ class Gate(Protocol):
 class Transaction(Protocol):
     """One SQL transaction of admission; leaving it without an exception commits."""
 
-    def read(
-        self, identities: Collection[int], claims: Collection[str]
-    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
-        """The newest episode of each alert that has one, which nobody else changes meanwhile; and
-        the cooldowns on record."""
+    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
+        """What is on record of these alerts and claims, in one round trip. Nobody else changes the
+        episodes meanwhile."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

@@ -13,8 +13,9 @@ from service.domain.decisions.requests import Request
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.messenger import MessageRef
 
-RUN_STATUSES = ("queued", "running", "succeeded", "held", "failed")
-"""What a run's status may be; the last three end it."""
+RUN_STATUSES = ("queued", "running", "succeeded", "held", "failed", "cancelled", "shadow")
+"""What a run's status may be; all but the first two end it. A run in shadow has decided, and has
+changed nothing."""
 _UNENDED = RUN_STATUSES[:2]
 
 # The names of the queues are pinned: a queued run must be found by workers of later versions.
@@ -43,14 +44,16 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: `status` is succeeded, held or failed, `reason` one sentence.
+    """How a run ended: `status` is one of RUN_STATUSES, `reason` one sentence.
 
-    `cooldown_until` (seconds since the epoch) is when its claim is free again.
+    `cooldown_until` (seconds since the epoch) is when its claim is free again. `due_at` is when the
+    alerts that asked for it are judged again, None where they wait for their sender.
     """
 
     status: str
     reason: str
     cooldown_until: float
+    due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ class Signs:
     """A droplet may be off because of a run."""
     untold: bool = False
     """A message waits that is due now."""
+    due: bool = False
+    """An alert is judged again before long, or a pause or lock is over."""
 
 
 class Bell(Protocol):
@@ -135,6 +140,17 @@ class Runs(Protocol):
 
     def attempt(self, run_id: str) -> int:
         """The fencing token in force."""
+        ...
+
+    def cancelled(self, run_id: str) -> str:
+        """Who cancelled the run and why, in a sentence; empty where nobody did."""
+        ...
+
+    def enter(self, request: Request, now: float) -> Check | None:
+        """Admit the run's first write: ask the guards of that moment, and record it as a change.
+
+        None when it may be sent, which it is for good once it was; else the check that holds.
+        """
         ...
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from service.catalogue.request_json import dump_request
 from service.domain.decisions.claims import Cooldown
+from service.domain.decisions.controls import Control
 from service.ports.admission import (
     Changes,
     Claimed,
@@ -20,6 +21,7 @@ from service.ports.admission import (
     IncidentRecord,
     NewEpisode,
     NewRun,
+    OnRecord,
 )
 from service.store import schema
 from service.store.bulk import (
@@ -32,6 +34,7 @@ from service.store.bulk import (
     rows_of_each,
 )
 from service.store.claims import RESTING, take_claims
+from service.store.controls import IN_FORCE
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
 from service.store.encode import dump, load
 from service.store.incidents import count_open_members, read_incidents
@@ -96,20 +99,20 @@ class SqlTransaction:
         self.queued = False
         """Whether a run was queued in it."""
 
-    def read(
-        self, identities: Collection[int], claims: Collection[str]
-    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
+    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
         """The newest episode of each alert that has one, locked: what is decided from it stays
-        true until the commit. And the cooldowns on record."""
+        true until the commit. And the cooldowns, pauses and locks on record."""
         if len(identities) > _SOON_DECIDED:
             allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
-        episodes, cooldowns = rows_of_each(
+        episodes, cooldowns, controls = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
             Lookup(RESTING, sorted(claims)),
+            IN_FORCE,
         )
-        return {row[0]: _episode(*row[1:]) for row in episodes}, _by_key(cooldowns)
+        found = {row[0]: _episode(*row[1:]) for row in episodes}
+        return OnRecord(found, _by_key(cooldowns), tuple(Control(*row) for row in controls))
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
@@ -205,7 +208,9 @@ _DELIVERIES = bulk_insert(schema.deliveries)
 _ALERTS = bulk_insert(schema.alerts)
 _DECISIONS = bulk_insert(schema.decisions)
 _TOUCH = bulk_update(
-    schema.alerts, become=("open", "last_seen", "resolved_at", "verdicts"), grow=("times_seen",)
+    schema.alerts,
+    become=("open", "last_seen", "resolved_at", "verdicts", "due_at"),
+    grow=("times_seen",),
 )
 _REPEAT = bulk_update(schema.decisions, become=("last_at",), grow=("times",))
 _NEWEST = "SELECT identity, id, open, last_seen, resolved_at, verdicts FROM alerts WHERE identity"

@@ -28,6 +28,8 @@ _SIGNS = tuple(field.name for field in fields(Signs))
 CLOCK_CORRECTION_S = 1.0
 """How far the clock may step back without a lease being over: time services correct differences
 of this size by a step, and that must not end live workers."""
+DUE_AHEAD_S = 4.0
+"""Alerts that are due before the next sign of life, three seconds on, are waited for."""
 _OLD_LEASE_S = 300.0
 """The length of a lease whose row does not say it. Workers of versions before migration 0006 wrote
 such rows; the default is 15 s, and nobody has a reason for more than this."""
@@ -128,6 +130,12 @@ class LeaseStore:
             "unended": sa.exists().where(schema.runs.c.ended_at.is_(None)),
             "off": sa.exists().where(schema.droplet_offs.c.ended.is_(None)),
             "untold": sa.exists().where(schema.outbox.c.due_at <= self._now),
+            "due": sa.or_(
+                sa.exists().where(schema.alerts.c.due_at <= self._now + DUE_AHEAD_S),
+                sa.exists().where(
+                    schema.controls.c.ended_at.is_(None), schema.controls.c.until <= self._now
+                ),
+            ),
         }
         return (
             sa.update(schema.workers)

@@ -33,20 +33,10 @@ class Replays:
         self._engine = engine
 
     def notifications(self, alert_ids: Sequence[str]) -> list[Notification]:
-        """The alerts, regrouped as they were delivered: the oldest delivery first, and in each
-        the alerts in order. All are presented as firing, as they were when they were taken."""
-        query = (
-            sa.select(schema.alerts, _n.format, _n.receiver, _n.group_key, _n.group_labels)
-            .join(schema.deliveries, _n.id == _a.delivery)
-            .where(_a.id.in_(list(alert_ids)))
-            .order_by(_a.delivery, _a.id)
-        )
+        """The alerts, regrouped as they were delivered. All are presented as firing, as they were
+        when they were taken."""
         with translated(), self._engine.connect() as connection:
-            rows = [dict(row) for row in connection.execute(query).mappings()]
-        groups: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            groups.setdefault(row["delivery"], []).append(row)
-        return [_notification(group) for group in groups.values()]
+            return [each for _, each in stored_notifications(connection, alert_ids)]
 
     def alert_of_decision(self, decision_id: str) -> str | None:
         """The alert that a decision is about; None when there is no such decision."""
@@ -76,6 +66,23 @@ class Replays:
                 connection.rollback()
                 if sqlite:
                     connection.exec_driver_sql("PRAGMA query_only=OFF")
+
+
+def stored_notifications(
+    connection: sa.Connection, alert_ids: Sequence[str]
+) -> list[tuple[str, Notification]]:
+    """These alerts as firing, regrouped as they were delivered, each group with its delivery's id:
+    the oldest delivery first, and in each the alerts in order."""
+    query = (
+        sa.select(schema.alerts, _n.format, _n.receiver, _n.group_key, _n.group_labels)
+        .join(schema.deliveries, _n.id == _a.delivery)
+        .where(_a.id.in_(list(alert_ids)))
+        .order_by(_a.delivery, _a.id)
+    )
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(query).mappings():
+        groups.setdefault(row["delivery"], []).append(dict(row))
+    return [(delivery, _notification(group)) for delivery, group in groups.items()]
 
 
 def _refuse(_connection: sa.Connection, run: NewRun) -> None:

@@ -80,6 +80,7 @@ def episode_row(new: NewEpisode) -> dict[str, Any]:
         "times_seen": record.seen,
         "delivery": new.delivery,
         "verdicts": dump(record.verdicts),
+        "due_at": record.due_at,
     }
 
 
@@ -91,6 +92,7 @@ def touched_row(record: EpisodeRecord) -> dict[str, Any]:
         "last_seen": record.last_seen,
         "resolved_at": record.resolved_at,
         "verdicts": dump(record.verdicts),
+        "due_at": record.due_at,
         "times_seen": record.seen,
     }
 

@@ -14,18 +14,23 @@ from service.catalogue.registry import names_with
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.decision import Check
+from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import REMOVING, Request
+from service.domain.decisions.policy import LIMITED, Made, Trip, longest_window_s, tripped
+from service.domain.decisions.requests import REMOVING, SCENARIO, Request
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Intent, Outcome, StoredRun
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
-from service.store.bulk import chunks
+from service.store.bulk import chunks, rows_of_each
 from service.store.claims import take_claims
+from service.store.controls import IN_FORCE, Beside
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, dump_ref, load, load_alert, load_ref
+from service.store.ids import new_id
 from service.store.rows import CheckEncoder, decision_row
 
 _r = schema.runs.c
@@ -105,6 +110,51 @@ class RunStore:
         with translated(), self._engine.connect() as connection:
             query = sa.select(_r.attempt).where(_r.id == run_id)
             return int(connection.execute(query).scalar_one())
+
+    def cancelled(self, run_id: str) -> str:
+        """Who cancelled the run and why; empty where nobody did."""
+        with translated(), self._engine.connect() as connection:
+            return _cancelled(connection, run_id)
+
+    def cancel(self, run_id: str, who: str, why: str, now: float, beside: Beside) -> bool:
+        """Have a run that has not ended stop before its first write, or between two steps.
+
+        False when it has ended; then nothing is recorded. `beside` writes a record of its own.
+        """
+        asked = dump({"who": who, "why": why, "at": now})
+        statement = (
+            sa.update(schema.runs)
+            .where(_r.id == run_id, _r.ended_at.is_(None))
+            .values(cancel=sa.func.coalesce(_r.cancel, asked))
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(statement).rowcount == 0:
+                return False
+            beside(connection)
+        return True
+
+    def enter(self, request: Request, now: float) -> Check | None:
+        """Admit the run's first write, in one transaction with the record of it as a change.
+
+        A run that was admitted once is admitted for good: what it has begun goes on.
+        """
+        changes = schema.changes
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.dialect.name == "postgresql":
+                connection.execute(_ONE_ENTERS)
+            known = sa.select(changes.c.run).where(changes.c.run == request.id)
+            if connection.execute(known).first() is not None:
+                return None
+            trip = _tripped(connection, request, now)
+            held = held_by(judge(ENTRY_GUARDS, _entry(connection, request, trip, now)))
+            if held is None:
+                row = {"run": request.id, "target": request.target.name}
+                connection.execute(sa.insert(changes), {**row, "action": request.action, "at": now})
+            elif held.guard == LIMITED and trip is not None:
+                connection.execute(sa.insert(schema.controls), _pause_of(request, trip, now))
+        return held
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:
         """Record an intention to write, once; tells whether it was there before."""
@@ -255,6 +305,8 @@ class RunStore:
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)
+            if outcome.due_at is not None:
+                _make_due(connection, run_id, outcome.due_at)
             if again is not None and not (if_wanted and not _wanted(connection, again, now)):
                 self._start_again(connection, again, now)
         return True
@@ -350,6 +402,72 @@ class RunStore:
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             connection.execute(statement, values)
+
+
+_ONE_ENTERS = sa.text("SELECT pg_advisory_xact_lock(0x72756e62)")
+"""Limits count rows, so two runs must not count at once. SQLite has one writer anyway."""
+
+
+def _cancelled(connection: sa.Connection, run_id: str) -> str:
+    asked = connection.execute(sa.select(_r.cancel).where(_r.id == run_id)).scalar_one_or_none()
+    if asked is None:
+        return ""
+    said = load(asked)
+    return f"{said['who']} has cancelled it: {said['why']}"
+
+
+def _tripped(connection: sa.Connection, request: Request, now: float) -> Trip | None:
+    limits = request.policy.limits
+    if not limits or request.origin.kind == SCENARIO:
+        return None
+    made = schema.changes.c
+    query = sa.select(made.target, made.action, made.at).where(
+        made.at > now - longest_window_s(limits)
+    )
+    rows = [Made(*row) for row in connection.execute(query).tuples()]
+    return tripped(limits, rows, request.target.name, request.action, now)
+
+
+def _entry(connection: sa.Connection, request: Request, trip: Trip | None, now: float) -> Entry:
+    (rows,) = rows_of_each(connection, IN_FORCE)
+    found = held_by_people(request, [Control(*row) for row in rows], now)
+    limits = None if trip is None else Check(LIMITED, passed=False, saw=trip.why, until=trip.until)
+    return Entry(cancelled=_cancelled(connection, request.id), limits=limits, **found)
+
+
+def _pause_of(request: Request, trip: Trip, now: float) -> dict[str, Any]:
+    """The pause that a limit puts in force; it has the name of the run that met it."""
+    return {
+        "id": new_id("p"),
+        "kind": PAUSE,
+        "who": "runbookd",
+        "why": trip.why,
+        "since": now,
+        "until": trip.until,
+        "target": trip.target,
+        "action": trip.action,
+    }
+
+
+def _make_due(connection: sa.Connection, run_id: str, due_at: float) -> None:
+    """Have the alerts that still fire, and asked for this run or were held by it, judged again."""
+    ask = connection.execute(sa.select(_r.ask).where(_r.id == run_id)).scalar_one()
+    request = load_request(load(ask))
+    if not request.origin.needs_alert:
+        return
+    alerts, decisions = schema.alerts.c, schema.decisions.c
+    recent = (
+        sa.select(decisions.alert)
+        .where(decisions.target == request.target.name, decisions.direction == request.direction)
+        .order_by(decisions.id.desc())
+        .limit(_RECENT_DECISIONS)
+    )
+    asked = sa.or_(alerts.id.in_(list(request.origin.alerts)[:1000]), alerts.id.in_(recent))
+    connection.execute(
+        sa.update(schema.alerts)
+        .where(alerts.open, alerts.newest, asked)
+        .values(due_at=sa.func.coalesce(alerts.due_at, due_at))
+    )
 
 
 def _of(run_id: str, column: str) -> sa.ScalarSelect[Any]:

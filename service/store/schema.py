@@ -67,12 +67,19 @@ alerts = sa.Table(
     sa.Column("times_seen", sa.Integer, nullable=False),
     sa.Column("delivery", _ID, nullable=False),
     sa.Column("verdicts", sa.Text, nullable=False),
+    sa.Column("due_at", _TIME, nullable=True),
     sa.Index(
         "uq_alerts_newest",
         "identity",
         unique=True,
         sqlite_where=sa.text("newest"),
         postgresql_where=sa.text("newest"),
+    ),
+    sa.Index(
+        "ix_alerts_due_at",
+        "due_at",
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     ),
     sa.Index("ix_alerts_name_id", "name", "id"),
     sa.Index("ix_alerts_source_id", "source", "id"),
@@ -94,7 +101,8 @@ alerts = sa.Table(
     ),
 )
 """One row per episode of an alert. `body` is the alert as JSON; `verdicts` maps each rule to its
-last decision's [id, key], so that a repeat which changes nothing is only counted."""
+last decision's [id, key], so that a repeat which changes nothing is only counted. `due_at` is when
+it is judged again by itself, because a guard that holds it lets go then."""
 
 NOT_HELD: sa.ColumnElement[bool] = sa.literal_column("verdict <> 'hold'")
 """In a storm nearly every decision is a hold; an index of the others costs a storm nothing. A
@@ -183,6 +191,7 @@ runs = sa.Table(
     sa.Column("plan", sa.Text, nullable=True),
     sa.Column("checks", sa.Text, nullable=True),
     sa.Column("message", sa.Text, nullable=True),
+    sa.Column("cancel", sa.Text, nullable=True),
     sa.Column("replay", sa.Boolean, nullable=False),
     sa.Column("created_at", _TIME, nullable=False),
     sa.Column("started_at", _TIME, nullable=True),
@@ -199,7 +208,8 @@ runs = sa.Table(
     ),
 )
 """One row per run. `attempt` is the fencing token; `ask` pins what was decided; `checks` are what
-the worker's guards saw, empty until they were asked."""
+the worker's guards saw, empty until they were asked. `cancel` is who asked to cancel it, when and
+why, as JSON."""
 
 run_steps = sa.Table(
     "run_steps",
@@ -303,6 +313,42 @@ workers = sa.Table(
 )
 """Worker processes and their signs of life, on the database's clock. `lease_s` is how long a lease
 is; workers of versions before migration 0006 leave it empty."""
+
+controls = sa.Table(
+    "controls",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("who", sa.String(64), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("until", _TIME, nullable=False),
+    sa.Column("target", sa.String(64), nullable=True),
+    sa.Column("rule", sa.String(64), nullable=True),
+    sa.Column("direction", sa.String(8), nullable=True),
+    sa.Column("action", sa.String(24), nullable=True),
+    sa.Column("ended_at", _TIME, nullable=True),
+    sa.Column("ended_by", sa.String(64), nullable=True),
+    sa.Index(
+        "ix_controls_in_force",
+        "until",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+)
+"""Pauses and locks. Those without `ended_at` are read with each batch, so they are few: what is
+over is ended by the next worker's round."""
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("target", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(24), nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Index("ix_changes_at", "at"),
+)
+"""One row per run that reached its first write, whoever asked: what limits count."""
 
 facts = sa.Table(
     "facts",

@@ -16,7 +16,7 @@ from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreConflict
 from service.engine.queue import RunQueue
 from service.intake.parse import parse_notification
-from service.ports.admission import Changes, Claimed, Delivery, NewRun
+from service.ports.admission import Changes, Claimed, Delivery, NewRun, OnRecord
 from service.store.admissions import SqlJournal
 from service.store.bell import bell_of
 from service.store.database import open_engine
@@ -186,7 +186,7 @@ def test_every_verdict_on_record_names_a_stored_decision(desk: SqlDesk) -> None:
     stored = {row[0] for row in desk.rows("SELECT id FROM decisions")}
     with desk.journal.transaction() as transaction:
         identities = [row[0] for row in desk.rows("SELECT identity FROM alerts")]
-        records = transaction.read(identities, ())[0].values()
+        records = transaction.read(identities, ()).episodes.values()
     assert len(records) == 3
     assert {last[0] for record in records for last in record.verdicts.values()} <= stored
 
@@ -419,4 +419,4 @@ def test_more_claims_than_a_statement_takes_values_come_through(desk: SqlDesk) -
         assert transaction.incidents([f"key{n}" for n in range(40_000)], range(40_000)) == {}
         assert transaction.open_members([f"key{number}" for number in range(40_000)]) == {}
         assert transaction.incidents_of(range(40_000)) == {}
-        assert transaction.read(range(40_000), ()) == ({}, {})
+        assert transaction.read(range(40_000), ()) == OnRecord({}, {})

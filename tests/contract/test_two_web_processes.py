@@ -75,7 +75,7 @@ def test_what_one_process_decides_on_nobody_else_reads_until_its_commit(
 
         def read_beside() -> bool:
             with journal.transaction() as second:
-                return second.read([identity], [])[0][identity].open
+                return second.read([identity], []).episodes[identity].open
 
         reading = threads.submit(read_beside)
         _let_it_wait(engine, reading)

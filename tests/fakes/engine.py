@@ -27,6 +27,7 @@ from service.ports import MessageRef, Page
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.clock import FakeClock
+from tests.fakes.controls import FakeControls, FakeDue
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.telling import FakeMessenger, FakePager
@@ -45,6 +46,7 @@ class ProcessEnded(BaseException):
 class FakeRuns:
     """Runs as the store keeps them. `down` makes every call fail, `conflicts` the next ones;
     `outcomes` are the ended ones. `refuses` makes ending a run fail once, `unreadable` reading it.
+    `cancels` are who cancelled which run. `holds` is what holds the first write of each.
     """
 
     rows: dict[str, StoredRun] = field(default_factory=dict)
@@ -62,6 +64,9 @@ class FakeRuns:
     conflicts: int = 0
     refuses: Exception | None = None
     unreadable: set[str] = field(default_factory=set)
+    cancels: dict[str, str] = field(default_factory=dict)
+    entered: list[str] = field(default_factory=list)
+    holds: Check | None = None
 
     def add(self, request: Request, partition: str = "do-droplet:101") -> None:
         """Queue a run."""
@@ -79,6 +84,18 @@ class FakeRuns:
     def attempt(self, run_id: str) -> int:
         self._refuse_when_down()
         return self.rows[run_id].attempt
+
+    def cancelled(self, run_id: str) -> str:
+        self._refuse_when_down()
+        return self.cancels.get(run_id, "")
+
+    def enter(self, request: Request, now: float) -> Check | None:
+        self._refuse_when_down()
+        if request.id in self.entered:
+            return None
+        if self.holds is None:
+            self.entered.append(request.id)
+        return self.holds
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:
         self._refuse_when_down()
@@ -464,6 +481,8 @@ class FakeWorker:
     late: list[tuple[LatePage, float]] = field(default_factory=list)
     ended_because: list[str] = field(default_factory=list)
     off_watch: OffWatch = field(init=False)
+    controls: FakeControls = field(default_factory=FakeControls)
+    due: FakeDue = field(default_factory=FakeDue)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
@@ -486,6 +505,9 @@ class FakeWorker:
             locks=self.locks,
             offs=self.offs,
             outbox=self.outbox,
+            controls=self.controls,
+            due=self.due,
+            judge_again=self.due.judge,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change),
             pager=self.pager,

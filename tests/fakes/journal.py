@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
+from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
 from service.domain.errors import StoreConflict
 from service.ports.admission import (
@@ -20,6 +21,7 @@ from service.ports.admission import (
     IncidentRecord,
     NewDecision,
     NewRun,
+    OnRecord,
     Receipt,
 )
 from service.triggers.alerts.admit import Admitter
@@ -39,6 +41,7 @@ class MemoryStore:
     incidents: dict[str, IncidentRecord] = field(default_factory=dict)
     runs: dict[str, NewRun] = field(default_factory=dict)
     deliveries: list[str] = field(default_factory=list)
+    controls: list[Control] = field(default_factory=list)
 
     def rest(self, claim: str, until: float, reason: str = "") -> None:
         """What a worker leaves at the end of a run."""
@@ -57,14 +60,12 @@ class MemoryTransaction:
         self._store = store
         self._refuse_runs = refuse_runs
 
-    def read(
-        self, identities: Collection[int], claims: Collection[str]
-    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
+    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
         known = self._store.episodes
         found = {each: copy.deepcopy(known[each]) for each in identities if each in known}
         for record in found.values():
             record.seen, record.inserted = 0, False
-        return found, self.cooldowns(claims)
+        return OnRecord(found, self.cooldowns(claims), tuple(self._store.controls))
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         return {each: self._store.cooldowns[each] for each in claims if each in self._known_claims}

@@ -14,11 +14,11 @@ from service.domain.decisions.claims import (
     Cooldown,
     check_cooldown,
     claim_key,
-    clock_time,
     incident_key,
     run_id,
     telling_claim,
 )
+from service.domain.durations import clock_time
 from service.domain.rules.rules import Rule
 from tests.fakes.alerts import CPU, ERRORS, alert, notification, rule_book
 

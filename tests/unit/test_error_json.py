@@ -8,8 +8,10 @@ import pytest
 from service.domain import errors
 from service.domain.error_json import as_recorded, dump_error, load_error
 from service.domain.errors import (
+    Cancelled,
     FailureKind,
     FencedOut,
+    HeldBack,
     StepFailed,
     StoreConflict,
     StoreLost,
@@ -24,6 +26,9 @@ EXAMPLES = [
     VendorError("slack", "post", FailureKind.UNKNOWN, "No answer."),
     StepFailed("resize", "Droplet 101 is OFF → look at it."),
     TargetChanged("update_app", "A person changed it."),
+    HeldBack("guards", "api is paused until 12:00.", "paused", 1_780_000_000.0),
+    HeldBack("guards", "Nobody knows until when.", "locked", None),
+    Cancelled("resize", "anna has cancelled it: the vendor is down"),
     FencedOut("worker-vm.up.1", 1, 2),
     Unforeseen("KeyError", "'size'"),
     StoreUnavailable("the database cannot be used now"),

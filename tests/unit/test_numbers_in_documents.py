@@ -23,7 +23,7 @@ from service.providers.slack_blocks import (
 )
 from service.providers.waits import Timeouts
 from service.settings import load_settings
-from service.triggers.alerts.notices import QUARANTINE_COOLDOWN_S
+from service.triggers.alerts.notices import TOLD_AGAIN_S
 from service.web.answers import RETRY_AFTER_S
 from service.web.body import SMALL
 from service.web.bounded_pager import AGAIN_S, PAGES_A_MINUTE
@@ -87,7 +87,7 @@ SAYS = {
         f"A notification of more than {Bounds().alerts} alerts is taken in parts",
         f"more than {MAX_ALERTS // 1_000},000 alerts",
         f"cut to {MAX_RAW_BYTES // 1024} KiB",
-        "once an hour for each source and reason" if QUARANTINE_COOLDOWN_S == HOUR_S else "?",
+        "once an hour for each source and reason" if TOLD_AGAIN_S == HOUR_S else "?",
         f"more than `MAX_BODY_BYTES` ({SETTINGS.max_body_bytes // MIB} MiB)",
     ],
     "vendors.md": [

@@ -56,7 +56,7 @@ def test_a_request_survives_json(asked: Request) -> None:
 def test_the_pinned_form_stays_as_it_is() -> None:
     """Runs queued by the version before must be understood after a deploy."""
     assert dump_request(request_for("vertical_scale", WORKER)) == {
-        "version": 3,
+        "version": 4,
         "id": "worker-vm.up.1",
         "action": "vertical_scale",
         "origin": {
@@ -84,6 +84,8 @@ def test_the_pinned_form_stays_as_it_is() -> None:
         "parent": "",
         "step": "",
         "rules_hash": "0123456789ab",
+        "policy": {"mode": "act", "freezes": [], "limits": []},
+        "override": "",
     }
 
 

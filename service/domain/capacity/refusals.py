@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.domain.decisions.claims import clock_time
 from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.durations import clock_time
 
 GUARD = "size_refused"
 LONGEST_S = 86_400.0

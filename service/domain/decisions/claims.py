@@ -8,12 +8,12 @@ that takes the claim, so that among any number of deliveries one wins.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
 
 from service.domain.alerts.alert import Alert, Notification
 from service.domain.alerts.dedup import PREFIX, dedup_key
 from service.domain.decisions.decision import Check
+from service.domain.durations import clock_time
 from service.domain.rules.rules import Rule
 
 BUSY_UNTIL = 9_999_999_999.0
@@ -107,12 +107,3 @@ def check_cooldown(key: str, cooldown: Cooldown | None, now: float) -> Check:
         saw=f"cooldown of {key} until {until}, after run {cooldown.run}{because}",
         until=cooldown.until,
     )
-
-
-def clock_time(at: float) -> str:
-    """A moment (seconds since the epoch) as a person reads it, in UTC.
-
-    For reasons that are kept, and so are read at any time; what is told now says it as
-    `service.domain.durations.moment` does.
-    """
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

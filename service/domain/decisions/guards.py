@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from operator import attrgetter
+from typing import Generic, TypedDict, TypeVar
 
-from service.domain.decisions.claims import Cooldown, check_cooldown, clock_time
+from service.domain.decisions.claims import Cooldown, check_cooldown
+from service.domain.decisions.controls import (
+    PAUSED,
+    PERSON_LOCK,
+    Control,
+    check_locks,
+    check_pauses,
+)
 from service.domain.decisions.decision import Check
+from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
+from service.domain.decisions.requests import PERSON, Request
+from service.domain.durations import clock_time
 
 Facts = TypeVar("Facts")
 
@@ -21,6 +32,8 @@ IGNORED = "ignored"
 """Rejects what the rule says is ignored."""
 SETTLING = "settling"
 LOCKED = "locked"
+CANCELLED = "cancelled"
+"""The guard that holds what a person has cancelled."""
 LOCK_AGAIN_S = 60.0
 """Nobody knows when another owner gives a lock back, so it is asked for again after this long."""
 
@@ -30,14 +43,16 @@ class Guard(Generic[Facts]):
     """One thing that can hold a request back.
 
     `judge` returns None where the guard does not apply to these facts. A check that holds says
-    until when, where the guard knows. Then the worker tries the same request again by itself; an
-    alert that web holds waits for its sender's next repeat. `told` is False where nobody waits to
-    hear of a hold by the worker.
+    until when, where the guard knows. `again` is True where an alert that is held is judged again
+    by itself once the guard lets go; else an alert that web holds waits for its sender's next
+    repeat, and the worker tries its own request again. `told` is False where nobody waits to hear
+    of a hold by the worker.
     """
 
     name: str
     judge: Callable[[Facts], Check | None]
     told: bool = True
+    again: bool = False
 
 
 def judge(guards: Sequence[Guard[Facts]], facts: Facts) -> tuple[Check, ...]:
@@ -58,7 +73,8 @@ class Arrival:
     claimed. `cooldown_run` is the run after which Redis says that the claim is in cooldown;
     `redis_asked` is False in a preview, `redis_answered` when it was away. `unmeasured` says why
     nothing may be changed, where no value was measured. `ignored` is whether the rule asks for
-    nothing. `now` is in seconds since the epoch.
+    nothing. `pauses`, `locks` and `freezes` are what these said of the change, empty where they do
+    not apply. `now` is in seconds since the epoch.
     """
 
     firing: bool
@@ -71,6 +87,9 @@ class Arrival:
     cooldown_run: str | None = None
     unmeasured: str = ""
     ignored: bool = False
+    pauses: Check | None = None
+    locks: Check | None = None
+    freezes: Check | None = None
 
     @property
     def wants_claim(self) -> bool:
@@ -100,6 +119,16 @@ def _unmeasured(arrival: Arrival) -> Check | None:
     return Check("unmeasured", passed=False, saw=saw)
 
 
+def _of_change(name: str) -> Callable[[Arrival], Check | None]:
+    """What was found of a change, where an alert asks for one that may be made."""
+
+    def judge_one(arrival: Arrival) -> Check | None:
+        found: Check | None = getattr(arrival, name)
+        return found if arrival.changes and arrival.wants_claim else None
+
+    return judge_one
+
+
 def _redis_gate(arrival: Arrival) -> Check | None:
     """Says what Redis knows, and holds nothing: SQL decides."""
     if not arrival.redis_asked or not arrival.wants_claim:
@@ -126,6 +155,9 @@ ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(RESOLVED, _resolved),
     Guard(IGNORED, _ignored),
     Guard("unmeasured", _unmeasured),
+    Guard(PAUSED, _of_change("pauses"), again=True),
+    Guard(PERSON_LOCK, _of_change("locks"), again=True),
+    Guard(FROZEN, _of_change("freezes"), again=True),
     Guard("redis_gate", _redis_gate),
     Guard("cooldown", _cooldown),
 )
@@ -182,7 +214,8 @@ class Prospect:
     `wanted` is whether an alert that asked for it still fires, None in a replay, which nobody need
     ask for. `settles_until` is in seconds since the epoch, 0 where nothing settles. `lock_asked`
     is False where another guard holds already, because asking takes the lock; `locked_by` is who
-    else has it.
+    else has it. `pauses`, `locks` and `freezes` are what these said of the change, None where they
+    do not apply. `cancelled` is who cancelled the run and why, empty where nobody did.
     """
 
     target: str
@@ -191,6 +224,16 @@ class Prospect:
     now: float
     lock_asked: bool = False
     locked_by: str | None = None
+    pauses: Check | None = None
+    locks: Check | None = None
+    freezes: Check | None = None
+    cancelled: str = ""
+
+
+def _uncancelled(run: Prospect | Entry) -> Check:
+    if run.cancelled:
+        return Check(CANCELLED, passed=False, saw=run.cancelled)
+    return Check(CANCELLED, passed=True, saw="nobody has cancelled the run")
 
 
 def _wanted(prospect: Prospect) -> Check | None:
@@ -220,10 +263,69 @@ def _unlocked(prospect: Prospect) -> Check | None:
 
 
 PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
+    Guard(CANCELLED, _uncancelled),
     Guard(RESOLVED, _wanted, told=False),
+    Guard(PAUSED, attrgetter("pauses"), again=True),
+    Guard(PERSON_LOCK, attrgetter("locks"), again=True),
+    Guard(FROZEN, attrgetter("freezes"), again=True),
     Guard(SETTLING, _settled, told=False),
     Guard(LOCKED, _unlocked),
 )
 """Asked by the worker before it looks at the target. What only the target shows (busy, bounds,
 region) is judged by the plan of its kind. What is over, or was answered a moment ago, is not
 told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run right before its first write: what may have changed since it was prepared.
+
+    `cancelled` is who cancelled it and why, empty where nobody did. `limits` is what the limits on
+    the number of changes said.
+    """
+
+    cancelled: str
+    pauses: Check | None
+    locks: Check | None
+    freezes: Check | None
+    limits: Check | None
+
+
+class Limits(TypedDict):
+    """What people, by pauses, locks and the rules' freeze windows, say of a change."""
+
+    pauses: Check | None
+    locks: Check | None
+    freezes: Check | None
+
+
+def held_by_people(request: Request, controls: Sequence[Control], now: float) -> Limits:
+    """What these say of a request. A person's override passes over pauses and freeze windows; a
+    lock holds everybody but its owner."""
+    change = request.subject_of_controls
+    by_person = request.origin.kind == PERSON
+    locks = check_locks(controls, change, now, request.origin.by if by_person else None)
+    if by_person and request.override:
+        return {"pauses": None, "locks": locks, "freezes": None}
+    return {
+        "pauses": check_pauses(controls, change, now),
+        "locks": locks,
+        "freezes": check_freezes(request.policy.freezes, change.target, now),
+    }
+
+
+ENTRY_GUARDS: tuple[Guard[Entry], ...] = (
+    Guard(CANCELLED, _uncancelled),
+    Guard(PAUSED, attrgetter("pauses"), again=True),
+    Guard(PERSON_LOCK, attrgetter("locks"), again=True),
+    Guard(FROZEN, attrgetter("freezes"), again=True),
+    Guard(LIMITED, attrgetter("limits"), again=True),
+)
+"""Asked beside the fence of a run's first write, in one transaction with the record of it."""
+
+ASKED_AGAIN = frozenset(
+    [guard.name for guard in ARRIVAL_GUARDS if guard.again]
+    + [guard.name for guard in PROSPECT_GUARDS if guard.again]
+    + [guard.name for guard in ENTRY_GUARDS if guard.again]
+)
+"""The guards whose holds are judged again by themselves, by the alerts that still fire."""

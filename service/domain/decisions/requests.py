@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.claims import NOTIFY
+from service.domain.decisions.controls import Subject
+from service.domain.decisions.policy import Policy
 from service.domain.links import Link
 from service.domain.rules.rules import Target
 
@@ -90,7 +92,9 @@ class Request:
     and `severity` is what the rule overrides the alerts' own severity with. `direction` is which
     way the claim is. `options` are the action's own. `wanted` is what the target shall become,
     several attributes at once. `cooldown_s` and `settle_s` are in seconds. `parent` is the run
-    that this one is a part of, `step` which part.
+    that this one is a part of, `step` which part. `policy` is how far it may go. `override` is why
+    a person wants it although a pause, a freeze window or the settling of the target would hold it;
+    empty where these hold it.
     """
 
     id: str
@@ -108,6 +112,8 @@ class Request:
     severity: str | None = None
     parent: str = ""
     step: str = ""
+    policy: Policy = field(default_factory=Policy)
+    override: str = ""
 
     @property
     def target(self) -> Target:
@@ -124,3 +130,8 @@ class Request:
     def removes(self) -> bool:
         """Whether it asks for less of something, and for more of nothing."""
         return bool(self.wanted) and all(each.removes for each in self.wanted)
+
+    @property
+    def subject_of_controls(self) -> Subject:
+        """The change that pauses and locks are asked about."""
+        return Subject(self.target.name, self.origin.by, self.direction, self.action)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.policy import OFF
 from service.domain.rules.literal_keys import ALERTNAME, Key, best_keys
 from service.domain.rules.matchers import Predicate, predicate
 from service.domain.rules.rules import Matcher, Rule, RuleBook
@@ -48,15 +49,19 @@ class _Entry:
 
 
 class RuleIndex:
-    """A rule book prepared for matching; immutable once built, so threads may share it."""
+    """A rule book prepared for matching; immutable once built, so threads may share it.
+
+    A rule whose mode is off is left out of it.
+    """
 
     __slots__ = ("_anywhere", "_entries", "_tables")
 
     def __init__(self, book: RuleBook) -> None:
-        self._entries = tuple(_entry(place, rule) for place, rule in enumerate(book.rules))
+        rules = [rule for rule in book.rules if rule.policy.mode != OFF]
+        self._entries = tuple(_entry(place, rule) for place, rule in enumerate(rules))
         self._anywhere: list[_Entry] = []
         self._tables: dict[str, dict[str, list[_Entry]]] = {}
-        keys = best_keys([rule.matchers for rule in book.rules])
+        keys = best_keys([rule.matchers for rule in rules])
         for entry, key in zip(self._entries, keys, strict=True):
             self._file(entry, key)
 

@@ -13,6 +13,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from service.domain.decisions.policy import Policy
+
 
 class Target(Protocol):
     """One vendor resource that an operator declared.
@@ -102,7 +104,8 @@ class Rule:
     alone after this rule's action; it is zero only for page_oncall, whose dedup_key does that work.
     `settle` is how long the target is left alone after a run of this rule, whichever rule asks
     next. `options` are the action's own, as plain JSON that the catalogue has checked. `severity`
-    overrides the alert's severity in a page.
+    overrides the alert's severity in a page. `policy` is how far it may act: what
+    the rule says, and what holds for all rules.
     """
 
     name: str
@@ -113,6 +116,7 @@ class Rule:
     settle: timedelta = timedelta()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     severity: str | None = None
+    policy: Policy = field(default_factory=Policy)
     continue_: bool = False
     origin: Origin = field(default_factory=lambda: Origin("", 0))
 
@@ -124,12 +128,14 @@ class RuleBook:
     `hash` is 12 hexadecimal digits over what the rules and targets say, `${NAME}` filled in: the
     same on every machine, whatever the files are called and however they are commented.
     `warnings` name what the files may say and hardly mean, `file:line: warning: …` each.
+    `policy` holds for whoever asks, people too.
     """
 
     rules: tuple[Rule, ...]
     targets: Mapping[str, Target]
     hash: str
     warnings: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from service.domain.alerts.alert import AlertKind
 from service.domain.alerts.episodes import Transition, transition
 from service.domain.decisions.claims import Cooldown, telling_claim
+from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
+from service.domain.decisions.guards import ASKED_AGAIN
 from service.domain.rules.rules import RuleBook
 from service.ports.admission import (
     Changes,
@@ -106,8 +108,11 @@ class Batch:
             *(notice.claim for notice in unread),
         }
         cooldowns: Mapping[str, Cooldown] = {}
+        controls: tuple[Control, ...] = ()
         if identities:
-            self._episodes, cooldowns = self._transaction.read(identities, claims | notices)
+            on_record = self._transaction.read(identities, claims | notices)
+            self._episodes, cooldowns = on_record.episodes, on_record.cooldowns
+            controls = on_record.controls
         elif notices:
             cooldowns = self._transaction.cooldowns(notices)
         over = {matched.identity for matched in everything if not matched.alert.firing}
@@ -125,16 +130,25 @@ class Batch:
             self._changes.incidents = self._transaction.incidents(keys, identities)
         told = {claim: cooldowns[claim] for claim in notices if claim in cooldowns}
         asked = {claim: each for claim, each in cooldowns.items() if claim not in notices}
-        self._verdicts.begin(asked, told)
+        self._verdicts.begin(asked, told, controls)
         for notice in unread:
             self._verdicts.notice(notice)
 
     def _judged(self, delivery: Delivery, wanted: tuple[Matched, ...]) -> _JudgedDelivery:
         """The episodes of a delivery's alerts, and what the guards say of each candidate."""
-        delivery_id = self._new_id("n")
-        self._changes.deliveries.append((delivery_id, delivery))
-        alerts = [self._alert(delivery_id, delivery, matched) for matched in wanted]
+        delivery_id = delivery.kept_as or self._new_id("n")
+        if not delivery.kept_as:
+            self._changes.deliveries.append((delivery_id, delivery))
+        alerts = [
+            self._alert(delivery_id, delivery, matched)
+            for matched in wanted
+            if not delivery.kept_as or self._still_fires(matched)
+        ]
         return _JudgedDelivery(delivery_id, delivery, alerts)
+
+    def _still_fires(self, matched: Matched) -> bool:
+        known = self._episodes.get(matched.identity)
+        return known is not None and known.open
 
     def _alert(self, delivery_id: str, delivery: Delivery, matched: Matched) -> _JudgedAlert:
         record, what = self._episode(delivery_id, delivery, matched)
@@ -169,8 +183,10 @@ class Batch:
         if delivery.replay and what is Transition.REPEATED:
             # Only a sender's own word is a sign that the alert still fires.
             return known, what
-        known.last_seen = max(known.last_seen, delivery.received_at)
-        known.seen += 1
+        known.due_at = None
+        if not delivery.kept_as:
+            known.last_seen = max(known.last_seen, delivery.received_at)
+            known.seen += 1
         if what is Transition.REOPENED:
             known.open, known.resolved_at = True, None
         elif what is Transition.RESOLVED:
@@ -210,6 +226,8 @@ class Batch:
         return record
 
     def _keep(self, record: EpisodeRecord, delivery_id: str, decision: Decision) -> Verdicted:
+        if decision.guard in ASKED_AGAIN and decision.until is not None and record.open:
+            record.due_at = min(decision.until, record.due_at or decision.until)
         former = record.verdicts.get(decision.rule)
         story = f"{decision.key}|{decision.reason}"
         if former is not None and former[1] == story:

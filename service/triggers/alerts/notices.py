@@ -13,13 +13,15 @@ from dataclasses import dataclass
 
 from service.domain.alerts.alert import Alert, Notification, Quarantined
 from service.domain.decisions.claims import NOTIFY, Cooldown
+from service.domain.decisions.decision import Check
 from service.domain.decisions.requests import HELD, QUARANTINED
 from service.domain.durations import moment
 from service.ports.admission import Delivery
 from service.triggers.alerts.candidates import Candidate, alert_line
 
-QUARANTINE_COOLDOWN_S = 3_600.0
-"""Seconds in which alerts of one source that cannot be read for one reason are told once."""
+TOLD_AGAIN_S = 3_600.0
+"""Seconds in which alerts of one source that cannot be read for one reason are told once. So are
+alerts that people hold."""
 _SHOWN = 3
 _LONGEST = 300
 """Characters of one reason that are told."""
@@ -30,7 +32,8 @@ _FIELD = re.compile("`([A-Za-z]+)`")
 class Notice:
     """What is told once for each generation of `claim`, and not again for `cooldown_s` seconds.
 
-    `by` is HELD or QUARANTINED; `subject` is the run that holds, or the source.
+    `by` is HELD or QUARANTINED. `subject` is the run that holds, or the source; it is empty where
+    people hold it, by a pause, a lock or a freeze window.
     """
 
     claim: str
@@ -44,6 +47,20 @@ class Notice:
 def hold_claim(claim: str) -> str:
     """The claim of the notice that this claim is in cooldown."""
     return f"held.{claim}"
+
+
+def people_notice(
+    candidate: Candidate, alert: Alert, episode: str, held: Check, now: float
+) -> Notice:
+    """That an alert asks for what a pause, a lock or a freeze window holds."""
+    until = held.until if held.until is not None else now + TOLD_AGAIN_S
+    why = (
+        f"{alert_line(alert)}. Rule {candidate.rule.name} asks for {candidate.rule.action}, and "
+        f"{held.saw}. It is decided again {moment(until, now)}, or as soon as that is ended, if "
+        "the alert still fires then."
+    )
+    told_for_s = min(until - now, TOLD_AGAIN_S)
+    return Notice(hold_claim(candidate.claim), HELD, "", why, told_for_s, (episode,))
 
 
 def hold_notice(
@@ -70,7 +87,7 @@ def quarantine_notices(delivery: Delivery) -> Iterator[Notice]:
             f"{len(found)} of {_alerts(every)} in a notification from {notification.source} could "
             "not be read, and nothing follows from it:\n" + "\n".join(shown) + more
         )
-        yield Notice(claim, QUARANTINED, notification.source, why, QUARANTINE_COOLDOWN_S)
+        yield Notice(claim, QUARANTINED, notification.source, why, TOLD_AGAIN_S)
 
 
 def _by_field(notification: Notification) -> dict[str, list[Quarantined]]:

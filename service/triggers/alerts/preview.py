@@ -18,10 +18,10 @@ from service.ports.admission import (
     Changes,
     Claimed,
     Delivery,
-    EpisodeRecord,
     GateReply,
     IncidentRecord,
     NewRun,
+    OnRecord,
     Transaction,
 )
 from service.triggers.alerts.batch import Batch
@@ -87,9 +87,7 @@ class ReadOnly:
         self._reading = reading
         self._claimed: dict[str, Cooldown] = {}
 
-    def read(
-        self, identities: Collection[int], claims: Collection[str]
-    ) -> tuple[dict[int, EpisodeRecord], dict[str, Cooldown]]:
+    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
         """As on record."""
         return self._reading.read(identities, claims)
 

@@ -149,6 +149,7 @@ class RunMaker:
             options=options,
             cooldown_s=rule.cooldown.total_seconds(),
             settle_s=rule.settle.total_seconds(),
+            policy=rule.policy,
         )
 
     def _add(self, request: Request, partition: str, delay_s: float = 0.0) -> None:

@@ -7,16 +7,18 @@ by an alert that a guard holds, and a claim without a run can't exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import AlertKind
 from service.domain.alerts.episodes import Transition
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
+from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
+    ASKED_AGAIN,
     IGNORED,
     PAGE_GUARDS,
     Arrival,
@@ -24,6 +26,8 @@ from service.domain.decisions.guards import (
     held_by,
     judge,
 )
+from service.domain.decisions.policy import check_freezes
+from service.domain.rules.rules import Rule
 from service.ports.admission import (
     Claimed,
     Delivery,
@@ -33,7 +37,7 @@ from service.ports.admission import (
     Transaction,
 )
 from service.triggers.alerts.candidates import Candidate, Matched
-from service.triggers.alerts.notices import Notice, hold_claim, hold_notice
+from service.triggers.alerts.notices import Notice, hold_claim, hold_notice, people_notice
 from service.triggers.alerts.runs import RunMaker
 
 
@@ -75,11 +79,20 @@ class Verdicts:
         self._checked: dict[Arrival, tuple[Check, ...]] = {}
         self._told: Mapping[str, Cooldown] = {}
         self._notices: dict[str, Notice] = {}
+        self._controls: Sequence[Control] = ()
+        self._limits: dict[str, dict[str, Check | None]] = {}
 
-    def begin(self, cooldowns: Mapping[str, Cooldown], told: Mapping[str, Cooldown]) -> None:
-        """The cooldowns on record, by which everything is judged; `told` are those of notices."""
+    def begin(
+        self,
+        cooldowns: Mapping[str, Cooldown],
+        told: Mapping[str, Cooldown],
+        controls: Sequence[Control] = (),
+    ) -> None:
+        """The cooldowns on record, by which everything is judged; `told` are those of notices.
+        `controls` are the pauses and locks."""
         self.cooldowns = dict(cooldowns)
         self._told = told
+        self._controls = controls
 
     def judge(
         self,
@@ -96,8 +109,8 @@ class Verdicts:
         claim = candidate.claim if held_by(checks) is None else None
         if claim is not None:
             self._wanted.add(claim)
-        elif _is_in_cooldown(checks) and candidate.rule.target is not None and not delivery.replay:
-            self._notice_hold(candidate, matched, record)
+        elif candidate.rule.target is not None and not delivery.replay:
+            self._notice_hold(candidate, matched, record, checks)
         return Judged(candidate, matched, record, delivery, checks, claim)
 
     def notice(self, notice: Notice) -> None:
@@ -105,11 +118,24 @@ class Verdicts:
         if self._is_news(notice.claim):
             self._notices[notice.claim] = notice
 
-    def _notice_hold(self, candidate: Candidate, matched: Matched, record: EpisodeRecord) -> None:
+    def _notice_hold(
+        self,
+        candidate: Candidate,
+        matched: Matched,
+        record: EpisodeRecord,
+        checks: tuple[Check, ...],
+    ) -> None:
+        held = held_by(checks)
+        told = held is not None and (held.guard == COOLDOWN or held.guard in ASKED_AGAIN)
         # A storm of held alerts has one notice; its sentence is made for the first alone.
-        if self._is_news(hold_claim(candidate.claim)):
+        if held is None or not told or not self._is_news(hold_claim(candidate.claim)):
+            return
+        alert, episode = matched.alert, record.id
+        if held.guard == COOLDOWN:
             cooldown = self.cooldowns[candidate.claim]
-            self.notice(hold_notice(candidate, matched.alert, record.id, cooldown, self._now))
+            self.notice(hold_notice(candidate, alert, episode, cooldown, self._now))
+        else:
+            self.notice(people_notice(candidate, alert, episode, held, self._now))
 
     def _is_news(self, claim: str) -> bool:
         told = self._told.get(claim)
@@ -180,10 +206,28 @@ class Verdicts:
             cooldown_run=self._gate.cooling.get(claim),
             unmeasured=candidate.unmeasured,
             ignored=candidate.ignored,
+            **self._limits_of(candidate.rule),
         )
         known = self._checked.get(arrival)
         if known is None:
             known = self._checked[arrival] = judge(ARRIVAL_GUARDS, arrival)
+        return known
+
+    def _limits_of(self, rule: Rule) -> dict[str, Check | None]:
+        """What pauses, locks and freeze windows say of what this rule changes; asked once for each
+        rule in a batch."""
+        if rule.target is None:
+            return {}
+        known = self._limits.get(rule.name)
+        if known is None:
+            change = Subject(
+                rule.target, rule.name, action_spec(rule.action).direction, rule.action
+            )
+            known = self._limits[rule.name] = {
+                "pauses": check_pauses(self._controls, change, self._now),
+                "locks": check_locks(self._controls, change, self._now),
+                "freezes": check_freezes(rule.policy.freezes, rule.target, self._now),
+            }
         return known
 
     def _spend(self, claim: str) -> bool:
@@ -280,11 +324,6 @@ class Verdicts:
             judged.delivery,
             self._claimed[claim].cooldown,
         )
-
-
-def _is_in_cooldown(checks: tuple[Check, ...]) -> bool:
-    held = held_by(checks)
-    return held is not None and held.guard == COOLDOWN
 
 
 def _why(candidate: Candidate, run: str) -> str:

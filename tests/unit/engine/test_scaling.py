@@ -187,7 +187,10 @@ def test_a_run_that_acts_keeps_what_each_guard_saw(worker: FakeWorker) -> None:
     worker.execute(ASK)
     kept = worker.runs.checks[RUN]
     assert [(check.guard, check.passed) for check in kept] == [
+        ("cancelled", True),
         ("resolved", True),
+        ("paused", True),
+        ("person_lock", True),
         ("settling", True),
         ("locked", True),
         ("target", True),
@@ -203,7 +206,10 @@ def test_a_run_that_is_held_keeps_the_guards_that_let_it_pass_and_the_one_that_h
     (decision,) = worker.runs.decisions
     assert decision.decision.checks == worker.runs.checks[RUN]
     assert [(check.guard, check.passed) for check in decision.decision.checks] == [
+        ("cancelled", True),
         ("resolved", True),
+        ("paused", True),
+        ("person_lock", True),
         ("settling", True),
         ("locked", True),
         ("droplet_busy", False),
@@ -214,7 +220,13 @@ def test_a_run_that_is_held_keeps_the_guards_that_let_it_pass_and_the_one_that_h
 def test_a_run_that_another_guard_holds_does_not_take_the_lock(worker: FakeWorker) -> None:
     worker.runs.settles["worker-vm"] = worker.clock.time() + 200.0
     worker.execute(ASK)
-    assert [check.guard for check in worker.runs.checks[RUN]] == ["resolved", "settling"]
+    assert [check.guard for check in worker.runs.checks[RUN]] == [
+        "cancelled",
+        "resolved",
+        "paused",
+        "person_lock",
+        "settling",
+    ]
     assert worker.locks.owners == {}
 
 

@@ -193,6 +193,8 @@ def test_without_redis_the_checks_say_that_sql_alone_decided() -> None:
     assert decision.verdict is ACT
     assert [check.saw for check in decision.checks] == [
         "the sender says it is firing",
+        "no pause covers api",
+        "nobody else has locked api",
         "Redis did not answer: decided on SQL alone",
         "api.out has never been claimed",
     ]
@@ -215,7 +217,7 @@ def test_a_flushed_redis_does_not_free_what_sql_says_rests() -> None:
     desk.gate.values.clear()
     (decision,) = desk.verdicts(delivery(alert()))
     assert (decision.verdict, decision.guard) == (HOLD, "in_progress")
-    assert [check.passed for check in decision.checks] == [True, True, False]
+    assert [check.passed for check in decision.checks] == [True] * 4 + [False]
     assert desk.gate.values == {"api.out": "api.out.1"}
 
 
@@ -293,6 +295,8 @@ def test_an_alert_that_any_guard_holds_takes_no_claim(monkeypatch: pytest.Monkey
     assert (decision.verdict, decision.guard, decision.reason) == (HOLD, "no_fridays", no.saw)
     assert [check.guard for check in decision.checks] == [
         "resolved",
+        "paused",
+        "person_lock",
         "redis_gate",
         "cooldown",
         "no_fridays",

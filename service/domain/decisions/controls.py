@@ -1,0 +1,111 @@
+"""What a person has put in force for a while: pauses and locks, always with an end.
+
+A pause holds what runbookd would change by itself. A lock holds everybody but its owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from service.domain.decisions.decision import Check
+from service.domain.durations import clock_time
+
+PAUSE = "pause"
+"""Nothing is changed by an alert, a level or a return. A person's request is held too, unless the
+person overrides it."""
+LOCK = "lock"
+"""Nobody but its owner changes the target."""
+PAUSED = "paused"
+"""The guard that holds while a pause is in force."""
+PERSON_LOCK = "person_lock"
+"""The guard that holds while a person has the target locked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One pause or lock.
+
+    `kind` is PAUSE or LOCK. `target`, `rule`, `direction` and `action` say what it covers; each
+    that is None covers all. `by` is who put it in force, `why` in that person's words. `since` and
+    `until` are in seconds since the epoch.
+    """
+
+    id: str
+    kind: str
+    by: str
+    why: str
+    since: float
+    until: float
+    target: str | None = None
+    rule: str | None = None
+    direction: str | None = None
+    action: str | None = None
+
+    def in_force(self, now: float) -> bool:
+        """Whether it holds at `now`; at `until` itself it is over."""
+        return self.until > now
+
+    def covers(self, change: Subject) -> bool:
+        """Whether this change is one of those that it holds."""
+        pairs = (
+            (self.target, change.target),
+            (self.rule, change.rule),
+            (self.direction, change.direction),
+            (self.action, change.action),
+        )
+        return all(mine is None or mine == theirs for mine, theirs in pairs)
+
+    @property
+    def scope(self) -> str:
+        """What it covers, for a person: `api`, `rule high-cpu`, `every target`."""
+        named = [
+            self.target or "",
+            f"rule {self.rule}" if self.rule else "",
+            f"direction {self.direction}" if self.direction else "",
+            f"action {self.action}" if self.action else "",
+        ]
+        return ", ".join(filter(None, named)) or "every target"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A change that may be held: on what, by which rule, which way, by which action.
+
+    `rule` is the name of whatever asks, a person or a level too.
+    """
+
+    target: str
+    rule: str
+    direction: str
+    action: str
+
+
+def check_pauses(controls: Iterable[Control], change: Subject, now: float) -> Check:
+    """The pause guard: held by the pause that lasts longest, because only then it may act."""
+    found = _longest(controls, PAUSE, change, now)
+    if found is None:
+        return Check(PAUSED, passed=True, saw=f"no pause covers {change.target}")
+    saw = f"{found.scope} is paused until {clock_time(found.until)} by {found.by}: {found.why}"
+    return Check(PAUSED, passed=False, saw=saw, until=found.until)
+
+
+def check_locks(
+    controls: Iterable[Control], change: Subject, now: float, owner: str | None = None
+) -> Check:
+    """The lock guard; `owner` is the person who asks, None for runbookd itself."""
+    others = (each for each in controls if owner is None or each.by != owner)
+    found = _longest(others, LOCK, change, now)
+    if found is None:
+        return Check(PERSON_LOCK, passed=True, saw=f"nobody else has locked {change.target}")
+    saw = f"{found.scope} is locked until {clock_time(found.until)} by {found.by}: {found.why}"
+    return Check(PERSON_LOCK, passed=False, saw=saw, until=found.until)
+
+
+def _longest(controls: Iterable[Control], kind: str, change: Subject, now: float) -> Control | None:
+    found = [
+        each
+        for each in controls
+        if each.kind == kind and each.in_force(now) and each.covers(change)
+    ]
+    return max(found, key=lambda each: each.until, default=None)

@@ -1,0 +1,86 @@
+"""Pauses and locks in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from service.domain.decisions.controls import Control
+from service.ports.runs import Bell
+from service.store import schema
+from service.store.bulk import Statement
+from service.store.database import begin_writing, translated
+
+_c, _a = schema.controls.c, schema.alerts.c
+_NAMES = ("id", "kind", "who", "why", "since", "until", "target", "rule", "direction", "action")
+_FIELDS = [_c[name] for name in _NAMES]
+
+IN_FORCE = Statement(f"SELECT {', '.join(_NAMES)} FROM controls WHERE ended_at IS NULL", ())  # noqa: S608 - only our own names
+"""The fields of a `Control`, in order; the table's partial index holds no others."""
+
+Beside = Callable[[sa.Connection], None]
+"""Writes a record of its own in the same transaction: the audit."""
+
+
+def _nothing(_connection: sa.Connection) -> None:
+    """No record is kept beside it."""
+
+
+class ControlStore:
+    """The table of pauses and locks."""
+
+    def __init__(self, engine: sa.Engine, bell: Bell) -> None:
+        self._engine = engine
+        self._bell = bell
+
+    def in_force(self) -> tuple[Control, ...]:
+        """Those that nobody has ended, the oldest first."""
+        query = sa.select(*_FIELDS).where(_c.ended_at.is_(None)).order_by(_c.since, _c.id)
+        with translated(), self._engine.connect() as connection:
+            return tuple(Control(*row) for row in connection.execute(query).tuples())
+
+    def put(self, control: Control, beside: Beside = _nothing) -> None:
+        """Put one in force."""
+        fields = {name: getattr(control, name) for name in control.__dataclass_fields__}
+        row = {**fields, "who": fields.pop("by")}
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(sa.insert(schema.controls), row)
+            beside(connection)
+
+    def end(
+        self, ids: Sequence[str], who: str, now: float, beside: Beside = _nothing
+    ) -> list[Control]:
+        """End those of these that are in force, and have every alert that waits judged again.
+
+        An alert may wait for something else. It is then held again by that, and says so.
+        """
+        ended = (
+            sa.update(schema.controls)
+            .where(_c.id.in_(list(ids)), _c.ended_at.is_(None), _c.until > now)
+            .values(ended_at=now, ended_by=who)
+            .returning(*_FIELDS)
+        )
+        due = sa.update(schema.alerts).where(_a.due_at > now).values(due_at=now)
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            found = [Control(*row) for row in connection.execute(ended).tuples()]
+            if found:
+                connection.execute(due)
+                self._bell.within(connection)
+                beside(connection)
+        if found:
+            self._bell.committed()
+        return found
+
+    def end_over(self, now: float) -> None:
+        """End those whose time is over."""
+        over = (
+            sa.update(schema.controls)
+            .where(_c.ended_at.is_(None), _c.until <= now)
+            .values(ended_at=_c.until)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(over)
