@@ -67,6 +67,7 @@ class RunContext:
         self._resource = resource
         self._request = request
         self._entered = request is None
+        self._intents: list[str] = []
         self._duty: Duty | None = None
         self._clock = LockKeepingClock(parts, resource, run_id)
         self.thread: MessageRef | None = None
@@ -84,7 +85,10 @@ class RunContext:
 
     def intent(self, name: str) -> Intent:
         """Record, durably and once per run, that a write is about to be sent."""
-        return self._parts.runs.intend(self._run_id, name, self._clock.time())
+        intent = self._parts.runs.intend(self._run_id, name, self._clock.time())
+        if not intent.repeated:
+            self._intents.append(name)
+        return intent
 
     def withdraw(self, name: str) -> None:
         """Forget an intent whose write certainly had no effect, while this run is still ours."""
@@ -103,6 +107,8 @@ class RunContext:
             return
         held = self._parts.runs.enter(self._request, self._parts.clock.time())
         if held is not None:
+            for name in self._intents:  # nothing was sent
+                self.withdraw(name)
             raise HeldBack("guards", held.saw, held.guard, held.until)
         self._entered = True
 

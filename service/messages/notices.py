@@ -24,6 +24,16 @@ def held_by_people(request: Request) -> Message:
     )
 
 
+def nobody_paged(request: Request) -> Message:
+    """What a rule in shadow would have paged."""
+    return Message(
+        title="In shadow: nobody was paged",
+        text=request.origin.why,
+        context=context_of(request),
+        links=links_of_run(request),
+    )
+
+
 def not_readable(request: Request) -> Message:
     """Alerts of a source that could not be read, and what to do about it."""
     source = request.subject

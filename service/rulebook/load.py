@@ -6,12 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from service.catalogue.registry import target_fields
+from service.domain.decisions.policy import Policy
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
 from service.rulebook.checks import (
     Declared,
@@ -24,12 +25,14 @@ from service.rulebook.checks import (
 )
 from service.rulebook.document import Document, Place, read_document
 from service.rulebook.errors import Problems, suggestion
+from service.rulebook.policy import KEYS as POLICY_KEYS
+from service.rulebook.policy import combined, policy_of, read_policy, unknown_targets
 from service.rulebook.rules import read_rule
 from service.rulebook.schema import NAME_PATTERN
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
-_TOP = ("targets", "rules")
+_TOP = ("targets", "rules", *POLICY_KEYS)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -61,6 +64,7 @@ class _Gathering:
     problems: Problems
     targets: dict[str, Declared] = field(default_factory=dict)
     rules: list[Placed] = field(default_factory=list)
+    policies: list[tuple[Document, Policy]] = field(default_factory=list)
     last: Document | None = None
 
     def take(self, document: Document) -> None:
@@ -75,6 +79,7 @@ class _Gathering:
                 self.note(document, (key,), f"unknown key {key!r}; {suggestion(key, _TOP)}")
         self.take_targets(document, data.get("targets"))
         self.take_rules(document, data.get("rules"))
+        self.policies.append((document, read_policy(data, self.complainer(document))))
 
     def take_targets(self, document: Document, raw: Any) -> None:
         if raw is not None and not isinstance(raw, dict):
@@ -115,6 +120,9 @@ class _Gathering:
             return
         check_references(self.rules, self.targets)
         check_resources(self.targets)
+        for document, policy in self.policies:
+            for place, sentence in unknown_targets(policy, self.targets):
+                self.note(document, place, sentence)
         for name in unused(self.rules, self.targets):
             origin = self.targets[name].origin
             sentence = f"target {name}: no rule uses it. Remove it, or give it a rule."
@@ -139,14 +147,17 @@ class _Gathering:
 
     def book(self, warnings: tuple[str, ...]) -> RuleBook:
         """The rule book; only once nothing was found wrong."""
-        rules = tuple(placed.rule for placed in self.rules)
+        policy = combined(each for _, each in self.policies)
+        rules = tuple(
+            replace(placed.rule, policy=policy_of(placed.rule, policy)) for placed in self.rules
+        )
         targets = {
             name: declared.target
             for name, declared in self.targets.items()
             if declared.target is not None
         }
         hash_ = _hash(rules, targets.values())
-        return RuleBook(rules, MappingProxyType(targets), hash_, warnings)
+        return RuleBook(rules, MappingProxyType(targets), hash_, warnings, policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.spec import ActionSpec, Effect
+from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
 from service.domain.durations import parse_duration
 from service.domain.rules.matchers import MatcherError, parse_matchers
 from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Origin, Rule
@@ -75,6 +76,7 @@ class _Reader:
             settle=settle,
             options=self.options(action),
             severity=self.severity(action),
+            policy=Policy(mode=self.mode(action)),
             continue_=self.shape.continue_,
             origin=origin,
         )
@@ -198,6 +200,16 @@ class _Reader:
             callers = " or ".join(names_with(Effect.CALLS))
             self.note("severity", f"severity is of no use to {action.name}, only to {callers}.")
         return self.shape.severity
+
+    def mode(self, action: ActionSpec | None) -> str:
+        given = self.shape.mode or ACT
+        if action is None or given in (ACT, OFF) or action.effect is Effect.CHANGES:
+            return given
+        if given == APPROVE:
+            self.note("mode", f"mode approve is of no use to {action.name}, which changes nothing.")
+        elif action.effect is not Effect.CALLS:
+            self.note("mode", f"mode shadow is of no use to {action.name}, which only tells.")
+        return given
 
     def options(self, action: ActionSpec | None) -> dict[str, Any]:
         given = self.shape.with_

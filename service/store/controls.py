@@ -38,7 +38,7 @@ class ControlStore:
         """Those that nobody has ended, the oldest first."""
         query = sa.select(*_FIELDS).where(_c.ended_at.is_(None)).order_by(_c.since, _c.id)
         with translated(), self._engine.connect() as connection:
-            return tuple(Control(*row) for row in connection.execute(query).tuples())
+            return tuple(Control(*row) for row in connection.execute(query))
 
     def put(self, control: Control, beside: Beside = _nothing) -> None:
         """Put one in force."""
@@ -65,7 +65,7 @@ class ControlStore:
         due = sa.update(schema.alerts).where(_a.due_at > now).values(due_at=now)
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            found = [Control(*row) for row in connection.execute(ended).tuples()]
+            found = [Control(*row) for row in connection.execute(ended)]
             if found:
                 connection.execute(due)
                 self._bell.within(connection)

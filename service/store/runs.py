@@ -424,7 +424,7 @@ def _tripped(connection: sa.Connection, request: Request, now: float) -> Trip | 
     query = sa.select(made.target, made.action, made.at).where(
         made.at > now - longest_window_s(limits)
     )
-    rows = [Made(*row) for row in connection.execute(query).tuples()]
+    rows = [Made(*row) for row in connection.execute(query)]
     return tripped(limits, rows, request.target.name, request.action, now)
 
 

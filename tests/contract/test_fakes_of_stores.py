@@ -53,6 +53,8 @@ UNDER_CONTRACT = {
     "FakeProbe": "test_fakes_of_vendors.py",
     "FakeOffs": "test_offs.py",
     "FakeOutbox": "test_outbox.py",
+    "FakeControls": "test_controls.py",
+    "FakeDue": "test_controls.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",
     "FakeLeases": "test_fakes_of_stores.py",

@@ -25,6 +25,7 @@ from service.ports.admission import (
     Receipt,
 )
 from service.triggers.alerts.admit import Admitter
+from service.triggers.alerts.candidates import RulesInForce
 from tests.fakes.alerts import GRACE_S, rules_in_force
 
 
@@ -199,17 +200,18 @@ def saw(decision: Decision, guard: str) -> str:
 
 
 class Desk:
-    """Admission on a journal and a gate in memory, with the rules of `tests.fakes.alerts`."""
+    """Admission on a journal and a gate in memory, with the rules of `tests.fakes.alerts`, unless
+    others are given."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: RulesInForce | None = None) -> None:
         self.journal = MemoryJournal()
         self.gate = MemoryGate()
         numbers = itertools.count(1)
-        rules = rules_in_force()
+        in_force = rules or rules_in_force()
         self._admitter = Admitter(
             journal=self.journal,
             gate=self.gate,
-            rules=lambda: rules,
+            rules=lambda: in_force,
             new_id=lambda prefix: f"{prefix}-{next(numbers):06}",
             refire_grace_s=GRACE_S,
         )

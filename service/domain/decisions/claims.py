@@ -79,6 +79,14 @@ def telling_claim(rule: str, key: str, direction: str) -> str:
     return f"{rule}-{name[:16]}.{direction}"
 
 
+def shadow_claim(claim: str) -> str:
+    """The claim of a rule in shadow: it shows the true rhythm, and uses up nothing.
+
+    Not with a slash: a run's id stands in addresses.
+    """
+    return f"shadow.{claim}"
+
+
 def button_claim(source: str) -> str:
     """The claim of the message about a source's test button: one for each source."""
     return f"test-{source}.{NOTIFY}"

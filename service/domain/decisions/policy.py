@@ -27,6 +27,9 @@ MODES = (ACT, APPROVE, SHADOW, OFF)
 FROZEN = "frozen"
 """The guard that holds in a freeze window."""
 
+_LOOKED_AHEAD_S = 366 * 86_400.0
+"""Windows that overlap are followed so far; whoever is held longer asks again then."""
+
 ALL, EACH_TARGET, EACH_ACTION = "all", "target", "action"
 """What a limit counts together."""
 
@@ -120,6 +123,8 @@ def _closes(freezes: Sequence[Freeze], now: float) -> float:
     until = now
     while (later := max(each.window.closes_after(until) for each in freezes)) > until:
         until = later
+        if until > now + _LOOKED_AHEAD_S:
+            break
     return until
 
 

@@ -30,9 +30,11 @@ SCENARIO = "scenario"
 """A step of a scenario."""
 
 HELD = "runbookd.held"
-"""`by` of a request that tells of a hold. No rule can have this name, nor the next one."""
+"""`by` of a request that tells of a hold. No rule can have this name, nor the next two."""
 QUARANTINED = "runbookd.quarantined"
 """`by` of a request that tells of alerts that could not be read."""
+SHADOWED = "runbookd.shadow"
+"""`by` of a request that tells of a page which a rule in shadow would have sent."""
 REMOVING = ("in", "down")
 """The directions in which a claim only takes away."""
 

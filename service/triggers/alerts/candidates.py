@@ -9,7 +9,8 @@ from service.catalogue.registry import action_spec
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, AlertKind
 from service.domain.alerts.episodes import identity_of
-from service.domain.decisions.claims import button_claim, claim_key, incident_key
+from service.domain.decisions.claims import button_claim, claim_key, incident_key, shadow_claim
+from service.domain.decisions.policy import SHADOW
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import (
     DEFAULT_RULE,
@@ -96,7 +97,9 @@ def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
     notification = delivery.notification
     action = action_spec(rule.action)
     claim = claim_key(rule, action.direction, alert, notification)
-    pages = action.effect is Effect.CALLS
+    if rule.policy.mode == SHADOW:
+        claim = shadow_claim(claim)
+    pages = action.effect is Effect.CALLS and rule.policy.mode != SHADOW
     incident = incident_key(rule, alert, notification) if pages else None
     unmeasured = "" if alert.measured or not changes(rule) else _unmeasured(alert)
     return Candidate(rule, claim, incident, unmeasured, ignores(rule))

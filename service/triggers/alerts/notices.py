@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from service.domain.alerts.alert import Alert, Notification, Quarantined
 from service.domain.decisions.claims import NOTIFY, Cooldown
 from service.domain.decisions.decision import Check
-from service.domain.decisions.requests import HELD, QUARANTINED
+from service.domain.decisions.requests import HELD, QUARANTINED, SHADOWED
 from service.domain.durations import moment
 from service.ports.admission import Delivery
 from service.triggers.alerts.candidates import Candidate, alert_line
@@ -32,8 +32,8 @@ _FIELD = re.compile("`([A-Za-z]+)`")
 class Notice:
     """What is told once for each generation of `claim`, and not again for `cooldown_s` seconds.
 
-    `by` is HELD or QUARANTINED. `subject` is the run that holds, or the source; it is empty where
-    people hold it, by a pause, a lock or a freeze window.
+    `by` is HELD, QUARANTINED or SHADOWED. `subject` is the run that holds, or the source. It is
+    empty where people hold it, by a pause, a lock or a freeze window.
     """
 
     claim: str
@@ -61,6 +61,15 @@ def people_notice(
     )
     told_for_s = min(until - now, TOLD_AGAIN_S)
     return Notice(hold_claim(candidate.claim), HELD, "", why, told_for_s, (episode,))
+
+
+def shadow_notice(candidate: Candidate, alert: Alert, episode: str) -> Notice:
+    """That a rule in shadow would have paged somebody."""
+    why = (
+        f"{alert_line(alert)}. Rule {candidate.rule.name} would have paged the person on call. "
+        "It is in mode shadow, so nobody was."
+    )
+    return Notice(candidate.claim, SHADOWED, "", why, TOLD_AGAIN_S, (episode,))
 
 
 def hold_notice(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from service.catalogue.actions import INVESTIGATE, PAGE_ONCALL
 from service.catalogue.registry import action_spec, checked_options
+from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, Notification
 from service.domain.alerts.incident import links_in
 from service.domain.decisions.claims import Cooldown
@@ -15,7 +16,7 @@ from service.domain.rules.rules import RuleBook
 from service.intake.alertmanager import silence_link
 from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
 from service.triggers.alerts.candidates import Candidate, alert_line
-from service.triggers.alerts.notices import Notice
+from service.triggers.alerts.notices import Notice, shadow_notice
 
 
 class RunMaker:
@@ -37,6 +38,10 @@ class RunMaker:
         cooldown: Cooldown,
     ) -> str:
         """A run that the claim just won entitles to; its id."""
+        if action_spec(candidate.rule.action).effect is Effect.CALLS:
+            # Only a rule in shadow comes here with a page: it has no incident.
+            self.notice(shadow_notice(candidate, alert, episode), cooldown)
+            return cooldown.run
         request = self._request(candidate, alert, episode, delivery, cooldown)
         if request.on is None:
             self._add(replace(request, subject=candidate.claim), f"message:{candidate.claim}")

@@ -46,6 +46,13 @@ def upgrade() -> None:
         sa.Column("at", sa.Double(), nullable=False),
     )
     op.create_index("ix_changes_at", "changes", ["at"])
+    # A run under way that may have written was admitted before this was asked.
+    op.execute(
+        "INSERT INTO changes (run, target, action, at) "
+        "SELECT id, target, action, COALESCE(started_at, created_at) FROM runs "
+        "WHERE ended_at IS NULL AND target IS NOT NULL "
+        "AND EXISTS (SELECT 1 FROM intents WHERE intents.run = runs.id)"
+    )
     op.add_column("runs", sa.Column("cancel", sa.Text(), nullable=True))
     op.add_column("alerts", sa.Column("due_at", sa.Double(), nullable=True))
     op.create_index(

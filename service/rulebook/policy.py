@@ -1,0 +1,265 @@
+"""Mode, freeze windows and limits from YAML: how far runbookd may act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+from service.catalogue.registry import action_spec
+from service.catalogue.shapes import Shape, Text
+from service.catalogue.spec import Effect
+from service.domain.decisions.policy import (
+    ACT,
+    ALL,
+    EACH_ACTION,
+    EACH_TARGET,
+    MODES,
+    Freeze,
+    Limit,
+    Policy,
+    careful,
+)
+from service.domain.durations import parse_duration
+from service.domain.rules.rules import Rule
+from service.domain.windows import (
+    Window,
+    WindowError,
+    check_zone,
+    read_clock,
+    read_dates,
+    read_days,
+)
+from service.rulebook.bounds import MAX_COOLDOWN_DAYS
+from service.rulebook.document import Place
+from service.rulebook.errors import suggestion
+from service.rulebook.schema import read_shape
+from service.rulebook.substitution import Complain
+
+KEYS = ("mode", "zone", "freeze", "limits")
+"""The keys of a file's top that are about policy."""
+_LIMIT_PAUSE = "1h"
+"""How long a limit that is reached pauses what it counts, where it does not say."""
+_T = TypeVar("_T")
+
+
+class _WhenShape(Shape):
+    days: Text | None = None
+    between: list[Text] | None = None
+    dates: Text | None = None
+
+
+class _FreezeShape(Shape):
+    when: dict[str, Any] | None = None
+    zone: Text | None = None
+    targets: list[Text] | None = None
+    why: Text | None = None
+
+
+class _LimitShape(Shape):
+    max: int | None = None
+    per: Text | None = None
+    target: Text | None = None
+    action: Text | None = None
+    pause: Text | None = None
+
+
+class _LimitsShape(Shape):
+    changes: list[dict[str, Any]] | None = None
+
+
+def read_policy(raw: Mapping[str, Any], complain: Complain) -> Policy:
+    """The policy that a file's top states, noting everything that is wrong with it."""
+    return _Reader(raw, complain).policy()
+
+
+def combined(policies: Iterable[Policy]) -> Policy:
+    """What several files state together: the most careful mode, and each window and limit."""
+    every = list(policies)
+    return Policy(
+        careful([each.mode for each in every]),
+        tuple(freeze for each in every for freeze in each.freezes),
+        tuple(limit for each in every for limit in each.limits),
+    )
+
+
+def policy_of(rule: Rule, of_all: Policy) -> Policy:
+    """How far one rule may act. What holds for all is about rules that change a target."""
+    if action_spec(rule.action).effect is not Effect.CHANGES:
+        return rule.policy
+    return replace(of_all, mode=careful((rule.policy.mode, of_all.mode)))
+
+
+def unknown_targets(policy: Policy, targets: Iterable[str]) -> list[tuple[Place, str]]:
+    """The targets of freeze windows that are not declared, each with its place in the file."""
+    known = set(targets)
+    return [
+        (("freeze", index, "targets"), f"unknown target {name!r}; {suggestion(name, known)}")
+        for index, freeze in enumerate(policy.freezes)
+        for name in freeze.targets
+        if name not in known
+    ]
+
+
+class _Reader:
+    """Reads the keys of one file's top."""
+
+    def __init__(self, raw: Mapping[str, Any], complain: Complain) -> None:
+        self._raw = raw
+        self._complain = complain
+        self._zone = self._read_zone(("zone",), raw.get("zone")) or "UTC"
+
+    def policy(self) -> Policy:
+        return Policy(self._mode(), tuple(self._freezes()), tuple(self._limits()))
+
+    def _mode(self) -> str:
+        given = self._raw.get("mode", ACT)
+        if given not in MODES:
+            self._complain(("mode",), f"unknown mode {given!r}; {suggestion(str(given), MODES)}")
+            return ACT
+        return str(given)
+
+    def _freezes(self) -> Iterable[Freeze]:
+        given = self._raw.get("freeze")
+        if given is not None and not isinstance(given, list):
+            self._complain(("freeze",), "freeze must be a list; begin each with `- when:`.")
+            return
+        for index, body in enumerate(given or ()):
+            place: Place = ("freeze", index)
+            if not isinstance(body, dict):
+                self._complain(place, "a freeze window is a mapping with when, and a zone.")
+            elif (freeze := self._freeze(body, place)) is not None:
+                yield freeze
+
+    def _freeze(self, body: Mapping[str, Any], place: Place) -> Freeze | None:
+        shape = read_shape(_FreezeShape, body, place, self._complain).shape
+        zone = self._zone
+        if shape.zone is not None:
+            zone = self._read_zone((*place, "zone"), shape.zone) or zone
+        if not shape.when:
+            self._complain(
+                place,
+                'when is missing: say when it holds, such as {days: fri, between: ["16:00", '
+                '"24:00"]}.',
+            )
+            return None
+        window = self._window(shape.when, (*place, "when"), zone)
+        if window is None:
+            return None
+        return Freeze(window, tuple(shape.targets or ()), shape.why or "")
+
+    def _window(self, raw: Mapping[str, Any], place: Place, zone: str) -> Window | None:
+        shape = read_shape(_WhenShape, raw, place, self._complain).shape
+        fields: dict[str, Any] = {"zone": zone}
+        fine = True
+        for key, read in (("days", self._days), ("between", self._between), ("dates", self._dates)):
+            given = getattr(shape, key)
+            if given is None:
+                fine = fine and key not in raw
+                continue
+            found = self._tried((*place, key), partial(read, given))
+            if found is None:
+                fine = False
+            else:
+                fields |= found
+        if not fine:
+            return None
+        window = Window(**fields)
+        if window.opens_after(_A_DAY) is None:
+            self._complain(place, "this window never opens: no such date falls on such a day.")
+            return None
+        if window.closes_after(window.opens_after(_A_DAY) or _A_DAY) > _A_DAY + _FOR_EVER_S:
+            self._complain(place, "this window never closes; to stop all changes, use mode: off.")
+            return None
+        return window
+
+    def _days(self, text: str) -> dict[str, Any]:
+        return {"days": read_days(text)}
+
+    def _between(self, pair: list[str]) -> dict[str, Any]:
+        if len(pair) != 2:  # noqa: PLR2004 - from and to
+            raise WindowError('between takes two times, such as ["16:00", "24:00"].')
+        start, end = read_clock(pair[0]), read_clock(pair[1], end=True)
+        if start == end:
+            raise WindowError(f"between begins and ends at {pair[0]}, so it never opens.")
+        return {"start": start, "end": end}
+
+    def _dates(self, text: str) -> dict[str, Any]:
+        first, last = read_dates(text)
+        return {"first": first, "last": last}
+
+    def _limits(self) -> Iterable[Limit]:
+        given = self._raw.get("limits")
+        if given is None:
+            return
+        if not isinstance(given, dict):
+            self._complain(("limits",), "limits must be a mapping with changes.")
+            return
+        shape = read_shape(_LimitsShape, given, ("limits",), self._complain).shape
+        for index, body in enumerate(shape.changes or ()):
+            if (limit := self._limit(body, ("limits", "changes", index))) is not None:
+                yield limit
+
+    def _limit(self, body: Mapping[str, Any], place: Place) -> Limit | None:
+        shape = read_shape(_LimitShape, body, place, self._complain).shape
+        if shape.max is None or shape.per is None:
+            self._complain(place, "a limit needs max and per, such as {max: 6, per: 1h}.")
+            return None
+        if shape.max < 1:
+            self._complain((*place, "max"), "max must be at least 1; to stop all, use mode: off.")
+            return None
+        per_s = self._duration((*place, "per"), shape.per)
+        pause_s = self._duration((*place, "pause"), shape.pause or _LIMIT_PAUSE)
+        of = self._counted(shape, place)
+        if per_s is None or pause_s is None or of is None:
+            return None
+        return Limit(shape.max, per_s, of, pause_s)
+
+    def _counted(self, shape: _LimitShape, place: Place) -> str | None:
+        each = {EACH_TARGET: shape.target, EACH_ACTION: shape.action}
+        given = {key: value for key, value in each.items() if value is not None}
+        for key, value in given.items():
+            if value != "each":
+                self._complain((*place, key), f"{key} must be each, or left out to count all.")
+                return None
+        if len(given) > 1:
+            self._complain(place, "a limit counts each target or each action, not both.")
+            return None
+        return next(iter(given), ALL)
+
+    def _duration(self, place: Place, text: str) -> float | None:
+        try:
+            seconds = parse_duration(text, MAX_COOLDOWN_DAYS).total_seconds()
+        except ValueError as error:
+            self._complain(place, f"{place[-1]} {error}.")
+            return None
+        if seconds <= 0:
+            self._complain(place, f"{place[-1]} must be longer than 0, such as 1h.")
+            return None
+        return seconds
+
+    def _read_zone(self, place: Place, given: object) -> str | None:
+        if given is None:
+            return None
+        if not isinstance(given, str):
+            self._complain(place, "zone must be a time zone, such as Europe/Berlin.")
+            return None
+        return self._tried(place, lambda: _known_zone(given))
+
+    def _tried(self, place: Place, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except WindowError as error:
+            self._complain(place, str(error))
+            return None
+
+
+_FOR_EVER_S = 8 * 366 * 86_400.0
+_A_DAY = 1_767_225_600.0
+"""2026-01-01: from here on it is looked whether a window opens."""
+
+
+def _known_zone(name: str) -> str:
+    check_zone(name)
+    return name
