@@ -271,7 +271,8 @@ def redactor_of(environment: Mapping[str, str] | None = None) -> Redactor:
         value = _raw(name, given)
         if name in SECRETS:
             parts = [part.strip() for part in value.split(",")]
-            secrets.update(parts, (part.partition(":")[2] for part in parts), {value.strip()})
+            named = [rest for part in parts for rest in _behind_colons(part)]
+            secrets.update(parts, named, {value.strip()})
         elif name.endswith("_URL"):
             addresses.add(value)
     return redactor(secrets, addresses)
@@ -335,6 +336,12 @@ def _meant(name: str, ours: tuple[str, ...]) -> str:
     if near:
         return near[0] + ending
     return "one of those in README.md" if bare.startswith(_PREFIX) else ""
+
+
+def _behind_colons(text: str) -> tuple[str, str]:
+    """What is secret of `user:password`, and of `name:role:secret`."""
+    rest = text.partition(":")[2]
+    return rest, rest.partition(":")[2]
 
 
 def _is_pair(text: str) -> bool:

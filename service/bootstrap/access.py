@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from service.domain.named_tokens import read_tokens
 from service.settings import Settings, SettingsInvalid
 
 SHORTEST_SECRET = 16
@@ -106,7 +107,7 @@ def _short_secrets(settings: Settings, kept: bool) -> Iterator[str]:
         ("ALERTMANAGER_BASIC", map(_password, settings.alertmanager_basic)),
         ("GRAFANA_TOKENS", settings.grafana_tokens),
         ("GRAFANA_BASIC", map(_password, settings.grafana_basic)),
-        ("API_TOKENS", settings.api_tokens),
+        ("API_TOKENS", map(_api_secret, settings.api_tokens)),
     ):
         if any(len(secret.get_secret_value()) < SHORTEST_SECRET for secret in secrets):
             end = " It is still taken, and will be refused by the next minor version." * kept
@@ -115,6 +116,12 @@ def _short_secrets(settings: Settings, kept: bool) -> Iterator[str]:
                 f"guessed {_BEYOND}. Replace it, for example by what `openssl rand -hex 16` "
                 f"says.{end}"
             )
+
+
+def _api_secret(entry: SecretStr) -> SecretStr:
+    """What is secret of `name:role:secret`."""
+    (token,) = read_tokens([entry.get_secret_value()])
+    return SecretStr(token.secret.decode())
 
 
 def _password(pair: SecretStr) -> SecretStr:

@@ -98,7 +98,7 @@ class Stores:
     @cached_property
     def runs(self) -> RunStore:
         """The worker's record of runs."""
-        return RunStore(self.engine, self.queue.enqueue)
+        return RunStore(self.engine, self.queue.enqueue, self.bell.committed)
 
     @cached_property
     def journal(self) -> SqlJournal:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.bootstrap.pager import build_pager
+from service.bootstrap.people import build_people, build_tokens
 from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
+from service.domain.people import Person
 from service.domain.rules.rules import RuleBook
 from service.engine.pages import incident_of
 from service.messages.last_resort import NO_WORKER_KEY
@@ -18,10 +20,14 @@ from service.ports.admission import Delivery, Receipt
 from service.ports.last_resort import LastResortParts
 from service.ports.loop import Loop
 from service.settings import Settings
+from service.store.audit import AuditStore
 from service.store.facts import NO_WORKER_PAGED, FactStore
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
+from service.store.tokens import TokenStore
 from service.triggers.alerts.unkept import pages_of
+from service.triggers.people.people import People
+from service.triggers.people.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,10 @@ class WebProcess:
     live_workers: Callable[[], int]
     last_resort: LastResortParts
     clock: Callable[[], float]
+    people: People
+    tokens: Tokens
+    audit: AuditStore
+    stored_token: Callable[[bytes, float], Person | None]
 
 
 def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
@@ -55,6 +65,10 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         live_workers=stores.queries.live_workers,
         last_resort=build_last_resort(settings, stores, book),
         clock=time.time,
+        people=build_people(stores, lambda: book),
+        tokens=build_tokens(stores),
+        audit=AuditStore(stores.engine),
+        stored_token=TokenStore(stores.engine).person,
     )
 
 

@@ -47,6 +47,7 @@ def dump_request(request: Request) -> dict[str, Any]:
         "rules_hash": request.rules_hash,
         "policy": request.policy.to_json(),
         "override": request.override,
+        "expects": [asdict(each) for each in request.expects],
     }
 
 
@@ -67,6 +68,7 @@ def load_request(pinned: Mapping[str, Any]) -> Request:
         "wanted": tuple(Wanted(**_known(Wanted, each)) for each in fields["wanted"]),
         "options": checked_options(fields["action"], fields["options"]),
         "policy": policy_from_json(fields.get("policy")),
+        "expects": tuple(Wanted(**each) for each in fields.get("expects", ())),
     }
     return Request(**_known(Request, values))
 

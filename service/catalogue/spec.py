@@ -111,6 +111,11 @@ class Change:
     work: Work
 
 
+def size_changed(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
+    """What a plan changes of a kind that has a size and nothing else: before, after."""
+    return {"size": (plan.before, plan.after)}
+
+
 @dataclass(frozen=True, slots=True)
 class KindSpec:
     """A kind of vendor resource that can be changed.
@@ -120,7 +125,8 @@ class KindSpec:
     the one of the other; it returns None when something is missing, and notes that. `actions` are
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the
     kind's port. `look` is one cheap, authenticated look at the vendor's record of a target, told in
-    one sentence. `prices` maps the sizes that are known to dollars a month. `needs_sizes` is True
+    one sentence. `changed` maps each attribute that a plan changes to its values before and after.
+    `prices` maps the sizes that are known to dollars a month. `needs_sizes` is True
     where a target makes no sense without a ladder.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
@@ -142,4 +148,5 @@ class KindSpec:
     size_form: str
     needs_sizes: bool = True
     manages: Callable[[Any], str] = lambda target: str(target.resource)
+    changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.catalogue.registry import kind_spec
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.guards import ASKED_AGAIN, CANCELLED, RESOLVED
@@ -106,6 +107,23 @@ def unobserved(request: Request, error: VendorError) -> PlanHeld:
         f"the request to {error.operation}, and asks to wait. Nothing was changed.",
         retry_after_s=max(SOONEST_AGAIN_S, error.retry_after),
     )
+
+
+def changed_since(request: Request, plan: Plan) -> PlanHeld | None:
+    """The hold of an undo whose target is no longer what the run made of it."""
+    if not request.expects:
+        return None
+    was = {name: pair[0] for name, pair in kind_spec(request.target.kind).changed(plan).items()}
+    for each in request.expects:
+        if each.attribute in was and was[each.attribute] != each.to:
+            return PlanHeld(
+                "changed_by_a_person",
+                f"{request.target.name} has {each.attribute} {was[each.attribute]}, and run "
+                f"{request.parent} had made it {each.to}: somebody changed it since. It is left as "
+                "it is; to change it all the same, ask for the value that you want.",
+                by_person=True,
+            )
+    return None
 
 
 def put_off(

@@ -28,6 +28,7 @@ from service.engine.outcomes import (
     UNOBSERVABLE,
     Ending,
     cancelled_ending,
+    changed_since,
     failure_ending,
     hold_ending,
     put_off,
@@ -143,7 +144,9 @@ class Scaling:
         try:
             change = self._parts.change_of(self._request)
             plan = change.plan(self._request, change.work.observe(self._request.target))
-            return plan if isinstance(plan, PlanHeld) else self._refused_before(plan) or plan
+            if isinstance(plan, PlanHeld):
+                return plan
+            return changed_since(self._request, plan) or self._refused_before(plan) or plan
         except VendorError as error:
             return unobserved(self._request, error)
         except StepFailed as error:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from service.domain.decisions.controls import Control
-from service.ports.admission import Delivery
+from service.domain.decisions.requests import Request
+from service.ports.admission import Delivery, NewRun
+from service.ports.runs import StoredRun
+
+Beside = Callable[[Any], None]
+"""Writes a record of its own on the connection of the deed, in its transaction: the audit."""
 
 
 class Controls(Protocol):
@@ -17,6 +23,47 @@ class Controls(Protocol):
 
     def end_over(self, now: float) -> None:
         """End those whose time is over, so that they are no longer read with each batch."""
+        ...
+
+
+class ControlDesk(Controls, Protocol):
+    """What people change of it."""
+
+    def put(self, control: Control, beside: Beside) -> None:
+        """Put one in force."""
+        ...
+
+    def end(self, ids: Sequence[str], who: str, now: float, beside: Beside) -> list[Control]:
+        """End those of these that are in force, and have what they held judged again; the ended."""
+        ...
+
+
+class RunDesk(Protocol):
+    """What people change of runs."""
+
+    def get(self, run_id: str) -> StoredRun | None:
+        """One run on record."""
+        ...
+
+    def cancel(self, run_id: str, who: str, why: str, now: float, beside: Beside) -> bool:
+        """Have a run stop before its first write or between two steps; False when it has ended."""
+        ...
+
+    def writing(self) -> list[Request]:
+        """The runs that have reached their first write and have not ended."""
+        ...
+
+    def ask(
+        self,
+        claim: str,
+        make: Callable[[str], NewRun],
+        beside: Beside,
+        control: Control | None = None,
+    ) -> str:
+        """Queue the run that `make` makes of the next number of a person's claim; its id.
+
+        `control` is put in force in the same transaction.
+        """
         ...
 
 

@@ -34,6 +34,23 @@ _TAKE_ON = {
 }
 
 
+_NUMBER = """
+INSERT INTO cooldowns (key, generation, until, run, reason)
+VALUES (:key, 1, 0, :key || '.1', '')
+ON CONFLICT (key) DO UPDATE SET
+    generation = cooldowns.generation + 1,
+    until = 0,
+    run = cooldowns.key || '.' || (cooldowns.generation + 1),
+    reason = ''
+RETURNING run
+"""
+
+
+def next_run(connection: sa.Connection, key: str) -> str:
+    """The id of the next run of a claim that each request takes, and that never rests."""
+    return str(connection.execute(sa.text(_NUMBER), {"key": key}).scalar_one())
+
+
 def take_claims(connection: sa.Connection, keys: Collection[str], now: float) -> dict[str, Claimed]:
     """Take each claim that is free at `now`; the cooldown in force of each, won or not.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from service.domain.decisions.controls import Control
+from service.ports.controls import Beside
 from service.ports.runs import Bell
 from service.store import schema
 from service.store.bulk import Statement
@@ -19,12 +20,15 @@ _FIELDS = [_c[name] for name in _NAMES]
 IN_FORCE = Statement(f"SELECT {', '.join(_NAMES)} FROM controls WHERE ended_at IS NULL", ())  # noqa: S608 - only our own names
 """The fields of a `Control`, in order; the table's partial index holds no others."""
 
-Beside = Callable[[sa.Connection], None]
-"""Writes a record of its own in the same transaction: the audit."""
-
 
 def _nothing(_connection: sa.Connection) -> None:
     """No record is kept beside it."""
+
+
+def add_control(connection: sa.Connection, control: Control) -> None:
+    """Insert a control that begins."""
+    fields = {name: getattr(control, name) for name in control.__dataclass_fields__}
+    connection.execute(sa.insert(schema.controls), {**fields, "who": fields.pop("by")})
 
 
 class ControlStore:
@@ -42,11 +46,9 @@ class ControlStore:
 
     def put(self, control: Control, beside: Beside = _nothing) -> None:
         """Put one in force."""
-        fields = {name: getattr(control, name) for name in control.__dataclass_fields__}
-        row = {**fields, "who": fields.pop("by")}
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            connection.execute(sa.insert(schema.controls), row)
+            add_control(connection, control)
             beside(connection)
 
     def end(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -22,12 +22,13 @@ from service.domain.decisions.policy import LIMITED, Made, Trip, longest_window_
 from service.domain.decisions.requests import REMOVING, SCENARIO, Request
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
+from service.ports.controls import Beside
 from service.ports.runs import Intent, Outcome, StoredRun
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
 from service.store.bulk import chunks, rows_of_each
-from service.store.claims import take_claims
-from service.store.controls import IN_FORCE, Beside
+from service.store.claims import next_run, take_claims
+from service.store.controls import IN_FORCE, add_control
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, dump_ref, load, load_alert, load_ref
 from service.store.ids import new_id
@@ -69,11 +70,14 @@ _STEP_ENDED = (
 
 
 class RunStore:
-    """What the worker writes of its runs."""
+    """What is written of runs; `queued` is called once a run that a person asks for is queued."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+    def __init__(
+        self, engine: sa.Engine, enqueue: Enqueue, queued: Callable[[], None] = lambda: None
+    ) -> None:
         self._engine = engine
         self._enqueue = enqueue
+        self._queued = queued
 
     def begin(self, run_id: str, now: float) -> int:
         """A new execution of the run: raises the fencing token and returns it.
@@ -133,6 +137,39 @@ class RunStore:
                 return False
             beside(connection)
         return True
+
+    def writing(self) -> list[Request]:
+        """The runs that have reached their first write and have not ended, oldest first."""
+        query = (
+            sa.select(_r.ask)
+            .join(schema.changes, schema.changes.c.run == _r.id)
+            .where(_r.ended_at.is_(None))
+            .order_by(_r.created_at)
+        )
+        with translated(), self._engine.connect() as connection:
+            return [load_request(load(each)) for each in connection.execute(query).scalars()]
+
+    def ask(
+        self,
+        claim: str,
+        make: Callable[[str], NewRun],
+        beside: Beside,
+        control: Control | None = None,
+    ) -> str:
+        """Queue a person's run, under the next number of its claim; the run's id.
+
+        The record of the deed, and a control that comes with it, are in the same transaction.
+        """
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            run = make(next_run(connection, claim))
+            add_run(connection, run)
+            if control is not None:
+                add_control(connection, control)
+            beside(connection)
+            self._enqueue(connection, run)
+        self._queued()
+        return run.request.id
 
     def enter(self, request: Request, now: float) -> Check | None:
         """Admit the run's first write, in one transaction with the record of it as a change.

@@ -350,6 +350,37 @@ changes = sa.Table(
 )
 """One row per run that reached its first write, whoever asked: what limits count."""
 
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("who", sa.String(64), nullable=False),
+    sa.Column("via", sa.String(12), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("verb", sa.String(24), nullable=False),
+    sa.Column("subject", _KEY, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Index("ix_audit_who_id", "who", "id"),
+    sa.Index("ix_audit_subject_id", "subject", "id"),
+)
+"""One row for each thing that a person did. Rows are only added."""
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("groups", sa.Text, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("created_by", sa.String(64), nullable=False),
+    sa.Column("expires_at", _TIME, nullable=True),
+    sa.Column("revoked_at", _TIME, nullable=True),
+)
+"""Tokens of people; of each only the SHA-256 of its secret is kept."""
+
 facts = sa.Table(
     "facts",
     metadata,

@@ -1,42 +1,52 @@
-"""The read API: everything that is stored, as pages and one by one.
+"""The API: everything that is stored, as pages and one by one, and what people change.
 
-`{"items": […], "next": cursor}`; the cursor goes back in as `after`. Nothing here changes
-anything.
+`{"items": […], "next": cursor}`; the cursor goes back in as `after`. What changes something is in
+`service.web.control`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
-from service.settings import Settings
 from service.store.pages import Page, UnknownCursor
 from service.store.queries import Queries
 from service.web.answers import answer, refusal
-from service.web.auth import Credentials, api_credentials
+from service.web.auth import Unauthorized
+from service.web.control import add_control
 from service.web.filters import BadFilter, alert_filter, decision_filter, paging, run_filter
+from service.web.open_mode import turn_away_change
+from service.web.parts import WebParts
+from service.web.people import Doorkeeper, doorkeeper
 
 
-def blueprint(settings: Settings, queries: Queries) -> Blueprint:
+def blueprint(parts: WebParts) -> Blueprint:
     """The API under /api/v1; behind a bearer token when API_TOKENS is set."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    _guard(api, api_credentials(settings))
-    _pages(api, queries)
-    _singles(api, queries)
+    keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
+    _guard(api, keeper, parts.settings.host)
+    _pages(api, parts.queries)
+    add_control(api, parts)
+    _singles(api, parts.queries)
     api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
     api.register_error_handler(UnknownCursor, _unknown_cursor)
     return api
 
 
-def _guard(api: Blueprint, credentials: Credentials) -> None:
+def _guard(api: Blueprint, keeper: Doorkeeper, own_host: str) -> None:
     @api.before_request
     def authenticate() -> Response | None:
-        refused = credentials.refuse(request.environ.get("HTTP_AUTHORIZATION"))
-        if refused is None:
+        header = request.environ.get("HTTP_AUTHORIZATION")
+        found = keeper.person(header, request.remote_addr or "")
+        if isinstance(found, Unauthorized):
+            said = refusal(401, found.sentence, ("WWW-Authenticate", found.challenge))
+            return said.to_flask()
+        g.person = found
+        if keeper.tokens or request.method in ("GET", "HEAD", "OPTIONS"):
             return None
-        said = refusal(401, refused.sentence, ("WWW-Authenticate", refused.challenge))
-        return said.to_flask()
+        turned_away = turn_away_change(request.environ, own_host)
+        return None if turned_away is None else turned_away.to_flask()
 
 
 def _pages(api: Blueprint, queries: Queries) -> None:

@@ -92,10 +92,10 @@ def webhook_credentials(settings: Settings, source: str) -> Credentials:
     )
 
 
-def api_credentials(settings: Settings) -> Credentials:
-    """The secrets of the read API: open when there are none."""
-    tokens = _secrets(settings.api_tokens)
-    return Credentials(tokens=tokens, open_=not tokens, variables="API_TOKENS")
+def sent_bearer(header: str) -> bytes | None:
+    """The bearer token of an Authorization header; None when it has another scheme."""
+    scheme, _, rest = header.strip().partition(" ")
+    return _bytes(rest.strip()) if scheme.lower() == "bearer" else None
 
 
 def _secrets(values: Iterable[SecretStr]) -> tuple[bytes, ...]:

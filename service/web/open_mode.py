@@ -37,6 +37,28 @@ def turn_away(environ: dict[str, Any], own_host: str) -> Answer | None:
     return None
 
 
+def turn_away_change(environ: dict[str, Any], own_host: str) -> Answer | None:
+    """The same for a request that changes something, while the API needs no token."""
+    host, origin = environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN")
+    without = "Without API_TOKENS"
+    if host is not None and not _is_here(host, own_host):
+        return refusal(
+            403,
+            f"{without} only this machine may change anything, and this request was for "
+            f"{shown(host)}. Nothing was changed.",
+        )
+    if origin is not None and origin.partition("://")[2] != host:
+        return refusal(
+            403,
+            f"{without} no web page may change anything, and this request came from "
+            f"{shown(origin)}. Nothing was changed.",
+        )
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if environ.get("CONTENT_LENGTH") not in (None, "", "0") and kind != "application/json":
+        return refusal(415, "The body has to come as application/json. Nothing was changed.")
+    return None
+
+
 def _is_here(host: str, own_host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -11,9 +12,11 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from service import telemetry
 from service.domain.errors import StoreUnavailable
+from service.domain.people import Person
 from service.web.answers import answer, refusal
-from service.web.auth import Credentials, api_credentials
+from service.web.auth import Unauthorized
 from service.web.parts import WebParts
+from service.web.people import Doorkeeper, doorkeeper
 from service.web.probe import Probe, Unanswered
 
 _log = structlog.get_logger(__name__)
@@ -35,7 +38,7 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
     `kept_within` tells whether alerts were kept within so many seconds.
     """
     ops = Blueprint("ops", __name__)
-    credentials = api_credentials(parts.settings)
+    keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
     store: Probe[int] = Probe(lambda: _look(parts), READY_S)
 
     @ops.get("/healthz")
@@ -47,13 +50,14 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
         state, ready = readiness(parts, store, kept_within)
         if not ready:
             _log.error("not_ready", store=state["store"])
-            if _refused(credentials) is not None:
+            # Only the tokens of the environment: the others are in the store that is away.
+            if _refused(replace(keeper, stored=_nobody)) is not None:
                 state["store"] = _WITHHELD
         return answer(state, 200 if ready else 503).to_flask()
 
     @ops.get("/metrics")
     def metrics() -> Response:
-        refused = _refused(credentials)
+        refused = _refused(keeper)
         if refused is not None:
             return refused
         return Response(telemetry.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
@@ -61,13 +65,17 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
     return ops
 
 
-def _refused(credentials: Credentials) -> Response | None:
-    """The answer to somebody without a token of the read API; None for all others."""
-    refused = credentials.refuse(request.environ.get("HTTP_AUTHORIZATION"))
-    if refused is None:
+def _refused(keeper: Doorkeeper) -> Response | None:
+    """The answer to somebody without a token of the API; None for all others."""
+    found = keeper.person(request.environ.get("HTTP_AUTHORIZATION"), request.remote_addr or "")
+    if not isinstance(found, Unauthorized):
         return None
-    said = refusal(401, refused.sentence, ("WWW-Authenticate", refused.challenge))
+    said = refusal(401, found.sentence, ("WWW-Authenticate", found.challenge))
     return said.to_flask()
+
+
+def _nobody(_secret: bytes, _now: float) -> Person | None:
+    return None
 
 
 def readiness(

@@ -9,16 +9,44 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from service.domain.people import Person
 from service.ports.admission import Delivery, Receipt
 from service.ports.last_resort import LastResortParts
 from service.settings import Settings
+from service.store.audit import AuditStore
 from service.store.queries import Queries
+from service.triggers.people.people import People
+from service.triggers.people.tokens import Tokens
 
 Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
 """`Admitter.admit`: decides on a batch and commits it."""
 
 
-class WebParts(Protocol):
+class ControlParts(Protocol):
+    """What the operator API needs."""
+
+    @property
+    def people(self) -> People:
+        """The verbs of people."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of people."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """The record of what people did."""
+        ...
+
+    @property
+    def stored_token(self) -> Callable[[bytes, float], Person | None]:
+        """Whose stored token a secret is, at a time in seconds since the epoch."""
+        ...
+
+
+class WebParts(ControlParts, Protocol):
     """The parts, as attributes; a frozen dataclass with these fields is one."""
 
     @property

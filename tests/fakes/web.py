@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from service.catalogue.app_platform.target import AppTarget
 from service.domain.decisions.claims import Cooldown
+from service.domain.people import Person
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.ports.admission import GateReply, NewRun
@@ -19,11 +20,18 @@ from service.ports.last_resort import LastResortParts
 from service.settings import Settings, load_settings
 from service.store import schema
 from service.store.admissions import SqlJournal
+from service.store.audit import AuditStore, recorded
+from service.store.bell import bell_of
+from service.store.controls import ControlStore
 from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.queries import Queries
+from service.store.runs import RunStore
+from service.store.tokens import TokenStore
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
+from service.triggers.people.people import People
+from service.triggers.people.tokens import Tokens
 from service.web.parts import Admit
 
 
@@ -81,6 +89,10 @@ class Stand:
     engine: sa.Engine
     gate: FreeGate
     enqueued: list[str]
+    people: People
+    tokens: Tokens
+    audit: AuditStore
+    stored_token: Callable[[bytes, float], Person | None]
 
 
 def make_stand(url: str, **environment: str) -> Stand:
@@ -115,6 +127,17 @@ def make_stand(url: str, **environment: str) -> Stand:
         engine=engine,
         gate=gate,
         enqueued=enqueued,
+        people=People(
+            controls=ControlStore(engine, bell_of(engine)),
+            runs=RunStore(engine, enqueue),
+            book=lambda: book,
+            audited=recorded,
+            new_id=new_id,
+            clock=time.time,
+        ),
+        tokens=Tokens(TokenStore(engine), recorded, time.time),
+        audit=AuditStore(engine),
+        stored_token=TokenStore(engine).person,
     )
 
 

@@ -86,6 +86,7 @@ def test_the_pinned_form_stays_as_it_is() -> None:
         "rules_hash": "0123456789ab",
         "policy": {"mode": "act", "freezes": [], "limits": []},
         "override": "",
+        "expects": [],
     }
 
 

@@ -11,7 +11,9 @@ import pytest
 from service.catalogue.registry import ACTIONS, KINDS, kinds_of
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
 from service.domain.decisions.claims import COOLDOWN
-from service.domain.decisions.guards import IGNORED, LOCKED, RESOLVED, SETTLING
+from service.domain.decisions.controls import PAUSED, PERSON_HOLD, PERSON_LOCK
+from service.domain.decisions.guards import CANCELLED, IGNORED, LOCKED, RESOLVED, SETTLING
+from service.domain.decisions.policy import FROZEN, LIMITED
 from service.engine.outcomes import CHANGED_SINCE_PLAN, UNOBSERVABLE, VENDOR_BUSY
 from tests.unit.rulebook_files import (
     GOOD,
@@ -131,7 +133,8 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
-    named = named_in(shared) | {RESOLVED, SETTLING, LOCKED}
+    named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
+    named |= {PAUSED, PERSON_LOCK, PERSON_HOLD}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.
     assert listed == named - {"redis_gate", "target"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
-from service.catalogue.app_platform.plan import plan_component
+from service.catalogue.app_platform.plan import changed_component, plan_component
 from service.catalogue.app_platform.steps import AppChange
 from service.catalogue.app_platform.target import (
     NAME,
@@ -32,6 +32,7 @@ KIND = KindSpec(
     plan=plan_component,
     work=AppChange,
     look=_look,
+    changed=changed_component,
     prices=PRICES,
     size_form=r"(basic|professional)-(xxs|xs|s|m|l)|apps-[sd]-.+",
     # Two components of one app are two targets.

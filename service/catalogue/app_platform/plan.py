@@ -77,6 +77,12 @@ def _plan(
 _NAMES = {INSTANCE_COUNT: "replicas", INSTANCE_SIZE: "size"}
 
 
+def changed_component(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
+    """What a plan changes of a component: each attribute with its values before and after."""
+    was = plan.wanted["planned_from"]
+    return {_NAMES[key]: (was[key], value) for key, value in plan.wanted["after"].items()}
+
+
 def _price(state: Mapping[str, Any]) -> float | None:
     each, count = PRICES.get(state[INSTANCE_SIZE]), state[INSTANCE_COUNT]
     return None if each is None or count is None else each * int(count)

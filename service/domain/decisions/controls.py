@@ -1,6 +1,7 @@
-"""What a person has put in force for a while: pauses and locks, always with an end.
+"""What a person has put in force for a while: pauses, locks and holds, always with an end.
 
-A pause holds what runbookd would change by itself. A lock holds everybody but its owner.
+A pause holds what runbookd would change by itself. A lock holds everybody but its owner. A hold
+keeps what a person has set from being taken away.
 """
 
 from __future__ import annotations
@@ -16,19 +17,23 @@ PAUSE = "pause"
 person overrides it."""
 LOCK = "lock"
 """Nobody but its owner changes the target."""
+HOLD = "hold"
+"""A person has set the target's value: nothing that takes capacity away by itself is done."""
 PAUSED = "paused"
 """The guard that holds while a pause is in force."""
+PERSON_HOLD = "person_hold"
+"""The guard that holds what would take away what a person has set."""
 PERSON_LOCK = "person_lock"
 """The guard that holds while a person has the target locked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One pause or lock.
+    """One pause, lock or hold.
 
-    `kind` is PAUSE or LOCK. `target`, `rule`, `direction` and `action` say what it covers; each
-    that is None covers all. `by` is who put it in force, `why` in that person's words. `since` and
-    `until` are in seconds since the epoch.
+    `kind` is PAUSE, LOCK or HOLD. `target`, `rule`, `direction` and `action` say what it covers;
+    each that is None covers all. `by` is who put it in force, `why` in that person's words. `since`
+    and `until` are in seconds since the epoch.
     """
 
     id: str
@@ -100,6 +105,20 @@ def check_locks(
         return Check(PERSON_LOCK, passed=True, saw=f"nobody else has locked {change.target}")
     saw = f"{found.scope} is locked until {clock_time(found.until)} by {found.by}: {found.why}"
     return Check(PERSON_LOCK, passed=False, saw=saw, until=found.until)
+
+
+def check_holds(
+    controls: Iterable[Control], change: Subject, now: float, *, removes: bool
+) -> Check | None:
+    """The guard of what a person has set: it bars what takes away, and nothing that adds."""
+    if not removes:
+        return None
+    found = _longest(controls, HOLD, change, now)
+    if found is None:
+        return Check(PERSON_HOLD, passed=True, saw=f"no person holds what {change.target} has")
+    until = clock_time(found.until)
+    saw = f"{found.scope} is held as it is until {until} by {found.by}: {found.why}"
+    return Check(PERSON_HOLD, passed=False, saw=saw, until=found.until)
 
 
 def _longest(controls: Iterable[Control], kind: str, change: Subject, now: float) -> Control | None:

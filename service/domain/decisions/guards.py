@@ -14,8 +14,10 @@ from typing import Generic, TypedDict, TypeVar
 from service.domain.decisions.claims import Cooldown, check_cooldown
 from service.domain.decisions.controls import (
     PAUSED,
+    PERSON_HOLD,
     PERSON_LOCK,
     Control,
+    check_holds,
     check_locks,
     check_pauses,
 )
@@ -214,8 +216,8 @@ class Prospect:
     `wanted` is whether an alert that asked for it still fires, None in a replay, which nobody need
     ask for. `settles_until` is in seconds since the epoch, 0 where nothing settles. `lock_asked`
     is False where another guard holds already, because asking takes the lock; `locked_by` is who
-    else has it. `pauses`, `locks` and `freezes` are what these said of the change, None where they
-    do not apply. `cancelled` is who cancelled the run and why, empty where nobody did.
+    else has it. `pauses`, `locks`, `holds` and `freezes` are what these said of the change, None
+    where they do not apply. `cancelled` is who cancelled the run and why, empty where nobody did.
     """
 
     target: str
@@ -226,6 +228,7 @@ class Prospect:
     locked_by: str | None = None
     pauses: Check | None = None
     locks: Check | None = None
+    holds: Check | None = None
     freezes: Check | None = None
     cancelled: str = ""
 
@@ -267,6 +270,7 @@ PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
     Guard(RESOLVED, _wanted, told=False),
     Guard(PAUSED, attrgetter("pauses"), again=True),
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
+    Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
     Guard(SETTLING, _settled, told=False),
     Guard(LOCKED, _unlocked),
@@ -287,6 +291,7 @@ class Entry:
     cancelled: str
     pauses: Check | None
     locks: Check | None
+    holds: Check | None
     freezes: Check | None
     limits: Check | None
 
@@ -296,6 +301,7 @@ class Limits(TypedDict):
 
     pauses: Check | None
     locks: Check | None
+    holds: Check | None
     freezes: Check | None
 
 
@@ -306,10 +312,12 @@ def held_by_people(request: Request, controls: Sequence[Control], now: float) ->
     by_person = request.origin.kind == PERSON
     locks = check_locks(controls, change, now, request.origin.by if by_person else None)
     if by_person and request.override:
-        return {"pauses": None, "locks": locks, "freezes": None}
+        return {"pauses": None, "locks": locks, "holds": None, "freezes": None}
+    holds = None if by_person else check_holds(controls, change, now, removes=request.removes)
     return {
         "pauses": check_pauses(controls, change, now),
         "locks": locks,
+        "holds": holds,
         "freezes": check_freezes(request.policy.freezes, change.target, now),
     }
 
@@ -318,6 +326,7 @@ ENTRY_GUARDS: tuple[Guard[Entry], ...] = (
     Guard(CANCELLED, _uncancelled),
     Guard(PAUSED, attrgetter("pauses"), again=True),
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
+    Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
     Guard(LIMITED, attrgetter("limits"), again=True),
 )

@@ -96,7 +96,7 @@ class Request:
     several attributes at once. `cooldown_s` and `settle_s` are in seconds. `parent` is the run
     that this one is a part of, `step` which part. `policy` is how far it may go. `override` is why
     a person wants it although a pause, a freeze window or the settling of the target would hold it;
-    empty where these hold it.
+    empty where these hold it. `expects` are values that the target must still have.
     """
 
     id: str
@@ -116,6 +116,7 @@ class Request:
     step: str = ""
     policy: Policy = field(default_factory=Policy)
     override: str = ""
+    expects: tuple[Wanted, ...] = ()
 
     @property
     def target(self) -> Target:

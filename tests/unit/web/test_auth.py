@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from service.settings import load_settings
-from service.web.auth import Credentials, api_credentials, webhook_credentials
+from service.web.auth import Credentials, webhook_credentials
 
 TOKENS = Credentials(tokens=(b"test-token-one", "prüfung-two".encode()), variables="X_TOKENS")
 BASIC = Credentials(basic=(b"am:test-password", "grünfink:pässword".encode()), variables="X_BASIC")
@@ -85,10 +85,3 @@ def test_each_source_has_its_own_secrets() -> None:
     settings = load_settings({"ALERTMANAGER_TOKENS": "test-am", "GRAFANA_TOKENS": "test-grafana"})
     assert webhook_credentials(settings, "alertmanager").refuse("Bearer test-am") is None
     assert webhook_credentials(settings, "grafana").refuse("Bearer test-am") is not None
-
-
-def test_the_api_is_open_until_it_has_a_token() -> None:
-    assert api_credentials(load_settings({})).refuse(None) is None
-    guarded = api_credentials(load_settings({"API_TOKENS": "test-api, test-api-next"}))
-    assert guarded.refuse(None) is not None
-    assert guarded.refuse("Bearer test-api-next") is None

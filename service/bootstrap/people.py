@@ -1,0 +1,32 @@
+"""The verbs of people on the real stores, for the API and for the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from service.bootstrap.stores import Stores
+from service.domain.rules.rules import RuleBook
+from service.store.audit import recorded
+from service.store.controls import ControlStore
+from service.store.ids import new_id
+from service.store.tokens import TokenStore
+from service.triggers.people.people import People
+from service.triggers.people.tokens import Tokens
+
+
+def build_people(stores: Stores, book: Callable[[], RuleBook]) -> People:
+    """What people may do, by the rules in force."""
+    return People(
+        controls=ControlStore(stores.engine, stores.bell),
+        runs=stores.runs,
+        book=book,
+        audited=recorded,
+        new_id=new_id,
+        clock=time.time,
+    )
+
+
+def build_tokens(stores: Stores) -> Tokens:
+    """What an admin may do with tokens."""
+    return Tokens(TokenStore(stores.engine), recorded, time.time)

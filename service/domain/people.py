@@ -1,0 +1,96 @@
+"""People who tell runbookd what to do: who they are, what they may do, and the record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Role(StrEnum):
+    """What a person may do. Each person may read."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    """Pauses, locks, cancels, retries, undoes, and asks for changes."""
+    APPROVER = "approver"
+    """Decides what waits for approval."""
+    ADMIN = "admin"
+    """All of it, and the tokens of others."""
+
+
+ROLES = tuple(role.value for role in Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is known by a token, or who types on this machine.
+
+    `groups` are words of the operator's own, such as finance. `via` is `api` or `terminal`, and
+    `address` where the request came from.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    groups: frozenset[str] = frozenset()
+    via: str = "api"
+    address: str = ""
+
+    def may(self, role: Role) -> bool:
+        """Whether the person has this role; an admin has each, and everybody is a viewer."""
+        return role is Role.VIEWER or role in self.roles or Role.ADMIN in self.roles
+
+    def to_json(self) -> dict[str, Any]:
+        """For the API."""
+        return {
+            "name": self.name,
+            "roles": sorted(role.value for role in self.roles),
+            "groups": sorted(self.groups),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One thing that a person did. `at` is in seconds since the epoch.
+
+    `verb` is what was done, `subject` to what: a target, a run, a token. `what` is the rest of what
+    was asked for, as plain JSON.
+    """
+
+    at: float
+    who: str
+    via: str
+    address: str
+    verb: str
+    subject: str
+    why: str
+    what: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Refusal(Exception):  # noqa: N818 - an answer to a person
+    """Nothing was changed; `sentence` says why, and what to do instead."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return self.sentence
+
+
+class BadRequest(Refusal):
+    """What was asked for makes no sense: a target that does not exist, a pause without an end."""
+
+
+class NotFound(Refusal):
+    """There is no such thing."""
+
+
+class Conflict(Refusal):
+    """It cannot be done as things are now: the run has ended."""
+
+
+class Forbidden(Refusal):
+    """The person lacks the role for it."""

@@ -1,0 +1,158 @@
+"""What a person may ask for, checked against the rules in force. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
+from service.catalogue.spec import ActionSpec, Effect
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Wanted
+from service.domain.durations import parse_duration
+from service.domain.people import BadRequest
+from service.domain.rules.rules import RuleBook, Target
+
+LONGEST_DAYS = 30
+"""A pause, lock or hold that should last longer belongs in the rules."""
+LONGEST_WHY = 500
+"""Characters of a reason: it is shown in messages and tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a pause covers; each that is None covers all."""
+
+    target: str | None = None
+    rule: str | None = None
+    direction: str | None = None
+
+
+def checked_scope(book: RuleBook, scope: Scope) -> Scope:
+    """The scope, once each name in it is known.
+
+    Raises:
+        BadRequest: a target, rule or direction is not known.
+    """
+    if scope.target is not None:
+        known_target(book, scope.target)
+    if scope.rule is not None:
+        _known("rule", scope.rule, [rule.name for rule in book.rules])
+    if scope.direction is not None:
+        directions = sorted(
+            {each.direction for each in ACTIONS if each.effect is Effect.CHANGES} | {"in", "down"}
+        )
+        _known("direction", scope.direction, directions)
+    return scope
+
+
+def known_target(book: RuleBook, name: str) -> Target:
+    """The target of this name.
+
+    Raises:
+        BadRequest: the rules in force have none.
+    """
+    _known("target", name, book.targets)
+    return book.targets[name]
+
+
+def seconds_of(given: str) -> float:
+    """How long something lasts, in seconds.
+
+    Raises:
+        BadRequest: it is no duration, or none at all, or longer than 30 days.
+    """
+    try:
+        seconds = parse_duration(given, LONGEST_DAYS).total_seconds()
+    except ValueError as error:
+        raise BadRequest(f"for: {error}.") from None
+    if seconds <= 0:
+        raise BadRequest("for: it must be longer than 0, such as 30m: everything has an end.")
+    return seconds
+
+
+def reason_of(given: str) -> str:
+    """Why a person wants it, in that person's words.
+
+    Raises:
+        BadRequest: nothing was said, or more than anybody reads.
+    """
+    said = " ".join(given.split())
+    if not said:
+        raise BadRequest("why: say in a few words why, for those who find it at 3 am.")
+    if len(said) > LONGEST_WHY:
+        raise BadRequest(f"why: at most {LONGEST_WHY} characters, not {len(said)}.")
+    return said
+
+
+def changing_action(name: str, target: Target) -> ActionSpec:
+    """An action that can change this target.
+
+    Raises:
+        BadRequest: there is none of this name, or it can't.
+    """
+    able = [each.name for each in ACTIONS if target.kind in kinds_of(each.name)]
+    if name not in [each.name for each in ACTIONS]:
+        raise BadRequest(f"There is no action {name!r}. {target.name} takes {', '.join(able)}.")
+    if name not in able:
+        raise BadRequest(
+            f"{name} cannot change {target.name}, which is of kind {target.kind}. It takes "
+            f"{', '.join(able) or 'none'}."
+        )
+    return action_spec(name)
+
+
+def wanted_of(
+    action: ActionSpec, target: Target, to: Mapping[str, Any] | None, step: int | None
+) -> tuple[Wanted, ...]:
+    """What the target shall become: values, or steps from what it is when the worker looks.
+
+    Raises:
+        BadRequest: neither or both are given, or a value makes no sense.
+    """
+    attributes = [each.attribute for each in action.wanted(checked_options(action.name, {}))]
+    if (to is None) == (step is None):
+        raise BadRequest(
+            f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
+        )
+    if step is not None:
+        if step == 0:
+            raise BadRequest("step: 0 steps change nothing.")
+        return tuple(Wanted(each, by=step) for each in attributes)
+    if not to:
+        raise BadRequest(f"to: name what to change: {' or '.join(attributes)}.")
+    return tuple(_value(action, target, attributes, *pair) for pair in to.items())
+
+
+def _value(
+    action: ActionSpec, target: Target, attributes: list[str], name: str, given: object
+) -> Wanted:
+    if name not in attributes:
+        raise BadRequest(f"{action.name} changes {' and '.join(attributes)}, not {name}.")
+    if name == "size":
+        if given not in target.sizes:
+            ladder = " → ".join(target.sizes)
+            raise BadRequest(f"size {given!r} is not on the ladder of {target.name}: {ladder}.")
+        return Wanted(name, to=str(given))
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise BadRequest(f"{name} must be a whole number, not {given!r}.")
+    return Wanted(name, to=given)
+
+
+def reached(target: Target, plan: Plan) -> tuple[Wanted, ...]:
+    """What a plan made of its target, as absolute values."""
+    changed = kind_spec(target.kind).changed(plan)
+    return tuple(Wanted(name, to=after) for name, (_, after) in changed.items())
+
+
+def before(target: Target, plan: Plan) -> tuple[Wanted, ...]:
+    """What the target was when the plan was made, as absolute values."""
+    changed = kind_spec(target.kind).changed(plan)
+    return tuple(Wanted(name, to=was) for name, (was, _) in changed.items())
+
+
+def _known(what: str, given: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if given not in names:
+        raise BadRequest(f"There is no {what} {given!r}. There is {', '.join(names) or 'none'}.")

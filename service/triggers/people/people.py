@@ -1,0 +1,365 @@
+"""The verbs of people. Each checks, changes one thing, and is audited in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from service.catalogue.spec import ActionSpec
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
+from service.domain.decisions.decision_json import moment
+from service.domain.decisions.policy import OFF, SHADOW, Policy
+from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
+from service.domain.people import (
+    AuditEntry,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Person,
+    Role,
+)
+from service.domain.rules.rules import RuleBook, Target
+from service.ports.admission import NewRun
+from service.ports.controls import Beside, ControlDesk, RunDesk
+from service.ports.runs import StoredRun
+from service.triggers.people.asked import (
+    Scope,
+    before,
+    changing_action,
+    checked_scope,
+    known_target,
+    reached,
+    reason_of,
+    seconds_of,
+    wanted_of,
+)
+
+UNDO_PAUSE_S = 3_600.0
+"""How long an undo pauses its target (rule of safety 12: nothing undoes the undo)."""
+_PREFIXES = {PAUSE: "p", LOCK: "l", HOLD: "h"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that a person asked for: what is queued."""
+
+    run: str
+    action: str
+    target: str
+    wanted: tuple[Wanted, ...]
+    pause: Control | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """For the API and the terminal."""
+        return {
+            "id": self.run,
+            "action": self.action,
+            "target": self.target,
+            "wanted": [_shown(each) for each in self.wanted],
+            "pause": None if self.pause is None else control_json(self.pause),
+        }
+
+
+def _shown(wanted: Wanted) -> dict[str, Any]:
+    if wanted.to is not None:
+        return {"attribute": wanted.attribute, "to": wanted.to}
+    return {"attribute": wanted.attribute, "by": wanted.by}
+
+
+def control_json(control: Control) -> dict[str, Any]:
+    """A pause, lock or hold for the API and the terminal."""
+    return {
+        "id": control.id,
+        "kind": control.kind,
+        "target": control.target,
+        "rule": control.rule,
+        "direction": control.direction,
+        "action": control.action,
+        "by": control.by,
+        "why": control.why,
+        "since": moment(control.since),
+        "until": moment(control.until),
+    }
+
+
+class People:
+    """What people may do. Every method raises a `Refusal`, or StoreUnavailable."""
+
+    def __init__(
+        self,
+        *,
+        controls: ControlDesk,
+        runs: RunDesk,
+        book: Callable[[], RuleBook],
+        audited: Callable[[AuditEntry], Beside],
+        new_id: Callable[[str], str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._controls = controls
+        self._runs = runs
+        self._book = book
+        self._audited = audited
+        self._new_id = new_id
+        self._clock = clock
+
+    # ---- Pauses, locks and holds ----
+
+    def in_force(self, kind: str) -> list[Control]:
+        """The pauses, locks or holds that hold now, the oldest first."""
+        now = self._clock()
+        return [
+            each for each in self._controls.in_force() if each.kind == kind and each.in_force(now)
+        ]
+
+    def put(
+        self, person: Person, kind: str, scope: Scope, lasts: str, why: str
+    ) -> tuple[Control, list[str]]:
+        """Put a pause, lock or hold in force; it, and the runs that it covers and that go on.
+
+        What has written goes on to its end: to stop that, there is `cancel`.
+        """
+        _require(person, Role.OPERATOR)
+        scope = checked_scope(self._book(), scope)
+        if kind != PAUSE and scope.target is None:
+            raise BadRequest(f"target: a {kind} is about one target; a pause may be about all.")
+        now = self._clock()
+        control = Control(
+            id=self._new_id(_PREFIXES[kind]),
+            kind=kind,
+            by=person.name,
+            why=reason_of(why),
+            since=now,
+            until=now + seconds_of(lasts),
+            target=scope.target,
+            rule=scope.rule,
+            direction=scope.direction,
+        )
+        what = {"for": lasts, "rule": scope.rule, "direction": scope.direction, "id": control.id}
+        subject = scope.target or "all"
+        self._controls.put(control, self._record(person, kind, subject, control.why, what))
+        going_on = [
+            each.id for each in self._runs.writing() if control.covers(each.subject_of_controls)
+        ]
+        return control, going_on
+
+    def end(self, person: Person, kind: str, control_id: str) -> Control:
+        """End one pause, lock or hold, and have what it held judged again."""
+        _require(person, Role.OPERATOR)
+        control = next((each for each in self.in_force(kind) if each.id == control_id), None)
+        if control is None:
+            raise NotFound(f"There is no {kind} {control_id!r} in force.")
+        self._end(person, [control], f"end {kind}", control.target or "all")
+        return control
+
+    def resume(self, person: Person, target: str | None) -> list[Control]:
+        """End the pauses of one target, or every pause; those that were ended."""
+        _require(person, Role.OPERATOR)
+        if target is not None:
+            known_target(self._book(), target)
+        pauses = self.in_force(PAUSE)
+        if target is not None:
+            pauses = [each for each in pauses if each.target == target]
+            for_all = [each for each in self.in_force(PAUSE) if each.target is None]
+            if not pauses and for_all:
+                raise Conflict(
+                    f"{target} has no pause of its own. Every target is paused by {for_all[0].by}; "
+                    "resume --all ends that."
+                )
+        if not pauses:
+            raise NotFound(f"Nothing is paused{f' on {target}' if target else ''}.")
+        self._end(person, pauses, "resume", target or "all")
+        return pauses
+
+    def release(self, person: Person, target: str) -> list[Control]:
+        """End every hold and lock of a target: runbookd is in charge again."""
+        _require(person, Role.OPERATOR)
+        known_target(self._book(), target)
+        known = (*self.in_force(HOLD), *self.in_force(LOCK))
+        found = [each for each in known if each.target == target]
+        if not found:
+            raise NotFound(f"{target} is not held or locked by anybody.")
+        self._end(person, found, "release", target)
+        return found
+
+    def _end(self, person: Person, controls: Sequence[Control], verb: str, subject: str) -> None:
+        for each in controls:
+            if each.kind == LOCK and each.by != person.name and not person.may(Role.ADMIN):
+                raise Forbidden(
+                    f"{each.by} has locked {each.target}; only {each.by} or an admin may end that."
+                )
+        ids = [each.id for each in controls]
+        record = self._record(person, verb, subject, "", {"ids": ids})
+        self._controls.end(ids, person.name, self._clock(), record)
+
+    # ---- Runs ----
+
+    def cancel(self, person: Person, run_id: str, why: str) -> StoredRun:
+        """Have a run stop before its first write, or between two of its steps."""
+        _require(person, Role.OPERATOR)
+        said = reason_of(why)
+        run = self._known_run(run_id)
+        record = self._record(person, "cancel", run_id, said, {})
+        if run.ended or not self._runs.cancel(run_id, person.name, said, self._clock(), record):
+            raise Conflict(f"Run {run_id} has ended already; to take it back, undo it.")
+        return run
+
+    def run(
+        self,
+        person: Person,
+        action: str,
+        target: str,
+        *,
+        to: Mapping[str, Any] | None = None,
+        step: int | None = None,
+        why: str,
+        override: str = "",
+        plan_only: bool = False,
+    ) -> Asked:
+        """Queue a change of a target; with `plan_only` the worker only tells what it would do."""
+        _require(person, Role.VIEWER if plan_only else Role.OPERATOR)
+        book = self._book()
+        on = known_target(book, target)
+        spec = changing_action(action, on)
+        wanted = wanted_of(spec, on, to, step)
+        said = reason_of(why)
+        return self._ask(
+            person,
+            "plan" if plan_only else "run",
+            on,
+            spec,
+            wanted,
+            said,
+            override=override,
+            plan_only=plan_only,
+        )
+
+    def retry(self, person: Person, run_id: str, why: str = "") -> Asked:
+        """Ask once more for what a run that failed, was held or cancelled was to reach."""
+        _require(person, Role.OPERATOR)
+        run = self._changing_run(run_id)
+        if not run.ended:
+            raise Conflict(f"Run {run_id} is still {run.status}; to stop it, cancel it.")
+        if run.status == "succeeded":
+            raise Conflict(f"Run {run_id} has succeeded; there is nothing to retry.")
+        on = known_target(self._book(), run.request.target.name)
+        spec = changing_action(run.request.action, on)
+        wanted = run.request.wanted if run.plan is None else reached(on, run.plan)
+        said = reason_of(why) if why else f"retry of {run_id}: {run.request.origin.why}"
+        return self._ask(person, "retry", on, spec, wanted, said, parent=run_id)
+
+    def undo(self, person: Person, run_id: str, why: str = "") -> Asked:
+        """Put back what a run has changed, and pause the target for an hour.
+
+        The worker does so only where the target still is what the run made of it.
+        """
+        _require(person, Role.OPERATOR)
+        run = self._changing_run(run_id)
+        if run.status != "succeeded" or run.plan is None:
+            raise Conflict(
+                f"Run {run_id} is {run.status}; only a run that changed something can be undone."
+            )
+        on = known_target(self._book(), run.request.target.name)
+        spec = changing_action(run.request.action, on)
+        said = reason_of(why) if why else f"undo of {run_id}"
+        now = self._clock()
+        pause = Control(
+            self._new_id("p"), PAUSE, person.name, said, now, now + UNDO_PAUSE_S, on.name
+        )
+        return self._ask(
+            person,
+            "undo",
+            on,
+            spec,
+            before(on, run.plan),
+            said,
+            parent=run_id,
+            expects=reached(on, run.plan),
+            pause=pause,
+        )
+
+    def _ask(
+        self,
+        person: Person,
+        verb: str,
+        on: Target,
+        spec: ActionSpec,
+        wanted: tuple[Wanted, ...],
+        why: str,
+        *,
+        override: str = "",
+        plan_only: bool = False,
+        parent: str = "",
+        expects: tuple[Wanted, ...] = (),
+        pause: Control | None = None,
+    ) -> Asked:
+        book = self._book()
+        policy = book.policy
+        if policy.mode == OFF and not plan_only:
+            raise Conflict(
+                "The rules say mode: off, so nothing is changed. Correct the rules first."
+            )
+        mode = SHADOW if plan_only or policy.mode == SHADOW else "act"
+        claim = f"{on.name}.plan" if plan_only else f"{on.name}.person"
+        request = Request(
+            id="",
+            action=spec.name,
+            origin=Origin(PERSON, person.name, why),
+            claim=claim,
+            rules_hash=book.hash,
+            direction=_direction(spec, wanted),
+            on=on,
+            wanted=wanted,
+            options={},
+            parent=parent,
+            policy=Policy(mode, policy.freezes, policy.limits),
+            override=reason_of(override) if override else ("the undo pauses it" if pause else ""),
+            expects=expects,
+        )
+        now = self._clock()
+        what = {"wanted": [_shown(each) for each in wanted], "action": spec.name, "of": parent}
+        run_id = self._runs.ask(
+            claim,
+            lambda made: NewRun(replace(request, id=made), on.resource, now),
+            self._record(person, verb, on.name, why, what),
+            pause,
+        )
+        return Asked(run_id, spec.name, on.name, wanted, pause)
+
+    def _known_run(self, run_id: str) -> StoredRun:
+        run = self._runs.get(run_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id!r}.")
+        return run
+
+    def _changing_run(self, run_id: str) -> StoredRun:
+        run = self._known_run(run_id)
+        if run.request.on is None:
+            raise Conflict(f"Run {run_id} only told people; it changed no target.")
+        return run
+
+    def _record(
+        self, person: Person, verb: str, subject: str, why: str, what: Mapping[str, Any]
+    ) -> Beside:
+        return self._audited(
+            AuditEntry(
+                self._clock(), person.name, person.via, person.address, verb, subject, why, what
+            )
+        )
+
+
+def _require(person: Person, role: Role) -> None:
+    if not person.may(role):
+        has = ", ".join(sorted(person.roles)) or "no role"
+        raise Forbidden(f"{person.name} needs the role {role} for this, and has {has}.")
+
+
+_OPPOSITE = {"out": "in", "up": "down"}
+
+
+def _direction(spec: ActionSpec, wanted: Sequence[Wanted]) -> str:
+    """Which way a request goes; of an absolute value only a look can tell, so it counts as more."""
+    if all(each.removes for each in wanted):
+        return _OPPOSITE.get(spec.direction, spec.direction)
+    return spec.direction

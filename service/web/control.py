@@ -1,0 +1,220 @@
+"""The operator API: what people change. Each answer says what was done; a refusal, why not.
+
+Nothing here decides: that is `service.triggers.people`, on which the terminal stands too.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import structlog
+from flask import Blueprint, Response, g, request
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE
+from service.domain.people import BadRequest, Conflict, Forbidden, NotFound, Person, Refusal, Role
+from service.store.audit import AuditStore
+from service.triggers.people.asked import Scope
+from service.triggers.people.people import Asked, People, control_json
+from service.triggers.people.tokens import Tokens
+from service.web.answers import answer, refusal
+from service.web.filters import paging
+from service.web.parts import ControlParts
+
+_log = structlog.get_logger(__name__)
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request that changes something; the longest reason has 500 characters."""
+_CONTROLS = {"pauses": PAUSE, "locks": LOCK, "holds": HOLD}
+_STATUS: dict[type[Refusal], int] = {BadRequest: 422, NotFound: 404, Conflict: 409, Forbidden: 403}
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    """A body: no unknown fields, and nothing that has to be converted."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+
+class ControlBody(_Strict):
+    """A pause, lock or hold. `for` is a duration such as 30m: everything has an end."""
+
+    target: StrictStr | None = None
+    rule: StrictStr | None = None
+    direction: StrictStr | None = None
+    for_: StrictStr = Field(alias="for")
+    why: StrictStr
+
+
+class ReasonBody(_Strict):
+    """Why, in a few words."""
+
+    why: StrictStr = ""
+
+
+class RunBody(_Strict):
+    """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down."""
+
+    action: StrictStr
+    target: StrictStr
+    to: dict[str, StrictStr | StrictInt] | None = None
+    step: StrictInt | None = None
+    why: StrictStr
+    override: StrictStr = ""
+    plan: StrictBool = False
+
+
+class TokenBody(_Strict):
+    """A new token; `for` is how long it is good, for ever when it is left out."""
+
+    name: StrictStr
+    roles: list[StrictStr]
+    groups: list[StrictStr] = []
+    for_: StrictStr | None = Field(default=None, alias="for")
+
+
+def add_control(api: Blueprint, parts: ControlParts) -> None:
+    """The writing endpoints, on the blueprint that knows who asks (`g.person`)."""
+    _controls(api, parts.people)
+    _runs(api, parts.people)
+    _tokens(api, parts.tokens)
+    _records(api, parts.audit)
+    api.register_error_handler(Refusal, _refused)
+
+
+def _controls(api: Blueprint, people: People) -> None:
+    @api.get("/<any(pauses, locks, holds):plural>")
+    def controls(plural: str) -> Response:
+        items = [control_json(each) for each in people.in_force(_CONTROLS[plural])]
+        return answer({"items": items, "next": None}).to_flask()
+
+    @api.post("/<any(pauses, locks, holds):plural>")
+    def put(plural: str) -> Response:
+        body = _body(ControlBody)
+        scope = Scope(body.target, body.rule, body.direction)
+        control, going_on = people.put(person(), _CONTROLS[plural], scope, body.for_, body.why)
+        return answer({**control_json(control), "going_on": going_on}, 201).to_flask()
+
+    @api.delete("/<any(pauses, locks, holds):plural>/<control_id>")
+    def end(plural: str, control_id: str) -> Response:
+        return answer(control_json(people.end(person(), _CONTROLS[plural], control_id))).to_flask()
+
+    @api.post("/targets/<name>/release")
+    def release(name: str) -> Response:
+        _body(ReasonBody)
+        ended = [control_json(each) for each in people.release(person(), name)]
+        return answer({"target": name, "ended": ended}).to_flask()
+
+    @api.post("/targets/<name>/resume")
+    def resume(name: str) -> Response:
+        _body(ReasonBody)
+        ended = people.resume(person(), None if name == "all" else name)
+        return answer({"target": name, "ended": [control_json(each) for each in ended]}).to_flask()
+
+
+def _runs(api: Blueprint, people: People) -> None:
+    @api.post("/runs")
+    def ask_run() -> Response:
+        body = _body(RunBody)
+        asked = people.run(
+            person(),
+            body.action,
+            body.target,
+            to=body.to,
+            step=body.step,
+            why=body.why,
+            override=body.override,
+            plan_only=body.plan,
+        )
+        return _asked(asked)
+
+    @api.post("/runs/<run_id>/cancel")
+    def cancel(run_id: str) -> Response:
+        stopping = people.cancel(person(), run_id, _body(ReasonBody).why)
+        said = {"id": run_id, "status": stopping.status, "cancel": "asked"}
+        return answer(said, 202).to_flask()
+
+    @api.post("/runs/<run_id>/retry")
+    def retry(run_id: str) -> Response:
+        return _asked(people.retry(person(), run_id, _body(ReasonBody).why))
+
+    @api.post("/runs/<run_id>/undo")
+    def undo(run_id: str) -> Response:
+        return _asked(people.undo(person(), run_id, _body(ReasonBody).why))
+
+
+def _tokens(api: Blueprint, tokens: Tokens) -> None:
+    @api.get("/me")
+    def me() -> Response:
+        return answer(person().to_json()).to_flask()
+
+    @api.get("/tokens")
+    def all_tokens() -> Response:
+        return answer({"items": tokens.all(person()), "next": None}).to_flask()
+
+    @api.post("/tokens")
+    def new_token() -> Response:
+        body = _body(TokenBody)
+        made = tokens.new(person(), body.name, body.roles, body.groups, body.for_)
+        return answer(made, 201).to_flask()
+
+    @api.delete("/tokens/<name>")
+    def revoke_token(name: str) -> Response:
+        tokens.revoke(person(), name)
+        return answer({"name": name, "revoked": True}).to_flask()
+
+
+def _records(api: Blueprint, record: AuditStore) -> None:
+    @api.get("/audit")
+    def audit() -> Response:
+        if not person().may(Role.OPERATOR):
+            raise Forbidden("The audit is for operators and admins: it names people.")
+        asked = paging(request.args, "who", "subject")
+        page = record.entries(
+            asked.limit, asked.after, request.args.get("who"), request.args.get("subject")
+        )
+        return answer(page.to_json()).to_flask()
+
+
+def person() -> Person:
+    """Who asks, as the blueprint found out."""
+    found: Person = g.person
+    return found
+
+
+def _asked(asked: Asked) -> Response:
+    return answer(asked.to_json(), 201).to_flask()
+
+
+def _body(model: type[_Body]) -> _Body:
+    """The body as its model; no body is an empty one.
+
+    Raises:
+        BadRequest: it is not JSON, or has a field that is wrong, missing or not known.
+    """
+    request.max_content_length = LARGEST_BODY
+    raw = request.get_data(cache=False) or b"{}"
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as invalid:
+        raise BadRequest(_sentence(invalid, model)) from None
+
+
+def _sentence(invalid: ValidationError, model: type[BaseModel]) -> str:
+    error = invalid.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in error["loc"])
+    known = ", ".join(info.alias or name for name, info in model.model_fields.items())
+    if error["type"] == "json_invalid":
+        return "The body is not JSON."
+    if error["type"] == "extra_forbidden":
+        return f"{field} is not known; there is {known}."
+    if error["type"] == "missing":
+        return f"{field} is missing. The body has {known}."
+    return f"{field}: {error['msg']}." if field else f"The body must be a JSON object with {known}."
+
+
+def _refused(error: Refusal) -> Response:
+    status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+    if isinstance(error, Forbidden):
+        _log.warning("forbidden", who=person().name, path=request.path, why=error.sentence)
+    return refusal(status, error.sentence).to_flask()

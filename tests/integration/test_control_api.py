@@ -1,0 +1,412 @@
+"""The operator API on a real database: each verb, each role, and what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.decision import Verdict
+from service.domain.decisions.planning import Plan
+from service.ports.runs import Outcome
+from service.store.runs import RunStore
+from service.web.app import create_app
+from tests.fakes.web import Stand, make_stand, sqlite_url
+
+TOKENS = (
+    "vera:viewer:test-vera,olga:operator+devops:test-olga,paul:approver:test-paul,"
+    "ada:admin:test-ada,oscar:operator:test-oscar"
+)
+PAUSE = {"target": "api", "for": "30m", "why": "the vendor is down"}
+RUN = {"action": "horizontal_scale", "target": "api", "to": {"replicas": 5}, "why": "a big exam"}
+
+
+class Operators:
+    """The API, and people who use it by name."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self.stand: Stand = make_stand(
+            sqlite_url(directory), **{"API_TOKENS": TOKENS, **environment}
+        )
+        app = create_app(self.stand)
+        self.client: FlaskClient = app.test_client()
+
+    def ask(
+        self, who: str, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, Any]:
+        if who:
+            headers["Authorization"] = f"Bearer test-{who}"
+        response = self.client.open(
+            f"/api/v1{path}",
+            method=method,
+            data=None if body is None else json.dumps(body),
+            content_type="application/json" if body is not None else None,
+            headers=headers,
+        )
+        return response.status_code, response.json
+
+    def post(self, who: str, path: str, body: Any = None) -> tuple[int, Any]:
+        return self.ask(who, "POST", path, body)
+
+    def audit(self) -> list[dict[str, Any]]:
+        _, found = self.ask("ada", "GET", "/audit")
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    @property
+    def runs(self) -> RunStore:
+        return RunStore(self.stand.engine, lambda _connection, _run: None)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Operators:
+    return Operators(tmp_path)
+
+
+# ---- Roles ----
+
+OPERATORS = ("olga", "ada")
+WRITES = [
+    ("POST", "/pauses", PAUSE, OPERATORS),
+    ("POST", "/locks", PAUSE, OPERATORS),
+    ("POST", "/holds", PAUSE, OPERATORS),
+    ("DELETE", "/pauses/p-1", None, OPERATORS),
+    ("POST", "/targets/api/release", None, OPERATORS),
+    ("POST", "/targets/api/resume", None, OPERATORS),
+    ("POST", "/runs", RUN, OPERATORS),
+    ("POST", "/runs/api.out.1/cancel", {"why": "x"}, OPERATORS),
+    ("POST", "/runs/api.out.1/retry", None, OPERATORS),
+    ("POST", "/runs/api.out.1/undo", None, OPERATORS),
+    ("GET", "/audit", None, OPERATORS),
+    ("GET", "/tokens", None, ("ada",)),
+    ("POST", "/tokens", {"name": "eve", "roles": ["viewer"]}, ("ada",)),
+    ("DELETE", "/tokens/eve", None, ("ada",)),
+    ("GET", "/pauses", None, ("vera", "olga", "paul", "ada")),
+    ("GET", "/me", None, ("vera", "olga", "paul", "ada")),
+]
+
+
+@pytest.mark.parametrize("who", ["vera", "olga", "paul", "ada"])
+@pytest.mark.parametrize(
+    ("method", "path", "body", "allowed"), WRITES, ids=[f"{each[0]} {each[1]}" for each in WRITES]
+)
+def test_each_verb_wants_its_role(
+    api: Operators, method: str, path: str, body: Any, allowed: tuple[str, ...], who: str
+) -> None:
+    status, said = api.ask(who, method, path, body)
+    assert (status == 403) is (who not in allowed), said
+    if status == 403:
+        assert api.stand.enqueued == []
+        assert api.audit() == []
+
+
+def test_nobody_is_let_in_without_a_token(api: Operators) -> None:
+    for method, path, body, _ in WRITES:
+        assert api.ask("", method, path, body)[0] == 401
+
+
+def test_a_person_is_told_who_that_is(api: Operators) -> None:
+    assert api.ask("olga", "GET", "/me")[1] == {
+        "name": "olga",
+        "roles": ["operator"],
+        "groups": ["devops"],
+    }
+
+
+# ---- Pauses, locks, holds ----
+
+
+def test_a_pause_is_answered_with_its_id_and_its_end(api: Operators) -> None:
+    status, said = api.post("olga", "/pauses", PAUSE)
+    assert status == 201
+    since, until = (datetime.fromisoformat(said[each]) for each in ("since", "until"))
+    assert (until - since).total_seconds() == pytest.approx(1_800, abs=1)
+    assert (said["target"], said["by"], said["why"]) == ("api", "olga", "the vendor is down")
+    assert said["going_on"] == []
+    _, listed = api.ask("vera", "GET", "/pauses")
+    assert [each["id"] for each in listed["items"]] == [said["id"]]
+
+
+def test_a_pause_that_is_ended_is_over_at_once(api: Operators) -> None:
+    _, made = api.post("olga", "/pauses", PAUSE)
+    assert api.ask("oscar", "DELETE", f"/pauses/{made['id']}")[0] == 200
+    assert api.ask("vera", "GET", "/pauses")[1]["items"] == []
+    status, said = api.ask("oscar", "DELETE", f"/pauses/{made['id']}")
+    assert (status, said["error"]) == (404, f"There is no pause '{made['id']}' in force.")
+
+
+def test_a_pause_of_everything_has_no_target(api: Operators) -> None:
+    status, said = api.post("olga", "/pauses", {"target": None, "for": "1h", "why": "exams"})
+    assert (status, said["target"], said["rule"]) == (201, None, None)
+
+
+def test_what_was_done_is_audited_with_who_why_and_from_where(api: Operators) -> None:
+    _, made = api.post("olga", "/pauses", PAUSE)
+    api.ask("oscar", "DELETE", f"/pauses/{made['id']}")
+    ended, put = api.audit()
+    assert (put["who"], put["verb"], put["subject"], put["why"]) == (
+        "olga",
+        "pause",
+        "api",
+        "the vendor is down",
+    )
+    assert (put["via"], put["address"], put["what"]["id"]) == ("api", "127.0.0.1", made["id"])
+    assert (ended["who"], ended["verb"]) == ("oscar", "end pause")
+
+
+def test_only_its_owner_or_an_admin_ends_a_lock(api: Operators) -> None:
+    _, made = api.post("olga", "/locks", PAUSE)
+    assert api.ask("oscar", "DELETE", f"/locks/{made['id']}")[0] == 403
+    status, said = api.post("oscar", "/targets/api/release")
+    assert (status, "olga has locked api" in said["error"]) == (403, True)
+    assert api.ask("ada", "DELETE", f"/locks/{made['id']}")[0] == 200
+
+
+def test_a_release_ends_holds_and_locks_of_the_target_alone(api: Operators) -> None:
+    api.post("olga", "/holds", PAUSE)
+    api.post("olga", "/locks", PAUSE)
+    api.post("olga", "/pauses", PAUSE)
+    status, said = api.post("olga", "/targets/api/release")
+    assert (status, {each["kind"] for each in said["ended"]}) == (200, {"hold", "lock"})
+    assert len(api.ask("vera", "GET", "/pauses")[1]["items"]) == 1
+
+
+BAD_CONTROLS = [
+    ({"target": "apo", "for": "30m", "why": "x"}, "There is no target 'apo'. There is api."),
+    ({"rule": "nothing", "for": "30m", "why": "x"}, "There is no rule 'nothing'."),
+    ({"direction": "left", "for": "30m", "why": "x"}, "There is no direction 'left'."),
+    ({"target": "api", "why": "x"}, "for is missing."),
+    ({"target": "api", "for": "0", "why": "x"}, "everything has an end"),
+    ({"target": "api", "for": "soon", "why": "x"}, "'soon' is not a duration"),
+    ({"target": "api", "for": "31d", "why": "x"}, "longer than 30d"),
+    ({"target": "api", "for": "30m", "why": "  "}, "say in a few words why"),
+    ({"target": "api", "for": "30m"}, "why is missing."),
+    ({"target": "api", "for": "30m", "why": "x", "until": 5}, "until is not known"),
+    ({"target": 5, "for": "30m", "why": "x"}, "target: Input should be a valid string"),
+    ([], "The body must be a JSON object"),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), BAD_CONTROLS, ids=[each[1][:40] for each in BAD_CONTROLS]
+)
+def test_a_bad_pause_is_one_clear_sentence_and_changes_nothing(
+    api: Operators, body: Any, said: str
+) -> None:
+    status, answer = api.post("olga", "/pauses", body)
+    assert status == 422
+    assert said in answer["error"]
+    assert api.ask("vera", "GET", "/pauses")[1]["items"] == []
+    assert api.audit() == []
+
+
+def test_a_lock_is_about_one_target(api: Operators) -> None:
+    status, said = api.post("olga", "/locks", {"for": "30m", "why": "x"})
+    assert (status, "a lock is about one target" in said["error"]) == (422, True)
+
+
+# ---- Runs ----
+
+
+def test_a_run_that_a_person_asks_for_is_queued_with_absolute_values(api: Operators) -> None:
+    status, said = api.post("olga", "/runs", RUN)
+    assert (status, said["id"]) == (201, "api.person.1")
+    assert api.stand.enqueued == ["api.person.1"]
+    stored = api.runs.get("api.person.1")
+    assert stored is not None
+    request = stored.request
+    assert (request.origin.kind, request.origin.by, request.origin.why) == (
+        "person",
+        "olga",
+        "a big exam",
+    )
+    assert [(each.attribute, each.to) for each in request.wanted] == [("replicas", 5)]
+    assert (request.cooldown_s, request.settle_s) == (0.0, 0.0)
+
+
+def test_two_requests_of_people_are_two_runs_that_hold_nobody(api: Operators) -> None:
+    ids = [api.post("olga", "/runs", {**RUN, "to": {"replicas": n}})[1]["id"] for n in (4, 5)]
+    assert ids == ["api.person.1", "api.person.2"]
+
+
+def test_a_step_may_go_down(api: Operators) -> None:
+    body = {"action": "horizontal_scale", "target": "api", "step": -2, "why": "quiet"}
+    _, said = api.post("olga", "/runs", body)
+    stored = api.runs.get(said["id"])
+    assert stored is not None
+    assert (stored.request.direction, stored.request.wanted[0].by) == ("in", -2)
+
+
+def test_a_viewer_may_see_a_plan_which_changes_nothing(api: Operators) -> None:
+    status, said = api.post("vera", "/runs", {**RUN, "plan": True})
+    assert (status, said["id"]) == (201, "api.plan.1")
+    stored = api.runs.get(said["id"])
+    assert stored is not None
+    assert stored.request.policy.mode == "shadow"
+
+
+BAD_RUNS = [
+    ({"target": "apo"}, "There is no target 'apo'"),
+    ({"action": "explode"}, "There is no action 'explode'. api takes"),
+    ({"action": "scale_database"}, "cannot change api, which is of kind app_platform"),
+    ({"to": None}, "Say either to what"),
+    ({"step": 1}, "not both"),
+    ({"to": {}}, "name what to change: replicas"),
+    ({"to": {"size": "c-2"}}, "horizontal_scale changes replicas, not size"),
+    ({"to": {"replicas": "5"}}, "replicas must be a whole number"),
+    ({"to": {"replicas": -1}}, "replicas must be a whole number"),
+    ({"to": None, "step": 0}, "0 steps change nothing"),
+    ({"why": ""}, "say in a few words why"),
+    ({"force": True}, "force is not known"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), BAD_RUNS, ids=[each[1][:40] for each in BAD_RUNS])
+def test_a_bad_request_for_a_run_is_one_clear_sentence_and_queues_nothing(
+    api: Operators, change: dict[str, Any], said: str
+) -> None:
+    status, answer = api.post("olga", "/runs", {**RUN, **change})
+    assert status == 422, answer
+    assert said in answer["error"]
+    assert api.stand.enqueued == []
+
+
+def test_a_run_is_cancelled_once_it_is_known_and_not_when_it_has_ended(api: Operators) -> None:
+    _, made = api.post("olga", "/runs", RUN)
+    status, said = api.post("oscar", f"/runs/{made['id']}/cancel", {"why": "wrong target"})
+    assert (status, said["cancel"]) == (202, "asked")
+    assert api.runs.cancelled(made["id"]) == "oscar has cancelled it: wrong target"
+    api.runs.conclude(made["id"], Outcome("cancelled", "x", 0.0), BUSY_UNTIL)
+    status, said = api.post("oscar", f"/runs/{made['id']}/cancel", {"why": "again"})
+    assert (status, "has ended already" in said["error"]) == (409, True)
+    assert api.post("olga", "/runs/api.out.99/cancel", {"why": "x"})[0] == 404
+
+
+def ended(api: Operators, status: str) -> str:
+    """A run of a person that has changed 2 replicas to 5, or tried to."""
+    _, made = api.post("olga", "/runs", RUN)
+    run: str = made["id"]
+    wanted = {"after": {"instance_count": 5}, "planned_from": {"instance_count": 2}}
+    api.runs.set_plan(run, Plan("replicas", "2", "5", ("update_app",), wanted))
+    api.runs.conclude(run, Outcome(status, "x", 0.0), BUSY_UNTIL)
+    return run
+
+
+def test_an_undo_asks_for_what_was_there_before_and_pauses_the_target_for_an_hour(
+    api: Operators,
+) -> None:
+    status, said = api.post("olga", f"/runs/{ended(api, 'succeeded')}/undo", {"why": "too much"})
+    assert status == 201
+    stored = api.runs.get(said["id"])
+    assert stored is not None
+    request = stored.request
+    assert [(each.attribute, each.to) for each in request.wanted] == [("replicas", 2)]
+    assert [(each.attribute, each.to) for each in request.expects] == [("replicas", 5)]
+    assert request.override, "its own pause does not hold it"
+    (pause,) = api.ask("vera", "GET", "/pauses")[1]["items"]
+    assert (pause["id"], pause["target"]) == (said["pause"]["id"], "api")
+
+
+def test_only_what_has_changed_something_is_undone(api: Operators) -> None:
+    status, said = api.post("olga", f"/runs/{ended(api, 'failed')}/undo")
+    assert (status, "is failed; only a run that changed" in said["error"]) == (409, True)
+    assert api.ask("vera", "GET", "/pauses")[1]["items"] == []
+
+
+def test_a_retry_asks_for_what_the_run_was_to_reach(api: Operators) -> None:
+    run = ended(api, "failed")
+    status, said = api.post("olga", f"/runs/{run}/retry")
+    assert (status, said["wanted"]) == (201, [{"attribute": "replicas", "to": 5}])
+    stored = api.runs.get(said["id"])
+    assert stored is not None
+    assert stored.request.parent == run
+
+
+def test_what_has_succeeded_or_goes_on_is_not_retried(api: Operators) -> None:
+    assert api.post("olga", f"/runs/{ended(api, 'succeeded')}/retry")[0] == 409
+    _, made = api.post("olga", "/runs", RUN)
+    assert api.post("olga", f"/runs/{made['id']}/retry")[0] == 409
+
+
+def test_a_pause_names_the_runs_that_it_covers_and_that_go_on(api: Operators) -> None:
+    _, made = api.post("olga", "/runs", RUN)
+    stored = api.runs.get(made["id"])
+    assert stored is not None
+    assert api.runs.enter(stored.request, 1_000.0) is None
+    assert api.post("olga", "/pauses", PAUSE)[1]["going_on"] == [made["id"]]
+
+
+# ---- Tokens ----
+
+
+def test_a_token_is_shown_once_works_and_is_ended(api: Operators) -> None:
+    body = {"name": "eve", "roles": ["operator"], "groups": ["devops"], "for": "1h"}
+    status, made = api.post("ada", "/tokens", body)
+    assert status == 201
+    secret = {"Authorization": f"Bearer {made['secret']}"}
+    assert api.ask("", "GET", "/me", **secret)[1]["name"] == "eve"
+    assert made["secret"] not in json.dumps(api.ask("ada", "GET", "/tokens")[1])
+    assert made["secret"] not in json.dumps(api.audit())
+    assert api.post("ada", "/tokens", body)[0] == 409
+    assert api.ask("ada", "DELETE", "/tokens/eve")[0] == 200
+    assert api.ask("ada", "DELETE", "/tokens/eve")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"name": "eve", "roles": []}, "A token needs a role"),
+        ({"name": "eve", "roles": ["boss"]}, "There is no role 'boss'"),
+        ({"name": "e v e", "roles": ["viewer"]}, "must be 1 to 63"),
+        ({"name": "eve", "roles": ["viewer"], "groups": ["admin"]}, "word of your own"),
+    ],
+)
+def test_a_bad_token_is_refused(api: Operators, body: dict[str, Any], said: str) -> None:
+    status, answer = api.post("ada", "/tokens", body)
+    assert (status, said in answer["error"]) == (422, True)
+
+
+# ---- Open, on loopback ----
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 201),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Host": "evil.example"}, 403),
+    ],
+)
+def test_while_open_programs_of_this_machine_are_admin_and_pages_are_not(
+    tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    stand = make_stand(sqlite_url(tmp_path))
+    client = create_app(stand).test_client()
+    response = client.post("/api/v1/pauses", json=PAUSE, headers=headers)
+    assert response.status_code == status, response.json
+
+
+def test_while_open_a_form_cannot_pause_anything(tmp_path: Path) -> None:
+    client = create_app(make_stand(sqlite_url(tmp_path))).test_client()
+    response = client.post("/api/v1/pauses", data=json.dumps(PAUSE), content_type="text/plain")
+    assert response.status_code == 415
+
+
+def test_a_body_that_is_too_large_is_refused(api: Operators) -> None:
+    assert api.post("olga", "/pauses", {**PAUSE, "why": "x" * 70_000})[0] == 413
+
+
+def test_a_paused_alert_is_held_and_the_answer_to_its_sender_says_so(api: Operators) -> None:
+    api.post("olga", "/pauses", {"for": "30m", "why": "exams"})
+    alert = {"labels": {"alertname": "High CPU Usage"}, "status": "firing"}
+    body = {"version": "4", "status": "firing", "receiver": "r", "alerts": [alert]}
+    response = api.client.post("/webhooks/alertmanager", json=body)
+    assert response.status_code == 200
+    assert response.json is not None
+    (decision,) = response.json["decisions"]
+    assert (decision["verdict"], decision["guard"]) == (Verdict.HOLD, "paused")
