@@ -117,6 +117,9 @@ class MemoryTransaction:
             store.episodes[identity] = record
             store.times_seen[record.id] += record.seen
         for new in changes.episodes:
+            if not new.record.newest and store.episodes.get(new.identity) is not new.record:
+                store.superseded[new.record.id] = new.record
+                continue
             if new.identity in store.episodes:
                 former = store.episodes[new.identity]
                 store.superseded[former.id] = former
