@@ -69,8 +69,8 @@ def _scope_doubts(names: list[str], scopes: Scopes) -> Iterator[str]:
         return
     for name in scopes.by_name:
         if name not in names and name != DEFAULT_SCOPE:
-            there_are = ", ".join(names) or "there are none"
-            yield f"The rules have a scope for {name}, and no credential is called so ({there_are})."
+            there_are = ", ".join(names) or "none"
+            yield f"The rules have a scope for {name}, but the credentials are: {there_are}."
     for name in names:
         if scopes.of(name).earns_nothing:
             how = (

@@ -6,6 +6,7 @@ anything.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -16,14 +17,16 @@ from service.store.queries import Queries
 from service.web.answers import answer, refusal
 from service.web.auth import Credentials, api_credentials
 from service.web.filters import BadFilter, alert_filter, decision_filter, paging, run_filter
+from service.web.fingerprints import Show, shown_by
 
 
 def blueprint(settings: Settings, queries: Queries) -> Blueprint:
     """The API under /api/v1; behind a bearer token when API_TOKENS is set."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     _guard(api, api_credentials(settings))
-    _pages(api, queries)
-    _singles(api, queries)
+    show = shown_by(settings)
+    _pages(api, queries, show)
+    _singles(api, queries, show)
     api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
     api.register_error_handler(UnknownCursor, _unknown_cursor)
     return api
@@ -39,11 +42,11 @@ def _guard(api: Blueprint, credentials: Credentials) -> None:
         return said.to_flask()
 
 
-def _pages(api: Blueprint, queries: Queries) -> None:
+def _pages(api: Blueprint, queries: Queries, show: Show) -> None:
     @api.get("/alerts")
     def alerts() -> Response:
         asked = paging(request.args, "name", "source", "status", "since", "until")
-        return _page(queries.alerts(alert_filter(request.args), asked.limit, asked.after))
+        return _page(queries.alerts(alert_filter(request.args), asked.limit, asked.after), show)
 
     @api.get("/decisions")
     def decisions() -> Response:
@@ -58,31 +61,32 @@ def _pages(api: Blueprint, queries: Queries) -> None:
     @api.get("/quarantine")
     def quarantine() -> Response:
         asked = paging(request.args)
-        return _page(queries.quarantine(asked.limit, asked.after))
+        return _page(queries.quarantine(asked.limit, asked.after), show)
 
 
-def _singles(api: Blueprint, queries: Queries) -> None:
+def _singles(api: Blueprint, queries: Queries, show: Show) -> None:
     @api.get("/alerts/<alert_id>")
     def alert(alert_id: str) -> Response:
-        return _found(queries.alert(alert_id), "alert", alert_id)
+        return _found(queries.alert(alert_id), "alert", alert_id, show)
 
     @api.get("/alerts/<alert_id>/explain")
     def explain(alert_id: str) -> Response:
-        return _found(queries.explain(alert_id), "alert", alert_id)
+        return _found(queries.explain(alert_id), "alert", alert_id, show)
 
     @api.get("/runs/<path:run_id>")
     def run(run_id: str) -> Response:
         return _found(queries.run(run_id), "run", run_id)
 
 
-def _page(page: Page) -> Response:
-    return answer(page.to_json()).to_flask()
+def _page(page: Page, show: Show = dict) -> Response:
+    shown = replace(page, items=tuple(map(show, page.items)))
+    return answer(shown.to_json()).to_flask()
 
 
-def _found(item: dict[str, Any] | None, what: str, name: str) -> Response:
+def _found(item: dict[str, Any] | None, what: str, name: str, show: Show = dict) -> Response:
     if item is None:
         return refusal(404, f"There is no {what} {name!a}.").to_flask()
-    return answer(item).to_flask()
+    return answer(show(item)).to_flask()
 
 
 def _unknown_cursor(error: UnknownCursor) -> Response:
