@@ -21,7 +21,7 @@ from service.domain.rules.matchers import parse_matcher
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import Rule, RuleBook
 from service.ports.admission import Changes, Delivery, EpisodeRecord, GateReply, Transaction
-from service.triggers.alerts.candidates import match_delivery
+from service.triggers.alerts.candidates import RulesInForce, match_delivery
 from service.triggers.alerts.notices import hold_claim
 from service.triggers.alerts.runs import RunMaker
 from service.triggers.alerts.verdicts import Verdicts
@@ -60,7 +60,7 @@ class Decider:
     def __init__(self, count: int) -> None:
         self._count = count
         book = _book(count)
-        self._index = RuleIndex(book)
+        self._rules = RulesInForce(book, RuleIndex(book))
         runs = RunMaker(book, Changes(book.hash), NOW, 120.0)
         # A transaction is asked only for what does not rest, and everything here does.
         nothing = cast("Transaction", None)
@@ -84,7 +84,7 @@ class Decider:
         gc.collect()
         for delivery in deliveries:
             began = time.perf_counter_ns()
-            for matched in match_delivery(delivery, self._index):
+            for matched in match_delivery(delivery, self._rules):
                 for candidate in matched.candidates:
                     judged = self._verdicts.judge(
                         candidate, matched, record, delivery, Transition.OPENED

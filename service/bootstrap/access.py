@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pydantic import SecretStr
-
+from service.bootstrap.loopback import is_loopback
+from service.bootstrap.senders import senders_of
+from service.domain.credentials import SHORTEST_SECRET, Credential
 from service.domain.named_tokens import read_tokens
 from service.settings import Settings, SettingsInvalid
-
-SHORTEST_SECRET = 16
-"""Characters of a secret that others than this machine may try. Sixteen random letters and digits
-are 95 bits; `openssl rand -hex 16` makes 32."""
 
 _BEYOND = "beyond loopback"
 
@@ -40,9 +36,10 @@ def judge_access(
         return Access(tuple(refusals))
     refusals += _everybody_could(settings, outside[0])
     short = tuple(_short_secrets(settings, keeps_short_secrets))
+    whole = tuple(_taken_as_a_whole(settings))
     if keeps_short_secrets:
-        return Access(tuple(refusals), short)
-    return Access((*refusals, *short))
+        return Access(tuple(refusals), (*short, *whole))
+    return Access((*refusals, *short), whole)
 
 
 def require_access(access: Access) -> None:
@@ -63,19 +60,6 @@ def has_webhook_secret(settings: Settings) -> bool:
         or settings.grafana_tokens
         or settings.grafana_basic
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on `host`.
-
-    That is 127.0.0.0/8, ::1, localhost, and a path: a Unix socket.
-    """
-    if host == "localhost" or host.startswith("/"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _nobody_could_post(settings: Settings) -> Iterator[str]:
@@ -102,14 +86,8 @@ def _everybody_could(settings: Settings, host: str) -> Iterator[str]:
 
 
 def _short_secrets(settings: Settings, kept: bool) -> Iterator[str]:
-    for name, secrets in (
-        ("ALERTMANAGER_TOKENS", settings.alertmanager_tokens),
-        ("ALERTMANAGER_BASIC", map(_password, settings.alertmanager_basic)),
-        ("GRAFANA_TOKENS", settings.grafana_tokens),
-        ("GRAFANA_BASIC", map(_password, settings.grafana_basic)),
-        ("API_TOKENS", map(_api_secret, settings.api_tokens)),
-    ):
-        if any(len(secret.get_secret_value()) < SHORTEST_SECRET for secret in secrets):
+    for name, secrets in _secrets(settings):
+        if any(len(secret) < SHORTEST_SECRET for secret in secrets):
             end = " It is still taken, and will be refused by the next minor version." * kept
             yield (
                 f"{name} holds a secret of fewer than {SHORTEST_SECRET} characters, which can be "
@@ -118,12 +96,32 @@ def _short_secrets(settings: Settings, kept: bool) -> Iterator[str]:
             )
 
 
-def _api_secret(entry: SecretStr) -> SecretStr:
-    """What is secret of `name:role:secret`."""
-    (token,) = read_tokens([entry.get_secret_value()])
-    return SecretStr(token.secret.decode())
+def _secrets(settings: Settings) -> Iterator[tuple[str, list[str]]]:
+    """What is secret of each setting, in every form that is accepted."""
+    for sender in senders_of(settings):
+        yield sender.tokens_from, _of_tokens(sender.tokens)
+        yield sender.basic_from, [_password(secret) for secret in _of_tokens(sender.basic)]
+    entries = [secret.get_secret_value() for secret in settings.api_tokens]
+    yield "API_TOKENS", [token.secret.decode() for token in read_tokens(entries)]
 
 
-def _password(pair: SecretStr) -> SecretStr:
+def _of_tokens(credentials: Iterable[Credential]) -> list[str]:
+    return [secret for each in credentials for secret in each.secrets]
+
+
+def _password(pair: str) -> str:
     """What is secret of `user:password`."""
-    return SecretStr(pair.get_secret_value().partition(":")[2])
+    return pair.partition(":")[2]
+
+
+def _taken_as_a_whole(settings: Settings) -> Iterator[str]:
+    for sender in senders_of(settings):
+        for place, each in enumerate(sender.tokens, start=1):
+            if each.as_a_whole:
+                yield (
+                    f"Entry {place} of {sender.tokens_from} is accepted only as it is written. "
+                    f"What follows its colon has fewer than {SHORTEST_SECRET} characters and "
+                    f"could be guessed {_BEYOND}, so it is no secret of its own. If the entry is "
+                    "a name and a secret, use a longer secret. If it is a secret that holds a "
+                    "colon, nothing has to be done; a name and a colon before it would name it."
+                )

@@ -13,6 +13,7 @@ import structlog
 
 from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.rules import load_rules
+from service.bootstrap.senders import sender_doubts
 from service.bootstrap.stores import Stores
 from service.settings import Settings, misspelt, redactor_of
 from service.store.database import translated
@@ -32,8 +33,11 @@ def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
         StoreUnavailable: the database can't be used.
     """
     require_access(judge_access(settings, hosts, keeps_short_secrets=True))
-    for warning in load_rules(settings).warnings:
+    book = load_rules(settings)
+    for warning in book.warnings:
         _log.warning("rules", what=warning)
+    for doubt in sender_doubts(settings, book.scopes):
+        _log.warning("senders", what=doubt)
     migrate(settings)
     access = judge_access(settings, hosts, keeps_short_secrets=_keeps_short_secrets(settings))
     require_access(access)

@@ -58,6 +58,7 @@ def _show(book: RuleBook) -> None:
             str(rule.origin),
         )
     shown.print()
+    _show_scopes(book)
     for warning in book.warnings:
         say(f"\n{warning}")
     doubts = f", {_count(len(book.warnings), 'warning')}" if book.warnings else ""
@@ -65,6 +66,17 @@ def _show(book: RuleBook) -> None:
         f"\n{_count(len(book.rules), 'rule')}, {_count(len(book.targets), 'target')}, "
         f"hash {book.hash}: valid{doubts}."
     )
+
+
+def _show_scopes(book: RuleBook) -> None:
+    if book.scopes.by_name is None:
+        return
+    say("")
+    shown = Rows("credential", "may earn", "may resolve")
+    for name, scope in book.scopes.by_name.items():
+        rules = "all rules" if scope.rules is None else ", ".join(sorted(scope.rules)) or "nothing"
+        shown.add(name, rules, "yes" if scope.may_resolve else "no")
+    shown.print()
 
 
 def duration(value: timedelta) -> str:

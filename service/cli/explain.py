@@ -120,9 +120,19 @@ def _show_alert(alert: dict[str, Any]) -> None:
     say(f"{one_line(alert['name']) or 'unnamed alert'}  ({alert['id']})", "bold")
     shown = Rows("", "", header=False)
     shown.add("status", f"{alert['status']}, seen {alert['times_seen']} times")
-    shown.add("from", f"{alert['source']}, first at {clock(alert['first_seen'])}")
+    shown.add("from", f"{_sender(alert)}, first at {clock(alert['first_seen'])}")
     shown.add("labels", ", ".join(f'{k}="{v}"' for k, v in sorted(alert["labels"].items())))
     shown.print()
+
+
+def _sender(alert: dict[str, Any]) -> str:
+    """The source, and where it is known the credential and the address behind it."""
+    told = [alert["source"]]
+    if alert["credential"]:
+        told.append(f"credential {one_line(alert['credential'])}")
+    if alert["address"]:
+        told.append(f"at {one_line(alert['address'])}")
+    return ", ".join(told)
 
 
 def _show_rules(

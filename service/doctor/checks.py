@@ -20,11 +20,13 @@ from pydantic import SecretStr
 
 from service.bootstrap.access import judge_access
 from service.bootstrap.rules import load_rules
+from service.bootstrap.senders import sender_doubts, senders_of
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import PORTS, Vendors, build_metrics
 from service.catalogue.registry import kind_spec
 from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.rules.rules import RuleBook, Target
+from service.domain.rules.scopes import UNSTATED
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, SettingsInvalid
 from service.store.bell import notifications_reach
@@ -77,7 +79,7 @@ def examine(settings: Settings, longest_s: float = LONGEST_S) -> list[Finding]:
 def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     book, rules = _rules(settings)
     yield "rules", lambda: rules
-    yield "senders", lambda: _senders(settings)
+    yield "senders", lambda: _senders(settings, book)
     yield "database", lambda: _database(settings)
     if not _on_sqlite(settings):
         yield "wake-up", lambda: _wake_up(settings)
@@ -103,22 +105,37 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
     return book, Finding("rules", Health.OK, saw)
 
 
-def _senders(settings: Settings) -> Finding:
+def _senders(settings: Settings, book: RuleBook | None) -> Finding:
     # Without a look into the database: a short secret may be one that is still taken.
     access = judge_access(settings, keeps_short_secrets=True)
     if access.refusals:
         return Finding("senders", Health.WRONG, " ".join(access.refusals))
-    if access.warnings:
-        return Finding("senders", Health.NOTE, " ".join(access.warnings))
+    doubts = [*access.warnings, *sender_doubts(settings, book.scopes if book else UNSTATED)]
     if settings.open_webhooks:
         saw = "OPEN_WEBHOOKS: anyone on this machine may post alerts"
-        return Finding("senders", Health.NOTE, saw)
-    secrets = {
-        "Alertmanager": bool(settings.alertmanager_tokens or settings.alertmanager_basic),
-        "Grafana": bool(settings.grafana_tokens or settings.grafana_basic),
-    }
-    able = " and ".join(name for name, secret in secrets.items() if secret)
-    return Finding("senders", Health.OK, f"{able} can post, with a secret")
+        return Finding("senders", Health.NOTE, "\n".join((saw, *doubts)))
+    saw = f"{' and '.join(_who_can_post(settings))} can post, with a secret"
+    said = "\n".join((saw, *_read_both_ways(settings), *doubts))
+    return Finding("senders", Health.NOTE if doubts else Health.OK, said)
+
+
+def _who_can_post(settings: Settings) -> Iterator[str]:
+    """Each source with the names of its credentials."""
+    for sender in senders_of(settings):
+        if sender.credentials:
+            names = ", ".join(dict.fromkeys(each.name for each in sender.credentials))
+            yield f"{sender.source.capitalize()} ({names})"
+
+
+def _read_both_ways(settings: Settings) -> Iterator[str]:
+    for sender in senders_of(settings):
+        names = [each.name for each in sender.tokens if each.both_ways]
+        if names:
+            yield (
+                f"{sender.tokens_from}: what is before the first colon is the name "
+                f"({', '.join(names)}). A sender is let in by what follows the colon, and by the "
+                "whole entry."
+            )
 
 
 def _database(settings: Settings) -> Finding:

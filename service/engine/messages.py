@@ -6,7 +6,14 @@ from typing import Any
 
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.alerts.incident import Incident
-from service.domain.decisions.requests import HELD, QUARANTINED, SHADOWED, Request
+from service.domain.decisions.requests import (
+    HELD,
+    NOTICES,
+    QUARANTINED,
+    REFUSED,
+    SHADOWED,
+    Request,
+)
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import TEST_RULE
 from service.engine import outbox, reports
@@ -15,7 +22,13 @@ from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import SOURCE
 from service.messages.going_on import links_of_run, run_facts
 from service.messages.investigate import investigate, path_works
-from service.messages.notices import held_by_people, hold_line, nobody_paged, not_readable
+from service.messages.notices import (
+    held_by_people,
+    hold_line,
+    nobody_paged,
+    not_readable,
+    refused,
+)
 from service.ports import Message, Page
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
@@ -23,7 +36,7 @@ from service.ports.runs import Outcome
 
 def send_message(request: Request, parts: WorkerParts, step: StepRunner) -> None:
     """One execution: look at the alerts, tell Slack, and begin the cooldown."""
-    notice = request.origin.by in (HELD, QUARANTINED, SHADOWED)
+    notice = request.origin.by in NOTICES
     told = step("investigate", _tell_notice if notice else _investigate, request, parts)
     step("conclude", _conclude, request, told, parts)
 
@@ -56,12 +69,14 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
 
 
 def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:
-    """That alerts were held, in the thread of the run that holds; that people hold them; or that
-    they were not read."""
+    """That alerts were held, in the thread of the run that holds; that people hold them; that they
+    were not read; or that their sender may not do what they ask for."""
     if request.origin.by == QUARANTINED:
         told = outbox.post_or_keep(not_readable(request), parts)
     elif request.origin.by == SHADOWED:
         told = outbox.post_or_keep(nobody_paged(request), parts)
+    elif request.origin.by == REFUSED:
+        told = outbox.post_or_keep(refused(request), parts)
     elif not request.subject:
         told = outbox.post_or_keep(held_by_people(request), parts)
     else:

@@ -46,3 +46,14 @@ def not_readable(request: Request) -> Message:
         fields=[("Source", source), ("See them", "runbookd quarantine")],
         context="Told once an hour for each source and reason.",
     )
+
+
+def refused(request: Request) -> Message:
+    """What a sender may not do, and what to do about it."""
+    sender = request.subject
+    return Message(
+        title=f"Not taken from {sender}",
+        text=request.origin.why,
+        fields=[("Sender", sender)],
+        context="Told once an hour for each credential and rule.",
+    )

@@ -21,12 +21,17 @@ class Delivery:
 
     `replay` marks alerts that a person sent again from storage. `kept_as` is the id of a
     notification on record whose alerts are judged again, because what held them is over.
+    `credential` is the name of the credential that it came with, empty in open mode and for a
+    replay. `address` is that of the peer: the sender, or the proxy before it. Neither is a part of
+    any identity.
     """
 
     notification: Notification
     received_at: float
     replay: bool = False
     kept_as: str = ""
+    credential: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class EpisodeRecord:
 
     `verdicts` maps each rule to the [decision id, key] of its last decision. `due_at` (seconds
     since the epoch) is when a guard that holds it lets go, and it is judged again. `seen` counts
-    the notifications of this batch.
+    the notifications of this batch. `labels_hash` stands for the labels with which the alert fired
+    (`service.domain.alerts.alert`), None for an episode that an earlier version stored.
     """
 
     id: str
@@ -64,6 +70,7 @@ class EpisodeRecord:
     seen: int = 0
     inserted: bool = False
     newest: bool = True
+    labels_hash: int | None = None
 
     def episode(self) -> Episode:
         """As the domain's rules see it."""

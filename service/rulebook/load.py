@@ -14,6 +14,7 @@ from typing import Any
 from service.catalogue.registry import target_fields
 from service.domain.decisions.policy import Policy
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
+from service.domain.rules.scopes import UNSTATED, Scope, Scopes
 from service.rulebook.checks import (
     Declared,
     Placed,
@@ -29,10 +30,11 @@ from service.rulebook.policy import KEYS as POLICY_KEYS
 from service.rulebook.policy import combined, policy_of, read_policy, unknown_targets
 from service.rulebook.rules import read_rule
 from service.rulebook.schema import NAME_PATTERN
+from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
-_TOP = ("targets", "rules", *POLICY_KEYS)
+_TOP = ("targets", "rules", "scopes", *POLICY_KEYS)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -65,10 +67,11 @@ class _Gathering:
     targets: dict[str, Declared] = field(default_factory=dict)
     rules: list[Placed] = field(default_factory=list)
     policies: list[tuple[Document, Policy]] = field(default_factory=list)
+    scopes: dict[str, DeclaredScope] | None = None
     last: Document | None = None
 
     def take(self, document: Document) -> None:
-        """Add one file's targets and rules."""
+        """Add one file's targets, rules and scopes."""
         self.last = document
         data = substituted(document, self.env, self.complainer(document))
         if not isinstance(data, dict):
@@ -80,6 +83,8 @@ class _Gathering:
         self.take_targets(document, data.get("targets"))
         self.take_rules(document, data.get("rules"))
         self.policies.append((document, read_policy(data, self.complainer(document))))
+        if "scopes" in data:
+            self.take_scopes(document, data["scopes"])
 
     def take_targets(self, document: Document, raw: Any) -> None:
         if raw is not None and not isinstance(raw, dict):
@@ -112,6 +117,22 @@ class _Gathering:
             origin = Origin(document.file, document.line(place))
             self.rules.append(Placed(read_rule(body, place, origin, self.env, complain), complain))
 
+    def take_scopes(self, document: Document, raw: Any) -> None:
+        if self.scopes is None:
+            self.scopes = {}
+        if not isinstance(raw, dict) or not raw:
+            sentence = "scopes must be a mapping of credentials to what each may do."
+            self.note(document, ("scopes",), sentence)
+            return
+        complain = self.complainer(document)
+        for name, body in raw.items():
+            place: Place = ("scopes", name)
+            origin = Origin(document.file, document.line(place))
+            declared = read_scope(body, place, origin, complain)
+            earlier = self.scopes.setdefault(name, declared)
+            if earlier is not declared:
+                complain(place, f"the same credential has a scope at {earlier.origin}.")
+
     def check_together(self, *, complete: bool) -> None:
         """Check rules and targets against each other; references only when all files were read."""
         check_names(self.rules)
@@ -123,6 +144,7 @@ class _Gathering:
         for document, policy in self.policies:
             for place, sentence in unknown_targets(policy, self.targets):
                 self.note(document, place, sentence)
+        check_scopes(self.scopes or {}, [placed.rule.name for placed in self.rules])
         for name in unused(self.rules, self.targets):
             origin = self.targets[name].origin
             sentence = f"target {name}: no rule uses it. Remove it, or give it a rule."
@@ -140,8 +162,8 @@ class _Gathering:
         rule = _rule_name(document, place)
         if rule is not None:
             sentence = f"rule {rule}: {sentence}"
-        elif place[:1] == ("targets",) and len(place) > 1:
-            sentence = f"target {place[1]}: {sentence}"
+        elif place[:1] in (("targets",), ("scopes",)) and len(place) > 1:
+            sentence = f"{str(place[0])[:-1]} {place[1]}: {sentence}"
         add = self.problems.warn if warning else self.problems.add
         add(document.file, document.line(place), sentence, rule)
 
@@ -156,8 +178,11 @@ class _Gathering:
             for name, declared in self.targets.items()
             if declared.target is not None
         }
-        hash_ = _hash(rules, targets.values())
-        return RuleBook(rules, MappingProxyType(targets), hash_, warnings, policy)
+        scopes = UNSTATED
+        if self.scopes is not None:
+            scopes = Scopes.stating({name: each.scope for name, each in self.scopes.items()})
+        hash_ = _hash(rules, targets.values(), scopes)
+        return RuleBook(rules, MappingProxyType(targets), hash_, warnings, policy, scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +208,18 @@ def _rule_name(document: Document, place: Place) -> str | None:
     return str(name) if name else f"number {int(place[1]) + 1}"
 
 
-def _hash(rules: Iterable[Rule], targets: Iterable[Target]) -> str:
+def _hash(rules: Iterable[Rule], targets: Iterable[Target], scopes: Scopes) -> str:
     """12 hexadecimal digits over what is in force: the same wherever the files lie."""
     ruled = [{**asdict(rule), "origin": None} for rule in rules]
     targeted = sorted(([target.kind, target_fields(target)] for target in targets), key=str)
-    text = json.dumps([ruled, targeted], default=str, sort_keys=True)
+    # Without scopes the hash is what it was before there were any.
+    scoped = [_plain(scopes.by_name)] if scopes.by_name is not None else []
+    text = json.dumps([ruled, targeted, *scoped], default=str, sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
+
+
+def _plain(scopes: Mapping[str, Scope]) -> dict[str, Any]:
+    return {
+        name: [None if scope.rules is None else sorted(scope.rules), scope.may_resolve]
+        for name, scope in scopes.items()
+    }

@@ -209,11 +209,14 @@ _ALERTS = bulk_insert(schema.alerts)
 _DECISIONS = bulk_insert(schema.decisions)
 _TOUCH = bulk_update(
     schema.alerts,
-    become=("open", "last_seen", "resolved_at", "verdicts", "due_at"),
+    become=("open", "last_seen", "resolved_at", "verdicts", "due_at", "labels_hash"),
     grow=("times_seen",),
 )
 _REPEAT = bulk_update(schema.decisions, become=("last_at",), grow=("times",))
-_NEWEST = "SELECT identity, id, open, last_seen, resolved_at, verdicts FROM alerts WHERE identity"
+_NEWEST = (
+    "SELECT identity, id, open, last_seen, resolved_at, verdicts, labels_hash FROM alerts "
+    "WHERE identity"
+)
 _SUPERSEDE = sa.update(schema.alerts).where(_a.id == sa.bindparam("row")).values(newest=False)
 _i = schema.incidents.c
 _LOCK_INCIDENTS = (
@@ -225,7 +228,12 @@ _LOCK_INCIDENTS = (
 
 
 def _episode(
-    id_: str, open_: bool, last_seen: float, resolved_at: float | None, verdicts: str
+    id_: str,
+    open_: bool,
+    last_seen: float,
+    resolved_at: float | None,
+    verdicts: str,
+    labels_hash: int | None,
 ) -> EpisodeRecord:
     return EpisodeRecord(
         id=id_,
@@ -233,6 +241,7 @@ def _episode(
         last_seen=last_seen,
         resolved_at=resolved_at,
         verdicts={rule: tuple(last) for rule, last in load(verdicts).items()},
+        labels_hash=labels_hash,
     )
 
 

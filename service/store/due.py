@@ -42,4 +42,13 @@ class DueStore:
             reserve = sa.update(schema.alerts).where(_a.id.in_(ids)).values(due_at=now + again_s)
             connection.execute(reserve)
             kept = stored_notifications(connection, ids)
-        return [Delivery(each, now, kept_as=delivery) for delivery, each in kept]
+        return [
+            Delivery(
+                each.notification,
+                now,
+                kept_as=each.delivery,
+                credential=each.credential,
+                address=each.address,
+            )
+            for each in kept
+        ]

@@ -31,6 +31,7 @@ def alert_item(row: Row) -> dict[str, Any]:
         "times_seen": row["times_seen"],
         "newest": bool(row["newest"]),
         "notification": row["delivery"],
+        **sender_of(row),
     }
 
 
@@ -48,7 +49,13 @@ def delivery_item(row: Row) -> dict[str, Any]:
         "truncated": row["truncated"],
         "notes": load(row["notes"]) or [],
         "replay": bool(row["replay"]),
+        **sender_of(row),
     }
+
+
+def sender_of(row: Row) -> dict[str, Any]:
+    """Who sent a notification: the name of its credential, and the address that it came from."""
+    return {"credential": row["credential"], "address": row["address"]}
 
 
 def decision_item(row: Row) -> dict[str, Any]:

@@ -74,6 +74,10 @@ class RunFilter:
 _a, _d, _r = schema.alerts.c, schema.decisions.c, schema.runs.c
 _n, _q, _s = schema.deliveries.c, schema.quarantine.c, schema.run_steps.c
 _w = schema.workers.c
+_ALERTS = sa.select(schema.alerts, _n.credential, _n.address).outerjoin(
+    schema.deliveries, _n.id == _a.delivery
+)
+"""Alerts, each with who sent the notification that began its episode."""
 _OPEN: sa.ColumnElement[bool] = sa.literal_column("open")
 _CLOSED: sa.ColumnElement[bool] = sa.literal_column("NOT open")
 """In the words of the partial indices: SQLite would not know them in `open = 1`."""
@@ -94,20 +98,20 @@ class Queries:
         Raises:
             UnknownCursor: `after` is no id of an alert.
         """
-        query = sa.select(schema.alerts).where(*_alert_terms(wanted))
+        query = _ALERTS.where(*_alert_terms(wanted))
         with self._reading() as connection:
             return read_page(connection, _following(query, _a.id, "a", after), limit, alert_item)
 
     def alert(self, alert_id: str) -> dict[str, Any] | None:
         """An episode of an alert in full; None when there is none of that id."""
         with self._reading() as connection:
-            row = _one(connection, sa.select(schema.alerts).where(_a.id == alert_id))
+            row = _one(connection, _ALERTS.where(_a.id == alert_id))
         return alert_item(row) if row is not None else None
 
     def explain(self, alert_id: str) -> dict[str, Any] | None:
         """Everything stored about one alert: notifications, decisions, runs with their steps."""
         with self._reading() as connection:
-            row = _one(connection, sa.select(schema.alerts).where(_a.id == alert_id))
+            row = _one(connection, _ALERTS.where(_a.id == alert_id))
             if row is None:
                 return None
             decisions = _decisions(connection, _d.alert == alert_id)

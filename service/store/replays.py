@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,7 +36,7 @@ class Replays:
         """The alerts, regrouped as they were delivered. All are presented as firing, as they were
         when they were taken."""
         with translated(), self._engine.connect() as connection:
-            return [each for _, each in stored_notifications(connection, alert_ids)]
+            return [each.notification for each in stored_notifications(connection, alert_ids)]
 
     def alert_of_decision(self, decision_id: str) -> str | None:
         """The alert that a decision is about; None when there is no such decision."""
@@ -68,13 +68,24 @@ class Replays:
                     connection.exec_driver_sql("PRAGMA query_only=OFF")
 
 
+@dataclass(frozen=True, slots=True)
+class StoredNotification:
+    """A notification on record, with the id of its delivery and who sent it."""
+
+    delivery: str
+    notification: Notification
+    credential: str
+    address: str
+
+
 def stored_notifications(
     connection: sa.Connection, alert_ids: Sequence[str]
-) -> list[tuple[str, Notification]]:
-    """These alerts as firing, regrouped as they were delivered, each group with its delivery's id:
-    the oldest delivery first, and in each the alerts in order."""
+) -> list[StoredNotification]:
+    """These alerts as firing, regrouped as they were delivered: the oldest delivery first, and in
+    each the alerts in order."""
+    envelope = (_n.format, _n.receiver, _n.group_key, _n.group_labels, _n.credential, _n.address)
     query = (
-        sa.select(schema.alerts, _n.format, _n.receiver, _n.group_key, _n.group_labels)
+        sa.select(schema.alerts, *envelope)
         .join(schema.deliveries, _n.id == _a.delivery)
         .where(_a.id.in_(list(alert_ids)))
         .order_by(_a.delivery, _a.id)
@@ -82,7 +93,15 @@ def stored_notifications(
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(query).mappings():
         groups.setdefault(row["delivery"], []).append(dict(row))
-    return [(delivery, _notification(group)) for delivery, group in groups.items()]
+    return [
+        StoredNotification(
+            delivery,
+            _notification(group),
+            group[0]["credential"] or "",
+            group[0]["address"] or "",
+        )
+        for delivery, group in groups.items()
+    ]
 
 
 def _refuse(_connection: sa.Connection, run: NewRun) -> None:

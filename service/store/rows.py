@@ -45,6 +45,8 @@ def delivery_row(delivery_id: str, delivery: Delivery) -> dict[str, Any]:
         "truncated": notification.truncated,
         "notes": dump(notification.notes) if notification.notes else None,
         "replay": delivery.replay,
+        "credential": delivery.credential or None,
+        "address": delivery.address or None,
     }
 
 
@@ -81,6 +83,7 @@ def episode_row(new: NewEpisode) -> dict[str, Any]:
         "delivery": new.delivery,
         "verdicts": dump(record.verdicts),
         "due_at": record.due_at,
+        "labels_hash": record.labels_hash,
     }
 
 
@@ -93,6 +96,7 @@ def touched_row(record: EpisodeRecord) -> dict[str, Any]:
         "resolved_at": record.resolved_at,
         "verdicts": dump(record.verdicts),
         "due_at": record.due_at,
+        "labels_hash": record.labels_hash,
         "times_seen": record.seen,
     }
 

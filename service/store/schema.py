@@ -35,8 +35,11 @@ deliveries = sa.Table(
     sa.Column("truncated", sa.Integer, nullable=False),
     sa.Column("notes", sa.Text, nullable=True),
     sa.Column("replay", sa.Boolean, nullable=False, default=False),
+    sa.Column("credential", sa.Text, nullable=True),
+    sa.Column("address", sa.Text, nullable=True),
 )
-"""One row per notification: who told us, and of which group."""
+"""One row per notification: who told us, and of which group. `credential` is the name of the
+sender's credential and `address` the peer's; both are empty for versions before migration 0012."""
 
 quarantine = sa.Table(
     "quarantine",
@@ -68,6 +71,7 @@ alerts = sa.Table(
     sa.Column("delivery", _ID, nullable=False),
     sa.Column("verdicts", sa.Text, nullable=False),
     sa.Column("due_at", _TIME, nullable=True),
+    sa.Column("labels_hash", sa.BigInteger, nullable=True),
     sa.Index(
         "uq_alerts_newest",
         "identity",
@@ -102,7 +106,8 @@ alerts = sa.Table(
 )
 """One row per episode of an alert. `body` is the alert as JSON; `verdicts` maps each rule to its
 last decision's [id, key], so that a repeat which changes nothing is only counted. `due_at` is when
-it is judged again by itself, because a guard that holds it lets go then."""
+it is judged again by itself, because a guard that holds it lets go then. `labels_hash` stands for
+the labels with which it fired; episodes of versions before migration 0012 have none."""
 
 NOT_HELD: sa.ColumnElement[bool] = sa.literal_column("verdict <> 'hold'")
 """In a storm nearly every decision is a hold; an index of the others costs a storm nothing. A

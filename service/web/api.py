@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -16,6 +17,7 @@ from service.web.answers import answer, refusal
 from service.web.auth import Unauthorized
 from service.web.control import add_control
 from service.web.filters import BadFilter, alert_filter, decision_filter, paging, run_filter
+from service.web.fingerprints import Show, shown_by
 from service.web.open_mode import turn_away_change
 from service.web.parts import WebParts
 from service.web.people import Doorkeeper, doorkeeper
@@ -26,9 +28,10 @@ def blueprint(parts: WebParts) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
     _guard(api, keeper, parts.settings.host)
-    _pages(api, parts.queries)
+    show = shown_by(parts.settings)
+    _pages(api, parts.queries, show)
     add_control(api, parts)
-    _singles(api, parts.queries)
+    _singles(api, parts.queries, show)
     api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
     api.register_error_handler(UnknownCursor, _unknown_cursor)
     return api
@@ -49,11 +52,11 @@ def _guard(api: Blueprint, keeper: Doorkeeper, own_host: str) -> None:
         return None if turned_away is None else turned_away.to_flask()
 
 
-def _pages(api: Blueprint, queries: Queries) -> None:
+def _pages(api: Blueprint, queries: Queries, show: Show) -> None:
     @api.get("/alerts")
     def alerts() -> Response:
         asked = paging(request.args, "name", "source", "status", "since", "until")
-        return _page(queries.alerts(alert_filter(request.args), asked.limit, asked.after))
+        return _page(queries.alerts(alert_filter(request.args), asked.limit, asked.after), show)
 
     @api.get("/decisions")
     def decisions() -> Response:
@@ -68,31 +71,32 @@ def _pages(api: Blueprint, queries: Queries) -> None:
     @api.get("/quarantine")
     def quarantine() -> Response:
         asked = paging(request.args)
-        return _page(queries.quarantine(asked.limit, asked.after))
+        return _page(queries.quarantine(asked.limit, asked.after), show)
 
 
-def _singles(api: Blueprint, queries: Queries) -> None:
+def _singles(api: Blueprint, queries: Queries, show: Show) -> None:
     @api.get("/alerts/<alert_id>")
     def alert(alert_id: str) -> Response:
-        return _found(queries.alert(alert_id), "alert", alert_id)
+        return _found(queries.alert(alert_id), "alert", alert_id, show)
 
     @api.get("/alerts/<alert_id>/explain")
     def explain(alert_id: str) -> Response:
-        return _found(queries.explain(alert_id), "alert", alert_id)
+        return _found(queries.explain(alert_id), "alert", alert_id, show)
 
     @api.get("/runs/<path:run_id>")
     def run(run_id: str) -> Response:
         return _found(queries.run(run_id), "run", run_id)
 
 
-def _page(page: Page) -> Response:
-    return answer(page.to_json()).to_flask()
+def _page(page: Page, show: Show = dict) -> Response:
+    shown = replace(page, items=tuple(map(show, page.items)))
+    return answer(shown.to_json()).to_flask()
 
 
-def _found(item: dict[str, Any] | None, what: str, name: str) -> Response:
+def _found(item: dict[str, Any] | None, what: str, name: str, show: Show = dict) -> Response:
     if item is None:
         return refusal(404, f"There is no {what} {name!a}.").to_flask()
-    return answer(item).to_flask()
+    return answer(show(item)).to_flask()
 
 
 def _unknown_cursor(error: UnknownCursor) -> Response:

@@ -9,22 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from service.bootstrap.senders import senders_of
+from service.domain.credentials import Credential
 from service.settings import Settings
 
 HAS_AUTHENTICATED = "runbookd.has_authenticated"
 """In a request's WSGI environment: what to call once its secret is accepted. A server that keeps
 strangers apart from known senders sets it."""
-
-WEBHOOK_VARIABLES = {
-    "alertmanager": ("ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC"),
-    "grafana": ("GRAFANA_TOKENS", "GRAFANA_BASIC"),
-}
-"""The two variables that hold each source's secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +35,15 @@ class Unauthorized:
 class Credentials:
     """The secrets of one endpoint. With `open_`, everyone is let in.
 
-    `variables` are what an operator sets to let somebody in, for the refusal.
+    `variables` are what an operator sets to let somebody in, for the refusal. `names` are the
+    credentials' names, by (scheme, secret).
     """
 
     tokens: tuple[bytes, ...] = ()
     basic: tuple[bytes, ...] = ()
     open_: bool = False
     variables: str = ""
+    names: Mapping[tuple[str, bytes], str] = field(default_factory=dict, repr=False)
 
     def refuse(self, header: str | None) -> Unauthorized | None:
         """None when the Authorization header (as WSGI gives it) lets in; otherwise why not."""
@@ -62,14 +60,19 @@ class Credentials:
             return None
         return Unauthorized("The Authorization header is not one that is known.", self._challenge())
 
+    def name_of(self, header: str | None) -> str:
+        """The name of the credential in a header that lets in; empty in open mode."""
+        if self.open_ or not header:
+            return ""
+        # Only what was compared in constant time and accepted is looked up.
+        scheme, given = _presented(header)
+        return self.names.get((scheme, given or b""), "")
+
     def _accepts(self, header: str) -> bool:
-        scheme, _, rest = header.strip().partition(" ")
-        kind = scheme.lower()
-        if kind == "bearer":
-            return _known(_bytes(rest.strip()), self.tokens)
-        if kind == "basic":
-            return _known(_decoded(rest.strip()), self.basic)
-        return False
+        scheme, given = _presented(header)
+        if scheme == "bearer":
+            return _known(given, self.tokens)
+        return scheme == "basic" and _known(given, self.basic)
 
     def _challenge(self) -> str:
         schemes = ["Bearer"] if self.tokens or not self.basic else []
@@ -80,15 +83,17 @@ class Credentials:
 
 def webhook_credentials(settings: Settings, source: str) -> Credentials:
     """The secrets of a webhook; each source has its own."""
-    tokens, basic = {
-        "alertmanager": (settings.alertmanager_tokens, settings.alertmanager_basic),
-        "grafana": (settings.grafana_tokens, settings.grafana_basic),
-    }[source]
+    (sender,) = (each for each in senders_of(settings) if each.source == source)
+    tokens, basic = _by_secret(sender.tokens), _by_secret(sender.basic)
     return Credentials(
-        tokens=_secrets(tokens),
-        basic=_secrets(basic),
+        tokens=tuple(tokens),
+        basic=tuple(basic),
         open_=settings.open_webhooks,
-        variables=" or ".join(WEBHOOK_VARIABLES[source]),
+        variables=f"{sender.tokens_from} or {sender.basic_from}",
+        names={
+            **{("bearer", secret): name for secret, name in tokens.items()},
+            **{("basic", secret): name for secret, name in basic.items()},
+        },
     )
 
 
@@ -100,6 +105,22 @@ def sent_bearer(header: str) -> bytes | None:
 
 def _secrets(values: Iterable[SecretStr]) -> tuple[bytes, ...]:
     return tuple(value.get_secret_value().encode() for value in values)
+
+
+def _by_secret(credentials: Iterable[Credential]) -> dict[bytes, str]:
+    """The names by what is accepted. Where two accept the same secret, the first one counts."""
+    found: dict[bytes, str] = {}
+    for each in credentials:
+        for secret in each.secrets:
+            found.setdefault(secret.encode(), each.name)
+    return found
+
+
+def _presented(header: str) -> tuple[str, bytes | None]:
+    """The scheme in small letters, and the secret; None where it cannot be read."""
+    scheme, _, rest = header.strip().partition(" ")
+    kind = scheme.lower()
+    return kind, _decoded(rest.strip()) if kind == "basic" else _bytes(rest.strip())
 
 
 def _known(given: bytes | None, secrets: tuple[bytes, ...]) -> bool:

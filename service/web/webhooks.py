@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from service import telemetry
+from service.bootstrap.senders import senders_of
 from service.domain.alerts.alert import Notification
 from service.domain.errors import StoreUnavailable
 from service.intake.parse import PayloadRefused, parse_notification
 from service.ports.admission import Delivery, Receipt
 from service.settings import Settings
 from service.web.answers import Answer, refusal
-from service.web.auth import HAS_AUTHENTICATED, WEBHOOK_VARIABLES, webhook_credentials
+from service.web.auth import HAS_AUTHENTICATED, webhook_credentials
 from service.web.body import (
     SMALL,
     BodyCutShort,
@@ -172,7 +173,13 @@ class Endpoint:
                 received_at=datetime.fromtimestamp(received_at, UTC),
             )
         )
-        receipt = self._submit(Delivery(notification, received_at))
+        delivery = Delivery(
+            notification,
+            received_at,
+            credential=self._credentials.name_of(environ.get("HTTP_AUTHORIZATION")),
+            address=environ.get("REMOTE_ADDR") or "",
+        )
+        receipt = self._submit(delivery)
         return work(lambda: _kept(notification, receipt))
 
 
@@ -187,6 +194,6 @@ def endpoints(
     """One for each source; together they take a bounded number of bytes at a time."""
     in_flight = InFlight(max(IN_FLIGHT, settings.max_body_bytes))
     return [
-        Endpoint(source, settings, submit, concurrency, clock, in_flight)
-        for source in WEBHOOK_VARIABLES
+        Endpoint(sender.source, settings, submit, concurrency, clock, in_flight)
+        for sender in senders_of(settings)
     ]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from service.domain.decisions.decision import Decision
+from service.domain.rules.scopes import UNSTATED, Scopes
 from service.ports.admission import Delivery, Gate, NewRun, Receipt
 from service.store.admissions import Enqueue, SqlJournal
 from service.store.ids import new_id
@@ -32,10 +33,11 @@ class SqlDesk:
         gate: Gate | None = None,
         enqueue: Enqueue | None = None,
         journal: SqlJournal | None = None,
+        scopes: Scopes = UNSTATED,
     ) -> None:
         self.engine = engine
         self.queued: list[NewRun] = []
-        self._rules = rules_in_force()
+        self._rules = rules_in_force(scopes)
         self._gate = gate or MemoryGate()
         self.journal = journal or SqlJournal(engine, enqueue or self._enqueue)
         self._admitter = Admitter(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreConflict
+from service.domain.rules.scopes import EVERYTHING, Scopes
 from service.engine.queue import RunQueue
 from service.intake.parse import parse_notification
 from service.ports.admission import Changes, Claimed, Delivery, NewRun, OnRecord
@@ -420,3 +421,36 @@ def test_more_claims_than_a_statement_takes_values_come_through(desk: SqlDesk) -
         assert transaction.open_members([f"key{number}" for number in range(40_000)]) == {}
         assert transaction.incidents_of(range(40_000)) == {}
         assert transaction.read(range(40_000), ()) == OnRecord({}, {})
+
+
+# ---- senders ----
+
+FORGED = {"alertname": ERRORS, "forged": "yes"}
+
+
+def test_a_delivery_is_kept_with_its_credential_and_address(desk: SqlDesk) -> None:
+    desk.admit(delivery(alert(CPU), credential="prod", address="192.0.2.7"))
+    desk.admit(delivery(alert(CPU)))
+    rows = desk.rows("SELECT credential, address FROM deliveries ORDER BY id")
+    assert rows == [("prod", "192.0.2.7"), (None, None)]
+
+
+def test_an_episode_remembers_the_labels_with_which_it_fired(desk: SqlDesk) -> None:
+    desk.admit(delivery(alert(ERRORS)))
+    (forged,) = desk.verdicts(delivery(resolved(ERRORS, labels=FORGED), at=NOW + 1))
+    assert forged.guard == "labels"
+    open_and_newest = "SELECT open, newest FROM alerts ORDER BY id"
+    assert desk.rows(open_and_newest) == [(True, True), (False, False)]
+    (ended,) = desk.verdicts(delivery(resolved(ERRORS), at=NOW + 2))
+    assert ended.guard == "resolved"
+    assert desk.rows(open_and_newest) == [(False, True), (False, False)]
+
+
+def test_what_a_sender_may_not_earn_is_kept_apart_from_the_real_alert(engine: sa.Engine) -> None:
+    desk = SqlDesk(engine, scopes=Scopes.stating({"prod": EVERYTHING}))
+    (refused,) = desk.verdicts(delivery(alert(ERRORS), credential="stranger"))
+    (earned,) = desk.verdicts(delivery(alert(ERRORS), credential="prod"))
+    (forged,) = desk.verdicts(delivery(resolved(ERRORS), credential="stranger"))
+    assert (refused.guard, earned.verdict, forged.guard) == ("scope", ACT, "resolved")
+    assert desk.rows("SELECT open, newest FROM alerts ORDER BY id") == [(False, True), (True, True)]
+    assert desk.count("incidents") == 1

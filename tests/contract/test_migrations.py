@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,15 +14,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from service.bootstrap.stores import Stores
+from service.domain.alerts.alert import Alert, AlertStatus
+from service.domain.alerts.episodes import identity_of
 from service.domain.errors import StoreUnavailable
 from service.settings import load_settings
 from service.store.database import database_now, open_engine
+from service.store.encode import dump_alert
 from service.store.facts import SHORT_SECRETS, FactStore
 from service.store.leases import LeaseStore
 from service.store.migrate import migrate
-from service.store.queries import Queries
+from service.store.queries import AlertFilter, Queries
 from service.store.schema import metadata
+from tests.contract.admission import SqlDesk
 from tests.databases import Databases
+from tests.fakes.alerts import ERRORS, NOW, alert, delivery
 
 PATIENCE_S = 600.0
 """For a start of Python with all it imports, on a machine where twenty others want to run."""
@@ -134,6 +140,52 @@ def test_only_an_installation_that_had_kept_alerts_goes_on_with_short_secrets(
                 )
         migrate(engine)
         assert FactStore(engine).get(SHORT_SECRETS) == kept
+
+
+_FORMER_DELIVERY = (
+    "INSERT INTO deliveries (id, source, format, receiver, group_key, group_labels, received_at, "
+    "alerts, truncated, replay) VALUES ('n-1', 'alertmanager', 'alertmanager', '', '', '{}', 1.0, "
+    "1, 0, false)"
+)
+
+
+def test_what_was_stored_before_senders_had_names_is_shown_and_its_alerts_can_end(
+    empty_url: str,
+) -> None:
+    with opened(empty_url) as engine:
+        migrate(engine, to="0011")
+        one = alert(ERRORS)
+        with engine.begin() as connection:
+            connection.execute(sa.text(_FORMER_DELIVERY))
+            connection.execute(sa.insert(_FORMER_ALERTS), _former_alert(one))
+        migrate(engine)
+        (shown,) = Queries(engine).alerts(AlertFilter()).items
+        assert (shown["credential"], shown["address"]) == (None, None)
+        desk = SqlDesk(engine)
+        desk.admit(delivery(replace(one, status=AlertStatus.RESOLVED, labels={"other": "labels"})))
+        assert desk.rows("SELECT open, newest, labels_hash FROM alerts") == [(False, True, None)]
+
+
+def _former_alert(one: Alert) -> dict[str, Any]:
+    return {
+        "id": "a-1",
+        "identity": identity_of(one),
+        "newest": True,
+        "open": True,
+        "source": one.source,
+        "fingerprint": one.fingerprint,
+        "name": one.name,
+        "kind": one.kind.value,
+        "body": dump_alert(one),
+        "first_seen": NOW,
+        "last_seen": NOW,
+        "times_seen": 1,
+        "delivery": "n-1",
+        "verdicts": '{"errors": ["d-1", "act"]}',
+    }
+
+
+_FORMER_ALERTS = sa.table("alerts", *(sa.column(name) for name in _former_alert(alert(ERRORS))))
 
 
 def test_the_engines_tables_are_left_alone(empty_url: str) -> None:

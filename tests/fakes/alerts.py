@@ -18,6 +18,7 @@ from service.domain.alerts.alert import (
 )
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
+from service.domain.rules.scopes import UNSTATED, Scopes
 from service.ports.admission import Delivery
 from service.triggers.alerts.candidates import RulesInForce
 
@@ -70,12 +71,21 @@ def notification(
     return Notification(**{**values, **facts})
 
 
-def delivery(*alerts: Alert, at: float = NOW, replay: bool = False, **facts: Any) -> Delivery:
+def delivery(
+    *alerts: Alert,
+    at: float = NOW,
+    replay: bool = False,
+    credential: str = "",
+    address: str = "",
+    **facts: Any,
+) -> Delivery:
     """One delivery of `notification(*alerts)`."""
-    return Delivery(notification(*alerts, **facts), at, replay)
+    return Delivery(
+        notification(*alerts, **facts), at, replay, credential=credential, address=address
+    )
 
 
-def rule_book() -> RuleBook:
+def rule_book(scopes: Scopes = UNSTATED) -> RuleBook:
     """Two rules for one claim, one for another, and one each that pages, tells and ignores."""
     return RuleBook(
         rules=(
@@ -91,12 +101,13 @@ def rule_book() -> RuleBook:
             "worker-vm": DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb")),
         },
         hash="0123456789ab",
+        scopes=scopes,
     )
 
 
-def rules_in_force() -> RulesInForce:
+def rules_in_force(scopes: Scopes = UNSTATED) -> RulesInForce:
     """The book with its index."""
-    book = rule_book()
+    book = rule_book(scopes)
     return RulesInForce(book, RuleIndex(book))
 
 

@@ -12,6 +12,7 @@ from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
 from service.domain.errors import StoreConflict
+from service.domain.rules.scopes import UNSTATED, Scopes
 from service.ports.admission import (
     Changes,
     Claimed,
@@ -117,6 +118,9 @@ class MemoryTransaction:
             store.episodes[identity] = record
             store.times_seen[record.id] += record.seen
         for new in changes.episodes:
+            if not new.record.newest and store.episodes.get(new.identity) is not new.record:
+                store.superseded[new.record.id] = new.record
+                continue
             if new.identity in store.episodes:
                 former = store.episodes[new.identity]
                 store.superseded[former.id] = former
@@ -203,11 +207,11 @@ class Desk:
     """Admission on a journal and a gate in memory, with the rules of `tests.fakes.alerts`, unless
     others are given."""
 
-    def __init__(self, rules: RulesInForce | None = None) -> None:
+    def __init__(self, scopes: Scopes = UNSTATED, rules: RulesInForce | None = None) -> None:
         self.journal = MemoryJournal()
         self.gate = MemoryGate()
         numbers = itertools.count(1)
-        in_force = rules or rules_in_force()
+        in_force = rules or rules_in_force(scopes)
         self._admitter = Admitter(
             journal=self.journal,
             gate=self.gate,

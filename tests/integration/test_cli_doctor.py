@@ -97,6 +97,31 @@ def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str
     assert examined(environment)["workers"].saw == "1 alive"
 
 
+def test_senders_are_told_by_name_and_how_a_name_is_read(environment: dict[str, str]) -> None:
+    given = {"ALERTMANAGER_TOKENS": f"prod:{SECRET}", "GRAFANA_BASIC": f"dev:{SECRET}"}
+    found = examined(environment, **given)["senders"]
+    assert found.health is Health.NOTE
+    first, second, third = found.saw.splitlines()
+    assert first == "Alertmanager (prod) and Grafana (dev) can post, with a secret"
+    assert second.startswith(
+        "ALERTMANAGER_TOKENS: what is before the first colon is the name (prod)."
+    )
+    assert third.startswith("Each of the credentials prod, dev may earn every rule")
+    assert SECRET not in found.saw
+
+
+def test_a_scope_that_names_no_credential_is_told(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    rules = tmp_path / "scopes.yml"
+    rules.write_text("scopes: {alertmanager-1: {rules: all}, dev: {rules: [high-cpu]}}")
+    found = examined(environment, RULES=f"rules/quizmentor.yml,{rules}")["senders"]
+    assert found.health is Health.NOTE
+    assert found.saw.endswith(
+        "The rules have a scope for dev, but the credentials are: alertmanager-1."
+    )
+
+
 def test_messages_that_wait_for_slack_are_counted(environment: dict[str, str]) -> None:
     settings = load_settings(environment)
     migrate(settings)

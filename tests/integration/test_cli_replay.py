@@ -71,11 +71,12 @@ def runbookd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return CommandLine(monkeypatch, capsys)
 
 
-def deliver(stores: Stores, path: Path, source: str = "alertmanager") -> list[str]:
+def deliver(stores: Stores, path: Path, source: str = "alertmanager", **sender: Any) -> list[str]:
     """Take a payload in as web does; the ids of its alerts."""
     admitter = build_admitter(stores, load_rules(stores.settings))
     now = time.time()
-    (receipt,) = admitter.admit([Delivery(read_payload(path, source), now)], now)
+    sent = Delivery(read_payload(path, source), now, **sender)
+    (receipt,) = admitter.admit([sent], now)
     return list(dict.fromkeys(each.alert for each in receipt.verdicts))
 
 
@@ -295,6 +296,16 @@ def test_explain_shows_rules_guards_and_runs_of_an_alert_and_of_a_decision(
     unknown = runbookd("explain", "d-none", env=environment)
     assert unknown.status == 1
     assert "There is no alert, decision or run 'd-none'" in unknown.err
+
+
+def test_explain_and_alerts_tell_who_sent_an_alert(
+    runbookd: CommandLine, stores: Stores, environment: dict[str, str]
+) -> None:
+    (alert, *_) = deliver(stores, FIRING, credential="prod", address="192.0.2.7")
+    shown = runbookd("explain", alert, env=environment).out
+    assert "alertmanager, credential prod, at 192.0.2.7, first at" in shown
+    (listed,) = json.loads(runbookd("alerts", "--json", env=environment).out)["items"]
+    assert (listed["credential"], listed["address"]) == ("prod", "192.0.2.7")
 
 
 def test_explain_takes_a_run_a_name_or_the_last_alert(

@@ -47,6 +47,7 @@ def alert_row(number: int, at: float, **changes: object) -> dict[str, object]:
         "times_seen": 1,
         "delivery": "n-1",
         "verdicts": "{}",
+        "labels_hash": None,
         **changes,
     }
 
@@ -281,7 +282,7 @@ def test_each_page_is_read_along_its_index_and_never_sorted(
     tmp_path: Path, wanted: AlertFilter | DecisionFilter | RunFilter, index: str
 ) -> None:
     (plan,) = _sqlite_plans(tmp_path, wanted)
-    assert f" {index} " in f"{plan} "
+    assert f" {index} " in f"{plan.partition(';')[0]} "
     assert "TEMP B-TREE" not in plan
 
 

@@ -305,3 +305,51 @@ def test_metrics_are_in_the_text_format(client: FlaskClient) -> None:
     assert 'runbookd_alerts_total{source="alertmanager",status="firing"}' in response.text
     assert "runbookd_admission_batch_notifications_bucket" in response.text
     assert "runbookd_admission_commit_seconds_count" in response.text
+
+
+BAD = alert("0000000000000bad", labels={"code": 5})
+
+
+def with_secrets(tmp_path: Path, **environment: str) -> FlaskClient:
+    given = {"OPEN_WEBHOOKS": "false", "ALERTMANAGER_TOKENS": "prod:test-secret-one", **environment}
+    client = create_app(make_stand(sqlite_url(tmp_path), **given)).test_client()
+    sender = {"Authorization": "Bearer test-secret-one"}
+    assert client.post(AM, json=notification(alert("01"), BAD), headers=sender).status_code == 200
+    return client
+
+
+def everything(client: FlaskClient, **headers: str) -> str:
+    """What the API tells of alerts, in each place in which it tells it."""
+    told = [client.get(f"/api/v1/{path}", headers=headers) for path in ("alerts", "quarantine")]
+    (first,) = told[0].get_json()["items"]
+    one = f"/api/v1/alerts/{first['id']}"
+    told += [client.get(path, headers=headers) for path in (one, f"{one}/explain")]
+    return "".join(each.text for each in told)
+
+
+def test_without_a_token_the_api_shows_no_fingerprint(tmp_path: Path) -> None:
+    told = everything(with_secrets(tmp_path))
+    assert told.count('"fingerprint":null') == 3
+    assert '"01"' not in told
+    assert "0000000000000bad" not in told
+
+
+def test_with_a_token_the_api_shows_them(tmp_path: Path) -> None:
+    token = {"Authorization": "Bearer test-api-token"}
+    told = everything(with_secrets(tmp_path, API_TOKENS="test-api-token"), **token)
+    assert '"fingerprint":"01"' in told
+    assert "0000000000000bad" in told
+
+
+def test_in_open_mode_the_api_shows_them(client: FlaskClient) -> None:
+    assert items(client, "alerts?name=Disk+Full")[0]["fingerprint"] == "03"
+
+
+def test_alerts_and_notifications_say_who_sent_them(tmp_path: Path) -> None:
+    client = with_secrets(tmp_path)
+    (found,) = items(client, "alerts")
+    assert (found["credential"], found["address"]) == ("prod", "127.0.0.1")
+    told = client.get(f"/api/v1/alerts/{found['id']}/explain").get_json()
+    assert [(each["credential"], each["address"]) for each in told["notifications"]] == [
+        ("prod", "127.0.0.1")
+    ]

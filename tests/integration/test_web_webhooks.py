@@ -538,3 +538,42 @@ def test_what_was_kept_before_a_part_failed_is_a_repeat_when_it_is_sent_again(
     with stand.engine.connect() as connection:
         seen = connection.execute(sa.select(schema.alerts.c.times_seen)).scalars().all()
     assert sorted(seen) == [1] * (1_300 - kept) + [2] * kept
+
+
+def sent_by(stand: Stand) -> list[tuple[str | None, str | None]]:
+    query = sa.select(schema.deliveries.c.credential, schema.deliveries.c.address)
+    with stand.engine.connect() as connection:
+        return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def test_the_credential_and_the_address_are_kept_with_each_notification(tmp_path: Path) -> None:
+    stand = make_stand(
+        sqlite_url(tmp_path), OPEN_WEBHOOKS="false", ALERTMANAGER_TOKENS="prod:test-secret-one"
+    )
+    client = create_app(stand).test_client()
+    response = client.post(
+        AM,
+        json=notification(alert()),
+        headers={"Authorization": "Bearer test-secret-one"},
+        environ_overrides={"REMOTE_ADDR": "192.0.2.7"},
+    )
+    assert response.status_code == 200
+    assert "prod" not in response.text
+    assert sent_by(stand) == [("prod", "192.0.2.7")]
+
+
+def test_in_open_mode_only_the_address_is_known(client: FlaskClient, stand: Stand) -> None:
+    client.post(AM, json=notification(alert()))
+    assert sent_by(stand) == [(None, "127.0.0.1")]
+
+
+def test_two_senders_of_one_source_are_one_sender_to_the_alert(tmp_path: Path) -> None:
+    secrets = "one:test-secret-one,two:test-secret-two"
+    stand = make_stand(sqlite_url(tmp_path), OPEN_WEBHOOKS="false", ALERTMANAGER_TOKENS=secrets)
+    client = create_app(stand).test_client()
+    for secret in ("test-secret-one", "test-secret-two"):
+        header = {"Authorization": f"Bearer {secret}"}
+        client.post(AM, json=notification(alert()), headers=header)
+    assert sent_by(stand) == [("one", "127.0.0.1"), ("two", "127.0.0.1")]
+    assert rows(stand, schema.alerts) == 1
+    assert stand.enqueued == ["api.out.1"]

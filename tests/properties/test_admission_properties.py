@@ -21,6 +21,7 @@ from sqlalchemy import event
 
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.decision import Decision, Verdict
+from service.domain.rules.scopes import EVERYTHING, Scope, Scopes
 from service.ports.admission import Delivery, NewRun, Receipt
 from service.ports.runs import IncidentState, Outcome
 from service.store import schema
@@ -34,14 +35,20 @@ from tests.fakes.journal import Desk
 
 NAMES = (CPU, TRAFFIC, SLOW, OTHER, ERRORS, ERRORS, ERRORS)
 """Pages have the most ways to go wrong."""
+SCOPES = Scopes.stating({"prod": EVERYTHING, "dev": Scope(frozenset({"slow", "errors"}))})
 
 
 @dataclass(frozen=True)
 class Send:
-    """A notification of one group: which instances fire, and which have resolved."""
+    """A notification of one group: which instances fire, and which have resolved; and who says so.
+
+    Others than `prod` may not earn every rule, and may forge the labels.
+    """
 
     name: str
     states: tuple[tuple[str, bool], ...]
+    credential: str = "prod"
+    labelled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ _sends = st.builds(
     Send,
     st.sampled_from(NAMES),
     st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1, max_size=2).map(tuple),
+    st.sampled_from(["prod", "prod", "prod", "dev", "stranger"]),
+    st.sampled_from([None, None, SLOW]),
 )
 _steps = st.one_of(
     _sends,
@@ -82,7 +91,7 @@ class World:
     """Both desks, and a worker between notifications."""
 
     sql: SqlDesk
-    memory: Desk = field(default_factory=Desk)
+    memory: Desk = field(default_factory=lambda: Desk(SCOPES))
     now: float = NOW
     sent: list[Delivery] = field(default_factory=list)
     waiting: list[tuple[float, NewRun]] = field(default_factory=list)
@@ -98,8 +107,11 @@ class World:
 
     def do(self, step: Send | Resend | Wait | Work) -> None:
         if isinstance(step, Send):
-            alerts = [alert(step.name, instance, firing=fires) for instance, fires in step.states]
-            self._deliver(Delivery(notification(*alerts), self.now))
+            alerts = [
+                alert(step.name, instance, firing=fires, labels=_labels(step, instance))
+                for instance, fires in step.states
+            ]
+            self._deliver(Delivery(notification(*alerts), self.now, credential=step.credential))
         elif isinstance(step, Resend):
             if self.sent:
                 again = self.sent[step.which % len(self.sent)]
@@ -194,6 +206,10 @@ class World:
         raise AssertionError("the worker never comes to an end")
 
 
+def _labels(step: Send, instance: str) -> dict[str, str]:
+    return {"alertname": step.labelled or step.name, "instance": instance}
+
+
 def _told(receipt: Receipt) -> list[tuple[object, ...]]:
     """What both desks must agree on: all but the ids."""
     decisions = [each.decision for each in receipt.verdicts]
@@ -220,7 +236,7 @@ def world() -> Iterator[World]:
 
     schema.metadata.create_all(engine)
     try:
-        yield World(SqlDesk(engine))
+        yield World(SqlDesk(engine, scopes=SCOPES))
     finally:
         engine.dispose()
         shutil.rmtree(home)

@@ -55,3 +55,21 @@ def test_a_short_secret_that_was_in_use_is_told_and_still_taken() -> None:
     (warning,) = access.warnings
     assert "refused by the next minor version" in warning
     assert "short," not in warning, "the secret itself is not told"
+
+
+def test_beyond_loopback_what_follows_a_colon_has_to_be_long_to_be_a_secret_of_its_own() -> None:
+    settings = load_settings(
+        {**CLOSED, "ALERTMANAGER_TOKENS": f"prod:{TOKEN},{TOKEN}:xyz", "HOST": "192.0.2.7"}
+    )
+    access = judge_access(settings)
+    assert access.refusals == ()
+    (warning,) = access.warnings
+    assert warning.startswith("Entry 2 of ALERTMANAGER_TOKENS is accepted only as it is written.")
+    assert TOKEN not in warning
+
+
+def test_a_part_that_counts_on_this_machine_is_refused_where_others_may_try_it() -> None:
+    """HOST says loopback, and gunicorn was told to listen elsewhere."""
+    settings = load_settings({**CLOSED, "ALERTMANAGER_TOKENS": f"{TOKEN}:xyz"})
+    (refusal,) = judge_access(settings, ["192.0.2.7"]).refusals
+    assert refusal.startswith("ALERTMANAGER_TOKENS holds a secret of fewer than 16")

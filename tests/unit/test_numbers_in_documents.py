@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.bootstrap.access import SHORTEST_SECRET
 from service.catalogue.steps.timings import Timings
+from service.domain.credentials import SHORTEST_SECRET
 from service.engine import late_pages, outbox, outcomes, pages
 from service.engine.lease import ROUNDS_PER_LEASE
 from service.engine.off_watch import PAGE_AFTER_S

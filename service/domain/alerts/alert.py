@@ -135,8 +135,23 @@ def fingerprint_of_labels(labels: Mapping[str, str]) -> str:
     16 hexadecimal digits, like the senders' own, with an `h` before them so that it can never
     equal one of theirs.
     """
+    return "h" + _digest(labels).hex()
+
+
+def labels_hash(alert: Alert, payload_format: PayloadFormat) -> int:
+    """63 bits that stand for the labels of an alert: those of a resolve are compared with it.
+
+    In Grafana's legacy format only the rule's id: its other labels are the rule's tags, which may
+    be edited while it fires.
+    """
+    legacy = payload_format is PayloadFormat.GRAFANA_LEGACY
+    labels = {"": alert.labels.get("ruleId", "")} if legacy else alert.labels
+    return int.from_bytes(_digest(labels), "big") >> 1
+
+
+def _digest(labels: Mapping[str, str]) -> bytes:
     digest = hashlib.blake2b(digest_size=8)
     for name in sorted(labels):
         digest.update(name.encode("utf-8", "surrogatepass") + b"\xff")
         digest.update(labels[name].encode("utf-8", "surrogatepass") + b"\xff")
-    return "h" + digest.hexdigest()
+    return digest.digest()

@@ -56,6 +56,15 @@ def identity_of(alert: Alert) -> int:
     return identity(alert.source, prefix + alert.fingerprint)
 
 
+def refused_identity_of(alert: Alert) -> int:
+    """The key of this alert where its sender may earn nothing by it.
+
+    It is another than that of the real alert, so that such a sender cannot keep a real alert open,
+    end it, or come before it. All such senders share it: a credential is no part of an identity.
+    """
+    return identity(alert.source, f"\x00refused{alert.fingerprint}")
+
+
 def transition(newest: Episode | None, alert: Alert, now: float, grace_s: float) -> Transition:
     """What `alert` means for its newest episode; a resolve closes it whatever its startsAt."""
     if alert.firing:

@@ -32,10 +32,15 @@ RESOLVED = "resolved"
 """Holds when nothing fires (any more)."""
 IGNORED = "ignored"
 """Rejects what the rule says is ignored."""
+SCOPE = "scope"
+"""Holds what the sender's credential may not earn, and a resolve that it may not send."""
+LABELS = "labels"
+"""Holds a resolve whose labels are not those of the alert."""
 SETTLING = "settling"
 LOCKED = "locked"
 CANCELLED = "cancelled"
 """The guard that holds what a person has cancelled."""
+_REFUSALS = (SCOPE, LABELS)
 LOCK_AGAIN_S = 60.0
 """Nobody knows when another owner gives a lock back, so it is asked for again after this long."""
 
@@ -62,9 +67,23 @@ def judge(guards: Sequence[Guard[Facts]], facts: Facts) -> tuple[Check, ...]:
     return tuple([check for guard in guards if (check := guard.judge(facts)) is not None])
 
 
+def refuses(check: Check | None) -> bool:
+    """Whether a check holds what the sender may not do, and somebody is to be told of it."""
+    return check is not None and not check.passed and check.guard in _REFUSALS
+
+
 def held_by(checks: Sequence[Check]) -> Check | None:
     """The check that decides: the first that did not pass."""
     return next((check for check in checks if not check.passed), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose alert asks for a rule, where scopes say what its credential may earn."""
+
+    credential: str
+    rule: str
+    may_earn: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +94,9 @@ class Arrival:
     claimed. `cooldown_run` is the run after which Redis says that the claim is in cooldown;
     `redis_asked` is False in a preview, `redis_answered` when it was away. `unmeasured` says why
     nothing may be changed, where no value was measured. `ignored` is whether the rule asks for
-    nothing. `pauses`, `locks` and `freezes` are what these said of the change, empty where they do
-    not apply. `now` is in seconds since the epoch.
+    nothing. `asker` says whether the sender may earn the rule, None where no scopes are in force.
+    `pauses`, `locks` and `freezes` are what these said of the change, empty where they do not
+    apply. `now` is in seconds since the epoch.
     """
 
     firing: bool
@@ -92,11 +112,13 @@ class Arrival:
     pauses: Check | None = None
     locks: Check | None = None
     freezes: Check | None = None
+    asker: Asker | None = None
 
     @property
     def wants_claim(self) -> bool:
         """Whether a claim is wanted, and so was asked about."""
-        return self.firing and not self.unmeasured and not self.ignored
+        refused = self.asker is not None and not self.asker.may_earn
+        return self.firing and not self.unmeasured and not self.ignored and not refused
 
 
 _FIRING = Check(RESOLVED, passed=True, saw="the sender says it is firing")
@@ -111,6 +133,16 @@ def _resolved(arrival: Arrival) -> Check:
 
 def _ignored(arrival: Arrival) -> Check | None:
     return _IGNORED if arrival.ignored else None
+
+
+def _scope(arrival: Arrival | PageArrival) -> Check | None:
+    """Holds what the sender's credential may not earn."""
+    asker = arrival.asker
+    if asker is None or not arrival.firing:
+        return None
+    verb = "may" if asker.may_earn else "may not"
+    saw = f"the credential {asker.credential} {verb} earn rule {asker.rule}"
+    return Check(SCOPE, passed=asker.may_earn, saw=saw)
 
 
 def _unmeasured(arrival: Arrival) -> Check | None:
@@ -156,6 +188,7 @@ def _cooldown(arrival: Arrival) -> Check | None:
 ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(RESOLVED, _resolved),
     Guard(IGNORED, _ignored),
+    Guard(SCOPE, _scope),
     Guard("unmeasured", _unmeasured),
     Guard(PAUSED, _of_change("pauses"), again=True),
     Guard(PERSON_LOCK, _of_change("locks"), again=True),
@@ -172,7 +205,8 @@ class PageArrival:
 
     `open` is whether its episode is open. `known` is whether the incident has it as a member
     since before this notification, `paged` whether the pager has the incident open. `reopened` is
-    True when it fires again while the run that closes its incident has begun.
+    True when it fires again while the run that closes its incident has begun. `asker` is None where
+    no scopes are in force.
     """
 
     firing: bool
@@ -182,6 +216,7 @@ class PageArrival:
     known: bool
     paged: bool
     reopened: bool = False
+    asker: Asker | None = None
 
 
 def _page_resolved(arrival: PageArrival) -> Check:
@@ -191,7 +226,7 @@ def _page_resolved(arrival: PageArrival) -> Check:
 
 
 def _paged(arrival: PageArrival) -> Check | None:
-    if not arrival.firing:
+    if not arrival.firing or (arrival.asker is not None and not arrival.asker.may_earn):
         return None
     if not (arrival.known and arrival.paged):
         return Check("paged", passed=True, saw="the pager does not know this alert yet")
@@ -203,6 +238,7 @@ def _paged(arrival: PageArrival) -> Check | None:
 
 PAGE_GUARDS: tuple[Guard[PageArrival], ...] = (
     Guard(RESOLVED, _page_resolved),
+    Guard(SCOPE, _scope),
     Guard("paged", _paged),
 )
 """Asked of every alert whose rule pages. A page needs no cooldown: its dedup_key makes it safe to

@@ -30,11 +30,15 @@ SCENARIO = "scenario"
 """A step of a scenario."""
 
 HELD = "runbookd.held"
-"""`by` of a request that tells of a hold. No rule can have this name, nor the next two."""
+"""`by` of a request that tells of a hold. No rule can have this name, nor the next ones."""
 QUARANTINED = "runbookd.quarantined"
 """`by` of a request that tells of alerts that could not be read."""
 SHADOWED = "runbookd.shadow"
 """`by` of a request that tells of a page which a rule in shadow would have sent."""
+REFUSED = "runbookd.refused"
+"""`by` of a request that tells of what a sender's credential may not do."""
+NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED)
+"""`by` of all requests that only tell people of alerts that lead to nothing."""
 REMOVING = ("in", "down")
 """The directions in which a claim only takes away."""
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from service.domain.decisions.policy import Policy
+from service.domain.rules.scopes import UNSTATED, Scopes
 
 
 class Target(Protocol):
@@ -128,7 +129,7 @@ class RuleBook:
     `hash` is 12 hexadecimal digits over what the rules and targets say, `${NAME}` filled in: the
     same on every machine, whatever the files are called and however they are commented.
     `warnings` name what the files may say and hardly mean, `file:line: warning: …` each.
-    `policy` holds for whoever asks, people too.
+    `policy` holds for whoever asks, people too. `scopes` say which sender may earn which rules.
     """
 
     rules: tuple[Rule, ...]
@@ -136,6 +137,7 @@ class RuleBook:
     hash: str
     warnings: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    scopes: Scopes = UNSTATED
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""

@@ -53,7 +53,7 @@ class Admitter:
             StoreUnavailable: nothing was kept; the claims held in Redis were given back.
         """
         rules = self._rules()
-        wanted = [match_delivery(delivery, rules.index) for delivery in batch]
+        wanted = [match_delivery(delivery, rules) for delivery in batch]
         claims = sorted(set(claims_of(wanted)))
         token = secrets.token_hex(8)
         gate = self._gate.ask(claims, token) if claims else GateReply({}, available=True)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.domain.alerts.alert import AlertKind
-from service.domain.alerts.episodes import Transition, transition
 from service.domain.decisions.claims import Cooldown, telling_claim
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
@@ -23,17 +21,15 @@ from service.ports.admission import (
     EpisodeRecord,
     GateReply,
     NewDecision,
-    NewEpisode,
     Receipt,
     Transaction,
     Verdicted,
 )
 from service.triggers.alerts.candidates import Matched, claims_of
-from service.triggers.alerts.notices import hold_claim, quarantine_notices
+from service.triggers.alerts.episodes import Episodes, identities_of
+from service.triggers.alerts.notices import hold_claim, quarantine_notices, refusal_claims
 from service.triggers.alerts.runs import RunMaker
 from service.triggers.alerts.verdicts import Judged, Verdicts
-
-_OPENING = (Transition.OPENED, Transition.RESOLVED_UNSEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +64,18 @@ class Batch:
     ) -> None:
         self._transaction = transaction
         self._now = now
-        self._grace_s = refire_grace_s
         self._new_id = new_id
         self._changes = Changes(rules_hash=book.hash)
-        self._episodes: dict[int, EpisodeRecord] = {}
+        self._episodes = Episodes(
+            changes=self._changes,
+            scopes=book.scopes,
+            now=now,
+            refire_grace_s=refire_grace_s,
+            new_id=new_id,
+        )
         self._runs = RunMaker(book, self._changes, now, refire_grace_s)
         self._verdicts = Verdicts(transaction, self._runs, gate, now)
         self._memberships: dict[int, list[str]] = {}
-        self._resolved: set[int] = set()
 
     def decide(
         self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
@@ -100,19 +100,20 @@ class Batch:
         """Read, and lock what two batches might change at once, always in the same order:
         alerts, incidents, claims."""
         everything = [matched for group in wanted for matched in group]
-        identities = {matched.identity for matched in everything}
+        identities = {identity for matched in everything for identity in identities_of(matched)}
         claims = set(claims_of(wanted))
         unread = [notice for each in batch for notice in quarantine_notices(each)]
         notices = {
             *map(hold_claim, _changing(everything)),
+            *refusal_claims(everything),
             *(notice.claim for notice in unread),
         }
         cooldowns: Mapping[str, Cooldown] = {}
         controls: tuple[Control, ...] = ()
         if identities:
             on_record = self._transaction.read(identities, claims | notices)
-            self._episodes, cooldowns = on_record.episodes, on_record.cooldowns
-            controls = on_record.controls
+            self._episodes.begin(on_record.episodes)
+            cooldowns, controls = on_record.cooldowns, on_record.controls
         elif notices:
             cooldowns = self._transaction.cooldowns(notices)
         over = {matched.identity for matched in everything if not matched.alert.firing}
@@ -123,7 +124,7 @@ class Batch:
             for matched in everything
             if matched.alert.firing
             for candidate in matched.candidates
-            if candidate.incident is not None
+            if candidate.incident is not None and not candidate.refused
         }
         keys.update(key for keys_ in self._memberships.values() for key in keys_)
         if keys:
@@ -147,13 +148,15 @@ class Batch:
         return _JudgedDelivery(delivery_id, delivery, alerts)
 
     def _still_fires(self, matched: Matched) -> bool:
-        known = self._episodes.get(matched.identity)
-        return known is not None and known.open
+        return self._episodes.is_open(matched.identity)
 
     def _alert(self, delivery_id: str, delivery: Delivery, matched: Matched) -> _JudgedAlert:
-        record, what = self._episode(delivery_id, delivery, matched)
-        if what is Transition.RESOLVED:
-            self._resolved.add(matched.identity)
+        refused = self._episodes.refused_resolve(delivery, matched)
+        if refused is not None:
+            record = self._episodes.keep_beside(delivery_id, delivery, matched)
+            candidates = self._verdicts.refuse_resolve(refused, matched, record, delivery)
+            return _JudgedAlert(record, candidates)
+        record, what = self._episodes.take(delivery_id, delivery, matched)
         return _JudgedAlert(
             record,
             [
@@ -169,61 +172,6 @@ class Batch:
             for decision in map(self._verdicts.conclude, each.candidates)
         )
         return Receipt(judged.id, verdicts, judged.delivery.notification.quarantined)
-
-    def _episode(
-        self, delivery_id: str, delivery: Delivery, matched: Matched
-    ) -> tuple[EpisodeRecord, Transition]:
-        known = self._episodes.get(matched.identity)
-        newest = known.episode() if known else None
-        what = transition(newest, matched.alert, self._now, self._grace_s)
-        if delivery.replay and what is Transition.REOPENED:
-            what = Transition.OPENED
-        if known is None or what in _OPENING:
-            return self._open(delivery_id, delivery, matched, known), what
-        if delivery.replay and what is Transition.REPEATED:
-            # Only a sender's own word is a sign that the alert still fires.
-            return known, what
-        known.due_at = None
-        if not delivery.kept_as:
-            known.last_seen = max(known.last_seen, delivery.received_at)
-            known.seen += 1
-        if what is Transition.REOPENED:
-            known.open, known.resolved_at = True, None
-        elif what is Transition.RESOLVED:
-            known.open, known.resolved_at = False, self._now
-        if not known.inserted:
-            self._changes.touched[known.id] = known
-        return known, what
-
-    def _open(
-        self,
-        delivery_id: str,
-        delivery: Delivery,
-        matched: Matched,
-        former: EpisodeRecord | None,
-    ) -> EpisodeRecord:
-        """A new episode. One that a replay begins is over at once: no sender knows of it, so
-        none would ever resolve it, and its incident would hold back the next real page."""
-        alert = matched.alert
-        fires = alert.firing and alert.kind is not AlertKind.TEST and not delivery.replay
-        if former is not None:
-            former.newest = False
-            if not former.inserted:
-                self._changes.superseded.append(former.id)
-        record = EpisodeRecord(
-            id=self._new_id("a"),
-            open=fires,
-            last_seen=self._now,
-            resolved_at=None if alert.firing and not delivery.replay else self._now,
-            verdicts={},
-            seen=1,
-            inserted=True,
-        )
-        self._episodes[matched.identity] = record
-        self._changes.episodes.append(
-            NewEpisode(matched.identity, alert, delivery_id, self._now, record)
-        )
-        return record
 
     def _keep(self, record: EpisodeRecord, delivery_id: str, decision: Decision) -> Verdicted:
         if decision.guard in ASKED_AGAIN and decision.until is not None and record.open:
@@ -249,7 +197,7 @@ class Batch:
         self._changes.repeats[decision_id] = (times + 1, self._now)
 
     def _close_incidents(self) -> None:
-        if not self._resolved:
+        if not self._episodes.resolved:
             return
         keys = self._incidents_of_resolved()
         open_members = self._transaction.open_members(keys) if keys else {}
@@ -264,9 +212,11 @@ class Batch:
                 self._runs.resolve_page(incident, claimed[claim].cooldown)
 
     def _incidents_of_resolved(self) -> set[str]:
-        keys = {key for alert in self._resolved for key in self._memberships.get(alert, ())}
+        keys = {
+            key for alert in self._episodes.resolved for key in self._memberships.get(alert, ())
+        }
         for key, incident in self._changes.incidents.items():
-            if not self._resolved.isdisjoint(incident.members):
+            if not self._episodes.resolved.isdisjoint(incident.members):
                 keys.add(key)
         return keys
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.catalogue.registry import action_spec
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, AlertKind
-from service.domain.alerts.episodes import identity_of
+from service.domain.alerts.episodes import identity_of, refused_identity_of
 from service.domain.decisions.claims import button_claim, claim_key, incident_key, shadow_claim
+from service.domain.decisions.guards import Asker
 from service.domain.decisions.policy import SHADOW
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import (
@@ -19,6 +20,7 @@ from service.domain.rules.rules import (
     Rule,
     RuleBook,
 )
+from service.domain.rules.scopes import Scope
 from service.ports.admission import Delivery
 
 
@@ -36,7 +38,8 @@ class Candidate:
 
     `incident` is the dedup_key of the group's incident when the rule pages. `unmeasured` says why
     the rule may change nothing, where no value was measured. `ignored` is whether the rule asks for
-    nothing. Neither of the two takes a claim.
+    nothing. `asker` says whether the sender's credential may earn the rule, None where no scopes
+    are in force. What is unmeasured, ignored or refused takes no claim.
     """
 
     rule: Rule
@@ -44,28 +47,72 @@ class Candidate:
     incident: str | None = None
     unmeasured: str = ""
     ignored: bool = False
+    asker: Asker | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the sender's credential may not earn the rule."""
+        return self.asker is not None and not self.asker.may_earn
 
     @property
     def wants_claim(self) -> bool:
         """Whether a firing alert asks for the claim."""
-        return not self.unmeasured and not self.ignored
+        return not self.unmeasured and not self.ignored and not self.refused
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """One alert of a delivery with everything that rules want of it."""
+    """One alert of a delivery with everything that rules want of it.
+
+    `apart` is the identity under which it is kept when its sender may earn nothing by it, None for
+    every other alert.
+    """
 
     alert: Alert
     identity: int
     candidates: tuple[Candidate, ...]
+    apart: int | None = None
 
 
-def match_delivery(delivery: Delivery, index: RuleIndex) -> tuple[Matched, ...]:
-    """The alerts of a delivery, each with the candidates of the rules that match it."""
-    return tuple(
-        Matched(alert, identity_of(alert), _candidates(alert, delivery, index))
-        for alert in delivery.notification.alerts
-    )
+def match_delivery(delivery: Delivery, rules: RulesInForce) -> tuple[Matched, ...]:
+    """The alerts of a delivery, each with the candidates of the rules that match it.
+
+    A rule that the sender's credential may not earn is the last one that is tried.
+    """
+    alerts = delivery.notification.alerts
+    if not rules.book.scopes.limits(delivery.credential):
+        return tuple(
+            Matched(alert, identity_of(alert), _candidates(alert, delivery, rules.index))
+            for alert in alerts
+        )
+    scope = rules.book.scopes.of(delivery.credential)
+    return tuple(_within(scope, alert, delivery, rules.index) for alert in alerts)
+
+
+def _within(scope: Scope, alert: Alert, delivery: Delivery, index: RuleIndex) -> Matched:
+    """An alert with the candidates that its sender's scope lets through, and the first that it
+    does not."""
+    candidates: list[Candidate] = []
+    for candidate in _candidates(alert, delivery, index):
+        may_earn = _may_earn(scope, candidate.rule, candidates)
+        asker = Asker(delivery.credential, candidate.rule.name, may_earn)
+        candidates.append(replace(candidate, asker=asker))
+        if not may_earn:
+            break
+    # What is judged again is on record as a real alert already.
+    is_apart = candidates[0].refused and not delivery.kept_as
+    apart = refused_identity_of(alert) if is_apart else None
+    return Matched(alert, identity_of(alert), tuple(candidates), apart)
+
+
+def _may_earn(scope: Scope, rule: Rule, before: Sequence[Candidate]) -> bool:
+    """Two built-in rules go with others: whoever may earn a rule may try whether a test arrives,
+    and is heard when an alert of that rule has no data."""
+    if scope.may_earn(rule.name):
+        return True
+    if rule is TEST_RULE:
+        return not scope.earns_nothing
+    return rule is NO_DATA_RULE and bool(before)
 
 
 def _candidates(alert: Alert, delivery: Delivery, index: RuleIndex) -> tuple[Candidate, ...]:

@@ -2,26 +2,27 @@
 
 A notice is a message that a worker sends. It has a claim of its own, as every run has, so it is
 told once: a hold once for each cooldown, alerts that could not be read once an hour for each source
-and reason.
+and reason, what a credential may not do once an hour for each credential and rule.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from service.domain.alerts.alert import Alert, Notification, Quarantined
 from service.domain.decisions.claims import NOTIFY, Cooldown
 from service.domain.decisions.decision import Check
-from service.domain.decisions.requests import HELD, QUARANTINED, SHADOWED
+from service.domain.decisions.requests import HELD, QUARANTINED, REFUSED, SHADOWED
 from service.domain.durations import moment
 from service.ports.admission import Delivery
-from service.triggers.alerts.candidates import Candidate, alert_line
+from service.triggers.alerts.candidates import Candidate, Matched, alert_line
 
 TOLD_AGAIN_S = 3_600.0
 """Seconds in which alerts of one source that cannot be read for one reason are told once. So are
-alerts that people hold."""
+alerts that people hold, and what one credential may not do by one rule."""
 _SHOWN = 3
 _LONGEST = 300
 """Characters of one reason that are told."""
@@ -32,8 +33,8 @@ _FIELD = re.compile("`([A-Za-z]+)`")
 class Notice:
     """What is told once for each generation of `claim`, and not again for `cooldown_s` seconds.
 
-    `by` is HELD, QUARANTINED or SHADOWED. `subject` is the run that holds, or the source. It is
-    empty where people hold it, by a pause, a lock or a freeze window.
+    `by` is HELD, QUARANTINED, SHADOWED or REFUSED. `subject` is the run that holds, the source, or
+    the sender. It is empty where people hold it, by a pause, a lock or a freeze window.
     """
 
     claim: str
@@ -83,6 +84,63 @@ def hold_notice(
     return Notice(
         hold_claim(candidate.claim), HELD, cooldown.run, why, cooldown.until - now, (episode,)
     )
+
+
+def refusal_claim(credential: str, rule: str) -> str:
+    """The claim of the notice that this credential may not earn this rule."""
+    return _claim_of("scope", credential, rule)
+
+
+def refusal_claims(everything: Iterable[Matched]) -> set[str]:
+    """The claims of all notices of that kind that the alerts of a batch may lead to."""
+    asked = {
+        each.asker
+        for matched in everything
+        if matched.apart is not None or matched.candidates[-1].refused
+        for each in matched.candidates
+    }
+    return {refusal_claim(each.credential, each.rule) for each in asked if each is not None}
+
+
+def refusal_notice(candidate: Candidate, alert: Alert, episode: str, delivery: Delivery) -> Notice:
+    """That nothing follows from an alert, because its sender may not earn the rule."""
+    rule = candidate.rule.name
+    why = (
+        f"{alert_line(alert)}. This alert came {_came(delivery)}, which may not earn rule {rule}. "
+        "So nothing was changed, and nobody is paged. If it should earn the rule, name the rule in "
+        "`scopes` of the rules file. If not, correct what sends the alert."
+    )
+    claim = refusal_claim(delivery.credential, rule)
+    return Notice(claim, REFUSED, _sender(delivery), why, TOLD_AGAIN_S, (episode,))
+
+
+def resolve_notice(
+    candidate: Candidate, alert: Alert, episode: str, delivery: Delivery, check: Check
+) -> Notice:
+    """That a resolve ended nothing, and why."""
+    why = (
+        f"{alert_line(alert)}. A notification that came {_came(delivery)} says that it has "
+        f"resolved, but {check.saw}. The alert still counts as firing, and its incident stays "
+        "open. If it has really ended, close the incident at the pager."
+    )
+    claim = _claim_of("resolve", delivery.credential, candidate.rule.name)
+    return Notice(claim, REFUSED, _sender(delivery), why, TOLD_AGAIN_S, (episode,))
+
+
+def _claim_of(what: str, credential: str, rule: str) -> str:
+    # A user's name may be long and hold anything; a run's id is a part of addresses.
+    sender = blake2b(credential.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{what}-{rule}-{sender}.{NOTIFY}"
+
+
+def _sender(delivery: Delivery) -> str:
+    return delivery.credential or delivery.notification.source
+
+
+def _came(delivery: Delivery) -> str:
+    name, address = delivery.credential, delivery.address
+    by = f"with the credential {name}" if name else "without a credential"
+    return f"from {address} {by}" if address else by
 
 
 def quarantine_notices(delivery: Delivery) -> Iterator[Notice]:

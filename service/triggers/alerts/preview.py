@@ -55,7 +55,7 @@ def preview(
 
     `reading` is only read from. `now` is in seconds since the epoch.
     """
-    wanted = [match_delivery(delivery, rules.index) for delivery in batch]
+    wanted = [match_delivery(delivery, rules) for delivery in batch]
     work = Batch(
         transaction=ReadOnly(reading),
         book=rules.book,

@@ -15,11 +15,11 @@ from service.triggers.alerts.candidates import RulesInForce, match_delivery
 def pages_of(delivery: Delivery, rules: RulesInForce) -> list[Page]:
     """A page for each incident that fires; its key is the one that a worker would use."""
     firing: dict[str, tuple[Rule, list[Alert]]] = {}
-    for matched in match_delivery(delivery, rules.index):
+    for matched in match_delivery(delivery, rules):
         if not matched.alert.firing:
             continue
         for candidate in matched.candidates:
-            if candidate.incident is not None:
+            if candidate.incident is not None and not candidate.refused:
                 firing.setdefault(candidate.incident, (candidate.rule, []))[1].append(matched.alert)
     return [
         without_store(page_for(_incident(key, rule, alerts, delivery)))

@@ -25,6 +25,7 @@ from service.domain.decisions.guards import (
     PageArrival,
     held_by,
     judge,
+    refuses,
 )
 from service.domain.decisions.policy import check_freezes
 from service.domain.rules.rules import Rule
@@ -37,7 +38,15 @@ from service.ports.admission import (
     Transaction,
 )
 from service.triggers.alerts.candidates import Candidate, Matched
-from service.triggers.alerts.notices import Notice, hold_claim, hold_notice, people_notice
+from service.triggers.alerts.notices import (
+    Notice,
+    hold_claim,
+    hold_notice,
+    people_notice,
+    refusal_claim,
+    refusal_notice,
+    resolve_notice,
+)
 from service.triggers.alerts.runs import RunMaker
 
 
@@ -106,12 +115,30 @@ class Verdicts:
         if candidate.incident is not None:
             return self._judge_page(candidate, matched, record, delivery, what)
         checks = self._checks(candidate, firing=matched.alert.firing)
-        claim = candidate.claim if held_by(checks) is None else None
+        held = held_by(checks)
+        claim = candidate.claim if held is None else None
         if claim is not None:
             self._wanted.add(claim)
+        elif refuses(held):
+            self._notice_refusal(candidate, matched, record, delivery)
         elif candidate.rule.target is not None and not delivery.replay:
             self._notice_hold(candidate, matched, record, checks)
         return Judged(candidate, matched, record, delivery, checks, claim)
+
+    def refuse_resolve(
+        self,
+        check: Check,
+        matched: Matched,
+        record: EpisodeRecord,
+        delivery: Delivery,
+    ) -> list[Judged]:
+        """A resolve that ends nothing: people are told, and no guard is asked."""
+        first = matched.candidates[0]
+        self.notice(resolve_notice(first, matched.alert, record.id, delivery, check))
+        return [
+            Judged(candidate, matched, record, delivery, (check,), None)
+            for candidate in matched.candidates
+        ]
 
     def notice(self, notice: Notice) -> None:
         """Tell people, unless they were told a while ago; the first of a batch is told."""
@@ -137,6 +164,12 @@ class Verdicts:
         else:
             self.notice(people_notice(candidate, alert, episode, held, self._now))
 
+    def _notice_refusal(
+        self, candidate: Candidate, matched: Matched, record: EpisodeRecord, delivery: Delivery
+    ) -> None:
+        if self._is_news(refusal_claim(delivery.credential, candidate.rule.name)):
+            self.notice(refusal_notice(candidate, matched.alert, record.id, delivery))
+
     def _is_news(self, claim: str) -> bool:
         told = self._told.get(claim)
         return claim not in self._notices and (told is None or not told.holds(self._now))
@@ -155,8 +188,14 @@ class Verdicts:
 
     def conclude(self, judged: Judged) -> Decision:
         """Act, for the first that wanted a claim that was won; otherwise hold, and why."""
+        if refuses(held_by(judged.checks)):
+            return self._held(judged.candidate, judged.checks)
         if judged.page is not None:
             return self._conclude_page(judged, judged.page)
+        return self._conclude_claim(judged)
+
+    def _conclude_claim(self, judged: Judged) -> Decision:
+        """Of an alert that wants a change or a message."""
         candidate, alert = judged.candidate, judged.matched.alert
         if not alert.firing:
             return _decision(candidate, Verdict.HOLD, "resolved: nothing to do", judged.checks)
@@ -206,6 +245,7 @@ class Verdicts:
             cooldown_run=self._gate.cooling.get(claim),
             unmeasured=candidate.unmeasured,
             ignored=candidate.ignored,
+            asker=candidate.asker,
             **self._limits_of(candidate.rule),
         )
         known = self._checked.get(arrival)
@@ -258,6 +298,7 @@ class Verdicts:
             incident=candidate.incident or "",
             known=member and what is not Transition.OPENED,
             paged=incident is not None and incident.paged,
+            asker=candidate.asker,
         )
         checks = judge(PAGE_GUARDS, page)
         held = held_by(checks)
@@ -268,6 +309,8 @@ class Verdicts:
             incident.added.add(matched.identity)
             claim = candidate.claim
             self._page_claims.add(claim)
+        elif refuses(held):
+            self._notice_refusal(candidate, matched, record, delivery)
         elif held.guard == "paged" and what is Transition.REOPENED and incident is not None:
             claim = telling_claim(incident.rule, incident.dedup_key, "resolve")
             self._refired[incident.dedup_key] = incident

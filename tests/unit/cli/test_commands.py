@@ -104,6 +104,15 @@ def test_check_shows_each_rule_with_its_target_and_cooldown(
     assert "1 rule, 1 target, hash " in said.out
 
 
+def test_check_shows_what_each_credential_may_earn(runbookd: CommandLine, tmp_path: Path) -> None:
+    scopes = tmp_path / "scopes.yml"
+    scopes.write_text("scopes: {prod: {rules: all}, dev: {rules: [], may_resolve: false}}")
+    said = runbookd("check", rule_file(tmp_path), str(scopes), env=SANDBOX_IDS)
+    lines = [line.split() for line in said.out.splitlines()]
+    assert ["prod", "all", "rules", "yes"] in lines
+    assert ["dev", "nothing", "no"] in lines
+
+
 def test_check_names_file_line_and_rule_of_an_error(runbookd: CommandLine, tmp_path: Path) -> None:
     path = rule_file(tmp_path, action="horizontal_scal")
     said = runbookd("check", path, env=SANDBOX_IDS)

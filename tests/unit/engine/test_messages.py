@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.requests import ALERT, HELD, QUARANTINED, Origin, Request
+from service.domain.decisions.requests import ALERT, HELD, QUARANTINED, REFUSED, Origin, Request
 from service.domain.errors import FailureKind, VendorError
 from service.ports.runs import Outcome
 from tests.fakes import engine as fakes
@@ -125,6 +125,15 @@ def test_alerts_that_could_not_be_read_are_one_message_that_says_what_to_do() ->
     assert message.title == "Alerts from alertmanager could not be read"
     assert "1 of 2 alerts could not be read: 1: No." in message.text
     assert "Correct what sends them" in message.text
+
+
+def test_what_a_sender_may_not_do_is_a_message_with_its_name() -> None:
+    worker = FakeWorker()
+    worker.execute(notice(REFUSED, "grafana-dev", "High CPU Usage. Nothing was changed."))
+    (message,) = worker.messenger.messages.values()
+    assert message.title == "Not taken from grafana-dev"
+    assert message.text == "High CPU Usage. Nothing was changed."
+    assert message.context == "Told once an hour for each credential and rule."
 
 
 @pytest.mark.parametrize(

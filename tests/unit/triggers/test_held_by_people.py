@@ -27,7 +27,7 @@ def pause(**scope: str) -> Control:
 
 
 def desk_with(*controls: Control, book: RuleBook | None = None) -> Desk:
-    desk = Desk(RulesInForce(book, RuleIndex(book)) if book else None)
+    desk = Desk(rules=RulesInForce(book, RuleIndex(book)) if book else None)
     desk.store.controls.extend(controls)
     return desk
 

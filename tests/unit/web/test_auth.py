@@ -85,3 +85,44 @@ def test_each_source_has_its_own_secrets() -> None:
     settings = load_settings({"ALERTMANAGER_TOKENS": "test-am", "GRAFANA_TOKENS": "test-grafana"})
     assert webhook_credentials(settings, "alertmanager").refuse("Bearer test-am") is None
     assert webhook_credentials(settings, "grafana").refuse("Bearer test-am") is not None
+
+
+NAMED = {
+    "ALERTMANAGER_TOKENS": "prod:test-secret-one,test-secret-two,a b:test-three",
+    "ALERTMANAGER_BASIC": "am:test-password",
+}
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("Bearer test-secret-one", "prod"),
+        ("Bearer prod:test-secret-one", "prod"),
+        ("Bearer test-secret-two", "alertmanager-2"),
+        ("Bearer a b:test-three", "alertmanager-3"),
+        (basic("am:test-password"), "am"),
+    ],
+)
+def test_a_secret_lets_in_under_the_name_of_its_credential(header: str, name: str) -> None:
+    door = webhook_credentials(load_settings(NAMED), "alertmanager")
+    assert door.refuse(header) is None
+    assert door.name_of(header) == name
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer prod", "Bearer prod:", "Bearer test-three", "Bearer am:test-password"],
+)
+def test_neither_a_name_alone_nor_the_secret_of_another_scheme_lets_in(header: str) -> None:
+    door = webhook_credentials(load_settings(NAMED), "alertmanager")
+    assert door.refuse(header) is not None
+
+
+def test_a_pair_of_basic_authentication_is_no_token_without_its_user() -> None:
+    door = webhook_credentials(load_settings(NAMED), "alertmanager")
+    assert door.refuse(basic("test-password")) is not None
+
+
+def test_an_open_door_names_nobody() -> None:
+    settings = load_settings({**NAMED, "OPEN_WEBHOOKS": "1"})
+    assert webhook_credentials(settings, "alertmanager").name_of("Bearer test-secret-one") == ""
