@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from service.bootstrap.stores import Stores
 from service.domain.rules.rules import RuleBook
+from service.store.approvals import ApprovalStore
 from service.store.audit import recorded
 from service.store.controls import ControlStore
 from service.store.ids import new_id
@@ -20,6 +21,7 @@ def build_people(stores: Stores, book: Callable[[], RuleBook]) -> People:
     return People(
         controls=ControlStore(stores.engine, stores.bell),
         runs=stores.runs,
+        approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         book=book,
         audited=recorded,
         new_id=new_id,

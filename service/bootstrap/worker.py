@@ -21,6 +21,7 @@ from service.engine.worker import Worker
 from service.ports.admission import Delivery
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings
+from service.store.approvals import ApprovalStore
 from service.store.bell import listen
 from service.store.clock import StoreClock
 from service.store.controls import ControlStore
@@ -77,6 +78,7 @@ def build_worker(settings: Settings) -> Worker:
         outbox=OutboxStore(stores.engine),
         controls=ControlStore(stores.engine, stores.bell),
         due=DueStore(stores.engine),
+        approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=build_changes(settings, clock),
         pager=pager,

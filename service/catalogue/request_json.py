@@ -47,6 +47,7 @@ def dump_request(request: Request) -> dict[str, Any]:
         "rules_hash": request.rules_hash,
         "policy": request.policy.to_json(),
         "override": request.override,
+        "approved": request.approved,
         "expects": [asdict(each) for each in request.expects],
     }
 

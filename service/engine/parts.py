@@ -12,6 +12,7 @@ from service.domain.decisions.requests import Request
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
+from service.ports.approvals import Approvals
 from service.ports.controls import Controls, Due
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
@@ -74,6 +75,7 @@ class WorkerParts:
     outbox: Outbox
     controls: Controls
     due: Due
+    approvals: Approvals
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     pager: Pager

@@ -22,7 +22,7 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import SHADOW
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
-from service.engine import reports
+from service.engine import approvals, reports
 from service.engine.context import RunContext
 from service.engine.outcomes import (
     UNOBSERVABLE,
@@ -73,6 +73,9 @@ class Scaling:
         if self._request.policy.mode == SHADOW:
             self._end_shadow(plan)
             return
+        if why := prepared.get("ask"):
+            self._end_asking(plan, why)
+            return
         announced = self._step("announce", reports.announce, self._request, plan, self._parts)
         self._context.thread = reports.reference(announced)
         try:
@@ -101,7 +104,8 @@ class Scaling:
             }
         self._parts.runs.set_checks(self._request.id, (*checks, self._room(made)))
         self._parts.runs.set_plan(self._request.id, made)
-        return {"plan": made.to_json(), "began_at": began_at}
+        ask = approvals.must_ask(self._request, made)
+        return {"plan": made.to_json(), "began_at": began_at, "ask": ask}
 
     def _room(self, plan: Plan) -> Check:
         """What the plan of the kind found: nothing of the target holds the change."""
@@ -175,6 +179,12 @@ class Scaling:
         if said := self._parts.runs.cancelled(self._request.id):
             raise Cancelled(name, said)
         return step(*arguments)
+
+    def _end_asking(self, plan: Plan, why: str) -> None:
+        """A person has to approve it first: the run ends, and the approval keeps its claim."""
+        request, parts = self._request, self._parts
+        asked = self._step("ask", approvals.ask, request, plan, why, parts)
+        self._step("report", approvals.tell_asked, request, plan, why, asked, parts)
 
     def _end_shadow(self, plan: Plan) -> None:
         """Nothing is changed, and people are told what would have been."""

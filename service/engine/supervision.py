@@ -16,6 +16,7 @@ import structlog
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
 from service.engine.again import AgainRound
+from service.engine.approvals import ApprovalRound
 from service.engine.off_round import OffRound
 from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
@@ -65,6 +66,7 @@ class Supervisor:
         self._outbox = Handed("outbox", OutboxRound(parts))
         # So must what it judges again, which waits for the moment at which it is due.
         self._again = Handed("again", AgainRound(parts))
+        self._asking = Handed("approvals", ApprovalRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -78,12 +80,14 @@ class Supervisor:
         self._rounds.start()
         self._outbox.start()
         self._again.start()
+        self._asking.start()
 
     def stop(self) -> None:
         """End the rounds."""
         self._rounds.stop(self._lease_s)
         self._outbox.stop(self._lease_s)
         self._again.stop(self._lease_s)
+        self._asking.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
@@ -103,6 +107,8 @@ class Supervisor:
             self._look_after_offs()
         if signs.untold:
             self._outbox.hand(signs.untold)
+        if signs.asking:
+            self._asking.hand(signs.asking)
         if signs.due:
             self._again.hand(signs.due)
         if self._count % _SWEEP_EVERY == 0:

@@ -13,9 +13,19 @@ from service.domain.decisions.requests import Request
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.messenger import MessageRef
 
-RUN_STATUSES = ("queued", "running", "succeeded", "held", "failed", "cancelled", "shadow")
+RUN_STATUSES = (
+    "queued",
+    "running",
+    "succeeded",
+    "held",
+    "failed",
+    "cancelled",
+    "shadow",
+    "waiting",
+)
 """What a run's status may be; all but the first two end it. A run in shadow has decided, and has
-changed nothing."""
+changed nothing. One that is waiting has asked for approval; what was decided on it becomes a hold,
+and an approval starts another run."""
 _UNENDED = RUN_STATUSES[:2]
 
 # The names of the queues are pinned: a queued run must be found by workers of later versions.
@@ -112,6 +122,8 @@ class Signs:
     """A message waits that is due now."""
     due: bool = False
     """An alert is judged again before long, or a pause or lock is over."""
+    asking: bool = False
+    """A plan waits for a person, or was decided and its message does not say so."""
 
 
 class Bell(Protocol):

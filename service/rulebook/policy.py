@@ -88,7 +88,8 @@ def policy_of(rule: Rule, of_all: Policy) -> Policy:
     """How far one rule may act. What holds for all is about rules that change a target."""
     if action_spec(rule.action).effect is not Effect.CHANGES:
         return rule.policy
-    return replace(of_all, mode=careful((rule.policy.mode, of_all.mode)))
+    mode = careful((rule.policy.mode, of_all.mode))
+    return replace(of_all, mode=mode, approval=rule.policy.approval)
 
 
 def unknown_targets(policy: Policy, targets: Iterable[str]) -> list[tuple[Place, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.spec import ActionSpec, Effect
+from service.domain.decisions.approval import Approval
 from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
 from service.domain.durations import parse_duration
 from service.domain.rules.matchers import MatcherError, parse_matchers
@@ -18,7 +19,7 @@ from service.domain.rules.selectivity import selects
 from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_SETTLE_DAYS
 from service.rulebook.document import Place
 from service.rulebook.errors import MISSPELT, suggestion
-from service.rulebook.schema import Read, RuleShape, read_shape
+from service.rulebook.schema import ApprovalShape, Read, RuleShape, read_shape
 from service.rulebook.substitution import Complain, substituted_matcher
 
 USUAL_LABELS = ("alertname", "severity")
@@ -76,7 +77,7 @@ class _Reader:
             settle=settle,
             options=self.options(action),
             severity=self.severity(action),
-            policy=Policy(mode=self.mode(action)),
+            policy=Policy(mode=self.mode(action), approval=self.approval(action)),
             continue_=self.shape.continue_,
             origin=origin,
         )
@@ -210,6 +211,23 @@ class _Reader:
         elif action.effect is not Effect.CALLS:
             self.note("mode", f"mode shadow is of no use to {action.name}, which only tells.")
         return given
+
+    def approval(self, action: ActionSpec | None) -> Approval:
+        given = self.shape.approval
+        if given is None:
+            return Approval()
+        if action and action.effect is not Effect.CHANGES:
+            self.note("approval", f"approval is of no use to {action.name}, which changes nothing.")
+        shape = read_shape(ApprovalShape, given, (*self.place, "approval"), self.complain).shape
+        wait = (
+            None if shape.wait is None else self.duration("approval", shape.wait, MAX_SETTLE_DAYS)
+        )
+        known = Approval()
+        return Approval(
+            tuple(shape.from_ or known.of),
+            wait.total_seconds() if wait else known.wait_s,
+            shape.otherwise or known.otherwise,
+        )
 
     def options(self, action: ActionSpec | None) -> dict[str, Any]:
         given = self.shape.with_

@@ -38,8 +38,19 @@ class RuleShape(Shape):
     cooldown: Text | None = Field(default=None, description="a duration such as 10m")
     settle: Text | None = Field(default=None, description="a duration such as 2m")
     mode: Literal["act", "approve", "shadow", "off"] | None = None
+    approval: dict[str, Any] | None = None
     severity: Literal["critical", "error", "warning", "info"] | None = None
     continue_: bool = Field(default=False, alias="continue")
+
+
+class ApprovalShape(Shape):
+    """Who may approve, how long is waited, and what follows when nobody decides."""
+
+    from_: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        default=None, alias="from", description="a list of roles or groups, such as [approver]"
+    )
+    wait: Text | None = Field(default=None, description="a duration such as 15m")
+    otherwise: Literal["hold", "page", "act"] | None = None
 
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)

@@ -43,6 +43,7 @@ _RECENT_DECISIONS = 1_000
 alert would have earned its own run by now."""
 _LONGEST_ROW = 20
 """Runs that are looked back at for how often one has tried in vain; the wait is longest before."""
+_HAS_ASKED = sa.exists().where(schema.approvals.c.run == _r.id)
 _HAS_INTENT = sa.exists().where(schema.intents.c.run == _r.id)
 
 
@@ -228,6 +229,7 @@ class RunStore:
             sa.select(sa.and_(_r.status != "succeeded", ~_HAS_INTENT))
             .where(_same_work(run_id), _r.created_at < _of(run_id, "created_at"))
             .where(_r.ended_at > since, _r.plan.is_not(None))
+            .where(_r.status.in_(("succeeded", "failed", "held")), ~_HAS_ASKED)
             .order_by(_r.created_at.desc())
             .limit(_LONGEST_ROW)
         )

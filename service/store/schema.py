@@ -355,6 +355,35 @@ changes = sa.Table(
 )
 """One row per run that reached its first write, whoever asked: what limits count."""
 
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("run", _KEY, nullable=False, unique=True),
+    sa.Column("claim", _KEY, nullable=False),
+    sa.Column("target", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("plan_hash", sa.String(12), nullable=False),
+    sa.Column("terms", sa.Text, nullable=False),
+    sa.Column("asked_at", _TIME, nullable=False),
+    sa.Column("until", _TIME, nullable=False),
+    sa.Column("decided_at", _TIME, nullable=True),
+    sa.Column("decided_by", sa.String(64), nullable=True),
+    sa.Column("decided_why", sa.Text, nullable=True),
+    sa.Column("next_run", _KEY, nullable=True),
+    sa.Column("told", _TIME, nullable=True),
+    sa.Index(
+        "ix_approvals_open",
+        "until",
+        sqlite_where=sa.text("told IS NULL"),
+        postgresql_where=sa.text("told IS NULL"),
+    ),
+)
+"""One row for each plan that waits, or waited, for a person. `told` is when its message said how it
+was decided."""
+
 audit = sa.Table(
     "audit",
     metadata,

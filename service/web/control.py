@@ -11,6 +11,7 @@ import structlog
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
+from service.domain.decisions.approval import APPROVED, REJECTED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE
 from service.domain.people import BadRequest, Conflict, Forbidden, NotFound, Person, Refusal, Role
 from service.store.audit import AuditStore
@@ -64,6 +65,13 @@ class RunBody(_Strict):
     plan: StrictBool = False
 
 
+class DecisionBody(_Strict):
+    """Why, and the plan's hash as it was read: another plan is not approved by mistake."""
+
+    why: StrictStr = ""
+    plan: StrictStr = ""
+
+
 class TokenBody(_Strict):
     """A new token; `for` is how long it is good, for ever when it is left out."""
 
@@ -77,6 +85,7 @@ def add_control(api: Blueprint, parts: ControlParts) -> None:
     """The writing endpoints, on the blueprint that knows who asks (`g.person`)."""
     _controls(api, parts.people)
     _runs(api, parts.people)
+    _approvals(api, parts.people)
     _tokens(api, parts.tokens)
     _records(api, parts.audit)
     api.register_error_handler(Refusal, _refused)
@@ -141,6 +150,21 @@ def _runs(api: Blueprint, people: People) -> None:
     @api.post("/runs/<run_id>/undo")
     def undo(run_id: str) -> Response:
         return _asked(people.undo(person(), run_id, _body(ReasonBody).why))
+
+
+def _approvals(api: Blueprint, people: People) -> None:
+    @api.get("/approvals")
+    def approvals() -> Response:
+        asked = paging(request.args)
+        return answer({"items": people.approvals(asked.limit), "next": None}).to_flask()
+
+    @api.post("/approvals/<approval_id>/<any(approve, reject):verb>")
+    def decide(approval_id: str, verb: str) -> Response:
+        body = _body(DecisionBody)
+        state = APPROVED if verb == "approve" else REJECTED
+        made = people.decide(person(), approval_id, state, body.why, body.plan)
+        said = {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
+        return answer(said).to_flask()
 
 
 def _tokens(api: Blueprint, tokens: Tokens) -> None:

@@ -55,6 +55,7 @@ UNDER_CONTRACT = {
     "FakeOutbox": "test_outbox.py",
     "FakeControls": "test_controls.py",
     "FakeDue": "test_controls.py",
+    "FakeApprovals": "test_approvals.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",
     "FakeLeases": "test_fakes_of_stores.py",

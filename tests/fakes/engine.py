@@ -26,6 +26,7 @@ from service.engine.parts import LatePage, WorkerParts
 from service.ports import MessageRef, Page
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
+from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
 from tests.fakes.offs import FakeOffs
@@ -483,6 +484,7 @@ class FakeWorker:
     off_watch: OffWatch = field(init=False)
     controls: FakeControls = field(default_factory=FakeControls)
     due: FakeDue = field(default_factory=FakeDue)
+    approvals: FakeApprovals = field(default_factory=FakeApprovals)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
@@ -507,6 +509,7 @@ class FakeWorker:
             outbox=self.outbox,
             controls=self.controls,
             due=self.due,
+            approvals=self.approvals,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change),

@@ -20,6 +20,7 @@ from service.ports.last_resort import LastResortParts
 from service.settings import Settings, load_settings
 from service.store import schema
 from service.store.admissions import SqlJournal
+from service.store.approvals import ApprovalStore
 from service.store.audit import AuditStore, recorded
 from service.store.bell import bell_of
 from service.store.controls import ControlStore
@@ -130,6 +131,7 @@ def make_stand(url: str, **environment: str) -> Stand:
         people=People(
             controls=ControlStore(engine, bell_of(engine)),
             runs=RunStore(engine, enqueue),
+            approvals=ApprovalStore(engine, enqueue, bell_of(engine)),
             book=lambda: book,
             audited=recorded,
             new_id=new_id,

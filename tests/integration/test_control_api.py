@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from service.domain.decisions.approval import Approval
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Verdict
 from service.domain.decisions.planning import Plan
+from service.ports.admission import NewRun
 from service.ports.runs import Outcome
+from service.store.approvals import ApprovalStore
+from service.store.bell import bell_of
 from service.store.runs import RunStore
 from service.web.app import create_app
 from tests.fakes.web import Stand, make_stand, sqlite_url
@@ -57,6 +62,9 @@ class Operators:
         _, found = self.ask("ada", "GET", "/audit")
         items: list[dict[str, Any]] = found["items"]
         return items
+
+    def enqueue(self, _connection: object, run: NewRun) -> None:
+        self.stand.enqueued.append(run.request.id)
 
     @property
     def runs(self) -> RunStore:
@@ -339,6 +347,68 @@ def test_a_pause_names_the_runs_that_it_covers_and_that_go_on(api: Operators) ->
     assert stored is not None
     assert api.runs.enter(stored.request, 1_000.0) is None
     assert api.post("olga", "/pauses", PAUSE)[1]["going_on"] == [made["id"]]
+
+
+# ---- Approvals ----
+
+
+def asked(api: Operators, *of: str) -> str:
+    """An approval that waits, for a run of a person's: only its claim matters here."""
+    terms = Approval(of or ("approver",))
+    _, made = api.post("olga", "/runs", RUN)
+    stored = api.runs.get(made["id"])
+    assert stored is not None
+    wanted = {"after": {"instance_count": 5}, "planned_from": {"instance_count": 2}}
+    plan = Plan("replicas", "2", "5", ("update_app",), wanted, 24.0, 60.0)
+    store = ApprovalStore(api.stand.engine, api.enqueue, bell_of(api.stand.engine))
+    approval = store.ask(stored.request, plan, "it is dear", terms, time.time())
+    assert approval is not None
+    return approval
+
+
+def test_what_waits_is_shown_with_what_it_costs_and_who_may_decide(api: Operators) -> None:
+    approval = asked(api, "finance")
+    (item,) = api.ask("vera", "GET", "/approvals")[1]["items"]
+    assert (item["id"], item["state"], item["from"]) == (approval, "waiting", ["finance"])
+    assert (item["before"], item["after"], item["price_after"]) == ("2", "5", 60.0)
+
+
+def test_an_approver_approves_and_the_next_run_is_queued(api: Operators) -> None:
+    approval = asked(api)
+    status, said = api.post("paul", f"/approvals/{approval}/approve", {"why": "fine"})
+    assert (status, said["state"], said["next_run"]) == (200, "approved", "api.person.2")
+    assert api.stand.enqueued == ["api.person.1", "api.person.2"]
+    (entry, *_) = api.audit()
+    assert (entry["who"], entry["verb"], entry["subject"]) == ("paul", "approved", approval)
+
+
+@pytest.mark.parametrize("who", ["vera", "olga"])
+def test_whoever_may_not_decide_decides_nothing(api: Operators, who: str) -> None:
+    approval = asked(api)
+    status, said = api.post(who, f"/approvals/{approval}/approve")
+    assert (status, "it wants approver" in said["error"]) == (403, True)
+    assert api.ask("vera", "GET", "/approvals")[1]["items"][0]["state"] == "waiting"
+
+
+def test_a_group_decides_where_the_rule_names_it(api: Operators) -> None:
+    approval = asked(api, "devops")
+    assert api.post("paul", f"/approvals/{approval}/reject")[0] == 403
+    assert api.post("olga", f"/approvals/{approval}/reject", {"why": "too dear"})[0] == 200
+
+
+def test_what_is_decided_is_not_decided_again(api: Operators) -> None:
+    approval = asked(api)
+    assert api.post("paul", f"/approvals/{approval}/reject")[0] == 200
+    status, said = api.post("ada", f"/approvals/{approval}/approve")
+    assert (status, said["error"].endswith("is rejected already, by paul.")) == (409, True)
+    assert api.stand.enqueued == ["api.person.1"]
+
+
+def test_another_plan_than_the_one_that_was_read_is_not_approved(api: Operators) -> None:
+    approval = asked(api)
+    status, said = api.post("paul", f"/approvals/{approval}/approve", {"plan": "0123456789ab"})
+    assert (status, "Read it again" in said["error"]) == (409, True)
+    assert api.post("paul", "/approvals/q-1/approve")[0] == 404
 
 
 # ---- Tokens ----

@@ -84,9 +84,15 @@ def test_the_pinned_form_stays_as_it_is() -> None:
         "parent": "",
         "step": "",
         "rules_hash": "0123456789ab",
-        "policy": {"mode": "act", "freezes": [], "limits": []},
+        "policy": {
+            "mode": "act",
+            "freezes": [],
+            "limits": [],
+            "approval": {"of": ["approver"], "wait_s": 900.0, "otherwise": "hold"},
+        },
         "override": "",
         "expects": [],
+        "approved": "",
     }
 
 

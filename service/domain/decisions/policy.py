@@ -7,16 +7,17 @@ when the request was made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from service.domain.decisions.approval import Approval, approval_from_json
 from service.domain.decisions.decision import Check
 from service.domain.durations import clock_time, lasted
 from service.domain.windows import Window
 
 ACT = "act"
 APPROVE = "approve"
-"""Asks a person before it changes anything."""
+"""Asks a person before it changes anything (`service.domain.decisions.approval`)."""
 SHADOW = "shadow"
 """Decides and tells what it would have done, and changes nothing."""
 OFF = "off"
@@ -65,11 +66,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How far a request may go. `mode` is the more careful of the rule's and the one for all."""
+    """How far a request may go. `mode` is the more careful of the rule's and the one for all.
+
+    `approval` says who decides, where a person has to.
+    """
 
     mode: str = ACT
     freezes: tuple[Freeze, ...] = ()
     limits: tuple[Limit, ...] = ()
+    approval: Approval = field(default_factory=Approval)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
@@ -83,6 +88,7 @@ class Policy:
                 {name: getattr(each, name) for name in each.__dataclass_fields__}
                 for each in self.limits
             ],
+            "approval": self.approval.to_json(),
         }
 
 
@@ -97,6 +103,7 @@ def policy_from_json(fields: Mapping[str, Any] | None) -> Policy:
             for each in fields["freezes"]
         ),
         limits=tuple(Limit(**each) for each in fields["limits"]),
+        approval=approval_from_json(fields["approval"]) if "approval" in fields else Approval(),
     )
 
 

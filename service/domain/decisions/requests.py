@@ -101,6 +101,7 @@ class Request:
     that this one is a part of, `step` which part. `policy` is how far it may go. `override` is why
     a person wants it although a pause, a freeze window or the settling of the target would hold it;
     empty where these hold it. `expects` are values that the target must still have.
+    `approved` is the hash of the plan that a person has approved.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Request:
     policy: Policy = field(default_factory=Policy)
     override: str = ""
     expects: tuple[Wanted, ...] = ()
+    approved: str = ""
 
     @property
     def target(self) -> Target:

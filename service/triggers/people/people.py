@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from service.catalogue.spec import ActionSpec
+from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision_json import moment
 from service.domain.decisions.policy import OFF, SHADOW, Policy
@@ -22,6 +23,7 @@ from service.domain.people import (
 )
 from service.domain.rules.rules import RuleBook, Target
 from service.ports.admission import NewRun
+from service.ports.approvals import Approvals, Asking, Decided
 from service.ports.controls import Beside, ControlDesk, RunDesk
 from service.ports.runs import StoredRun
 from service.triggers.people.asked import (
@@ -92,6 +94,7 @@ class People:
         *,
         controls: ControlDesk,
         runs: RunDesk,
+        approvals: Approvals,
         book: Callable[[], RuleBook],
         audited: Callable[[AuditEntry], Beside],
         new_id: Callable[[str], str],
@@ -99,6 +102,7 @@ class People:
     ) -> None:
         self._controls = controls
         self._runs = runs
+        self._approvals = approvals
         self._book = book
         self._audited = audited
         self._new_id = new_id
@@ -234,6 +238,41 @@ class People:
             override=override,
             plan_only=plan_only,
         )
+
+    def approvals(self, limit: int) -> list[dict[str, Any]]:
+        """The newest approvals, those that wait among them."""
+        return self._approvals.recent(limit)
+
+    def decide(
+        self, person: Person, approval_id: str, state: str, why: str = "", plan: str = ""
+    ) -> Asking:
+        """Approve or reject a plan that waits. `plan`, where it is given, is what was read."""
+        asking = self._approvals.get(approval_id)
+        if asking is None:
+            raise NotFound(f"There is no approval {approval_id!r}.")
+        if not asking.terms.may_decide(person):
+            may = " or ".join(asking.terms.of)
+            raise Forbidden(f"{person.name} may not decide on this; it wants {may}.")
+        if plan and plan != asking.plan_hash:
+            raise Conflict(
+                f"Approval {approval_id} is about plan {asking.plan_hash}, not about {plan}. Read "
+                "it again."
+            )
+        now = self._clock()
+        said = reason_of(why) if why else ""
+        rests = now if state == APPROVED else now + asking.request.cooldown_s
+        what = {"plan": asking.plan_hash, "of": asking.run}
+        record = self._record(person, state, approval_id, said, what)
+        decided = self._approvals.decide(
+            approval_id, Decided(state, person.name, said, now), rests, record
+        )
+        if decided is None:
+            known = self._approvals.get(approval_id) or asking
+            raise Conflict(
+                f"Approval {approval_id} is {known.state.replace('_', ' ')} already, by "
+                f"{known.decided_by}."
+            )
+        return decided
 
     def retry(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Ask once more for what a run that failed, was held or cancelled was to reach."""

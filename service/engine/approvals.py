@@ -1,0 +1,112 @@
+"""Plans that wait for a person: asked, told, and ended when nobody decides or wants them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from service.domain.decisions.approval import (
+    ACT,
+    APPROVED,
+    LAPSED,
+    PAGE,
+    TIMED_OUT,
+    plan_hash,
+)
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.policy import APPROVE
+from service.domain.decisions.requests import PERSON, Request
+from service.domain.durations import lasted
+from service.engine import outbox, reports
+from service.engine.outcomes import cooldown_end
+from service.engine.parts import WorkerParts
+from service.messages import approvals as messages
+from service.ports.approvals import Asking, Decided
+
+_log = structlog.get_logger(__name__)
+
+BY_ITSELF = "runbookd"
+"""Who decides when nobody did."""
+
+
+def must_ask(request: Request, plan: Plan) -> str:
+    """Why this plan needs a person's approval; empty where it needs none, or has it."""
+    if request.policy.mode != APPROVE or request.origin.kind == PERSON:
+        return ""
+    if request.approved == plan_hash(request.target.name, plan):
+        return ""
+    if request.approved:
+        return (
+            f"what was approved has changed meanwhile, so it is asked again (run {request.parent})"
+        )
+    return f"rule {request.origin.by} is in mode approve"
+
+
+def ask(request: Request, plan: Plan, why: str, parts: WorkerParts) -> dict[str, Any]:
+    """End the run, and ask; nobody waits inside a run."""
+    now, terms = parts.clock.time(), request.policy.approval
+    approval = parts.approvals.ask(request, plan, why, terms, now)
+    parts.locks.unlock(request.target.resource, request.id)
+    return {"approval": approval, "until": now + terms.wait_s}
+
+
+def tell_asked(
+    request: Request, plan: Plan, why: str, asked: dict[str, Any], parts: WorkerParts
+) -> dict[str, Any]:
+    """Ask people in Slack, with what to type."""
+    approval, until = asked["approval"], asked["until"]
+    if approval is None:
+        return {"told": False}
+    message = messages.asked(request, plan, why, approval, until, parts.clock.time())
+    return {"told": outbox.post(message, parts, run=request.id) is not None}
+
+
+class ApprovalRound:
+    """Ends what nobody decided or wants, and tells how each was decided; by any worker."""
+
+    def __init__(self, parts: WorkerParts) -> None:
+        self._parts = parts
+
+    def __call__(self, _sign: bool) -> None:
+        """One round over all that wait, and all that are decided and not told."""
+        for asking in self._parts.approvals.waiting():
+            self._end_if_over(asking)
+        for asking in self._parts.approvals.untold():
+            message = messages.decided(asking, self._parts.clock.time())
+            reports.say(asking.run, None, message, self._parts)
+            self._parts.approvals.told(asking.id, self._parts.clock.time())
+
+    def _end_if_over(self, asking: Asking) -> None:
+        now, request = self._parts.clock.time(), asking.request
+        wanted = not request.origin.needs_alert or self._parts.runs.still_wanted(request, now)
+        if not wanted:
+            self._decide(asking, LAPSED, "every alert that asked for it has resolved", now)
+        elif now >= asking.until:
+            waited = f"nobody decided within {lasted(asking.terms.wait_s)}"
+            acts = asking.terms.otherwise == ACT
+            ended = self._decide(
+                asking,
+                APPROVED if acts else TIMED_OUT,
+                waited,
+                now if acts else cooldown_end(now, request.cooldown_s),
+            )
+            if ended and asking.terms.otherwise == PAGE:
+                page = messages.page_undecided(asking, waited)
+                reports.page(page, self._parts, run=asking.run)
+
+    def _decide(self, asking: Asking, state: str, why: str, cooldown_until: float) -> bool:
+        now = self._parts.clock.time()
+        decided = Decided(state, BY_ITSELF, why, now)
+        ended = self._parts.approvals.decide(asking.id, decided, cooldown_until, _unaudited)
+        if ended is None:
+            return False
+        _log.info("approval_ended", approval=asking.id, state=state, why=why)
+        if state != APPROVED:
+            claim = asking.request.claim
+            self._parts.locks.cool_down(claim, asking.run, cooldown_until, now)
+        return True
+
+
+def _unaudited(_connection: Any) -> None:
+    """What runbookd does by itself is on record with its runs."""
