@@ -80,8 +80,9 @@ class Settings(BaseSettings):
     open_webhooks: bool = Field(default=False, alias="OPEN_WEBHOOKS")
     """Take alerts without authentication; `runbookd dev` sets it, on loopback only."""
     alertmanager_tokens: Secrets = Field((), alias="ALERTMANAGER_TOKENS")
+    """`name:secret` or a secret alone, comma-separated (`service.domain.credentials`)."""
     alertmanager_basic: Secrets = Field((), alias="ALERTMANAGER_BASIC")
-    """`user:password`, comma-separated."""
+    """`user:password`, comma-separated; the user is the credential's name."""
     grafana_tokens: Secrets = Field((), alias="GRAFANA_TOKENS")
     grafana_basic: Secrets = Field((), alias="GRAFANA_BASIC")
     api_tokens: Secrets = Field((), alias="API_TOKENS")

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreConflict
 from service.domain.rules.scopes import EVERYTHING, Scopes
@@ -20,7 +21,9 @@ from service.intake.parse import parse_notification
 from service.ports.admission import Changes, Claimed, Delivery, NewRun, OnRecord
 from service.store.admissions import SqlJournal
 from service.store.bell import bell_of
+from service.store.controls import ControlStore
 from service.store.database import open_engine
+from service.store.due import DueStore
 from tests.contract.admission import SqlDesk, all_at_once
 from tests.databases import PostgresDatabases
 from tests.fakes.alerts import (
@@ -454,3 +457,18 @@ def test_what_a_sender_may_not_earn_is_kept_apart_from_the_real_alert(engine: sa
     assert (refused.guard, earned.verdict, forged.guard) == ("scope", ACT, "resolved")
     assert desk.rows("SELECT open, newest FROM alerts ORDER BY id") == [(False, True), (True, True)]
     assert desk.count("incidents") == 1
+
+
+def test_an_alert_that_is_judged_again_is_judged_as_its_senders(engine: sa.Engine) -> None:
+    """Its credential has lost its scope while a pause held it."""
+    scopes = Scopes.stating({"prod": EVERYTHING})
+    ControlStore(engine, bell_of(engine)).put(
+        Control("p-1", PAUSE, "anna", "the vendor is down", NOW, NOW + 900)
+    )
+    (held,) = SqlDesk(engine, scopes=scopes).verdicts(delivery(alert(CPU), credential="prod"))
+    (again,) = DueStore(engine).take(NOW + 900, 10, 60)
+    assert (again.credential, held.guard) == ("prod", "paused")
+    after = SqlDesk(engine, scopes=Scopes.stating({"other": EVERYTHING}))
+    (refused,) = after.verdicts(again)
+    assert (refused.verdict, refused.guard) == (HOLD, "scope")
+    assert after.rows("SELECT open, newest, due_at FROM alerts") == [(True, True, None)]

@@ -12,7 +12,15 @@ from service.catalogue.registry import ACTIONS, KINDS, kinds_of
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
 from service.domain.decisions.claims import COOLDOWN
 from service.domain.decisions.controls import PAUSED, PERSON_HOLD, PERSON_LOCK
-from service.domain.decisions.guards import CANCELLED, IGNORED, LOCKED, RESOLVED, SETTLING
+from service.domain.decisions.guards import (
+    CANCELLED,
+    IGNORED,
+    LABELS,
+    LOCKED,
+    RESOLVED,
+    SCOPE,
+    SETTLING,
+)
 from service.domain.decisions.policy import FROZEN, LIMITED
 from service.engine.outcomes import CHANGED_SINCE_PLAN, UNOBSERVABLE, VENDOR_BUSY
 from tests.unit.rulebook_files import (
@@ -79,6 +87,8 @@ WRONG = [
     with_rule(match="['alertname=\"${REGION}\"']"),
     with_target("{kind: app_platfrm}"),
     with_rule(cooldwn="5m"),
+    GOOD + SECOND + "scopes: {dev: {rules: [high-cpo]}, a: {}, b: all}\n",
+    GOOD + "scopes:\n",
     TARGETS + "rules:\n  - name: a\n    match: [a=b]\n    cooldown: 1m\n    cooldown: 2m\n",
     "rules:\n\t- a\n",
     "",
@@ -108,9 +118,18 @@ def test_check_says_what_the_page_quotes(told: str, sentence: str) -> None:
 
 def test_the_file_that_the_page_shows_is_valid(tmp_path: Path) -> None:
     (shown,) = (
-        block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "rules:" in block
+        block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "\nrules:" in block
     )
     assert [rule.name for rule in load(tmp_path, shown).rules] == ["high-cpu"]
+
+
+def test_the_scopes_that_the_page_shows_suit_the_shipped_pack(tmp_path: Path) -> None:
+    (shown,) = (
+        block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "scopes:" in block
+    )
+    scopes = load(tmp_path, PACK.read_text(encoding="utf-8"), shown).scopes
+    assert scopes.of("prod").may_earn("high-cpu")
+    assert not scopes.of("grafana-dev").may_earn("high-cpu")
 
 
 def test_the_page_lists_every_action_that_is_not_of_one_kind_alone() -> None:
@@ -135,6 +154,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
     named |= {PAUSED, PERSON_LOCK, PERSON_HOLD}
+    named |= {SCOPE, LABELS}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.
     assert listed == named - {"redis_gate", "target"}
