@@ -12,17 +12,17 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from service.domain.alerts.episodes import REFIRE_GRACE_S
+from service.domain.errors import Told
 from service.domain.redaction import Redactor, redactor, shown_address
 
-Names = Annotated[tuple[str, ...], NoDecode]
+Names = tuple[str, ...]
 """Several values in one variable, separated by commas."""
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+Secrets = tuple[SecretStr, ...]
 """Several secrets at once, separated by commas, so that one can be replaced by another."""
 
 
@@ -43,7 +43,7 @@ _ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL"})
 """Settings whose value may carry a password without being a secret as a whole."""
 
 
-class SettingsInvalid(Exception):  # noqa: N818 - told to the operator as it is
+class SettingsInvalid(Told):
     """The environment cannot be used; one sentence for each variable."""
 
     def __init__(self, sentences: tuple[str, ...]) -> None:
@@ -55,10 +55,10 @@ class SettingsInvalid(Exception):  # noqa: N818 - told to the operator as it is
         return "\n".join(self.sentences)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of one process. Defaults are those of `runbookd dev`."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, case_sensitive=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
 
     runbookd_home: Path = Field(Path("var"), alias="RUNBOOKD_HOME")
     """Where everything that must survive a restart is kept when there is no DATABASE_URL."""
@@ -167,18 +167,6 @@ class Settings(BaseSettings):
                     "take it out of RULES_ENV and out of the rule files"
                 )
         return value
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_settings` hands in: one place decides what the environment means."""
-        return (init_settings,)
 
     def secret(self, variable: str) -> SecretStr:
         """The secret of that environment variable; empty when it is not set."""
