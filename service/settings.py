@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from service.domain.alerts.episodes import REFIRE_GRACE_S
 from service.domain.errors import Told
 from service.domain.redaction import Redactor, redactor, shown_address
+from service.environment import Unreadable, content
 
 Names = tuple[str, ...]
 """Several values in one variable, separated by commas."""
@@ -39,7 +40,7 @@ _NEAR = 0.8
 SLACK_BOT_TOKEN; HOSTNAME, which every shell sets, is 0.67 like HOST."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL"})
+_ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL", "RUNBOOKD_URL"})
 """Settings whose value may carry a password without being a secret as a whole."""
 
 
@@ -125,6 +126,11 @@ class Settings(BaseModel):
     prometheus_token: SecretStr = Field(SecretStr(""), alias="PROMETHEUS_TOKEN")
     """Bearer token for a Prometheus that wants one."""
 
+    runbookd_url: str = Field("", alias="RUNBOOKD_URL")
+    """The service that the terminal asks; empty: it reads the local store."""
+    runbookd_token: SecretStr = Field(SecretStr(""), alias="RUNBOOKD_TOKEN")
+    """The terminal's token for that service, one of its API_TOKENS."""
+
     log_level: str = Field("info", alias="LOG_LEVEL")
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="LOG_FORMAT")
     """`json` for machines, `console` for people; `auto` is console on a terminal, else json."""
@@ -189,7 +195,8 @@ VENDOR_SECRETS = frozenset(
     for field in Settings.model_fields.values()
     if field.annotation is SecretStr and field.alias and field.alias != PAGER_SECRET
 )
-"""What only a worker needs. The pager's key is not among them: web pages as a last resort."""
+"""What web does not need: the vendors' secrets, which only a worker needs, and the terminal's own
+token. The pager's key is not among them: web pages as a last resort."""
 SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
 
 
@@ -317,12 +324,19 @@ def _meant(name: str, ours: tuple[str, ...]) -> str:
     """The setting that a variable's name comes near to; empty when it comes near to none."""
     bare = _bare(name)
     ending = name[len(bare) :]
-    if bare.startswith(_PREFIX) and bare.removeprefix(_PREFIX) in ours:
-        return bare.removeprefix(_PREFIX) + ending
+    if bare.startswith(_PREFIX):
+        return _meant_of_ours(bare.removeprefix(_PREFIX), ending, ours)
     near = difflib.get_close_matches(bare, ours, n=1, cutoff=_NEAR)
-    if near:
-        return near[0] + ending
-    return "one of those in README.md" if bare.startswith(_PREFIX) else ""
+    return near[0] + ending if near else ""
+
+
+def _meant_of_ours(rest: str, ending: str, ours: tuple[str, ...]) -> str:
+    """The same for a name with our prefix, which is compared without it: it makes all alike."""
+    if rest in ours:
+        return rest + ending
+    rests = [name.removeprefix(_PREFIX) for name in ours if name.startswith(_PREFIX)]
+    near = difflib.get_close_matches(rest, rests, n=1, cutoff=_NEAR)
+    return f"{_PREFIX}{near[0]}{ending}" if near else "one of those in README.md"
 
 
 def _is_pair(text: str) -> bool:
@@ -370,13 +384,9 @@ def _values(given: Mapping[str, str]) -> dict[str, Any]:
 
 def _content(name: str, path: str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        sentence = f"{name}_FILE names {path}, which cannot be read: {error.strerror}"
-        raise SettingsInvalid((sentence,)) from None
-    if not text:
-        raise SettingsInvalid((f"{name}_FILE names {path}, which is empty",))
-    return text
+        return content(path, f"{name}_FILE names")
+    except Unreadable as unreadable:
+        raise SettingsInvalid((str(unreadable),)) from None
 
 
 def _sentence(error: Any) -> str:

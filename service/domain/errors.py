@@ -123,8 +123,7 @@ class Unforeseen(Exception):  # noqa: N818 - the word for what nobody has forese
 
 
 class Told(Exception):  # noqa: N818 - it says what is done with it
-    """A failure whose text is made for the person at the terminal: a sentence, or one on each line.
-    """
+    """A failure whose text is made for the person at the terminal, a sentence on each line."""
 
 
 class StoreUnavailable(Told):

@@ -10,11 +10,10 @@ from service.domain.alerts.alert import Alert
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
+from service.domain.filters import RUN_STATUSES
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.messenger import MessageRef
 
-RUN_STATUSES = ("queued", "running", "succeeded", "held", "failed")
-"""What a run's status may be; the last three end it."""
 _UNENDED = RUN_STATUSES[:2]
 
 # The names of the queues are pinned: a queued run must be found by workers of later versions.

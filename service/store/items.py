@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping as Row
 
-from service.catalogue.request_json import alerts_of, why_of
+from service.catalogue.pinned import alerts_of, why_of
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.decision_json import decision_json, moment
 from service.store.encode import load

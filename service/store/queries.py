@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
 from service.store.database import database_now, translated
 from service.store.facts import PROBE, FactStore
@@ -27,7 +28,6 @@ from service.store.items import (
 )
 from service.store.leases import lease_runs
 from service.store.pages import (
-    DEFAULT_LIMIT,
     Page,
     UnknownCursor,
     checked_cursor,

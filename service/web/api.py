@@ -6,16 +6,18 @@ anything.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
 
+from service.domain.filters import BadFilter
 from service.settings import Settings
-from service.store.pages import Page, UnknownCursor
+from service.store.filters import LISTED, page_of
+from service.store.pages import UnknownCursor
 from service.store.queries import Queries
 from service.web.answers import answer, refusal
 from service.web.auth import Credentials, api_credentials
-from service.web.filters import BadFilter, alert_filter, decision_filter, paging, run_filter
 
 
 def blueprint(settings: Settings, queries: Queries) -> Blueprint:
@@ -40,25 +42,11 @@ def _guard(api: Blueprint, credentials: Credentials) -> None:
 
 
 def _pages(api: Blueprint, queries: Queries) -> None:
-    @api.get("/alerts")
-    def alerts() -> Response:
-        asked = paging(request.args, "name", "source", "status", "since", "until")
-        return _page(queries.alerts(alert_filter(request.args), asked.limit, asked.after))
+    def listed(what: str) -> Response:
+        return answer(page_of(queries, what, request.args).to_json()).to_flask()
 
-    @api.get("/decisions")
-    def decisions() -> Response:
-        asked = paging(request.args, "verdict", "rule", "target", "alert", "run")
-        return _page(queries.decisions(decision_filter(request.args), asked.limit, asked.after))
-
-    @api.get("/runs")
-    def runs() -> Response:
-        asked = paging(request.args, "status", "target", "action")
-        return _page(queries.runs(run_filter(request.args), asked.limit, asked.after))
-
-    @api.get("/quarantine")
-    def quarantine() -> Response:
-        asked = paging(request.args)
-        return _page(queries.quarantine(asked.limit, asked.after))
+    for what in LISTED:
+        api.add_url_rule(f"/{what}", what, partial(listed, what))
 
 
 def _singles(api: Blueprint, queries: Queries) -> None:
@@ -73,10 +61,6 @@ def _singles(api: Blueprint, queries: Queries) -> None:
     @api.get("/runs/<path:run_id>")
     def run(run_id: str) -> Response:
         return _found(queries.run(run_id), "run", run_id)
-
-
-def _page(page: Page) -> Response:
-    return answer(page.to_json()).to_flask()
 
 
 def _found(item: dict[str, Any] | None, what: str, name: str) -> Response:

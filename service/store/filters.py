@@ -1,27 +1,33 @@
-"""Filters of the read API, from query strings: each wrong one is told in a sentence (422)."""
+"""What is asked of the record, as the read API and the terminal ask it: by names and texts.
+
+Each wrong filter is told in a sentence.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from service.catalogue.registry import ACTIONS
 from service.domain.alerts.alert import AlertStatus
 from service.domain.decisions.decision import Verdict
-from service.ports.runs import RUN_STATUSES
-from service.store.pages import DEFAULT_LIMIT, MAX_LIMIT
-from service.store.queries import AlertFilter, DecisionFilter, RunFilter
+from service.domain.filters import (
+    ACTIONS,
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    RUN_STATUSES,
+    SOURCES,
+    BadFilter,
+    require_known,
+)
+from service.store.pages import Page
+from service.store.queries import AlertFilter, DecisionFilter, Queries, RunFilter
 
 Arguments = Mapping[str, str]
 
 _NUMBER = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,9})?").fullmatch
 _PAGING = ("limit", "after")
-
-
-class BadFilter(Exception):  # noqa: N818 - it names an answer (422)
-    """A query parameter cannot be used; the message is the sentence for the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,18 @@ class Paging:
 
     limit: int
     after: str | None
+
+
+def page_of(queries: Queries, what: str, arguments: Arguments) -> Page:
+    """A page of alerts, decisions, runs or quarantined alerts, as the arguments filter it.
+
+    Raises:
+        BadFilter: an argument cannot be used.
+        UnknownCursor: `after` names nothing.
+    """
+    listed = LISTED[what]
+    asked = paging(arguments, *listed.filters)
+    return listed.read(queries, arguments, asked)
 
 
 def paging(arguments: Arguments, *filters: str) -> Paging:
@@ -48,10 +66,10 @@ def paging(arguments: Arguments, *filters: str) -> Paging:
 
 def alert_filter(arguments: Arguments) -> AlertFilter:
     """name, source, status (firing, resolved), since and until (ISO 8601 or seconds)."""
-    status = _one_of(arguments, "status", [each.value for each in AlertStatus])
+    status = _known(arguments, "status", [each.value for each in AlertStatus])
     return AlertFilter(
         name=arguments.get("name"),
-        source=arguments.get("source"),
+        source=_known(arguments, "source", SOURCES),
         firing=None if status is None else status == AlertStatus.FIRING,
         since=_moment(arguments, "since"),
         until=_moment(arguments, "until"),
@@ -61,7 +79,7 @@ def alert_filter(arguments: Arguments) -> AlertFilter:
 def decision_filter(arguments: Arguments) -> DecisionFilter:
     """verdict (act, hold, reject), rule, target, alert, run."""
     return DecisionFilter(
-        verdict=_one_of(arguments, "verdict", [each.value for each in Verdict]),
+        verdict=_known(arguments, "verdict", [each.value for each in Verdict]),
         rule=arguments.get("rule"),
         target=arguments.get("target"),
         alert=arguments.get("alert"),
@@ -72,9 +90,9 @@ def decision_filter(arguments: Arguments) -> DecisionFilter:
 def run_filter(arguments: Arguments) -> RunFilter:
     """status, target, action."""
     return RunFilter(
-        status=_one_of(arguments, "status", list(RUN_STATUSES)),
+        status=_known(arguments, "status", RUN_STATUSES),
         target=arguments.get("target"),
-        action=_one_of(arguments, "action", [each.name for each in ACTIONS]),
+        action=_action(arguments),
     )
 
 
@@ -86,11 +104,17 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _one_of(arguments: Arguments, name: str, allowed: list[str]) -> str | None:
-    value = arguments.get(name)
-    if value is not None and value not in allowed:
-        raise BadFilter(f"{name} must be one of {', '.join(allowed)}.")
-    return value
+def _action(arguments: Arguments) -> str | None:
+    if arguments.get("action") in ACTIONS:
+        return arguments["action"]
+    # Loaded for what is hardly ever asked: a slip, or an action that is not on that list.
+    from service.catalogue import registry  # noqa: PLC0415 - see above
+
+    return _known(arguments, "action", [each.name for each in registry.ACTIONS])
+
+
+def _known(arguments: Arguments, name: str, known: Collection[str]) -> str | None:
+    return require_known(name, arguments.get(name), known)
 
 
 def _moment(arguments: Arguments, name: str) -> float | None:
@@ -107,3 +131,31 @@ def _moment(arguments: Arguments, name: str) -> float | None:
             f"{name} must be a time as ISO 8601 (2026-01-31T09:00:00Z) or in seconds since 1970."
         ) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One kind of thing that is read in pages: the names of its filters, and how it is read."""
+
+    filters: tuple[str, ...]
+    read: Callable[[Queries, Arguments, Paging], Page]
+
+
+LISTED: Mapping[str, Listed] = {
+    "alerts": Listed(
+        ("name", "source", "status", "since", "until"),
+        lambda queries, given, page: queries.alerts(alert_filter(given), page.limit, page.after),
+    ),
+    "decisions": Listed(
+        ("verdict", "rule", "target", "alert", "run"),
+        lambda queries, given, page: queries.decisions(
+            decision_filter(given), page.limit, page.after
+        ),
+    ),
+    "runs": Listed(
+        ("status", "target", "action"),
+        lambda queries, given, page: queries.runs(run_filter(given), page.limit, page.after),
+    ),
+    "quarantine": Listed((), lambda queries, _, page: queries.quarantine(page.limit, page.after)),
+}
+"""By the last part of its path in the read API."""
