@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from service.bootstrap.pager import build_pager
 from service.bootstrap.rules import build_admitter, in_force, load_rules
@@ -21,6 +22,8 @@ from service.settings import Settings
 from service.store.facts import NO_WORKER_PAGED, FactStore
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
+from service.store.status import status
+from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.alerts.unkept import pages_of
 
 
@@ -36,6 +39,8 @@ class WebProcess:
     live_workers: Callable[[], int]
     last_resort: LastResortParts
     clock: Callable[[], float]
+    rules: Callable[[], RulesInForce]
+    status: Callable[[str | None], dict[str, Any]]
 
 
 def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
@@ -45,6 +50,7 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
     """
     stores = Stores(settings, loop=loop)
     book = load_rules(settings)
+    rules = in_force(book)
     admitter = build_admitter(stores, book)
     return WebProcess(
         settings=settings,
@@ -55,6 +61,8 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         live_workers=stores.queries.live_workers,
         last_resort=build_last_resort(settings, stores, book),
         clock=time.time,
+        rules=lambda: rules,
+        status=lambda target: status(stores.engine, book, time.time(), target),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from service.cli.beside import settings_beside_dev
 from service.cli.output import FAILED, Rows, say, words
 from service.doctor.checks import Finding, Health, examine
-from service.settings import Given, load_settings, misspelt, where_given
+from service.settings import Given, misspelt, where_given
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -31,11 +32,12 @@ def doctor() -> None:
 
       SANDBOX_URL=http://127.0.0.1:8090 runbookd doctor
     """
+    settings = settings_beside_dev()
     _show_settings(where_given())
     for sentence in misspelt():
         say(sentence, "yellow")
     say("")
-    findings = examine(load_settings())
+    findings = examine(settings)
     _show(findings)
     wrong = [each.name for each in findings if each.health is Health.WRONG]
     if wrong:

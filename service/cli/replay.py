@@ -9,21 +9,20 @@ from typing import Annotated, Any
 import typer
 
 from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer, read_payload
+from service.cli.beside import settings_beside_dev
 from service.cli.output import Rows, fail, print_json, say
 from service.cli.stored import open_stores
 from service.cli.times import parse_moment
-from service.cli.verdicts import trace_json, verdict_words
+from service.cli.verdicts import verdict_words
 from service.domain.alerts.alert import Alert, Notification
 from service.domain.decisions.decision_json import decision_json
+from service.domain.filters import MAX_LIMIT, SOURCES, require_known
+from service.domain.rules.consulted import trace_json
 from service.ports.admission import Receipt
-from service.settings import load_settings
-from service.store.pages import MAX_LIMIT
 from service.store.queries import AlertFilter
 from service.triggers.alerts.preview import Preview
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-
-_SOURCES = ("alertmanager", "grafana")
 
 
 @app.command("replay")
@@ -68,8 +67,8 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
       runbookd replay --file payload.json --source grafana
     """
     _refuse_mixture(ids, file, name=name, since=since, until=until)
-    _refuse_unknown_source(source)
-    settings = load_settings()
+    require_known("--source", source, SOURCES)
+    settings = settings_beside_dev()
     open_stores(settings)
     replayer = build_replayer(settings)
     wanted = AlertFilter(
@@ -97,11 +96,6 @@ def _refuse_mixture(ids: Sequence[str] | None, file: Path | None, **filters: str
         raise typer.BadParameter(f"--id already says which: leave {', '.join(named) or '--file'}")
     if file and named:
         raise typer.BadParameter(f"a --file is replayed whole: leave {', '.join(named)}")
-
-
-def _refuse_unknown_source(source: str | None) -> None:
-    if source is not None and source not in _SOURCES:
-        raise typer.BadParameter(f"--source must be one of {', '.join(_SOURCES)}")
 
 
 def _preview(replayer: Replayer, notifications: Sequence[Notification], *, as_json: bool) -> None:

@@ -55,13 +55,17 @@ def paging(arguments: Arguments, *filters: str) -> Paging:
 
     An unknown name is refused: a filter with a typo would otherwise answer with everything.
     """
-    allowed = (*filters, *_PAGING)
+    only(arguments, *filters, *_PAGING)
+    return Paging(_limit(arguments.get("limit")), arguments.get("after"))
+
+
+def only(arguments: Arguments, *allowed: str) -> None:
+    """Return when all of the arguments are among those that are allowed; otherwise BadFilter."""
     for name, value in arguments.items():
         if name not in allowed:
             raise BadFilter(f"{name!a} is no parameter here; there are {', '.join(allowed)}.")
         if "\x00" in value:
             raise BadFilter(f"{name} holds a NUL character, which nothing stored does.")
-    return Paging(_limit(arguments.get("limit")), arguments.get("after"))
 
 
 def alert_filter(arguments: Arguments) -> AlertFilter:
@@ -105,8 +109,9 @@ def _limit(text: str | None) -> int:
 
 
 def _action(arguments: Arguments) -> str | None:
-    if arguments.get("action") in ACTIONS:
-        return arguments["action"]
+    asked = arguments.get("action")
+    if asked is None or asked in ACTIONS:
+        return asked
     # Loaded for what is hardly ever asked: a slip, or an action that is not on that list.
     from service.catalogue import registry  # noqa: PLC0415 - see above
 

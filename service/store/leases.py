@@ -39,6 +39,15 @@ def lease_runs(now: sa.ColumnElement[float], of: Any = _w) -> sa.ColumnElement[b
     return sa.and_(of.lease_until > now, of.lease_until <= now + length + CLOCK_CORRECTION_S)
 
 
+def live_workers(dialect: str) -> sa.Select[Any]:
+    """How many workers have a lease that runs, by the database's clock."""
+    return (
+        sa.select(sa.func.count())
+        .select_from(schema.workers)
+        .where(_w.retired_at.is_(None), lease_runs(database_now(dialect)))
+    )
+
+
 class LeaseStore:
     """The table of workers; `lease_s` is how long one sign of life lasts, in seconds.
 

@@ -12,20 +12,23 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from service.domain.filters import BadFilter
-from service.settings import Settings
-from service.store.filters import LISTED, page_of
+from service.domain.rules.consulted import consulted
+from service.store.explain import explain
+from service.store.filters import LISTED, only, page_of
 from service.store.pages import UnknownCursor
 from service.store.queries import Queries
 from service.web.answers import answer, refusal
 from service.web.auth import Credentials, api_credentials
+from service.web.parts import WebParts
 
 
-def blueprint(settings: Settings, queries: Queries) -> Blueprint:
+def blueprint(parts: WebParts) -> Blueprint:
     """The API under /api/v1; behind a bearer token when API_TOKENS is set."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    _guard(api, api_credentials(settings))
-    _pages(api, queries)
-    _singles(api, queries)
+    _guard(api, api_credentials(parts.settings))
+    _pages(api, parts.queries)
+    _singles(api, parts.queries)
+    _now(api, parts)
     api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
     api.register_error_handler(UnknownCursor, _unknown_cursor)
     return api
@@ -61,6 +64,26 @@ def _singles(api: Blueprint, queries: Queries) -> None:
     @api.get("/runs/<path:run_id>")
     def run(run_id: str) -> Response:
         return _found(queries.run(run_id), "run", run_id)
+
+
+def _now(api: Blueprint, parts: WebParts) -> None:
+    @api.get("/status")
+    def status() -> Response:
+        only(request.args, "target")
+        return answer(parts.status(request.args.get("target"))).to_flask()
+
+    @api.get("/explain")
+    def explain_any() -> Response:
+        only(request.args, "of", "last")
+        of = request.args.get("of")
+        if (of is None) == ("last" not in request.args):
+            raise BadFilter("Name an alert, a decision or a run with of=…, or say last=true.")
+        rules = parts.rules()
+        found = explain(parts.queries, of, partial(consulted, rules.book, rules.index))
+        if found is None:
+            what = "alert yet" if of is None else f"alert, decision or run {of!a}"
+            return refusal(404, f"There is no {what}.").to_flask()
+        return answer(found).to_flask()
 
 
 def _found(item: dict[str, Any] | None, what: str, name: str) -> Response:

@@ -42,7 +42,7 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
     last_resort = LastResort(parts.last_resort)
     app.extensions[COMMITTER] = committer
     app.extensions[LAST_RESORT] = last_resort
-    app.register_blueprint(api.blueprint(parts.settings, parts.queries))
+    app.register_blueprint(api.blueprint(parts))
     app.register_blueprint(ops.blueprint(parts, committer.kept_within))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_down)

@@ -7,12 +7,13 @@ not know it; a test hands in its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from service.ports.admission import Delivery, Receipt
 from service.ports.last_resort import LastResortParts
 from service.settings import Settings
 from service.store.queries import Queries
+from service.triggers.alerts.candidates import RulesInForce
 
 Admit = Callable[[Sequence[Delivery], float], list[Receipt]]
 """`Admitter.admit`: decides on a batch and commits it."""
@@ -54,6 +55,16 @@ class WebParts(Protocol):
     @property
     def last_resort(self) -> LastResortParts:
         """What pages somebody when the store is down or no worker lives."""
+        ...
+
+    @property
+    def rules(self) -> Callable[[], RulesInForce]:
+        """The rules that alerts are decided with now."""
+        ...
+
+    @property
+    def status(self) -> Callable[[str | None], dict[str, Any]]:
+        """How things are now (`service.store.status`): of one target, or of all."""
         ...
 
     @property

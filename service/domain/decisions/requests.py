@@ -31,6 +31,8 @@ HELD = "runbookd.held"
 """`by` of a request that tells of a hold. No rule can have this name, nor the next one."""
 QUARANTINED = "runbookd.quarantined"
 """`by` of a request that tells of alerts that could not be read."""
+DIRECTIONS = ("out", "in", "up", "down")
+"""The ways in which a target is changed: more and fewer, larger and smaller."""
 REMOVING = ("in", "down")
 """The directions in which a claim only takes away."""
 
