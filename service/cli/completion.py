@@ -38,7 +38,7 @@ def _rule_files() -> Iterator[Path]:
 
 
 def _targets_in(path: Path) -> list[str]:
-    import yaml  # noqa: PLC0415 - see `service.cli`
+    import yaml
 
     try:
         document: Any = yaml.safe_load(path.read_bytes())

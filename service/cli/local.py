@@ -31,7 +31,7 @@ class LocalReader:
 
     @cached_property
     def _book(self) -> RuleBook:
-        from service.bootstrap.rules import load_rules  # noqa: PLC0415 - see `service.cli`
+        from service.bootstrap.rules import load_rules
 
         return load_rules(self._settings)
 
@@ -48,13 +48,13 @@ class LocalReader:
 
     def explain(self, of: str | None) -> dict[str, Any] | None:
         """What led to what. Rules that cannot be used are told, and what is stored is shown."""
-        from service.store.explain import explain  # noqa: PLC0415 - see `service.cli`
+        from service.store.explain import explain
 
         return explain(self._stores.queries, of, self._consulted)
 
     def status(self, target: str | None) -> dict[str, Any]:
         """How things are now."""
-        from service.store.status import status  # noqa: PLC0415 - see `service.cli`
+        from service.store.status import status
 
         return status(self._stores.engine, self._book, time.time(), target)
 
@@ -63,12 +63,12 @@ class LocalReader:
         return tuple(self._book.targets)
 
     def _consulted(self, alert: Alert) -> dict[str, Any]:
-        from service.domain.rules.consulted import (  # noqa: PLC0415 - see `service.cli`
+        from service.domain.rules.consulted import (
             consulted,
             not_consulted,
         )
-        from service.domain.rules.matching import RuleIndex  # noqa: PLC0415 - as above
-        from service.rulebook import RuleBookInvalid  # noqa: PLC0415 - as above
+        from service.domain.rules.matching import RuleIndex
+        from service.rulebook import RuleBookInvalid
 
         try:
             book = self._book

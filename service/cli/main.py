@@ -62,13 +62,13 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception:
-        import traceback  # noqa: PLC0415 - see `service.cli`
+        import traceback
 
         fail(f"{traceback.format_exc()}\nThis is a fault of runbookd itself; please report it.")
 
 
 def _print_version() -> None:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - see `service.cli`
+    from importlib.metadata import PackageNotFoundError, version
 
     try:
         number = version("runbookd")

@@ -39,7 +39,7 @@ def hide_with(redactor: Callable[[str], str] | None) -> None:
 
 def _hidden(text: str) -> str:
     if _hide is None:
-        from service.settings import redactor_of  # noqa: PLC0415 - see `service.cli`
+        from service.settings import redactor_of
 
         hide_with(redactor_of())
     return text if _hide is None else _hide(text)

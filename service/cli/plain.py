@@ -42,6 +42,6 @@ class _Plain:
             low, high = info.min, info.max
             if (low is None or number >= low) and (high is None or number <= high):
                 return number
-        from typer._coercion import build_runtime_param  # noqa: PLC0415 - loads pydantic
+        from typer._coercion import build_runtime_param
 
         return build_runtime_param(self.descriptor).coerce(value, param, ctx)

@@ -70,10 +70,10 @@ def open_reader(url: str | None, token_file: str | None) -> Reader:
     if not address:
         if token_file is not None:
             raise BadFilter(f"--token-file is for a service: name it with --url or {URL}.")
-        from service.cli.local import LocalReader  # noqa: PLC0415 - see `service.cli`
+        from service.cli.local import LocalReader
 
         return LocalReader()
-    from service.cli.remote import RemoteReader  # noqa: PLC0415 - as above
+    from service.cli.remote import RemoteReader
 
     token = given(TOKEN) if token_file is None else content(token_file, "--token-file names")
     return RemoteReader(address, token)

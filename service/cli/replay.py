@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer, read_payload
-from service.cli.beside import settings_beside_dev
-from service.cli.output import Rows, fail, print_json, say
-from service.cli.stored import open_stores
+from service.cli.completion import complete_source
+from service.cli.output import Rows, print_json, say
+from service.cli.reading import AsJson
 from service.cli.times import parse_moment
 from service.cli.verdicts import verdict_words
-from service.domain.alerts.alert import Alert, Notification
-from service.domain.decisions.decision_json import decision_json
 from service.domain.filters import MAX_LIMIT, SOURCES, require_known
-from service.domain.rules.consulted import trace_json
-from service.ports.admission import Receipt
-from service.store.queries import AlertFilter
-from service.triggers.alerts.preview import Preview
+
+if TYPE_CHECKING:
+    from service.bootstrap.replay import Replayer
+    from service.domain.alerts.alert import Alert, Notification
+    from service.ports.admission import Receipt
+    from service.triggers.alerts.preview import Preview
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -32,7 +31,11 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
     ] = None,
     name: Annotated[str | None, typer.Option(help="Stored alerts of this name.")] = None,
     source: Annotated[
-        str | None, typer.Option(help="Stored alerts of this sender; the sender of a --file.")
+        str | None,
+        typer.Option(
+            help="Stored alerts of this sender; the sender of a --file.",
+            autocompletion=complete_source,
+        ),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="First seen at or after: ISO 8601, or a time ago (2h).")
@@ -47,7 +50,7 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
     execute: Annotated[
         bool, typer.Option("--execute", help="Do it: the ordinary way, under every guard.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What would be decided now about alerts of the past, and why.
 
@@ -68,21 +71,23 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
     """
     _refuse_mixture(ids, file, name=name, since=since, until=until)
     require_known("--source", source, SOURCES)
+    from service.bootstrap.replay import build_replayer, read_payload
+    from service.cli.beside import settings_beside_dev
+    from service.cli.stored import open_stores
+    from service.store.queries import AlertFilter
+
     settings = settings_beside_dev()
     open_stores(settings)
     replayer = build_replayer(settings)
     wanted = AlertFilter(
         name=name, source=source, since=parse_moment(since), until=parse_moment(until)
     )
-    try:
-        if file is not None:
-            notifications = [read_payload(file, source or "alertmanager")]
-        elif ids:
-            notifications = replayer.by_id(ids)
-        else:
-            notifications = replayer.stored(wanted, limit)
-    except ReplayImpossible as impossible:
-        fail(str(impossible))
+    if file is not None:
+        notifications = [read_payload(file, source or "alertmanager")]
+    elif ids:
+        notifications = replayer.by_id(ids)
+    else:
+        notifications = replayer.stored(wanted, limit)
     if execute:
         _execute(replayer, notifications, as_json=as_json)
     else:
@@ -99,6 +104,8 @@ def _refuse_mixture(ids: Sequence[str] | None, file: Path | None, **filters: str
 
 
 def _preview(replayer: Replayer, notifications: Sequence[Notification], *, as_json: bool) -> None:
+    from service.domain.decisions.decision_json import decision_json
+
     previews = replayer.preview(notifications)
     if as_json:
         print_json({"executed": False, "items": [_preview_json(each) for each in previews]})
@@ -110,6 +117,8 @@ def _preview(replayer: Replayer, notifications: Sequence[Notification], *, as_js
 
 
 def _execute(replayer: Replayer, notifications: Sequence[Notification], *, as_json: bool) -> None:
+    from service.domain.decisions.decision_json import decision_json
+
     receipts = replayer.execute(notifications) if notifications else []
     items = [
         {"alert": verdicted.alert, **decision_json(verdicted.decision)}
@@ -159,6 +168,9 @@ def _label(alert: Alert) -> str:
 
 
 def _preview_json(each: Preview) -> dict[str, Any]:
+    from service.domain.decisions.decision_json import decision_json
+    from service.domain.rules.consulted import trace_json
+
     return {
         "source": each.alert.source,
         "fingerprint": each.alert.fingerprint,

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from service.domain.alerts.alert import Alert
 from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
+from service.store.alive import live_workers
 from service.store.database import translated
 from service.store.encode import load_alert
 from service.store.facts import PROBE, FactStore
@@ -28,7 +29,6 @@ from service.store.items import (
     run_item,
     step_item,
 )
-from service.store.leases import live_workers
 from service.store.pages import (
     Page,
     UnknownCursor,

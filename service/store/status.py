@@ -22,10 +22,10 @@ from service.domain.decisions.requests import DIRECTIONS
 from service.domain.filters import require_known
 from service.domain.rules.rules import RuleBook, Target
 from service.store import schema
+from service.store.alive import live_workers
 from service.store.database import translated
 from service.store.encode import load
 from service.store.items import run_item
-from service.store.leases import live_workers
 
 RECENT_RUNS = 20
 """Runs of a target that are looked through for those under way and the last that ended."""

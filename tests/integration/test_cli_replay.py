@@ -68,6 +68,7 @@ def replayer(settings: Settings, stores: Stores) -> Replayer:
 @pytest.fixture
 def runbookd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
     return CommandLine(monkeypatch, capsys)
 
 
