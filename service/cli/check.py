@@ -38,7 +38,7 @@ def check(
 
       runbookd check
 
-      API_APP_ID=app-1 DROPLET_ID=1 SUPABASE_PROJECT_REF=abc runbookd check rules/quizmentor.yml
+      runbookd check --strict rules/ours.yml
     """
     from service.bootstrap.rules import rule_paths
     from service.rulebook import load_rulebook

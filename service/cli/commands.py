@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -49,6 +51,7 @@ class Commands(TyperGroup):
         super().__init__(**attributes)
         for name, entry in ENTRIES.items():
             self.add_command(_stub(name, entry), name)
+        self.help = unwrapped(self.help)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The options of `runbookd` itself."""
@@ -62,9 +65,19 @@ class Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if name in ENTRIES:
             command = typer.main.get_command(import_module(f"service.cli.{name}").app)
+            command.help = unwrapped(command.help)
             for parameter in command.get_params(ctx):
                 take_plainly(parameter)
         return name, command, rest
+
+
+def unwrapped(text: str | None) -> str | None:
+    """A docstring with each paragraph in one line. Typer keeps the breaks of the source in all but
+    the first one, and the terminal would break its lines once more."""
+    if text is None:
+        return None
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(re.sub(r"(?<=\S)\n(?=\S)", " ", each) for each in paragraphs)
 
 
 def _stub(name: str, entry: Entry) -> Any:

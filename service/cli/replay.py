@@ -55,8 +55,9 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
     """What would be decided now about alerts of the past, and why.
 
     By default nothing is touched: no cooldown is taken, nothing is stored, queued or sent. Stored
-    alerts are taken as they came, as firing, in the groups they came in, oldest first. An [bold]act
-    [/bold] means that a run would begin; its worker would still look at the target and may hold.
+    alerts are taken as they came, as firing, in the groups they came in, oldest first. An
+    [bold]act[/bold] means that a run would begin; its worker would still look at the target and
+    may hold.
 
     [bold]--execute[/bold] admits them like a delivery of now: the same guards and cooldowns, real
     runs, marked as a replay in decisions, runs and messages.

@@ -51,7 +51,7 @@ def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | Plan
 def component_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
     """How many instances there are and of which size, as far as the app says."""
     named = {name: observed[name] for name in ("replicas", "size")}
-    return {name: value for name, value in named.items() if value}
+    return {name: value for name, value in named.items() if value not in (None, "")}
 
 
 def _plan(
