@@ -22,7 +22,7 @@ def take_plainly(parameter: Any) -> None:
     slower and nothing else.
     """
     descriptor = getattr(parameter, "type_descriptor", None)
-    if descriptor is not None and not descriptor.is_list and not descriptor.is_tuple:
+    if descriptor is not None:
         parameter._runtime_param = _Plain(descriptor)  # noqa: SLF001 - see above
 
 
@@ -35,7 +35,9 @@ class _Plain:
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """The value; Typer's own error when it cannot be used."""
         kind, info = self.descriptor.annotation, self.descriptor.parameter_info
-        if value is None or (kind in _PLAIN and isinstance(value, kind)):
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        if kind in _PLAIN and isinstance(value, kind):
             return value
         if kind is int and isinstance(value, str) and value.isdecimal():
             number = int(value[: _MOST_DIGITS + 1])

@@ -105,7 +105,7 @@ def _show(items: list[dict[str, Any]]) -> None:
         say("There are no such runs.")
         return
     now = time.time()
-    shown = Rows("run", "status", "asked for", "took", "what", "why")
+    shown = Rows("run", "status", "asked for", "took", "what", "why", whole=("status", "took"))
     for item in items:
         shown.add(
             item["id"],

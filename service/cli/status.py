@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -11,15 +11,15 @@ from rich.text import Text
 from service.cli.completion import complete_target
 from service.cli.output import Rows, print_json, say, width, words
 from service.cli.reading import AsJson, TokenFile, Url, open_reader
-from service.cli.runs import change, coloured
-from service.domain.durations import away, moment
+from service.cli.runs import change
+from service.domain.durations import away
 from service.domain.text import one_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
-NARROW = 76
-"""Columns below which a table of six columns has no room for an id and a time: then each target has
-lines of its own."""
+WIDE, NARROW = 120, 72
+"""Columns from which a table has a column for each thing, and below which it has no room for an id
+beside a time: then each target has lines of its own. In between, a column shows two things."""
 _NOTHING = "–"
 
 
@@ -58,23 +58,37 @@ def status(
     elif width() < NARROW:
         _show_apart(targets, now)
     else:
-        _show_table(targets, now)
+        show = _show_wide if width() >= WIDE else _show_table
+        show(targets, now)
     _show_whole(found)
 
 
-def _show_table(targets: list[dict[str, Any]], now: float) -> None:
-    shown = Rows(
-        "target", "now", "bounds", "cooldown", "under way", "last run",
-        whole=("under way", "last run"),
-    )  # fmt: skip
+def _show_wide(targets: list[dict[str, Any]], now: float) -> None:
+    shown = Rows("target", "now", "bounds", "cooldown", "under way", "last run")
     for each in targets:
         shown.add(
             each["name"],
             _lines(_state(each), _seen(each, now)),
             each["bounds"] or _NOTHING,
             _lines(*_cooldowns(each, now)),
-            _stacked([_run_lines(run, now) for run in each["under_way"]]),
-            _stacked([_run_lines(each["last_run"], now)] if each["last_run"] else []),
+            _lines(*(_run_line(run, now) for run in each["under_way"])),
+            _lines(_run_line(each["last_run"], now)),
+        )
+    shown.print()
+
+
+def _show_table(targets: list[dict[str, Any]], now: float) -> None:
+    """Two things in a column, the second one named: ids and sizes have room to stay whole."""
+    shown = Rows("target", "now, bounds", "cooldown", "under way, last run")
+    for each in targets:
+        shown.add(
+            each["name"],
+            _lines(_state(each), _seen(each, now), f"bounds: {each['bounds'] or 'none'}"),
+            _lines(*_cooldowns(each, now)),
+            _lines(
+                *(_run_line(run, now) for run in each["under_way"] or [None]),
+                f"last: {_run_line(each['last_run'], now)}",
+            ),
         )
     shown.print()
 
@@ -86,7 +100,7 @@ def _show_apart(targets: list[dict[str, Any]], now: float) -> None:
         _show_one(each, now)
 
 
-def _show_one(target: dict[str, Any], now: float) -> Rows:
+def _show_one(target: dict[str, Any], now: float) -> None:
     say(target["name"], "bold")
     shown = Rows("", "", header=False)
     shown.add("  now", _state(target))
@@ -99,7 +113,6 @@ def _show_one(target: dict[str, Any], now: float) -> Rows:
         shown.add("" if place else "  under way", _run_line(run, now))
     shown.add("  last run", _run_line(target["last_run"], now))
     shown.print()
-    return shown
 
 
 def _show_closely(target: dict[str, Any], now: float) -> None:
@@ -107,14 +120,16 @@ def _show_closely(target: dict[str, Any], now: float) -> None:
     _show_one(target, now)
     shown = Rows("", "", header=False)
     for each in target["cooldowns"]:
-        shown.add(f"  {each['direction']}", f"after {each['run']}: {one_line(each['reason'])}")
+        why = f": {one_line(each['reason'])}" if each["reason"] else ""
+        shown.add(f"  {each['direction']}", f"after {each['run']}{why}")
     for run in target["under_way"]:
         shown.add(f"  {run['id']}", f"{change(run) or run['action']}, for {one_line(run['why'])}")
-    if last := target["last_run"]:
+    last = target["last_run"]
+    if last and last["reason"]:
         shown.add(f"  {last['id']}", one_line(last["reason"]))
     firing = target["open_episodes"]
     for each in firing["items"]:
-        since = moment(_seconds(each["first_seen"]), now)
+        since = _when(_seconds(each["first_seen"]), now)
         shown.add("  fires", f"{one_line(each['name'])}, {since} ({each['id']})")
     if firing["count"] > len(firing["items"]):
         shown.add(
@@ -130,10 +145,11 @@ def _show_whole(found: dict[str, Any]) -> None:
     say("")
     if not workers:
         say("No worker is alive, so nothing that waits is done: start `runbookd worker`.", "red")
-    alive = "1 worker is alive" if workers == 1 else f"{workers} workers are alive"
-    waiting = f"{queue['queued']} runs wait, {queue['running']} are executed"
-    messages = f"{queue['messages']} messages wait for Slack"
-    say(f"{alive}; {waiting}; {messages}. Rules {found['rules_hash']}.")
+    say(
+        f"Workers alive: {workers}. Runs waiting: {queue['queued']}, under way: "
+        f"{queue['running']}. Messages waiting: {queue['messages']}."
+    )
+    say(f"Rules {found['rules_hash']}. Times are UTC.")
 
 
 def _state(target: dict[str, Any]) -> str:
@@ -151,7 +167,7 @@ def _seen(target: dict[str, Any], now: float) -> str:
     present = target["present"]
     if present is None:
         return ""
-    when = moment(_seconds(present["seen_at"]), now) if present["seen_at"] else "before"
+    when = _when(_seconds(present["seen_at"]), now) if present["seen_at"] else "before"
     if present["known"] == "unsure":
         return f"{when}; {present['run']} failed since, so look at it"
     return f"{present['known']} {when}"
@@ -159,31 +175,28 @@ def _seen(target: dict[str, Any], now: float) -> str:
 
 def _cooldowns(target: dict[str, Any], now: float) -> list[str]:
     return [
-        f"{each['direction']}: {moment(_seconds(each['until']), now)}"
-        for each in target["cooldowns"]
+        f"{each['direction']} {_when(_seconds(each['until']), now)}" for each in target["cooldowns"]
     ]
-
-
-def _run_lines(run: dict[str, Any], now: float) -> list[Text]:
-    at = _seconds(run["ended_at"] or run["started_at"] or run["created_at"])
-    by_clock = moment(at, now).removeprefix(f"{away(at, now)}, ")
-    return [words(run["id"]), coloured(run["status"]), words(away(at, now)), words(by_clock)]
 
 
 def _run_line(run: dict[str, Any] | None, now: float) -> str:
     if run is None:
         return _NOTHING
-    at = _seconds(run["ended_at"] or run["started_at"] or run["created_at"])
-    return f"{run['id']}, {run['status']} {moment(at, now)}"
-
-
-def _stacked(runs: list[list[Text]]) -> Text:
-    lines = [line for run in runs for line in run]
-    return Text("\n").join(lines) if lines else words(_NOTHING)
+    if run["ended_at"]:
+        return f"{run['id']} {run['status']} {_when(_seconds(run['ended_at']), now)}"
+    since = _when(_seconds(run["started_at"] or run["created_at"]), now)
+    return f"{run['id']} {run['status']} since {since}"
 
 
 def _lines(*parts: str) -> Text:
     return words("\n".join(one_line(part) for part in parts if part) or _NOTHING)
+
+
+def _when(at: float, now: float) -> str:
+    """From here and by the clock, in UTC: `in 9 min, 03:42`; the date where it is not today's."""
+    then, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
+    by_clock = f"{then:%H:%M}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
+    return f"{away(at, now)}, {by_clock}"
 
 
 def _seconds(text: str) -> float:
