@@ -12,17 +12,18 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from service.domain.alerts.episodes import REFIRE_GRACE_S
+from service.domain.errors import Told
 from service.domain.redaction import Redactor, redactor, shown_address
+from service.environment import Unreadable, content
 
-Names = Annotated[tuple[str, ...], NoDecode]
+Names = tuple[str, ...]
 """Several values in one variable, separated by commas."""
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+Secrets = tuple[SecretStr, ...]
 """Several secrets at once, separated by commas, so that one can be replaced by another."""
 
 
@@ -39,11 +40,11 @@ _NEAR = 0.8
 SLACK_BOT_TOKEN; HOSTNAME, which every shell sets, is 0.67 like HOST."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL"})
+_ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL", "RUNBOOKD_URL"})
 """Settings whose value may carry a password without being a secret as a whole."""
 
 
-class SettingsInvalid(Exception):  # noqa: N818 - told to the operator as it is
+class SettingsInvalid(Told):
     """The environment cannot be used; one sentence for each variable."""
 
     def __init__(self, sentences: tuple[str, ...]) -> None:
@@ -55,10 +56,10 @@ class SettingsInvalid(Exception):  # noqa: N818 - told to the operator as it is
         return "\n".join(self.sentences)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of one process. Defaults are those of `runbookd dev`."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, case_sensitive=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
 
     runbookd_home: Path = Field(Path("var"), alias="RUNBOOKD_HOME")
     """Where everything that must survive a restart is kept when there is no DATABASE_URL."""
@@ -126,6 +127,11 @@ class Settings(BaseSettings):
     prometheus_token: SecretStr = Field(SecretStr(""), alias="PROMETHEUS_TOKEN")
     """Bearer token for a Prometheus that wants one."""
 
+    runbookd_url: str = Field("", alias="RUNBOOKD_URL")
+    """The service that the terminal asks; empty: it reads the local store."""
+    runbookd_token: SecretStr = Field(SecretStr(""), alias="RUNBOOKD_TOKEN")
+    """The terminal's token for that service, one of its API_TOKENS."""
+
     log_level: str = Field("info", alias="LOG_LEVEL")
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="LOG_FORMAT")
     """`json` for machines, `console` for people; `auto` is console on a terminal, else json."""
@@ -169,18 +175,6 @@ class Settings(BaseSettings):
                 )
         return value
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_settings` hands in: one place decides what the environment means."""
-        return (init_settings,)
-
     def secret(self, variable: str) -> SecretStr:
         """The secret of that environment variable; empty when it is not set."""
         fields = type(self).model_fields.items()
@@ -202,7 +196,8 @@ VENDOR_SECRETS = frozenset(
     for field in Settings.model_fields.values()
     if field.annotation is SecretStr and field.alias and field.alias != PAGER_SECRET
 )
-"""What only a worker needs. The pager's key is not among them: web pages as a last resort."""
+"""What web does not need: the vendors' secrets, which only a worker needs, and the terminal's own
+token. The pager's key is not among them: web pages as a last resort."""
 SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
 
 
@@ -331,12 +326,19 @@ def _meant(name: str, ours: tuple[str, ...]) -> str:
     """The setting that a variable's name comes near to; empty when it comes near to none."""
     bare = _bare(name)
     ending = name[len(bare) :]
-    if bare.startswith(_PREFIX) and bare.removeprefix(_PREFIX) in ours:
-        return bare.removeprefix(_PREFIX) + ending
+    if bare.startswith(_PREFIX):
+        return _meant_of_ours(bare.removeprefix(_PREFIX), ending, ours)
     near = difflib.get_close_matches(bare, ours, n=1, cutoff=_NEAR)
-    if near:
-        return near[0] + ending
-    return "one of those in README.md" if bare.startswith(_PREFIX) else ""
+    return near[0] + ending if near else ""
+
+
+def _meant_of_ours(rest: str, ending: str, ours: tuple[str, ...]) -> str:
+    """The same for a name with our prefix, which is compared without it: it makes all alike."""
+    if rest in ours:
+        return rest + ending
+    rests = [name.removeprefix(_PREFIX) for name in ours if name.startswith(_PREFIX)]
+    near = difflib.get_close_matches(rest, rests, n=1, cutoff=_NEAR)
+    return f"{_PREFIX}{near[0]}{ending}" if near else "one of those in README.md"
 
 
 def _behind_colons(text: str) -> tuple[str, str]:
@@ -390,13 +392,9 @@ def _values(given: Mapping[str, str]) -> dict[str, Any]:
 
 def _content(name: str, path: str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        sentence = f"{name}_FILE names {path}, which cannot be read: {error.strerror}"
-        raise SettingsInvalid((sentence,)) from None
-    if not text:
-        raise SettingsInvalid((f"{name}_FILE names {path}, which is empty",))
-    return text
+        return content(path, f"{name}_FILE names")
+    except Unreadable as unreadable:
+        raise SettingsInvalid((str(unreadable),)) from None
 
 
 def _sentence(error: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
 from service.domain.alerts.alert import Notification
+from service.domain.errors import Told
 from service.domain.rules.rules import RuleBook
 from service.intake.parse import PayloadRefused, parse_notification
 from service.ports.admission import Delivery, Receipt
@@ -21,7 +22,7 @@ from service.store.replays import Replays
 from service.triggers.alerts.preview import Preview, preview
 
 
-class ReplayImpossible(Exception):  # noqa: N818 - told to the person who asked for it
+class ReplayImpossible(Told):
     """There is nothing to replay; the message says why."""
 
 

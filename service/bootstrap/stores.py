@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from service.ports.loop import Loop
-from service.ports.runs import Bell
 from service.settings import Settings, SettingsInvalid
-from service.store.admissions import SqlJournal
-from service.store.bell import bell_of
-from service.store.coordination import Coordination, connect
 from service.store.database import open_engine
 from service.store.facts import FactStore
-from service.store.migrate import migrate, one_at_a_time
 from service.store.private import keep_private
 from service.store.queries import Queries
-from service.store.runs import RunStore
 
 if TYPE_CHECKING:
-    # The engine takes half a second to load, and who only reads what is stored needs none of it.
+    # The engine, Redis' client and Alembic take most of a second to load, and who only reads what
+    # is stored needs none of them: each is imported where it is first used.
     from service.engine.queue import RunQueue
+    from service.ports.loop import Loop
+    from service.ports.runs import Bell
+    from service.store.admissions import SqlJournal
+    from service.store.coordination import Coordination
+    from service.store.runs import RunStore
 
 _DATABASE_FORM = "postgresql://user:password@host:5432/runbookd or sqlite:////path/file.db"
 
@@ -64,18 +63,22 @@ class Stores:
     @cached_property
     def queue(self) -> RunQueue:
         """The queue to the workers, in the same database."""
-        from service.engine.queue import RunQueue  # noqa: PLC0415 - readers do not load the engine
+        from service.engine.queue import RunQueue  # noqa: PLC0415 - see above
 
         return RunQueue(self.engine, self.bell)
 
     @cached_property
     def bell(self) -> Bell:
         """Tells the workers that something waits for them."""
+        from service.store.bell import bell_of  # noqa: PLC0415 - see above
+
         return bell_of(self.engine)
 
     @cached_property
     def coordination(self) -> Coordination:
         """The gate and the locks in Redis; without REDIS_URL they are never available."""
+        from service.store.coordination import connect  # noqa: PLC0415 - see above
+
         url, timeout_s = self.settings.redis_url, self.settings.redis_timeout_s
         with _usable("REDIS_URL", "redis://host:6379/0"):
             return connect(url, timeout_s, lambda: self.installation, self._loop)
@@ -98,17 +101,22 @@ class Stores:
     @cached_property
     def runs(self) -> RunStore:
         """The worker's record of runs."""
+        from service.store.runs import RunStore  # noqa: PLC0415 - see above
+
         return RunStore(self.engine, self.queue.enqueue, self.bell.committed)
 
     @cached_property
     def journal(self) -> SqlJournal:
         """What admission writes to."""
+        from service.store.admissions import SqlJournal  # noqa: PLC0415 - see above
+
         engine = self.engine if self._loop is None else self._open(1, self._loop)
         return SqlJournal(engine, self.queue.enqueue, self.bell.committed)
 
     def migrate(self) -> None:
         """Bring all tables up to date; safe to be called by many processes at once."""
-        from service.engine.queue import migrate_queue  # noqa: PLC0415 - as above
+        from service.engine.queue import migrate_queue  # noqa: PLC0415 - see above
+        from service.store.migrate import migrate, one_at_a_time  # noqa: PLC0415 - see above
 
         with one_at_a_time(self.engine):
             migrate(self.engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from service.bootstrap.pager import build_pager
 from service.bootstrap.people import build_people, build_tokens
@@ -24,7 +25,9 @@ from service.store.audit import AuditStore
 from service.store.facts import NO_WORKER_PAGED, FactStore
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
+from service.store.status import status
 from service.store.tokens import TokenStore
+from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.alerts.unkept import pages_of
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
@@ -46,6 +49,8 @@ class WebProcess:
     tokens: Tokens
     audit: AuditStore
     stored_token: Callable[[bytes, float], Person | None]
+    rules: Callable[[], RulesInForce]
+    status: Callable[[str | None], dict[str, Any]]
 
 
 def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
@@ -55,6 +60,7 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
     """
     stores = Stores(settings, loop=loop)
     book = load_rules(settings)
+    rules = in_force(book)
     admitter = build_admitter(stores, book)
     return WebProcess(
         settings=settings,
@@ -69,6 +75,8 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         tokens=build_tokens(stores),
         audit=AuditStore(stores.engine),
         stored_token=TokenStore(stores.engine).person,
+        rules=lambda: rules,
+        status=lambda target: status(stores.engine, book, time.time(), target),
     )
 
 

@@ -78,7 +78,8 @@ def change_of(works: Mapping[str, Work], request: Request) -> Change:
             f"{request.action} cannot change {target.name}, which is of kind {target.kind}; it "
             f"needs one of kind {kinds}. Nothing was done. Correct rule {request.origin.by}.",
         )
-    return Change(kind_spec(target.kind).plan, works[target.kind])
+    kind = kind_spec(target.kind)
+    return Change(kind.plan, works[target.kind], kind.state)
 
 
 def kinds_of(action: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from service.catalogue.pinned import alerts_of
 from service.catalogue.registry import action_spec, checked_options, kind_spec, target_fields
 from service.domain.decisions.policy import policy_from_json
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request, Wanted
@@ -72,16 +73,6 @@ def load_request(pinned: Mapping[str, Any]) -> Request:
         "expects": tuple(Wanted(**each) for each in fields.get("expects", ())),
     }
     return Request(**_known(Request, values))
-
-
-def alerts_of(pinned: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of the alerts that earned a run, from what it pins, in any version."""
-    return tuple(pinned["origin"]["alerts"] if "version" in pinned else pinned["alerts"])
-
-
-def why_of(pinned: Mapping[str, Any]) -> str:
-    """Why a run was asked for, in one line, from what it pins, in any version."""
-    return str(pinned["origin"]["why"] if "version" in pinned else pinned["summary"])
 
 
 def _from_version_1(pinned: Mapping[str, Any]) -> dict[str, Any]:

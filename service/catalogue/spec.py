@@ -14,6 +14,7 @@ from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.shapes import NoOptions, Shape
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.present import State
 from service.domain.decisions.requests import Request, Wanted
 from service.domain.rules.rules import Target
 from service.ports import Clock, HealthProbe
@@ -103,12 +104,23 @@ PlanFunction = Callable[[Request, Mapping[str, Any]], Plan | PlanHeld]
 """Decides, purely, from what the kind's `observe` has shown."""
 
 
+StateFunction = Callable[[Mapping[str, Any]], State]
+"""What of an observation a person calls the target's state, by the names that plans use as `what`;
+and its status, where that is not the usual one."""
+
+
+def _no_state(_observed: Mapping[str, Any]) -> State:
+    """Of a kind that does not say: only its plans tell the state."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a kind of target is changed: its plan, and its work over its port."""
+    """How a kind of target is changed: its plan, its work over its port, and its state."""
 
     plan: PlanFunction
     work: Work
+    state: StateFunction = _no_state
 
 
 def size_changed(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
@@ -125,9 +137,9 @@ class KindSpec:
     the one of the other; it returns None when something is missing, and notes that. `actions` are
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the
     kind's port. `look` is one cheap, authenticated look at the vendor's record of a target, told in
-    one sentence. `changed` maps each attribute that a plan changes to its values before and after.
-    `prices` maps the sizes that are known to dollars a month. `needs_sizes` is True
-    where a target makes no sense without a ladder.
+    one sentence. `state` picks the state out of what `observe` has shown. `changed` maps each
+    attribute that a plan changes to its values before and after. `prices` maps the sizes that are
+    known to dollars a month. `needs_sizes` is True where a target makes no sense without a ladder.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -146,6 +158,7 @@ class KindSpec:
     look: Callable[[Any, Any], str]
     prices: Mapping[str, float]
     size_form: str
+    state: StateFunction = _no_state
     needs_sizes: bool = True
     manages: Callable[[Any], str] = lambda target: str(target.resource)
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed

@@ -7,28 +7,36 @@ from typing import Annotated, Any
 
 import typer
 
+from service.cli.completion import complete_source
 from service.cli.output import Rows, print_json, say, words
-from service.cli.stored import open_stores
+from service.cli.reading import AsJson, TokenFile, Url, filters, open_reader
 from service.cli.times import ago, parse_moment
-from service.settings import load_settings
-from service.store.pages import MAX_LIMIT
-from service.store.queries import AlertFilter
+from service.domain.filters import MAX_LIMIT, SOURCES, require_known
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
 @app.command("alerts")
-def alerts(
+def alerts(  # noqa: PLR0917 - one parameter per option, all given by name
     name: Annotated[str | None, typer.Option(help="Only alerts of this name.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only alerts from this source.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Only alerts from this sender: {', '.join(SOURCES)}.",
+            autocompletion=complete_source,
+        ),
+    ] = None,
     firing: Annotated[
         bool | None, typer.Option("--firing/--resolved", help="Only those that fire, or do not.")
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Only those that came since then: 2h, 30m, or a time.")
     ] = None,
+    until: Annotated[str | None, typer.Option(help="Only those that came before then.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """The alerts that came, newest first.
 
@@ -41,15 +49,22 @@ def alerts(
 
       runbookd alerts --name "High CPU Usage" --since 2h --json
     """
-    wanted = AlertFilter(name=name, source=source, firing=firing, since=parse_moment(since))
-    page = open_stores(load_settings()).queries.alerts(wanted, limit)
+    wanted = filters(
+        name=name,
+        source=require_known("--source", source, SOURCES),
+        status={None: None, True: "firing", False: "resolved"}[firing],
+        since=parse_moment(since),
+        until=parse_moment(until),
+        limit=limit,
+    )
+    page = open_reader(url, token_file).page("alerts", wanted)
     if as_json:
-        print_json(page.to_json())
+        print_json(page)
     else:
-        _show(page.items)
+        _show(page["items"])
 
 
-def _show(items: tuple[dict[str, Any], ...]) -> None:
+def _show(items: list[dict[str, Any]]) -> None:
     if not items:
         say("There are no such alerts.")
         return

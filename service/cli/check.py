@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.bootstrap.rules import rule_paths
 from service.cli.output import Rows, say
-from service.domain.rules.rules import RuleBook
-from service.rulebook import load_rulebook
-from service.settings import load_settings, rule_variables
+
+if TYPE_CHECKING:
+    from service.domain.rules.rules import RuleBook
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -39,8 +38,12 @@ def check(
 
       runbookd check
 
-      API_APP_ID=app-1 DROPLET_ID=1 SUPABASE_PROJECT_REF=abc runbookd check rules/quizmentor.yml
+      runbookd check --strict rules/ours.yml
     """
+    from service.bootstrap.rules import rule_paths
+    from service.rulebook import load_rulebook
+    from service.settings import load_settings, rule_variables
+
     settings = load_settings()
     paths = files or rule_paths(settings)
     _show(load_rulebook(paths, rule_variables(settings), strict=strict))

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from service.cli.plain import take_plainly
 
 RUN = "Run it"
 LOOK = "Look and explain"
@@ -28,6 +32,7 @@ ENTRIES = {
     "web": Entry("The web process: takes alerts, answers questions.", RUN),
     "worker": Entry("A worker: executes runs at the vendors.", RUN),
     "sandbox": Entry("The stand-in cloud that the vendors' SDKs talk to.", RUN),
+    "status": Entry("What is now: each target, its cooldowns, what is under way.", LOOK),
     "runs": Entry("What was done: recent runs, or one with its steps.", LOOK),
     "alerts": Entry("The alerts that came, newest first.", LOOK),
     "quarantine": Entry("Alerts that could not be read, each with the reason.", LOOK),
@@ -46,13 +51,33 @@ class Commands(TyperGroup):
         super().__init__(**attributes)
         for name, entry in ENTRIES.items():
             self.add_command(_stub(name, entry), name)
+        self.help = unwrapped(self.help)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options of `runbookd` itself."""
+        params = super().get_params(ctx)
+        for parameter in params:
+            take_plainly(parameter)
+        return params
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that was typed, loaded."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in ENTRIES:
             command = typer.main.get_command(import_module(f"service.cli.{name}").app)
+            command.help = unwrapped(command.help)
+            for parameter in command.get_params(ctx):
+                take_plainly(parameter)
         return name, command, rest
+
+
+def unwrapped(text: str | None) -> str | None:
+    """A docstring with each paragraph in one line. Typer keeps the breaks of the source in all but
+    the first one, and the terminal would break its lines once more."""
+    if text is None:
+        return None
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(re.sub(r"(?<=\S)\n(?=\S)", " ", each) for each in paragraphs)
 
 
 def _stub(name: str, entry: Entry) -> Any:

@@ -5,11 +5,6 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-from service.bootstrap.rules import load_rules
-from service.dev.plan import with_sandbox_ids
-from service.dev.session import run
-from service.settings import load_settings
-
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
@@ -32,6 +27,11 @@ def dev() -> None:
 
       PORT=8081 SANDBOX_PORT=8091 RUNBOOKD_HOME=/tmp/second runbookd dev
     """
+    from service.bootstrap.rules import load_rules
+    from service.dev.plan import with_sandbox_ids
+    from service.dev.session import run
+    from service.settings import load_settings
+
     settings = with_sandbox_ids(load_settings())
     load_rules(settings)
     run(settings, Console(highlight=False))

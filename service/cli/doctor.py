@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from service.cli.output import FAILED, Rows, say, words
-from service.doctor.checks import Finding, Health, examine
-from service.settings import Given, load_settings, misspelt, where_given
+
+if TYPE_CHECKING:
+    from service.doctor.checks import Finding
+    from service.settings import Given
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-
-_COLOURS = {Health.OK: "green", Health.NOTE: "yellow", Health.WRONG: "bold red"}
 
 
 @app.command("doctor")
@@ -31,11 +33,16 @@ def doctor() -> None:
 
       SANDBOX_URL=http://127.0.0.1:8090 runbookd doctor
     """
+    from service.cli.beside import settings_beside_dev
+    from service.doctor.checks import Health, examine
+    from service.settings import misspelt, where_given
+
+    settings = settings_beside_dev()
     _show_settings(where_given())
     for sentence in misspelt():
         say(sentence, "yellow")
     say("")
-    findings = examine(load_settings())
+    findings = examine(settings)
     _show(findings)
     wrong = [each.name for each in findings if each.health is Health.WRONG]
     if wrong:
@@ -56,7 +63,10 @@ def _show_settings(given: tuple[Given, ...]) -> None:
 
 
 def _show(findings: list[Finding]) -> None:
+    from service.doctor.checks import Health
+
+    colours = {Health.OK: "green", Health.NOTE: "yellow", Health.WRONG: "bold red"}
     shown = Rows("part", "", "what was found")
     for each in findings:
-        shown.add(each.name, words(each.health.value, _COLOURS[each.health]), words(each.saw))
+        shown.add(each.name, words(each.health.value, colours[each.health]), words(each.saw))
     shown.print()

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import sys
-import traceback
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
 from service.cli.commands import Commands
-from service.cli.output import fail, hide_with
-from service.dev.home import DevRefused, running_beside
-from service.domain.errors import StoreConflict, StoreUnavailable
-from service.rulebook import RuleBookInvalid
-from service.settings import SettingsInvalid, fill_in, load_settings, redactor_of
-
-_TOLD = (SettingsInvalid, RuleBookInvalid, StoreUnavailable, StoreConflict, DevRefused)
-"""Failures whose text is made for the person at the terminal."""
+from service.cli.output import MISUSED, fail, hide_with
+from service.domain.errors import Told
+from service.domain.filters import BadFilter
 
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     # Told in `main`, where secrets are taken out of it.
     pretty_exceptions_enable=False,
@@ -33,13 +25,8 @@ app = typer.Typer(
 )
 
 
-BESIDE_DEV = frozenset({"runs", "alerts", "quarantine", "explain", "replay", "doctor"})
-"""Commands that look at what runs; beside `runbookd dev` they mean its service."""
-
-
 @app.callback()
 def _runbookd(
-    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -56,18 +43,18 @@ def _runbookd(
 
     Settings come from the environment, each also as NAME_FILE; see [bold]runbookd doctor[/bold].
     """
-    if context.invoked_subcommand in BESIDE_DEV:
-        fill_in(running_beside(load_settings().runbookd_home))
 
 
 def main() -> None:
     """Run the command line; failures we know are told in their sentences, without a traceback. No
     failure shows a secret."""
-    hide_with(redactor_of())
+    hide_with(None)
     try:
         app()
-    except _TOLD as error:
-        fail(str(error))
+    except BadFilter as misused:
+        fail(str(misused), MISUSED)
+    except Told as told:
+        fail(str(told))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -75,10 +62,14 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception:
+        import traceback
+
         fail(f"{traceback.format_exc()}\nThis is a fault of runbookd itself; please report it.")
 
 
 def _print_version() -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         number = version("runbookd")
     except PackageNotFoundError:

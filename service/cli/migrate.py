@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from service.bootstrap.startup import migrate as migrate_tables
 from service.cli.output import say
-from service.settings import load_settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -22,5 +20,8 @@ def migrate() -> None:
 
       DATABASE_URL=postgresql://… runbookd migrate
     """
+    from service.bootstrap.startup import migrate as migrate_tables
+    from service.settings import load_settings
+
     migrate_tables(load_settings())
     say("The tables are up to date.")

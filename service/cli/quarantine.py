@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from service.cli.output import Rows, print_json, say
-from service.cli.stored import open_stores
-from service.settings import load_settings
-from service.store.pages import MAX_LIMIT
+from service.cli.reading import AsJson, TokenFile, Url, filters, open_reader
+from service.domain.filters import MAX_LIMIT
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -17,7 +16,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 @app.command("quarantine")
 def quarantine(
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Alerts that could not be read, newest first, each with the reason.
 
@@ -30,14 +31,14 @@ def quarantine(
 
       runbookd quarantine --limit 1 --json
     """
-    page = open_stores(load_settings()).queries.quarantine(limit)
+    page = open_reader(url, token_file).page("quarantine", filters(limit=limit))
     if as_json:
-        print_json(page.to_json())
+        print_json(page)
         return
-    if not page.items:
+    if not page["items"]:
         say("Every alert that came could be read.")
         return
     shown = Rows("notification", "alert", "what is wrong with it")
-    for item in page.items:
+    for item in page["items"]:
         shown.add(item["notification"], str(item["index"] + 1), item["reason"])
     shown.print()

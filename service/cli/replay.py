@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer, read_payload
-from service.cli.output import Rows, fail, print_json, say
-from service.cli.stored import open_stores
+from service.cli.completion import complete_source
+from service.cli.output import Rows, print_json, say
+from service.cli.reading import AsJson
 from service.cli.times import parse_moment
-from service.cli.verdicts import trace_json, verdict_words
-from service.domain.alerts.alert import Alert, Notification
-from service.domain.decisions.decision_json import decision_json
-from service.ports.admission import Receipt
-from service.settings import load_settings
-from service.store.pages import MAX_LIMIT
-from service.store.queries import AlertFilter
-from service.triggers.alerts.preview import Preview
+from service.cli.verdicts import verdict_words
+from service.domain.filters import MAX_LIMIT, SOURCES, require_known
+
+if TYPE_CHECKING:
+    from service.bootstrap.replay import Replayer
+    from service.domain.alerts.alert import Alert, Notification
+    from service.ports.admission import Receipt
+    from service.triggers.alerts.preview import Preview
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-
-_SOURCES = ("alertmanager", "grafana")
 
 
 @app.command("replay")
@@ -33,7 +31,11 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
     ] = None,
     name: Annotated[str | None, typer.Option(help="Stored alerts of this name.")] = None,
     source: Annotated[
-        str | None, typer.Option(help="Stored alerts of this sender; the sender of a --file.")
+        str | None,
+        typer.Option(
+            help="Stored alerts of this sender; the sender of a --file.",
+            autocompletion=complete_source,
+        ),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="First seen at or after: ISO 8601, or a time ago (2h).")
@@ -48,13 +50,14 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
     execute: Annotated[
         bool, typer.Option("--execute", help="Do it: the ordinary way, under every guard.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What would be decided now about alerts of the past, and why.
 
     By default nothing is touched: no cooldown is taken, nothing is stored, queued or sent. Stored
-    alerts are taken as they came, as firing, in the groups they came in, oldest first. An [bold]act
-    [/bold] means that a run would begin; its worker would still look at the target and may hold.
+    alerts are taken as they came, as firing, in the groups they came in, oldest first. An
+    [bold]act[/bold] means that a run would begin; its worker would still look at the target and
+    may hold.
 
     [bold]--execute[/bold] admits them like a delivery of now: the same guards and cooldowns, real
     runs, marked as a replay in decisions, runs and messages.
@@ -68,22 +71,24 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
       runbookd replay --file payload.json --source grafana
     """
     _refuse_mixture(ids, file, name=name, since=since, until=until)
-    _refuse_unknown_source(source)
-    settings = load_settings()
+    require_known("--source", source, SOURCES)
+    from service.bootstrap.replay import build_replayer, read_payload
+    from service.cli.beside import settings_beside_dev
+    from service.cli.stored import open_stores
+    from service.store.queries import AlertFilter
+
+    settings = settings_beside_dev()
     open_stores(settings)
     replayer = build_replayer(settings)
     wanted = AlertFilter(
         name=name, source=source, since=parse_moment(since), until=parse_moment(until)
     )
-    try:
-        if file is not None:
-            notifications = [read_payload(file, source or "alertmanager")]
-        elif ids:
-            notifications = replayer.by_id(ids)
-        else:
-            notifications = replayer.stored(wanted, limit)
-    except ReplayImpossible as impossible:
-        fail(str(impossible))
+    if file is not None:
+        notifications = [read_payload(file, source or "alertmanager")]
+    elif ids:
+        notifications = replayer.by_id(ids)
+    else:
+        notifications = replayer.stored(wanted, limit)
     if execute:
         _execute(replayer, notifications, as_json=as_json)
     else:
@@ -99,12 +104,9 @@ def _refuse_mixture(ids: Sequence[str] | None, file: Path | None, **filters: str
         raise typer.BadParameter(f"a --file is replayed whole: leave {', '.join(named)}")
 
 
-def _refuse_unknown_source(source: str | None) -> None:
-    if source is not None and source not in _SOURCES:
-        raise typer.BadParameter(f"--source must be one of {', '.join(_SOURCES)}")
-
-
 def _preview(replayer: Replayer, notifications: Sequence[Notification], *, as_json: bool) -> None:
+    from service.domain.decisions.decision_json import decision_json
+
     previews = replayer.preview(notifications)
     if as_json:
         print_json({"executed": False, "items": [_preview_json(each) for each in previews]})
@@ -116,6 +118,8 @@ def _preview(replayer: Replayer, notifications: Sequence[Notification], *, as_js
 
 
 def _execute(replayer: Replayer, notifications: Sequence[Notification], *, as_json: bool) -> None:
+    from service.domain.decisions.decision_json import decision_json
+
     receipts = replayer.execute(notifications) if notifications else []
     items = [
         {"alert": verdicted.alert, **decision_json(verdicted.decision)}
@@ -165,6 +169,9 @@ def _label(alert: Alert) -> str:
 
 
 def _preview_json(each: Preview) -> dict[str, Any]:
+    from service.domain.decisions.decision_json import decision_json
+    from service.domain.rules.consulted import trace_json
+
     return {
         "source": each.alert.source,
         "fingerprint": each.alert.fingerprint,

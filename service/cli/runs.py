@@ -8,15 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from service.cli.completion import complete_action, complete_run_status, complete_target
 from service.cli.output import Rows, fail, print_json, say, words
-from service.cli.stored import open_stores
+from service.cli.reading import AsJson, Reader, TokenFile, Url, filters, open_reader
 from service.cli.times import ago, clock, took
 from service.cli.verdicts import show_checks
+from service.domain.errors import Told
+from service.domain.filters import ACTIONS, MAX_LIMIT, RUN_STATUSES, require_known
 from service.domain.text import one_line
-from service.ports.runs import RUN_STATUSES
-from service.settings import load_settings
-from service.store.pages import MAX_LIMIT
-from service.store.queries import RunFilter
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -30,11 +29,22 @@ def runs(
         str | None, typer.Argument(help="A run's id (api.out.7): its steps with times.")
     ] = None,
     status: Annotated[
-        str | None, typer.Option(help=f"Only these: {', '.join(RUN_STATUSES)}.")
+        str | None,
+        typer.Option(
+            help=f"Only these: {', '.join(RUN_STATUSES)}.", autocompletion=complete_run_status
+        ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Only runs on this target.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Only runs on this target.", autocompletion=complete_target)
+    ] = None,
+    action: Annotated[
+        str | None,
+        typer.Option(help=f"Only these: {', '.join(ACTIONS)}.", autocompletion=complete_action),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """What was done: recent runs, newest first, or one run with its steps.
 
@@ -49,13 +59,10 @@ def runs(
 
       runbookd runs --status failed --json
     """
-    if status is not None and status not in RUN_STATUSES:
-        raise typer.BadParameter(
-            f"{status!r} is none of {', '.join(RUN_STATUSES)}", param_hint="--status"
-        )
-    queries = open_stores(load_settings()).queries
+    require_known("--status", status, RUN_STATUSES)
+    reader = open_reader(url, token_file)
     if run is not None:
-        found = queries.run(run)
+        found = reader.run(run)
         if found is None:
             fail(f"There is no run {run!r}; `runbookd runs` lists those there are.")
         if as_json:
@@ -63,13 +70,23 @@ def runs(
         else:
             show_run(found)
         return
-    page = queries.runs(RunFilter(status=status, target=target), limit)
+    wanted = filters(status=status, target=target, action=action, limit=limit)
+    page = reader.page("runs", wanted)
+    if not page["items"] and target is not None:
+        _require_target(reader, target)
     if as_json:
-        print_json(page.to_json())
-    elif not page.items and target is not None:
-        say(f"There are no such runs on a target {target!r}; `runbookd check` lists the targets.")
+        print_json(page)
     else:
-        _show(page.items)
+        _show(page["items"])
+
+
+def _require_target(reader: Reader, target: str) -> None:
+    """A target of which nothing is stored must be one of the rules': otherwise it is a slip."""
+    try:
+        known = reader.targets()
+    except Told:
+        return  # the rules cannot be used now, or the service is an older one: nobody knows
+    require_known("--target", target, known)
 
 
 def change(run: dict[str, Any]) -> str:
@@ -83,12 +100,12 @@ def coloured(status: str) -> Text:
     return words(status, _COLOURS.get(status, ""))
 
 
-def _show(items: tuple[dict[str, Any], ...]) -> None:
+def _show(items: list[dict[str, Any]]) -> None:
     if not items:
         say("There are no such runs.")
         return
     now = time.time()
-    shown = Rows("run", "status", "asked for", "took", "what", "why")
+    shown = Rows("run", "status", "asked for", "took", "what", "why", whole=("status", "took"))
     for item in items:
         shown.add(
             item["id"],

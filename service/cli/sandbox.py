@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from service.cli.output import fail
-from service.sandbox.config import SandboxConfig
-from service.sandbox.server import serve
-from service.settings import Settings, SettingsInvalid, load_settings
+
+if TYPE_CHECKING:
+    from service.sandbox.config import SandboxConfig
+    from service.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -29,6 +32,9 @@ def sandbox() -> None:
 
       SANDBOX_ACTION_SECONDS=10 runbookd sandbox
     """
+    from service.sandbox.server import serve
+    from service.settings import load_settings
+
     settings = load_settings()
     where = f"{settings.sandbox_host}:{settings.sandbox_port}"
     try:
@@ -39,6 +45,9 @@ def sandbox() -> None:
 
 def config_of(settings: Settings) -> SandboxConfig:
     """What the sandbox begins with, under the ids that the settings give the targets."""
+    from service.sandbox.config import SandboxConfig
+    from service.settings import SettingsInvalid
+
     default = SandboxConfig()
     droplet = settings.droplet_id or str(default.droplet_id)
     if not droplet.isascii() or not droplet.isdecimal():

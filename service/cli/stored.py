@@ -23,7 +23,8 @@ def open_stores(settings: Settings) -> Stores:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise StoreUnavailable(
             f"There is no database at {url.database} yet. Start `runbookd dev`, set DATABASE_URL "
-            "or RUNBOOKD_HOME to the one you mean, or make one with `runbookd migrate`"
+            "or RUNBOOKD_HOME to the one you mean, make one with `runbookd migrate`, or name a "
+            "running service with --url or RUNBOOKD_URL"
         )
     with translated():
         known = sa.inspect(stores.engine).has_table("runs")

@@ -8,7 +8,6 @@ from typing import Any
 from rich.text import Text
 
 from service.cli.output import Rows, say, words
-from service.domain.rules.matching import RuleTrace
 
 _COLOURS = {"act": "green", "hold": "yellow", "reject": "red"}
 
@@ -18,32 +17,19 @@ def verdict_words(verdict: str) -> Text:
     return words(verdict, _COLOURS.get(verdict, ""))
 
 
-def trace_json(trace: RuleTrace) -> dict[str, Any]:
-    """How one rule judged an alert."""
-    return {
-        "rule": trace.rule.name,
-        "origin": str(trace.rule.origin),
-        "matched": trace.matched,
-        "matchers": [
-            {"matcher": str(each.matcher), "saw": each.seen, "matched": each.matched}
-            for each in trace.matchers
-        ],
-    }
-
-
-def show_traces(traces: Sequence[RuleTrace]) -> None:
-    """Every rule consulted, matcher by matcher."""
+def show_traces(traces: Sequence[dict[str, Any]]) -> None:
+    """Every rule consulted, matcher by matcher (`service.domain.rules.consulted`)."""
     shown = Rows("rule", "", "matcher", "saw")
     for trace in traces:
-        for place, each in enumerate(trace.matchers):
+        for place, each in enumerate(trace["matchers"]):
             shown.add(
-                trace.rule.name if place == 0 else "",
-                words("matches", "green") if each.matched else words("no", "dim"),
-                str(each.matcher),
-                f'"{each.seen}"' if each.seen else "no such label",
+                trace["rule"] if place == 0 else "",
+                words("matches", "green") if each["matched"] else words("no", "dim"),
+                each["matcher"],
+                f'"{each["saw"]}"' if each["saw"] else "no such label",
             )
     shown.print()
-    if not any(trace.matched for trace in traces):
+    if not any(trace["matched"] for trace in traces):
         say("No rule matches: such an alert is investigated and told in Slack.")
 
 

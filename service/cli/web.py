@@ -8,10 +8,6 @@ from typing import Annotated
 
 import typer
 
-from service.bootstrap.access import judge_access, require_access
-from service.bootstrap.rules import load_rules
-from service.settings import fill_in, load_settings
-
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 _GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:service.web.gunicorn_conf")
@@ -45,6 +41,10 @@ def web(
 
       ALERTMANAGER_TOKENS_FILE=/run/secrets/am HOST=0.0.0.0 runbookd web
     """
+    from service.bootstrap.access import judge_access, require_access
+    from service.bootstrap.rules import load_rules
+    from service.settings import fill_in, load_settings
+
     if all_interfaces:
         fill_in({"HOST": "0.0.0.0"})  # noqa: S104 - asked for; judged below
     settings = load_settings()

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
-from service.bootstrap.required import missing_secrets, require_secrets
-from service.bootstrap.rules import load_rules
-from service.bootstrap.startup import migrate, start_logging
-from service.bootstrap.worker import build_worker
-from service.doctor.verdict import tell_verdict
-from service.domain.rules.rules import Target
-from service.rulebook import RuleBookInvalid
-from service.settings import Settings, load_settings
+if TYPE_CHECKING:
+    from service.domain.rules.rules import Target
+    from service.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-
-_log = structlog.get_logger(__name__)
 
 
 @app.command("worker")
@@ -46,13 +38,21 @@ def worker(
 
       DATABASE_URL=postgresql://… DIGITALOCEAN_TOKEN_FILE=/run/secrets/do runbookd worker
     """
+    import structlog
+
+    from service.bootstrap.required import missing_secrets, require_secrets
+    from service.bootstrap.startup import migrate, start_logging
+    from service.bootstrap.worker import build_worker
+    from service.doctor.verdict import tell_verdict
+    from service.settings import load_settings
+
     settings = load_settings()
     start_logging(settings)
     missing = missing_secrets(settings, _targets(settings))
     if not allow_missing:
         require_secrets(missing)
     for sentence in missing:
-        _log.error("missing_secret", what=sentence)
+        structlog.get_logger(__name__).error("missing_secret", what=sentence)
     migrate(settings)
     tell_verdict(settings)
     build_worker(settings).serve()
@@ -60,6 +60,9 @@ def worker(
 
 def _targets(settings: Settings) -> list[Target] | None:
     """The targets of the rules; None where a worker has no rules that can be read."""
+    from service.bootstrap.rules import load_rules
+    from service.rulebook import RuleBookInvalid
+
     try:
         return list(load_rules(settings).targets.values())
     except RuleBookInvalid:

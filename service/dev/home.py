@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.domain.errors import Told
 from service.store.private import OWNER_ONLY_DIRECTORY
 
 
-class DevRefused(Exception):  # noqa: N818 - told to the person at the terminal as it is
+class DevRefused(Told):
     """The development service cannot start; the message says why and what to do."""
 
 

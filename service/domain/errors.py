@@ -139,11 +139,15 @@ class Unforeseen(Exception):  # noqa: N818 - the word for what nobody has forese
         return f"{self.kind}: {self.text}"
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - a state of the store, told to the sender
+class Told(Exception):  # noqa: N818 - it says what is done with it
+    """A failure whose text is made for the person at the terminal, a sentence on each line."""
+
+
+class StoreUnavailable(Told):
     """Our own database cannot be used now; nothing was kept."""
 
 
-class StoreConflict(Exception):  # noqa: N818 - a state of the store, handled by trying again
+class StoreConflict(Told):
     """Another process wrote the same rows first; the transaction is to be made again."""
 
 

@@ -92,7 +92,7 @@ class Scaling:
         began_at = self._parts.clock.time()
         prospect, checks = self._judge(began_at)
         refused = held_by(checks)
-        made = self._look() if refused is None else _hold(refused, prospect)
+        made, seen = self._look() if refused is None else (_hold(refused, prospect), {})
         if isinstance(made, PlanHeld):
             passed = [check for check in checks if check.passed]
             self._parts.runs.set_checks(self._request.id, (*passed, made.check))
@@ -101,11 +101,12 @@ class Scaling:
                 "hold": hold,
                 "told_before": self._told_before(made),
                 "passed": [check.to_json() for check in passed],
+                "seen": seen,
             }
         self._parts.runs.set_checks(self._request.id, (*checks, self._room(made)))
         self._parts.runs.set_plan(self._request.id, made)
         ask = approvals.must_ask(self._request, made)
-        return {"plan": made.to_json(), "began_at": began_at, "ask": ask}
+        return {"plan": made.to_json(), "began_at": began_at, "ask": ask, "seen": seen}
 
     def _room(self, plan: Plan) -> Check:
         """What the plan of the kind found: nothing of the target holds the change."""
@@ -144,17 +145,20 @@ class Scaling:
             return 0.0
         return self._parts.runs.settles_until(request.target.name, adds=not request.removes)
 
-    def _look(self) -> Plan | PlanHeld:
+    def _look(self) -> tuple[Plan | PlanHeld, Record]:
+        """What follows from a look at the target, and the state that it showed."""
         try:
             change = self._parts.change_of(self._request)
-            plan = change.plan(self._request, change.work.observe(self._request.target))
-            if isinstance(plan, PlanHeld):
-                return plan
-            return changed_since(self._request, plan) or self._refused_before(plan) or plan
+            observed = change.work.observe(self._request.target)
+            plan = change.plan(self._request, observed)
         except VendorError as error:
-            return unobserved(self._request, error)
+            return unobserved(self._request, error), {}
         except StepFailed as error:
-            return PlanHeld(UNOBSERVABLE, error.sentence)
+            return PlanHeld(UNOBSERVABLE, error.sentence), {}
+        seen = dict(change.state(observed))
+        if isinstance(plan, PlanHeld):
+            return plan, seen
+        return changed_since(self._request, plan) or self._refused_before(plan) or plan, seen
 
     def _refused_before(self, plan: Plan) -> PlanHeld | None:
         request = self._request

@@ -10,22 +10,10 @@ from service.domain.alerts.alert import Alert
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
+from service.domain.filters import RUN_STATUSES
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
 from service.ports.messenger import MessageRef
 
-RUN_STATUSES = (
-    "queued",
-    "running",
-    "succeeded",
-    "held",
-    "failed",
-    "cancelled",
-    "shadow",
-    "waiting",
-)
-"""What a run's status may be; all but the first two end it. A run in shadow has decided, and has
-changed nothing. One that is waiting has asked for approval; what was decided on it becomes a hold,
-and an approval starts another run."""
 _UNENDED = RUN_STATUSES[:2]
 
 # The names of the queues are pinned: a queued run must be found by workers of later versions.

@@ -9,6 +9,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from service.domain.errors import Told
+
 MISSPELT = 0.85
 """How alike two names are, of 1, for the one to be a slip of the other: one letter of seven."""
 
@@ -32,7 +34,7 @@ class RuleError:
         return f"{self.file}:{self.line}: {level}{self.sentence}"
 
 
-class RuleBookInvalid(Exception):  # noqa: N818 - a state of the files, told to the operator
+class RuleBookInvalid(Told):
     """The rule files must not be used; `errors` holds each reason, in the order of the files.
 
     `warnings` are told beside them: what one names may be the cause of an error.

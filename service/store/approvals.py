@@ -16,7 +16,6 @@ from service.domain.decisions.approval import (
     plan_hash,
 )
 from service.domain.decisions.claims import BUSY_UNTIL, run_id
-from service.domain.decisions.decision_json import moment
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.ports.admission import NewRun
@@ -28,6 +27,7 @@ from service.store.admissions import Enqueue, add_run
 from service.store.database import begin_writing, translated
 from service.store.encode import dump, load
 from service.store.ids import new_id
+from service.store.items import approval_item
 
 _p, _r, _c = schema.approvals.c, schema.runs.c, schema.cooldowns.c
 
@@ -123,7 +123,7 @@ class ApprovalStore:
         """The newest, for people."""
         query = sa.select(schema.approvals).order_by(_p.id.desc()).limit(limit)
         with translated(), self._engine.connect() as connection:
-            return [_item(row) for row in connection.execute(query).mappings()]
+            return [approval_item(row) for row in connection.execute(query).mappings()]
 
     def _start(self, connection: sa.Connection, asking: Asking, now: float) -> Asking:
         """The next run of the claim, which the approval has kept."""
@@ -187,30 +187,3 @@ def _asking(row: sa.RowMapping) -> Asking:
 def _said(decided: Decided) -> str:
     because = f": {decided.why}" if decided.why else ""
     return f"{decided.state.replace('_', ' ')} by {decided.by}{because}"
-
-
-def _item(row: sa.RowMapping) -> dict[str, Any]:
-    plan = load(row["plan"])
-    terms = load(row["terms"])
-    return {
-        "id": row["id"],
-        "state": row["state"],
-        "run": row["run"],
-        "target": row["target"],
-        "why": row["why"],
-        "what": plan["what"],
-        "before": plan["before"],
-        "after": plan["after"],
-        "price_before": plan["price_before"],
-        "price_after": plan["price_after"],
-        "downtime": plan["downtime"],
-        "plan": row["plan_hash"],
-        "from": terms["of"],
-        "otherwise": terms["otherwise"],
-        "asked_at": moment(row["asked_at"]),
-        "until": moment(row["until"]),
-        "decided_at": moment(row["decided_at"]),
-        "decided_by": row["decided_by"],
-        "decided_why": row["decided_why"],
-        "next_run": row["next_run"],
-    }

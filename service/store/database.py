@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -25,9 +24,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreConflict, StoreLost, StoreUnavailable
 from service.domain.redaction import shown_addresses
-from service.ports.loop import Loop
-from service.store.on_loop import LockWait, postgresql_on
 from service.store.open_file import OpenFile
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    from service.ports.loop import Loop
+    from service.store.on_loop import LockWait
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a writer waits for SQLite's one write lock before the sender is asked to retry."""
@@ -78,13 +81,15 @@ def open_engine(
         connect_args=_POSTGRES,
     )
     if loop is not None:
+        from service.store.on_loop import postgresql_on  # noqa: PLC0415 - readers need no Redis
+
         postgresql_on(engine, loop)
     return engine
 
 
 def _open_sqlite(url: sa.URL, pool_size: int, patience_ms: int, loop: Loop | None) -> sa.Engine:
     file = OpenFile(url.database) if url.database and url.database != ":memory:" else None
-    wait = None if loop is None else LockWait(loop, patience_ms / 1000)
+    wait = None if loop is None else _lock_wait(loop, patience_ms)
     engine = sa.create_engine(
         url,
         poolclass=sa.QueuePool,
@@ -113,10 +118,21 @@ def _open_sqlite(url: sa.URL, pool_size: int, patience_ms: int, loop: Loop | Non
     return engine
 
 
+def _lock_wait(loop: Loop, patience_ms: int) -> LockWait:
+    from service.store.on_loop import LockWait  # noqa: PLC0415 - as above
+
+    return LockWait(loop, patience_ms / 1000)
+
+
 def insert_of(dialect: sa.Dialect, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """An insert that knows ON CONFLICT, which SQLAlchemy has for each dialect apart."""
-    insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
-    return insert(table)
+    if dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - only the one that is used
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - as above
+
+    return postgresql.insert(table)
 
 
 def begin_writing(connection: sa.Connection) -> None:

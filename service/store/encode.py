@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from service.domain.alerts.alert import Alert, AlertKind, AlertStatus
-from service.ports import MessageRef
+
+if TYPE_CHECKING:
+    from service.ports import MessageRef
 
 
 def dump(value: object) -> str:
@@ -31,6 +33,8 @@ def dump_ref(ref: MessageRef | None) -> str | None:
 
 def load_ref(text: str | None) -> MessageRef | None:
     """What `dump_ref` wrote."""
+    from service.ports import MessageRef  # noqa: PLC0415 - readers do not load the ports
+
     ref = load(text)
     return MessageRef(**ref) if ref else None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping as Row
 
-from service.catalogue.request_json import alerts_of, why_of
+from service.catalogue.pinned import alerts_of, why_of
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.decision_json import decision_json, moment
 from service.store.encode import load
@@ -131,4 +131,32 @@ def quarantine_item(row: Row) -> dict[str, Any]:
         "index": row["position"],
         "reason": row["reason"],
         "raw": row["raw"],
+    }
+
+
+def approval_item(row: Row) -> dict[str, Any]:
+    """One plan that waits, or waited, for a person."""
+    plan = load(row["plan"])
+    terms = load(row["terms"])
+    return {
+        "id": row["id"],
+        "state": row["state"],
+        "run": row["run"],
+        "target": row["target"],
+        "why": row["why"],
+        "what": plan["what"],
+        "before": plan["before"],
+        "after": plan["after"],
+        "price_before": plan["price_before"],
+        "price_after": plan["price_after"],
+        "downtime": plan["downtime"],
+        "plan": row["plan_hash"],
+        "from": terms["of"],
+        "otherwise": terms["otherwise"],
+        "asked_at": moment(row["asked_at"]),
+        "until": moment(row["until"]),
+        "decided_at": moment(row["decided_at"]),
+        "decided_by": row["decided_by"],
+        "decided_why": row["decided_why"],
+        "next_run": row["next_run"],
     }

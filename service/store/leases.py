@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
 
 import sqlalchemy as sa
 
 from service.ports.runs import Signs
 from service.store import schema
+from service.store.alive import lease_runs
 from service.store.database import begin_writing, database_now, translated
 
 _w = schema.workers.c
@@ -25,20 +25,8 @@ _other = schema.workers.alias("other").c
 _ME = sa.bindparam("me", type_=sa.String)
 _SIGNS = tuple(field.name for field in fields(Signs))
 
-CLOCK_CORRECTION_S = 1.0
-"""How far the clock may step back without a lease being over: time services correct differences
-of this size by a step, and that must not end live workers."""
 DUE_AHEAD_S = 4.0
 """Alerts that are due before the next sign of life, three seconds on, are waited for."""
-_OLD_LEASE_S = 300.0
-"""The length of a lease whose row does not say it. Workers of versions before migration 0006 wrote
-such rows; the default is 15 s, and nobody has a reason for more than this."""
-
-
-def lease_runs(now: sa.ColumnElement[float], of: Any = _w) -> sa.ColumnElement[bool]:
-    """Whether a worker's lease runs at `now`, on the database's clock; `of` are its columns."""
-    length = sa.func.coalesce(of.lease_s, _OLD_LEASE_S)
-    return sa.and_(of.lease_until > now, of.lease_until <= now + length + CLOCK_CORRECTION_S)
 
 
 class LeaseStore:

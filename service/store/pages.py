@@ -13,11 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-MAX_LIMIT = 200
-"""Most items on one page: none may hold the database for long."""
-
-DEFAULT_LIMIT = 50
-
 _LAST_MS = 16**11 - 1
 _ID = re.compile(r"[a-z]-[0-9a-f]{24}(?:\.[0-9]{1,6})?").fullmatch
 """As `service.store.ids` makes them; a quarantined alert's has its place in the notification."""

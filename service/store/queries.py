@@ -14,8 +14,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.domain.alerts.alert import Alert
+from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
-from service.store.database import database_now, translated
+from service.store.alive import live_workers
+from service.store.database import translated
+from service.store.encode import load_alert
 from service.store.facts import PROBE, FactStore
 from service.store.items import (
     alert_item,
@@ -25,9 +29,7 @@ from service.store.items import (
     run_item,
     step_item,
 )
-from service.store.leases import lease_runs
 from service.store.pages import (
-    DEFAULT_LIMIT,
     Page,
     UnknownCursor,
     checked_cursor,
@@ -73,7 +75,6 @@ class RunFilter:
 
 _a, _d, _r = schema.alerts.c, schema.decisions.c, schema.runs.c
 _n, _q, _s = schema.deliveries.c, schema.quarantine.c, schema.run_steps.c
-_w = schema.workers.c
 _ALERTS = sa.select(schema.alerts, _n.credential, _n.address).outerjoin(
     schema.deliveries, _n.id == _a.delivery
 )
@@ -107,6 +108,19 @@ class Queries:
         with self._reading() as connection:
             row = _one(connection, _ALERTS.where(_a.id == alert_id))
         return alert_item(row) if row is not None else None
+
+    def alert_value(self, alert_id: str) -> Alert | None:
+        """One alert as a value, with the status that its episode has now."""
+        with self._reading() as connection:
+            row = _one(connection, sa.select(schema.alerts).where(_a.id == alert_id))
+        return load_alert({**row}) if row is not None else None
+
+    def alert_of_decision(self, decision_id: str) -> str | None:
+        """The alert that a decision is about; None when there is no such decision."""
+        query = sa.select(_d.alert).where(_d.id == decision_id)
+        with self._reading() as connection:
+            found: str | None = connection.execute(query).scalar_one_or_none()
+        return found
 
     def explain(self, alert_id: str) -> dict[str, Any] | None:
         """Everything stored about one alert: notifications, decisions, runs with their steps."""
@@ -175,14 +189,8 @@ class Queries:
 
     def live_workers(self) -> int:
         """How many workers have a lease that runs, by the database's clock."""
-        now = database_now(self._engine.dialect.name)
-        query = (
-            sa.select(sa.func.count())
-            .select_from(schema.workers)
-            .where(_w.retired_at.is_(None), lease_runs(now))
-        )
         with self._reading() as connection:
-            return int(connection.execute(query).scalar_one())
+            return int(connection.execute(live_workers(self._engine.dialect.name)).scalar_one())
 
     def prove_write(self) -> None:
         """Return when alerts can be kept: the tables are there, and a write has come to the disk.

@@ -38,20 +38,6 @@ class Replays:
         with translated(), self._engine.connect() as connection:
             return [each.notification for each in stored_notifications(connection, alert_ids)]
 
-    def alert_of_decision(self, decision_id: str) -> str | None:
-        """The alert that a decision is about; None when there is no such decision."""
-        query = sa.select(_d.alert).where(_d.id == decision_id)
-        with translated(), self._engine.connect() as connection:
-            found: str | None = connection.execute(query).scalar_one_or_none()
-        return found
-
-    def alert_as_stored(self, alert_id: str) -> Alert | None:
-        """One alert as a value, with the status that its episode has now."""
-        query = sa.select(schema.alerts).where(_a.id == alert_id)
-        with translated(), self._engine.connect() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        return load_alert({**row}) if row is not None else None
-
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
         """A transaction of admission in which the database itself refuses every write."""

@@ -7,16 +7,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from service.store.pages import Page, UnknownCursor
+from service.domain.filters import BadFilter
+from service.domain.rules.consulted import consulted
+from service.store.explain import explain
+from service.store.filters import LISTED, only, page_of
+from service.store.pages import UnknownCursor
 from service.store.queries import Queries
 from service.web.answers import answer, refusal
 from service.web.auth import Unauthorized
 from service.web.control import add_control
-from service.web.filters import BadFilter, alert_filter, decision_filter, paging, run_filter
 from service.web.fingerprints import Show, shown_by
 from service.web.open_mode import turn_away_change
 from service.web.parts import WebParts
@@ -32,6 +36,7 @@ def blueprint(parts: WebParts) -> Blueprint:
     _pages(api, parts.queries, show)
     add_control(api, parts)
     _singles(api, parts.queries, show)
+    _now(api, parts)
     api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
     api.register_error_handler(UnknownCursor, _unknown_cursor)
     return api
@@ -53,25 +58,13 @@ def _guard(api: Blueprint, keeper: Doorkeeper, own_host: str) -> None:
 
 
 def _pages(api: Blueprint, queries: Queries, show: Show) -> None:
-    @api.get("/alerts")
-    def alerts() -> Response:
-        asked = paging(request.args, "name", "source", "status", "since", "until")
-        return _page(queries.alerts(alert_filter(request.args), asked.limit, asked.after), show)
+    def listed(what: str) -> Response:
+        page = page_of(queries, what, request.args)
+        shown = replace(page, items=tuple(map(show, page.items)))
+        return answer(shown.to_json()).to_flask()
 
-    @api.get("/decisions")
-    def decisions() -> Response:
-        asked = paging(request.args, "verdict", "rule", "target", "alert", "run")
-        return _page(queries.decisions(decision_filter(request.args), asked.limit, asked.after))
-
-    @api.get("/runs")
-    def runs() -> Response:
-        asked = paging(request.args, "status", "target", "action")
-        return _page(queries.runs(run_filter(request.args), asked.limit, asked.after))
-
-    @api.get("/quarantine")
-    def quarantine() -> Response:
-        asked = paging(request.args)
-        return _page(queries.quarantine(asked.limit, asked.after), show)
+    for what in LISTED:
+        api.add_url_rule(f"/{what}", what, partial(listed, what))
 
 
 def _singles(api: Blueprint, queries: Queries, show: Show) -> None:
@@ -88,9 +81,24 @@ def _singles(api: Blueprint, queries: Queries, show: Show) -> None:
         return _found(queries.run(run_id), "run", run_id)
 
 
-def _page(page: Page, show: Show = dict) -> Response:
-    shown = replace(page, items=tuple(map(show, page.items)))
-    return answer(shown.to_json()).to_flask()
+def _now(api: Blueprint, parts: WebParts) -> None:
+    @api.get("/status")
+    def status() -> Response:
+        only(request.args, "target")
+        return answer(parts.status(request.args.get("target"))).to_flask()
+
+    @api.get("/explain")
+    def explain_any() -> Response:
+        only(request.args, "of", "last")
+        of = request.args.get("of")
+        if (of is None) == ("last" not in request.args):
+            raise BadFilter("Name an alert, a decision or a run with of=…, or say last=true.")
+        rules = parts.rules()
+        found = explain(parts.queries, of, partial(consulted, rules.book, rules.index))
+        if found is None:
+            what = "alert yet" if of is None else f"alert, decision or run {of!a}"
+            return refusal(404, f"There is no {what}.").to_flask()
+        return answer(found).to_flask()
 
 
 def _found(item: dict[str, Any] | None, what: str, name: str, show: Show = dict) -> Response:

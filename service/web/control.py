@@ -15,11 +15,11 @@ from service.domain.decisions.approval import APPROVED, REJECTED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE
 from service.domain.people import BadRequest, Conflict, Forbidden, NotFound, Person, Refusal, Role
 from service.store.audit import AuditStore
+from service.store.filters import paging
 from service.triggers.people.asked import Scope
-from service.triggers.people.people import Asked, People, control_json
+from service.triggers.people.people import Asked, People
 from service.triggers.people.tokens import Tokens
 from service.web.answers import answer, refusal
-from service.web.filters import paging
 from service.web.parts import ControlParts
 
 _log = structlog.get_logger(__name__)
@@ -94,7 +94,7 @@ def add_control(api: Blueprint, parts: ControlParts) -> None:
 def _controls(api: Blueprint, people: People) -> None:
     @api.get("/<any(pauses, locks, holds):plural>")
     def controls(plural: str) -> Response:
-        items = [control_json(each) for each in people.in_force(_CONTROLS[plural])]
+        items = [each.to_json() for each in people.in_force(_CONTROLS[plural])]
         return answer({"items": items, "next": None}).to_flask()
 
     @api.post("/<any(pauses, locks, holds):plural>")
@@ -102,23 +102,23 @@ def _controls(api: Blueprint, people: People) -> None:
         body = _body(ControlBody)
         scope = Scope(body.target, body.rule, body.direction)
         control, going_on = people.put(person(), _CONTROLS[plural], scope, body.for_, body.why)
-        return answer({**control_json(control), "going_on": going_on}, 201).to_flask()
+        return answer({**control.to_json(), "going_on": going_on}, 201).to_flask()
 
     @api.delete("/<any(pauses, locks, holds):plural>/<control_id>")
     def end(plural: str, control_id: str) -> Response:
-        return answer(control_json(people.end(person(), _CONTROLS[plural], control_id))).to_flask()
+        return answer(people.end(person(), _CONTROLS[plural], control_id).to_json()).to_flask()
 
     @api.post("/targets/<name>/release")
     def release(name: str) -> Response:
         _body(ReasonBody)
-        ended = [control_json(each) for each in people.release(person(), name)]
+        ended = [each.to_json() for each in people.release(person(), name)]
         return answer({"target": name, "ended": ended}).to_flask()
 
     @api.post("/targets/<name>/resume")
     def resume(name: str) -> Response:
         _body(ReasonBody)
         ended = people.resume(person(), None if name == "all" else name)
-        return answer({"target": name, "ended": [control_json(each) for each in ended]}).to_flask()
+        return answer({"target": name, "ended": [each.to_json() for each in ended]}).to_flask()
 
 
 def _runs(api: Blueprint, people: People) -> None:

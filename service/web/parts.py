@@ -7,7 +7,7 @@ not know it; a test hands in its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from service.domain.people import Person
 from service.ports.admission import Delivery, Receipt
@@ -15,6 +15,7 @@ from service.ports.last_resort import LastResortParts
 from service.settings import Settings
 from service.store.audit import AuditStore
 from service.store.queries import Queries
+from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
 
@@ -82,6 +83,16 @@ class WebParts(ControlParts, Protocol):
     @property
     def last_resort(self) -> LastResortParts:
         """What pages somebody when the store is down or no worker lives."""
+        ...
+
+    @property
+    def rules(self) -> Callable[[], RulesInForce]:
+        """The rules that alerts are decided with now."""
+        ...
+
+    @property
+    def status(self) -> Callable[[str | None], dict[str, Any]]:
+        """How things are now (`service.store.status`): of one target, or of all."""
         ...
 
     @property

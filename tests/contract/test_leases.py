@@ -5,7 +5,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from service.store.leases import CLOCK_CORRECTION_S
+from service.store.alive import CLOCK_CORRECTION_S
 from service.store.queries import Queries
 from tests.contract.admission import SqlDesk
 from tests.contract.leases import lease_store

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,6 +29,7 @@ from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.queries import Queries
 from service.store.runs import RunStore
+from service.store.status import status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
@@ -87,6 +89,8 @@ class Stand:
     live_workers: Callable[[], int]
     last_resort: LastResortParts
     clock: Callable[[], float]
+    rules: Callable[[], RulesInForce]
+    status: Callable[[str | None], dict[str, Any]]
     engine: sa.Engine
     gate: FreeGate
     enqueued: list[str]
@@ -125,6 +129,8 @@ def make_stand(url: str, **environment: str) -> Stand:
         live_workers=queries.live_workers,
         last_resort=quiet_last_resort(),
         clock=time.time,
+        rules=lambda: rules,
+        status=lambda target: status(engine, book, time.time(), target),
         engine=engine,
         gate=gate,
         enqueued=enqueued,

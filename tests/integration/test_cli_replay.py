@@ -15,7 +15,6 @@ from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer,
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
-from service.cli import output
 from service.domain.alerts.alert import Quarantined
 from service.domain.decisions.decision import Check, Verdict
 from service.domain.errors import StoreUnavailable
@@ -68,6 +67,7 @@ def replayer(settings: Settings, stores: Stores) -> Replayer:
 @pytest.fixture
 def runbookd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
     return CommandLine(monkeypatch, capsys)
 
 
@@ -375,7 +375,7 @@ def test_a_run_is_listed_with_its_alert_and_rule_and_its_id_is_never_broken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     deliver(stores, FIRING)
-    monkeypatch.setattr(output, "_PIPED_WIDTH", columns)
+    monkeypatch.setenv("COLUMNS", str(columns))
     listed = runbookd("runs", env=environment).out
     assert max(map(len, listed.splitlines())) <= columns
     assert "worker-vm.up.1 " in listed

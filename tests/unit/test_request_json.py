@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.pinned import alerts_of
 from service.catalogue.registry import NotInCatalogue, target_fields
-from service.catalogue.request_json import alerts_of, dump_request, load_request
+from service.catalogue.request_json import dump_request, load_request
 from service.domain.decisions.requests import PERSON, REPLAY, Origin, Request, Wanted
 from tests.fakes.runs import API, DATABASE, WORKER, request_for, telling_for
 

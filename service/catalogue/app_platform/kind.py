@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
-from service.catalogue.app_platform.plan import changed_component, plan_component
+from service.catalogue.app_platform.plan import (
+    changed_component,
+    component_is,
+    plan_component,
+)
 from service.catalogue.app_platform.steps import AppChange
 from service.catalogue.app_platform.target import (
     NAME,
@@ -30,6 +34,7 @@ KIND = KindSpec(
     build=build_app,
     actions=(HORIZONTAL_SCALE, VERTICAL_SCALE),
     plan=plan_component,
+    state=component_is,
     work=AppChange,
     look=_look,
     changed=changed_component,

@@ -48,6 +48,12 @@ def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | Plan
     return _plan(target, observed, after)
 
 
+def component_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
+    """How many instances there are and of which size, as far as the app says."""
+    named = {name: observed[name] for name in ("replicas", "size")}
+    return {name: value for name, value in named.items() if value not in (None, "")}
+
+
 def _plan(
     target: AppTarget, observed: Mapping[str, Any], wanted: Mapping[str, int | str]
 ) -> Plan | PlanHeld:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.catalogue.actions import VERTICAL_SCALE
-from service.catalogue.droplet.plan import plan_droplet_size
+from service.catalogue.droplet.plan import droplet_is, plan_droplet_size
 from service.catalogue.droplet.steps import DropletResize
 from service.catalogue.droplet.target import (
     NAME,
@@ -29,6 +29,7 @@ KIND = KindSpec(
     build=build_droplet,
     actions=(VERTICAL_SCALE,),
     plan=plan_droplet_size,
+    state=droplet_is,
     work=DropletResize,
     look=_look,
     prices=PRICES,

@@ -17,6 +17,9 @@ from service.domain.decisions.requests import Request
 
 DROPLET_STEPS = ("snapshot", "resize", "verify")
 
+ON = "active"
+"""The vendor's word for a droplet that is on."""
+
 BUSY_RETRY_S = 60.0
 """Seconds until a held run looks again; most droplet actions take less than a minute."""
 
@@ -56,6 +59,12 @@ def plan_droplet_size(request: Request, observed: Mapping[str, Any]) -> Plan | P
     )
 
 
+def droplet_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
+    """Its size, and its status where it is not on."""
+    status = observed["status"]
+    return {"size": observed["size"], **({} if status == ON else {"status": status})}
+
+
 def snapshot_name(run_id: str, at: float) -> str:
     """`pre-scale-YYYYMMDD-<run>` (runbook, Vertical Scaling Process).
 
@@ -73,7 +82,7 @@ def _held(target: DropletTarget, observed: Mapping[str, Any]) -> PlanHeld | None
             f"Another action is under way on droplet {target.droplet}. Nothing was changed.",
             retry_after_s=BUSY_RETRY_S,
         )
-    if observed["status"] != "active":
+    if observed["status"] != ON:
         return PlanHeld(
             "droplet_status",
             f"Droplet {target.droplet} is {observed['status']}, and not because of this run. "

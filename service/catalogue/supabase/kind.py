@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.catalogue.actions import one_size_up
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
-from service.catalogue.supabase.plan import plan_compute
+from service.catalogue.supabase.plan import plan_compute, project_is
 from service.catalogue.supabase.steps import ComputeResize
 from service.catalogue.supabase.target import (
     NAME,
@@ -32,6 +32,7 @@ KIND = KindSpec(
     build=build_project,
     actions=(SCALE_DATABASE,),
     plan=plan_compute,
+    state=project_is,
     work=ComputeResize,
     look=_look,
     prices=PRICES,

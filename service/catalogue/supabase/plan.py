@@ -26,6 +26,13 @@ NOT_HEALTHY_RETRY_S = 120.0
 """Seconds until a held run looks again; a resize or restart takes about two minutes."""
 
 
+def project_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
+    """Its compute size, and its status where it does not serve."""
+    status = observed["status"]
+    size = observed["variant"] or NANO
+    return {"compute": size, **({} if status == HEALTHY else {"status": status})}
+
+
 def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
     """The compute size that is wanted, on the target's ladder (runbook, Database Scaling)."""
     target = request.target

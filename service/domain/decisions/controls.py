@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from service.domain.decisions.decision import Check
+from service.domain.decisions.decision_json import moment
 from service.domain.durations import clock_time
 
 PAUSE = "pause"
@@ -60,6 +62,21 @@ class Control:
             (self.action, change.action),
         )
         return all(mine is None or mine == theirs for mine, theirs in pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the API and the terminal."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "target": self.target,
+            "rule": self.rule,
+            "direction": self.direction,
+            "action": self.action,
+            "by": self.by,
+            "why": self.why,
+            "since": moment(self.since),
+            "until": moment(self.until),
+        }
 
     @property
     def scope(self) -> str:

@@ -39,6 +39,8 @@ REFUSED = "runbookd.refused"
 """`by` of a request that tells of what a sender's credential may not do."""
 NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED)
 """`by` of all requests that only tell people of alerts that lead to nothing."""
+DIRECTIONS = ("out", "in", "up", "down")
+"""The ways in which a target is changed: more and fewer, larger and smaller."""
 REMOVING = ("in", "down")
 """The directions in which a claim only takes away."""
 

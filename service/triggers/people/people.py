@@ -9,7 +9,6 @@ from typing import Any
 from service.catalogue.spec import ActionSpec
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
-from service.domain.decisions.decision_json import moment
 from service.domain.decisions.policy import OFF, SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from service.domain.people import (
@@ -60,7 +59,7 @@ class Asked:
             "action": self.action,
             "target": self.target,
             "wanted": [_shown(each) for each in self.wanted],
-            "pause": None if self.pause is None else control_json(self.pause),
+            "pause": None if self.pause is None else self.pause.to_json(),
         }
 
 
@@ -68,22 +67,6 @@ def _shown(wanted: Wanted) -> dict[str, Any]:
     if wanted.to is not None:
         return {"attribute": wanted.attribute, "to": wanted.to}
     return {"attribute": wanted.attribute, "by": wanted.by}
-
-
-def control_json(control: Control) -> dict[str, Any]:
-    """A pause, lock or hold for the API and the terminal."""
-    return {
-        "id": control.id,
-        "kind": control.kind,
-        "target": control.target,
-        "rule": control.rule,
-        "direction": control.direction,
-        "action": control.action,
-        "by": control.by,
-        "why": control.why,
-        "since": moment(control.since),
-        "until": moment(control.until),
-    }
 
 
 class People:

@@ -11,7 +11,7 @@ from tests.unit.cli.commandline import CommandLine
 @pytest.fixture
 def runbookd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "200")
     return CommandLine(monkeypatch, capsys)
 
 

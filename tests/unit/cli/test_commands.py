@@ -233,7 +233,9 @@ def test_a_worker_without_any_secret_says_what_it_lacks_and_how_to_insist(
     runbookd: CommandLine, monkeypatch: pytest.MonkeyPatch, vendor_saw: VendorSaw
 ) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("service.cli.worker.migrate", lambda _: pytest.fail("it was started"))
+    monkeypatch.setattr(
+        "service.bootstrap.startup.migrate", lambda _: pytest.fail("it was started")
+    )
     said = runbookd("worker", env=SANDBOX_IDS)
     assert said.status == 1
     for lacking in (
@@ -255,7 +257,7 @@ def test_a_worker_that_insists_is_started_and_its_log_says_what_it_lacks(
     def started(_settings: object) -> None:
         raise SystemExit(0)
 
-    monkeypatch.setattr("service.cli.worker.migrate", started)
+    monkeypatch.setattr("service.bootstrap.startup.migrate", started)
     said = runbookd("worker", "--allow-missing", env=SANDBOX_IDS)
     assert said.status == 0
     assert "nobody can be paged" in said.err

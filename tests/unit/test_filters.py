@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.web.filters import BadFilter, alert_filter, decision_filter, paging, run_filter
+from service.domain.filters import BadFilter
+from service.store.filters import alert_filter, decision_filter, paging, run_filter
 
 NOON = 1767268800.0  # 2026-01-01T12:00:00Z
 

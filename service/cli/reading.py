@@ -1,0 +1,88 @@
+"""What the terminal reads: from the local store, or from a running service over HTTP.
+
+A command asks a `Reader` and shows what it answers, which is the read API's own JSON whichever of
+the two it is. So a command does the same beside the service and on a laptop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from service.domain.filters import BadFilter
+from service.environment import content, given
+
+URL = "RUNBOOKD_URL"
+TOKEN = "RUNBOOKD_TOKEN"  # noqa: S105 - a name
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url", help="Ask the runbookd at this address, not the local store.", show_default=False
+    ),
+]
+TokenFile = Annotated[
+    str | None,
+    typer.Option("--token-file", help=f"A file with the token for it; otherwise {TOKEN}."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The same for programs.")]
+
+
+class Reader(Protocol):
+    """What there is to read. Filters are those of the read API, by name and as text.
+
+    Every method raises `service.domain.errors.Told` when nothing can be read now, and BadFilter for
+    a filter that cannot be used.
+    """
+
+    def page(self, what: str, filters: Mapping[str, str]) -> dict[str, Any]:
+        """`{"items": […], "next": …}` of alerts, decisions, runs or quarantine."""
+        ...
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """One run with its steps and decisions."""
+        ...
+
+    def explain(self, of: str | None) -> dict[str, Any] | None:
+        """What led to what (`service.store.explain`); None is the alert that came last."""
+        ...
+
+    def status(self, target: str | None) -> dict[str, Any]:
+        """How things are now (`service.store.status`)."""
+        ...
+
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets in the rules in force."""
+        ...
+
+
+def open_reader(url: str | None, token_file: str | None) -> Reader:
+    """The service at `url`, else at RUNBOOKD_URL, else the local store. An empty `url` is the local
+    store in any case.
+
+    Raises:
+        BadFilter: the address is none, or a token is given that nobody is sent.
+        Told: the token's file, or the store, cannot be read.
+    """
+    address = given(URL) if url is None else url
+    if not address:
+        if token_file is not None:
+            raise BadFilter(f"--token-file is for a service: name it with --url or {URL}.")
+        from service.cli.local import LocalReader
+
+        return LocalReader()
+    from service.cli.remote import RemoteReader
+
+    token = given(TOKEN) if token_file is None else content(token_file, "--token-file names")
+    return RemoteReader(address, token)
+
+
+def filters(**named: str | int | float | None) -> dict[str, str]:
+    """Those that are given, as the read API takes them."""
+    return {
+        name: f"{value:.6f}" if isinstance(value, float) else str(value)
+        for name, value in named.items()
+        if value is not None
+    }

@@ -1,0 +1,203 @@
+"""`runbookd status`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from service.cli.completion import complete_target
+from service.cli.output import Rows, print_json, say, width, words
+from service.cli.reading import AsJson, TokenFile, Url, open_reader
+from service.cli.runs import change
+from service.domain.durations import away
+from service.domain.text import one_line
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+WIDE, NARROW = 120, 72
+"""Columns from which a table has a column for each thing, and below which it has no room for an id
+beside a time: then each target has lines of its own. In between, a column shows two things."""
+_NOTHING = "–"
+
+
+@app.command("status")
+def status(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="Only this target, with more of it.", autocompletion=complete_target),
+    ] = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is now: each target of the rules, its cooldowns, what is under way, its last run.
+
+    A target's state is the last that a run saw or set, with the time of that: no vendor is asked.
+    A cooldown says until when alerts leave the target alone in that direction. The read API tells
+    the same at /api/v1/status.
+
+    [bold]Examples[/bold]
+
+      runbookd status
+
+      runbookd status api
+
+      runbookd status --url https://runbookd.example.com --json
+    """
+    found = open_reader(url, token_file).status(target)
+    if as_json:
+        print_json(found)
+        return
+    now = _seconds(found["at"])
+    targets = list(found["targets"].values())
+    if target is not None:
+        _show_closely(targets[0], now)
+    elif width() < NARROW:
+        _show_apart(targets, now)
+    else:
+        show = _show_wide if width() >= WIDE else _show_table
+        show(targets, now)
+    _show_whole(found)
+
+
+def _show_wide(targets: list[dict[str, Any]], now: float) -> None:
+    shown = Rows("target", "now", "bounds", "cooldown", "under way", "last run")
+    for each in targets:
+        shown.add(
+            each["name"],
+            _lines(_state(each), _seen(each, now)),
+            each["bounds"] or _NOTHING,
+            _lines(*_cooldowns(each, now)),
+            _lines(*(_run_line(run, now) for run in each["under_way"])),
+            _lines(_run_line(each["last_run"], now)),
+        )
+    shown.print()
+
+
+def _show_table(targets: list[dict[str, Any]], now: float) -> None:
+    """Two things in a column, the second one named: ids and sizes have room to stay whole."""
+    shown = Rows("target", "now, bounds", "cooldown", "under way, last run")
+    for each in targets:
+        shown.add(
+            each["name"],
+            _lines(_state(each), _seen(each, now), f"bounds: {each['bounds'] or 'none'}"),
+            _lines(*_cooldowns(each, now)),
+            _lines(
+                *(_run_line(run, now) for run in each["under_way"] or [None]),
+                f"last: {_run_line(each['last_run'], now)}",
+            ),
+        )
+    shown.print()
+
+
+def _show_apart(targets: list[dict[str, Any]], now: float) -> None:
+    for place, each in enumerate(targets):
+        if place:
+            say("")
+        _show_one(each, now)
+
+
+def _show_one(target: dict[str, Any], now: float) -> None:
+    say(target["name"], "bold")
+    shown = Rows("", "", header=False)
+    shown.add("  now", _state(target))
+    if seen := _seen(target, now):
+        shown.add("", seen)
+    shown.add("  bounds", target["bounds"] or _NOTHING)
+    for place, each in enumerate(_cooldowns(target, now) or [_NOTHING]):
+        shown.add("" if place else "  cooldown", each)
+    for place, run in enumerate(target["under_way"] or [None]):
+        shown.add("" if place else "  under way", _run_line(run, now))
+    shown.add("  last run", _run_line(target["last_run"], now))
+    shown.print()
+
+
+def _show_closely(target: dict[str, Any], now: float) -> None:
+    """One target, with why it is so and where to look."""
+    _show_one(target, now)
+    shown = Rows("", "", header=False)
+    for each in target["cooldowns"]:
+        why = f": {one_line(each['reason'])}" if each["reason"] else ""
+        shown.add(f"  {each['direction']}", f"after {each['run']}{why}")
+    for run in target["under_way"]:
+        shown.add(f"  {run['id']}", f"{change(run) or run['action']}, for {one_line(run['why'])}")
+    last = target["last_run"]
+    if last and last["reason"]:
+        shown.add(f"  {last['id']}", one_line(last["reason"]))
+    firing = target["open_episodes"]
+    for each in firing["items"]:
+        since = _when(_seconds(each["first_seen"]), now)
+        shown.add("  fires", f"{one_line(each['name'])}, {since} ({each['id']})")
+    if firing["count"] > len(firing["items"]):
+        shown.add(
+            "", f"and {firing['count'] - len(firing['items'])} more: runbookd alerts --firing"
+        )
+    shown.add("  console", target["console"])
+    say("")
+    shown.print()
+
+
+def _show_whole(found: dict[str, Any]) -> None:
+    workers, queue = found["workers"], found["queue"]
+    say("")
+    if not workers:
+        say("No worker is alive, so nothing that waits is done: start `runbookd worker`.", "red")
+    say(
+        f"Workers alive: {workers}. Runs waiting: {queue['queued']}, under way: "
+        f"{queue['running']}. Messages waiting: {queue['messages']}."
+    )
+    say(f"Rules {found['rules_hash']}. Times are UTC.")
+
+
+def _state(target: dict[str, Any]) -> str:
+    present = target["present"]
+    if present is None:
+        return "not seen yet"
+    return ", ".join(
+        f"{value} {name}" if isinstance(value, int) else value
+        for name, value in present["state"].items()
+    )
+
+
+def _seen(target: dict[str, Any], now: float) -> str:
+    """When its state was seen or set, and by which run where that is in doubt."""
+    present = target["present"]
+    if present is None:
+        return ""
+    when = _when(_seconds(present["seen_at"]), now) if present["seen_at"] else "before"
+    if present["known"] == "unsure":
+        return f"{when}; {present['run']} failed since, so look at it"
+    return f"{present['known']} {when}"
+
+
+def _cooldowns(target: dict[str, Any], now: float) -> list[str]:
+    return [
+        f"{each['direction']} {_when(_seconds(each['until']), now)}" for each in target["cooldowns"]
+    ]
+
+
+def _run_line(run: dict[str, Any] | None, now: float) -> str:
+    if run is None:
+        return _NOTHING
+    if run["ended_at"]:
+        return f"{run['id']} {run['status']} {_when(_seconds(run['ended_at']), now)}"
+    since = _when(_seconds(run["started_at"] or run["created_at"]), now)
+    return f"{run['id']} {run['status']} since {since}"
+
+
+def _lines(*parts: str) -> Text:
+    return words("\n".join(one_line(part) for part in parts if part) or _NOTHING)
+
+
+def _when(at: float, now: float) -> str:
+    """From here and by the clock, in UTC: `in 9 min, 03:42`; the date where it is not today's."""
+    then, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
+    by_clock = f"{then:%H:%M}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
+    return f"{away(at, now)}, {by_clock}"
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
