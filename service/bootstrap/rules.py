@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.domain.rules.matching import RuleIndex
-from service.domain.rules.rules import RuleBook
 from service.rulebook import load_rulebook, packaged
-from service.settings import Settings, rule_variables
-from service.store.ids import new_id
-from service.triggers.alerts.admit import Admitter
-from service.triggers.alerts.candidates import RulesInForce
+from service.settings import rule_variables
 
 if TYPE_CHECKING:
-    # Whoever only checks rules need not load the engine.
+    # Whoever only reads the rules need not load what decides by them.
     from service.bootstrap.stores import Stores
+    from service.domain.rules.rules import RuleBook
+    from service.settings import Settings
+    from service.triggers.alerts.admit import Admitter
+    from service.triggers.alerts.candidates import RulesInForce
 
 
 def load_rules(settings: Settings, environment: Mapping[str, str] | None = None) -> RuleBook:
@@ -38,11 +38,16 @@ def rule_paths(settings: Settings) -> list[Path]:
 
 def in_force(book: RuleBook) -> RulesInForce:
     """The rules with their index for matching."""
+    from service.triggers.alerts.candidates import RulesInForce  # noqa: PLC0415 - see above
+
     return RulesInForce(book, RuleIndex(book))
 
 
 def build_admitter(stores: Stores, book: RuleBook) -> Admitter:
     """Admission on the real stores, with one rule book."""
+    from service.store.ids import new_id  # noqa: PLC0415 - see above
+    from service.triggers.alerts.admit import Admitter  # noqa: PLC0415 - see above
+
     rules = in_force(book)
     return Admitter(
         journal=stores.journal,

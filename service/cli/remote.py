@@ -27,6 +27,7 @@ database's time; a terminal that stands still for longer is told so."""
 LARGEST = 64 * 1024 * 1024
 """Bytes of an answer: two hundred alerts of the largest kind are less."""
 _API = "/api/v1"
+_GIVEN = "--url, or RUNBOOKD_URL,"
 _NO_ADDRESS = "write it as https://runbookd.example.com, or http://127.0.0.1:8080"
 
 
@@ -38,10 +39,10 @@ class RemoteReader:
     """Asks the service at one address, with a token where there is one."""
 
     def __init__(self, address: str, token: str = "") -> None:
-        hide_with(redactor({token} - {""}, {address}))
-        self._shown = shown_address(address)
-        self._base = _checked(address, self._shown)
+        self._base = _checked(address)
         self._token = _sendable(token)
+        self._shown = shown_address(address)
+        hide_with(redactor({token} - {""}, {address}))
         # A proxy that the environment names is for addresses beyond this machine.
         proxies = urllib.request.ProxyHandler({}) if _is_loopback(self._base) else None
         handlers = [_NoRedirect(), *([proxies] if proxies else [])]
@@ -168,7 +169,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return
 
 
-def _checked(address: str, shown: str) -> str:
+def _checked(address: str) -> str:
     """The address without a slash at its end.
 
     Raises:
@@ -178,16 +179,16 @@ def _checked(address: str, shown: str) -> str:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise BadFilter(f"The address {shown} is none ({error}); {_NO_ADDRESS}.") from None
+        raise BadFilter(f"{_GIVEN} holds no address ({error}): {_NO_ADDRESS}.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise BadFilter(f"The address {shown} is none; {_NO_ADDRESS}.")
+        raise BadFilter(f"{_GIVEN} holds no address: {_NO_ADDRESS}.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise BadFilter(
-            f"The address {shown} must be a place alone: a token belongs in RUNBOOKD_TOKEN or in "
-            "the file that --token-file names."
+            f"{_GIVEN} must be the place alone: a token belongs in RUNBOOKD_TOKEN or in the file "
+            "that --token-file names."
         )
     if not address.isascii() or not address.isprintable() or " " in address:
-        raise BadFilter(f"The address {shown} holds a character that no address has.")
+        raise BadFilter(f"{_GIVEN} holds a character that no address has.")
     return address.rstrip("/")
 
 

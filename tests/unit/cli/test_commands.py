@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from service.cli.commands import ENTRIES
-from service.store import schema
-from service.store.database import open_engine
 from tests.processes import ROOT
 from tests.reliability import VendorSaw, scenario
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
@@ -42,42 +38,6 @@ def test_each_command_is_listed_and_teaches_with_an_example(
     assert f"│ {name} " in listed.out
     assert "Example" in said.out
     assert f"runbookd {name}" in said.out
-
-
-def test_the_overview_loads_no_sdk_and_no_engine() -> None:
-    probe = (
-        "import sys, service.cli; print(sorted({'dbos','pydo','sqlalchemy'} & set(sys.modules)))"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("command", ["runs", "alerts", "quarantine", "explain"])
-def test_a_command_that_only_reads_loads_no_engine_and_no_sdk(command: str, tmp_path: Path) -> None:
-    unwanted = "{'dbos', 'pydo', 'slack_sdk', 'pagerduty'}"
-    probe = (
-        "import sys; from service.cli.main import app\n"
-        f"sys.argv = ['runbookd', '{command}', *sys.argv[1:]]\n"
-        "try: app()\n"
-        "except BaseException: pass\n"
-        f"assert 'service.cli.{command}' in sys.modules\n"
-        f"print(sorted({unwanted} & set(sys.modules)))"
-    )
-    url = f"sqlite:///{tmp_path / 'runbookd.db'}"
-    engine = open_engine(url)
-    schema.metadata.create_all(engine)
-    engine.dispose()
-    said = subprocess.run(
-        [sys.executable, "-c", probe, *(["a-none"] if command == "explain" else [])],
-        cwd=ROOT,
-        env={**os.environ, **SANDBOX_IDS, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert said.stdout.splitlines()[-1] == "[]"
 
 
 def test_an_unknown_command_is_a_usage_error(runbookd: CommandLine) -> None:
