@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from service.domain.alerts.dedup import is_bound_key
+from service.domain.alerts.floods import FLOOD
 from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
 from service.domain.durations import moment
@@ -100,9 +101,10 @@ def _trigger(
     page = page_for(incident)
     fence()
     _send(lambda: parts.pager.trigger(page), parts)
+    by = "of a flood of incidents" if incident.rule == FLOOD else f"by rule {incident.rule}"
     message = Message(
         title=f"Paged: {page.summary}"[:150],
-        text=f"The person on call was paged ({page.severity}) by rule {incident.rule}.",
+        text=f"The person on call was paged ({page.severity}) {by}.",
         context=f"{state.firing} firing · {_context(request, state)}",
         links=page.links,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.domain.alerts.floods import FLOOD, INCIDENTS_A_MINUTE
 from service.domain.alerts.incident import Incident, links_of, names_of, severity_of, without_data
 from service.domain.text import cut
 from service.messages.going_on import explained
@@ -42,6 +43,8 @@ def _summary(incident: Incident) -> str:
         text = f"{incident.count} alerts: {text}"
     if without_data(incident):
         text = f"No data: {text}"
+    if incident.rule == FLOOD:
+        text = f"Flood from {_sender(incident)}: {text}"
     return cut(text, SUMMARY_LIMIT)
 
 
@@ -49,6 +52,7 @@ def _details(incident: Incident) -> dict[str, Any]:
     shown = incident.alerts[:SHOWN_ALERTS]
     details: dict[str, Any] = {
         **_to_go_on(incident),
+        **(_of_flood(incident) if incident.rule == FLOOD else {}),
         "rule": incident.rule,
         "receiver": incident.receiver,
         "firing": incident.count,
@@ -78,6 +82,22 @@ def _to_go_on(incident: Incident) -> dict[str, Any]:
         **ids,
         "alert ids": list(incident.episodes[:SHOWN_ALERTS]),
     }
+
+
+def _of_flood(incident: Incident) -> dict[str, Any]:
+    sender = _sender(incident)
+    return {
+        "what happened": f"More than {INCIDENTS_A_MINUTE} new incidents within a minute came from "
+        f"{sender}. The first {INCIDENTS_A_MINUTE} of each minute are incidents of their own. All "
+        "the others are told here as one.",
+        "what to do": "`runbookd alerts --firing` lists the alerts. If they are real, look for "
+        f"what they have in common. If they are not, take the rights of {sender} away (`scopes` in "
+        "the rules file). This incident is closed when the last of its alerts has resolved.",
+    }
+
+
+def _sender(incident: Incident) -> str:
+    return incident.group_labels.get("sender", incident.source)
 
 
 def _common_label(incident: Incident, names: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from service.domain.alerts.alert import Alert, Notification, Quarantined
 from service.domain.alerts.episodes import Episode
+from service.domain.alerts.floods import Rate
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
@@ -129,7 +130,7 @@ class IncidentRecord:
     """A group of alerts as the pager knows it.
 
     `paged` is True while an incident is open there; `members` are the alerts' identities,
-    `added` those that this batch adds.
+    `added` those that this batch adds, `removed` those that another incident tells of from now on.
     """
 
     dedup_key: str
@@ -141,6 +142,7 @@ class IncidentRecord:
     paged: bool = False
     members: set[int] = field(default_factory=set)
     added: set[int] = field(default_factory=set)
+    removed: set[int] = field(default_factory=set)
     exists: bool = False
 
 
@@ -219,8 +221,13 @@ class Transaction(Protocol):
     def incidents(
         self, dedup_keys: Collection[str], identities: Collection[int]
     ) -> dict[str, IncidentRecord]:
-        """The incidents on record, with their members among `identities`; nobody else changes
-        them meanwhile."""
+        """The incidents on record, with their members among `identities`, and the floods that any
+        of these are members of; nobody else changes them meanwhile."""
+        ...
+
+    def count_incidents(self, fresh: Mapping[str, int], minute: int) -> dict[str, Rate]:
+        """Count so many new incidents of each sender in a minute since the epoch; the rates after
+        that. Nobody else counts for these senders until the commit."""
         ...
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:

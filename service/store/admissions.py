@@ -5,13 +5,14 @@ Statements are few and wide: a batch of many notifications costs about as many a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from service.catalogue.request_json import dump_request
+from service.domain.alerts.floods import Rate, is_flood_key
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.controls import Control
 from service.ports.admission import (
@@ -37,7 +38,12 @@ from service.store.claims import RESTING, take_claims
 from service.store.controls import IN_FORCE
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
 from service.store.encode import dump, load
-from service.store.incidents import count_open_members, read_incidents
+from service.store.incidents import (
+    count_incidents,
+    count_open_members,
+    read_incidents,
+    read_members,
+)
 from service.store.rows import (
     CheckEncoder,
     decision_row,
@@ -127,13 +133,29 @@ class SqlTransaction:
         self, dedup_keys: Collection[str], identities: Collection[int]
     ) -> dict[str, IncidentRecord]:
         """The incidents on record, with their members among `identities`, locked until the commit:
-        two batches that resolve the last two alerts of one must not each count the other's."""
+        two batches that resolve the last two alerts of one must not each count the other's. And
+        the floods that any of these are members of, locked behind them."""
+        asked = sorted(dedup_keys)
+        self._lock_incidents(asked)
+        members = list(read_members(self._connection, identities))
+        floods = sorted({key for key, _ in members if is_flood_key(key)}.difference(asked))
+        self._lock_incidents(floods)
         found: dict[str, IncidentRecord] = {}
-        for some in chunks(sorted(dedup_keys)):
-            if self._locks:
-                self._connection.execute(_LOCK_INCIDENTS, {"keys": some})
-            found |= read_incidents(self._connection, some, identities)
+        for some in chunks([*asked, *floods]):
+            found |= read_incidents(self._connection, some)
+        for key, identity in members:
+            if key in found:
+                found[key].members.add(identity)
         return found
+
+    def count_incidents(self, fresh: Mapping[str, int], minute: int) -> dict[str, Rate]:
+        """Count new incidents of each sender."""
+        return count_incidents(self._connection, fresh, minute)
+
+    def _lock_incidents(self, dedup_keys: Sequence[str]) -> None:
+        if self._locks:
+            for some in chunks(dedup_keys):
+                self._connection.execute(_LOCK_INCIDENTS, {"keys": some})
 
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
         """The dedup_keys of the incidents that each alert belongs to."""
@@ -188,6 +210,8 @@ class SqlTransaction:
 
     def _write_incidents(self, incidents: Iterable[IncidentRecord]) -> None:
         for incident in sorted(incidents, key=lambda each: each.dedup_key):
+            if incident.removed:
+                self._connection.execute(_REMOVE, _memberships(incident, incident.removed))
             if not incident.added:
                 continue
             if not incident.exists:
@@ -196,10 +220,7 @@ class SqlTransaction:
                 insert_of(
                     self._connection.dialect, schema.incident_members
                 ).on_conflict_do_nothing(),
-                [
-                    {"dedup_key": incident.dedup_key, "identity": identity}
-                    for identity in sorted(incident.added)
-                ],
+                _memberships(incident, incident.added),
             )
 
 
@@ -218,6 +239,10 @@ _NEWEST = (
     "WHERE identity"
 )
 _SUPERSEDE = sa.update(schema.alerts).where(_a.id == sa.bindparam("row")).values(newest=False)
+_m = schema.incident_members.c
+_REMOVE = sa.delete(schema.incident_members).where(
+    _m.dedup_key == sa.bindparam("dedup_key"), _m.identity == sa.bindparam("identity")
+)
 _i = schema.incidents.c
 _LOCK_INCIDENTS = (
     sa.select(_i.dedup_key)
@@ -243,6 +268,11 @@ def _episode(
         verdicts={rule: tuple(last) for rule, last in load(verdicts).items()},
         labels_hash=labels_hash,
     )
+
+
+def _memberships(incident: IncidentRecord, identities: Iterable[int]) -> list[dict[str, Any]]:
+    key = incident.dedup_key
+    return [{"dedup_key": key, "identity": identity} for identity in sorted(identities)]
 
 
 def _by_key(rows: Iterable[tuple[Any, ...]]) -> dict[str, Cooldown]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from service.catalogue.registry import names_with
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
+from service.domain.alerts.floods import INCIDENTS_A_MINUTE, Rate
 from service.ports import MessageRef
 from service.ports.admission import IncidentRecord
 from service.ports.runs import IncidentState
@@ -30,6 +31,7 @@ _a = schema.alerts.c
 _i = schema.incidents.c
 _m = schema.incident_members.c
 _r = schema.runs.c
+_rates = schema.incident_rates.c
 _NEWEST = sa.text("alerts.newest")
 """The index's own term (`uq_alerts_newest`): SQLite uses it for this, and not for `newest = 1`."""
 
@@ -138,12 +140,53 @@ def read_incidents(
             paged=row["paged"],
             exists=True,
         )
-    for some in chunks(identities):
-        members = sa.select(_m.dedup_key, _m.identity).where(_m.identity.in_(some))
-        for key, identity in connection.execute(members):
-            if key in found:
-                found[key].members.add(identity)
+    for key, identity in read_members(connection, identities):
+        if key in found:
+            found[key].members.add(identity)
     return found
+
+
+def read_members(
+    connection: sa.Connection, identities: Collection[int]
+) -> Iterator[tuple[str, int]]:
+    """Of which incidents each alert is a member."""
+    for some in chunks(identities):
+        query = sa.select(_m.dedup_key, _m.identity).where(_m.identity.in_(some))
+        yield from (tuple(row) for row in connection.execute(query))
+
+
+def count_incidents(
+    connection: sa.Connection, fresh: Mapping[str, int], minute: int
+) -> dict[str, Rate]:
+    """Count new incidents of each sender; one row for each, locked until the commit. In order of
+    their names, so that two callers never wait for each other."""
+    rates: dict[str, Rate] = {}
+    for sender, more in sorted(fresh.items()):
+        values = {"sender": sender, "minute": minute, "incidents": more, "since": minute}
+        row = connection.execute(_count_on(connection.dialect), values).one()
+        rates[sender] = Rate(row.minute, row.incidents, row.since)
+    return rates
+
+
+def _count_on(dialect: sa.Dialect) -> sa.Executable:
+    """The arithmetic of `service.domain.alerts.floods.rate_after`, in one statement."""
+    statement = insert_of(dialect, schema.incident_rates)
+    given = statement.excluded
+    behind = given.minute.in_((_rates.minute, _rates.minute - 1))
+    follows = given.minute == _rates.minute + 1
+    floods = _rates.incidents > INCIDENTS_A_MINUTE
+    return statement.on_conflict_do_update(
+        index_elements=["sender"],
+        set_={
+            "minute": sa.case((behind, _rates.minute), else_=given.minute),
+            "incidents": sa.case(
+                (behind, _rates.incidents + given.incidents), else_=given.incidents
+            ),
+            "since": sa.case(
+                (behind, _rates.since), (follows & floods, _rates.since), else_=given.minute
+            ),
+        },
+    ).returning(_rates.minute, _rates.incidents, _rates.since)
 
 
 def count_open_members(connection: sa.Connection, dedup_keys: Collection[str]) -> dict[str, int]:

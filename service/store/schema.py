@@ -315,6 +315,16 @@ incident_members = sa.Table(
 )
 """The alerts of each incident; it is over when the last of them has resolved."""
 
+incident_rates = sa.Table(
+    "incident_rates",
+    metadata,
+    sa.Column("sender", sa.Text, primary_key=True),
+    sa.Column("minute", sa.BigInteger, nullable=False),
+    sa.Column("incidents", sa.Integer, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+)
+"""How many new incidents a sender has made in its last minute (`service.domain.alerts.floods`)."""
+
 workers = sa.Table(
     "workers",
     metadata,

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from service.domain.alerts.floods import Rate, rate_after
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import PAUSE, Control
-from service.domain.decisions.decision import Verdict
+from service.domain.decisions.decision import Decision, Verdict
 from service.domain.errors import StoreConflict
 from service.domain.rules.scopes import EVERYTHING, Scopes
 from service.engine.queue import RunQueue
@@ -472,3 +473,77 @@ def test_an_alert_that_is_judged_again_is_judged_as_its_senders(engine: sa.Engin
     (refused,) = after.verdicts(again)
     assert (refused.verdict, refused.guard) == (HOLD, "scope")
     assert after.rows("SELECT open, newest, due_at FROM alerts") == [(True, True, None)]
+
+
+# ---- floods ----
+
+
+def _counted(journal: SqlJournal, fresh: dict[str, int], minute: int) -> dict[str, Rate]:
+    with journal.transaction() as transaction:
+        return transaction.count_incidents(fresh, minute)
+
+
+def test_incidents_are_counted_as_the_domain_counts_them(journal: SqlJournal) -> None:
+    minute, expected = 29_000_000, None
+    for step, more in [(0, 4), (0, 8), (1, 3), (0, 20), (-1, 1), (3, 11), (1, 1), (-60, 2)]:
+        minute += step
+        expected = rate_after(expected, minute, more)
+        assert _counted(journal, {"prod": more}, minute) == {"prod": expected}
+
+
+def test_each_sender_has_a_counter_of_its_own(journal: SqlJournal) -> None:
+    _counted(journal, {"prod": 4}, 7)
+    assert _counted(journal, {"prod": 1, "dev": 2}, 7) == {
+        "prod": Rate(7, 5, 7),
+        "dev": Rate(7, 2, 7),
+    }
+
+
+def test_many_processes_at_once_count_each_incident_once(engine: sa.Engine) -> None:
+    desks = [SqlDesk(engine) for _ in range(4)]
+
+    def admit(desk: SqlDesk, first: int) -> list[Decision]:
+        return [
+            decision
+            for number in range(first, first + 5)
+            for decision in desk.verdicts(_group(number))
+        ]
+
+    decided = all_at_once([partial(admit, desk, 5 * at) for at, desk in enumerate(desks)])
+    flooded = ["flood" in decision.reason for each in decided for decision in each]
+    assert sum(flooded) == 10
+    desk = desks[0]
+    assert desk.rows("SELECT incidents FROM incident_rates") == [(20,)]
+    floods = "SELECT count(*) FROM incident_members WHERE dedup_key LIKE 'runbookd/flood/%'"
+    assert desk.rows(floods) == [(10,)]
+    assert desk.count("incidents") == 11
+
+
+def test_a_batch_that_fails_counts_nothing(engine: sa.Engine) -> None:
+    def refuse(_connection: sa.Connection, _run: NewRun) -> None:
+        raise RuntimeError("the queue refuses")
+
+    with pytest.raises(RuntimeError):
+        SqlDesk(engine, enqueue=refuse).admit(_group(1))
+    assert SqlDesk(engine).count("incident_rates") == 0
+
+
+def test_an_alert_of_a_flood_is_found_by_its_membership_without_its_key(desk: SqlDesk) -> None:
+    desk.admit(*(_group(number) for number in range(11)))
+    (again,) = desk.verdicts(_group(10), now=NOW + 600)
+    assert "as part of a flood" in again.reason
+    assert desk.count("incidents") == 11
+
+
+def test_an_incident_of_before_that_is_flooded_is_left_by_its_alert(desk: SqlDesk) -> None:
+    desk.admit(_group(0))
+    desk.admit(delivery(resolved(ERRORS, "0"), group={"n": "0"}, credential="prod", at=NOW + 1))
+    desk.admit(*(_group(number) for number in range(1, 11)), now=NOW + 600)
+    (flooded,) = desk.verdicts(_group(0), now=NOW + 601)
+    assert "as part of a flood" in flooded.reason
+    members = "SELECT count(*) FROM incident_members GROUP BY identity"
+    assert {row[0] for row in desk.rows(members)} == {1}
+
+
+def _group(number: int) -> Delivery:
+    return delivery(alert(ERRORS, f"{number}"), group={"n": f"{number}"}, credential="prod")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from service.domain.alerts.floods import Rate, is_flood_key, rate_after
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
@@ -42,6 +43,7 @@ class MemoryStore:
     cooldowns: dict[str, Cooldown] = field(default_factory=dict)
     incidents: dict[str, IncidentRecord] = field(default_factory=dict)
     runs: dict[str, NewRun] = field(default_factory=dict)
+    rates: dict[str, Rate] = field(default_factory=dict)
     deliveries: list[str] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
 
@@ -88,9 +90,15 @@ class MemoryTransaction:
         self, dedup_keys: Collection[str], identities: Collection[int]
     ) -> dict[str, IncidentRecord]:
         known = self._store.incidents
-        found = {each: copy.deepcopy(known[each]) for each in dedup_keys if each in known}
+        floods = {
+            key
+            for key, incident in known.items()
+            if is_flood_key(key) and incident.members & set(identities)
+        }
+        asked = {*dedup_keys, *floods}
+        found = {each: copy.deepcopy(known[each]) for each in asked if each in known}
         for incident in found.values():
-            incident.added, incident.exists = set(), True
+            incident.added, incident.removed, incident.exists = set(), set(), True
             incident.members &= set(identities)
         return found
 
@@ -100,6 +108,12 @@ class MemoryTransaction:
             for identity in incident.members & set(identities):
                 found.setdefault(identity, []).append(key)
         return found
+
+    def count_incidents(self, fresh: Mapping[str, int], minute: int) -> dict[str, Rate]:
+        rates = self._store.rates
+        for sender, more in fresh.items():
+            rates[sender] = rate_after(rates.get(sender), minute, more)
+        return {sender: rates[sender] for sender in fresh}
 
     def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:
         episodes, incidents = self._store.episodes, self._store.incidents
@@ -131,6 +145,8 @@ class MemoryTransaction:
             store.decisions[decision_id].times += times
             store.decisions[decision_id].last_at = at
         for key, incident in changes.incidents.items():
+            if incident.removed:
+                store.incidents[key].members -= incident.removed
             if incident.added:
                 before = store.incidents.get(key)
                 incident.members |= before.members if before else set()

@@ -52,6 +52,15 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Burst:
+    """Many groups fire or resolve at once, each of which is paged by itself or in a flood."""
+
+    count: int
+    firing: bool
+    in_one_batch: bool
+
+
+@dataclass(frozen=True)
 class Resend:
     """A retry, or the other Alertmanager's copy, of something sent before."""
 
@@ -70,6 +79,8 @@ class Work:
     which: int
 
 
+Step = Send | Burst | Resend | Wait | Work
+
 _sends = st.builds(
     Send,
     st.sampled_from(NAMES),
@@ -83,6 +94,7 @@ _steps = st.one_of(
     st.builds(Wait, st.sampled_from([0.0, 1.0, GRACE_S, GRACE_S + 1, 600.0, 3600.0])),
     st.builds(Work, st.integers(0, 20)),
     st.builds(Work, st.integers(0, 1)),
+    st.builds(Burst, st.sampled_from([2, 9, 14]), st.booleans(), st.booleans()),
 )
 
 
@@ -105,13 +117,15 @@ class World:
         self.runs = RunStore(self.sql.engine, lambda _connection, run: self._queue(run))
         self.incidents = IncidentStore(self.sql.engine)
 
-    def do(self, step: Send | Resend | Wait | Work) -> None:
+    def do(self, step: Step) -> None:
         if isinstance(step, Send):
             alerts = [
                 alert(step.name, instance, firing=fires, labels=_labels(step, instance))
                 for instance, fires in step.states
             ]
             self._deliver(Delivery(notification(*alerts), self.now, credential=step.credential))
+        elif isinstance(step, Burst):
+            self._burst(step)
         elif isinstance(step, Resend):
             if self.sent:
                 again = self.sent[step.which % len(self.sent)]
@@ -121,15 +135,31 @@ class World:
         else:
             self.work(step.which)
 
-    def _deliver(self, delivery: Delivery) -> None:
-        self.sent.append(delivery)
+    def _burst(self, step: Burst) -> None:
+        sent = [
+            Delivery(
+                notification(alert(ERRORS, each, firing=step.firing), group={"instance": each}),
+                self.now,
+                credential="prod",
+            )
+            for each in map(str, range(step.count))
+        ]
+        if step.in_one_batch:
+            self._deliver(*sent)
+        else:
+            for each in sent:
+                self._deliver(each)
+
+    def _deliver(self, *deliveries: Delivery) -> None:
+        self.sent += deliveries
         before = len(self.sql.queued)
-        (receipt,) = self.sql.admit(delivery, now=self.now)
-        (beside,) = self.memory.admit(delivery, now=self.now)
+        receipts = self.sql.admit(*deliveries, now=self.now)
+        beside = self.memory.admit(*deliveries, now=self.now)
         for run in self.sql.queued[before:]:
             self._queue(run)
-        assert _told(receipt) == _told(beside)
-        self._check_receipt(delivery, receipt)
+        assert [_told(each) for each in receipts] == [_told(each) for each in beside]
+        for delivery, receipt in zip(deliveries, receipts, strict=True):
+            self._check_receipt(delivery, receipt)
 
     def _check_receipt(self, delivery: Delivery, receipt: Receipt) -> None:
         assert len(receipt.verdicts) == len(delivery.notification.alerts)
@@ -297,7 +327,7 @@ _FIRES_AGAIN_WHILE_IT_IS_BEING_CLOSED = [
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(_steps, min_size=3, max_size=25))
 @example(_FIRES_AGAIN_WHILE_IT_IS_BEING_CLOSED)
-def test_any_sequence_keeps_the_promises(steps: list[Send | Resend | Wait | Work]) -> None:
+def test_any_sequence_keeps_the_promises(steps: list[Step]) -> None:
     with world() as now:
         for step in steps:
             now.do(step)

@@ -7,10 +7,11 @@ here: an Act in a preview is the right to try.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.alerts.alert import Alert
+from service.domain.alerts.floods import Rate, rate_after
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decisions.decision import Decision
 from service.domain.rules.matching import RuleTrace
@@ -118,6 +119,10 @@ class ReadOnly:
     def incidents_of(self, identities: Collection[int]) -> dict[int, list[str]]:
         """None: what would follow from a resolve is not a decision on an alert."""
         return {}
+
+    def count_incidents(self, fresh: Mapping[str, int], minute: int) -> dict[str, Rate]:
+        """As if these were the first of their minute."""
+        return {sender: rate_after(None, minute, more) for sender, more in fresh.items()}
 
     def write(self, changes: Changes) -> None:
         """Nothing is kept."""

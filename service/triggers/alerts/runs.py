@@ -8,6 +8,7 @@ from service.catalogue.actions import INVESTIGATE, PAGE_ONCALL
 from service.catalogue.registry import action_spec, checked_options
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, Notification
+from service.domain.alerts.floods import UPDATE_S, is_flood_key
 from service.domain.alerts.incident import links_in
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
@@ -20,11 +21,12 @@ from service.triggers.alerts.notices import Notice, shadow_notice
 
 
 class RunMaker:
-    """Collects the runs of one batch; alerts that come too late for one are added to it."""
+    """Collects the runs of one batch in its `changes`; alerts that come too late for one are added
+    to it."""
 
     def __init__(self, book: RuleBook, changes: Changes, now: float, refire_grace_s: float) -> None:
         self._book = book
-        self._changes = changes
+        self.changes = changes
         self._now = now
         self._grace_s = refire_grace_s
         self._causes: dict[str, dict[str, None]] = {}
@@ -59,12 +61,12 @@ class RunMaker:
         """The runs, each with all the alerts that are its cause."""
         return [
             replace(new, request=_caused_by(new.request, tuple(self._causes[run])))
-            for run, new in self._changes.runs.items()
+            for run, new in self.changes.runs.items()
         ]
 
     def known_incident(self, candidate: Candidate) -> IncidentRecord | None:
         """The incident of a paging rule's group, where there is one."""
-        return self._changes.incidents.get(candidate.incident or "")
+        return self.changes.incidents.get(candidate.incident or "")
 
     def incident(self, candidate: Candidate, delivery: Delivery) -> IncidentRecord:
         """The incident of a paging rule's group, made when there is none."""
@@ -72,7 +74,7 @@ class RunMaker:
         known = self.known_incident(candidate)
         if known is None:
             notification = delivery.notification
-            known = self._changes.incidents[key] = IncidentRecord(
+            known = self.changes.incidents[key] = IncidentRecord(
                 dedup_key=key,
                 rule=candidate.rule.name,
                 severity=candidate.rule.severity,
@@ -93,9 +95,12 @@ class RunMaker:
     ) -> str:
         """A run that tells the pager the incident's state; its id."""
         request = self._request(candidate, alert, episode, delivery, cooldown)
+        # The pager knows the flood: its count may be a minute old.
+        waits = is_flood_key(incident.dedup_key) and incident.paged
         self._add(
             replace(request, subject=incident.dedup_key, severity=candidate.rule.severity),
             f"page:{incident.dedup_key}",
+            delay_s=UPDATE_S if waits else 0.0,
         )
         return cooldown.run
 
@@ -158,7 +163,7 @@ class RunMaker:
         )
 
     def _add(self, request: Request, partition: str, delay_s: float = 0.0) -> None:
-        self._changes.runs[request.id] = NewRun(request, partition, self._now, delay_s)
+        self.changes.runs[request.id] = NewRun(request, partition, self._now, delay_s)
         self._causes[request.id] = dict.fromkeys(request.origin.alerts)
 
 

@@ -38,6 +38,7 @@ from service.ports.admission import (
     Transaction,
 )
 from service.triggers.alerts.candidates import Candidate, Matched
+from service.triggers.alerts.floods import Flooded, Floods
 from service.triggers.alerts.notices import (
     Notice,
     hold_claim,
@@ -54,7 +55,8 @@ from service.triggers.alerts.runs import RunMaker
 class Judged:
     """One candidate of one alert with its checks, before any claim is taken.
 
-    `claim` is what it may take: None where a guard holds it. `page` is what a page was judged by.
+    `claim` is what it may take: None where a guard holds it. `page` is what a page was judged by,
+    `flood` the flood that tells of the alert already.
     """
 
     candidate: Candidate
@@ -64,6 +66,7 @@ class Judged:
     checks: tuple[Check, ...]
     claim: str | None
     page: PageArrival | None = None
+    flood: Flooded | None = None
 
 
 class Verdicts:
@@ -88,6 +91,7 @@ class Verdicts:
         self._checked: dict[Arrival, tuple[Check, ...]] = {}
         self._told: Mapping[str, Cooldown] = {}
         self._notices: dict[str, Notice] = {}
+        self._floods = Floods(transaction, runs.changes, now)
         self._controls: Sequence[Control] = ()
         self._limits: dict[str, dict[str, Check | None]] = {}
 
@@ -102,6 +106,7 @@ class Verdicts:
         self.cooldowns = dict(cooldowns)
         self._told = told
         self._controls = controls
+        self._floods.begin()
 
     def judge(
         self,
@@ -176,6 +181,9 @@ class Verdicts:
 
     def take_claims(self) -> None:
         """Take all claims that are wanted and free, in one statement, and make the notices."""
+        for own, flood in self._floods.divert():
+            self._page_claims.discard(own)
+            self._page_claims.add(flood)
         wanted = self._wanted | self._page_claims | self._closing_claims() | self._notices.keys()
         if not wanted:
             return
@@ -289,13 +297,16 @@ class Verdicts:
     ) -> Judged:
         """A page's claim is tried even when it is known to be taken, because trying locks it: the
         run that holds it cannot begin, and so not miss this alert, before this commit."""
-        incident = self._runs.known_incident(candidate)
+        own = self._runs.known_incident(candidate)
+        flood = self._floods.telling(own, matched.identity, what)
+        incident = flood or own
         member = incident is not None and matched.identity in incident.members
+        flooded = self._floods.as_part_of(flood, candidate) if flood is not None else None
         page = PageArrival(
             firing=matched.alert.firing,
             open=record.open,
             replay=delivery.replay,
-            incident=candidate.incident or "",
+            incident=(flooded.candidate if flooded else candidate).incident or "",
             known=member and what is not Transition.OPENED,
             paged=incident is not None and incident.paged,
             asker=candidate.asker,
@@ -304,17 +315,26 @@ class Verdicts:
         held = held_by(checks)
         claim = None
         if held is None:
-            incident = self._runs.incident(candidate, delivery)
-            incident.members.add(matched.identity)
-            incident.added.add(matched.identity)
-            claim = candidate.claim
-            self._page_claims.add(claim)
+            claim = self._want_page(flooded, candidate, matched, delivery)
         elif refuses(held):
             self._notice_refusal(candidate, matched, record, delivery)
         elif held.guard == "paged" and what is Transition.REOPENED and incident is not None:
             claim = telling_claim(incident.rule, incident.dedup_key, "resolve")
             self._refired[incident.dedup_key] = incident
-        return Judged(candidate, matched, record, delivery, checks, claim, page)
+        return Judged(candidate, matched, record, delivery, checks, claim, page, flooded)
+
+    def _want_page(
+        self, flooded: Flooded | None, candidate: Candidate, matched: Matched, delivery: Delivery
+    ) -> str:
+        """Make the alert a member of the incident that is to be paged; the claim of its page."""
+        asks = flooded.candidate if flooded is not None else candidate
+        incident = self._runs.incident(asks, delivery)
+        incident.members.add(matched.identity)
+        incident.added.add(matched.identity)
+        self._page_claims.add(asks.claim)
+        if flooded is None:
+            self._floods.ask(incident, candidate, delivery)
+        return asks.claim
 
     def _closing_claims(self) -> set[str]:
         """The claims of the runs that resolve incidents all of whose alerts had resolved, and of
@@ -337,11 +357,14 @@ class Verdicts:
         if not page.firing:
             return _decision(candidate, Verdict.HOLD, "resolved: nothing to do", checks)
         held = held_by(checks)
+        flooded = judged.flood or self._floods.instead_of(candidate)
+        asks = flooded.candidate if flooded is not None else candidate
         if held is None:
-            return _paging(candidate, checks, self._page_run(judged))
+            return _paging(candidate, checks, self._page_run(judged, asks), flooded)
         if judged.claim is not None and self._spend(judged.claim):
             again = judge(PAGE_GUARDS, replace(page, reopened=True))
-            return _paging(candidate, again, self._new_page(judged, judged.claim))
+            run = self._new_page(judged, asks, judged.claim)
+            return _paging(candidate, again, run, flooded)
         reason = (
             "already paged; the incident is open"
             if held.guard == "paged"
@@ -349,19 +372,19 @@ class Verdicts:
         )
         return _decision(candidate, Verdict.HOLD, reason, checks)
 
-    def _page_run(self, judged: Judged) -> str:
+    def _page_run(self, judged: Judged, asks: Candidate) -> str:
         """A new page run, or the one that waits: that one will tell the incident's newest state."""
-        claim = judged.candidate.claim
+        claim = asks.claim
         if self._spend(claim):
-            return self._new_page(judged, claim)
+            return self._new_page(judged, asks, claim)
         run = self._claimed[claim].cooldown.run
         self._runs.join(run, judged.record.id)
         return run
 
-    def _new_page(self, judged: Judged, claim: str) -> str:
+    def _new_page(self, judged: Judged, asks: Candidate, claim: str) -> str:
         return self._runs.page(
-            judged.candidate,
-            self._runs.incident(judged.candidate, judged.delivery),
+            asks,
+            self._runs.incident(asks, judged.delivery),
             judged.matched.alert,
             judged.record.id,
             judged.delivery,
@@ -377,8 +400,17 @@ def _why(candidate: Candidate, run: str) -> str:
     )
 
 
-def _paging(candidate: Candidate, checks: tuple[Check, ...], run: str) -> Decision:
-    return _decision(candidate, Verdict.ACT, f"page the person on call: run {run}", checks, run=run)
+def _paging(
+    candidate: Candidate, checks: tuple[Check, ...], run: str, flooded: Flooded | None = None
+) -> Decision:
+    reason = f"page the person on call: run {run}"
+    if flooded is not None:
+        reason = (
+            f"page the person on call, as part of a flood of incidents from {flooded.sender}: "
+            f"run {run}"
+        )
+        checks = (*checks, flooded.check)
+    return _decision(candidate, Verdict.ACT, reason, checks, run=run)
 
 
 def _decision(

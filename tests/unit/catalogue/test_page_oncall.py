@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from service.domain.alerts.alert import AlertKind
+from service.domain.alerts.floods import FLOOD
 from service.messages.page_oncall import page_for
 from tests.unit.test_incident import alert, incident
 
@@ -79,3 +81,21 @@ def test_the_details_are_plain_json() -> None:
 
 def test_an_incident_whose_alerts_are_gone_can_still_be_paged() -> None:
     assert page_for(incident(count=3)).details["not shown"] == 3
+
+
+def test_the_page_of_a_flood_says_from_whom_how_many_and_what_to_do() -> None:
+    many = replace(
+        incident(alert("Disk Full"), alert("High Error Rate"), group_labels={"sender": "prod"}),
+        rule=FLOOD,
+        count=37,
+        severity="critical",
+    )
+    page = page_for(many)
+    assert page.summary == "Flood from prod: 37 alerts: Disk Full, High Error Rate"
+    assert page.severity == "critical"
+    assert (
+        "More than 10 new incidents within a minute came from prod."
+        in (page.details["what happened"])
+    )
+    assert "closed when the last of its alerts has resolved" in page.details["what to do"]
+    assert page.details["not shown"] == 35
