@@ -47,6 +47,8 @@ def alert_row(number: int, at: float, **changes: object) -> dict[str, object]:
         "times_seen": 1,
         "delivery": "n-1",
         "verdicts": "{}",
+        "due_at": None,
+        "labels_hash": None,
         "labels_hash": None,
         **changes,
     }
