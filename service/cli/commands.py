@@ -16,6 +16,7 @@ from service.cli.plain import take_plainly
 
 RUN = "Run it"
 LOOK = "Look and explain"
+ACT = "Take charge"
 CARE = "Set up and check"
 
 
@@ -25,6 +26,8 @@ class Entry:
 
     summary: str
     panel: str
+    module: str = ""
+    """Where it stands beside others of its kind; else in the module of its own name."""
 
 
 ENTRIES = {
@@ -38,6 +41,21 @@ ENTRIES = {
     "quarantine": Entry("Alerts that could not be read, each with the reason.", LOOK),
     "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
+    "audit": Entry("What people did: who, when, from where, why.", LOOK, "people"),
+    "approvals": Entry("What waits for a person's approval.", LOOK, "approvals"),
+    "pause": Entry("Let nothing be changed by itself for a while.", ACT, "control"),
+    "resume": Entry("End the pauses of a target, or all of them.", ACT, "control"),
+    "lock": Entry("Keep everybody else from changing a target.", ACT, "control"),
+    "unlock": Entry("End your locks of a target.", ACT, "control"),
+    "hold": Entry("Keep what a target has from being taken away.", ACT, "control"),
+    "release": Entry("End holds and locks: runbookd is in charge again.", ACT, "control"),
+    "run": Entry("Change a target, or see what would be changed.", ACT, "acting"),
+    "cancel": Entry("Stop a run before its first write, or between steps.", ACT, "acting"),
+    "retry": Entry("Ask once more for what a run was to reach.", ACT, "acting"),
+    "undo": Entry("Put back what a run has changed.", ACT, "acting"),
+    "approve": Entry("Approve a plan that waits.", ACT, "approvals"),
+    "reject": Entry("Reject a plan that waits.", ACT, "approvals"),
+    "token": Entry("Tokens of people: new, list, revoke.", CARE, "people"),
     "check": Entry("Check rule files; errors by file and line.", CARE),
     "doctor": Entry("What is set, what is reachable, what is missing.", CARE),
     "migrate": Entry("Bring the database's tables up to date.", CARE),
@@ -64,11 +82,19 @@ class Commands(TyperGroup):
         """The command that was typed, loaded."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in ENTRIES:
-            command = typer.main.get_command(import_module(f"service.cli.{name}").app)
+            command = typer.main.get_command(_app_of(name))
             command.help = unwrapped(command.help)
             for parameter in command.get_params(ctx):
                 take_plainly(parameter)
         return name, command, rest
+
+
+def _app_of(name: str) -> typer.Typer:
+    """The application of a command, loaded."""
+    entry = ENTRIES[name]
+    module = import_module(f"service.cli.{entry.module or name}")
+    app: typer.Typer = module.APPS[name] if entry.module else module.app
+    return app
 
 
 def unwrapped(text: str | None) -> str | None:

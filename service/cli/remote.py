@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from service.cli.output import hide_with
 from service.domain.errors import Told
 from service.domain.filters import BadFilter
+from service.domain.people import BadRequest, Conflict, Forbidden, NotFound
 from service.domain.redaction import redactor, shown_address
 
 TIMEOUT_S = 20.0
@@ -67,6 +68,23 @@ class RemoteReader:
     def targets(self) -> tuple[str, ...]:
         """The names of the targets in the rules of that service."""
         return tuple(self.status(None)["targets"])
+
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Have something changed; what was done, in the API's own words.
+
+        Raises:
+            BadRequest: what was asked for makes no sense.
+            Refusal: it may not, or cannot, be done.
+        """
+        code, answered = self._answer(f"{self._base}{_API}{path}", method, body)
+        value = _parsed(answered)
+        if code < HTTPStatus.MULTIPLE_CHOICES and value is not None:
+            return value
+        sentence = value.get("error") if value is not None else None
+        refusals = {422: BadRequest, 404: NotFound, 409: Conflict, 403: Forbidden}
+        if code in refusals and isinstance(sentence, str):
+            raise refusals[code](sentence)
+        raise self._refused(code, sentence)
 
     def _there(self, path: str, asked: Mapping[str, str], key: str) -> dict[str, Any]:
         found = self._get(path, asked, key)
@@ -117,12 +135,17 @@ class RemoteReader:
             "name a file that holds the token with --token-file."
         )
 
-    def _answer(self, url: str) -> tuple[int, bytes]:
+    def _answer(
+        self, url: str, method: str = "GET", body: Mapping[str, Any] | None = None
+    ) -> tuple[int, bytes]:
         """The status and the body. Nothing but http and https is ever opened."""
         headers = {"Accept": "application/json", "User-Agent": "runbookd-terminal"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked
+        data = None
+        if body is not None:
+            data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - checked
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as response:
                 return int(response.status), response.read(LARGEST)

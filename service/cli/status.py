@@ -142,6 +142,8 @@ def _show_closely(target: dict[str, Any], now: float) -> None:
 
 def _show_whole(found: dict[str, Any]) -> None:
     workers, queue = found["workers"], found["queue"]
+    for line in _by_people(found):
+        say(line, "yellow")
     say("")
     if not workers:
         say("No worker is alive, so nothing that waits is done: start `runbookd worker`.", "red")
@@ -150,6 +152,24 @@ def _show_whole(found: dict[str, Any]) -> None:
         f"{queue['running']}. Messages waiting: {queue['messages']}."
     )
     say(f"Rules {found['rules_hash']}. Times are UTC.")
+
+
+def _by_people(found: dict[str, Any]) -> list[str]:
+    """What people have put in force, and what waits for them; each once."""
+    now = _seconds(found["at"])
+    lines: dict[str, str] = {}
+    for target in found["targets"].values():
+        for kind, said in (("pauses", "paused"), ("locks", "locked"), ("holds", "held as it is")):
+            for each in target.get(kind, []):
+                what = each["target"] or "every target"
+                until = _when(_seconds(each["until"]), now)
+                why = one_line(each["why"])
+                lines[each["id"]] = f"{what} is {said}, ends {until}, by {each['by']}: {why}"
+        for each in target.get("approvals", []):
+            change = f"{each['target']}: {each['what']} {each['before']} → {each['after']}"
+            until = _when(_seconds(each["until"]), now)
+            lines[each["id"]] = f"waits for approval until {until}: {change} ({each['id']})"
+    return list(lines.values())
 
 
 def _state(target: dict[str, Any]) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from service.domain.errors import Told
+from service.domain.filters import BadFilter
+
 
 class Role(StrEnum):
     """What a person may do. Each person may read."""
@@ -68,19 +71,15 @@ class AuditEntry:
     what: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Refusal(Exception):  # noqa: N818 - an answer to a person
+class Refusal(Told):
     """Nothing was changed; `sentence` says why, and what to do instead."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
 
-    def __str__(self) -> str:
-        """The sentence."""
-        return self.sentence
 
-
-class BadRequest(Refusal):
+class BadRequest(Refusal, BadFilter):
     """What was asked for makes no sense: a target that does not exist, a pause without an end."""
 
 

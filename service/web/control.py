@@ -114,6 +114,12 @@ def _controls(api: Blueprint, people: People) -> None:
         ended = [each.to_json() for each in people.release(person(), name)]
         return answer({"target": name, "ended": ended}).to_flask()
 
+    @api.post("/targets/<name>/unlock")
+    def unlock(name: str) -> Response:
+        _body(ReasonBody)
+        ended = [each.to_json() for each in people.unlock(person(), name)]
+        return answer({"target": name, "ended": ended}).to_flask()
+
     @api.post("/targets/<name>/resume")
     def resume(name: str) -> Response:
         _body(ReasonBody)

@@ -159,6 +159,16 @@ class People:
         self._end(person, pauses, "resume", target or "all")
         return pauses
 
+    def unlock(self, person: Person, target: str) -> list[Control]:
+        """End the locks of a target."""
+        _require(person, Role.OPERATOR)
+        known_target(self._book(), target)
+        found = [each for each in self.in_force(LOCK) if each.target == target]
+        if not found:
+            raise NotFound(f"{target} is not locked by anybody.")
+        self._end(person, found, "unlock", target)
+        return found
+
     def release(self, person: Person, target: str) -> list[Control]:
         """End every hold and lock of a target: runbookd is in charge again."""
         _require(person, Role.OPERATOR)

@@ -1,0 +1,199 @@
+"""`runbookd run`, `cancel`, `retry` and `undo`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.completion import complete_action, complete_target
+from service.cli.desk import Why, Yes, agreed, open_desk
+from service.cli.output import fail, print_json, say
+from service.cli.reading import AsJson, Reader, TokenFile, Url
+from service.cli.runs import show_run
+from service.domain.filters import BadFilter
+
+APPS = {
+    name: typer.Typer(add_completion=False, rich_markup_mode="rich")
+    for name in ("run", "cancel", "retry", "undo")
+}
+Run = Annotated[str, typer.Argument(help="A run's id, such as api.out.7.")]
+WhyOrNot = Annotated[str, typer.Option("--why", help="Why, in a few words.")]
+Wait = Annotated[
+    bool,
+    typer.Option("--wait", help="Wait until the run has ended, and show it.", show_default=False),
+]
+LONGEST_WAIT_S = 3_600.0
+_LOOK_S = 0.5
+_UNENDED = ("queued", "running")
+
+
+@APPS["run"].command("run")
+def run(
+    action: Annotated[str, typer.Argument(help="What to do.", autocompletion=complete_action)],
+    target: Annotated[str, typer.Argument(help="To what.", autocompletion=complete_target)],
+    *,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="A value: replicas=5, size=s-2vcpu-4gb.")
+    ] = None,
+    step: Annotated[
+        int | None, typer.Option("--step", help="Steps up or, below zero, down.")
+    ] = None,
+    why: WhyOrNot = "",
+    override: Annotated[
+        str, typer.Option("--override", help="Why it is done although a pause or freeze holds it.")
+    ] = "",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what would be changed.", show_default=False)
+    ] = False,
+    wait: Wait = False,
+    yes: Yes = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a target, under every guard; with [bold]--plan[/bold] only show what would be changed.
+
+    [bold]Examples[/bold]
+
+      runbookd run horizontal_scale api --to replicas=5 --plan
+
+      runbookd run horizontal_scale api --to replicas=5 --why "a big exam" --yes --wait
+
+      runbookd run vertical_scale worker-vm --step -1 --why "it was for the exam" --yes
+    """
+    body: dict[str, Any] = {
+        "action": action,
+        "target": target,
+        "why": why or "a plan",
+        "plan": plan,
+    }
+    if to:
+        body["to"] = dict(map(_value, to))
+    if step is not None:
+        body["step"] = step
+    if override:
+        body["override"] = override
+    if not plan:
+        if not why:
+            raise BadFilter("Say why with --why, for those who find it at 3 am.")
+        wanted = ", ".join(to or []) or f"{step:+} steps" if to or step is not None else "nothing"
+        agreed(f"This changes {target} by {action}: {wanted}.", yes=yes)
+    desk, reader = open_desk(url, token_file)
+    _show_asked(desk.run(body), reader, wait=wait or plan, as_json=as_json)
+
+
+@APPS["cancel"].command("cancel")
+def cancel(
+    run: Run,
+    why: Why,
+    yes: Yes = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a run before its first write, or between two of its steps; a droplet is never left off.
+
+    [bold]Example[/bold]
+
+      runbookd cancel api.out.7 --why "wrong target" --yes
+    """
+    agreed(f"This stops run {run} before its next step.", yes=yes)
+    desk, _ = open_desk(url, token_file)
+    answer = desk.on_run("cancel", run, why)
+    if as_json:
+        print_json(answer)
+    else:
+        say(
+            f"Run {run} is {answer['status']}, and stops before its next step: "
+            f"`runbookd runs {run}` shows it."
+        )
+
+
+@APPS["retry"].command("retry")
+def retry(
+    run: Run,
+    why: WhyOrNot = "",
+    wait: Wait = False,
+    yes: Yes = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask once more for what a run that failed, was held or cancelled was to reach.
+
+    [bold]Example[/bold]
+
+      runbookd retry api.out.7 --yes
+    """
+    agreed(f"This asks once more for what run {run} was to reach.", yes=yes)
+    desk, reader = open_desk(url, token_file)
+    _show_asked(desk.on_run("retry", run, why), reader, wait=wait, as_json=as_json)
+
+
+@APPS["undo"].command("undo")
+def undo(
+    run: Run,
+    why: WhyOrNot = "",
+    wait: Wait = False,
+    yes: Yes = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put back what a run has changed, and pause its target for an hour.
+
+    Only where the target still is what the run made of it: what a person has changed since is left.
+    This may take capacity away while alerts fire.
+
+    [bold]Example[/bold]
+
+      runbookd undo api.out.7 --why "too dear" --yes
+    """
+    agreed(
+        f"This puts back what run {run} has changed, also if alerts fire now, and pauses its "
+        "target for an hour.",
+        yes=yes,
+    )
+    desk, reader = open_desk(url, token_file)
+    _show_asked(desk.on_run("undo", run, why), reader, wait=wait, as_json=as_json)
+
+
+def _value(given: str) -> tuple[str, int | str]:
+    name, equals, value = given.partition("=")
+    if not (name and equals and value):
+        raise BadFilter(f"--to {given!r} must be a name and a value, such as replicas=5.")
+    return name, int(value) if value.lstrip("-").isdecimal() else value
+
+
+def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: bool) -> None:
+    if wait:
+        _show_ended(asked["id"], reader, as_json)
+        return
+    if as_json:
+        print_json(asked)
+        return
+    say(f"Queued: run {asked['id']} on {asked['target']}. `runbookd runs {asked['id']}` shows it.")
+    if asked["pause"]:
+        say(
+            f"{asked['target']} is paused for an hour; `runbookd resume {asked['target']}` ends "
+            "that."
+        )
+
+
+def _show_ended(run: str, reader: Reader, as_json: bool) -> None:
+    """Wait for a run's end, and show it; a run that was held or failed is a failure here."""
+    until = time.monotonic() + LONGEST_WAIT_S
+    while (found := reader.run(run)) is not None and found["status"] in _UNENDED:
+        if time.monotonic() > until:
+            fail(f"Run {run} is still {found['status']} after an hour; `runbookd runs {run}`.")
+        time.sleep(_LOOK_S)
+    if found is None:
+        fail(f"There is no run {run} any more.")
+    if as_json:
+        print_json(found)
+    else:
+        show_run(found)
+    if found["status"] in ("held", "failed", "cancelled"):
+        raise typer.Exit(1)

@@ -1,0 +1,105 @@
+"""`runbookd approvals`, `approve` and `reject`."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.desk import open_desk
+from service.cli.output import Rows, print_json, say
+from service.cli.reading import AsJson, TokenFile, Url
+from service.domain.durations import away
+
+APPS = {
+    name: typer.Typer(add_completion=False, rich_markup_mode="rich")
+    for name in ("approvals", "approve", "reject")
+}
+Approval = Annotated[str, typer.Argument(help="Its id, as `runbookd approvals` shows it.")]
+WhyOrNot = Annotated[str, typer.Option("--why", help="Why, in a few words.")]
+
+
+@APPS["approvals"].command("approvals")
+def approvals(url: Url = None, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """What waits for a person's approval, and what was decided lately, newest first.
+
+    [bold]Example[/bold]
+
+      runbookd approvals
+    """
+    desk, _ = open_desk(url, token_file)
+    found = desk.approvals()
+    if as_json:
+        print_json(found)
+        return
+    if not found["items"]:
+        say("Nothing waits for approval.")
+        return
+    now = time.time()
+    shown = Rows("approval", "state", "change", "may decide", "why")
+    for each in found["items"]:
+        shown.add(
+            each["id"], _state(each, now), _change(each), ", ".join(each["from"]), each["why"]
+        )
+    shown.print()
+
+
+@APPS["approve"].command("approve")
+def approve(
+    approval: Approval,
+    why: WhyOrNot = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a plan that waits. A run then looks again, and does exactly that plan or asks anew.
+
+    [bold]Example[/bold]
+
+      runbookd approve q-1a21d67c4f700000a7670b3c
+    """
+    _decide("approve", approval, why, url, token_file, as_json)
+
+
+@APPS["reject"].command("reject")
+def reject(
+    approval: Approval,
+    why: WhyOrNot = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reject a plan that waits. It is not asked again within the rule's cooldown.
+
+    [bold]Example[/bold]
+
+      runbookd reject q-1a21d67c4f700000a7670b3c --why "too dear"
+    """
+    _decide("reject", approval, why, url, token_file, as_json)
+
+
+def _decide(
+    verb: str, approval: str, why: str, url: str | None, token_file: str | None, as_json: bool
+) -> None:
+    desk, _ = open_desk(url, token_file)
+    made = desk.decide(verb, approval, why)
+    if as_json:
+        print_json(made)
+    elif made["next_run"]:
+        say(f"Approved. Run {made['next_run']} does it: `runbookd runs {made['next_run']}`.")
+    else:
+        say("Rejected. Nothing is changed.")
+
+
+def _state(item: dict[str, Any], now: float) -> str:
+    if item["state"] == "waiting":
+        return f"waits, ends {away(datetime.fromisoformat(item['until']).timestamp(), now)}"
+    return f"{item['state'].replace('_', ' ')} by {item['decided_by']}"
+
+
+def _change(item: dict[str, Any]) -> str:
+    change = f"{item['target']}: {item['what']} {item['before']} → {item['after']}"
+    before, after = item["price_before"], item["price_after"]
+    return change if before is None or after is None else f"{change}, ${before:g} → ${after:g}"

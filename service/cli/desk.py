@@ -1,0 +1,261 @@
+"""What the terminal changes: on the local store, or through a running service over HTTP.
+
+Both answer in the operator API's own JSON, so a command does the same beside the service and on a
+laptop.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from urllib.parse import quote
+
+import typer
+
+from service.cli.output import say
+from service.cli.reading import Reader, open_reader
+from service.cli.remote import RemoteReader
+from service.domain.filters import BadFilter
+
+if TYPE_CHECKING:
+    from service.domain.people import Person
+    from service.triggers.people.people import People
+    from service.triggers.people.tokens import Tokens
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.", show_default=False)]
+Why = Annotated[str, typer.Option("--why", help="Why, for those who find it at 3 am.")]
+Lasts = Annotated[str, typer.Option("--for", help="How long: 30m, 2h.")]
+PLURALS = {"pause": "pauses", "lock": "locks", "hold": "holds"}
+
+
+class Desk(Protocol):
+    """The verbs. Each raises a `Refusal` where nothing is changed, and says why."""
+
+    def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
+        """Put a pause, lock or hold in force."""
+        ...
+
+    def resume(self, target: str | None) -> Any:
+        """End the pauses of a target; None: every pause."""
+        ...
+
+    def unlock(self, target: str) -> Any:
+        """End the locks of a target."""
+        ...
+
+    def release(self, target: str) -> Any:
+        """End the holds and locks of a target."""
+        ...
+
+    def run(self, body: Mapping[str, Any]) -> Any:
+        """Ask for a change; the body of `POST /api/v1/runs`."""
+        ...
+
+    def on_run(self, verb: str, run: str, why: str) -> Any:
+        """Cancel, retry or undo a run."""
+        ...
+
+    def approvals(self) -> Any:
+        """What waits for a person, and what was decided."""
+        ...
+
+    def decide(self, verb: str, approval: str, why: str) -> Any:
+        """Approve or reject."""
+        ...
+
+    def audit(self, limit: int) -> Any:
+        """What people did."""
+        ...
+
+    def tokens(self) -> Any:
+        """Every token, without its secret."""
+        ...
+
+    def new_token(self, name: str, roles: list[str], groups: list[str], lasts: str | None) -> Any:
+        """Make a token."""
+        ...
+
+    def revoke(self, name: str) -> Any:
+        """End a token."""
+        ...
+
+
+class RemoteDesk:
+    """Through the operator API of a running service."""
+
+    def __init__(self, reader: RemoteReader) -> None:
+        self._reader = reader
+
+    def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
+        """As `Desk`."""
+        return self._post(f"/{PLURALS[kind]}", {**scope, "for": lasts, "why": why})
+
+    def resume(self, target: str | None) -> Any:
+        """As `Desk`."""
+        return self._post(f"/targets/{quote(target or 'all', safe='')}/resume")
+
+    def unlock(self, target: str) -> Any:
+        """As `Desk`."""
+        return self._post(f"/targets/{quote(target, safe='')}/unlock")
+
+    def release(self, target: str) -> Any:
+        """As `Desk`."""
+        return self._post(f"/targets/{quote(target, safe='')}/release")
+
+    def run(self, body: Mapping[str, Any]) -> Any:
+        """As `Desk`."""
+        return self._post("/runs", body)
+
+    def on_run(self, verb: str, run: str, why: str) -> Any:
+        """As `Desk`."""
+        return self._post(f"/runs/{quote(run, safe='')}/{verb}", {"why": why})
+
+    def approvals(self) -> Any:
+        """As `Desk`."""
+        return self._reader.send("GET", "/approvals")
+
+    def decide(self, verb: str, approval: str, why: str) -> Any:
+        """As `Desk`."""
+        return self._post(f"/approvals/{quote(approval, safe='')}/{verb}", {"why": why})
+
+    def audit(self, limit: int) -> Any:
+        """As `Desk`."""
+        return self._reader.send("GET", f"/audit?limit={limit}")
+
+    def tokens(self) -> Any:
+        """As `Desk`."""
+        return self._reader.send("GET", "/tokens")
+
+    def new_token(self, name: str, roles: list[str], groups: list[str], lasts: str | None) -> Any:
+        """As `Desk`."""
+        return self._post("/tokens", {"name": name, "roles": roles, "groups": groups, "for": lasts})
+
+    def revoke(self, name: str) -> Any:
+        """As `Desk`."""
+        return self._reader.send("DELETE", f"/tokens/{quote(name, safe='')}")
+
+    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._reader.send("POST", path, body or {})
+
+
+class LocalDesk:
+    """On the local store, as whoever is logged in on this machine, with every role."""
+
+    def __init__(self) -> None:
+        from service.bootstrap.people import build_people, build_tokens
+        from service.bootstrap.rules import load_rules
+        from service.cli.beside import settings_beside_dev
+        from service.cli.stored import open_stores
+        from service.domain.people import Person, Role
+        from service.store.audit import AuditStore
+
+        settings = settings_beside_dev()
+        stores = open_stores(settings)
+        book = load_rules(settings)
+        self._people: People = build_people(stores, lambda: book)
+        self._tokens: Tokens = build_tokens(stores)
+        self._audit = AuditStore(stores.engine)
+        self._person: Person = Person(
+            f"local:{getpass.getuser()}", frozenset({Role.ADMIN}), via="terminal"
+        )
+
+    def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
+        """As `Desk`."""
+        from service.triggers.people.asked import Scope
+
+        control, going_on = self._people.put(self._person, kind, Scope(**scope), lasts, why)
+        return {**control.to_json(), "going_on": going_on}
+
+    def resume(self, target: str | None) -> Any:
+        """As `Desk`."""
+        return _ended(target or "all", self._people.resume(self._person, target))
+
+    def unlock(self, target: str) -> Any:
+        """As `Desk`."""
+        return _ended(target, self._people.unlock(self._person, target))
+
+    def release(self, target: str) -> Any:
+        """As `Desk`."""
+        return _ended(target, self._people.release(self._person, target))
+
+    def run(self, body: Mapping[str, Any]) -> Any:
+        """As `Desk`."""
+        return self._people.run(
+            self._person,
+            body["action"],
+            body["target"],
+            to=body.get("to"),
+            step=body.get("step"),
+            why=body["why"],
+            override=body.get("override", ""),
+            plan_only=body.get("plan", False),
+        ).to_json()
+
+    def on_run(self, verb: str, run: str, why: str) -> Any:
+        """As `Desk`."""
+        if verb == "cancel":
+            stopping = self._people.cancel(self._person, run, why)
+            return {"id": run, "status": stopping.status, "cancel": "asked"}
+        ask = {"retry": self._people.retry, "undo": self._people.undo}[verb]
+        return ask(self._person, run, why).to_json()
+
+    def approvals(self) -> Any:
+        """As `Desk`."""
+        return {"items": self._people.approvals(50), "next": None}
+
+    def decide(self, verb: str, approval: str, why: str) -> Any:
+        """As `Desk`."""
+        state = {"approve": "approved", "reject": "rejected"}[verb]
+        made = self._people.decide(self._person, approval, state, why)
+        return {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
+
+    def audit(self, limit: int) -> Any:
+        """As `Desk`."""
+        return self._audit.entries(limit).to_json()
+
+    def tokens(self) -> Any:
+        """As `Desk`."""
+        return {"items": self._tokens.all(self._person), "next": None}
+
+    def new_token(self, name: str, roles: list[str], groups: list[str], lasts: str | None) -> Any:
+        """As `Desk`."""
+        return self._tokens.new(self._person, name, roles, groups, lasts)
+
+    def revoke(self, name: str) -> Any:
+        """As `Desk`."""
+        self._tokens.revoke(self._person, name)
+        return {"name": name, "revoked": True}
+
+
+def _ended(target: str, controls: Any) -> dict[str, Any]:
+    return {"target": target, "ended": [each.to_json() for each in controls]}
+
+
+def open_desk(url: str | None, token_file: str | None) -> tuple[Desk, Reader]:
+    """The desk, and what reads beside it: of the service at `url`, else of the local store.
+
+    Raises:
+        BadFilter: the address is none, or a token is given that nobody is sent.
+        Told: the store, the rules or the token's file cannot be read.
+    """
+    reader = open_reader(url, token_file)
+    if isinstance(reader, RemoteReader):
+        return RemoteDesk(reader), reader
+    return LocalDesk(), reader
+
+
+def agreed(what: str, *, yes: bool) -> None:
+    """Say what will be done, and go on with `--yes` or a yes at the terminal.
+
+    Raises:
+        BadFilter: nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadFilter(f"{what} Nothing was done: say --yes, because nobody can be asked here.")
+    say(what)
+    if not typer.confirm("Do it?"):
+        raise typer.Exit(1)
