@@ -49,7 +49,6 @@ def alert_row(number: int, at: float, **changes: object) -> dict[str, object]:
         "verdicts": "{}",
         "due_at": None,
         "labels_hash": None,
-        "labels_hash": None,
         **changes,
     }
 
