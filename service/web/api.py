@@ -36,7 +36,7 @@ def blueprint(parts: WebParts) -> Blueprint:
     _pages(api, parts.queries, show)
     add_control(api, parts)
     _singles(api, parts.queries, show)
-    _now(api, parts)
+    _now(api, parts, show)
     api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
     api.register_error_handler(UnknownCursor, _unknown_cursor)
     return api
@@ -81,7 +81,7 @@ def _singles(api: Blueprint, queries: Queries, show: Show) -> None:
         return _found(queries.run(run_id), "run", run_id)
 
 
-def _now(api: Blueprint, parts: WebParts) -> None:
+def _now(api: Blueprint, parts: WebParts, show: Show) -> None:
     @api.get("/status")
     def status() -> Response:
         only(request.args, "target")
@@ -98,7 +98,7 @@ def _now(api: Blueprint, parts: WebParts) -> None:
         if found is None:
             what = "alert yet" if of is None else f"alert, decision or run {of!a}"
             return refusal(404, f"There is no {what}.").to_flask()
-        return answer(found).to_flask()
+        return answer(show(found)).to_flask()
 
 
 def _found(item: dict[str, Any] | None, what: str, name: str, show: Show = dict) -> Response:

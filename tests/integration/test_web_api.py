@@ -323,13 +323,14 @@ def everything(client: FlaskClient, **headers: str) -> str:
     told = [client.get(f"/api/v1/{path}", headers=headers) for path in ("alerts", "quarantine")]
     (first,) = told[0].get_json()["items"]
     one = f"/api/v1/alerts/{first['id']}"
-    told += [client.get(path, headers=headers) for path in (one, f"{one}/explain")]
+    named = f"/api/v1/explain?of={first['id']}"
+    told += [client.get(path, headers=headers) for path in (one, f"{one}/explain", named)]
     return "".join(each.text for each in told)
 
 
 def test_without_a_token_the_api_shows_no_fingerprint(tmp_path: Path) -> None:
     told = everything(with_secrets(tmp_path))
-    assert told.count('"fingerprint":null') == 3
+    assert told.count('"fingerprint":null') == 4
     assert '"01"' not in told
     assert "0000000000000bad" not in told
 

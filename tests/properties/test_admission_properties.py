@@ -311,6 +311,21 @@ def _check_nobody_is_left_unpaged(world: World) -> None:
             assert waits or (found.firing if found else paged)
 
 
+def _check_every_alert_that_is_paged_is_a_member(world: World) -> None:
+    """Of its own incident, or of a flood."""
+    members = {row[0] for row in world.sql.rows("SELECT identity FROM incident_members")}
+    query = "SELECT identity, verdicts FROM alerts WHERE open AND newest"
+    for identity, verdicts in world.sql.rows(query):
+        _, story = load(verdicts).get("errors", ("", ""))
+        if story.startswith(("act|", "hold|paged|")):
+            assert identity in members
+
+
+def _check_no_claim_is_without_a_run(world: World) -> None:
+    claimed = {row[0] for row in world.sql.rows("SELECT run FROM cooldowns")}
+    assert claimed <= {row[0] for row in world.sql.rows("SELECT id FROM runs")}
+
+
 _BEGIN, _END = Work(0), Work(1)
 _FIRES_AGAIN_WHILE_IT_IS_BEING_CLOSED = [
     Send(ERRORS, (("a", True),)),
@@ -326,6 +341,7 @@ _FIRES_AGAIN_WHILE_IT_IS_BEING_CLOSED = [
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(_steps, min_size=3, max_size=25))
+@example([Burst(14, firing=True, in_one_batch=True), _BEGIN, _END])
 @example(_FIRES_AGAIN_WHILE_IT_IS_BEING_CLOSED)
 def test_any_sequence_keeps_the_promises(steps: list[Step]) -> None:
     with world() as now:
@@ -335,6 +351,8 @@ def test_any_sequence_keeps_the_promises(steps: list[Step]) -> None:
         _check_one_act_per_claim_and_cooldown(now)
         _check_open_episodes_name_stored_decisions(now)
         _check_one_newest_episode_each(now)
+        _check_every_alert_that_is_paged_is_a_member(now)
+        _check_no_claim_is_without_a_run(now)
         now.drain()
         for key, paged in now.sql.rows("SELECT dedup_key, paged FROM incidents"):
             state = now.incidents.state(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.catalogue.steps.timings import Timings
+from service.domain.alerts.floods import INCIDENTS_A_MINUTE, UPDATE_S
 from service.domain.credentials import SHORTEST_SECRET
 from service.engine import late_pages, outbox, outcomes, pages
 from service.engine.lease import ROUNDS_PER_LEASE
@@ -47,6 +48,10 @@ SAYS = {
         f"No worker alive for {ALONE_S:.0f} s",
         f"After {ALONE_S:.0f} s, while anything waits, web pages",
         f"A web process opens {COUNTS[PAGES_A_MINUTE]} a minute",
+        f"{COUNTS[INCIDENTS_A_MINUTE].capitalize()} new incidents a minute of one sender are paged",
+        "its count is brought up to date once a minute"
+        if UPDATE_S == MINUTE_S
+        else f"{UPDATE_S} s",
         f"told again after {AGAIN_S / MINUTE_S:.0f} min",
         "longer than a second" if READY_S == 1.0 else f"{READY_S} s",
         f"twice `WORKER_CONCURRENCY` ({2 * SETTINGS.worker_concurrency})",

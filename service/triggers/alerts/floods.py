@@ -53,17 +53,18 @@ class Floods:
             if is_flood_key(key):
                 self._told_by.update(dict.fromkeys(incident.members, incident))
 
-    def telling(
-        self, own: IncidentRecord | None, identity: int, what: Transition
-    ) -> IncidentRecord | None:
-        """The flood that an alert is part of; None where it is in none, or has been paged by
-        itself since."""
-        if what is Transition.OPENED or (own is not None and own.paged and identity in own.members):
-            return None
-        return self._told_by.get(identity)
+    def telling(self, identity: int, what: Transition) -> IncidentRecord | None:
+        """The flood that tells of an alert; None where there is none, or it fires anew."""
+        return None if what is Transition.OPENED else self._told_by.get(identity)
 
-    def ask(self, incident: IncidentRecord, candidate: Candidate, delivery: Delivery) -> None:
-        """An alert is to be paged as part of its own incident."""
+    def ask(
+        self, incident: IncidentRecord, identity: int, candidate: Candidate, delivery: Delivery
+    ) -> None:
+        """An alert is to be paged as part of its own incident, and by no flood of before."""
+        former = self._told_by.pop(identity, None)
+        if former is not None:
+            former.members.discard(identity)
+            former.removed.add(identity)
         if not incident.paged:
             self._asked.setdefault(incident.dedup_key, (candidate, delivery))
 

@@ -298,7 +298,7 @@ class Verdicts:
         """A page's claim is tried even when it is known to be taken, because trying locks it: the
         run that holds it cannot begin, and so not miss this alert, before this commit."""
         own = self._runs.known_incident(candidate)
-        flood = self._floods.telling(own, matched.identity, what)
+        flood = self._floods.telling(matched.identity, what)
         incident = flood or own
         member = incident is not None and matched.identity in incident.members
         flooded = self._floods.as_part_of(flood, candidate) if flood is not None else None
@@ -333,7 +333,7 @@ class Verdicts:
         incident.added.add(matched.identity)
         self._page_claims.add(asks.claim)
         if flooded is None:
-            self._floods.ask(incident, candidate, delivery)
+            self._floods.ask(incident, matched.identity, candidate, delivery)
         return asks.claim
 
     def _closing_claims(self) -> set[str]:

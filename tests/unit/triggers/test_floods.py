@@ -37,6 +37,11 @@ def flood_runs(desk: Desk) -> list[NewRun]:
     return [run for run in desk.store.runs.values() if is_flood_key(run.request.subject)]
 
 
+def claims_without_a_run(desk: Desk) -> list[str]:
+    cooldowns = desk.store.cooldowns
+    return [key for key, each in cooldowns.items() if each.run not in desk.store.runs]
+
+
 def page(desk: Desk, now: float = NOW) -> None:
     """A worker that pages all that is queued."""
     for run in desk.store.runs.values():
@@ -62,6 +67,8 @@ def test_those_beyond_are_one_incident_with_all_of_their_alerts() -> None:
     (run,) = flood_runs(desk)
     assert {each.run for each in decisions[10:]} == {run.request.id}
     assert len(run.request.origin.alerts) == 15
+    assert (run.request.origin.by, run.request.severity) == (FLOOD, "critical")
+    assert claims_without_a_run(desk) == []
     assert (flood.severity, flood.rule, flood.group_labels) == (
         "critical",
         FLOOD,
@@ -219,6 +226,9 @@ def test_an_alert_that_was_flooded_and_fires_anew_is_counted_anew() -> None:
     (decision,) = fire(desk, range(10, 11), at=NOW + 900)
     assert decision.reason.startswith("page the person on call: run ")
     assert own(desk) == 11
+    assert [incident.members for incident in floods(desk)] == [set()]
+    (repeated,) = fire(desk, range(10, 11), at=NOW + 901)
+    assert repeated.run == decision.run
 
 
 def test_a_batch_that_is_not_kept_counts_nothing() -> None:
