@@ -62,7 +62,8 @@ def loaded_by(*arguments: str, env: Mapping[str, str]) -> set[str]:
         check=True,
     )
     loaded = set(said.stderr.splitlines()[-1].split())
-    assert f"service.cli.{arguments[0]}" in loaded
+    entry = ENTRIES[arguments[0]]
+    assert f"service.cli.{entry.module or arguments[0]}" in loaded
     return loaded
 
 
