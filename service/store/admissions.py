@@ -33,7 +33,8 @@ from service.store.bulk import (
 )
 from service.store.claims import RESTING, take_claims
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
-from service.store.encode import dump, load
+from service.store.decode import load
+from service.store.encode import dump
 from service.store.incidents import count_open_members, read_incidents
 from service.store.rows import (
     CheckEncoder,

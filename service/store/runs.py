@@ -25,7 +25,8 @@ from service.store.admissions import Enqueue, add_run
 from service.store.bulk import chunks
 from service.store.claims import take_claims
 from service.store.database import begin_writing, translated
-from service.store.encode import dump, dump_ref, load, load_alert, load_ref
+from service.store.decode import load, load_alert, load_ref
+from service.store.encode import dump, dump_ref
 from service.store.rows import CheckEncoder, decision_row
 
 _r = schema.runs.c

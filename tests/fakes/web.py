@@ -23,7 +23,7 @@ from service.store.admissions import SqlJournal
 from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.queries import Queries
-from service.store.status import status
+from service.store.status import declared, status
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
 from service.web.parts import Admit
@@ -117,7 +117,7 @@ def make_stand(url: str, **environment: str) -> Stand:
         last_resort=quiet_last_resort(),
         clock=time.time,
         rules=lambda: rules,
-        status=lambda target: status(engine, book, time.time(), target),
+        status=lambda target: status(engine, declared(book), time.time(), target),
         engine=engine,
         gate=gate,
         enqueued=enqueued,
