@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from service.domain.alerts.episodes import REFIRE_GRACE_S
 from service.domain.errors import Told
 from service.domain.redaction import Redactor, redactor, shown_address
-from service.environment import Unreadable, content
+from service.environment import HOME, Unreadable, content, database_url
 
 Names = tuple[str, ...]
 """Several values in one variable, separated by commas."""
@@ -61,7 +61,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
 
-    runbookd_home: Path = Field(Path("var"), alias="RUNBOOKD_HOME")
+    runbookd_home: Path = Field(Path(HOME), alias="RUNBOOKD_HOME")
     """Where everything that must survive a restart is kept when there is no DATABASE_URL."""
     database_url: str = Field("", alias="DATABASE_URL")
     """`postgresql://…` or `sqlite:////…`; default: a SQLite file in RUNBOOKD_HOME."""
@@ -185,10 +185,7 @@ class Settings(BaseModel):
     @property
     def effective_database_url(self) -> str:
         """DATABASE_URL, or the SQLite file in RUNBOOKD_HOME."""
-        if self.database_url:
-            # Heroku's and others' own word for it, which SQLAlchemy does not know.
-            return re.sub("^postgres://", "postgresql://", self.database_url)
-        return f"sqlite:///{(self.runbookd_home / 'runbookd.db').resolve()}"
+        return database_url(self.database_url, self.runbookd_home)
 
 
 VENDOR_SECRETS = frozenset(
@@ -288,13 +285,6 @@ def given_of(names: Collection[str]) -> tuple[str, ...]:
     return tuple(
         sorted(name for name, value in os.environ.items() if value and _bare(name) in names)
     )
-
-
-def fill_in(defaults: Mapping[str, str]) -> None:
-    """Set what the environment of this process leaves open, under either of its names."""
-    for name, value in defaults.items():
-        if not _origin(name, os.environ):
-            os.environ[name] = value
 
 
 def setting_names() -> tuple[str, ...]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from service.bootstrap.database import DATABASE_FORM, open_database, usable
 from service.settings import Settings, SettingsInvalid
-from service.store.database import open_engine
 from service.store.facts import FactStore
-from service.store.private import keep_private
 from service.store.queries import Queries
 
 if TYPE_CHECKING:
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
     from service.store.admissions import SqlJournal
     from service.store.coordination import Coordination
     from service.store.runs import RunStore
-
-_DATABASE_FORM = "postgresql://user:password@host:5432/runbookd or sqlite:////path/file.db"
 
 
 class Stores:
@@ -80,7 +74,7 @@ class Stores:
         from service.store.coordination import connect  # noqa: PLC0415 - see above
 
         url, timeout_s = self.settings.redis_url, self.settings.redis_timeout_s
-        with _usable("REDIS_URL", "redis://host:6379/0"):
+        with usable("REDIS_URL", "redis://host:6379/0"):
             return connect(url, timeout_s, lambda: self.installation, self._loop)
 
     @cached_property
@@ -123,43 +117,18 @@ class Stores:
             migrate_queue(self.settings.effective_database_url)
 
     def _open(self, connections: int, loop: Loop | None) -> sa.Engine:
-        url = self.settings.effective_database_url
-        path = sa.make_url(url).database
-        if url.startswith("sqlite") and path:
-            _keep_private(Path(path))
-        timeout_ms = self._busy_timeout_ms
-        with _usable("DATABASE_URL", _DATABASE_FORM):
-            return open_engine(url, pool_size=connections, busy_timeout_ms=timeout_ms, loop=loop)
-
-
-def _keep_private(path: Path) -> None:
-    try:
-        keep_private(path)
-    except OSError as error:
-        sentence = (
-            f"The database {path} cannot be used ({error.strerror}). Let this user write there, or "
-            "set RUNBOOKD_HOME or DATABASE_URL to another place."
+        return open_database(
+            self.settings.effective_database_url,
+            connections=connections,
+            busy_timeout_ms=self._busy_timeout_ms,
+            loop=loop,
         )
-        raise SettingsInvalid((sentence,)) from None
-
-
-@contextmanager
-def _usable(name: str, form: str) -> Iterator[None]:
-    """Turn what the libraries say of an address into a sentence that does not repeat it."""
-    try:
-        yield
-    except (sa.exc.ArgumentError, TypeError, ValueError) as error:
-        sentence = (
-            f"{name} cannot be used ({type(error).__name__}): it must be an address such as "
-            f"{form}, with parameters that its library knows."
-        )
-        raise SettingsInvalid((sentence,)) from None
 
 
 def _refuse_managed_database(settings: Settings) -> None:
     """A resize of the application's database would take our own record down with it."""
     ref = settings.supabase_project_ref
-    with _usable("DATABASE_URL", _DATABASE_FORM):
+    with usable("DATABASE_URL", DATABASE_FORM):
         url = sa.make_url(settings.effective_database_url)
     # A project is named in its own host, or behind a pooler in the user: postgres.<ref>.
     named = (url.host or "").split(".") + (url.username or "").split(".")

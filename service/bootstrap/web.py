@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import structlog
 
 from service.bootstrap.pager import build_pager
 from service.bootstrap.people import build_people, build_tokens
 from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.people import Person
 from service.domain.rules.rules import RuleBook
 from service.engine.pages import incident_of
@@ -22,15 +25,18 @@ from service.ports.last_resort import LastResortParts
 from service.ports.loop import Loop
 from service.settings import Settings
 from service.store.audit import AuditStore
-from service.store.facts import NO_WORKER_PAGED, FactStore
+from service.store.encode import dump
+from service.store.facts import NO_WORKER_PAGED, TARGETS, FactStore
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
-from service.store.status import status
+from service.store.status import declared, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.alerts.unkept import pages_of
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
     stores = Stores(settings, loop=loop)
     book = load_rules(settings)
     rules = in_force(book)
+    targets = declared(book)
+    _keep(stores, targets)
     admitter = build_admitter(stores, book)
     return WebProcess(
         settings=settings,
@@ -76,8 +84,17 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         audit=AuditStore(stores.engine),
         stored_token=TokenStore(stores.engine).person,
         rules=lambda: rules,
-        status=lambda target: status(stores.engine, book, time.time(), target),
+        status=lambda target: status(stores.engine, targets, time.time(), target),
     )
+
+
+def _keep(stores: Stores, targets: Mapping[str, Any]) -> None:
+    """Leave the targets where a terminal beside the store finds them: to read and check the rules
+    takes it longer than all the rest, and these are the rules in force."""
+    try:
+        FactStore(stores.engine).put(TARGETS, dump(targets))
+    except (StoreUnavailable, StoreConflict) as error:
+        _log.warning("targets_not_kept", why=str(error))
 
 
 def build_last_resort(settings: Settings, stores: Stores, book: RuleBook) -> LastResortParts:

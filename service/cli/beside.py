@@ -1,9 +1,14 @@
-"""Settings of a command that looks at what runs: beside `runbookd dev` it means that service."""
+"""Where a command that looks at what runs finds it: beside `runbookd dev` it means that service."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from service.dev.home import running_beside
-from service.settings import Settings, fill_in, load_settings
+from service.environment import fill_in, home
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def settings_beside_dev() -> Settings:
@@ -12,9 +17,16 @@ def settings_beside_dev() -> Settings:
     Raises:
         SettingsInvalid: a variable has a value that cannot be used.
     """
-    settings = load_settings()
-    found = running_beside(settings.runbookd_home)
-    if not found:
-        return settings
-    fill_in(found)
+    look_beside_dev()
+    from service.settings import load_settings
+
     return load_settings()
+
+
+def look_beside_dev() -> None:
+    """Fill the environment in with what the service in RUNBOOKD_HOME runs with.
+
+    Raises:
+        Unreadable: a file that a variable names cannot be used.
+    """
+    fill_in(running_beside(home()))

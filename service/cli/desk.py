@@ -146,13 +146,17 @@ class LocalDesk:
     def __init__(self) -> None:
         from service.bootstrap.people import build_people, build_tokens
         from service.bootstrap.rules import load_rules
-        from service.cli.beside import settings_beside_dev
-        from service.cli.stored import open_stores
+        from service.bootstrap.stores import Stores
+        from service.cli.beside import look_beside_dev
+        from service.cli.stored import open_stored
         from service.domain.people import Person, Role
+        from service.settings import load_settings
         from service.store.audit import AuditStore
 
-        settings = settings_beside_dev()
-        stores = open_stores(settings)
+        look_beside_dev()
+        open_stored()
+        settings = load_settings()
+        stores = Stores(settings)
         book = load_rules(settings)
         self._people: People = build_people(stores, lambda: book)
         self._tokens: Tokens = build_tokens(stores)

@@ -7,66 +7,74 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from service.cli.beside import settings_beside_dev
-from service.cli.stored import open_stores
+from service.cli.beside import look_beside_dev
+from service.cli.stored import open_stored
 from service.domain.filters import BadFilter
+from service.store.decode import load
+from service.store.facts import TARGETS, FactStore
 from service.store.filters import page_of
 from service.store.pages import UnknownCursor
+from service.store.queries import Queries
 
 if TYPE_CHECKING:
-    from service.bootstrap.stores import Stores
     from service.domain.alerts.alert import Alert
     from service.domain.rules.rules import RuleBook
 
 
 class LocalReader:
-    """Reads the database that the settings name, with the rules that they name."""
+    """Reads the database of this environment."""
 
     def __init__(self) -> None:
-        self._settings = settings_beside_dev()
-
-    @cached_property
-    def _stores(self) -> Stores:
-        return open_stores(self._settings)
+        look_beside_dev()
+        self._engine = open_stored()
+        self._queries = Queries(self._engine)
 
     @cached_property
     def _book(self) -> RuleBook:
         from service.bootstrap.rules import load_rules
+        from service.settings import load_settings
 
-        return load_rules(self._settings)
+        return load_rules(load_settings())
+
+    @cached_property
+    def _rules(self) -> dict[str, Any]:
+        """The targets that web decides by; where no web has kept them yet, those of the rules."""
+        kept = load(FactStore(self._engine).get(TARGETS))
+        if kept is not None:
+            return dict(kept)
+        from service.store.status import declared
+
+        return declared(self._book)
 
     def page(self, what: str, filters: Mapping[str, str]) -> dict[str, Any]:
         """A page of alerts, decisions, runs or quarantined alerts."""
         try:
-            return page_of(self._stores.queries, what, filters).to_json()
+            return page_of(self._queries, what, filters).to_json()
         except UnknownCursor as unknown:
             raise BadFilter(f"after={unknown.args[0]!a} is no known cursor.") from None
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """One run with its steps and decisions."""
-        return self._stores.queries.run(run_id)
+        return self._queries.run(run_id)
 
     def explain(self, of: str | None) -> dict[str, Any] | None:
         """What led to what. Rules that cannot be used are told, and what is stored is shown."""
         from service.store.explain import explain
 
-        return explain(self._stores.queries, of, self._consulted)
+        return explain(self._queries, of, self._consulted)
 
     def status(self, target: str | None) -> dict[str, Any]:
         """How things are now."""
         from service.store.status import status
 
-        return status(self._stores.engine, self._book, time.time(), target)
+        return status(self._engine, self._rules, time.time(), target)
 
     def targets(self) -> tuple[str, ...]:
         """The names of the targets in the rules."""
-        return tuple(self._book.targets)
+        return tuple(self._rules["targets"])
 
     def _consulted(self, alert: Alert) -> dict[str, Any]:
-        from service.domain.rules.consulted import (
-            consulted,
-            not_consulted,
-        )
+        from service.domain.rules.consulted import consulted, not_consulted
         from service.domain.rules.matching import RuleIndex
         from service.rulebook import RuleBookInvalid
 

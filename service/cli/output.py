@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.domain.text import visible
+from service.environment import redactor_by_name
 
 FAILED = 1
 """Exit status: something is wrong, and a sentence on standard error says what."""
@@ -32,16 +33,14 @@ _hide: Callable[[str], str] | None = None
 
 def hide_with(redactor: Callable[[str], str] | None) -> None:
     """From now on, take these secrets out of everything that is printed; with None, those of the
-    settings, which are read when something is printed."""
+    environment, which are looked for when something is printed."""
     global _hide  # noqa: PLW0603 - a process has one standard output
     _hide = redactor
 
 
 def _hidden(text: str) -> str:
     if _hide is None:
-        from service.settings import redactor_of
-
-        hide_with(redactor_of())
+        hide_with(redactor_by_name())
     return text if _hide is None else _hide(text)
 
 

@@ -20,7 +20,8 @@ from service.cli.output import hide_with
 from service.domain.errors import Told
 from service.domain.filters import BadFilter
 from service.domain.people import BadRequest, Conflict, Forbidden, NotFound
-from service.domain.redaction import redactor, shown_address
+from service.domain.redaction import shown_address
+from service.environment import redactor_by_name
 
 TIMEOUT_S = 20.0
 """For a connection, and for each piece of an answer. The service itself gives a read 30 s of the
@@ -43,7 +44,7 @@ class RemoteReader:
         self._base = _checked(address)
         self._token = _sendable(token)
         self._shown = shown_address(address)
-        hide_with(redactor({token} - {""}, {address}))
+        hide_with(redactor_by_name(token))
         # A proxy that the environment names is for addresses beyond this machine.
         proxies = urllib.request.ProxyHandler({}) if _is_loopback(self._base) else None
         handlers = [_NoRedirect(), *([proxies] if proxies else [])]

@@ -6,30 +6,33 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from service.bootstrap.stores import Stores
+from service.bootstrap.database import DATABASE_FORM, open_database, usable
 from service.domain.errors import StoreUnavailable
-from service.settings import Settings
+from service.environment import database_url, given, home
 from service.store.database import translated
 
 
-def open_stores(settings: Settings) -> Stores:
-    """The stores, once it is certain that there is something to read.
+def open_stored() -> sa.Engine:
+    """The database of this environment, once it is certain that there is something to read.
 
     Raises:
         StoreUnavailable: there is no database, it has no tables, or it can't be used.
+        SettingsInvalid: its address can't be used.
     """
-    stores = Stores(settings)
-    url = sa.make_url(settings.effective_database_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+    url = database_url(given("DATABASE_URL"), home())
+    with usable("DATABASE_URL", DATABASE_FORM):
+        parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
         raise StoreUnavailable(
-            f"There is no database at {url.database} yet. Start `runbookd dev`, set DATABASE_URL "
-            "or RUNBOOKD_HOME to the one you mean, make one with `runbookd migrate`, or name a "
-            "running service with --url or RUNBOOKD_URL"
+            f"There is no database at {parsed.database} yet. Start `runbookd dev`, set "
+            "DATABASE_URL or RUNBOOKD_HOME to the one you mean, make one with `runbookd migrate`, "
+            "or name a running service with --url or RUNBOOKD_URL"
         )
+    engine = open_database(url)
     with translated():
-        known = sa.inspect(stores.engine).has_table("runs")
+        known = sa.inspect(engine).has_table("runs")
     if not known:
         raise StoreUnavailable(
             "The database has none of runbookd's tables yet; `runbookd migrate` makes them"
         )
-    return stores
+    return engine

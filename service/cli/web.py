@@ -43,7 +43,8 @@ def web(
     """
     from service.bootstrap.access import judge_access, require_access
     from service.bootstrap.rules import load_rules
-    from service.settings import fill_in, load_settings
+    from service.environment import fill_in
+    from service.settings import load_settings
 
     if all_interfaces:
         fill_in({"HOST": "0.0.0.0"})  # noqa: S104 - asked for; judged below

@@ -37,7 +37,8 @@ from service.store.bulk import (
 from service.store.claims import RESTING, take_claims
 from service.store.controls import IN_FORCE
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
-from service.store.encode import dump, load
+from service.store.decode import load
+from service.store.encode import dump
 from service.store.incidents import (
     count_incidents,
     count_open_members,

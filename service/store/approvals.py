@@ -25,7 +25,8 @@ from service.ports.runs import Bell
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
 from service.store.database import begin_writing, translated
-from service.store.encode import dump, load
+from service.store.decode import load
+from service.store.encode import dump
 from service.store.ids import new_id
 from service.store.items import approval_item
 

@@ -11,7 +11,8 @@ from service.domain.people import AuditEntry
 from service.ports.controls import Beside
 from service.store import schema
 from service.store.database import translated
-from service.store.encode import dump, load
+from service.store.decode import load
+from service.store.encode import dump
 from service.store.ids import new_id
 from service.store.pages import Page, checked_cursor, read_page
 

@@ -17,6 +17,9 @@ PROBE = "probe"
 NO_WORKER_PAGED = "no_worker_paged"
 """There while a page says that no worker is alive; whichever web process finds one closes it."""
 
+TARGETS = "targets"
+"""The targets of the rules that web decides by, as JSON (`service.store.status.declared`)."""
+
 INSTALLATION = "installation"
 """The id that tells this installation from others that share its Redis: 8 hex digits."""
 

@@ -16,7 +16,8 @@ from service.ports.runs import IncidentState
 from service.store import schema
 from service.store.bulk import chunks
 from service.store.database import begin_writing, insert_of, one_snapshot, translated
-from service.store.encode import dump, dump_ref, load, load_alert, load_ref
+from service.store.decode import load, load_alert, load_ref
+from service.store.encode import dump, dump_ref
 
 _SHOWN = 20
 """Alerts of an incident that are read for a page; the rest is a count."""

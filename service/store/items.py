@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping as Row
 from service.catalogue.pinned import alerts_of, why_of
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.decision_json import decision_json, moment
-from service.store.encode import load
+from service.store.decode import load
 
 
 def alert_item(row: Row) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from service.ports import MessageRef
 from service.ports.offs import OffRecord, Resize, Sent
 from service.store import schema
 from service.store.database import begin_writing, translated
-from service.store.encode import dump, dump_ref, load, load_ref
+from service.store.decode import load, load_ref
+from service.store.encode import dump, dump_ref
 
 _o = schema.droplet_offs.c
 _Sending = list[dict[str, Any]]

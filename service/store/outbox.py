@@ -11,7 +11,8 @@ from service.ports import Message, MessageRef
 from service.ports.outbox import Waiting
 from service.store import schema
 from service.store.database import begin_writing, insert_of, translated
-from service.store.encode import dump, dump_ref, load, load_ref
+from service.store.decode import load, load_ref
+from service.store.encode import dump, dump_ref
 
 _o = schema.outbox.c
 

@@ -19,7 +19,7 @@ from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
-from service.store.encode import load_alert
+from service.store.decode import load_alert
 from service.store.facts import PROBE, FactStore
 from service.store.items import (
     alert_item,

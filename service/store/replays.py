@@ -20,7 +20,7 @@ from service.ports.admission import NewRun
 from service.store import schema
 from service.store.admissions import SqlTransaction
 from service.store.database import translated
-from service.store.encode import load, load_alert
+from service.store.decode import load, load_alert
 
 _a, _d, _n = schema.alerts.c, schema.decisions.c, schema.deliveries.c
 

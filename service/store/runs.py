@@ -30,7 +30,8 @@ from service.store.bulk import chunks, rows_of_each
 from service.store.claims import next_run, take_claims
 from service.store.controls import IN_FORCE, add_control
 from service.store.database import begin_writing, translated
-from service.store.encode import dump, dump_ref, load, load_alert, load_ref
+from service.store.decode import load, load_alert, load_ref
+from service.store.encode import dump, dump_ref
 from service.store.ids import new_id
 from service.store.rows import CheckEncoder, decision_row
 

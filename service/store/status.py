@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -22,12 +22,14 @@ from service.domain.decisions.decision_json import moment
 from service.domain.decisions.present import Passed, Present, present_state
 from service.domain.decisions.requests import DIRECTIONS
 from service.domain.filters import require_known
-from service.domain.rules.rules import RuleBook, Target
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
-from service.store.encode import load
+from service.store.decode import load
 from service.store.items import approval_item, run_item
+
+if TYPE_CHECKING:
+    from service.domain.rules.rules import RuleBook
 
 RECENT_RUNS = 20
 """Runs of a target that are looked through for those under way and the last that ended."""
@@ -249,52 +251,59 @@ WHOLE: Mapping[str, Callable[[Asked], Any]] = {"workers": _workers, "queue": _qu
 """What is told beside the targets. Counts end at `MOST_COUNTED`."""
 
 
+def declared(book: RuleBook) -> dict[str, Any]:
+    """What the rules say of their targets, and their hash, as plain JSON."""
+    return {
+        "hash": book.hash,
+        "targets": {
+            name: {
+                "name": name,
+                "kind": each.kind,
+                "resource": each.resource,
+                "console": each.console,
+                "bounds": each.bounds,
+                "sizes": list(each.sizes),
+            }
+            for name, each in book.targets.items()
+        },
+    }
+
+
 def status(
-    engine: sa.Engine, book: RuleBook, now: float, target: str | None = None
+    engine: sa.Engine, rules: Mapping[str, Any], now: float, target: str | None = None
 ) -> dict[str, Any]:
-    """The targets of the rules, each with all of `PARTS`, or only the one that is named.
+    """The targets of the rules, each with all of `PARTS`, or only the one that is named; `rules`
+    are those in force, as `declared` tells them.
 
     Raises:
         BadFilter: the rules have no such target.
         StoreUnavailable: the database cannot be used now.
     """
-    require_known("target", target, book.targets)
-    targets = [each for name, each in book.targets.items() if target in (None, name)]
+    require_known("target", target, rules["targets"])
+    targets = [each for name, each in rules["targets"].items() if target in (None, name)]
     with translated(), engine.connect() as connection:
         whole = Asked(connection, (), now)
         return {
             "at": moment(now),
-            "rules_hash": book.hash,
+            "rules_hash": rules["hash"],
             **{key: made(whole) for key, made in WHOLE.items()},
             "targets": dict(_each(connection, targets, now)),
         }
 
 
 def _each(
-    connection: sa.Connection, targets: Iterable[Target], now: float
+    connection: sa.Connection, targets: Iterable[Mapping[str, Any]], now: float
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     rest = iter(targets)
     while some := list(islice(rest, LARGEST)):
-        asked = Asked(connection, [each.name for each in some], now)
+        names = [each["name"] for each in some]
+        asked = Asked(connection, names, now)
         told = {key: (made(asked), default) for key, (made, default) in PARTS.items()}
-        for each in some:
+        for name, each in zip(names, some, strict=True):
             parts = {
-                key: of[each.name] if each.name in of else default()
-                for key, (of, default) in told.items()
+                key: of[name] if name in of else default() for key, (of, default) in told.items()
             }
-            yield each.name, {**_declared(each), **parts}
-
-
-def _declared(target: Target) -> dict[str, Any]:
-    """What the rules say of it."""
-    return {
-        "name": target.name,
-        "kind": target.kind,
-        "resource": target.resource,
-        "console": target.console,
-        "bounds": target.bounds,
-        "sizes": list(target.sizes),
-    }
+            yield name, {**each, **parts}
 
 
 def _light() -> sa.Select[Any]:

@@ -361,6 +361,10 @@ class FakeChange:
             raise copy(self.unseen)
         return {"value": self.value}
 
+    def state(self, observed: Mapping[str, Any]) -> dict[str, int | str]:
+        """The size that a look has found."""
+        return {"size": observed["value"]}
+
     def plan(self, request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         before = observed["value"]
         return self.held or replace(PLAN, before=before, after=self.wanted, steps=self.names)
@@ -512,7 +516,7 @@ class FakeWorker:
             approvals=self.approvals,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
-            change_of=lambda ask: Change(self.change.plan, self.change),
+            change_of=lambda ask: Change(self.change.plan, self.change, self.change.state),
             pager=self.pager,
             messenger=self.messenger,
             metrics=None,

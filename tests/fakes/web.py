@@ -29,7 +29,7 @@ from service.store.database import open_engine
 from service.store.ids import new_id
 from service.store.queries import Queries
 from service.store.runs import RunStore
-from service.store.status import status
+from service.store.status import declared, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
@@ -130,7 +130,7 @@ def make_stand(url: str, **environment: str) -> Stand:
         last_resort=quiet_last_resort(),
         clock=time.time,
         rules=lambda: rules,
-        status=lambda target: status(engine, book, time.time(), target),
+        status=lambda target: status(engine, declared(book), time.time(), target),
         engine=engine,
         gate=gate,
         enqueued=enqueued,

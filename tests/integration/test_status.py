@@ -17,7 +17,14 @@ from service.domain.rules.rules import RuleBook
 from service.store import schema
 from service.store.database import open_engine
 from service.store.leases import LeaseStore
-from service.store.status import LARGEST, MOST_COUNTED, PARTS, RECENT_DECISIONS, status
+from service.store.status import (
+    LARGEST,
+    MOST_COUNTED,
+    PARTS,
+    RECENT_DECISIONS,
+    declared,
+    status,
+)
 from tests.databases import Databases
 from tests.integration.test_queries import alert_row, decision_row, insert, run_row
 
@@ -25,9 +32,9 @@ NOW = 1_780_000_000.0
 PLAN = {"what": "replicas", "before": "2", "after": "3"}
 
 
-def book(*names: str) -> RuleBook:
+def book(*names: str) -> dict[str, Any]:
     targets = {name: AppTarget(name, f"app-{name}", name, 2, 10) for name in names or ("api",)}
-    return RuleBook(rules=(), targets=targets, hash="0123456789ab")
+    return declared(RuleBook(rules=(), targets=targets, hash="0123456789ab"))
 
 
 @pytest.fixture
@@ -234,11 +241,11 @@ def test_no_statement_reads_a_whole_table(tmp_path: Path) -> None:
     assert any("SEARCH alerts USING INDEX sqlite_autoindex_alerts_1" in plan for plan in plans)
 
 
-def _statements(engine: sa.Engine, rules: RuleBook) -> list[str]:
+def _statements(engine: sa.Engine, rules: dict[str, Any]) -> list[str]:
     return [text for text, _ in _sent(engine, rules)]
 
 
-def _sent(engine: sa.Engine, rules: RuleBook) -> list[tuple[str, Any]]:
+def _sent(engine: sa.Engine, rules: dict[str, Any]) -> list[tuple[str, Any]]:
     sent: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, text: str, given: Any, *_rest: Any) -> None:
@@ -250,7 +257,7 @@ def _sent(engine: sa.Engine, rules: RuleBook) -> list[tuple[str, Any]]:
     return sent
 
 
-def _plans(engine: sa.Engine, rules: RuleBook) -> Iterator[Sequence[str]]:
+def _plans(engine: sa.Engine, rules: dict[str, Any]) -> Iterator[Sequence[str]]:
     sent = _sent(engine, rules)
     with engine.connect() as connection:
         for text, given in sent:

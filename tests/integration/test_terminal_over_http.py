@@ -345,3 +345,23 @@ def test_a_service_may_be_below_a_path(
 ) -> None:
     answer: Answer = (200, {}, json.dumps({"items": [], "next": None}).encode())
     assert runbookd("alerts", "--url", f"{served(answer)}/ops/runbookd/").status == 0
+
+
+def test_the_local_status_is_by_the_rules_that_web_decides_by(
+    runbookd: CommandLine, local: dict[str, str], tmp_path: Path
+) -> None:
+    edited = tmp_path / "edited.yml"
+    edited.write_text("targets: {}\nrules: []\n", encoding="utf-8")
+    told = json.loads(runbookd("status", "--json", env={**local, "RULES": str(edited)}).out)
+    assert list(told["targets"]) == ["api", "worker-vm", "database"]
+
+
+def test_before_any_web_process_the_local_status_is_by_the_rules_that_are_named(
+    runbookd: CommandLine, local: dict[str, str], tmp_path: Path
+) -> None:
+    fresh = {**local, "RUNBOOKD_HOME": str(tmp_path)}
+    migrate(load_settings(fresh))
+    told = json.loads(runbookd("status", "--json", env=fresh).out)
+    assert list(told["targets"]) == ["api", "worker-vm", "database"]
+    broken = runbookd("status", env={**fresh, "RULES": str(tmp_path / "none.yml")})
+    assert (broken.status, "none.yml" in broken.err) == (1, True)

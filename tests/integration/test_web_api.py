@@ -159,6 +159,68 @@ def test_runs_can_be_filtered(client: FlaskClient) -> None:
     assert items(client, "runs?status=succeeded") == []
 
 
+def test_the_status_tells_each_target_of_the_rules(client: FlaskClient) -> None:
+    told = client.get("/api/v1/status").get_json()
+    assert (told["workers"], told["queue"]["queued"]) == (0, 2)
+    assert list(told["targets"]) == ["api"]
+    api = told["targets"]["api"]
+    assert [run["id"] for run in api["under_way"]] == ["api.out.1"]
+    named = sorted(each["source"] for each in api["open_episodes"]["items"])
+    assert named == ["alertmanager", "grafana"]
+    assert client.get("/api/v1/status?target=api").get_json()["targets"].keys() == {"api"}
+
+
+def test_a_target_that_the_rules_do_not_have_is_refused_with_those_there_are(
+    client: FlaskClient,
+) -> None:
+    refused = client.get("/api/v1/status?target=apy")
+    assert refused.get_json() == {"error": "target must be one of api."}
+
+
+@pytest.mark.parametrize("of", ["alert", "decision", "run", "name"])
+def test_anything_is_explained_by_what_it_is_called(client: FlaskClient, of: str) -> None:
+    (decision,) = items(client, "decisions?verdict=act&rule=high-cpu")
+    called = {
+        "alert": decision["alert"],
+        "decision": decision["id"],
+        "run": "api.out.1",
+        "name": "High CPU Usage",
+    }[of]
+    told = client.get("/api/v1/explain", query_string={"of": called}).get_json()
+    assert told["alert"]["name"] == "High CPU Usage"
+    assert (told["run"] or {}).get("id") == ("api.out.1" if of == "run" else None)
+    assert told["rules"]["hash"] == "0123456789ab"
+    (rule,) = [each for each in told["rules"]["consulted"] if each["matched"]]
+    assert rule["rule"] == "high-cpu"
+    assert rule["matchers"][0]["saw"] == "High CPU Usage"
+
+
+def test_the_last_alert_is_explained_without_a_name(client: FlaskClient) -> None:
+    told = client.get("/api/v1/explain?last=true").get_json()
+    assert told["alert"]["id"] == items(client, "alerts?limit=1")[0]["id"]
+
+
+def test_a_run_that_no_alert_asked_for_is_explained_by_itself(
+    client: FlaskClient, stand: Stand
+) -> None:
+    with stand.engine.begin() as connection:
+        ask = '{"version": 3, "origin": {"why": "a person asked", "alerts": []}}'
+        connection.execute(
+            schema.runs.update().values(ask=ask).where(schema.runs.c.id == "api.out.1")
+        )
+    told = client.get("/api/v1/explain?of=api.out.1").get_json()
+    assert (told["alert"], told["rules"], told["notifications"]) == (None, None, [])
+    assert [run["why"] for run in (told["run"], *told["runs"])] == ["a person asked"] * 2
+
+
+def test_nothing_to_explain_yet_is_404_in_a_sentence(stand: Stand) -> None:
+    response = create_app(stand).test_client().get("/api/v1/explain?last=true")
+    assert (response.status_code, response.get_json()) == (
+        404,
+        {"error": "There is no alert yet."},
+    )
+
+
 def test_the_quarantine_can_be_read(client: FlaskClient) -> None:
     client.post(AM, json=notification(alert(status="exploded"), alert("09")))
     (found,) = items(client, "quarantine")
@@ -167,7 +229,17 @@ def test_the_quarantine_can_be_read(client: FlaskClient) -> None:
     assert "neither firing nor resolved" in str(found["reason"])
 
 
-@pytest.mark.parametrize("path", ["alerts/a-0", "alerts/a-0/explain", "runs/no.such.1", "nothing"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "alerts/a-0",
+        "alerts/a-0/explain",
+        "runs/no.such.1",
+        "nothing",
+        "explain?of=d-0",
+        "explain?of=x",
+    ],
+)
 def test_what_is_not_there_is_404_in_a_sentence(client: FlaskClient, path: str) -> None:
     response = client.get(f"/api/v1/{path}")
     assert response.status_code == 404
@@ -191,6 +263,13 @@ def test_what_is_not_there_is_404_in_a_sentence(client: FlaskClient, path: str) 
         "runs?action=explode",
         "quarantine?name=x",
         "alerts?name=%00",
+        "alerts?source=nagios",
+        "status?target=apy",
+        "status?targets=api",
+        "explain",
+        "explain?of=api.out.1&last=true",
+        "explain?name=x",
+        "explain?of=%00",
     ],
 )
 def test_a_bad_filter_is_422_in_a_sentence(client: FlaskClient, path: str) -> None:

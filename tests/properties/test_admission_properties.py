@@ -26,7 +26,7 @@ from service.ports.admission import Delivery, NewRun, Receipt
 from service.ports.runs import IncidentState, Outcome
 from service.store import schema
 from service.store.database import open_engine
-from service.store.encode import load
+from service.store.decode import load
 from service.store.incidents import IncidentStore
 from service.store.runs import RunStore
 from tests.contract.admission import SqlDesk

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service import environment
 from service.settings import (
     SECRETS,
     VENDOR_SECRETS,
@@ -141,6 +142,7 @@ def test_a_secret_is_never_shown() -> None:
 def test_every_secret_is_known_as_one() -> None:
     fields = Settings.model_fields.values()
     assert {each.alias for each in fields if "SecretStr" in str(each.annotation)} == SECRETS
+    assert environment.SECRETS == SECRETS
 
 
 def test_rules_may_refer_to_the_targets_ids_even_when_they_are_kept_in_files(

@@ -21,6 +21,7 @@ from service.catalogue.registry import (
 )
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
+from service.domain.decisions.requests import DIRECTIONS
 from service.domain.errors import StepFailed
 from service.domain.links import is_web_address
 from service.domain.rules.rules import DEFAULT_RULE, NO_DATA_RULE, TEST_RULE
@@ -58,6 +59,12 @@ def test_an_action_has_an_effect_with_a_queue_and_a_name_that_fits_into_ids(
 @each_action
 def test_an_action_that_changes_something_has_a_kind_and_no_other_has(action: ActionSpec) -> None:
     assert bool(kinds_of(action.name)) == (action.effect is Effect.CHANGES)
+
+
+@each_action
+def test_an_action_that_changes_a_target_goes_one_of_the_known_ways(action: ActionSpec) -> None:
+    """The status of a target looks for its cooldowns by them."""
+    assert action.effect is not Effect.CHANGES or action.direction in DIRECTIONS
 
 
 @each_action

@@ -20,6 +20,7 @@ import pytest
 from service.cli.commands import ENTRIES
 from service.store import schema
 from service.store.database import open_engine
+from service.store.facts import TARGETS, FactStore
 from tests.processes import ROOT
 from tests.unit.cli.commandline import SANDBOX_IDS
 
@@ -72,6 +73,7 @@ def store(tmp_path: Path) -> dict[str, str]:
     url = f"sqlite:///{tmp_path / 'runbookd.db'}"
     engine = open_engine(url)
     schema.metadata.create_all(engine)
+    FactStore(engine).put(TARGETS, '{"hash": "0123456789ab", "targets": {}}')
     engine.dispose()
     return {"DATABASE_URL": url, "RUNBOOKD_URL": ""}
 
@@ -115,6 +117,13 @@ def test_a_command_on_the_local_store_loads_no_engine_no_sdk_and_no_other_databa
     command: tuple[str, ...], store: dict[str, str]
 ) -> None:
     assert loaded_by(*command, env=store) & (ENGINE_AND_SDKS | OTHER_DATABASE) == set()
+
+
+@pytest.mark.parametrize("command", [("runs",), ("alerts",), ("quarantine",), ("status",)])
+def test_a_list_on_the_local_store_loads_no_models_and_no_rules(
+    command: tuple[str, ...], store: dict[str, str]
+) -> None:
+    assert loaded_by(*command, env=store) & {"pydantic", "pydantic_core", "re2", "yaml"} == set()
 
 
 @pytest.mark.parametrize("command", READS, ids=" ".join)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -137,6 +138,29 @@ def test_the_steps_of_a_held_run_have_the_names_that_recorded_runs_have(
 
 
 # ---- Held before the first write ----
+
+
+def test_a_run_keeps_the_state_that_its_look_found_whether_it_acts_or_is_held(
+    worker: FakeWorker,
+) -> None:
+    assert _prepared(worker.execute(ASK))["seen"] == {"size": "small"}
+    worker.change.held = PlanHeld("max", "It is the largest.", at_bound=True)
+    again = request_for("vertical_scale", WORKER, id="worker-vm.up.2")
+    assert _prepared(worker.execute(again))["seen"] == {"size": "large"}
+
+
+def test_a_run_that_did_not_look_keeps_no_state(worker: FakeWorker) -> None:
+    worker.change.unseen = AWAY
+    assert _prepared(worker.execute(ASK))["seen"] == {}
+    worker.locks.owners[WORKER.resource] = "somebody"
+    again = request_for("vertical_scale", WORKER, id="worker-vm.up.2")
+    assert _prepared(worker.execute(again))["seen"] == {}
+
+
+def _prepared(steps: Recorder) -> dict[str, Any]:
+    record = steps.records["prepare"]
+    assert isinstance(record, dict)
+    return record
 
 
 def test_alerts_that_resolved_before_the_first_write_hold_the_run(worker: FakeWorker) -> None:
