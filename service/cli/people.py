@@ -51,6 +51,16 @@ def audit(
     shown.print()
 
 
+@APPS["token"].callback()
+def _token() -> None:
+    """Tokens of people: make one, list them, end one.
+
+    [bold]Example[/bold]
+
+      runbookd token new anna --role operator --for 30d
+    """
+
+
 @APPS["token"].command("new")
 def new(
     name: Name,

@@ -23,9 +23,10 @@ _log = structlog.get_logger(__name__)
 
 ROUNDS_PER_LEASE = 5
 """Four signs of life may be lost before others take this worker for dead."""
-LATE_WRITE_S = 12.0
+LATE_WRITE_S = 25.0
 """A worker that was stopped may be sending a write when it finds itself retired. After this long
-that has arrived or never will: a request is given up after 10 s (`service.providers.waits`)."""
+that has arrived or never will: a request is given up after 10 s, a resize of a database after 23 s
+(`service.providers.waits`, `service.providers.supabase`)."""
 
 
 class LeaseKeeper:

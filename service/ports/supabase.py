@@ -43,6 +43,13 @@ class DatabaseCompute(Protocol):
         """Ask for another compute size; about two minutes of downtime follow."""
         ...
 
+    def started_at(self, project: str) -> float:
+        """When the database was started, in seconds since the epoch by its own clock.
+
+        Another moment than before proves a restart, whatever any clock says.
+        """
+        ...
+
     def health(self, project: str) -> Sequence[ServiceHealth]:
         """Database and pooler."""
         ...

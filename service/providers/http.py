@@ -59,9 +59,10 @@ def ask(
     path: str,
     *,
     params: Mapping[str, str | list[str]] | None = None,
+    body: Mapping[str, Any] | None = None,
 ) -> Any:
     """Send one request; the decoded JSON of a 2xx, and a VendorError for all else."""
-    return _json(call, _send(client, call, method, path, params=params))
+    return _json(call, _send(client, call, method, path, params=params, body=body))
 
 
 def send(
@@ -72,14 +73,17 @@ def send(
     *,
     params: Mapping[str, str | list[str]] | None = None,
     body: Mapping[str, Any] | None = None,
+    read_s: float | None = None,
 ) -> None:
     """Send one request whose success is documented without a body; a VendorError for all else.
+
+    `read_s` is how many seconds its answer may take, where the client's own are too few.
 
     An empty body and a JSON object are the vendor's success. Anything else, such as the HTML page
     of a proxy, is not the vendor's answer. The body tells, and not its type: web frameworks call
     an empty body HTML.
     """
-    content = _send(client, call, method, path, params=params, body=body)
+    content = _send(client, call, method, path, params=params, body=body, read_s=read_s)
     if content.strip() and not isinstance(_json(call, content), dict):
         raise no_answer(call, "the answer is not a JSON object")
 
@@ -92,11 +96,15 @@ def _send(
     *,
     params: Mapping[str, str | list[str]] | None = None,
     body: Mapping[str, Any] | None = None,
+    read_s: float | None = None,
 ) -> bytes:
     """The body of a 2xx."""
+    timeout = client.timeout
+    if read_s is not None:
+        timeout = httpx.Timeout(read_s, connect=timeout.connect, pool=timeout.pool)
     try:
-        with client.stream(method, path, params=params, json=body) as response:
-            content = _read(response, client.timeout)
+        with client.stream(method, path, params=params, json=body, timeout=timeout) as response:
+            content = _read(response, timeout)
     except _NEVER_SENT as problem:
         raise never_sent(call, problem) from problem
     except httpx.HTTPError as problem:

@@ -22,6 +22,10 @@ HOURS_A_MONTH = 730
 """The vendor quotes compute by the hour; with 730 hours its prices a month come out (Large:
 0.1517 an hour, 111 a month)."""
 _COMPUTE = "compute_instance"
+RESIZE_READ_S = 20.0
+"""Seconds for the answer to a resize, which takes about 6 (docs/vendors.md)."""
+STARTED = "select extract(epoch from pg_postmaster_start_time()) as started_at"
+"""What proves a restart: nothing but the server itself knows when it was started."""
 
 
 class SupabaseCompute:
@@ -52,7 +56,16 @@ class SupabaseCompute:
         """
         call = self._call(f"resize project {project} to {variant}", repeatable=False)
         body = {"addon_type": _COMPUTE, "addon_variant": variant}
-        send(self._http, call, "PATCH", _path(project, "billing/addons"), body=body)
+        path = _path(project, "billing/addons")
+        send(self._http, call, "PATCH", path, body=body, read_s=RESIZE_READ_S)
+
+    def started_at(self, project: str) -> float:
+        """When the database was started, in seconds since the epoch by its own clock."""
+        call = self._call(f"ask the database of project {project} since when it runs")
+        path = _path(project, "database/query/read-only")
+        rows = ask(self._http, call, "POST", path, body={"query": STARTED})
+        with reading(call):
+            return float(rows[0]["started_at"])
 
     def health(self, project: str) -> Sequence[ServiceHealth]:
         """Whether database and pooler answer."""

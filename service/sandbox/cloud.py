@@ -105,7 +105,7 @@ class Cloud:
         self.config = config
         self.apps = _apps(config, now)
         self.droplets = {config.droplet_id: _droplet(config.droplet_id, now)}
-        self.projects = {config.supabase_ref: Project(config.supabase_ref, now)}
+        self.projects = {config.supabase_ref: Project(config.supabase_ref, now, started_at=now)}
         self._states: dict[Any, Any] = {}
         self.load, self.meter = Load(), Meter(at=now)
         self.faults, self.limits, self.recorder = Faults(), Limits(), Recorder()

@@ -18,6 +18,11 @@ from service.sandbox.digitalocean.control import DropletControlError, change_dro
 from service.sandbox.quizmentor.load import BUCKETS_MS, Load
 from service.sandbox.slack.control import SlackControlError, change_workspace, workspace_json
 from service.sandbox.state_json import state_json
+from service.sandbox.supabase.control import (
+    SupabaseControlError,
+    change_project,
+    project_json,
+)
 
 LONGEST_ACTION = 3600.0
 
@@ -65,6 +70,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     for name, change, shown in (
         ("droplet", change_droplet, droplet_json),
         ("slack", change_workspace, workspace_json),
+        ("supabase", change_project, project_json),
     ):
         view = _changing(cloud, change, shown)
         control.add_url_rule(f"/{name}", name, view, methods=["POST"])
@@ -77,6 +83,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     @control.errorhandler(ControlError)
     @control.errorhandler(DropletControlError)
     @control.errorhandler(SlackControlError)
+    @control.errorhandler(SupabaseControlError)
     @control.errorhandler(FaultError)
     def refused(error: ValueError) -> tuple[Response, int]:
         return jsonify({"error": str(error)}), 422

@@ -151,6 +151,7 @@ class RealLab:
 
     def take_long(self) -> None:
         self._control("reset", action_seconds=FOR_EVER_S)
+        self._control("supabase", restart_after=0)
 
     def pass_time(self) -> None:
         time.sleep(0.02)

@@ -349,6 +349,8 @@ def test_flushed_in_between_what_rests_in_sql_is_held(
     assert decision.verdict is HOLD
     assert [(check.guard, check.passed) for check in decision.checks] == [
         ("resolved", True),
+        ("paused", True),
+        ("person_lock", True),
         ("redis_gate", True),
         ("in_progress", False),
     ]

@@ -128,7 +128,16 @@ def test_an_alert_about_the_new_kind_changes_its_target_and_asks_the_new_guard(
         "outcome": "succeeded",
         "reason": "balloon: size toy-small → toy-large",
         "look": "balloon 7 is toy-large",
-        "checks": ["resolved", "settling", "locked", "toy_guard", "target"],
+        "checks": [
+            "cancelled",
+            "resolved",
+            "paused",
+            "person_lock",
+            "settling",
+            "locked",
+            "toy_guard",
+            "target",
+        ],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.domain.errors import FailureKind
+from service.domain.errors import FailureKind, VendorError
 from service.ports.supabase import ComputeState, ServiceHealth
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, not_found, vendor_error
@@ -17,7 +17,8 @@ PRICES = {"ci_micro": 10.0, "ci_small": 15.0, "ci_medium": 60.0, "ci_large": 110
 @dataclass(slots=True)
 class FakeDatabase:
     """One project. After a resize it stays healthy for `begins_s` (the vendor takes a moment),
-    then it is RESIZING for `takes_s`; `ill` names services that do not answer."""
+    then it is RESIZING for `takes_s`; `ill` names services that do not answer.
+    `began_at` is when its database was started; `mute` is why that can't be asked."""
 
     clock: FakeClock
     project: str = "project-1"
@@ -26,6 +27,8 @@ class FakeDatabase:
     begins_s: float = 1.0
     takes_s: float = 120.0
     ill: set[str] = field(default_factory=set)
+    began_at: float = 0.0
+    mute: VendorError | None = None
     writes: Writes = field(default_factory=Writes)
     healthy_at: float | None = None
     """When a restart that is under way ends."""
@@ -37,6 +40,14 @@ class FakeDatabase:
     def get(self, project: str) -> ComputeState:
         self._require(project)
         return ComputeState(project, self.variant, self.status, PRICES)
+
+    def started_at(self, project: str) -> float:
+        self._require(project)
+        if self.mute is not None:
+            raise self.mute
+        if self.status != "ACTIVE_HEALTHY":
+            raise vendor_error(FailureKind.TEMPORARY, "the database is starting", status=503)
+        return self.began_at
 
     def resize(self, project: str, variant: str) -> None:
         self._require(project)
@@ -75,3 +86,4 @@ class FakeDatabase:
         self.status = "RESIZING"
         if self.clock.time() >= self._ends:
             self.variant, self._next, self.status = self._next, None, "ACTIVE_HEALTHY"
+            self.began_at = self._ends

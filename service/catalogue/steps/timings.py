@@ -43,8 +43,9 @@ class Timings:
     database_deadline_s: float = 900.0
     """For a database to be healthy after a resize, which takes about two minutes
     (docs/vendors.md)."""
-    database_begins_s: float = 10.0
-    """How long a database that shows its new size may still be about to restart."""
+    database_begins_s: float = 120.0
+    """How long a database that shows its new size may still be about to restart. One restarted 36 s
+    after the answer to the resize (docs/vendors.md)."""
     settle_unknown_s: float = 15.0
     """How long after a write without an answer its effect may still appear; a request is given
     up after 10 s."""

@@ -62,7 +62,12 @@ def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
         before=before or NANO,
         after=after,
         steps=DATABASE_STEPS,
-        wanted={"project": target.project, "before": before, "after": after},
+        wanted={
+            "project": target.project,
+            "before": before,
+            "after": after,
+            "started_at": observed.get("started_at"),
+        },
         price_before=prices.get(before, PRICES.get(before)),
         price_after=prices.get(after, PRICES.get(after)),
         downtime="The database restarts for it and is away for about 2 minutes.",

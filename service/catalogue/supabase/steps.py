@@ -18,7 +18,7 @@ from service.catalogue.supabase.target import SupabaseTarget
 from service.domain.capacity.three_way import AlreadyThere, Conflict, merge
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
-from service.domain.errors import StepFailed, TargetChanged, VendorError
+from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
 from service.ports import DatabaseCompute
 from service.ports.supabase import ComputeState, ServiceHealth
 
@@ -35,9 +35,21 @@ class ComputeResize:
         self._timings = tools.timings
 
     def observe(self, target: SupabaseTarget) -> Record:
-        """Size, status and the vendor's own prices."""
+        """Size, status, the vendor's own prices, and since when the database runs.
+
+        The last is None where the database can't be asked: one whose connections are used up can't.
+        """
         state = self._read(target.project)
-        return {"variant": state.variant, "status": state.status, "prices": dict(state.prices)}
+        try:
+            started_at: float | None = self._database.started_at(target.project)
+        except VendorError:
+            started_at = None
+        return {
+            "variant": state.variant,
+            "status": state.status,
+            "prices": dict(state.prices),
+            "started_at": started_at,
+        }
 
     def steps(self) -> Mapping[str, StepFunction]:
         """resize, await_healthy, verify."""
@@ -82,10 +94,11 @@ class ComputeResize:
         def send(_: None) -> Record:
             self._database.resize(project, after)
             context.progress(f"Asked for {after}; the database restarts, in about two minutes.")
-            return {"variant": after}
+            return {"variant": after, "sent": True}
 
         write = Write("resize", f"resizing project {project} to {after}", look, send)
-        return apply_once(context, intent, write, self._timings)
+        record = apply_once(context, intent, write, self._timings)
+        return {**record, "ours": intent.repeated or bool(record.get("sent"))}
 
     def _wait_while_busy(self, context: StepContext, plan: Plan) -> None:
         """What the project is in the middle of is let through: its end shows what it was."""
@@ -113,11 +126,19 @@ class ComputeResize:
     def _await_healthy(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
-        """Wait for the new size; a project that has not gone down yet is not back up yet."""
+        """Wait for the new size, and for the database's own word that it was started since.
+
+        The project shows its new size long before its database restarts. Where the database can't
+        be asked, a project that was seen going down and coming back is believed, or one that has
+        not gone down for long.
+        """
         project, before, after = (plan.wanted[key] for key in ("project", "before", "after"))
         last: list[ComputeState] = []
         went_down: list[str] = []
         believed_at = context.clock.monotonic() + self._timings.database_begins_s
+        ours = done["resize"].get("ours", False)  # an earlier version does not say it
+        before_it = plan.wanted.get("started_at") if ours else None
+        restart = _Restart(self._database, context, project, before_it)
 
         def look() -> ComputeState | None:
             state = self._database.get(project)
@@ -127,7 +148,9 @@ class ComputeResize:
                 raise StepFailed("await_healthy", changed)
             if state.status != HEALTHY:
                 went_down.append(state.status)
-            elif state.variant == after and (went_down or context.clock.monotonic() >= believed_at):
+            elif state.variant == after and restart.proved(
+                otherwise=bool(went_down) or context.clock.monotonic() >= believed_at
+            ):
                 return state
             return None
 
@@ -143,7 +166,7 @@ class ComputeResize:
                 "in the vendor's dashboard now.",
             ),
         )
-        return {"variant": state.variant, "status": state.status}
+        return {"variant": state.variant, "status": state.status, "proof": restart.told()}
 
     def _verify(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
@@ -172,6 +195,43 @@ class ComputeResize:
             late=late,
         )
         return {"variant": plan.wanted["after"], "healthy": healthy}
+
+
+class _Restart:
+    """Whether the database was started anew since the plan was made: it alone knows."""
+
+    def __init__(
+        self, database: DatabaseCompute, context: StepContext, project: str, before: float | None
+    ) -> None:
+        self._database = database
+        self._context = context
+        self._project = project
+        self._before = before
+        self._why_not = "" if before is not None else "it could not be asked before the resize"
+        self._proved = False
+
+    def proved(self, *, otherwise: bool) -> bool:
+        """Whether it was; `otherwise` where the database can't be asked."""
+        if self._why_not or self._before is None:
+            return otherwise
+        try:
+            self._proved = self._database.started_at(self._project) != self._before
+        except VendorError as error:
+            if error.kind is FailureKind.PERMANENT:
+                self._why_not = error.clause
+                self._context.progress(
+                    f"The database can't be asked whether it has restarted ({error.clause}), so "
+                    "the project's status is believed."
+                )
+                return otherwise
+            return False  # it is away, as it is in a restart
+        return self._proved
+
+    def told(self) -> str:
+        """What proved it, for the record of the step."""
+        if self._proved:
+            return "the database says that it was started anew"
+        return f"not by the database: {self._why_not}"
 
 
 def _person(project: str, before: str, after: str, found: str) -> str:

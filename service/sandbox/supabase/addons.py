@@ -8,7 +8,7 @@ from service.sandbox.core.routes import Route
 from service.sandbox.core.wire import Answer, Call, Json, as_object
 from service.sandbox.digitalocean.sizes import COMPUTE_SIZES, ComputeSize
 from service.sandbox.supabase.common import ONE, Args, project_of, refusal, refusals
-from service.sandbox.supabase.project import SMALLEST_PAID
+from service.sandbox.supabase.project import SMALLEST_PAID, Project
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud
@@ -24,7 +24,9 @@ _OTHER_PRICES = {"cd_default": 10, "pitr_7": 100, "pitr_14": 200, "pitr_28": 400
 def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
     """GET /v1/projects/{ref}/billing/addons: what is billed, and what can be ordered."""
     project = project_of(cloud, args)
-    selected = [{"type": "compute_instance", "variant": _compute_json(project.ordered)}]
+    selected = []
+    if not project.nano:
+        selected += [{"type": "compute_instance", "variant": _compute_json(project.ordered)}]
     selected += [
         {"type": kind, "variant": _other_json(variant)} for kind, variant in project.addons.items()
     ]
@@ -50,7 +52,7 @@ def apply_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
         raise refusal(400, "addon_type and addon_variant are required")
     if kind == "compute_instance":
         with refusals():
-            project.resize(variant, call.now, cloud.config.action_seconds)
+            project.resize(variant, call.now, *_resize_takes(cloud, project))
     elif variant in _OTHER_ADDONS.get(kind, ()):
         project.addons[kind] = variant
     else:
@@ -63,13 +65,25 @@ def remove_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
     project, variant = project_of(cloud, args), args["variant"]
     if variant in COMPUTE_SIZES and variant == project.ordered:
         with refusals():
-            project.resize(SMALLEST_PAID, call.now, cloud.config.action_seconds)
+            project.resize(SMALLEST_PAID, call.now, *_resize_takes(cloud, project))
         return Answer(200)
     kind = next((kind for kind, held in project.addons.items() if held == variant), None)
     if kind is None:
         raise refusal(404, f"The project has no add-on {variant}")
     del project.addons[kind]
     return Answer(200)
+
+
+RESTART_AFTER = 36 / 120
+"""How long after the order the database goes down, of how long it is down: 36 s were measured
+before a downtime of two minutes."""
+
+
+def _resize_takes(cloud: Cloud, project: Project) -> tuple[float, float]:
+    """For how long the database is down, and after how long it goes down, in seconds."""
+    seconds = cloud.config.action_seconds
+    after = project.restart_after
+    return seconds, seconds * RESTART_AFTER if after is None else after
 
 
 def _compute_json(variant: str) -> Json:

@@ -36,7 +36,13 @@ class Replica:
 
 @dataclass(slots=True)
 class Project:
-    """A project. `compute` is what runs, `ordered` what is billed and being moved to."""
+    """A project. `compute` is what runs, `ordered` what is billed and being moved to.
+
+    After an order the project stays healthy until `restart_at`; then it is RESIZING until
+    `busy_until`. `started_at` is when its database was last started. `restart_after` is
+    for how long it stays up after an order, None for the usual. A `nano` project has no compute
+    add-on until one is ordered.
+    """
 
     ref: str
     created_at: float
@@ -44,6 +50,10 @@ class Project:
     ordered: str = SMALLEST_PAID
     status: str = "ACTIVE_HEALTHY"
     busy_until: float | None = None
+    restart_at: float | None = None
+    started_at: float = 0.0
+    restart_after: float | None = None
+    nano: bool = False
     addons: dict[str, str] = field(default_factory=dict)
     replicas: list[Replica] = field(default_factory=list)
     pool_size: int | None = 15
@@ -60,18 +70,23 @@ class Project:
         """Direct connections the database takes: the setting, or what the size gives."""
         return int(self.settings.get("max_connections", self.size.max_connections))
 
-    def resize(self, variant: str, now: float, seconds: float) -> None:
-        """Order another compute size; the one it has already changes nothing."""
+    def resize(self, variant: str, now: float, seconds: float, begins_s: float = 0.0) -> None:
+        """Order another compute size; the one it has already changes nothing.
+
+        The database goes down for it after `begins_s`, for `seconds`.
+        """
         self._refuse_when_busy()
         if variant not in COMPUTE_SIZES:
             raise ProjectRefusedError(400, f"{variant} is not a compute size of this sandbox")
-        if variant == self.compute:
+        if variant == self.compute and not self.nano:
             return
         if len(self.replicas) > COMPUTE_SIZES[variant].max_replicas:
             raise ProjectRefusedError(
                 400, f"{variant} is too small for the project's read replicas"
             )
-        self.ordered, self.status, self.busy_until = variant, "RESIZING", now + seconds
+        self.ordered, self.nano = variant, False
+        self.restart_at, self.busy_until = now + begins_s, now + begins_s + seconds
+        self.settle(now)
 
     def restart(self, now: float, seconds: float) -> None:
         """Restart the database, as a change of its settings does."""
@@ -106,16 +121,18 @@ class Project:
 
     def next_due(self) -> float | None:
         """When this project changes next by itself, or None."""
-        return self.busy_until
+        return self.busy_until if self.restart_at is None else self.restart_at
 
     def settle(self, now: float) -> None:
-        """Let a resize or restart whose time has come end."""
+        """Let a resize or restart whose time has come begin and end."""
+        if self.restart_at is not None and self.restart_at <= now:
+            self.restart_at, self.status = None, "RESIZING"
         if self.busy_until is not None and self.busy_until <= now:
-            self.busy_until = None
+            self.started_at, self.busy_until = self.busy_until, None
             self.compute, self.status = self.ordered, "ACTIVE_HEALTHY"
 
     def _refuse_when_busy(self) -> None:
-        if self.status != "ACTIVE_HEALTHY":
+        if self.status != "ACTIVE_HEALTHY" or self.restart_at is not None:
             raise ProjectRefusedError(
                 409, f"The project is {self.status}; try again when it is healthy"
             )

@@ -21,6 +21,9 @@ def run_query(text: str, project: Project, connections: int) -> list[dict[str, A
     known: dict[str, dict[str, Any]] = {
         "select 1": {"?column?": 1},
         "select pg_is_in_recovery()": {"pg_is_in_recovery": False},
+        "select extract(epoch from pg_postmaster_start_time()) as started_at": {
+            "started_at": f"{project.started_at:.6f}"
+        },
         "show max_connections": {"max_connections": str(project.max_connections)},
         "select count(*) from pg_stat_activity": {
             "count": min(connections, project.max_connections)

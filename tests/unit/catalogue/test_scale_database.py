@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from service.domain.decisions.planning import PlanHeld
-from service.domain.errors import FailureKind, FencedOut, StepFailed
+from service.domain.errors import FailureKind, FencedOut, StepFailed, VendorError
+from service.ports.supabase import ComputeState
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.faults import vendor_error
@@ -12,9 +15,9 @@ from tests.fakes.runs import DATABASE, FakeRun, planned, request_for, works_on
 ASK = request_for("scale_database", DATABASE)
 
 
-def prepared() -> tuple[FakeClock, FakeDatabase, FakeRun]:
+def prepared(mute: VendorError | None = None) -> tuple[FakeClock, FakeDatabase, FakeRun]:
     clock = FakeClock()
-    database = FakeDatabase(clock)
+    database = FakeDatabase(clock, mute=mute)
     return clock, database, planned(works_on(clock, database=database), ASK, clock)
 
 
@@ -151,3 +154,40 @@ def test_after_a_failure_the_project_is_described() -> None:
     assert said == (
         "Project project-1 is ACTIVE_HEALTHY at ci_micro now (before: ci_micro, wanted: ci_small)."
     )
+
+
+class EarlyDatabase(FakeDatabase):
+    """Shows the new size as soon as it was ordered, as the vendor does."""
+
+    def get(self, project: str) -> ComputeState:
+        state = FakeDatabase.get(self, project)
+        return replace(state, variant="ci_small") if self.resized_while else state
+
+
+def test_a_restart_that_comes_long_after_the_answer_is_waited_for_and_proved() -> None:
+    clock = FakeClock()
+    database = EarlyDatabase(clock, begins_s=100.0)
+    run = planned(works_on(clock, database=database), ASK, clock)
+    began = clock.time()
+    records = run.execute()
+    assert records["await_healthy"]["proof"] == "the database says that it was started anew"
+    assert clock.time() - began >= 100.0
+
+
+@pytest.mark.parametrize("kind", [FailureKind.PERMANENT, FailureKind.TEMPORARY])
+def test_where_the_database_cannot_be_asked_the_projects_status_is_believed_and_it_is_told(
+    kind: FailureKind,
+) -> None:
+    _, _, run = prepared(mute=vendor_error(kind, "no scope", status=403))
+    records = run.execute()
+    assert records["await_healthy"]["proof"].startswith("not by the database: ")
+    assert records["await_healthy"]["variant"] == "ci_small"
+
+
+def test_a_token_that_loses_its_scope_meanwhile_is_told_and_the_status_is_believed() -> None:
+    _, database, run = prepared()
+    run.step("resize")
+    database.mute = vendor_error(FailureKind.PERMANENT, "no scope", status=403)
+    proof = run.step("await_healthy")["proof"]
+    assert proof.startswith("not by the database: ")
+    assert any("can't be asked whether it has restarted" in said for said in run.context.told)

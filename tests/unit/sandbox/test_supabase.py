@@ -17,10 +17,14 @@ def order(sandbox: Sandbox, variant: Any, kind: Any = "compute_instance") -> Tes
     return sandbox.call("PATCH", f"{ONE}/billing/addons", body)
 
 
+BEGINS, TAKES = 3.0, 10.0
+"""A resize begins so long after it was ordered, and takes so long."""
+
+
 def moved_to(variant: str) -> Sandbox:
     sandbox = Sandbox()
     assert order(sandbox, variant).status_code == 200
-    sandbox.clock.pass_by(10)
+    sandbox.clock.pass_by(BEGINS + TAKES)
     return sandbox
 
 
@@ -28,10 +32,12 @@ def test_compute_changes_when_the_resize_is_over() -> None:
     sandbox = Sandbox()
     answer = order(sandbox, "ci_small")
     assert (answer.status_code, answer.data) == (200, b"")
-    sandbox.clock.pass_by(9.9)
+    sandbox.clock.pass_by(BEGINS - 0.1)
+    assert (sandbox.call("GET", ONE).json or {})["status"] == "ACTIVE_HEALTHY"
+    sandbox.clock.pass_by(TAKES)
     assert (sandbox.call("GET", ONE).json or {})["status"] == "RESIZING"
     assert sandbox.project()["compute"] == "ci_micro"
-    sandbox.clock.pass_by(0.1)
+    sandbox.clock.pass_by(0.2)
     assert (sandbox.call("GET", ONE).json or {})["status"] == "ACTIVE_HEALTHY"
     assert sandbox.project()["compute"] == "ci_small"
 
@@ -40,7 +46,7 @@ def test_a_second_resize_is_refused_while_one_runs() -> None:
     sandbox = Sandbox()
     order(sandbox, "ci_small")
     assert order(sandbox, "ci_medium").status_code == 409
-    sandbox.clock.pass_by(10)
+    sandbox.clock.pass_by(BEGINS + TAKES)
     assert sandbox.project()["compute"] == "ci_small"
 
 
@@ -54,7 +60,7 @@ def test_taking_the_compute_away_falls_back_to_the_smallest() -> None:
     sandbox = moved_to("ci_large")
     assert sandbox.call("DELETE", f"{ONE}/billing/addons/ci_medium").status_code == 404
     assert sandbox.call("DELETE", f"{ONE}/billing/addons/ci_large").status_code == 200
-    sandbox.clock.pass_by(10)
+    sandbox.clock.pass_by(BEGINS + TAKES)
     assert sandbox.project()["compute"] == "ci_micro"
 
 
@@ -100,6 +106,7 @@ def test_health_needs_to_be_told_which_services() -> None:
 def test_the_services_are_not_healthy_during_a_resize() -> None:
     sandbox = Sandbox()
     order(sandbox, "ci_small")
+    sandbox.clock.pass_by(BEGINS)
     answer: Any = sandbox.call("GET", f"{ONE}/health?services=db").json
     assert (answer[0]["healthy"], answer[0]["status"]) == (False, "COMING_UP")
 
@@ -166,3 +173,35 @@ def test_queries_are_answered_truthfully_or_not_at_all() -> None:
 
 def test_an_unknown_project_is_not_found() -> None:
     assert Sandbox().call("GET", "/supabase/v1/projects/other").status_code == 404
+
+
+STARTED = "select extract(epoch from pg_postmaster_start_time()) as started_at"
+
+
+def started(sandbox: Sandbox) -> float:
+    answer: Any = sandbox.call("POST", f"{ONE}/database/query/read-only", {"query": STARTED}).json
+    return float(answer[0]["started_at"])
+
+
+def test_the_database_says_when_it_was_started_and_a_resize_starts_it_anew() -> None:
+    sandbox = Sandbox()
+    before = started(sandbox)
+    order(sandbox, "ci_small")
+    assert started(sandbox) == before, "it has not restarted yet"
+    sandbox.clock.pass_by(BEGINS + TAKES)
+    assert started(sandbox) == before + BEGINS + TAKES
+
+
+def test_a_nano_project_has_no_compute_until_it_is_resized() -> None:
+    sandbox = Sandbox()
+    assert sandbox.call("POST", "/_sandbox/supabase", {"nano": True}).status_code == 200
+    addons: Any = sandbox.call("GET", f"{ONE}/billing/addons").json
+    assert addons["selected_addons"] == []
+    order(sandbox, "ci_micro")
+    addons = sandbox.call("GET", f"{ONE}/billing/addons").json
+    assert addons["selected_addons"][0]["variant"]["id"] == "ci_micro"
+
+
+@pytest.mark.parametrize("body", [{}, {"restart_after": -1}, {"restart_after": True}, {"nano": 1}])
+def test_a_project_that_makes_no_sense_is_not_ordered(body: dict[str, Any]) -> None:
+    assert Sandbox().call("POST", "/_sandbox/supabase", body).status_code == 422
