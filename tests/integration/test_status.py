@@ -69,15 +69,8 @@ def run(name: str, at: float, **changes: object) -> dict[str, object]:
 
 
 def ended(name: str, at: float, state: str = "succeeded", **changes: object) -> dict[str, object]:
-    return run_row(
-        name,
-        at - 60,
-        status=state,
-        started_at=at - 59,
-        ended_at=at,
-        plan=json.dumps(PLAN),
-        **changes,
-    )
+    told = {"status": state, "started_at": at - 59, "ended_at": at, "plan": json.dumps(PLAN)}
+    return run(name, at - 60, **{**told, **changes})
 
 
 def cooldown(key: str, until: float, run: str, reason: str = "") -> dict[str, object]:
@@ -123,7 +116,7 @@ def test_a_failed_run_makes_the_state_unsure_only_where_it_may_have_written(
 
 
 def test_a_change_is_remembered_behind_many_runs_that_did_not_look(engine: sa.Engine) -> None:
-    held = [ended(f"api.up.{n}", NOW - n, "held") | {"plan": None} for n in range(1, 150)]
+    held = [ended(f"api.up.{n}", NOW - n, "held", plan=None) for n in range(1, 150)]
     insert(engine, schema.runs, ended("api.out.1", NOW - 9_000), *held)
     assert of_api(engine)["present"]["run"] == "api.out.1"
     assert of_api(engine)["last_run"]["id"] == "api.up.1"
