@@ -59,6 +59,11 @@ def say(text: str, style: str = "") -> None:
     console().print(words(text, style), soft_wrap=True)
 
 
+def tell(text: str, style: str = "") -> None:
+    """A sentence for people alone, broken between words where the terminal ends."""
+    console().print(words(text, style))
+
+
 def words(text: str, style: str = "") -> Text:
     """Text as it is, with what nobody would see as escapes."""
     return Text(visible(_hidden(text)), style=style)

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from service.cli.completion import complete_target
-from service.cli.output import Rows, print_json, say, width, words
+from service.cli.output import Rows, print_json, say, tell, width, words
 from service.cli.reading import AsJson, TokenFile, Url, open_reader
 from service.cli.runs import change
 from service.domain.durations import away
@@ -146,12 +146,12 @@ def _show_whole(found: dict[str, Any]) -> None:
         say(line, "yellow")
     say("")
     if not workers:
-        say("No worker is alive, so nothing that waits is done: start `runbookd worker`.", "red")
-    say(
+        tell("No worker is alive, so nothing that waits is done: start `runbookd worker`.", "red")
+    tell(
         f"Workers alive: {workers}. Runs waiting: {queue['queued']}, under way: "
         f"{queue['running']}. Messages waiting: {queue['messages']}."
     )
-    say(f"Rules {found['rules_hash']}. Times are UTC.")
+    tell(f"Rules {found['rules_hash']}. Times are UTC.")
 
 
 def _by_people(found: dict[str, Any]) -> list[str]:
