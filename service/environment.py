@@ -31,11 +31,17 @@ SECRETS = frozenset(
         "SUPABASE_ACCESS_TOKEN",
     }
 )
-"""The names of our secrets, for who does not load the settings; a test holds them equal."""
+"""The names of our secrets, for who does not load the settings. A secret that is not listed here is
+known by the end of its name."""
 _SECRET = re.compile(r"_(TOKENS?|BASIC|KEY|SECRET|PASSWORD)$")
 """How the names of others' secrets end."""
 _SHORTEST_OF_OTHERS = 8
 """Characters: what is shorter is as likely a word or a number as a secret."""
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable of this name holds a secret."""
+    return name in SECRETS or _SECRET.search(name) is not None
 
 
 class Unreadable(Told):
@@ -98,9 +104,11 @@ def redactor_by_name(*more: str) -> Redactor:
     addresses: set[str] = set()
     for variable in os.environ:
         name = variable.removesuffix("_FILE")
-        if name in SECRETS or _SECRET.search(name):
+        if is_secret(name):
             parts = [part.strip() for part in _raw(variable).split(",")]
-            values = {*parts, *(part.partition(":")[2] for part in parts), _raw(variable).strip()}
+            behind = [part.partition(":")[2] for part in parts]
+            further = [part.partition(":")[2] for part in behind]  # name:role:secret
+            values = {*parts, *behind, *further, _raw(variable).strip()}
             shortest = 1 if name in SECRETS else _SHORTEST_OF_OTHERS
             secrets.update(value for value in values if len(value) >= shortest)
         elif name.endswith("_URL"):
