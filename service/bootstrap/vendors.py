@@ -12,6 +12,7 @@ from service.catalogue.registry import KINDS, change_of
 from service.catalogue.spec import Change, Tools
 from service.domain.decisions.requests import Request
 from service.ports import Clock, Messenger, Metrics
+from service.ports.notes import NoNotes, Notes
 from service.providers import digitalocean, slack, supabase
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
@@ -76,12 +77,14 @@ PORTS: Mapping[str, Port] = {
 """A line for each kind of the catalogue; a test holds the two equal."""
 
 
-def build_changes(settings: Settings, clock: Clock) -> Callable[[Request], Change]:
+def build_changes(
+    settings: Settings, clock: Clock, notes: Notes | None = None
+) -> Callable[[Request], Change]:
     """How each action changes each kind of target, on the vendors that the settings name.
 
     What is returned raises StepFailed for an action that cannot change the target's kind.
     """
-    vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock)
+    vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock, notes=notes or NoNotes())
     works = {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
     return partial(change_of, works)
 

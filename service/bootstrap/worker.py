@@ -27,6 +27,7 @@ from service.store.clock import StoreClock
 from service.store.controls import ControlStore
 from service.store.database import translated
 from service.store.due import DueStore
+from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
@@ -80,7 +81,7 @@ def build_worker(settings: Settings) -> Worker:
         due=DueStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
-        change_of=build_changes(settings, clock),
+        change_of=build_changes(settings, clock, FactStore(stores.engine)),
         pager=pager,
         messenger=build_messenger(settings),
         metrics=build_metrics(settings),

@@ -18,6 +18,7 @@ from service.domain.decisions.present import State
 from service.domain.decisions.requests import Request, Wanted
 from service.domain.rules.rules import Target
 from service.ports import Clock, HealthProbe
+from service.ports.notes import NoNotes, Notes
 
 
 class Effect(StrEnum):
@@ -73,11 +74,15 @@ class Noted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the steps of every kind use besides their vendor. `timings` are in seconds."""
+    """What the steps of every kind use besides their vendor.
+
+    `timings` are in seconds. `notes` keep what a vendor said.
+    """
 
     probe: HealthProbe
     clock: Clock
     timings: Timings = field(default_factory=Timings)
+    notes: Notes = field(default_factory=NoNotes)
 
 
 class Work(Protocol):

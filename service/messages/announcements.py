@@ -227,12 +227,14 @@ def change_event(request: Request, plan: Plan) -> ChangeEvent:
 
 
 def price_change(plan: Plan) -> str:
-    """What the change costs a month: `$40 → $60 a month (+$20)`."""
+    """What the change costs a month: `$24 → $36 a month (+$12)`, and where that comes from where it
+    is not the vendor's own list of today."""
     before, after = plan.price_before, plan.price_after
     if before is None or after is None:
         return "not known"
     sign = "-" if after < before else "+"
-    return f"${before:,.10g} → ${after:,.10g} a month ({sign}${abs(after - before):,.10g})"
+    change = f"${before:,.10g} → ${after:,.10g} a month ({sign}${abs(after - before):,.10g})"
+    return f"{change}, by {plan.price_source}" if plan.price_source else change
 
 
 def _work(request: Request) -> tuple[str, str]:

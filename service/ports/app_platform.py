@@ -64,6 +64,20 @@ class Deployment:
     spec: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class InstanceSize:
+    """An instance size that the vendor sells: dollars a month for one instance.
+
+    `dedicated` is whether its CPUs are its own; only then the vendor autoscales it by CPU.
+    `single_instance_only` is whether a component may have one instance of it at most.
+    """
+
+    slug: str
+    price_monthly: float
+    dedicated: bool
+    single_instance_only: bool
+
+
 class AppPlatform(Protocol):
     """DigitalOcean App Platform (docs/vendors.md)."""
 
@@ -85,4 +99,8 @@ class AppPlatform(Protocol):
 
     def health(self, app_id: str) -> Mapping[str, ComponentHealth]:
         """Replicas wanted and ready, by component."""
+        ...
+
+    def instance_sizes(self) -> Sequence[InstanceSize]:
+        """The sizes that are sold, with their prices."""
         ...

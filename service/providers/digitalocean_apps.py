@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service.ports.app_platform import AppState, ComponentHealth, Deployment
+from service.ports.app_platform import AppState, ComponentHealth, Deployment, InstanceSize
 from service.providers.digitalocean import DigitalOceanClient, moment
 from service.providers.errors import no_answer, reading
 
@@ -73,6 +73,24 @@ class DigitalOceanApps:
         with reading(call):
             found = [_component(item) for item in answer["app_health"].get("components") or ()]
         return {component.name: component for component in found}
+
+    def instance_sizes(self) -> Sequence[InstanceSize]:
+        """The sizes that are sold, with their prices; the vendor writes its numbers as text."""
+        call = self._client.call("list the instance sizes of apps")
+        answer = self._client.ask(
+            call, lambda sdk: sdk.apps.list_instance_sizes(), "instance_sizes"
+        )
+        with reading(call):
+            return tuple(_instance_size(item) for item in answer["instance_sizes"])
+
+
+def _instance_size(item: Mapping[str, Any]) -> InstanceSize:
+    return InstanceSize(
+        slug=str(item["slug"]),
+        price_monthly=float(item["usd_per_month"]),
+        dedicated=str(item.get("cpu_type")) == "DEDICATED",
+        single_instance_only=bool(item.get("single_instance_only")),
+    )
 
 
 def _id(app: Mapping[str, Any], key: str) -> str | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from service.domain.errors import FailureKind
-from service.ports.app_platform import AppState, ComponentHealth, Deployment
+from service.domain.errors import FailureKind, VendorError
+from service.ports.app_platform import AppState, ComponentHealth, Deployment, InstanceSize
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, not_found, vendor_error
 
@@ -30,6 +30,18 @@ SPEC: dict[str, Any] = {
     "static_sites": [{"name": "site"}],
 }
 
+
+SIZES = tuple(
+    InstanceSize(slug, price, dedicated=price >= 75, single_instance_only=slug.startswith("basic"))
+    for slug, price in (
+        ("basic-xs", 10.0),
+        ("professional-xs", 12.0),
+        ("professional-s", 25.0),
+        ("professional-m", 50.0),
+        ("professional-l", 150.0),
+    )
+)
+"""What the vendor sells, by its own list."""
 
 NEWEST = 20
 """Deployments that the vendor lists on one page."""
@@ -64,9 +76,17 @@ class FakeApps:
     reads_fail: int = 0
     asked: list[str] = field(default_factory=list)
     slow_reads: list[Callable[[], object]] = field(default_factory=list)
+    sizes: Sequence[InstanceSize] = SIZES
+    price_list_away: VendorError | None = None
 
     def __post_init__(self) -> None:
         self.deploy(self.spec, takes_s=0)
+
+    def instance_sizes(self) -> Sequence[InstanceSize]:
+        if self.price_list_away is not None:
+            raise self.price_list_away
+        self.asked.append("instance_sizes")
+        return self.sizes
 
     def deploy(self, spec: Mapping[str, Any], *, takes_s: float | None = None) -> str:
         """What a write, or a person at the control panel, sets off."""

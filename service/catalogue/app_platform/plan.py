@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from service.catalogue.app_platform.prices import may_run, price_of, source_of
 from service.catalogue.app_platform.spec import INSTANCE_COUNT, INSTANCE_SIZE, SCALABLE
-from service.catalogue.app_platform.target import PRICES, AppTarget
+from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -62,6 +63,15 @@ def _plan(
     if not after:
         return nothing_to_do(target)
     then = {**now, **after}
+    size, count = then[INSTANCE_SIZE], then[INSTANCE_COUNT]
+    if not may_run(observed, size, count or 1):
+        return PlanHeld(
+            "single_instance",
+            f"DigitalOcean runs one instance of {size} at most, and {count} are wanted of "
+            f"{target.name}; nothing was changed. Give the component a size that scales, such as "
+            "apps-s-1vcpu-1gb.",
+            facts={"size": size, "wanted": count},
+        )
     return Plan(
         what=" and ".join(_NAMES[key] for key in after),
         before=" × ".join(str(now[key]) for key in after),
@@ -74,8 +84,9 @@ def _plan(
             "last_deployment": observed["last_deployment"],
             "planned_from": now,
         },
-        price_before=_price(now),
-        price_after=_price(then),
+        price_before=_price(observed, now),
+        price_after=_price(observed, then),
+        price_source=source_of(observed, now[INSTANCE_SIZE], then[INSTANCE_SIZE]),
         downtime=DOWNTIME,
     )
 
@@ -89,8 +100,8 @@ def changed_component(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
     return {_NAMES[key]: (was[key], value) for key, value in plan.wanted["after"].items()}
 
 
-def _price(state: Mapping[str, Any]) -> float | None:
-    each, count = PRICES.get(state[INSTANCE_SIZE]), state[INSTANCE_COUNT]
+def _price(observed: Mapping[str, Any], state: Mapping[str, Any]) -> float | None:
+    each, count = price_of(observed, state[INSTANCE_SIZE]), state[INSTANCE_COUNT]
     return None if each is None or count is None else each * int(count)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from service.catalogue.app_platform.change import PlannedChange
+from service.catalogue.app_platform.prices import sizes_known
 from service.catalogue.app_platform.rollout import Rollout
 from service.catalogue.app_platform.spec import (
     component_names,
@@ -39,6 +40,7 @@ class AppChange:
         self._probe = tools.probe
         self._clock = tools.clock
         self._timings = tools.timings
+        self._notes = tools.notes
         self._rollout = Rollout(apps, tools.timings)
 
     def observe(self, target: AppTarget) -> Record:
@@ -56,6 +58,7 @@ class AppChange:
             "deploying": app.deploying,
             "pinned": app.pinned,
             "last_deployment": newest[0].id if newest else None,
+            **sizes_known(self._apps, self._notes, self._clock),
         }
 
     def steps(self) -> dict[str, StepFunction]:

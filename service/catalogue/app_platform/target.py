@@ -18,14 +18,35 @@ NAME = "app_platform"
 
 PRICES: dict[str, float] = {
     "basic-xxs": 5.0,
-    "basic-xs": 12.0,
-    "basic-s": 25.0,
-    "professional-xs": 20.0,
-    "professional-s": 40.0,
-    "professional-m": 80.0,
-    "professional-l": 160.0,
+    "basic-xs": 10.0,
+    "basic-s": 20.0,
+    "basic-m": 40.0,
+    "professional-xs": 12.0,
+    "professional-s": 25.0,
+    "professional-m": 50.0,
+    "professional-1l": 75.0,
+    "professional-l": 150.0,
+    "professional-xl": 300.0,
+    "apps-s-1vcpu-0.5gb": 5.0,
+    "apps-s-1vcpu-1gb-fixed": 10.0,
+    "apps-s-1vcpu-1gb": 12.0,
+    "apps-s-1vcpu-2gb": 25.0,
+    "apps-s-2vcpu-4gb": 50.0,
+    "apps-d-1vcpu-0.5gb": 29.0,
+    "apps-d-1vcpu-1gb": 34.0,
+    "apps-d-1vcpu-2gb": 39.0,
+    "apps-d-1vcpu-4gb": 49.0,
+    "apps-d-2vcpu-4gb": 78.0,
+    "apps-d-2vcpu-8gb": 98.0,
+    "apps-d-4vcpu-8gb": 156.0,
+    "apps-d-4vcpu-16gb": 196.0,
+    "apps-d-8vcpu-32gb": 392.0,
 }
-"""Dollars a month for one instance (runbook, App Platform Vertical Scaling)."""
+"""Dollars a month for one instance, as DigitalOcean documented them in November 2026. A run asks
+for the vendor's own list (`prices.py`); these stand in where it can't. The runbook's prices ($20,
+$40, $80 and $160 for professional-xs to -l) are none of the vendor's."""
+DOCUMENTED = "DigitalOcean's documented prices of 2026-11, because it could not be asked"
+"""Where these come from, as a message says it."""
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|app-.+|.*\$.*")
 """The id of an app: DigitalOcean's are UUIDs, the sandbox's begin with `app-`. What holds a `$` has

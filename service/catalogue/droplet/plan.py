@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from service.catalogue.droplet.target import PRICES, DropletTarget
+from service.catalogue.droplet.target import DOCUMENTED, PRICES, DropletTarget
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -55,6 +55,7 @@ def plan_droplet_size(request: Request, observed: Mapping[str, Any]) -> Plan | P
         },
         price_before=_price(offered, before),
         price_after=_price(offered, after),
+        price_source="" if before in offered and after in offered else DOCUMENTED,
         downtime=_downtime(target, observed["disk_gb"]),
     )
 

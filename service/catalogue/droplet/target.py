@@ -27,6 +27,8 @@ PRICES: dict[str, float] = {
     "m-2vcpu-16gb": 84.0,
 }
 """Dollars a month (runbook, DigitalOcean Droplet Sizes)."""
+DOCUMENTED = "DigitalOcean's documented prices of 2026-11, because it does not name them"
+"""Where these come from, as a message says it."""
 
 
 @dataclass(frozen=True, slots=True)

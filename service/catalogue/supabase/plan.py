@@ -10,7 +10,7 @@ from typing import Any
 
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
-from service.catalogue.supabase.target import PRICES, SupabaseTarget
+from service.catalogue.supabase.target import DOCUMENTED, PRICES, SupabaseTarget
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 
@@ -70,5 +70,6 @@ def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
         },
         price_before=prices.get(before, PRICES.get(before)),
         price_after=prices.get(after, PRICES.get(after)),
+        price_source="" if before in prices and after in prices else DOCUMENTED,
         downtime="The database restarts for it and is away for about 2 minutes.",
     )

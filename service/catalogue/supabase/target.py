@@ -24,6 +24,8 @@ PRICES: dict[str, float] = {
     "ci_16xlarge": 3738.0,
 }
 """Dollars a month (Supabase's compute add-ons; the runbook's Free, Pro and Team are plans)."""
+DOCUMENTED = "Supabase's documented prices of 2026-11, because it does not name them"
+"""Where these come from, as a message says it."""
 
 _REF = re.compile(r"[a-z]{20}|.*\$.*")
 """The ref of a project. What holds a `$` has been noted already."""

@@ -18,9 +18,10 @@ class Plan:
     """The absolute state wanted, and the names of the steps to it, in order.
 
     `what` is the thing that changes ("replicas", "size"); `before` and `after` are its values
-    as a person reads them. Prices are dollars a month, None where no price is known. `wanted`
-    holds the machine-readable values for the steps; all of a plan is plain JSON. `downtime` is one
-    sentence: for how long the change takes the target down.
+    as a person reads them. Prices are dollars a month, None where no price is known;
+    `price_source` says where they come from, where that is not the vendor's own list of today.
+    `wanted` holds the machine-readable values for the steps; all of a plan is plain JSON.
+    `downtime` is one sentence: for how long the change takes the target down.
     """
 
     what: str
@@ -30,6 +31,7 @@ class Plan:
     wanted: Mapping[str, Any]
     price_before: float | None = None
     price_after: float | None = None
+    price_source: str = ""
     downtime: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -42,6 +44,7 @@ class Plan:
             "wanted": dict(self.wanted),
             "price_before": self.price_before,
             "price_after": self.price_after,
+            "price_source": self.price_source,
             "downtime": self.downtime,
         }
 

@@ -70,11 +70,11 @@ def _dedicated(slug: str, vcpus: int, memory_mb: int, usd: float, transfer: int)
     )
 
 
-def _runbook_basic(slug: str, memory_mb: int, usd: float) -> AppSize:
+def _former_basic(slug: str, memory_mb: int, usd: float, *, vcpus: int = 1) -> AppSize:
     return AppSize(
         slug,
         slug.replace("-", " ").title(),
-        1,
+        vcpus,
         memory_mb,
         usd,
         40,
@@ -84,8 +84,9 @@ def _runbook_basic(slug: str, memory_mb: int, usd: float) -> AppSize:
     )
 
 
-def _runbook_professional(slug: str, vcpus: int, memory_mb: int, usd: float) -> AppSize:
-    # The runbook autoscales professional-xs ("App Platform Auto-Scaling"), so these may.
+def _former_professional(
+    slug: str, vcpus: int, memory_mb: int, usd: float, *, dedicated: bool = False
+) -> AppSize:
     return AppSize(
         slug,
         slug.replace("-", " ").title(),
@@ -94,7 +95,8 @@ def _runbook_professional(slug: str, vcpus: int, memory_mb: int, usd: float) -> 
         usd,
         100,
         "professional",
-        autoscales=True,
+        dedicated=dedicated,
+        autoscales=dedicated,
         deprecated=True,
     )
 
@@ -114,13 +116,16 @@ _APP_SIZES = (
     _dedicated("apps-d-4vcpu-8gb", 4, 8192, 156, 700),
     _dedicated("apps-d-4vcpu-16gb", 4, 16384, 196, 800),
     _dedicated("apps-d-8vcpu-32gb", 8, 32768, 392, 900),
-    _runbook_basic("basic-xxs", 512, 5),
-    _runbook_basic("basic-xs", 1024, 12),
-    _runbook_basic("basic-s", 2048, 25),
-    _runbook_professional("professional-xs", 1, 1024, 20),
-    _runbook_professional("professional-s", 2, 4096, 40),
-    _runbook_professional("professional-m", 2, 8192, 80),
-    _runbook_professional("professional-l", 4, 16384, 160),
+    _former_basic("basic-xxs", 512, 5),
+    _former_basic("basic-xs", 1024, 10),
+    _former_basic("basic-s", 2048, 20),
+    _former_basic("basic-m", 4096, 40, vcpus=2),
+    _former_professional("professional-xs", 1, 1024, 12),
+    _former_professional("professional-s", 1, 2048, 25),
+    _former_professional("professional-m", 2, 4096, 50),
+    _former_professional("professional-1l", 1, 4096, 75, dedicated=True),
+    _former_professional("professional-l", 2, 8192, 150, dedicated=True),
+    _former_professional("professional-xl", 4, 16384, 300, dedicated=True),
 )
 
 _DROPLET_SIZES = (
