@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.catalogue.app_platform.plan import plan_component
+from service.catalogue.app_platform.target import DOCUMENTED
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request, Wanted
 from tests.fakes.runs import API, DATABASE, request_for
@@ -106,11 +107,11 @@ def test_what_runs_no_lasting_instances_is_refused(kind: str) -> None:
 def test_prices_are_those_of_all_replicas_a_month() -> None:
     plan = plan_component(OUT, seen())
     assert isinstance(plan, Plan)
-    assert (plan.price_before, plan.price_after) == (40.0, 60.0)
+    assert (plan.price_before, plan.price_after) == (24.0, 36.0)
 
 
 def test_an_unlisted_size_has_no_price_and_is_planned_all_the_same() -> None:
-    plan = plan_component(OUT, seen(size="apps-d-1vcpu-1gb"))
+    plan = plan_component(OUT, seen(size="apps-d-new"))
     assert isinstance(plan, Plan)
     assert (plan.price_before, plan.price_after) == (None, None)
 
@@ -119,7 +120,7 @@ def test_the_next_instance_size_is_one_step_up_the_ladder() -> None:
     plan = plan_component(UP, seen())
     assert isinstance(plan, Plan)
     assert (plan.before, plan.after) == ("professional-xs", "professional-s")
-    assert (plan.price_before, plan.price_after) == (40.0, 80.0)
+    assert (plan.price_before, plan.price_after) == (24.0, 50.0)
     assert plan.wanted["after"] == {"instance_size_slug": "professional-s"}
 
 
@@ -165,7 +166,7 @@ def test_count_and_size_are_one_plan_with_one_price() -> None:
         "instance_count": 4,
         "instance_size_slug": "professional-s",
     }
-    assert (plan.price_before, plan.price_after) == (40.0, 160.0)
+    assert (plan.price_before, plan.price_after) == (24.0, 100.0)
 
 
 def test_what_is_there_already_is_left_out_of_the_write() -> None:
@@ -188,7 +189,7 @@ def test_fewer_are_wanted_within_the_bounds_also_at_the_maximum(
 def test_a_smaller_size_is_one_step_down_the_ladder() -> None:
     plan = plan_component(wanting(Wanted("size", by=-1)), seen(size="professional-l"))
     assert isinstance(plan, Plan)
-    assert (plan.after, plan.price_after) == ("professional-m", 160.0)
+    assert (plan.after, plan.price_after) == ("professional-m", 100.0)
 
 
 @pytest.mark.parametrize(
@@ -225,3 +226,44 @@ def test_an_app_that_a_person_rolled_back_is_held() -> None:
     assert (held.guard, held.by_person, held.retry_after_s) == ("rolled_back", True, 60.0)
     assert "A person pinned app" in held.reason
     assert "dep-1" in held.reason
+
+
+SOLD = {
+    "professional-xs": {
+        "slug": "professional-xs",
+        "price_monthly": 13.0,
+        "dedicated": False,
+        "single_instance_only": False,
+    },
+    "professional-s": {
+        "slug": "professional-s",
+        "price_monthly": 26.0,
+        "dedicated": False,
+        "single_instance_only": True,
+    },
+}
+
+
+def test_the_vendors_own_price_wins_and_needs_no_word_where_it_is_from() -> None:
+    plan = plan_component(OUT, seen(sizes=SOLD, source=""))
+    assert isinstance(plan, Plan)
+    assert (plan.price_before, plan.price_after, plan.price_source) == (26.0, 39.0, "")
+
+
+def test_a_price_of_an_older_list_says_of_which_day_it_is() -> None:
+    plan = plan_component(OUT, seen(sizes=SOLD, source="DigitalOcean's list of 2026-11-03"))
+    assert isinstance(plan, Plan)
+    assert plan.price_source == "DigitalOcean's list of 2026-11-03"
+
+
+def test_a_price_that_the_vendor_does_not_name_says_that_it_is_the_documented_one() -> None:
+    plan = plan_component(OUT, seen())
+    assert isinstance(plan, Plan)
+    assert plan.price_source == DOCUMENTED
+
+
+def test_more_than_one_instance_of_a_size_that_runs_alone_is_held() -> None:
+    held = plan_component(UP, seen(sizes=SOLD, source=""))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.facts) == ("single_instance", {"size": "professional-s", "wanted": 2})
+    assert not held.at_bound

@@ -28,12 +28,12 @@ DROPLET, APP, DATABASE = "droplet", "app_platform", "supabase"
         (DROPLET, "c-4", 84),
         (DROPLET, "m-2vcpu-16gb", 84),
         (APP, "basic-xxs", 5),
-        (APP, "basic-xs", 12),
-        (APP, "basic-s", 25),
-        (APP, "professional-xs", 20),
-        (APP, "professional-s", 40),
-        (APP, "professional-m", 80),
-        (APP, "professional-l", 160),
+        (APP, "basic-xs", 10),
+        (APP, "basic-s", 20),
+        (APP, "professional-xs", 12),
+        (APP, "professional-s", 25),
+        (APP, "professional-m", 50),
+        (APP, "professional-l", 150),
         (DATABASE, "ci_micro", 10),
         (DATABASE, "ci_small", 15),
         (DATABASE, "ci_medium", 60),
@@ -44,11 +44,13 @@ DROPLET, APP, DATABASE = "droplet", "app_platform", "supabase"
         (DATABASE, "ci_8xlarge", 1870),
         (DATABASE, "ci_12xlarge", 2800),
         (DATABASE, "ci_16xlarge", 3738),
-        (APP, "apps-s-1vcpu-1gb", None),
+        (APP, "apps-s-1vcpu-1gb", 12),
+        (APP, "apps-d-2vcpu-4gb", 78),
+        (APP, "apps-s-16vcpu", None),
         (DROPLET, "ci_micro", None),
     ],
 )
-def test_a_size_costs_what_the_runbook_says_and_an_unlisted_one_is_not_free(
+def test_a_size_costs_what_the_vendor_documents_and_an_unlisted_one_is_not_free(
     kind: str, size: str, price: float | None
 ) -> None:
     assert kind_spec(kind).prices.get(size) == price
@@ -95,7 +97,8 @@ def test_a_known_size_belongs_to_one_kind_of_target() -> None:
     assert kind_of_size("c-2") == DROPLET
     assert kind_of_size("professional-s") == APP
     assert kind_of_size("ci_large") == DATABASE
-    assert kind_of_size("apps-d-1vcpu-1gb") is None
+    assert kind_of_size("apps-d-1vcpu-1gb") == APP
+    assert kind_of_size("apps-d-new") is None
 
 
 @pytest.mark.parametrize(

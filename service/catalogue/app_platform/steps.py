@@ -45,6 +45,7 @@ class AppChange:
 
     def observe(self, target: AppTarget) -> Record:
         """What the plan needs, as plain JSON; never the spec itself, which holds secrets."""
+        known = sizes_known(self._apps, self._notes, self._clock)
         # Deployments first: one that begins between the two reads is then newer than the plan.
         newest = self._read(lambda: self._apps.list_deployments(target.app))
         app = self._read(lambda: self._apps.get_app(target.app))
@@ -58,7 +59,7 @@ class AppChange:
             "deploying": app.deploying,
             "pinned": app.pinned,
             "last_deployment": newest[0].id if newest else None,
-            **sizes_known(self._apps, self._notes, self._clock),
+            **known,
         }
 
     def steps(self) -> dict[str, StepFunction]:

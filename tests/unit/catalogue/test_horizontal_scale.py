@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.app_platform.steps import AppChange
+from service.catalogue.app_platform.target import DOCUMENTED
+from service.catalogue.spec import Tools
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import FailureKind, FencedOut, StepFailed, TargetChanged, VendorError
+from service.ports.notes import NoNotes
 from tests.fakes.apps import SPEC, FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import vendor_error
@@ -215,7 +219,7 @@ def test_a_deployment_that_begins_while_the_plan_is_made_is_newer_than_the_plan(
     _, apps, works = cloud()
     apps.asked.clear()
     works.observe(ASK)
-    assert apps.asked == ["list_deployments", "get_app"]
+    assert apps.asked == ["instance_sizes", "list_deployments", "get_app"]
 
 
 def test_a_slow_answer_is_not_written_from() -> None:
@@ -367,3 +371,51 @@ def test_an_unreadable_app_is_said_to_be_so() -> None:
     assert "How it was left is not known. " in run.works.make_safe(
         run.context, run.request, run.plan
     )
+
+
+class Notebook(NoNotes):
+    """Notes in memory."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def get(self, name: str) -> str:
+        return self.texts.get(name, "")
+
+    def put(self, name: str, value: str) -> None:
+        self.texts[name] = value
+
+
+def observing() -> tuple[FakeClock, FakeApps, AppChange]:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    tools = Tools(FakeProbe(), clock, notes=Notebook())
+    return clock, apps, AppChange(apps, tools)
+
+
+def test_the_vendors_list_of_sizes_is_asked_for_once_a_day() -> None:
+    clock, apps, change = observing()
+    for _ in range(3):
+        assert change.observe(API)["sizes"]["professional-xs"]["price_monthly"] == 12.0
+        clock.sleep(28_000.0)
+    assert apps.asked.count("instance_sizes") == 1
+    clock.sleep(3_000.0)
+    change.observe(API)
+    assert apps.asked.count("instance_sizes") == 2
+
+
+def test_an_old_list_is_used_with_its_day_while_the_vendor_cannot_be_asked() -> None:
+    clock, apps, change = observing()
+    change.observe(API)
+    clock.sleep(90_000.0)
+    apps.price_list_away = vendor_error(FailureKind.TEMPORARY)
+    seen = change.observe(API)
+    assert seen["source"].startswith("DigitalOcean's list of 2026-0")
+    assert seen["sizes"]["professional-s"]["price_monthly"] == 25.0
+
+
+def test_without_any_list_a_component_is_planned_at_the_documented_prices() -> None:
+    _, apps, change = observing()
+    apps.price_list_away = vendor_error(FailureKind.PERMANENT)
+    seen = change.observe(API)
+    assert (seen["sizes"], seen["source"]) == ({}, DOCUMENTED)

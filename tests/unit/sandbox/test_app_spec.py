@@ -37,7 +37,11 @@ def with_service(**fields: Any) -> dict[str, Any]:
 
 
 def autoscaled(**fields: Any) -> dict[str, Any]:
-    return with_service(instance_count=None, autoscaling=AUTOSCALING | fields)
+    return with_service(
+        instance_count=None,
+        instance_size_slug="professional-1l",
+        autoscaling=AUTOSCALING | fields,
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,9 +98,10 @@ def test_workers_scale_themselves_on_cpu_only_and_jobs_not_at_all() -> None:
             accept({"name": "quizmentor", kind: [part]}, {})
 
 
-def test_a_size_that_is_not_scalable_cannot_be_autoscaled() -> None:
+@pytest.mark.parametrize("size", ["apps-s-1vcpu-1gb", "professional-xs"])
+def test_a_size_that_is_not_scalable_cannot_be_autoscaled(size: str) -> None:
     spec = autoscaled()
-    spec["services"][0]["instance_size_slug"] = "apps-s-1vcpu-1gb"
+    spec["services"][0]["instance_size_slug"] = size
     with pytest.raises(SpecError, match="can't be autoscaled"):
         accept(spec, {})
 
@@ -127,12 +132,12 @@ def test_an_encrypted_secret_that_was_altered_renamed_or_emptied_is_refused() ->
 @pytest.mark.parametrize(
     ("spec", "usd"),
     [
-        (SPEC, 40),
-        (with_service(instance_count=3), 60),
-        (with_service(instance_size_slug="professional-l", instance_count=10), 1600),
+        (SPEC, 24),
+        (with_service(instance_count=3), 36),
+        (with_service(instance_size_slug="professional-l", instance_count=10), 1500),
         (with_service(instance_size_slug=None, instance_count=1), 5),
-        (autoscaled(), 40),
+        (autoscaled(), 150),
     ],
 )
-def test_a_spec_costs_its_instances_at_the_runbooks_prices(spec: dict[str, Any], usd: int) -> None:
+def test_a_spec_costs_its_instances_at_the_vendors_prices(spec: dict[str, Any], usd: int) -> None:
     assert monthly_cost(spec) == usd

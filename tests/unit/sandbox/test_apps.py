@@ -101,7 +101,7 @@ def test_a_proposal_prices_a_spec_and_changes_nothing() -> None:
     body = {"spec": spec, "app_id": APP}
     answer = sandbox.call("POST", "/digitalocean/v2/apps/propose", body).json
     assert answer is not None
-    assert answer["app_cost"] == 80
+    assert answer["app_cost"] == 48
     assert answer["app_name_available"] is True
     assert sandbox.state() == before
 
@@ -130,6 +130,7 @@ def test_with_autoscaling_the_instances_follow_the_load_within_the_bounds() -> N
     sandbox = Sandbox(action_seconds=0.0)
     spec = sandbox.spec()
     del spec["services"][0]["instance_count"]
+    spec["services"][0]["instance_size_slug"] = "professional-1l"
     spec["services"][0]["autoscaling"] = {
         "min_instance_count": 2,
         "max_instance_count": 4,
