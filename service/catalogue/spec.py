@@ -141,8 +141,8 @@ class KindSpec:
     `target` is the frozen dataclass of a target, `shape` the model of its YAML, and `build` makes
     the one of the other; it returns None when something is missing, and notes that. `actions` are
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the
-    kind's port. `look` is one cheap, authenticated look at the vendor's record of a target, told in
-    one sentence. `state` picks the state out of what `observe` has shown. `changed` maps each
+    kind's port. `look` tries each read that a run makes, and tells in one sentence
+    what it saw. `state` picks the state out of what `observe` has shown. `changed` maps each
     attribute that a plan changes to its values before and after. `prices` maps the sizes that are
     known to dollars a month. `needs_sizes` is True where a target makes no sense without a ladder.
 

@@ -27,6 +27,7 @@ from service.catalogue.registry import kind_spec
 from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
+from service.providers.scopes import POST_MESSAGES, only_writing_tells
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, SettingsInvalid
 from service.store.bell import notifications_reach
@@ -269,7 +270,9 @@ def _target(name: str, target: Target, settings: Settings) -> Finding:
         saw = kind_spec(target.kind).look(port.build(Vendors(settings)), target)
     except VendorError as error:
         return Finding(name, Health.WRONG, str(error))
-    return Finding(name, Health.OK, saw + _stand_in(settings))
+    untried = only_writing_tells(target.kind)
+    told = f"{saw}{_stand_in(settings)}. {untried}" if untried else saw + _stand_in(settings)
+    return Finding(name, Health.OK, told)
 
 
 def _slack(settings: Settings) -> Finding:
@@ -280,6 +283,12 @@ def _slack(settings: Settings) -> Finding:
     except VendorError as error:
         return Finding("slack", Health.WRONG, str(error))
     saw = f"the token is {who}; it will post to {settings.slack_channel}{_stand_in(settings)}"
+    missing_scopes = [each for each in POST_MESSAGES.scopes if each not in who.scopes]
+    if who.scopes and missing_scopes:
+        sentence = (
+            f"{saw}. It lacks the scope {', '.join(missing_scopes)}, so nothing can be posted"
+        )
+        return Finding("slack", Health.WRONG, sentence)
     return Finding("slack", Health.OK, saw)
 
 

@@ -34,6 +34,7 @@ from service.providers.errors import (
     refused,
     vendor_message,
 )
+from service.providers.scopes import Needed
 from service.providers.waits import Timeouts, retry_after
 
 ENDPOINT = "https://api.digitalocean.com"
@@ -56,9 +57,11 @@ class DigitalOceanClient:
         self._timeouts = timeouts or Timeouts()
         self._mine = threading.local()
 
-    def call(self, operation: str, *, repeatable: bool = True) -> Call:
-        """A request by its name; reads are repeatable, writes are not."""
-        return Call("digitalocean", operation, repeatable, "DIGITALOCEAN_TOKEN", self._token)
+    def call(self, operation: str, needs: Needed | None = None, *, repeatable: bool = True) -> Call:
+        """A request by its name, with what it needs of the token; reads are repeatable, writes are
+        not."""
+        setting = "DIGITALOCEAN_TOKEN"
+        return Call("digitalocean", operation, repeatable, setting, self._token, needs)
 
     def ask(self, call: Call, send: Callable[[pydo.Client], object], key: str) -> Mapping[str, Any]:
         """Send once; the answer, which has `key`, or a VendorError."""

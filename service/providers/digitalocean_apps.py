@@ -8,6 +8,7 @@ from typing import Any
 from service.ports.app_platform import AppState, ComponentHealth, Deployment, InstanceSize
 from service.providers.digitalocean import DigitalOceanClient, moment
 from service.providers.errors import no_answer, reading
+from service.providers.scopes import READ_APP, UPDATE_APP
 
 _NEWEST = 20
 """Deployments on the one page that is looked at."""
@@ -21,7 +22,7 @@ class DigitalOceanApps:
 
     def get_app(self, app_id: str) -> AppState:
         """The app as specified now, with the deployment under way if there is one."""
-        call = self._client.call(f"read app {app_id}")
+        call = self._client.call(f"read app {app_id}", READ_APP)
         answer = self._client.ask(call, lambda sdk: sdk.apps.get(app_id), "app")
         with reading(call):
             app = answer["app"]
@@ -39,7 +40,7 @@ class DigitalOceanApps:
         An accepted spec whose deployment the vendor does not name is an UNKNOWN: look which one
         appeared.
         """
-        call = self._client.call(f"update app {app_id}", repeatable=False)
+        call = self._client.call(f"update app {app_id}", UPDATE_APP, repeatable=False)
         body = {"spec": dict(spec), "update_all_source_versions": False}
         answer = self._client.ask(call, lambda sdk: sdk.apps.update(app_id, body), "app")
         with reading(call):
@@ -50,7 +51,7 @@ class DigitalOceanApps:
 
     def get_deployment(self, app_id: str, deployment_id: str) -> Deployment:
         """A deployment in its present phase."""
-        call = self._client.call(f"read deployment {deployment_id} of app {app_id}")
+        call = self._client.call(f"read deployment {deployment_id} of app {app_id}", READ_APP)
         answer = self._client.ask(
             call, lambda sdk: sdk.apps.get_deployment(app_id, deployment_id), "deployment"
         )
@@ -59,7 +60,7 @@ class DigitalOceanApps:
 
     def list_deployments(self, app_id: str) -> Sequence[Deployment]:
         """The newest deployments, newest first (one page)."""
-        call = self._client.call(f"list the deployments of app {app_id}")
+        call = self._client.call(f"list the deployments of app {app_id}", READ_APP)
         answer = self._client.ask(
             call, lambda sdk: sdk.apps.list_deployments(app_id, per_page=_NEWEST), "deployments"
         )
@@ -68,7 +69,7 @@ class DigitalOceanApps:
 
     def health(self, app_id: str) -> Mapping[str, ComponentHealth]:
         """Replicas wanted and ready, by component."""
-        call = self._client.call(f"read the health of app {app_id}")
+        call = self._client.call(f"read the health of app {app_id}", READ_APP)
         answer = self._client.ask(call, lambda sdk: sdk.apps.get_health(app_id), "app_health")
         with reading(call):
             found = [_component(item) for item in answer["app_health"].get("components") or ()]
@@ -76,7 +77,7 @@ class DigitalOceanApps:
 
     def instance_sizes(self) -> Sequence[InstanceSize]:
         """The sizes that are sold, with their prices; the vendor writes its numbers as text."""
-        call = self._client.call("list the instance sizes of apps")
+        call = self._client.call("list the instance sizes of apps", READ_APP)
         answer = self._client.ask(
             call, lambda sdk: sdk.apps.list_instance_sizes(), "instance_sizes"
         )

@@ -14,6 +14,7 @@ from service.providers.digitalocean import (
     moment,
 )
 from service.providers.errors import Call, reading
+from service.providers.scopes import OF_ACTION, POWER, READ_DROPLET
 
 BUSY_WAIT = 5.0
 """Seconds until a droplet that was busy is asked again; power actions take some tens of them."""
@@ -29,7 +30,7 @@ class DigitalOceanDroplets:
 
     def get(self, droplet_id: str) -> DropletState:
         """The droplet now."""
-        call = self._client.call(f"read droplet {droplet_id}")
+        call = self._client.call(f"read droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         answer = self._client.ask(call, lambda sdk: sdk.droplets.get(number), "droplet")
         with reading(call):
@@ -37,7 +38,7 @@ class DigitalOceanDroplets:
 
     def snapshot_names(self, droplet_id: str) -> Sequence[str]:
         """Names of the snapshots that exist, all pages."""
-        call = self._client.call(f"list the snapshots of droplet {droplet_id}")
+        call = self._client.call(f"list the snapshots of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         found = self._client.pages(
             call,
@@ -49,7 +50,7 @@ class DigitalOceanDroplets:
 
     def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
         """The newest actions, newest first (one page)."""
-        call = self._client.call(f"list the actions of droplet {droplet_id}")
+        call = self._client.call(f"list the actions of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         answer = self._client.ask(
             call, lambda sdk: sdk.droplet_actions.list(number, per_page=_NEWEST), "actions"
@@ -59,7 +60,7 @@ class DigitalOceanDroplets:
 
     def get_action(self, droplet_id: str, action_id: int) -> DropletAction:
         """An action in its present status."""
-        call = self._client.call(f"read action {action_id} of droplet {droplet_id}")
+        call = self._client.call(f"read action {action_id} of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         answer = self._client.ask(
             call, lambda sdk: sdk.droplet_actions.get(number, action_id), "action"
@@ -70,7 +71,9 @@ class DigitalOceanDroplets:
     def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:
         """Ask for an action. A droplet that is busy with another is a TEMPORARY error."""
         call = self._client.call(
-            f"{action.replace('_', ' ')} droplet {droplet_id}", repeatable=False
+            f"{action.replace('_', ' ')} droplet {droplet_id}",
+            OF_ACTION.get(action, POWER),
+            repeatable=False,
         )
         number = _number(call, droplet_id)
         body = {"type": action, **parameters}
@@ -85,7 +88,7 @@ class DigitalOceanDroplets:
 
     def sizes(self) -> Mapping[str, DropletSize]:
         """The sizes on offer, by slug, all pages."""
-        call = self._client.call("list the droplet sizes")
+        call = self._client.call("list the droplet sizes", READ_DROPLET)
         found = self._client.pages(
             call, lambda sdk, page: sdk.sizes.list(per_page=PER_PAGE, page=page), "sizes"
         )

@@ -18,6 +18,7 @@ from service.domain.durations import lasted
 from service.domain.errors import FailureKind, VendorError, shown_vendor
 from service.domain.redaction import shown_addresses
 from service.domain.text import cut
+from service.providers.scopes import Needed
 
 LONGEST_QUOTE = 300
 """Characters of a vendor's own message that a sentence repeats; more hides the point of it."""
@@ -31,7 +32,8 @@ class Call:
 
     `operation` is a verb and its object ("resize droplet 101"). `setting` is the name of the
     setting that holds the credential, for the sentence after a 401. `secret` is the credential
-    itself, known here only so that no sentence repeats it.
+    itself, known here only so that no sentence repeats it. `needs` is what the token must be
+    allowed.
     """
 
     vendor: str
@@ -39,6 +41,7 @@ class Call:
     repeatable: bool
     setting: str = ""
     secret: str = field(default="", repr=False)
+    needs: Needed | None = None
 
     @property
     def who(self) -> str:
@@ -112,10 +115,14 @@ def refused(call: Call, status: int | None, message: str) -> VendorError:
 def refused_credential(call: Call, status: int | None, message: str) -> VendorError:
     """The vendor does not know the credential, or does not let it do this."""
     where = f" in the setting {call.setting}" if call.setting else ""
-    sentence = (
-        f"{_answered(call, status, message)}. Check the credential{where}: is it valid, and is it "
-        "allowed to do this?"
-    )
+    said = _answered(call, status, message)
+    if status == HTTPStatus.FORBIDDEN and call.needs is not None:
+        scopes = " and ".join(call.needs.scopes)
+        sentence = f"{said}. To {call.needs.what}, the token{where} needs the scope {scopes}."
+    else:
+        sentence = (
+            f"{said}. Check the credential{where}: is it valid, and is it allowed to do this?"
+        )
     return call.error(FailureKind.PERMANENT, sentence, status=status)
 
 

@@ -10,7 +10,8 @@ left out; the one time-out it knows applies to the connection and to each wait f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
@@ -74,6 +75,18 @@ class _FormRefusedError(VendorError):
     """Slack refuses the form of a message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose a token is: `user in workspace`, and its scopes, none where Slack does not say."""
+
+    who: str
+    scopes: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Whose it is."""
+        return self.who
+
+
 class SlackMessenger:
     """Messages into one channel, as `service.ports.Messenger`. Safe for threads."""
 
@@ -106,12 +119,15 @@ class SlackMessenger:
             lambda content: self._client.chat_update(channel=ref.channel, ts=ref.ts, **content),
         )
 
-    def whoami(self) -> str:
-        """As whom the token posts, and where: `user in workspace`; nothing is posted."""
+    def whoami(self) -> Identity:
+        """As whom the token posts, and with which scopes; nothing is posted."""
         call = self._call("ask whose the token is", repeatable=True)
         answer = _sent(call, self._client.auth_test)
         with reading(call):
-            return f"{answer['user']} in {answer['team']}"
+            granted = {name.lower(): text for name, text in answer.headers.items()}
+            scopes = str(granted.get("x-oauth-scopes", "")).split(",")
+            who = f"{answer['user']} in {answer['team']}"
+            return Identity(who, frozenset(each.strip() for each in scopes if each.strip()))
 
     def _call(self, operation: str, *, repeatable: bool) -> Call:
         return Call("slack", operation, repeatable, "SLACK_BOT_TOKEN", self._token)
@@ -125,9 +141,14 @@ def _taken(
     try:
         return _sent(call, lambda: send({**plain, "blocks": blocks(message)}))
     except _FormRefusedError:
-        pass
+        return _as_text(call, plain, send)
+
+
+def _as_text(
+    call: Call, plain: Mapping[str, str], send: Callable[[dict[str, Any]], SlackResponse]
+) -> SlackResponse:
+    """The message once more without blocks; an edit keeps the blocks that it does not name."""
     try:
-        # An edit keeps the blocks that it does not name.
         return _sent(call, lambda: send({**plain, "blocks": []}))
     except _FormRefusedError as problem:
         raise VendorError(*problem.args) from problem
@@ -166,7 +187,8 @@ def _translated(call: Call, response: SlackResponse) -> VendorError:
         )
         return call.error(FailureKind.TEMPORARY, sentence, status=status)
     if code in _CREDENTIAL:
-        return refused_credential(call, None, code)
+        needed = f" (needed: {body['needed']})" if body.get("needed") else ""
+        return refused_credential(call, None, f"{code}{needed}")
     if "ok" in body and " " not in code:
         known = refused(call, status, code)
         return _FormRefusedError(*known.args) if code in _FORM else known

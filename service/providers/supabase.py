@@ -15,6 +15,13 @@ import httpx
 from service.ports.supabase import ComputeState, ServiceHealth
 from service.providers.errors import Call, no_answer, reading
 from service.providers.http import ask, make_http_client, send
+from service.providers.scopes import (
+    ASK_DATABASE,
+    CHANGE_COMPUTE,
+    READ_COMPUTE,
+    READ_PROJECT,
+    Needed,
+)
 from service.providers.waits import Timeouts
 
 ENDPOINT = "https://api.supabase.com"
@@ -22,8 +29,6 @@ HOURS_A_MONTH = 730
 """The vendor quotes compute by the hour; with 730 hours its prices a month come out (Large:
 0.1517 an hour, 111 a month)."""
 _COMPUTE = "compute_instance"
-RESIZE_READ_S = 20.0
-"""Seconds for the answer to a resize, which takes about 6 (docs/vendors.md)."""
 STARTED = "select extract(epoch from pg_postmaster_start_time()) as started_at"
 """What proves a restart: nothing but the server itself knows when it was started."""
 
@@ -33,6 +38,7 @@ class SupabaseCompute:
 
     def __init__(self, *, token: str, base_url: str = ENDPOINT, timeouts: Timeouts | None = None):
         self._token = token
+        self._slow_read_s = (timeouts or Timeouts()).slow_read
         self._http: httpx.Client = make_http_client(base_url, token=token, timeouts=timeouts)
 
     def get(self, project: str) -> ComputeState:
@@ -40,11 +46,11 @@ class SupabaseCompute:
 
         `variant` is empty where the vendor names no compute add-on.
         """
-        call = self._call(f"read the status of project {project}")
+        call = self._call(f"read the status of project {project}", READ_PROJECT)
         found = ask(self._http, call, "GET", _path(project))
         with reading(call):
             status = str(found["status"])
-        call = self._call(f"read the compute size of project {project}")
+        call = self._call(f"read the compute size of project {project}", READ_COMPUTE)
         addons = ask(self._http, call, "GET", _path(project, "billing/addons"))
         with reading(call):
             return ComputeState(project, _selected(addons), status, _prices(addons))
@@ -54,14 +60,16 @@ class SupabaseCompute:
 
         The vendor documents no body for its answer. One that is not JSON is not the vendor's.
         """
-        call = self._call(f"resize project {project} to {variant}", repeatable=False)
+        call = self._call(
+            f"resize project {project} to {variant}", CHANGE_COMPUTE, repeatable=False
+        )
         body = {"addon_type": _COMPUTE, "addon_variant": variant}
         path = _path(project, "billing/addons")
-        send(self._http, call, "PATCH", path, body=body, read_s=RESIZE_READ_S)
+        send(self._http, call, "PATCH", path, body=body, read_s=self._slow_read_s)
 
     def started_at(self, project: str) -> float:
         """When the database was started, in seconds since the epoch by its own clock."""
-        call = self._call(f"ask the database of project {project} since when it runs")
+        call = self._call(f"ask the database of project {project} since when it runs", ASK_DATABASE)
         path = _path(project, "database/query/read-only")
         rows = ask(self._http, call, "POST", path, body={"query": STARTED})
         with reading(call):
@@ -69,7 +77,7 @@ class SupabaseCompute:
 
     def health(self, project: str) -> Sequence[ServiceHealth]:
         """Whether database and pooler answer."""
-        call = self._call(f"read the health of project {project}")
+        call = self._call(f"read the health of project {project}", READ_PROJECT)
         params = {"services": ["db", "pooler"]}
         found = ask(self._http, call, "GET", _path(project, "health"), params=params)
         with reading(call):
@@ -82,8 +90,9 @@ class SupabaseCompute:
         """Give the connections back."""
         self._http.close()
 
-    def _call(self, operation: str, *, repeatable: bool = True) -> Call:
-        return Call("supabase", operation, repeatable, "SUPABASE_ACCESS_TOKEN", self._token)
+    def _call(self, operation: str, needs: Needed, *, repeatable: bool = True) -> Call:
+        setting = "SUPABASE_ACCESS_TOKEN"
+        return Call("supabase", operation, repeatable, setting, self._token, needs)
 
 
 def _path(project: str, rest: str = "") -> str:

@@ -25,6 +25,8 @@ class Timeouts:
 
     connect: float = 3.0
     read: float = 7.0
+    slow_read: float = 20.0
+    """For what is known to answer late: Supabase takes 6 s to take a resize (docs/vendors.md)."""
 
     @property
     def total(self) -> float:

@@ -13,6 +13,8 @@ from flask import Blueprint, Response, jsonify, request
 from service.sandbox.cloud import Cloud
 from service.sandbox.config import MAX_EXTRA_APPS
 from service.sandbox.core.faults import FaultError
+from service.sandbox.core.names import vendor_names
+from service.sandbox.core.tokens import Tokens, TokensError
 from service.sandbox.core.wire import Json
 from service.sandbox.digitalocean.control import DropletControlError, change_droplet, droplet_json
 from service.sandbox.quizmentor.load import BUCKETS_MS, Load
@@ -71,6 +73,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
         ("droplet", change_droplet, droplet_json),
         ("slack", change_workspace, workspace_json),
         ("supabase", change_project, project_json),
+        ("tokens", _order_tokens, _tokens_json),
     ):
         view = _changing(cloud, change, shown)
         control.add_url_rule(f"/{name}", name, view, methods=["POST"])
@@ -85,6 +88,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     @control.errorhandler(SlackControlError)
     @control.errorhandler(SupabaseControlError)
     @control.errorhandler(FaultError)
+    @control.errorhandler(TokensError)
     def refused(error: ValueError) -> tuple[Response, int]:
         return jsonify({"error": str(error)}), 422
 
@@ -102,6 +106,14 @@ def _changing(
             return jsonify(shown(cloud))
 
     return view
+
+
+def _order_tokens(cloud: Cloud, body: Any, _now: float) -> None:
+    cloud.state(Tokens).order(body, vendor_names())
+
+
+def _tokens_json(cloud: Cloud) -> Json:
+    return cloud.state(Tokens).shown()
 
 
 def changed_load(load: Load, body: Any) -> Load:

@@ -26,7 +26,7 @@ from tests.contract.loopback import LONGEST_HANG_S, Loopback, closed_port
 from tests.processes import wait_until
 
 SECRET = "test-token-not-real"
-QUICK = Timeouts(connect=1.0, read=0.4)
+QUICK = Timeouts(connect=1.0, read=0.4, slow_read=0.4)
 """For who never answers; elsewhere a busy machine is given the time that a vendor is given."""
 PAGE = Page(dedup_key="group-1", summary="High Error Rate", source="api", severity="critical")
 MESSAGE = Message(title="Scaling api", text="2 → 3")

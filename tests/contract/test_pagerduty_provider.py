@@ -15,7 +15,7 @@ from tests.contract.loopback import Loopback
 from tests.unit.sandbox.support import served
 from tests.unit.test_incident import alert, incident
 
-KEY = "test-routing-key-not-real"
+KEY = "test-routing-key-of-32-character"
 PAGE = Page(
     dedup_key="group-1",
     summary="High Error Rate on api",

@@ -67,9 +67,9 @@ def test_the_sdk_prices_a_spec_and_lists_the_sizes(sandbox: Served) -> None:
     apps = client(sandbox).apps
     spec = apps.get(APP)["app"]["spec"]
     spec["services"][0]["instance_size_slug"] = "professional-s"
-    assert apps.validate_app_spec(body={"spec": spec, "app_id": APP})["app_cost"] == 80
+    assert apps.validate_app_spec(body={"spec": spec, "app_id": APP})["app_cost"] == 50
     sizes = {size["slug"]: size for size in apps.list_instance_sizes()["instance_sizes"]}
-    assert sizes["professional-m"]["usd_per_month"] == "80.00"
+    assert sizes["professional-m"]["usd_per_month"] == "50.00"
     assert sizes["basic-s"]["single_instance_only"] is True
     assert sizes["apps-d-2vcpu-8gb"]["scalable"] is True
     assert all(isinstance(size["cpus"], str) for size in sizes.values())

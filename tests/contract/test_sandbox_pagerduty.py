@@ -10,7 +10,7 @@ from pagerduty import EventsApiV2Client, HttpError
 
 from tests.unit.sandbox.support import Served, served
 
-KEY = "test-routing-key-not-real"
+KEY = "test-routing-key-of-32-character"
 
 
 class OverPlainHttp(EventsApiV2Client):

@@ -38,6 +38,7 @@ def test_a_compute_size_is_ordered_and_runs_once_the_project_is_healthy(sandbox:
 def test_a_resize_under_way_is_seen_by_polling() -> None:
     with served(action_seconds=3600.0) as sandbox, client(sandbox) as vendor:
         body = {"addon_type": "compute_instance", "addon_variant": "ci_medium"}
+        httpx.post(f"{sandbox.url}/_sandbox/supabase", json={"restart_after": 0})
         vendor.patch(f"{ONE}/billing/addons", json=body)
         assert vendor.get(ONE).json()["status"] == "RESIZING"
         (service,) = vendor.get(f"{ONE}/health", params={"services": ["db"]}).json()

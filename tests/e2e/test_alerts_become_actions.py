@@ -197,7 +197,9 @@ def acts(stack: Stack, **filters: str) -> list[str]:
 def writes(stack: Stack, vendor: str) -> list[tuple[str, str]]:
     """The vendor calls that change something."""
     return [
-        (call["method"], call["path"]) for call in stack.calls(vendor) if call["method"] != "GET"
+        (call["method"], call["path"])
+        for call in stack.calls(vendor)
+        if call["method"] != "GET" and not call["path"].endswith("/read-only")
     ]
 
 

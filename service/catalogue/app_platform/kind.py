@@ -23,6 +23,9 @@ from service.ports import AppPlatform
 
 def _look(apps: AppPlatform, target: AppTarget) -> str:
     apps.get_app(target.app)
+    apps.list_deployments(target.app)
+    apps.health(target.app)
+    apps.instance_sizes()
     return f"DigitalOcean knows app {target.app}"
 
 

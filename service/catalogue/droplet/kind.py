@@ -18,6 +18,9 @@ from service.ports import Droplets
 
 def _look(droplets: Droplets, target: DropletTarget) -> str:
     found = droplets.get(target.droplet)
+    droplets.list_actions(target.droplet)
+    droplets.snapshot_names(target.droplet)
+    droplets.sizes()
     return f"DigitalOcean knows droplet {target.droplet}, {found.size}, {found.status}"
 
 

@@ -21,6 +21,8 @@ SCALE_DATABASE = ActionSpec("scale_database", Effect.CHANGES, "up", wanted=one_s
 
 def _look(database: DatabaseCompute, target: SupabaseTarget) -> str:
     found = database.get(target.project)
+    database.health(target.project)
+    database.started_at(target.project)
     return f"Supabase knows project {target.project}, {found.variant}, {found.status}"
 
 

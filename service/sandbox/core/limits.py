@@ -77,6 +77,7 @@ def _digitalocean(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
     if not too_many:
         return None, headers
     if burst:
+        headers["ratelimit-remaining"] = "0"
         headers["retry-after"] = _seconds_until(minute.frees_at(call.now), call.now)
     body = {"id": "too_many_requests", "message": "API rate limit exceeded."}
     return Answer(429, body), headers

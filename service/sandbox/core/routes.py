@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from service.sandbox.cloud import Cloud
+from service.sandbox.core.tokens import Scopes
 from service.sandbox.core.wire import Answer, Call
 
 Handler = Callable[[Cloud, Call, Mapping[str, str]], Answer]
@@ -14,8 +15,12 @@ Handler = Callable[[Cloud, Call, Mapping[str, str]], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation of a vendor; `pattern` in werkzeug's syntax, `<name>` for a path part."""
+    """One operation of a vendor; `pattern` in werkzeug's syntax, `<name>` for a path part.
+
+    `scopes` are what its token must be allowed.
+    """
 
     method: str
     pattern: str
     handler: Handler
+    scopes: Scopes = ()

@@ -9,20 +9,24 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from service.sandbox.cloud import Cloud
-from service.sandbox.core.routes import Handler, Route
+from service.sandbox.core.routes import Route
+from service.sandbox.core.tokens import Tokens
 from service.sandbox.core.wire import Answer, Call, Refusal
 
 
 class Vendor:
-    """One vendor's operations, what it answers the unauthorised, and for what it doesn't have."""
+    """One vendor's operations, and what it answers the unauthorised, those without the scopes that
+    are needed, and for what it doesn't have."""
 
     def __init__(
         self,
         routes: tuple[Route, ...],
         unauthorized: Answer | None,
         unknown: Callable[[], Answer],
+        forbidden: Callable[[list[str]], Answer] = lambda missing: Answer(403),
+        unknown_token: Answer | None = None,
     ) -> None:
-        self._handlers = {f"{one.method} {one.pattern}": one.handler for one in routes}
+        self._routes = {f"{one.method} {one.pattern}": one for one in routes}
         self._map = Map(
             [
                 Rule(one.pattern, methods=[one.method], endpoint=f"{one.method} {one.pattern}")
@@ -34,20 +38,27 @@ class Vendor:
         )
         self._unauthorized = unauthorized
         self._unknown = unknown
+        self._forbidden = forbidden
+        self._unknown_token = unknown_token
 
     def answer(self, cloud: Cloud, call: Call) -> Answer:
         """What the vendor answers, having acted on the cloud or not."""
+        tokens = cloud.state(Tokens)
         if self._unauthorized and not call.token:
             return self._unauthorized
+        if self._unauthorized and tokens.is_unknown(call):
+            return self._unknown_token or self._unauthorized
         try:
-            handler, args = self._find(call)
+            route, args = self._find(call)
         except HTTPException:
             return self._unknown()
+        if missing := tokens.missing(call, route.scopes):
+            return self._forbidden(missing)
         try:
-            return handler(cloud, call, args)
+            return route.handler(cloud, call, args)
         except Refusal as refusal:
             return refusal.answer
 
-    def _find(self, call: Call) -> tuple[Handler, Mapping[str, Any]]:
+    def _find(self, call: Call) -> tuple[Route, Mapping[str, Any]]:
         endpoint, args = self._map.bind("").match(call.path, call.method)
-        return self._handlers[endpoint], args
+        return self._routes[endpoint], args

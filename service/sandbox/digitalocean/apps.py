@@ -175,17 +175,17 @@ def _instant(call: Call, name: str) -> float:
 _ONE = "/v2/apps/<app_id>"
 
 ROUTES = (
-    Route("GET", "/v2/apps", list_apps),
-    Route("POST", "/v2/apps/propose", propose),
-    Route("GET", "/v2/apps/tiers/instance_sizes", list_instance_sizes),
-    Route("GET", "/v2/apps/tiers/instance_sizes/<slug>", get_instance_size),
-    Route("GET", _ONE, get_app),
-    Route("PUT", _ONE, update_app),
-    Route("GET", f"{_ONE}/health", health),
-    Route("POST", f"{_ONE}/restart", restart),
-    Route("GET", f"{_ONE}/deployments", list_deployments),
-    Route("POST", f"{_ONE}/deployments", create_deployment),
-    Route("GET", f"{_ONE}/deployments/<deployment_id>", get_deployment),
+    Route("GET", "/v2/apps", list_apps, ("app:read",)),
+    Route("POST", "/v2/apps/propose", propose, ("app:update",)),
+    Route("GET", "/v2/apps/tiers/instance_sizes", list_instance_sizes, ("app:read",)),
+    Route("GET", "/v2/apps/tiers/instance_sizes/<slug>", get_instance_size, ("app:read",)),
+    Route("GET", _ONE, get_app, ("app:read",)),
+    Route("PUT", _ONE, update_app, ("app:update",)),
+    Route("GET", f"{_ONE}/health", health, ("app:read",)),
+    Route("POST", f"{_ONE}/restart", restart, ("app:update",)),
+    Route("GET", f"{_ONE}/deployments", list_deployments, ("app:read",)),
+    Route("POST", f"{_ONE}/deployments", create_deployment, ("app:update",)),
+    Route("GET", f"{_ONE}/deployments/<deployment_id>", get_deployment, ("app:read",)),
     Route("GET", "/v2/monitoring/metrics/apps/cpu_percentage", cpu_metrics),
     Route("GET", "/v2/monitoring/metrics/apps/memory_percentage", memory_metrics),
 )

@@ -221,12 +221,19 @@ def _request(body: Json) -> Request:
 
 _ONE = "/v2/droplets/<droplet_id>"
 
+
+def _needed(call: Call) -> tuple[str, ...]:
+    """A snapshot also makes an image, a resize a larger machine."""
+    more = {"snapshot": ("image:create",), "resize": ("droplet:create",)}
+    return ("droplet:update", *more.get(str(as_object(call.body).get("type")), ()))
+
+
 ROUTES = (
     Route("GET", "/v2/sizes", list_sizes),
-    Route("GET", "/v2/droplets", list_droplets),
-    Route("GET", _ONE, get_droplet),
-    Route("GET", f"{_ONE}/snapshots", list_snapshots),
-    Route("GET", f"{_ONE}/actions", list_actions),
-    Route("POST", f"{_ONE}/actions", post_action),
-    Route("GET", f"{_ONE}/actions/<action_id>", get_action),
+    Route("GET", "/v2/droplets", list_droplets, ("droplet:read",)),
+    Route("GET", _ONE, get_droplet, ("droplet:read",)),
+    Route("GET", f"{_ONE}/snapshots", list_snapshots, ("droplet:read",)),
+    Route("GET", f"{_ONE}/actions", list_actions, ("droplet:read",)),
+    Route("POST", f"{_ONE}/actions", post_action, _needed),
+    Route("GET", f"{_ONE}/actions/<action_id>", get_action, ("droplet:read",)),
 )

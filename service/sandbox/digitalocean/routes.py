@@ -30,6 +30,12 @@ def not_found() -> Refusal:
     return refusal(404, "not_found", "The resource you were accessing could not be found.")
 
 
+def forbidden(_missing: list[str]) -> Answer:
+    """What a token without the scopes for an operation is answered with; the vendor names none."""
+    message = "You are not authorized to perform this operation"
+    return Answer(403, {"id": "Forbidden", "message": message})
+
+
 def no_such_operation() -> Answer:
     """What a path or method the vendor (or this sandbox) doesn't have is answered with."""
     return not_found().answer

@@ -9,4 +9,5 @@ VENDOR = Vendor(
     routes.ROUTES + apps.ROUTES + droplets.ROUTES,
     routes.UNAUTHORIZED,
     routes.no_such_operation,
+    routes.forbidden,
 )

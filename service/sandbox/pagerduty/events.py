@@ -16,6 +16,7 @@ Args = Mapping[str, str]
 
 LARGEST_EVENT = 512 * 1024
 LONGEST_KEY = 255
+ROUTING_KEY_LENGTH = 32
 LONGEST_SUMMARY = 1024
 """The Events API's documented limits: bytes of an event, characters of key and summary."""
 LONGEST_FIELD = 255
@@ -80,8 +81,17 @@ def _invalid(status: int, problems: list[str]) -> Answer:
     return Answer(status, body)
 
 
+def _key_problems(event: Json) -> list[str]:
+    """A routing key has 32 characters; the vendor looks at its length before anything else."""
+    key = event.get("routing_key")
+    if isinstance(key, str) and key and len(key) != ROUTING_KEY_LENGTH:
+        said = f"Length of 'routing_key' is incorrect (should be {ROUTING_KEY_LENGTH} characters)"
+        return [said]
+    return _blank(event, "routing_key")
+
+
 def _event_problems(event: Json) -> list[str]:
-    problems = _blank(event, "routing_key")
+    problems = _key_problems(event)
     action, key = event.get("event_action"), event.get("dedup_key")
     if action not in _ACTIONS:
         problems.append("'event_action' must be one of trigger, acknowledge or resolve")
@@ -104,7 +114,7 @@ def _payload_problems(payload: Any) -> list[str]:
 
 
 def _change_problems(event: Json) -> list[str]:
-    problems, payload = _blank(event, "routing_key"), event.get("payload")
+    problems, payload = _key_problems(event), event.get("payload")
     if not isinstance(payload, dict):
         return [*problems, "'payload' is missing or blank"]
     problems += _blank(payload, "summary", "payload.") + _length_problems(payload)

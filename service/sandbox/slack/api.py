@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from service.sandbox.core.routes import Route
+from service.sandbox.core.tokens import Tokens
 from service.sandbox.core.wire import Answer, Call, Json, Refusal, as_object
 from service.sandbox.slack import blocks as slack_blocks
 from service.sandbox.slack.state import BOT_USER, Message, Workspace, channel_id, is_channel
@@ -33,7 +34,20 @@ def refusal(error: str, *, messages: list[str] | None = None) -> Refusal:
     return Refusal(Answer(200, body, refused=True))
 
 
+_SCOPES = ("chat:write", "reactions:write")
+"""What a token may do here where nothing was ordered."""
 UNAUTHORIZED = refusal("not_authed").answer
+
+
+def unknown_token() -> Answer:
+    """What a token that Slack does not know is answered with."""
+    return refusal("invalid_auth").answer
+
+
+def forbidden(missing: list[str]) -> Answer:
+    """What a token without a scope is answered with: which is needed."""
+    body = {"ok": False, "error": "missing_scope", "needed": ",".join(missing), "provided": ""}
+    return Answer(200, body, refused=True)
 
 
 def no_such_operation() -> Answer:
@@ -53,7 +67,9 @@ def auth_test(cloud: Cloud, call: Call, args: Args) -> Answer:
         "bot_id": _BOT,
         "is_enterprise_install": False,
     }
-    return Answer(200, body)
+    scopes = cloud.state(Tokens).scopes_of(call)
+    granted = _SCOPES if scopes is None else tuple(sorted(scopes))
+    return Answer(200, body, {"X-OAuth-Scopes": ",".join(granted)})
 
 
 def post_message(cloud: Cloud, call: Call, args: Args) -> Answer:
@@ -189,8 +205,8 @@ def _methods(name: str, handler: Any) -> tuple[Route, Route]:
 
 ROUTES = (
     *_methods("auth.test", auth_test),
-    Route("POST", "/api/chat.postMessage", post_message),
-    Route("POST", "/api/chat.postEphemeral", post_ephemeral),
-    Route("POST", "/api/chat.update", update),
-    Route("POST", "/api/reactions.add", add_reaction),
+    Route("POST", "/api/chat.postMessage", post_message, ("chat:write",)),
+    Route("POST", "/api/chat.postEphemeral", post_ephemeral, ("chat:write",)),
+    Route("POST", "/api/chat.update", update, ("chat:write",)),
+    Route("POST", "/api/reactions.add", add_reaction, ("reactions:write",)),
 )

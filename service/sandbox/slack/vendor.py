@@ -9,4 +9,6 @@ VENDOR = Vendor(
     api.ROUTES,
     api.UNAUTHORIZED,
     api.no_such_operation,
+    api.forbidden,
+    api.unknown_token(),
 )

@@ -106,7 +106,7 @@ def _price(description: str, usd: float) -> Json:
 
 
 ROUTES = (
-    Route("GET", f"{ONE}/billing/addons", get_addons),
-    Route("PATCH", f"{ONE}/billing/addons", apply_addon),
-    Route("DELETE", f"{ONE}/billing/addons/<variant>", remove_addon),
+    Route("GET", f"{ONE}/billing/addons", get_addons, ("infra_add_ons_read",)),
+    Route("PATCH", f"{ONE}/billing/addons", apply_addon, ("infra_add_ons_write",)),
+    Route("DELETE", f"{ONE}/billing/addons/<variant>", remove_addon, ("infra_add_ons_write",)),
 )

@@ -24,6 +24,12 @@ def refusal(status: int, message: str) -> Refusal:
     return Refusal(Answer(status, {"message": message}))
 
 
+def forbidden(_missing: list[str]) -> Answer:
+    """What a token without the scopes for an operation is answered with; its words are not
+    documented."""
+    return Answer(403, {"message": "Forbidden resource"})
+
+
 def no_such_operation() -> Answer:
     """What a path or method the vendor (or this sandbox) doesn't have is answered with."""
     return Answer(404, {"message": "Not Found"})

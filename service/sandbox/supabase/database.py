@@ -132,12 +132,12 @@ def _pooler_json(project: Project, identifier: str, kind: str) -> Json:
 
 
 ROUTES = (
-    Route("POST", f"{ONE}/read-replicas/setup", setup_replica),
-    Route("POST", f"{ONE}/read-replicas/remove", remove_replica),
-    Route("GET", f"{ONE}/config/database/pooler", get_pooler),
-    Route("PATCH", f"{ONE}/config/database/pooler", update_pooler),
-    Route("GET", f"{ONE}/config/database/postgres", get_settings),
-    Route("PUT", f"{ONE}/config/database/postgres", put_settings),
-    Route("POST", f"{ONE}/database/query", query),
-    Route("POST", f"{ONE}/database/query/read-only", query),
+    Route("POST", f"{ONE}/read-replicas/setup", setup_replica, ("infra_read_replicas_write",)),
+    Route("POST", f"{ONE}/read-replicas/remove", remove_replica, ("infra_read_replicas_write",)),
+    Route("GET", f"{ONE}/config/database/pooler", get_pooler, ("database_read",)),
+    Route("PATCH", f"{ONE}/config/database/pooler", update_pooler, ("database_write",)),
+    Route("GET", f"{ONE}/config/database/postgres", get_settings, ("database_read",)),
+    Route("PUT", f"{ONE}/config/database/postgres", put_settings, ("database_write",)),
+    Route("POST", f"{ONE}/database/query", query, ("database_write",)),
+    Route("POST", f"{ONE}/database/query/read-only", query, ("database_read",)),
 )

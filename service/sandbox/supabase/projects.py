@@ -78,7 +78,7 @@ def _service_json(name: str, project: Project) -> Json:
 
 
 ROUTES = (
-    Route("GET", "/v1/projects", list_projects),
-    Route("GET", ONE, get_project),
-    Route("GET", f"{ONE}/health", health),
+    Route("GET", "/v1/projects", list_projects, ("project_admin_read",)),
+    Route("GET", ONE, get_project, ("project_admin_read",)),
+    Route("GET", f"{ONE}/health", health, ("project_admin_read",)),
 )

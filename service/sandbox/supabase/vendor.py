@@ -9,4 +9,5 @@ VENDOR = Vendor(
     projects.ROUTES + addons.ROUTES + database.ROUTES,
     common.UNAUTHORIZED,
     common.no_such_operation,
+    common.forbidden,
 )

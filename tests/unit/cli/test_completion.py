@@ -79,7 +79,11 @@ def test_each_shell_has_its_form(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_gets_its_script(runbookd: CommandLine, shell: str) -> None:
+def test_each_shell_gets_its_script(
+    runbookd: CommandLine, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Typer asks which shell it was started from, and not what is said here.
+    monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))
     said = runbookd("--show-completion", shell)
     assert said.status == 0
     assert "_RUNBOOKD_COMPLETE" in said.out

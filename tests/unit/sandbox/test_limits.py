@@ -74,7 +74,11 @@ def test_slack_takes_a_burst_for_a_channel_then_one_message_a_second() -> None:
 
 def test_pagerduty_takes_120_events_a_minute_for_a_key() -> None:
     sandbox = limited()
-    event = {"routing_key": "test-key-not-real", "event_action": "resolve", "dedup_key": "k"}
+    event = {
+        "routing_key": "test-routing-key-of-32-character",
+        "event_action": "resolve",
+        "dedup_key": "k",
+    }
     seen = [sandbox.call("POST", "/pagerduty/v2/enqueue", event).status_code for _ in range(121)]
     assert (seen.count(202), seen[-1]) == (120, 429)
 

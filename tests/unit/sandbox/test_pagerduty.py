@@ -14,7 +14,7 @@ PAYLOAD = {"summary": "High error rate", "source": "quizmentor", "severity": "cr
 
 def send(sandbox: Sandbox, action: str = "trigger", key: str | None = "k", **more: Any) -> Any:
     event: dict[str, Any] = {
-        "routing_key": "test-routing-key-not-real",
+        "routing_key": "test-routing-key-of-32-character",
         "event_action": action,
         "dedup_key": key,
         "payload": PAYLOAD,
@@ -50,7 +50,7 @@ def test_without_a_key_each_trigger_is_an_incident_of_its_own() -> None:
 def test_the_same_key_of_another_integration_is_another_incident() -> None:
     sandbox = Sandbox()
     send(sandbox)
-    send(sandbox, routing_key="test-other-key-not-real")
+    send(sandbox, routing_key="test-another-key-of-32-character")
     assert len(incidents(sandbox)) == 2
 
 
@@ -118,7 +118,7 @@ def test_an_event_above_512_kb_is_too_large() -> None:
 def test_a_change_event_is_kept_apart_from_incidents() -> None:
     sandbox = Sandbox()
     event = {
-        "routing_key": "test-routing-key-not-real",
+        "routing_key": "test-routing-key-of-32-character",
         "payload": {"summary": "api 2 → 3", "source": "runbookd"},
     }
     answer = sandbox.call("POST", "/pagerduty/v2/change/enqueue", event, token=None)

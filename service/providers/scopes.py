@@ -1,0 +1,70 @@
+"""What each call of ours needs of a token: one table, for errors, for doctor and for the documents.
+
+From the vendors' documents (docs/vendors.md); no real account was used to try them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """One thing that is asked of a vendor. `reads` is whether doctor may try it.
+
+    `kind` is the kind of target that needs it, empty where none does.
+    """
+
+    vendor: str
+    kind: str
+    what: str
+    scopes: tuple[str, ...]
+    reads: bool = False
+
+
+READ_APP = Needed("digitalocean", "app_platform", "read an app", ("app:read",), reads=True)
+UPDATE_APP = Needed("digitalocean", "app_platform", "change an app", ("app:update",))
+READ_DROPLET = Needed("digitalocean", "droplet", "read a droplet", ("droplet:read",), reads=True)
+POWER = Needed("digitalocean", "droplet", "switch a droplet off and on", ("droplet:update",))
+SNAPSHOT = Needed("digitalocean", "droplet", "take a snapshot", ("droplet:update", "image:create"))
+RESIZE = Needed("digitalocean", "droplet", "resize a droplet", ("droplet:update", "droplet:create"))
+DELETE_SNAPSHOT = Needed("digitalocean", "droplet", "delete an old snapshot", ("image:delete",))
+READ_PROJECT = Needed(
+    "supabase", "supabase", "read a project and its health", ("project_admin_read",), reads=True
+)
+READ_COMPUTE = Needed(
+    "supabase", "supabase", "read its compute size", ("infra_add_ons_read",), reads=True
+)
+ASK_DATABASE = Needed(
+    "supabase", "supabase", "ask the database since when it runs", ("database_read",), reads=True
+)
+CHANGE_COMPUTE = Needed("supabase", "supabase", "change its compute size", ("infra_add_ons_write",))
+POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
+
+NEEDED = (
+    READ_APP,
+    UPDATE_APP,
+    READ_DROPLET,
+    POWER,
+    SNAPSHOT,
+    RESIZE,
+    DELETE_SNAPSHOT,
+    READ_PROJECT,
+    READ_COMPUTE,
+    ASK_DATABASE,
+    CHANGE_COMPUTE,
+    POST_MESSAGES,
+)
+
+OF_ACTION = {"snapshot": SNAPSHOT, "resize": RESIZE}
+"""What an action of a droplet needs; each other one switches it."""
+
+
+def only_writing_tells(kind: str) -> str:
+    """What of a kind's needs no read can show, in one sentence for doctor."""
+    told = [
+        f"{each.what} ({', '.join(each.scopes)})"
+        for each in NEEDED
+        if each.kind == kind and not each.reads
+    ]
+    return f"Not tried, because only a write shows it: {'; '.join(told)}." if told else ""
