@@ -12,7 +12,9 @@ import structlog
 from service.bootstrap.pager import build_pager
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import build_changes, build_messenger, build_metrics
+from service.bootstrap.vendors import build_messenger, build_metrics, build_works
+from service.catalogue.registry import change_of
+from service.domain.rules.rules import RuleBook, Target
 from service.engine.durable import pending_query
 from service.engine.late_pages import dump_late, page_id
 from service.engine.off_watch import OffWatch
@@ -33,6 +35,7 @@ from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
+from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
 
 _log = structlog.get_logger(__name__)
@@ -65,6 +68,8 @@ def build_worker(settings: Settings) -> Worker:
             stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
     pager = build_pager(settings)
+    works = build_works(settings, clock, FactStore(stores.engine))
+    book = _read_rules(settings)
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
@@ -79,9 +84,11 @@ def build_worker(settings: Settings) -> Worker:
         outbox=OutboxStore(stores.engine),
         controls=ControlStore(stores.engine, stores.bell),
         due=DueStore(stores.engine),
+        spend=SpendStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
-        change_of=build_changes(settings, clock, FactStore(stores.engine)),
+        change_of=partial(change_of, works),
+        work_of=lambda target: works[target.kind],
         pager=pager,
         messenger=build_messenger(settings),
         metrics=build_metrics(settings),
@@ -89,9 +96,10 @@ def build_worker(settings: Settings) -> Worker:
         new_id=new_id,
         reconcile=reconcile,
         page_later=page_later,
-        judge_again=_judge_again(settings, stores, clock),
+        judge_again=_judge_again(book, stores, clock),
         end_process=end_process,
         refire_grace_s=settings.refire_grace_s,
+        counted=lambda: _counted(book),
     )
     return Worker(
         parts,
@@ -103,23 +111,39 @@ def build_worker(settings: Settings) -> Worker:
     )
 
 
-def _judge_again(
-    settings: Settings, stores: Stores, clock: StoreClock
-) -> Callable[[Sequence[Delivery]], None]:
-    """Admission by the rules that this worker has read at its start.
+def _read_rules(settings: Settings) -> RuleBook | None:
+    """The rules as they are at the start of this worker.
 
-    A worker whose rules cannot be read works on without it: droplets must be switched on and runs
-    be finished whatever the rules say. Held alerts then wait for their senders' repeats.
+    A worker whose rules cannot be read works on without: droplets must be switched on and runs be
+    finished whatever the rules say. Held alerts then wait for their senders' repeats, and what is
+    spent is seen only by runs.
     """
     try:
-        admitter = build_admitter(stores, load_rules(settings))
+        return load_rules(settings)
     except RuleBookInvalid as invalid:
         _log.error(
             "rules_not_read",
             errors=[str(each) for each in invalid.errors],
             consequence="held alerts wait for their senders' repeats; restart it with good rules",
         )
+        return None
+
+
+def _counted(book: RuleBook | None) -> tuple[Target, ...]:
+    """The targets that a budget of the rules counts."""
+    budget = None if book is None else book.policy.budget
+    if book is None or budget is None:
+        return ()
+    return tuple(each for name, each in book.targets.items() if budget.covers(name))
+
+
+def _judge_again(
+    book: RuleBook | None, stores: Stores, clock: StoreClock
+) -> Callable[[Sequence[Delivery]], None]:
+    """Admission by the rules that this worker has read at its start."""
+    if book is None:
         return lambda deliveries: None
+    admitter = build_admitter(stores, book)
     return lambda deliveries: _admitted(admitter, deliveries, clock)
 
 

@@ -23,6 +23,7 @@ from service.domain.decisions.policy import SHADOW
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
 from service.engine import approvals, reports
+from service.engine.budgets import Budgeted, within_budget
 from service.engine.context import RunContext
 from service.engine.outcomes import (
     UNOBSERVABLE,
@@ -92,7 +93,8 @@ class Scaling:
         began_at = self._parts.clock.time()
         prospect, checks = self._judge(began_at)
         refused = held_by(checks)
-        made, seen = self._look() if refused is None else (_hold(refused, prospect), {})
+        found, seen = self._look() if refused is None else (Budgeted(_hold(refused, prospect)), {})
+        made = found.plan
         if isinstance(made, PlanHeld):
             passed = [check for check in checks if check.passed]
             self._parts.runs.set_checks(self._request.id, (*passed, made.check))
@@ -103,9 +105,10 @@ class Scaling:
                 "passed": [check.to_json() for check in passed],
                 "seen": seen,
             }
-        self._parts.runs.set_checks(self._request.id, (*checks, self._room(made)))
+        budget = () if found.check is None else (found.check,)
+        self._parts.runs.set_checks(self._request.id, (*checks, self._room(made), *budget))
         self._parts.runs.set_plan(self._request.id, made)
-        ask = approvals.must_ask(self._request, made)
+        ask = approvals.must_ask(self._request, made, found.ask)
         return {"plan": made.to_json(), "began_at": began_at, "ask": ask, "seen": seen}
 
     def _room(self, plan: Plan) -> Check:
@@ -145,20 +148,22 @@ class Scaling:
             return 0.0
         return self._parts.runs.settles_until(request.target.name, adds=not request.removes)
 
-    def _look(self) -> tuple[Plan | PlanHeld, Record]:
+    def _look(self) -> tuple[Budgeted, Record]:
         """What follows from a look at the target, and the state that it showed."""
         try:
             change = self._parts.change_of(self._request)
             observed = change.work.observe(self._request.target)
             plan = change.plan(self._request, observed)
         except VendorError as error:
-            return unobserved(self._request, error), {}
+            return Budgeted(unobserved(self._request, error)), {}
         except StepFailed as error:
-            return PlanHeld(UNOBSERVABLE, error.sentence), {}
+            return Budgeted(PlanHeld(UNOBSERVABLE, error.sentence)), {}
         seen = dict(change.state(observed))
         if isinstance(plan, PlanHeld):
-            return plan, seen
-        return changed_since(self._request, plan) or self._refused_before(plan) or plan, seen
+            return Budgeted(plan), seen
+        if held := changed_since(self._request, plan) or self._refused_before(plan):
+            return Budgeted(held), seen
+        return within_budget(self._request, change, observed, plan, self._parts), seen
 
     def _refused_before(self, plan: Plan) -> PlanHeld | None:
         request = self._request

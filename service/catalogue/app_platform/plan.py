@@ -91,6 +91,12 @@ def _plan(
     )
 
 
+def component_costs(observed: Mapping[str, Any]) -> float | None:
+    """What all instances of the component cost, in dollars a month."""
+    state = {INSTANCE_COUNT: observed["replicas"], INSTANCE_SIZE: observed["size"]}
+    return _price(observed, state)
+
+
 _NAMES = {INSTANCE_COUNT: "replicas", INSTANCE_SIZE: "size"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.catalogue.actions import VERTICAL_SCALE
-from service.catalogue.droplet.plan import droplet_is, plan_droplet_size
+from service.catalogue.droplet.plan import droplet_costs, droplet_is, plan_droplet_size
 from service.catalogue.droplet.steps import DropletResize
 from service.catalogue.droplet.target import (
     NAME,
@@ -36,5 +36,6 @@ KIND = KindSpec(
     work=DropletResize,
     look=_look,
     prices=PRICES,
+    cost=droplet_costs,
     size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
 )
