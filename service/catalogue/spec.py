@@ -105,6 +105,12 @@ class Work(Protocol):
         ...
 
 
+    def remove(self, request: Request, left: Record) -> None:
+        """Remove what a step of a verified run has left and is billed; only kinds whose `leftover`
+        is set are asked. Raises VendorError."""
+        ...
+
+
 PlanFunction = Callable[[Request, Mapping[str, Any]], Plan | PlanHeld]
 """Decides, purely, from what the kind's `observe` has shown."""
 
@@ -142,7 +148,8 @@ class KindSpec:
     the one of the other; it returns None when something is missing, and notes that. `actions` are
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the
     kind's port. `look` tries each read that a run makes, and tells in one sentence
-    what it saw. `state` picks the state out of what `observe` has shown. `changed` maps each
+    what it saw. `state` picks the state out of what `observe` has shown. `leftover` is the name of the step that leaves
+    something billed, empty where none does. `changed` maps each
     attribute that a plan changes to its values before and after. `prices` maps the sizes that are
     known to dollars a month. `needs_sizes` is True where a target makes no sense without a ladder.
 
@@ -166,5 +173,6 @@ class KindSpec:
     state: StateFunction = _no_state
     needs_sizes: bool = True
     manages: Callable[[Any], str] = lambda target: str(target.resource)
+    leftover: str = ""
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()

@@ -14,6 +14,7 @@ from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
 from service.ports.controls import Controls, Due
+from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
 from service.ports.runs import Incidents, Leases, Locks, Runs
@@ -64,7 +65,7 @@ class WorkerParts:
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
-    `refire_grace_s` is in seconds. `executor` is the name of this worker process.
+    `refire_grace_s` and `keep_leftovers_s`, how long a snapshot is kept, are in seconds. `executor` is the name of this worker process.
     """
 
     runs: Runs
@@ -76,6 +77,7 @@ class WorkerParts:
     controls: Controls
     due: Due
     approvals: Approvals
+    leftovers: Leftovers
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     pager: Pager
@@ -88,4 +90,5 @@ class WorkerParts:
     judge_again: Callable[[Sequence[Delivery]], None]
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float
+    keep_leftovers_s: float = 7 * 86_400.0
     executor: str = ""

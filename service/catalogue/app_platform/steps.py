@@ -62,6 +62,9 @@ class AppChange:
             **known,
         }
 
+    def remove(self, request: Request, left: Record) -> None:
+        """A deployment leaves nothing that is billed."""
+
     def steps(self) -> dict[str, StepFunction]:
         """By the names that plans use."""
         return {

@@ -35,6 +35,7 @@ KIND = KindSpec(
     state=droplet_is,
     work=DropletResize,
     look=_look,
+    leftover="snapshot",
     prices=PRICES,
     size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
 )

@@ -51,6 +51,9 @@ class ComputeResize:
             "started_at": started_at,
         }
 
+    def remove(self, request: Request, left: Record) -> None:
+        """A resize leaves nothing that is billed."""
+
     def steps(self) -> Mapping[str, StepFunction]:
         """resize, await_healthy, verify."""
         return {
