@@ -144,6 +144,18 @@ def size_changed(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that a step leaves at the vendor, and that is billed until it is removed.
+
+    `step` is the step whose record names it. `remove` gets the kind's work, the request and that
+    record. It raises VendorError, and does nothing where the thing is gone already.
+    """
+
+    step: str
+    remove: Callable[[Any, Request, Record], None]
+
+
+@dataclass(frozen=True, slots=True)
 class KindSpec:
     """A kind of vendor resource that can be changed.
 
@@ -156,6 +168,7 @@ class KindSpec:
     attribute that a plan changes to its values before and after. `cost` tells what a target costs,
     from what `observe` has shown. `prices` maps the sizes that are known to dollars a month.
     `needs_sizes` is True where a target makes no sense without a ladder.
+    `leftover` is what a verified change leaves at the vendor, None where that is nothing.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -177,6 +190,7 @@ class KindSpec:
     state: StateFunction = _no_state
     needs_sizes: bool = True
     manages: Callable[[Any], str] = lambda target: str(target.resource)
+    leftover: Leftover | None = None
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()

@@ -15,6 +15,7 @@ from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
 from service.ports.controls import Controls, Due
+from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
 from service.ports.runs import Incidents, Leases, Locks, Runs
@@ -67,7 +68,8 @@ class WorkerParts:
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
-    `refire_grace_s` is in seconds. `executor` is the name of this worker process.
+    `refire_grace_s` is in seconds, and so is `keep_leftovers_s`: how long a verified run's snapshot
+    is kept. `executor` is the name of this worker process.
     """
 
     runs: Runs
@@ -80,6 +82,7 @@ class WorkerParts:
     due: Due
     approvals: Approvals
     spend: Spending
+    leftovers: Leftovers
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]
@@ -94,4 +97,5 @@ class WorkerParts:
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float
     counted: Callable[[], Sequence[Target]] = tuple
+    keep_leftovers_s: float = 7 * 86_400.0
     executor: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import SHADOW
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
-from service.engine import approvals, reports
+from service.engine import approvals, leftovers, reports
 from service.engine.budgets import Budgeted, within_budget
 from service.engine.context import RunContext
 from service.engine.outcomes import (
@@ -80,11 +80,11 @@ class Scaling:
         announced = self._step("announce", reports.announce, self._request, plan, self._parts)
         self._context.thread = reports.reference(announced)
         try:
-            self._apply(plan)
+            records = self._apply(plan)
         except (StepFailed, VendorError) as error:
             self._end_failed(plan, error)
         else:
-            self._end_done(plan, began)
+            self._end_done(plan, began, records)
         if attempt > 1:
             self._step("look_again", self._look_again, attempt)
 
@@ -175,13 +175,14 @@ class Scaling:
             now=self._parts.clock.time(),
         )
 
-    def _apply(self, plan: Plan) -> None:
-        """The plan's own steps, in order; what each leaves is there for the next."""
+    def _apply(self, plan: Plan) -> dict[str, Record]:
+        """The plan's own steps, in order; what each leaves is there for the next, and returned."""
         functions = self._parts.change_of(self._request).work.steps()
         records: dict[str, Record] = {}
         for name in plan.steps:
             self._at, step = name, partial(self._unless_cancelled, name, functions[name])
             records[name] = self._step(name, step, self._context, self._request, plan, records)
+        return records
 
     def _unless_cancelled(self, name: str, step: StepFunction, *arguments: Any) -> Record:
         """The step, unless a person has cancelled the run before it began."""
@@ -207,13 +208,13 @@ class Scaling:
         report = partial(reports.report_held, told_before=told_before)
         self._step("report", report, self._request, held, self._next_try(ended), self._parts)
 
-    def _end_done(self, plan: Plan, began: float | None) -> None:
+    def _end_done(self, plan: Plan, began: float | None, records: Mapping[str, Record]) -> None:
         """Verified: the cooldown begins, and people are told.
 
         `began` is when this execution began, on the monotonic clock; None when another process
         began the run: how long that was ago only the instants tell.
         """
-        ended = self._step("conclude", self._conclude_done, plan)
+        ended = self._step("conclude", self._conclude_done, plan, records)
         took_s = (
             max(0.0, ended["ended_at"] - self._began_at)
             if began is None
@@ -290,7 +291,8 @@ class Scaling:
     def _conclude_cancelled(self, sentence: str) -> Record:
         return self._conclude(cancelled_ending(self._request, sentence, self._now()))
 
-    def _conclude_done(self, plan: Plan) -> Record:
+    def _conclude_done(self, plan: Plan, records: Mapping[str, Record]) -> Record:
+        leftovers.keep(self._request, records, self._parts)
         return self._conclude(success_ending(self._request, plan, self._now()))
 
     def _conclude_failed(self, failure: Failure, fruitless_before: int) -> Record:

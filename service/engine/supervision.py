@@ -18,6 +18,7 @@ from service.engine import durable
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
 from service.engine.budgets import SpendRound
+from service.engine.leftovers import LeftoverRound
 from service.engine.off_round import OffRound
 from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
@@ -67,6 +68,7 @@ class Supervisor:
         self._outbox = Handed("outbox", OutboxRound(parts))
         # So must what it judges again, which waits for the moment at which it is due.
         self._again = Handed("again", AgainRound(parts))
+        self._leftovers = Handed("leftovers", LeftoverRound(parts))
         self._asking = Handed("approvals", ApprovalRound(parts))
         self._spend = Handed("spend", SpendRound(parts))
         self._under_way = under_way
@@ -85,6 +87,7 @@ class Supervisor:
         self._asking.start()
         self._spend.start()
         self._spend.hand(True)
+        self._leftovers.start()
 
     def stop(self) -> None:
         """End the rounds."""
@@ -93,6 +96,7 @@ class Supervisor:
         self._again.stop(self._lease_s)
         self._asking.stop(self._lease_s)
         self._spend.stop(self._lease_s)
+        self._leftovers.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
@@ -112,6 +116,8 @@ class Supervisor:
             self._look_after_offs()
         if signs.untold:
             self._outbox.hand(signs.untold)
+        if signs.leftover:
+            self._leftovers.hand(signs.leftover)
         if signs.asking:
             self._asking.hand(signs.asking)
         if signs.due:

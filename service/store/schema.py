@@ -424,6 +424,22 @@ reservations = sa.Table(
 """One row for each run between its first write and its end, where a budget covers its target:
 dollars a month before and after."""
 
+leftovers = sa.Table(
+    "leftovers",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("removed_at", _TIME, nullable=True),
+    _partial(
+        "ix_leftovers_due_at",
+        "due_at",
+        where=sa.text("removed_at IS NULL"),
+    ),
+)
+"""One row for each run that has left something billed at its vendor (`service.ports.leftovers`)."""
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -29,6 +29,7 @@ from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.spend import FakeSpend
@@ -495,6 +496,7 @@ class FakeWorker:
     due: FakeDue = field(default_factory=FakeDue)
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     spend: FakeSpend = field(default_factory=FakeSpend)
+    leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
     counted: tuple[Target, ...] = ()
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -522,6 +524,7 @@ class FakeWorker:
             due=self.due,
             approvals=self.approvals,
             spend=self.spend,
+            leftovers=self.leftovers,
             counted=lambda: self.counted,
             judge_again=self.due.judge,
             off_watch=self.off_watch,

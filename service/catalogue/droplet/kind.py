@@ -12,7 +12,7 @@ from service.catalogue.droplet.target import (
     DropletTarget,
     build_droplet,
 )
-from service.catalogue.spec import KindSpec
+from service.catalogue.spec import KindSpec, Leftover
 from service.ports import Droplets
 
 
@@ -35,6 +35,7 @@ KIND = KindSpec(
     state=droplet_is,
     work=DropletResize,
     look=_look,
+    leftover=Leftover("snapshot", DropletResize.remove),
     prices=PRICES,
     cost=droplet_costs,
     size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
