@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
+from service.domain.commands import to_type
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.durations import lasted, moment
@@ -54,7 +55,7 @@ def announced(request: Request, plan: Plan) -> Message:
         request,
         f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
         f"Scaling because {_why(request)}. {plan.downtime}".rstrip(),
-        _fields(request, plan),
+        [*_fields(request, plan), *_to_type(request, "running")],
     )
 
 
@@ -79,7 +80,7 @@ def finished(
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
         f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}"
         + (f" This closes the pages of {', '.join(failures)}." if failures else ""),
-        _fields(request, plan),
+        [*_fields(request, plan), *_to_type(request, "succeeded")],
     )
 
 
@@ -108,7 +109,7 @@ def held(request: Request, hold: PlanHeld, next_try: str = "", *, paged: bool = 
         request,
         f"Held: {request.action} of {request.target.name}",
         " ".join(filter(None, said)),
-        [("Guard", hold.guard), ("Rule", request.origin.by)],
+        [("Guard", hold.guard), ("Rule", request.origin.by), *_to_type(request, "held")],
     )
 
 
@@ -118,7 +119,7 @@ def put_off(request: Request, plan: Plan, hold: PlanHeld, next_try: str = "") ->
         request,
         f"Put off: {_attempt(request, plan)}",
         f"Asked for because {_why(request)}. {hold.reason} {next_try}".rstrip(),
-        [("Guard", hold.guard), *_fields(request, plan)],
+        [("Guard", hold.guard), *_fields(request, plan), *_to_type(request, "held")],
     )
 
 
@@ -142,7 +143,7 @@ def failed(
         request,
         f"Failed: {_attempt(request, plan)}",
         "\n".join(filter(None, [*failure.told, told, next_try, more])),
-        [("Step", failure.step), *_fields(request, plan)],
+        [("Step", failure.step), *_fields(request, plan), *_to_type(request, "failed")],
     )
 
 
@@ -169,6 +170,7 @@ def page_for_failure(
             "step": failure.step,
             "how the target was left": failure.left,
             **_told_next(next_try),
+            **{words.lower(): typed for words, typed in _to_type(request, "failed")},
             "asked for because": request.origin.why,
             **_facts(request, plan),
         },
@@ -189,6 +191,7 @@ def page_at_bound(request: Request, hold: PlanHeld, *, next_try: str = "") -> Pa
             "guard": hold.guard,
             "asked for because": request.origin.why,
             **_told_next(next_try),
+            **{words.lower(): typed for words, typed in _to_type(request, "")},
             **hold.facts,
             **_facts(request, None),
         },
@@ -248,6 +251,10 @@ def _why(request: Request) -> str:
 def _fields(request: Request, plan: Plan | None) -> list[tuple[str, str]]:
     fields = [("Rule", request.origin.by), ("Action", request.action)]
     return fields if plan is None else [*fields, ("Price", price_change(plan))]
+
+
+def _to_type(request: Request, status: str) -> list[tuple[str, str]]:
+    return to_type(request.id, status, request.target.name)
 
 
 def _message(request: Request, title: str, text: str, fields: Sequence[tuple[str, str]]) -> Message:
