@@ -12,7 +12,7 @@ from typing import Any
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.commands import to_type
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import PERSON, Request
 from service.domain.durations import lasted, moment
 from service.domain.links import Link
 from service.messages.going_on import command, context_of, links_of_run, run_facts
@@ -72,9 +72,9 @@ def finished(
     `took_s` is in seconds, `cooldown_until` and `now` in seconds since the epoch. `failures` are
     the runs before it that failed: their pages are over.
     """
-    next_step = (
-        f" The next step may follow {moment(cooldown_until, now)}." if cooldown_until else ""
-    )
+    # A person's run has no cooldown.
+    later = (cooldown_until or 0.0) > now
+    next_step = f" The next step may follow {moment(cooldown_until or now, now)}." if later else ""
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
@@ -91,10 +91,21 @@ def shadowed(request: Request, plan: Plan, cooldown_until: float, now: float) ->
     """
     return _message(
         request,
-        f"In shadow: {_attempt(request, plan)}",
-        f"This would have been changed because {_why(request)}. Nothing was changed: rule "
-        f"{request.origin.by} is in mode shadow. It decides again {moment(cooldown_until, now)}.",
+        f"{'Plan' if request.origin.kind == PERSON else 'In shadow'}: {_attempt(request, plan)}",
+        _not_done(request, cooldown_until, now),
         _fields(request, plan),
+    )
+
+
+def _not_done(request: Request, cooldown_until: float, now: float) -> str:
+    if request.origin.kind == PERSON:
+        return (
+            f"{request.origin.by} asked what would be changed, because {_why(request)}. Nothing "
+            "was changed."
+        )
+    return (
+        f"This would have been changed because {_why(request)}. Nothing was changed: rule "
+        f"{request.origin.by} is in mode shadow. It decides again {moment(cooldown_until, now)}."
     )
 
 
@@ -109,7 +120,7 @@ def held(request: Request, hold: PlanHeld, next_try: str = "", *, paged: bool = 
         request,
         f"Held: {request.action} of {request.target.name}",
         " ".join(filter(None, said)),
-        [("Guard", hold.guard), ("Rule", request.origin.by), *_to_type(request, "held")],
+        [("Guard", hold.guard), _asker(request), *_to_type(request, "held")],
     )
 
 
@@ -248,8 +259,13 @@ def _why(request: Request) -> str:
     return request.origin.why.rstrip(" .")
 
 
+def _asker(request: Request) -> tuple[str, str]:
+    """Who decided: a rule, or a person by name."""
+    return ("Asked by" if request.origin.kind == PERSON else "Rule"), request.origin.by
+
+
 def _fields(request: Request, plan: Plan | None) -> list[tuple[str, str]]:
-    fields = [("Rule", request.origin.by), ("Action", request.action)]
+    fields = [_asker(request), ("Action", request.action)]
     return fields if plan is None else [*fields, ("Price", price_change(plan))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -11,6 +12,8 @@ from typer.main import get_command
 from service.cli.commands import ENTRIES
 from service.domain.commands import to_type
 from service.domain.decisions.planning import PlanHeld
+from service.domain.decisions.policy import SHADOW, Policy
+from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import StepFailed
 from service.ports import Message
 from tests.fakes.engine import FakeWorker
@@ -103,3 +106,21 @@ def test_what_is_told_to_be_typed_is_a_command_with_its_options(status: str) -> 
 
 def test_a_run_that_only_tells_has_nothing_to_stop_or_undo() -> None:
     assert to_type("notify.1", "succeeded", "") == []
+
+
+def by_anna(**changes: object) -> Request:
+    return replace(ASK, origin=Origin(PERSON, "anna", "a campaign"), cooldown_s=0.0, **changes)  # type: ignore[arg-type]
+
+
+def test_what_a_person_asked_for_names_the_person_and_no_next_step(worker: FakeWorker) -> None:
+    worker.execute(by_anna())
+    said = only_message(worker)
+    assert_all(said, "Scaled because a campaign", "Asked by: anna", UNDO)
+    assert "next step" not in said
+
+
+def test_a_plan_that_a_person_asked_for_says_that_nothing_was_changed(worker: FakeWorker) -> None:
+    worker.execute(by_anna(policy=Policy(SHADOW)))
+    said = only_message(worker)
+    assert_all(said, "anna asked what would be changed, because a campaign. Nothing was changed.")
+    assert "mode shadow" not in said
