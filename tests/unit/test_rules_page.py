@@ -60,6 +60,7 @@ WRONG = [
     with_target(f"{{{APP}}}"),
     with_target(f"{{{APP}, replicas: {{max: 3}}}}"),
     with_target(f"{{{APP}, replicas: {{min: 12, max: 10}}}}"),
+    with_target(f"{{{APP}, replicas: {{min: 2, max: 10, limit: 8}}}}"),
     with_target(f"{{{APP}, replicas: {{min: 1, max: 251}}}}"),
     with_target("{kind: droplet, droplet: 1}"),
     with_target("{kind: droplet, droplet: 1, sizes: [c-2]}"),
