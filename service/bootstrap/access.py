@@ -1,4 +1,5 @@
-"""Who gets in: judged from the settings and from what is bound, before anything is served."""
+"""Judges who could post and read, by the settings and the bound hosts, before anything is
+served."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _BEYOND = "beyond loopback"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What stands against serving: `refusals` end the start, `warnings` are told at every start."""
+    """What is wrong with the access. `refusals` end the start; `warnings` are logged at each
+    start."""
 
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -25,10 +27,10 @@ class Access:
 def judge_access(
     settings: Settings, hosts: Sequence[str] | None = None, *, keeps_short_secrets: bool = False
 ) -> Access:
-    """Judge who could get in at `hosts`, the hosts that are listened on (default: HOST).
+    """Judge who could get in at `hosts`, on which the process listens (default: HOST).
 
-    A short secret is a refusal, or a warning where the installation `keeps_short_secrets`: it had
-    kept alerts before short secrets were refused.
+    A short secret is a refusal. It is a warning if the installation `keeps_short_secrets`, because
+    it stored alerts before short secrets were refused.
     """
     outside = [host for host in hosts or (settings.host,) if not is_loopback(host)]
     refusals = [*_nobody_could_post(settings)]
@@ -43,17 +45,17 @@ def judge_access(
 
 
 def require_access(access: Access) -> None:
-    """Raise if somebody could get in who must not, or nobody could.
+    """Raise if there are refusals.
 
     Raises:
-        SettingsInvalid: with what to set.
+        SettingsInvalid: each refusal, with what to set.
     """
     if access.refusals:
         raise SettingsInvalid(access.refusals)
 
 
 def has_webhook_secret(settings: Settings) -> bool:
-    """Whether any sender has a secret to show."""
+    """Whether any sender has a secret."""
     return bool(
         settings.alertmanager_tokens
         or settings.alertmanager_basic
@@ -97,7 +99,7 @@ def _short_secrets(settings: Settings, kept: bool) -> Iterator[str]:
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, list[str]]]:
-    """What is secret of each setting, in every form that is accepted."""
+    """Each setting with its secrets, in every form that is accepted."""
     for sender in senders_of(settings):
         yield sender.tokens_from, _of_tokens(sender.tokens)
         yield sender.basic_from, [_password(secret) for secret in _of_tokens(sender.basic)]
@@ -110,7 +112,7 @@ def _of_tokens(credentials: Iterable[Credential]) -> list[str]:
 
 
 def _password(pair: str) -> str:
-    """What is secret of `user:password`."""
+    """The password of `user:password`."""
     return pair.partition(":")[2]
 
 

@@ -1,4 +1,4 @@
-"""The parts of a worker process."""
+"""Builds a worker from its parts."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ from service.triggers.alerts.admit import Admitter
 _log = structlog.get_logger(__name__)
 
 LOST_RUN_EXIT = 75
-"""Exit status of a worker that ends itself (EX_TEMPFAIL): whatever supervises it starts it anew."""
+"""Exit status of a worker that ends itself (EX_TEMPFAIL). Its supervisor must start it again."""
 _BUSY_TIMEOUT_MS = 30_000
-"""How long a worker waits for SQLite's write lock: unlike the web process it has no sender that
-would retry."""
+"""Milliseconds that a worker waits for SQLite's write lock. It has no sender that would retry, as
+the web process has."""
 
 
 def build_worker(settings: Settings) -> Worker:
-    """A worker with the vendors that the settings name; its tables must be up to date."""
+    """A worker on the settings' database and vendors. The tables must be up to date."""
     stores = Stores(
         settings, busy_timeout_ms=_BUSY_TIMEOUT_MS, connections=settings.worker_concurrency
     )
     clock = StoreClock()
-    # Known before any run: the section in which a droplet is off renews its lock without SQL.
+    # Read now: while a droplet is off, its section renews its lock without SQL, by this id.
     _log.info("installation", id=stores.installation)
 
     def reconcile(run_id: str, why: str, delay_s: float) -> None:
@@ -64,7 +64,8 @@ def build_worker(settings: Settings) -> Worker:
                 stores.queue.reconcile(run_id, run.partition, why, delay_s)
 
     def page_later(late: LatePage, delay_s: float) -> None:
-        # Untranslated, the store's failure would be recorded as the step's, for every execution.
+        # As StoreUnavailable, a failure of the store ends the worker. Otherwise the engine would
+        # record it as the step's result, and every later execution would get it again.
         with translated():
             stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
@@ -155,6 +156,9 @@ def _admitted(admitter: Admitter, deliveries: Sequence[Delivery], clock: StoreCl
 
 
 def end_process(sentence: str) -> NoReturn:
-    """End at once, leaving everything to whoever adopts the runs: no clean-up may write again."""
+    """End the process at once, without clean-up, which could write again.
+
+    Another worker adopts the runs.
+    """
     _log.error("worker_ends_itself", why=sentence)
     os._exit(LOST_RUN_EXIT)

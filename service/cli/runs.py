@@ -22,6 +22,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 _COLOURS = {"succeeded": "green", "failed": "red", "running": "yellow", "queued": "yellow"}
 _LONGEST_DETAIL = 300
+"""Characters of a step's record in the table."""
 
 
 @app.command("runs")
@@ -49,8 +50,8 @@ def runs(
 ) -> None:
     """What was done: recent runs, newest first, or one run with its steps.
 
-    A run is the execution of one decision: before → after, when it began and how long it took.
-    The read API tells the same at /api/v1/runs.
+    A run is the execution of one decision. A line shows before → after, when the run was requested
+    and how long it took. The read API has the same at /api/v1/runs.
 
     [bold]Examples[/bold]
 
@@ -82,7 +83,7 @@ def runs(
 
 
 def _require_target(reader: Reader, target: str) -> None:
-    """A target of which nothing is stored must be one of the rules': otherwise it is a slip."""
+    """Refuse a target that has no runs and is not in the rules: it is misspelt."""
     try:
         known = reader.targets()
     except Told:
@@ -120,14 +121,14 @@ def _show(items: list[dict[str, Any]]) -> None:
 
 
 def _cause(run: dict[str, Any]) -> str:
-    """The alert and the rule that asked; the reason where it ended in no change."""
+    """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
     asked = f"{replay}{run['why']} (rule {run['rule']})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
 
 
 def show_run(run: dict[str, Any]) -> None:
-    """One run with its facts and steps."""
+    """Print one run with its facts and steps."""
     replay = " (a replay)" if run["replay"] else ""
     say(f"{run['id']}{replay}: {run['status']}, {one_line(run['reason'])}", "bold")
     facts = Rows("", "", header=False)
@@ -177,6 +178,6 @@ def _show_steps(steps: list[dict[str, Any]]) -> None:
 
 
 def _told(record: dict[str, Any]) -> str:
-    """A step's record in one line: its plain values; --json has all of it."""
+    """The plain values of a step's record in one line. --json has all of it."""
     plain = (f"{key} {value}" for key, value in record.items() if isinstance(value, str | int))
     return ", ".join(plain)[:_LONGEST_DETAIL]

@@ -1,7 +1,8 @@
-"""What is set, what answers, what is missing: looked up, never assumed, and changing nothing.
+"""The checks of `runbookd doctor`: each asks one part, and says what it found. None changes
+anything.
 
-Each look has a bound of its own (the vendors' time-outs), and all of them together have one, so
-that a doctor who asks a dead network still answers.
+Each check has a time-out of its own, and all of them together have one. So doctor answers even if
+the network is dead.
 """
 
 from __future__ import annotations
@@ -31,38 +32,37 @@ from service.providers.scopes import POST_MESSAGES, only_writing_tells
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, SettingsInvalid
 from service.store.bell import notifications_reach
+from service.store.coordination import OLDEST_REDIS
 from service.store.database import translated
 from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
 
 LONGEST_S = 25.0
-"""All looks together, which go on side by side; the longest single one is two vendor requests of
-10 s each."""
+"""Seconds for all checks together. They run side by side, and the longest one makes two vendor
+requests of 10 s each."""
 NOTIFIED_WITHIN_S = 2.0
-"""A notification takes milliseconds; a worker that is not notified looks by itself after 5 s."""
+"""Seconds to wait for a notification of PostgreSQL, which takes milliseconds."""
 _DIRECT = (
     "Set DATABASE_URL to the database's direct address, or to the pooler's session mode (Supabase: "
     "port 5432)."
 )
 _POOLERS_REFUSAL = "unsupported startup parameter"
-"""PgBouncer's words; PostgreSQL itself has others."""
-OLDEST_REDIS = (6, 2)
-"""design: any Redis from 6.2 on."""
+"""PgBouncer's own words. PostgreSQL says it differently."""
 
 
 class Health(StrEnum):
-    """How one thing is."""
+    """The state of one part."""
 
     OK = "ok"
     NOTE = "note"
-    """Worth knowing; nothing is broken by it."""
+    """Worth knowing, but nothing is broken."""
     WRONG = "wrong"
     """Something required is missing, refuses, or does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what was seen."""
+    """The result of one check: the part, its state, and a sentence about it."""
 
     name: str
     health: Health
@@ -73,7 +73,8 @@ Look = Callable[[], Finding]
 
 
 def examine(settings: Settings, longest_s: float = LONGEST_S) -> list[Finding]:
-    """Look at everything that the settings name, side by side; in a stable order."""
+    """Check every part that the settings name, in `longest_s` seconds. The order is always the
+    same."""
     return _side_by_side(list(_looks(settings)), longest_s)
 
 
@@ -107,7 +108,7 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
 
 
 def _senders(settings: Settings, book: RuleBook | None) -> Finding:
-    # Without a look into the database: a short secret may be one that is still taken.
+    # Whether short secrets are still accepted is in the database, which may be away.
     access = judge_access(settings, keeps_short_secrets=True)
     if access.refusals:
         return Finding("senders", Health.WRONG, " ".join(access.refusals))
@@ -177,7 +178,7 @@ def _wake_up(settings: Settings) -> Finding:
 
 
 def _advice_on(refusal: str) -> str:
-    """What to do about a refusal of the database's, where we know more than its own words."""
+    """Advice for a refusal by a pooler, which its own words do not give. Otherwise empty."""
     if _POOLERS_REFUSAL not in refusal:
         return ""
     return (
@@ -187,7 +188,7 @@ def _advice_on(refusal: str) -> str:
 
 @contextmanager
 def _stores(settings: Settings) -> Iterator[Stores]:
-    """The stores, for a look: a worker that looks must not keep more connections than it needs."""
+    """The stores for one check. Their connections are closed after it: a worker needs few."""
     stores = Stores(settings)
     try:
         yield stores
@@ -209,7 +210,7 @@ def _version(connection: sa.Connection) -> str:
 
 
 def _counted(settings: Settings, count: Callable[[Stores], int]) -> int | None:
-    """What `count` finds on record; None where there is no database yet."""
+    """What `count` counts in the stores. None if there is no database yet."""
     if _not_made_yet(settings):
         return None
     with _stores(settings) as stores:
@@ -231,7 +232,7 @@ def _workers(settings: Settings) -> Finding:
 
 
 def _messages(settings: Settings) -> Finding:
-    """Whether messages wait for Slack; they are told when it takes them."""
+    """How many messages wait for Slack. They are sent when it takes messages again."""
     name = "messages"
     try:
         waiting = _counted(settings, lambda stores: OutboxStore(stores.engine).count())
@@ -328,7 +329,7 @@ def _stand_in(settings: Settings) -> str:
 
 
 def _side_by_side(looks: Sequence[tuple[str, Look]], longest_s: float) -> list[Finding]:
-    """All at once; what has not answered by then is said to be silent, and left to itself."""
+    """Run all checks at once. One that is not done after `longest_s` is reported as silent."""
     found: dict[str, Finding] = {}
     threads = [
         threading.Thread(target=_keep, args=(name, look, found), daemon=True)

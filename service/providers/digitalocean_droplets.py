@@ -20,19 +20,19 @@ from service.providers.errors import Call, reading
 from service.providers.scopes import DELETE_SNAPSHOT, OF_ACTION, POWER, READ_DROPLET
 
 BUSY_WAIT = 5.0
-"""Seconds until a droplet that was busy is asked again; power actions take some tens of them."""
+"""Seconds until the next try at a droplet that is busy. Power actions take some tens of seconds."""
 _NEWEST = 20
-"""Actions on the one page that is looked at."""
+"""Actions on the one page that is read."""
 
 
 class DigitalOceanDroplets:
-    """Droplets, as `service.ports.Droplets`."""
+    """Droplets (`service.ports.droplet.Droplets`). Safe for threads."""
 
     def __init__(self, client: DigitalOceanClient) -> None:
         self._client = client
 
     def get(self, droplet_id: str) -> DropletState:
-        """The droplet now."""
+        """The droplet's present state."""
         call = self._client.call(f"read droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         answer = self._client.ask(call, lambda sdk: sdk.droplets.get(number), "droplet")
@@ -65,7 +65,7 @@ class DigitalOceanDroplets:
             return [(str(item["name"]), str(item["id"])) for item in found]
 
     def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
-        """The newest actions, newest first (one page)."""
+        """The `_NEWEST` newest actions, newest first."""
         call = self._client.call(f"list the actions of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         answer = self._client.ask(
@@ -85,7 +85,11 @@ class DigitalOceanDroplets:
             return _action(answer["action"])
 
     def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:
-        """Ask for an action. A droplet that is busy with another is a TEMPORARY error."""
+        """Start an action.
+
+        Raises:
+            VendorError: TEMPORARY when the droplet is busy with another action.
+        """
         call = self._client.call(
             f"{action.replace('_', ' ')} droplet {droplet_id}",
             OF_ACTION.get(action, POWER),
@@ -103,7 +107,7 @@ class DigitalOceanDroplets:
             return _action(answer["action"])
 
     def sizes(self) -> Mapping[str, DropletSize]:
-        """The sizes on offer, by slug, all pages."""
+        """All sizes by slug, also those that are not on sale."""
         call = self._client.call("list the droplet sizes", READ_DROPLET)
         found = self._client.pages(
             call, lambda sdk, page: sdk.sizes.list(per_page=PER_PAGE, page=page), "sizes"

@@ -1,7 +1,7 @@
-"""The API: everything that is stored, as pages and one by one, and what people change.
+"""The API under /api/v1: what is stored, in pages and one by one, and how things are now.
 
-`{"items": […], "next": cursor}`; the cursor goes back in as `after`. What changes something is in
-`service.web.control`.
+A page is `{"items": […], "next": cursor}`. The cursor is the `after` of the next request. The
+endpoints that change something are in `service.web.control`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from service.web.people import Doorkeeper, doorkeeper
 
 
 def blueprint(parts: WebParts) -> Blueprint:
-    """The API under /api/v1; behind a bearer token when API_TOKENS is set."""
+    """The API as a blueprint. It asks for a bearer token when API_TOKENS is set."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
     _guard(api, keeper, parts.settings.host)

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 COMMITTER = "runbookd.committer"
 LAST_RESORT = "runbookd.last_resort"
-"""Where the app keeps these (`app.extensions`), so that a server can start and close them."""
+"""The keys in `app.extensions` of the parts that a server starts and closes."""
 
 _log = structlog.get_logger(__name__)
 
 
 def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask:
-    """The application; its committer begins with the first notification, and a server starts its
-    last resort.
+    """The application. The server that runs it must start its last resort (`LAST_RESORT`).
 
-    `concurrency` is how the server runs requests beside each other; threads, unless told.
+    The committer starts itself with the first notification. `concurrency` says how the server runs
+    requests beside each other. Without it, each request has a thread.
     """
     concurrency = concurrency or Threads()
     app = Flask("runbookd", static_folder=None)
@@ -60,7 +60,7 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
 
 
 def _watched(submit: Submit, last_resort: LastResort) -> Submit:
-    """What is not kept may be worth a page all the same."""
+    """`submit`, which also tells the last resort of each notification that was not stored."""
 
     def watched(delivery: Delivery) -> Receipt:
         try:
@@ -96,7 +96,10 @@ def _with_body(app: WSGIApplication) -> WSGIApplication:
 
 
 def _split(health: WSGIApplication, rest: WSGIApplication) -> WSGIApplication:
-    """Health has threads of its own: it must be answered also while all readers wait."""
+    """Send health checks to `health`, which has threads of its own, and all others to `rest`.
+
+    Health checks are answered even while every thread of the read API waits.
+    """
 
     def split(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         app = health if environ["PATH_INFO"] in ops.HEALTH else rest
@@ -106,7 +109,7 @@ def _split(health: WSGIApplication, rest: WSGIApplication) -> WSGIApplication:
 
 
 def _http_error(error: HTTPException) -> Response:
-    """What Flask would answer, as JSON; its headers (Allow, Location) stay."""
+    """Flask's own answer with a JSON body. Its headers (Allow, Location) stay."""
     code = error.code or 500
     sentences = {
         404: nothing_there(request.path),
@@ -124,6 +127,6 @@ def _store_down(error: StoreUnavailable) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    """Never a stack trace: it goes to the log."""
+    """A sentence for the client. The stack trace goes to the log only."""
     _log.error("a request failed", path=request.path, exc_info=error)
     return refusal(500, "Something unexpected went wrong here; the log says what.").to_flask()
