@@ -9,7 +9,7 @@ import structlog
 from service.doctor.checks import Health, examine
 from service.settings import Settings
 
-_WEBS = frozenset({"rules", "senders", "workers"})
+_WEBS = frozenset({"rules", "senders", "people", "workers"})
 """Parts that only the web process needs, or that say nothing about this worker."""
 
 _log = structlog.get_logger(__name__)

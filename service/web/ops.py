@@ -38,7 +38,7 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
     `kept_within` tells whether alerts were kept within so many seconds.
     """
     ops = Blueprint("ops", __name__)
-    keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
+    keeper = doorkeeper(parts.settings, parts.stored_tokens, parts.clock)
     store: Probe[int] = Probe(lambda: _look(parts), READY_S)
 
     @ops.get("/healthz")
@@ -74,8 +74,8 @@ def _refused(keeper: Doorkeeper) -> Response | None:
     return said.to_flask()
 
 
-def _nobody(_secret: bytes, _now: float) -> Person | None:
-    return None
+def _nobody(_now: float) -> dict[str, Person]:
+    return {}
 
 
 def readiness(
