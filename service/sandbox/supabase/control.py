@@ -8,7 +8,7 @@ from service.sandbox.cloud import Cloud
 from service.sandbox.core.wire import Json
 
 LONGEST_S = 3_600.0
-_FIELDS = ("restart_after", "nano")
+_FIELDS = ("restart_after", "nano", "hourly")
 
 
 class SupabaseControlError(ValueError):
@@ -18,7 +18,7 @@ class SupabaseControlError(ValueError):
 def project_json(cloud: Cloud) -> Json:
     """What this control sets, as it is now."""
     project = cloud.projects[cloud.config.supabase_ref]
-    return {"restart_after": project.restart_after, "nano": project.nano}
+    return {"restart_after": project.restart_after, "nano": project.nano, "hourly": project.hourly}
 
 
 def change_project(cloud: Cloud, body: Any, _now: float) -> None:
@@ -26,7 +26,7 @@ def change_project(cloud: Cloud, body: Any, _now: float) -> None:
 
     `restart_after` is for how many seconds the project stays up after a resize was ordered, null
     for the usual part of its downtime. `nano` takes the compute add-on away, as legacy projects
-    have none.
+    have none. `hourly` has compute quoted by the hour.
 
     Raises:
         SupabaseControlError: it makes no sense.
@@ -42,4 +42,7 @@ def change_project(cloud: Cloud, body: Any, _now: float) -> None:
     nano = body.get("nano", project.nano)
     if not isinstance(nano, bool):
         raise SupabaseControlError("nano must be true or false.")
-    project.restart_after, project.nano = after, nano
+    hourly = body.get("hourly", project.hourly)
+    if not isinstance(hourly, bool):
+        raise SupabaseControlError("hourly must be true or false.")
+    project.restart_after, project.nano, project.hourly = after, nano, hourly
