@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from service.bootstrap.pager import secret_of
-from service.catalogue.registry import KINDS, change_of
-from service.catalogue.spec import Change, Tools
-from service.domain.decisions.requests import Request
+from service.catalogue.registry import KINDS
+from service.catalogue.spec import Tools, Work
 from service.ports import Clock, Messenger, Metrics
 from service.ports.notes import NoNotes, Notes
 from service.providers import digitalocean, slack, supabase
@@ -83,16 +82,10 @@ PORTS: Mapping[str, Port] = {
 two."""
 
 
-def build_changes(
-    settings: Settings, clock: Clock, notes: Notes | None = None
-) -> Callable[[Request], Change]:
-    """A function that returns, for a request, how its action changes its target at the vendor.
-
-    The function raises StepFailed for an action that cannot change the target's kind.
-    """
+def build_works(settings: Settings, clock: Clock, notes: Notes | None = None) -> Mapping[str, Work]:
+    """What can be done with the targets of each kind, on the vendors that the settings name."""
     vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock, notes=notes or NoNotes())
-    works = {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
-    return partial(change_of, works)
+    return {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
 
 
 def build_messenger(settings: Settings) -> Messenger:

@@ -12,7 +12,9 @@ import structlog
 from service.bootstrap.pager import build_pager
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import build_changes, build_messenger, build_metrics
+from service.bootstrap.vendors import build_messenger, build_metrics, build_works
+from service.catalogue.registry import change_of
+from service.domain.rules.rules import RuleBook, Target
 from service.engine.durable import pending_query
 from service.engine.late_pages import dump_late, page_id
 from service.engine.off_watch import OffWatch
@@ -31,8 +33,10 @@ from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
+from service.store.leftovers import LeftoverStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
+from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
 
 _log = structlog.get_logger(__name__)
@@ -66,6 +70,8 @@ def build_worker(settings: Settings) -> Worker:
             stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
     pager = build_pager(settings)
+    works = build_works(settings, clock, FactStore(stores.engine))
+    book = _read_rules(settings)
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
@@ -80,9 +86,12 @@ def build_worker(settings: Settings) -> Worker:
         outbox=OutboxStore(stores.engine),
         controls=ControlStore(stores.engine, stores.bell),
         due=DueStore(stores.engine),
+        spend=SpendStore(stores.engine),
+        leftovers=LeftoverStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
-        change_of=build_changes(settings, clock, FactStore(stores.engine)),
+        change_of=partial(change_of, works),
+        work_of=lambda target: works[target.kind],
         pager=pager,
         messenger=build_messenger(settings),
         metrics=build_metrics(settings),
@@ -90,9 +99,11 @@ def build_worker(settings: Settings) -> Worker:
         new_id=new_id,
         reconcile=reconcile,
         page_later=page_later,
-        judge_again=_judge_again(settings, stores, clock),
+        judge_again=_judge_again(book, stores, clock),
         end_process=end_process,
         refire_grace_s=settings.refire_grace_s,
+        counted=lambda: _counted(book),
+        keep_leftovers_s=settings.snapshot_keep_days * 86_400.0,
     )
     return Worker(
         parts,
@@ -104,23 +115,38 @@ def build_worker(settings: Settings) -> Worker:
     )
 
 
-def _judge_again(
-    settings: Settings, stores: Stores, clock: StoreClock
-) -> Callable[[Sequence[Delivery]], None]:
-    """Admission by the rules that this worker reads at its start.
+def _read_rules(settings: Settings) -> RuleBook | None:
+    """The rules as they are when this worker starts. None if they cannot be read.
 
-    If the rules cannot be read, the worker goes on without admission: it must still finish runs and
-    switch droplets on. Held alerts then wait until their senders repeat them.
+    A worker goes on without rules, because it must still finish runs and switch droplets on. Held
+    alerts then wait until their senders repeat them, and only runs see what is spent.
     """
     try:
-        admitter = build_admitter(stores, load_rules(settings))
+        return load_rules(settings)
     except RuleBookInvalid as invalid:
         _log.error(
             "rules_not_read",
             errors=[str(each) for each in invalid.errors],
             consequence="held alerts wait for their senders' repeats; restart it with good rules",
         )
+        return None
+
+
+def _counted(book: RuleBook | None) -> tuple[Target, ...]:
+    """The targets that a budget of the rules counts."""
+    budget = None if book is None else book.policy.budget
+    if book is None or budget is None:
+        return ()
+    return tuple(each for name, each in book.targets.items() if budget.covers(name))
+
+
+def _judge_again(
+    book: RuleBook | None, stores: Stores, clock: StoreClock
+) -> Callable[[Sequence[Delivery]], None]:
+    """Admission by the rules that this worker has read at its start."""
+    if book is None:
         return lambda deliveries: None
+    admitter = build_admitter(stores, book)
     return lambda deliveries: _admitted(admitter, deliveries, clock)
 
 

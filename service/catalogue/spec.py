@@ -114,6 +114,16 @@ StateFunction = Callable[[Mapping[str, Any]], State]
 and its status, where that is not the usual one."""
 
 
+CostFunction = Callable[[Mapping[str, Any]], float | None]
+"""What a target costs as an observation shows it, in dollars a month; None where that is not
+known."""
+
+
+def _no_cost(_observed: Mapping[str, Any]) -> float | None:
+    """Of a kind that does not say: a budget that counts it asks a person."""
+    return None
+
+
 def _no_state(_observed: Mapping[str, Any]) -> State:
     """Of a kind that does not say: only its plans tell the state."""
     return {}
@@ -134,6 +144,18 @@ def size_changed(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that a step leaves at the vendor, and that is billed until it is removed.
+
+    `step` is the step whose record names it. `remove` gets the kind's work, the request and that
+    record. It raises VendorError, and does nothing where the thing is gone already.
+    """
+
+    step: str
+    remove: Callable[[Any, Request, Record], None]
+
+
+@dataclass(frozen=True, slots=True)
 class KindSpec:
     """A kind of vendor resource that can be changed.
 
@@ -143,8 +165,10 @@ class KindSpec:
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the
     kind's port. `look` tries each read that a run makes, and tells in one sentence
     what it saw. `state` picks the state out of what `observe` has shown. `changed` maps each
-    attribute that a plan changes to its values before and after. `prices` maps the sizes that are
-    known to dollars a month. `needs_sizes` is True where a target makes no sense without a ladder.
+    attribute that a plan changes to its values before and after. `cost` tells what a target costs,
+    from what `observe` has shown. `prices` maps the sizes that are known to dollars a month.
+    `needs_sizes` is True where a target makes no sense without a ladder.
+    `leftover` is what a verified change leaves at the vendor, None where that is nothing.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -166,5 +190,12 @@ class KindSpec:
     state: StateFunction = _no_state
     needs_sizes: bool = True
     manages: Callable[[Any], str] = lambda target: str(target.resource)
+    leftover: Leftover | None = None
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
+    cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether it can tell what a target costs, so that a budget can count it."""
+        return self.cost is not _no_cost

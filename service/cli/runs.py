@@ -13,6 +13,7 @@ from service.cli.output import Rows, fail, print_json, say, words
 from service.cli.reading import AsJson, Reader, TokenFile, Url, filters, open_reader
 from service.cli.times import ago, clock, took
 from service.cli.verdicts import show_checks
+from service.domain.commands import to_type
 from service.domain.errors import Told
 from service.domain.filters import ACTIONS, MAX_LIMIT, RUN_STATUSES, require_known
 from service.domain.text import one_line
@@ -135,6 +136,7 @@ def show_run(run: dict[str, Any]) -> None:
         ("action", run["action"]),
         ("target", run["target"] or ""),
         ("change", change(run)),
+        ("price", _price(run)),
         ("rule", run["rule"]),
         ("alerts", ", ".join(run["alerts"])),
         ("asked for at", clock(run["created_at"])),
@@ -144,10 +146,22 @@ def show_run(run: dict[str, Any]) -> None:
     ):
         if value:
             facts.add(name, value)
+    for label, typed in to_type(run["id"], run["status"], run["target"] or ""):
+        facts.add(label.lower(), typed)
     show_checks(facts, run["checks"])
     facts.print()
     say("")
     _show_steps(run["steps"])
+
+
+def _price(run: dict[str, Any]) -> str:
+    """What the change costs a month; empty where there is no plan."""
+    if not run["plan"]:
+        return ""
+    from service.domain.decisions.planning import Plan
+    from service.messages.announcements import price_change
+
+    return price_change(Plan.from_json(run["plan"]))
 
 
 def _show_steps(steps: list[dict[str, Any]]) -> None:

@@ -145,6 +145,8 @@ def _show_whole(found: dict[str, Any]) -> None:
     workers, queue = found["workers"], found["queue"]
     for line in _by_people(found):
         say(line, "yellow")
+    for line in _money(found.get("budget")):
+        say(line)
     say("")
     if not workers:
         tell("No worker is alive, so nothing that waits is done: start `runbookd worker`.", "red")
@@ -153,6 +155,19 @@ def _show_whole(found: dict[str, Any]) -> None:
         f"{queue['running']}. Messages waiting: {queue['messages']}."
     )
     tell(f"Rules {found['rules_hash']}. Times are UTC.")
+
+
+def _money(budget: dict[str, Any] | None) -> list[str]:
+    """What the targets cost of the budget; nothing without one."""
+    if budget is None:
+        return []
+    parts = [f"${budget['dollars_month']:,.2f} of ${budget['monthly']:,.2f} a month"]
+    if budget["reserved"]:
+        parts.append(f"${budget['reserved']:,.2f} more reserved by runs under way")
+    parts.append(f"${budget['this_month']:,.2f} spent this month")
+    if budget["unknown"]:
+        parts.append(f"not known yet: {', '.join(budget['unknown'])}")
+    return [f"Budget: {'; '.join(parts)}."]
 
 
 def _by_people(found: dict[str, Any]) -> list[str]:

@@ -30,9 +30,13 @@ BY_ITSELF = "runbookd"
 """Who decides when nobody did."""
 
 
-def must_ask(request: Request, plan: Plan) -> str:
-    """Why this plan needs a person's approval; empty where it needs none, or has it."""
-    if request.policy.mode != APPROVE or request.origin.kind == PERSON:
+def must_ask(request: Request, plan: Plan, over_budget: str = "") -> str:
+    """Why this plan needs a person's approval; empty where it needs none, or has it.
+
+    `over_budget` is what the budget says against it. It is asked of people's requests too.
+    """
+    by_mode = request.policy.mode == APPROVE and request.origin.kind != PERSON
+    if not by_mode and not over_budget:
         return ""
     if request.approved == plan_hash(request.target.name, plan):
         return ""
@@ -40,7 +44,7 @@ def must_ask(request: Request, plan: Plan) -> str:
         return (
             f"what was approved has changed meanwhile, so it is asked again (run {request.parent})"
         )
-    return f"rule {request.origin.by} is in mode approve"
+    return over_budget or f"rule {request.origin.by} is in mode approve"
 
 
 def ask(request: Request, plan: Plan, why: str, parts: WorkerParts) -> dict[str, Any]:

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from service.catalogue.context import Record
-from service.catalogue.spec import Change
+from service.catalogue.spec import Change, Work
 from service.domain.decisions.requests import Request
+from service.domain.rules.rules import Target
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
 from service.ports.controls import Controls, Due
+from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
 from service.ports.runs import Incidents, Leases, Locks, Runs
+from service.ports.spend import Spending
 
 
 class RunLost(Exception):  # noqa: N818 - a state of this execution, not a fault
@@ -61,10 +64,12 @@ class WorkerParts:
     later.
     `page_later` queues a page that the pager did not take: (page, seconds from now).
     `judge_again` decides once more on alerts whose guard lets go.
+    `work_of` is what can be done with a target; `counted` are the targets that a budget counts.
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
-    `refire_grace_s` is in seconds. `executor` is the name of this worker process.
+    `refire_grace_s` is in seconds, and so is `keep_leftovers_s`: how long a verified run's snapshot
+    is kept. `executor` is the name of this worker process.
     """
 
     runs: Runs
@@ -76,8 +81,11 @@ class WorkerParts:
     controls: Controls
     due: Due
     approvals: Approvals
+    spend: Spending
+    leftovers: Leftovers
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
+    work_of: Callable[[Target], Work]
     pager: Pager
     messenger: Messenger
     metrics: Metrics | None
@@ -88,4 +96,6 @@ class WorkerParts:
     judge_again: Callable[[Sequence[Delivery]], None]
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float
+    counted: Callable[[], Sequence[Target]] = tuple
+    keep_leftovers_s: float = 7 * 86_400.0
     executor: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,7 +22,8 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import SHADOW
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
-from service.engine import approvals, reports
+from service.engine import approvals, leftovers, reports
+from service.engine.budgets import Budgeted, within_budget
 from service.engine.context import RunContext
 from service.engine.outcomes import (
     UNOBSERVABLE,
@@ -79,11 +80,11 @@ class Scaling:
         announced = self._step("announce", reports.announce, self._request, plan, self._parts)
         self._context.thread = reports.reference(announced)
         try:
-            self._apply(plan)
+            records = self._apply(plan)
         except (StepFailed, VendorError) as error:
             self._end_failed(plan, error)
         else:
-            self._end_done(plan, began)
+            self._end_done(plan, began, records)
         if attempt > 1:
             self._step("look_again", self._look_again, attempt)
 
@@ -92,7 +93,8 @@ class Scaling:
         began_at = self._parts.clock.time()
         prospect, checks = self._judge(began_at)
         refused = held_by(checks)
-        made, seen = self._look() if refused is None else (_hold(refused, prospect), {})
+        found, seen = self._look() if refused is None else (Budgeted(_hold(refused, prospect)), {})
+        made = found.plan
         if isinstance(made, PlanHeld):
             passed = [check for check in checks if check.passed]
             self._parts.runs.set_checks(self._request.id, (*passed, made.check))
@@ -103,9 +105,10 @@ class Scaling:
                 "passed": [check.to_json() for check in passed],
                 "seen": seen,
             }
-        self._parts.runs.set_checks(self._request.id, (*checks, self._room(made)))
+        budget = () if found.check is None else (found.check,)
+        self._parts.runs.set_checks(self._request.id, (*checks, self._room(made), *budget))
         self._parts.runs.set_plan(self._request.id, made)
-        ask = approvals.must_ask(self._request, made)
+        ask = approvals.must_ask(self._request, made, found.ask)
         return {"plan": made.to_json(), "began_at": began_at, "ask": ask, "seen": seen}
 
     def _room(self, plan: Plan) -> Check:
@@ -145,20 +148,22 @@ class Scaling:
             return 0.0
         return self._parts.runs.settles_until(request.target.name, adds=not request.removes)
 
-    def _look(self) -> tuple[Plan | PlanHeld, Record]:
+    def _look(self) -> tuple[Budgeted, Record]:
         """What follows from a look at the target, and the state that it showed."""
         try:
             change = self._parts.change_of(self._request)
             observed = change.work.observe(self._request.target)
             plan = change.plan(self._request, observed)
         except VendorError as error:
-            return unobserved(self._request, error), {}
+            return Budgeted(unobserved(self._request, error)), {}
         except StepFailed as error:
-            return PlanHeld(UNOBSERVABLE, error.sentence), {}
+            return Budgeted(PlanHeld(UNOBSERVABLE, error.sentence)), {}
         seen = dict(change.state(observed))
         if isinstance(plan, PlanHeld):
-            return plan, seen
-        return changed_since(self._request, plan) or self._refused_before(plan) or plan, seen
+            return Budgeted(plan), seen
+        if held := changed_since(self._request, plan) or self._refused_before(plan):
+            return Budgeted(held), seen
+        return within_budget(self._request, change, observed, plan, self._parts), seen
 
     def _refused_before(self, plan: Plan) -> PlanHeld | None:
         request = self._request
@@ -170,13 +175,14 @@ class Scaling:
             now=self._parts.clock.time(),
         )
 
-    def _apply(self, plan: Plan) -> None:
-        """The plan's own steps, in order; what each leaves is there for the next."""
+    def _apply(self, plan: Plan) -> dict[str, Record]:
+        """The plan's own steps, in order; what each leaves is there for the next, and returned."""
         functions = self._parts.change_of(self._request).work.steps()
         records: dict[str, Record] = {}
         for name in plan.steps:
             self._at, step = name, partial(self._unless_cancelled, name, functions[name])
             records[name] = self._step(name, step, self._context, self._request, plan, records)
+        return records
 
     def _unless_cancelled(self, name: str, step: StepFunction, *arguments: Any) -> Record:
         """The step, unless a person has cancelled the run before it began."""
@@ -202,13 +208,13 @@ class Scaling:
         report = partial(reports.report_held, told_before=told_before)
         self._step("report", report, self._request, held, self._next_try(ended), self._parts)
 
-    def _end_done(self, plan: Plan, began: float | None) -> None:
+    def _end_done(self, plan: Plan, began: float | None, records: Mapping[str, Record]) -> None:
         """Verified: the cooldown begins, and people are told.
 
         `began` is when this execution began, on the monotonic clock; None when another process
         began the run: how long that was ago only the instants tell.
         """
-        ended = self._step("conclude", self._conclude_done, plan)
+        ended = self._step("conclude", self._conclude_done, plan, records)
         took_s = (
             max(0.0, ended["ended_at"] - self._began_at)
             if began is None
@@ -285,7 +291,8 @@ class Scaling:
     def _conclude_cancelled(self, sentence: str) -> Record:
         return self._conclude(cancelled_ending(self._request, sentence, self._now()))
 
-    def _conclude_done(self, plan: Plan) -> Record:
+    def _conclude_done(self, plan: Plan, records: Mapping[str, Record]) -> Record:
+        leftovers.keep(self._request, records, self._parts)
         return self._conclude(success_ending(self._request, plan, self._now()))
 
     def _conclude_failed(self, failure: Failure, fruitless_before: int) -> Record:

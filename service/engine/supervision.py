@@ -17,6 +17,8 @@ from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
+from service.engine.budgets import SpendRound
+from service.engine.leftovers import LeftoverRound
 from service.engine.off_round import OffRound
 from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
@@ -66,7 +68,9 @@ class Supervisor:
         self._outbox = Handed("outbox", OutboxRound(parts))
         # So must what it judges again, which waits for the moment at which it is due.
         self._again = Handed("again", AgainRound(parts))
+        self._leftovers = Handed("leftovers", LeftoverRound(parts))
         self._asking = Handed("approvals", ApprovalRound(parts))
+        self._spend = Handed("spend", SpendRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -81,6 +85,9 @@ class Supervisor:
         self._outbox.start()
         self._again.start()
         self._asking.start()
+        self._spend.start()
+        self._spend.hand(True)
+        self._leftovers.start()
 
     def stop(self) -> None:
         """End the rounds."""
@@ -88,6 +95,8 @@ class Supervisor:
         self._outbox.stop(self._lease_s)
         self._again.stop(self._lease_s)
         self._asking.stop(self._lease_s)
+        self._spend.stop(self._lease_s)
+        self._leftovers.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
@@ -107,6 +116,8 @@ class Supervisor:
             self._look_after_offs()
         if signs.untold:
             self._outbox.hand(signs.untold)
+        if signs.leftover:
+            self._leftovers.hand(signs.leftover)
         if signs.asking:
             self._asking.hand(signs.asking)
         if signs.due:
@@ -114,6 +125,7 @@ class Supervisor:
         if self._count % _SWEEP_EVERY == 0:
             if signs.unended:
                 self.sweep()
+            self._spend.hand(True)
             self.end_when_stranded(any_here=signs.here)
 
     def adopt(self) -> None:

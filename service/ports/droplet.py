@@ -62,6 +62,10 @@ class Droplets(Protocol):
         """Names of the snapshots that exist."""
         ...
 
+    def delete_snapshot(self, droplet_id: str, name: str) -> None:
+        """Delete the snapshot of that name; nothing happens where there is none."""
+        ...
+
     def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
         """The newest actions, newest first (one page)."""
         ...

@@ -110,6 +110,8 @@ class Signs:
     """A message waits that is due now."""
     due: bool = False
     """An alert is judged again before long, or a pause or lock is over."""
+    leftover: bool = False
+    """Something that a run has left at a vendor is to be removed."""
     asking: bool = False
     """A plan waits for a person, or was decided and its message does not say so."""
 

@@ -72,13 +72,25 @@ class DigitalOceanClient:
         Raises:
             VendorError: any failure, also an answer without `key`.
         """
+        return _with_key(call, self._sent(call, send), key)
+
+    def tell(self, call: Call, send: Callable[[pydo.Client], object]) -> None:
+        """Send a request once whose success has no body.
+
+        Raises:
+            VendorError: any failure.
+        """
+        answer = self._sent(call, send)
+        if answer is not None:
+            _with_key(call, answer, "")
+
+    def _sent(self, call: Call, send: Callable[[pydo.Client], object]) -> object:
         try:
-            answer = send(self._sdk())
+            return send(self._sdk())
         except AzureError as problem:
             raise _translated(call, problem) from problem
         except ValueError as problem:
             raise no_answer(call, "the answer cannot be read") from problem
-        return _with_key(call, answer, key)
 
     def pages(
         self, call: Call, send: Callable[[pydo.Client, int], object], key: str
@@ -151,7 +163,8 @@ def _with_key(call: Call, answer: object, key: str) -> Mapping[str, Any]:
     if isinstance(answer, Mapping) and "id" in answer and "message" in answer:
         status = 404 if answer["id"] == "not_found" else None
         raise refused(call, status, str(answer["message"]))
-    raise no_answer(call, f'the answer has no "{key}"')
+    what = f'the answer has no "{key}"' if key else "an answer that it does not document came"
+    raise no_answer(call, what)
 
 
 def _translated(call: Call, problem: AzureError) -> VendorError:

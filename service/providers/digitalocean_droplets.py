@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
+
+import pydo
 
 from service.domain.errors import FailureKind, VendorError
 from service.ports.droplet import DropletAction, DropletSize, DropletState
@@ -14,7 +17,7 @@ from service.providers.digitalocean import (
     moment,
 )
 from service.providers.errors import Call, reading
-from service.providers.scopes import OF_ACTION, POWER, READ_DROPLET
+from service.providers.scopes import DELETE_SNAPSHOT, OF_ACTION, POWER, READ_DROPLET
 
 BUSY_WAIT = 5.0
 """Seconds until the next try at a droplet that is busy. Power actions take some tens of seconds."""
@@ -38,6 +41,19 @@ class DigitalOceanDroplets:
 
     def snapshot_names(self, droplet_id: str) -> Sequence[str]:
         """The names of all snapshots of the droplet."""
+        return tuple(name for name, _ in self._snapshots(droplet_id))
+
+    def delete_snapshot(self, droplet_id: str, name: str) -> None:
+        """Delete the snapshots of that name. Nothing happens if there is none."""
+        for found, snapshot_id in self._snapshots(droplet_id):
+            if found == name:
+                call = self._client.call(
+                    f"delete snapshot {name} of droplet {droplet_id}", DELETE_SNAPSHOT
+                )
+                self._client.tell(call, partial(_delete, snapshot_id=snapshot_id))
+
+    def _snapshots(self, droplet_id: str) -> list[tuple[str, str]]:
+        """The name and the id of each snapshot of the droplet."""
         call = self._client.call(f"list the snapshots of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         found = self._client.pages(
@@ -46,7 +62,7 @@ class DigitalOceanDroplets:
             "snapshots",
         )
         with reading(call):
-            return tuple(str(item["name"]) for item in found)
+            return [(str(item["name"]), str(item["id"])) for item in found]
 
     def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
         """The `_NEWEST` newest actions, newest first."""
@@ -98,6 +114,11 @@ class DigitalOceanDroplets:
         )
         with reading(call):
             return {size.slug: size for size in map(_size, found)}
+
+
+def _delete(sdk: pydo.Client, snapshot_id: str) -> object:
+    # The SDK declares JSON for the id, which it puts into the path as it is.
+    return sdk.snapshots.delete(cast("Any", snapshot_id))
 
 
 def _number(call: Call, droplet_id: str) -> int:

@@ -27,7 +27,14 @@ from service.rulebook.checks import (
 from service.rulebook.document import Document, Place, read_document
 from service.rulebook.errors import Problems, suggestion
 from service.rulebook.policy import KEYS as POLICY_KEYS
-from service.rulebook.policy import combined, policy_of, read_policy, unknown_targets
+from service.rulebook.policy import (
+    combined,
+    counting,
+    policy_of,
+    read_policy,
+    unknown_targets,
+    unpriced,
+)
 from service.rulebook.rules import read_rule
 from service.rulebook.schema import NAME_PATTERN
 from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
@@ -144,6 +151,8 @@ class _Gathering:
         for document, policy in self.policies:
             for place, sentence in unknown_targets(policy, self.targets):
                 self.note(document, place, sentence)
+            for place, sentence in unpriced(policy, self._known_targets()):
+                self.note(document, place, sentence)
         check_scopes(self.scopes or {}, [placed.rule.name for placed in self.rules])
         for name in unused(self.rules, self.targets):
             origin = self.targets[name].origin
@@ -167,17 +176,20 @@ class _Gathering:
         add = self.problems.warn if warning else self.problems.add
         add(document.file, document.line(place), sentence, rule)
 
-    def book(self, warnings: tuple[str, ...]) -> RuleBook:
-        """The rule book; only once nothing was found wrong."""
-        policy = combined(each for _, each in self.policies)
-        rules = tuple(
-            replace(placed.rule, policy=policy_of(placed.rule, policy)) for placed in self.rules
-        )
-        targets = {
+    def _known_targets(self) -> dict[str, Target]:
+        return {
             name: declared.target
             for name, declared in self.targets.items()
             if declared.target is not None
         }
+
+    def book(self, warnings: tuple[str, ...]) -> RuleBook:
+        """The rule book; only once nothing was found wrong."""
+        targets = self._known_targets()
+        policy = counting(combined(each for _, each in self.policies), targets)
+        rules = tuple(
+            replace(placed.rule, policy=policy_of(placed.rule, policy)) for placed in self.rules
+        )
         scopes = UNSTATED
         if self.scopes is not None:
             scopes = Scopes.stating({name: each.scope for name, each in self.scopes.items()})

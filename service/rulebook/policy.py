@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from service.catalogue.registry import action_spec
+from service.catalogue.registry import action_spec, kind_spec
 from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import Effect
+from service.domain.decisions.budget import OVER, Budget
 from service.domain.decisions.policy import (
     ACT,
     ALL,
@@ -22,7 +23,7 @@ from service.domain.decisions.policy import (
     careful,
 )
 from service.domain.durations import parse_duration
-from service.domain.rules.rules import Rule
+from service.domain.rules.rules import Rule, Target
 from service.domain.windows import (
     Window,
     WindowError,
@@ -37,7 +38,7 @@ from service.rulebook.errors import suggestion
 from service.rulebook.schema import read_shape
 from service.rulebook.substitution import Complain
 
-KEYS = ("mode", "zone", "freeze", "limits")
+KEYS = ("mode", "zone", "freeze", "limits", "budget")
 """The keys of a file's top that are about policy."""
 _LIMIT_PAUSE = "1h"
 """How long a limit that is reached pauses what it counts, where it does not say."""
@@ -65,6 +66,12 @@ class _LimitShape(Shape):
     pause: Text | None = None
 
 
+class _BudgetShape(Shape):
+    monthly: Any = None
+    per_target: dict[str, Any] | None = None
+    over: Text | None = None
+
+
 class _LimitsShape(Shape):
     changes: list[dict[str, Any]] | None = None
 
@@ -81,7 +88,50 @@ def combined(policies: Iterable[Policy]) -> Policy:
         careful([each.mode for each in every]),
         tuple(freeze for each in every for freeze in each.freezes),
         tuple(limit for each in every for limit in each.limits),
+        budget=_tightest([each.budget for each in every if each.budget is not None]),
     )
+
+
+def _tightest(budgets: Sequence[Budget]) -> Budget | None:
+    """What several files state of the budget together: the smallest of each amount, and the most
+    careful answer to what does not fit."""
+    if not budgets:
+        return None
+    sums = [each.monthly for each in budgets if each.monthly is not None]
+    own: dict[str, float] = {}
+    for name, dollars in (pair for each in budgets for pair in each.per_target):
+        own[name] = min(dollars, own.get(name, dollars))
+    over = max((each.over for each in budgets), key=OVER.index)
+    return Budget(min(sums, default=None), tuple(own.items()), over)
+
+
+def counting(policy: Policy, targets: Iterable[str]) -> Policy:
+    """The same policy, whose budget counts all of these targets."""
+    if policy.budget is None:
+        return policy
+    return replace(policy, budget=replace(policy.budget, targets=tuple(sorted(targets))))
+
+
+_UNPRICED = (
+    "a budget counts what targets cost, and nobody knows what {name} costs: kind {kind} has no "
+    "prices. Remove the budget, or the target."
+)
+
+
+def unpriced(policy: Policy, targets: Mapping[str, Target]) -> list[tuple[Place, str]]:
+    """The targets that a budget counts and whose cost nobody can tell."""
+    budget = policy.budget
+    if budget is None:
+        return []
+    counted = dict(budget.per_target) if budget.monthly is None else targets
+    return [
+        (
+            ("budget",),
+            _UNPRICED.format(name=name, kind=targets[name].kind),
+        )
+        for name in counted
+        if name in targets and not kind_spec(targets[name].kind).has_prices
+    ]
 
 
 def policy_of(rule: Rule, of_all: Policy) -> Policy:
@@ -93,12 +143,18 @@ def policy_of(rule: Rule, of_all: Policy) -> Policy:
 
 
 def unknown_targets(policy: Policy, targets: Iterable[str]) -> list[tuple[Place, str]]:
-    """The targets of freeze windows that are not declared, each with its place in the file."""
+    """The targets that freeze windows or the budget name and nobody declares, with their places."""
     known = set(targets)
-    return [
-        (("freeze", index, "targets"), f"unknown target {name!r}; {suggestion(name, known)}")
+    named: list[tuple[Place, str]] = [
+        (("freeze", index, "targets"), name)
         for index, freeze in enumerate(policy.freezes)
         for name in freeze.targets
+    ]
+    if policy.budget is not None:
+        named += [(("budget", "per_target", name), name) for name, _ in policy.budget.per_target]
+    return [
+        (place, f"unknown target {name!r}; {suggestion(name, known)}")
+        for place, name in named
         if name not in known
     ]
 
@@ -112,7 +168,8 @@ class _Reader:
         self._zone = self._read_zone(("zone",), raw.get("zone")) or "UTC"
 
     def policy(self) -> Policy:
-        return Policy(self._mode(), tuple(self._freezes()), tuple(self._limits()))
+        freezes, limits = tuple(self._freezes()), tuple(self._limits())
+        return Policy(self._mode(), freezes, limits, budget=self._budget())
 
     def _mode(self) -> str:
         given = self._raw.get("mode", ACT)
@@ -190,6 +247,46 @@ class _Reader:
         first, last = read_dates(text)
         return {"first": first, "last": last}
 
+    def _budget(self) -> Budget | None:
+        given = self._raw.get("budget")
+        if given is None:
+            return None
+        if not isinstance(given, dict):
+            self._complain(
+                ("budget",), "budget must be a mapping, such as {monthly: 200, over: approve}."
+            )
+            return None
+        shape = read_shape(_BudgetShape, given, ("budget",), self._complain).shape
+        per_target = [
+            (name, self._dollars(("budget", "per_target", name), dollars))
+            for name, dollars in (shape.per_target or {}).items()
+        ]
+        if shape.monthly is None and not per_target:
+            self._complain(
+                ("budget",), "a budget needs monthly or per_target: dollars a month, such as 200."
+            )
+            return None
+        monthly = None
+        if shape.monthly is not None:
+            monthly = self._dollars(("budget", "monthly"), shape.monthly)
+        return Budget(monthly, tuple(per_target), self._over(shape.over))
+
+    def _over(self, given: str | None) -> str:
+        if given is None:
+            return OVER[0]
+        if given not in OVER:
+            self._complain(("budget", "over"), f"unknown over {given!r}; {suggestion(given, OVER)}")
+        return given
+
+    def _dollars(self, place: Place, given: object) -> float:
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if not number or not 0 < float(str(given)) < _MOST_DOLLARS:
+            self._complain(
+                place, f"{place[-1]} must be dollars a month above 0, such as 200, not {given!r}."
+            )
+            return 1.0
+        return float(str(given))
+
     def _limits(self) -> Iterable[Limit]:
         given = self._raw.get("limits")
         if given is None:
@@ -256,6 +353,8 @@ class _Reader:
             return None
 
 
+_MOST_DOLLARS = 1e9
+"""A budget above this bounds nothing; infinity and what is no number are refused too."""
 _FOR_EVER_S = 8 * 366 * 86_400.0
 _A_DAY = 1_767_225_600.0
 """2026-01-01: from here on it is looked whether a window opens."""

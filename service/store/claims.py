@@ -36,7 +36,7 @@ _TAKE_ON = {
 
 _NUMBER = """
 INSERT INTO cooldowns (key, generation, until, run, reason)
-VALUES (:key, 1, 0, :key || '.1', '')
+VALUES (CAST(:key AS TEXT), 1, 0, CAST(:key AS TEXT) || '.1', '')
 ON CONFLICT (key) DO UPDATE SET
     generation = cooldowns.generation + 1,
     until = 0,

@@ -118,6 +118,9 @@ class LeaseStore:
             "unended": sa.exists().where(schema.runs.c.ended_at.is_(None)),
             "off": sa.exists().where(schema.droplet_offs.c.ended.is_(None)),
             "untold": sa.exists().where(schema.outbox.c.due_at <= self._now),
+            "leftover": sa.exists().where(
+                schema.leftovers.c.removed_at.is_(None), schema.leftovers.c.due_at <= self._now
+            ),
             "asking": sa.exists().where(schema.approvals.c.told.is_(None)),
             "due": sa.or_(
                 sa.exists().where(schema.alerts.c.due_at <= self._now + DUE_AHEAD_S),

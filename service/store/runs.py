@@ -34,6 +34,7 @@ from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
 from service.store.ids import new_id
 from service.store.rows import CheckEncoder, decision_row
+from service.store.spend import end_reservation, reserve
 
 _r = schema.runs.c
 EVIDENCE_S = 6 * 3_600.0
@@ -187,7 +188,11 @@ class RunStore:
             if connection.execute(known).first() is not None:
                 return None
             trip = _tripped(connection, request, now)
-            held = held_by(judge(ENTRY_GUARDS, _entry(connection, request, trip, now)))
+            facts = _entry(connection, request, trip, now)
+            if held_by(judge(ENTRY_GUARDS, facts)) is None:
+                # Last, because asking reserves.
+                facts = replace(facts, budget=reserve(connection, request, now))
+            held = held_by(judge(ENTRY_GUARDS, facts))
             if held is None:
                 row = {"run": request.id, "target": request.target.name}
                 connection.execute(sa.insert(changes), {**row, "action": request.action, "at": now})
@@ -342,6 +347,8 @@ class RunStore:
             if connection.execute(end).rowcount == 0:
                 return False
             connection.execute(cooldown)
+            succeeded = outcome.status == "succeeded"
+            end_reservation(connection, run_id, now, succeeded=succeeded)
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)

@@ -402,6 +402,44 @@ approvals = sa.Table(
 """One row for each plan that waits, or waited, for a person. `told` is when its message said how it
 was decided."""
 
+spend = sa.Table(
+    "spend",
+    metadata,
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("dollars_month", sa.Double, nullable=True),
+    sa.Column("seen_at", _TIME, nullable=False),
+    sa.Column("accrued", sa.Double, nullable=False),
+)
+"""One row for each target whose cost was ever seen (`service.domain.decisions.budget.Spend`)."""
+
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("target", sa.String(64), nullable=False),
+    sa.Column("before", sa.Double, nullable=True),
+    sa.Column("after", sa.Double, nullable=True),
+    sa.Column("at", _TIME, nullable=False),
+)
+"""One row for each run between its first write and its end, where a budget covers its target:
+dollars a month before and after."""
+
+leftovers = sa.Table(
+    "leftovers",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("removed_at", _TIME, nullable=True),
+    _partial(
+        "ix_leftovers_due_at",
+        "due_at",
+        where=sa.text("removed_at IS NULL"),
+    ),
+)
+"""One row for each run that has left something billed at its vendor (`service.ports.leftovers`)."""
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from service.domain.decisions.approval import WAITING
+from service.domain.decisions.budget import Spend
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision_json import moment
@@ -27,6 +28,7 @@ from service.store.alive import live_workers
 from service.store.database import translated
 from service.store.decode import load
 from service.store.items import approval_item, run_item
+from service.store.spend import spends
 
 if TYPE_CHECKING:
     from service.domain.rules.rules import RuleBook
@@ -129,6 +131,11 @@ class Asked:
         query = sa.select(schema.approvals).where(_p.told.is_(None), _p.state == WAITING)
         return _grouped(self._rows(query), lambda row: str(row["target"]))
 
+    @cached_property
+    def spends(self) -> dict[str, Spend]:
+        """What each target costs that was ever seen; there are as many as targets."""
+        return {each.target: each for each in spends(self.connection)}
+
     @property
     def _all_recent(self) -> Iterable[list[sa.RowMapping]]:
         return self.recent.values()
@@ -216,6 +223,19 @@ def _approvals(asked: Asked) -> Mapping[str, Any]:
     return {name: [approval_item(row) for row in rows] for name, rows in asked.approvals.items()}
 
 
+def _spend(asked: Asked) -> Mapping[str, Any]:
+    """What it costs, in dollars a month, as it was last seen, and what a run under way adds."""
+    return {
+        name: {
+            "dollars_month": each.dollars_month,
+            "reserved": each.reserved,
+            "this_month": round(each.this_month(asked.now), 2),
+            "seen_at": moment(each.seen_at),
+        }
+        for name, each in asked.spends.items()
+    }
+
+
 PARTS: Mapping[str, tuple[Callable[[Asked], Mapping[str, Any]], Callable[[], Any]]] = {
     "present": (_present, lambda: None),
     "cooldowns": (_cooldowns, list),
@@ -225,6 +245,7 @@ PARTS: Mapping[str, tuple[Callable[[Asked], Mapping[str, Any]], Callable[[], Any
     "locks": (_in_force(LOCK), list),
     "holds": (_in_force(HOLD), list),
     "approvals": (_approvals, list),
+    "spend": (_spend, lambda: None),
     "open_episodes": (_open_episodes, lambda: {"count": 0, "items": []}),
 }
 """What is told of each target: by its name, and what stands there for a target without any."""
@@ -252,9 +273,11 @@ WHOLE: Mapping[str, Callable[[Asked], Any]] = {"workers": _workers, "queue": _qu
 
 
 def declared(book: RuleBook) -> dict[str, Any]:
-    """What the rules say of their targets, and their hash, as plain JSON."""
+    """What the rules say of their targets, their budget, and their hash, as plain JSON."""
+    budget = book.policy.budget
     return {
         "hash": book.hash,
+        "budget": None if budget is None else budget.to_json(),
         "targets": {
             name: {
                 "name": name,
@@ -263,6 +286,7 @@ def declared(book: RuleBook) -> dict[str, Any]:
                 "console": each.console,
                 "bounds": each.bounds,
                 "sizes": list(each.sizes),
+                "budget": None if budget is None else budget.of(name),
             }
             for name, each in book.targets.items()
         },
@@ -286,9 +310,28 @@ def status(
         return {
             "at": moment(now),
             "rules_hash": rules["hash"],
+            "budget": _budget(whole, rules.get("budget")),
             **{key: made(whole) for key, made in WHOLE.items()},
             "targets": dict(_each(connection, targets, now)),
         }
+
+
+def _budget(asked: Asked, budget: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The budget for all targets together, and what they cost; None without one."""
+    if budget is None or budget["monthly"] is None:
+        return None
+    counted = [asked.spends[name] for name in budget["targets"] if name in asked.spends]
+    return {
+        "monthly": budget["monthly"],
+        "over": budget["over"],
+        "dollars_month": sum(each.dollars_month or 0.0 for each in counted),
+        "reserved": sum(each.reserved for each in counted),
+        "this_month": round(sum(each.this_month(asked.now) for each in counted), 2),
+        "unknown": sorted(
+            set(budget["targets"])
+            - {each.target for each in counted if each.dollars_month is not None}
+        ),
+    }
 
 
 def _each(

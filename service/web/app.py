@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,7 +15,9 @@ from service.ports.admission import Delivery, Receipt
 from service.web import api, ops
 from service.web.addresses import not_that_way, nothing_there
 from service.web.answers import refusal
+from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
 from service.web.concurrency import Concurrency, Threads
+from service.web.control import LARGEST_BODY
 from service.web.group_commit import GroupCommitter
 from service.web.last_resort import LastResort
 from service.web.parts import WebParts
@@ -51,7 +54,7 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
         parts.settings, _watched(committer.submit, last_resort), concurrency, parts.clock
     )
     health = concurrency.apart(app.wsgi_app)
-    rest = concurrency.off_the_loop(app.wsgi_app)
+    rest = _with_body(concurrency.off_the_loop(app.wsgi_app))
     app.wsgi_app = Webhooks(own_endpoints, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
     return app
 
@@ -67,6 +70,29 @@ def _watched(submit: Submit, last_resort: LastResort) -> Submit:
             raise
 
     return watched
+
+
+def _with_body(app: WSGIApplication) -> WSGIApplication:
+    """The same application, to which each body comes whole.
+
+    A connection may be waited for on the loop alone, and the application reads on another thread:
+    where the body came after its head, that reading failed.
+    """
+
+    def with_body(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            length = declared_length(environ, LARGEST_BODY)
+            body = read_body(environ, length, LARGEST_BODY)
+        except BodyTooLarge:
+            sentence = f"The body is larger than {LARGEST_BODY} bytes; nothing was done."
+            return refusal(413, sentence).to_flask()(environ, start_response)
+        except BodyCutShort:
+            sentence = "The body ended before its end: nothing was done, send it again."
+            return refusal(400, sentence).to_flask()(environ, start_response)
+        environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        return app(environ, start_response)
+
+    return with_body
 
 
 def _split(health: WSGIApplication, rest: WSGIApplication) -> WSGIApplication:

@@ -300,3 +300,19 @@ def test_a_run_that_people_hold_frees_its_claim_and_its_alerts_are_due(
     taken = DueStore(engine).take(NOW + 900, 10, 60)
     decisions = [each for one in taken for each in desk.verdicts(one, now=NOW + 900)]
     assert [each.verdict for each in decisions] == ["act", "hold"]
+
+
+def test_each_run_that_a_person_asks_for_has_the_next_number(engine: sa.Engine) -> None:
+    runs = queued(engine)
+    noted: list[str] = []
+
+    def asked() -> str:
+        return runs.ask(
+            "api.person",
+            lambda made: NewRun(replace(RUN, id=made, claim="api.person"), "do-app:app-1", NOW),
+            lambda _connection: noted.append("a record"),
+        )
+
+    assert [asked(), asked()] == ["api.person.1", "api.person.2"]
+    assert noted == ["a record", "a record"]
+    assert runs.unfinished() == ["api.person.1", "api.person.2"]

@@ -56,6 +56,8 @@ UNDER_CONTRACT = {
     "FakeControls": "test_controls.py",
     "FakeDue": "test_controls.py",
     "FakeApprovals": "test_approvals.py",
+    "FakeSpend": "test_spend.py",
+    "FakeLeftovers": "test_leftovers.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",
     "FakeLeases": "test_fakes_of_stores.py",

@@ -316,6 +316,17 @@ def test_a_snapshot_is_listed_by_its_name(lab: Lab) -> None:
     assert lab.droplets.get(DROPLET).status == "active"
 
 
+def test_one_snapshot_is_deleted_by_its_name_and_then_there_is_nothing_to_delete(
+    lab: Lab,
+) -> None:
+    for name in ("pre-scale-1", "pre-scale-2"):
+        assert act(lab, "snapshot", name=name) == "completed"
+    wait_for(lab, lambda: len(lab.droplets.snapshot_names(DROPLET)) == 2)
+    for _ in range(2):
+        lab.droplets.delete_snapshot(DROPLET, "pre-scale-1")
+        assert list(lab.droplets.snapshot_names(DROPLET)) == ["pre-scale-2"]
+
+
 def test_an_action_that_ends_as_errored_has_done_nothing(lab: Lab) -> None:
     lab.error_next_action("power_off")
     assert act(lab, "power_off") == "errored"

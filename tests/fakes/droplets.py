@@ -92,6 +92,10 @@ class FakeDroplets:
         now = self.clock.time()
         return [name for name in self.snapshots if self._listed_at.get(name, 0) <= now]
 
+    def delete_snapshot(self, droplet_id: str, name: str) -> None:
+        if name in self.snapshot_names(droplet_id):
+            self.snapshots.remove(name)
+
     def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
         self._require(droplet_id)
         return self.actions[:NEWEST]

@@ -29,8 +29,10 @@ from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
+from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakePager
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
@@ -350,6 +352,8 @@ class FakeChange:
     unsafe: Exception | None = None
     fails: dict[str, Exception] = field(default_factory=dict)
     wanted: str = "large"
+    prices: tuple[float | None, float | None] = (None, None)
+    shows: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = PLAN.steps
     made_safe: int = 0
     on_safe: Callable[[], object] = lambda: None
@@ -359,7 +363,7 @@ class FakeChange:
     def observe(self, target: Target) -> Record:
         if self.unseen is not None:
             raise copy(self.unseen)
-        return {"value": self.value}
+        return {"value": self.value, **self.shows}
 
     def state(self, observed: Mapping[str, Any]) -> dict[str, int | str]:
         """The size that a look has found."""
@@ -367,7 +371,9 @@ class FakeChange:
 
     def plan(self, request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         before = observed["value"]
-        return self.held or replace(PLAN, before=before, after=self.wanted, steps=self.names)
+        low, high = self.prices
+        plan = replace(PLAN, before=before, after=self.wanted, steps=self.names)
+        return self.held or replace(plan, price_before=low, price_after=high)
 
     def steps(self) -> Mapping[str, StepFunction]:
         return {"change": self._change, "verify": self._verify}
@@ -489,6 +495,9 @@ class FakeWorker:
     controls: FakeControls = field(default_factory=FakeControls)
     due: FakeDue = field(default_factory=FakeDue)
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
+    spend: FakeSpend = field(default_factory=FakeSpend)
+    leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
+    counted: tuple[Target, ...] = ()
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
@@ -514,9 +523,13 @@ class FakeWorker:
             controls=self.controls,
             due=self.due,
             approvals=self.approvals,
+            spend=self.spend,
+            leftovers=self.leftovers,
+            counted=lambda: self.counted,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change, self.change.state),
+            work_of=lambda target: self.change,
             pager=self.pager,
             messenger=self.messenger,
             metrics=None,

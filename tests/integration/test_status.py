@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from service.catalogue.app_platform.target import AppTarget
+from service.cli.status import _money
+from service.domain.decisions.budget import Budget
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.policy import Policy
 from service.domain.filters import BadFilter
 from service.domain.rules.rules import RuleBook
 from service.store import schema
@@ -33,9 +37,13 @@ NOW = 1_780_000_000.0
 PLAN = {"what": "replicas", "before": "2", "after": "3"}
 
 
-def book(*names: str) -> dict[str, Any]:
+def rules_of(*names: str) -> RuleBook:
     targets = {name: AppTarget(name, f"app-{name}", name, 2, 10) for name in names or ("api",)}
-    return declared(RuleBook(rules=(), targets=targets, hash="0123456789ab"))
+    return RuleBook(rules=(), targets=targets, hash="0123456789ab")
+
+
+def book(*names: str) -> dict[str, Any]:
+    return declared(rules_of(*names))
 
 
 @pytest.fixture
@@ -94,6 +102,8 @@ def test_a_target_of_which_nothing_is_known_has_every_key(engine: sa.Engine) -> 
         "locks": [],
         "holds": [],
         "approvals": [],
+        "spend": None,
+        "budget": None,
         "open_episodes": {"count": 0, "items": []},
     }
 
@@ -263,3 +273,40 @@ def _plans(engine: sa.Engine, rules: dict[str, Any]) -> Iterator[Sequence[str]]:
         for text, given in sent:
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given)
             yield [str(row[3]) for row in rows]
+
+
+def test_the_budget_is_told_with_what_the_targets_cost_of_it(engine: sa.Engine) -> None:
+    insert(
+        engine,
+        schema.spend,
+        {"target": "api", "dollars_month": 24.0, "seen_at": NOW - 60, "accrued": 20.0},
+    )
+    insert(
+        engine,
+        schema.reservations,
+        {"run": "api.out.2", "target": "api", "before": 24.0, "after": 36.0, "at": NOW},
+    )
+    budget = Budget(100.0, (("api", 60.0),), targets=("api", "db"))
+    rules = declared(replace(rules_of(), policy=Policy(budget=budget)))
+    told = status(engine, rules, NOW)
+    assert told["budget"] == {
+        "monthly": 100.0,
+        "over": "approve",
+        "dollars_month": 24.0,
+        "reserved": 12.0,
+        "this_month": 20.0,
+        "unknown": ["db"],
+    }
+    api = told["targets"]["api"]
+    assert api["budget"] == 60.0
+    assert api["spend"]["dollars_month"] == 24.0
+
+
+def test_the_terminal_says_what_is_left_of_the_budget() -> None:
+    known = {"monthly": 100.0, "dollars_month": 24.0, "reserved": 12.0, "this_month": 20.0}
+    (line,) = _money({**known, "unknown": ["db"]})
+    assert line == (
+        "Budget: $24.00 of $100.00 a month; $12.00 more reserved by runs under way; $20.00 spent "
+        "this month; not known yet: db."
+    )
+    assert _money(None) == []

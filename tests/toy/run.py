@@ -9,13 +9,14 @@ import json
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from werkzeug.serving import make_server
 
 import service
-from service.bootstrap.vendors import PORTS, Vendors, build_changes
-from service.catalogue.registry import kind_spec
+from service.bootstrap.vendors import PORTS, Vendors, build_works
+from service.catalogue.registry import change_of, kind_spec
 from service.catalogue.request_json import dump_request
 from service.domain.rules.matching import RuleIndex
 from service.engine.execution import execute
@@ -39,7 +40,8 @@ settings = load_settings({"SANDBOX_URL": f"http://127.0.0.1:{server.server_port}
 worker = FakeWorker()
 request = request_for(rule.action, target)
 worker.runs.add(request, target.resource)
-parts = replace(worker.parts, change_of=build_changes(settings, worker.clock))
+works = build_works(settings, worker.clock)
+parts = replace(worker.parts, change_of=partial(change_of, works))
 execute(parts, request.id, dump_request(request), Recorder())
 look = kind_spec(target.kind).look(PORTS[target.kind].build(Vendors(settings)), target)
 server.shutdown()

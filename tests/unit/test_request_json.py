@@ -90,6 +90,7 @@ def test_the_pinned_form_stays_as_it_is() -> None:
             "freezes": [],
             "limits": [],
             "approval": {"of": ["approver"], "wait_s": 900.0, "otherwise": "hold"},
+            "budget": None,
         },
         "override": "",
         "expects": [],
@@ -198,3 +199,9 @@ def test_fields_of_a_later_target_are_left_out() -> None:
 def test_who_needs_a_target_and_has_none_is_told_so() -> None:
     with pytest.raises(TypeError, match=r"page_oncall of run errors-.* has no target"):
         _ = TELL.target
+
+
+def test_a_request_of_before_budgets_is_read_without_one() -> None:
+    stored = dump_request(request_for("horizontal_scale", API))
+    del stored["policy"]["budget"]
+    assert load_request(stored).policy.budget is None

@@ -10,6 +10,7 @@ import pytest
 
 from service.catalogue.registry import ACTIONS, KINDS, kinds_of
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
+from service.domain.decisions.budget import BUDGET
 from service.domain.decisions.claims import COOLDOWN
 from service.domain.decisions.controls import PAUSED, PERSON_HOLD, PERSON_LOCK
 from service.domain.decisions.guards import (
@@ -59,6 +60,7 @@ WRONG = [
     with_target(f"{{{APP}}}"),
     with_target(f"{{{APP}, replicas: {{max: 3}}}}"),
     with_target(f"{{{APP}, replicas: {{min: 12, max: 10}}}}"),
+    with_target(f"{{{APP}, replicas: {{min: 2, max: 10, limit: 8}}}}"),
     with_target(f"{{{APP}, replicas: {{min: 1, max: 251}}}}"),
     with_target("{kind: droplet, droplet: 1}"),
     with_target("{kind: droplet, droplet: 1, sizes: [c-2]}"),
@@ -153,7 +155,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
-    named |= {PAUSED, PERSON_LOCK, PERSON_HOLD}
+    named |= {PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET}
     named |= {SCOPE, LABELS}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.

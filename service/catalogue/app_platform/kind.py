@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
 from service.catalogue.app_platform.plan import (
     changed_component,
+    component_costs,
     component_is,
     plan_component,
 )
@@ -42,6 +43,7 @@ KIND = KindSpec(
     look=_look,
     changed=changed_component,
     prices=PRICES,
+    cost=component_costs,
     size_form=r"(basic|professional)-(xxs|xs|s|m|l)|apps-[sd]-.+",
     # Two components of one app are two targets.
     manages=lambda target: f"component {target.component} of app {target.app}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.catalogue.actions import VERTICAL_SCALE
-from service.catalogue.droplet.plan import droplet_is, plan_droplet_size
+from service.catalogue.droplet.plan import droplet_costs, droplet_is, plan_droplet_size
 from service.catalogue.droplet.steps import DropletResize
 from service.catalogue.droplet.target import (
     NAME,
@@ -12,7 +12,7 @@ from service.catalogue.droplet.target import (
     DropletTarget,
     build_droplet,
 )
-from service.catalogue.spec import KindSpec
+from service.catalogue.spec import KindSpec, Leftover
 from service.ports import Droplets
 
 
@@ -35,6 +35,8 @@ KIND = KindSpec(
     state=droplet_is,
     work=DropletResize,
     look=_look,
+    leftover=Leftover("snapshot", DropletResize.remove),
     prices=PRICES,
+    cost=droplet_costs,
     size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
 )

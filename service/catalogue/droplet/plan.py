@@ -139,6 +139,11 @@ def _downtime(target: DropletTarget, disk_gb: int | None) -> str:
     )
 
 
+def droplet_costs(observed: Mapping[str, Any]) -> float | None:
+    """What the droplet costs, in dollars a month. Switched off it costs the same."""
+    return _price(observed["sizes"], observed["size"])
+
+
 def _price(offered: Mapping[str, Mapping[str, Any]], size: str) -> float | None:
     """The vendor's own price where it quoted one, else the runbook's."""
     offer = offered.get(size)

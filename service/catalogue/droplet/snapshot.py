@@ -39,6 +39,15 @@ def take_snapshot(context: StepContext, droplets: Droplets, plan: Plan, timings:
     return {"snapshot": name, "last_action": newest[0].id if newest else None}
 
 
+def _deadline_s(plan: Plan, timings: Timings) -> float:
+    """How long a snapshot may take, in seconds: by the disk, whose used part is not known.
+
+    A plan of an earlier version may not say how large the disk is.
+    """
+    disk_gb = plan.wanted.get("disk_gb") or 0
+    return max(timings.snapshot_deadline_s, timings.snapshot_per_gb_s * disk_gb)
+
+
 def _let_through(context: StepContext, droplets: Droplets, plan: Plan, timings: Timings) -> None:
     """Wait for what runs on the droplet: the vendor takes one action at a time."""
     droplet = plan.wanted["droplet"]
@@ -51,11 +60,11 @@ def _let_through(context: StepContext, droplets: Droplets, plan: Plan, timings: 
         look,
         clock=context.clock,
         timings=timings,
-        deadline_s=timings.snapshot_deadline_s,
+        deadline_s=_deadline_s(plan, timings),
         late=lambda: StepFailed(
             STEP,
             f"Droplet {droplet} was busy with another action for "
-            f"{timings.snapshot_deadline_s / 60:.0f} minutes, so no snapshot was asked for. The "
+            f"{_deadline_s(plan, timings) / 60:.0f} minutes, so no snapshot was asked for. The "
             "droplet was not touched. Look at its actions in the control panel.",
         ),
     )
@@ -77,6 +86,7 @@ class _Taking:
         self._droplet: str = plan.wanted["droplet"]
         self._anchor: int | None = plan.wanted["last_action"]
         self._timings = timings
+        self._deadline_s = _deadline_s(plan, timings)
         self._known: frozenset[int] = frozenset()
 
     def actions(self) -> list[DropletAction]:
@@ -89,7 +99,7 @@ class _Taking:
         taken = self._taken()
         self._poll(
             lambda: not taken or self._listed() or self._context.clock.monotonic() >= until,
-            self._timings.snapshot_deadline_s,
+            self._deadline_s,
             "Its snapshots could not be listed",
         )
 
@@ -121,10 +131,10 @@ class _Taking:
                 raise self._failed("The vendor could not take it")
             return status != IN_PROGRESS
 
-        minutes = self._timings.snapshot_deadline_s / 60
+        minutes = self._deadline_s / 60
         self._poll(
             ended,
-            self._timings.snapshot_deadline_s,
+            self._deadline_s,
             f"It was not ready after {minutes:.0f} minutes",
         )
         self._poll(

@@ -59,6 +59,11 @@ class DropletResize:
             },
         }
 
+    def remove(self, request: Request, left: Record) -> None:
+        """Delete the snapshot of a run, found by the name that the run gave it."""
+        if isinstance(request.target, DropletTarget):
+            self._droplets.delete_snapshot(request.target.droplet, str(left["snapshot"]))
+
     def steps(self) -> dict[str, StepFunction]:
         """By the names that plans use."""
         return {"snapshot": self.snapshot, "resize": self.resize, "verify": self.verify}

@@ -21,7 +21,10 @@ class Timings:
     health_deadline_s: float = 300.0
     """For replicas, droplets and databases to answer after a change."""
     snapshot_deadline_s: float = 3600.0
-    """A snapshot takes about a minute for each gigabyte in use (DigitalOcean's documentation)."""
+    """For a snapshot at the least."""
+    snapshot_per_gb_s: float = 180.0
+    """For each gigabyte of the disk: a snapshot takes 1 to 3 minutes for one that is in use
+    (docs/vendors.md)."""
     snapshot_listing_s: float = 60.0
     """For a snapshot that was completed to appear in the list of snapshots."""
     shutdown_grace_s: float = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.catalogue.actions import one_size_up
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
-from service.catalogue.supabase.plan import plan_compute, project_is
+from service.catalogue.supabase.plan import compute_costs, plan_compute, project_is
 from service.catalogue.supabase.steps import ComputeResize
 from service.catalogue.supabase.target import (
     NAME,
@@ -38,5 +38,6 @@ KIND = KindSpec(
     work=ComputeResize,
     look=_look,
     prices=PRICES,
+    cost=compute_costs,
     size_form=r"ci_[a-z0-9_]+",
 )

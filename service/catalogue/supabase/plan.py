@@ -33,6 +33,13 @@ def project_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
     return {"compute": size, **({} if status == HEALTHY else {"status": status})}
 
 
+def compute_costs(observed: Mapping[str, Any]) -> float | None:
+    """What the project's compute size costs, in dollars a month."""
+    size = observed["variant"]
+    price: float | None = observed["prices"].get(size, PRICES.get(size))
+    return price
+
+
 def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
     """The compute size that is wanted, on the target's ladder (runbook, Database Scaling)."""
     target = request.target

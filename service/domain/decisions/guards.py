@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Generic, TypedDict, TypeVar
 
+from service.domain.decisions.budget import BUDGET
 from service.domain.decisions.claims import Cooldown, check_cooldown
 from service.domain.decisions.controls import (
     PAUSED,
@@ -321,7 +322,8 @@ class Entry:
     """A run right before its first write: what may have changed since it was prepared.
 
     `cancelled` is who cancelled it and why, empty where nobody did. `limits` is what the limits on
-    the number of changes said.
+    the number of changes said, `budget` what the budget says where nothing else holds: by then
+    another run may have taken the room that there was.
     """
 
     cancelled: str
@@ -330,6 +332,7 @@ class Entry:
     holds: Check | None
     freezes: Check | None
     limits: Check | None
+    budget: Check | None = None
 
 
 class Limits(TypedDict):
@@ -365,6 +368,7 @@ ENTRY_GUARDS: tuple[Guard[Entry], ...] = (
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
     Guard(LIMITED, attrgetter("limits"), again=True),
+    Guard(BUDGET, attrgetter("budget")),
 )
 """Asked beside the fence of a run's first write, in one transaction with the record of it."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.approval import Approval, approval_from_json
+from service.domain.decisions.budget import Budget, budget_from_json
 from service.domain.decisions.decision import Check
 from service.domain.durations import clock_time, lasted
 from service.domain.windows import Window
@@ -68,13 +69,15 @@ class Limit:
 class Policy:
     """How far a request may go. `mode` is the more careful of the rule's and the one for all.
 
-    `approval` says who decides, where a person has to.
+    `approval` says who decides, where a person has to. `budget` is what the targets may cost, None
+    where nothing bounds that.
     """
 
     mode: str = ACT
     freezes: tuple[Freeze, ...] = ()
     limits: tuple[Limit, ...] = ()
     approval: Approval = field(default_factory=Approval)
+    budget: Budget | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
@@ -89,6 +92,7 @@ class Policy:
                 for each in self.limits
             ],
             "approval": self.approval.to_json(),
+            "budget": None if self.budget is None else self.budget.to_json(),
         }
 
 
@@ -104,6 +108,7 @@ def policy_from_json(fields: Mapping[str, Any] | None) -> Policy:
         ),
         limits=tuple(Limit(**each) for each in fields["limits"]),
         approval=approval_from_json(fields["approval"]) if "approval" in fields else Approval(),
+        budget=budget_from_json(fields.get("budget")),
     )
 
 

@@ -58,7 +58,11 @@ class Deployment:
 
 @dataclass(slots=True)
 class App:
-    """An app with its deployments, newest first. Only `deploy` and `settle` change it."""
+    """An app with its deployments, newest first. Only its methods change it.
+
+    `pinned` is the deployment of a rollback that was neither committed nor reverted, and
+    `before_rollback` the spec that was there before it.
+    """
 
     id: str
     spec: Json
@@ -67,6 +71,8 @@ class App:
     vault: Vault = field(default_factory=dict)
     deployments: list[Deployment] = field(default_factory=list)
     running: dict[str, Running] = field(default_factory=dict)
+    pinned: Deployment | None = None
+    before_rollback: Json | None = None
 
     @property
     def under_way(self) -> Deployment | None:
@@ -97,6 +103,18 @@ class App:
         )
         self.deployments.insert(0, fresh)
         return fresh
+
+    def roll_back(self, former: Deployment, now: float, seconds: float) -> Deployment:
+        """Deploy what a former deployment was, and take no other deployment."""
+        before = self.spec
+        fresh = self.deploy(deepcopy(former.spec), now, seconds, cause="rollback")
+        self.pinned, self.before_rollback = fresh, before
+        return fresh
+
+    def unpin(self) -> Json | None:
+        """Take deployments again; the spec that was there before the rollback."""
+        before, self.pinned, self.before_rollback = self.before_rollback, None, None
+        return before
 
     def next_due(self) -> float | None:
         """When this app changes next by itself, or None."""

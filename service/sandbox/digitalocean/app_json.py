@@ -53,6 +53,8 @@ def app_json(app: App, now: float) -> Json:
         waits = under_way.phase(now) == "PENDING_BUILD"
         key = "pending_deployment" if waits else "in_progress_deployment"
         body[key] = deployment_json(under_way, now)
+    if app.pinned:
+        body["pinned_deployment"] = deployment_json(app.pinned, now)
     return body
 
 

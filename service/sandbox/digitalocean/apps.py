@@ -33,6 +33,7 @@ def get_app(cloud: Cloud, call: Call, args: Args) -> Answer:
 def update_app(cloud: Cloud, call: Call, args: Args) -> Answer:
     """PUT /v2/apps/{id}: replaces the whole spec and begins a deployment, also of an equal one."""
     app = _app(cloud, args)
+    _refuse_when_pinned(app)
     spec = _accepted(call, app.vault)
     if _name_taken(cloud, spec["name"], app):
         raise refusal(409, "conflict", f"An app named {spec['name']!r} already exists.")
@@ -84,6 +85,48 @@ def restart(cloud: Cloud, call: Call, args: Args) -> Answer:
     if not isinstance(wanted, list) or not all(one_of(name, running) for name in wanted):
         raise refusal(400, "bad_request", f"components must be among {', '.join(running)}")
     return _redeploy(cloud, call, args, "restart")
+
+
+def roll_back(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """POST /v2/apps/{id}/rollback: deploys a former deployment, and pins the app to it."""
+    app, body = _app(cloud, args), as_object(call.body)
+    _refuse_when_pinned(app)
+    former = app.find(str(body.get("deployment_id")))
+    if former is None:
+        raise not_found()
+    fresh = app.roll_back(former, call.now, cloud.config.action_seconds)
+    if body.get("skip_pin") is True:
+        app.unpin()
+    return Answer(200, {"deployment": deployment_json(fresh, call.now)})
+
+
+def commit_rollback(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """POST /v2/apps/{id}/rollback/commit: what was rolled back to stays."""
+    _pinned(cloud, args).unpin()
+    return Answer(200)
+
+
+def revert_rollback(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """POST /v2/apps/{id}/rollback/revert: deploys what was there before the rollback."""
+    app = _pinned(cloud, args)
+    before = app.unpin() or app.spec
+    fresh = app.deploy(before, call.now, cloud.config.action_seconds, cause="rollback reverted")
+    return Answer(200, {"deployment": deployment_json(fresh, call.now)})
+
+
+def _pinned(cloud: Cloud, args: Args) -> App:
+    app = _app(cloud, args)
+    if app.pinned is None:
+        raise refusal(400, "bad_request", "the app is not pinned to a rollback")
+    return app
+
+
+def _refuse_when_pinned(app: App) -> None:
+    """The vendor documents that it takes no deployment then, and not with which status."""
+    if app.pinned is not None:
+        raise refusal(
+            400, "bad_request", "the app is pinned to a rollback; commit or revert it first"
+        )
 
 
 def list_instance_sizes(cloud: Cloud, call: Call, args: Args) -> Answer:
@@ -139,6 +182,7 @@ def _name_taken(cloud: Cloud, name: str, app: App | None) -> bool:
 
 def _redeploy(cloud: Cloud, call: Call, args: Args, cause: str) -> Answer:
     app = _app(cloud, args)
+    _refuse_when_pinned(app)
     deployment = app.deploy(app.spec, call.now, cloud.config.action_seconds, cause=cause)
     return Answer(200, {"deployment": deployment_json(deployment, call.now)})
 
@@ -183,6 +227,9 @@ ROUTES = (
     Route("PUT", _ONE, update_app, ("app:update",)),
     Route("GET", f"{_ONE}/health", health, ("app:read",)),
     Route("POST", f"{_ONE}/restart", restart, ("app:update",)),
+    Route("POST", f"{_ONE}/rollback", roll_back, ("app:update",)),
+    Route("POST", f"{_ONE}/rollback/commit", commit_rollback, ("app:update",)),
+    Route("POST", f"{_ONE}/rollback/revert", revert_rollback, ("app:update",)),
     Route("GET", f"{_ONE}/deployments", list_deployments, ("app:read",)),
     Route("POST", f"{_ONE}/deployments", create_deployment, ("app:update",)),
     Route("GET", f"{_ONE}/deployments/<deployment_id>", get_deployment, ("app:read",)),

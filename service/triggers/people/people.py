@@ -345,7 +345,7 @@ class People:
             wanted=wanted,
             options={},
             parent=parent,
-            policy=Policy(mode, policy.freezes, policy.limits),
+            policy=Policy(mode, policy.freezes, policy.limits, budget=policy.budget),
             override=reason_of(override) if override else ("the undo pauses it" if pause else ""),
             expects=expects,
         )

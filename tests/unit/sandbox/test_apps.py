@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.unit.sandbox.support import APP, Sandbox
 
@@ -181,3 +184,41 @@ def test_extra_apps_are_idle_copies_for_load_tests() -> None:
         )["apps"]
     }
     assert len(names) == 201
+
+
+def rolled_back(sandbox: Sandbox) -> Any:
+    """The answer to a rollback from 3 instances to the first deployment, which had 2."""
+    first = read(sandbox.call("GET", ONE))["app"]["active_deployment"]["id"]
+    begun(sandbox, 3)
+    sandbox.clock.pass_by(10)
+    return read(sandbox.call("POST", f"{ONE}/rollback", {"deployment_id": first}))
+
+
+def read(answer: TestResponse) -> Any:
+    assert answer.status_code == 200
+    return answer.json
+
+
+def count_in(spec: Any) -> int:
+    return int(spec["services"][0]["instance_count"])
+
+
+def test_an_app_that_was_rolled_back_takes_no_deployment_until_that_is_reverted() -> None:
+    sandbox = Sandbox()
+    fresh = rolled_back(sandbox)["deployment"]["id"]
+    app = read(sandbox.call("GET", ONE))["app"]
+    assert app["pinned_deployment"]["id"] == fresh
+    assert sandbox.call("PUT", ONE, {"spec": app["spec"]}).status_code == 400
+    assert sandbox.call("POST", f"{ONE}/deployments", {}).status_code == 400
+    reverted = read(sandbox.call("POST", f"{ONE}/rollback/revert"))
+    assert count_in(reverted["deployment"]["spec"]) == 3
+    assert "pinned_deployment" not in read(sandbox.call("GET", ONE))["app"]
+    assert sandbox.call("POST", f"{ONE}/rollback/commit").status_code == 400
+
+
+def test_a_committed_rollback_stays_and_the_app_takes_deployments_again() -> None:
+    sandbox = Sandbox()
+    rolled_back(sandbox)
+    assert sandbox.call("POST", f"{ONE}/rollback/commit").status_code == 200
+    assert count_in(read(sandbox.call("GET", ONE))["app"]["spec"]) == 2
+    assert sandbox.call("POST", f"{ONE}/deployments", {}).status_code == 200

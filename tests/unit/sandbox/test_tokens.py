@@ -92,3 +92,9 @@ def test_the_answer_to_an_order_repeats_no_token() -> None:
     sandbox = Sandbox()
     answer = sandbox.call("POST", "/_sandbox/tokens", {"slack": {"a-token": ["chat:write"]}})
     assert answer.json == {"slack": 1}
+
+
+@pytest.mark.parametrize(("scopes", "status"), [(["droplet:read"], 403), (["image:delete"], 404)])
+def test_to_delete_a_snapshot_wants_its_own_scope(scopes: list[str], status: int) -> None:
+    answer = ordered(digitalocean=scopes).call("DELETE", f"{DO}/snapshots/4711")
+    assert answer.status_code == status
