@@ -133,7 +133,7 @@ def _read_rules(settings: Settings) -> RuleBook | None:
 
 
 def _counted(book: RuleBook | None) -> tuple[Target, ...]:
-    """The targets that a budget of the rules counts."""
+    """The targets whose cost counts towards the budget of the rules. Empty without a budget."""
     budget = None if book is None else book.policy.budget
     if book is None or budget is None:
         return ()
@@ -143,7 +143,7 @@ def _counted(book: RuleBook | None) -> tuple[Target, ...]:
 def _judge_again(
     book: RuleBook | None, stores: Stores, clock: StoreClock
 ) -> Callable[[Sequence[Delivery]], None]:
-    """Admission by the rules that this worker has read at its start."""
+    """Admission by the rules that this worker read at its start. Does nothing without rules."""
     if book is None:
         return lambda deliveries: None
     admitter = build_admitter(stores, book)
