@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from service.bootstrap.loopback import is_loopback
 from service.bootstrap.senders import senders_of
 from service.domain.credentials import SHORTEST_SECRET, Credential
-from service.domain.named_tokens import read_tokens
+from service.domain.named_tokens import NamedToken, mistaken_tokens, read_tokens
 from service.settings import Settings, SettingsInvalid
 
 _BEYOND = "beyond loopback"
@@ -33,7 +33,7 @@ def judge_access(
     it stored alerts before short secrets were refused.
     """
     outside = [host for host in hosts or (settings.host,) if not is_loopback(host)]
-    refusals = [*_nobody_could_post(settings)]
+    refusals = [*_nobody_could_post(settings), *mistaken_tokens(_entries(settings))]
     if not outside:
         return Access(tuple(refusals))
     refusals += _everybody_could(settings, outside[0])
@@ -62,6 +62,19 @@ def has_webhook_secret(settings: Settings) -> bool:
         or settings.grafana_tokens
         or settings.grafana_basic
     )
+
+
+def tokens_of_people(settings: Settings) -> tuple[NamedToken, ...]:
+    """The tokens that API_TOKENS gives to people."""
+    return read_tokens(_entries(settings))
+
+
+def is_open_mode(settings: Settings) -> bool:
+    """Whether no sender has a secret and none is asked for; then nobody on this machine has one.
+
+    Whoever has given one sender a secret has not meant to leave everything else open.
+    """
+    return settings.open_webhooks and not has_webhook_secret(settings)
 
 
 def _nobody_could_post(settings: Settings) -> Iterator[str]:
@@ -103,8 +116,11 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, list[str]]]:
     for sender in senders_of(settings):
         yield sender.tokens_from, _of_tokens(sender.tokens)
         yield sender.basic_from, [_password(secret) for secret in _of_tokens(sender.basic)]
-    entries = [secret.get_secret_value() for secret in settings.api_tokens]
-    yield "API_TOKENS", [token.secret.decode() for token in read_tokens(entries)]
+    yield "API_TOKENS", [token.secret.decode() for token in tokens_of_people(settings)]
+
+
+def _entries(settings: Settings) -> list[str]:
+    return [secret.get_secret_value() for secret in settings.api_tokens]
 
 
 def _of_tokens(credentials: Iterable[Credential]) -> list[str]:

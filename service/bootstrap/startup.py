@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import structlog
 
-from service.bootstrap.access import judge_access, require_access
+from service.bootstrap.access import judge_access, require_access, tokens_of_people
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts
 from service.bootstrap.stores import Stores
+from service.domain.named_tokens import token_doubts
 from service.settings import Settings, misspelt, redactor_of
 from service.store.database import translated
 from service.store.facts import SHORT_SECRETS, FactStore
@@ -39,6 +40,8 @@ def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
         _log.warning("rules", what=warning)
     for doubt in sender_doubts(settings, book.scopes):
         _log.warning("senders", what=doubt)
+    for doubt in token_doubts(tokens_of_people(settings)):
+        _log.warning("people", what=doubt)
     migrate(settings)
     access = judge_access(settings, hosts, keeps_short_secrets=_keeps_short_secrets(settings))
     require_access(access)

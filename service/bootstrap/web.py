@@ -54,7 +54,7 @@ class WebProcess:
     people: People
     tokens: Tokens
     audit: AuditStore
-    stored_token: Callable[[bytes, float], Person | None]
+    stored_tokens: Callable[[float], Mapping[str, Person]]
     rules: Callable[[], RulesInForce]
     status: Callable[[str | None], dict[str, Any]]
 
@@ -82,7 +82,7 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         people=build_people(stores, lambda: book),
         tokens=build_tokens(stores),
         audit=AuditStore(stores.engine),
-        stored_token=TokenStore(stores.engine).person,
+        stored_tokens=TokenStore(stores.engine).good,
         rules=lambda: rules,
         status=lambda target: status(stores.engine, targets, time.time(), target),
     )

@@ -19,13 +19,16 @@ import redis
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from service.bootstrap.access import judge_access
+from service.bootstrap.access import is_open_mode, judge_access, tokens_of_people
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts, senders_of
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import PORTS, Vendors, build_metrics
 from service.catalogue.registry import kind_spec
+from service.domain.deciders import nobody_decides
 from service.domain.errors import StoreUnavailable, VendorError
+from service.domain.named_tokens import token_doubts
+from service.domain.people import Person
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
 from service.providers.scopes import POST_MESSAGES, only_writing_tells
@@ -36,6 +39,7 @@ from service.store.coordination import OLDEST_REDIS
 from service.store.database import translated
 from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
+from service.store.tokens import TokenStore
 
 LONGEST_S = 25.0
 """Seconds for all checks together. They run side by side, and the longest one makes two vendor
@@ -82,6 +86,7 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     book, rules = _rules(settings)
     yield "rules", lambda: rules
     yield "senders", lambda: _senders(settings, book)
+    yield "people", lambda: _people(settings, book)
     yield "database", lambda: _database(settings)
     if not _on_sqlite(settings):
         yield "wake-up", lambda: _wake_up(settings)
@@ -138,6 +143,33 @@ def _read_both_ways(settings: Settings) -> Iterator[str]:
                 f"({', '.join(names)}). A sender is let in by what follows the colon, and by the "
                 "whole entry."
             )
+
+
+def _people(settings: Settings, book: RuleBook | None) -> Finding:
+    """Who may use the operator API, and whether somebody of them can decide what rules ask."""
+    name = "people"
+    given = tokens_of_people(settings)
+    try:
+        stored = _stored_people(settings)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    people = [*(each.person for each in given), *stored]
+    if is_open_mode(settings) and not given:
+        return Finding(name, Health.NOTE, "open mode: anyone on this machine may do everything")
+    names = ", ".join(dict.fromkeys(each.name for each in people))
+    saw = f"{names} may use the API" if people else "nobody has a token"
+    if not given:
+        saw += "; API_TOKENS is not set, so anyone on this machine may read"
+    doubts = [*token_doubts(given), *(nobody_decides(book, people) if book else ())]
+    return Finding(name, Health.NOTE if doubts else Health.OK, "\n".join((saw, *doubts)))
+
+
+def _stored_people(settings: Settings) -> list[Person]:
+    """The holders of the stored tokens; none where there is no database yet."""
+    if _not_made_yet(settings):
+        return []
+    with _stores(settings) as stores:
+        return list(TokenStore(stores.engine).good(time.time()).values())
 
 
 def _database(settings: Settings) -> Finding:

@@ -39,7 +39,7 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
     `kept_within` says whether alerts were stored within the last so many seconds.
     """
     ops = Blueprint("ops", __name__)
-    keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
+    keeper = doorkeeper(parts.settings, parts.stored_tokens, parts.clock)
     store: Probe[int] = Probe(lambda: _look(parts), READY_S)
 
     @ops.get("/healthz")
@@ -75,8 +75,8 @@ def _refused(keeper: Doorkeeper) -> Response | None:
     return said.to_flask()
 
 
-def _nobody(_secret: bytes, _now: float) -> Person | None:
-    return None
+def _nobody(_now: float) -> dict[str, Person]:
+    return {}
 
 
 def readiness(

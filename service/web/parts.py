@@ -6,7 +6,7 @@ not import it. A test passes parts of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from service.domain.people import Person
@@ -42,8 +42,9 @@ class ControlParts(Protocol):
         ...
 
     @property
-    def stored_token(self) -> Callable[[bytes, float], Person | None]:
-        """Whose stored token a secret is, at a time in seconds since the epoch."""
+    def stored_tokens(self) -> Callable[[float], Mapping[str, Person]]:
+        """The holders of the stored tokens that are good at a time (seconds since the epoch), by
+        the digests of their secrets."""
         ...
 
 
