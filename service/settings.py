@@ -102,8 +102,8 @@ class Settings(BaseModel):
     """Seconds after a resolve in which firing again is the same episode."""
 
     snapshot_keep_days: float = Field(7.0, alias="SNAPSHOT_KEEP_DAYS", ge=1, le=3650)
-    """Days that the snapshot of a verified resize is kept before it is deleted: the vendor bills
-    it. Only runbookd's own snapshots are deleted."""
+    """Days after which the snapshot of a verified resize is deleted, because the vendor bills it.
+    Only runbookd's own snapshots are deleted."""
     worker_lease_s: float = Field(15.0, alias="WORKER_LEASE_S", ge=1)
     """Seconds of a worker's lease. After that, another worker adopts its runs. It must be longer
     than the longest vendor time-out (10 s)."""

@@ -83,7 +83,7 @@ two."""
 
 
 def build_works(settings: Settings, clock: Clock, notes: Notes | None = None) -> Mapping[str, Work]:
-    """What can be done with a target of each kind, on the vendors that the settings name."""
+    """What can be done with the targets of each kind, on the vendors that the settings name."""
     vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock, notes=notes or NoNotes())
     return {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
 

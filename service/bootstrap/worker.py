@@ -116,11 +116,10 @@ def build_worker(settings: Settings) -> Worker:
 
 
 def _read_rules(settings: Settings) -> RuleBook | None:
-    """The rules as they are at the start of this worker.
+    """The rules as they are when this worker starts. None if they cannot be read.
 
-    A worker whose rules cannot be read works on without: droplets must be switched on and runs be
-    finished whatever the rules say. Held alerts then wait for their senders' repeats, and what is
-    spent is seen only by runs.
+    A worker goes on without rules, because it must still finish runs and switch droplets on. Held
+    alerts then wait until their senders repeat them, and only runs see what is spent.
     """
     try:
         return load_rules(settings)
@@ -134,7 +133,7 @@ def _read_rules(settings: Settings) -> RuleBook | None:
 
 
 def _counted(book: RuleBook | None) -> tuple[Target, ...]:
-    """The targets that a budget of the rules counts."""
+    """The targets whose cost counts towards the budget of the rules. Empty without a budget."""
     budget = None if book is None else book.policy.budget
     if book is None or budget is None:
         return ()
@@ -144,7 +143,7 @@ def _counted(book: RuleBook | None) -> tuple[Target, ...]:
 def _judge_again(
     book: RuleBook | None, stores: Stores, clock: StoreClock
 ) -> Callable[[Sequence[Delivery]], None]:
-    """Admission by the rules that this worker has read at its start."""
+    """Admission by the rules that this worker read at its start. Does nothing without rules."""
     if book is None:
         return lambda deliveries: None
     admitter = build_admitter(stores, book)

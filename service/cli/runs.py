@@ -155,7 +155,7 @@ def show_run(run: dict[str, Any]) -> None:
 
 
 def _price(run: dict[str, Any]) -> str:
-    """What the change costs a month; empty where there is no plan."""
+    """What the change costs a month. Empty if the run has no plan."""
     if not run["plan"]:
         return ""
     from service.domain.decisions.planning import Plan

@@ -158,7 +158,7 @@ def _show_whole(found: dict[str, Any]) -> None:
 
 
 def _money(budget: dict[str, Any] | None) -> list[str]:
-    """What the targets cost of the budget; nothing without one."""
+    """A line about the budget: what the targets cost of it. Empty if the rules have none."""
     if budget is None:
         return []
     parts = [f"${budget['dollars_month']:,.2f} of ${budget['monthly']:,.2f} a month"]

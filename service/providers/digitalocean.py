@@ -67,11 +67,19 @@ class DigitalOceanClient:
         return Call("digitalocean", operation, repeatable, setting, self._token, needs)
 
     def ask(self, call: Call, send: Callable[[pydo.Client], object], key: str) -> Mapping[str, Any]:
-        """Send once; the answer, which has `key`, or a VendorError."""
+        """Send a request once. The answer has `key`.
+
+        Raises:
+            VendorError: any failure, also an answer without `key`.
+        """
         return _with_key(call, self._sent(call, send), key)
 
     def tell(self, call: Call, send: Callable[[pydo.Client], object]) -> None:
-        """Send once what is answered without a body; a VendorError where it is refused."""
+        """Send a request once whose success has no body.
+
+        Raises:
+            VendorError: any failure.
+        """
         answer = self._sent(call, send)
         if answer is not None:
             _with_key(call, answer, "")

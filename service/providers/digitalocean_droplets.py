@@ -40,11 +40,11 @@ class DigitalOceanDroplets:
             return _state(answer["droplet"])
 
     def snapshot_names(self, droplet_id: str) -> Sequence[str]:
-        """Names of the snapshots that exist, all pages."""
+        """The names of all snapshots of the droplet."""
         return tuple(name for name, _ in self._snapshots(droplet_id))
 
     def delete_snapshot(self, droplet_id: str, name: str) -> None:
-        """Delete the snapshot of that name; nothing happens where there is none."""
+        """Delete the snapshots of that name. Nothing happens if there is none."""
         for found, snapshot_id in self._snapshots(droplet_id):
             if found == name:
                 call = self._client.call(
@@ -53,7 +53,7 @@ class DigitalOceanDroplets:
                 self._client.tell(call, partial(_delete, snapshot_id=snapshot_id))
 
     def _snapshots(self, droplet_id: str) -> list[tuple[str, str]]:
-        """Name and id of each, all pages."""
+        """The name and the id of each snapshot of the droplet."""
         call = self._client.call(f"list the snapshots of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         found = self._client.pages(

@@ -73,10 +73,10 @@ def _watched(submit: Submit, last_resort: LastResort) -> Submit:
 
 
 def _with_body(app: WSGIApplication) -> WSGIApplication:
-    """The same application, to which each body comes whole.
+    """The same application, which gets each body whole.
 
-    A connection may be waited for on the loop alone, and the application reads on another thread:
-    where the body came after its head, that reading failed.
+    Only the loop may wait for a connection, and the application reads on another thread. Reading
+    there would fail whenever a body arrives after its head. So the loop reads the body first.
     """
 
     def with_body(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

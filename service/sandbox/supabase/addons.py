@@ -1,4 +1,4 @@
-"""Supabase's billing add-ons, the way to another compute size. Writes answer an empty body."""
+"""Supabase's billing add-ons, by which the compute size is changed. Writes answer an empty body."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from service.sandbox.core.routes import Route
 from service.sandbox.core.wire import Answer, Call, Json, as_object
-from service.sandbox.digitalocean.sizes import COMPUTE_SIZES, ComputeSize
 from service.sandbox.supabase.common import ONE, Args, project_of, refusal, refusals
 from service.sandbox.supabase.project import SMALLEST_PAID, Project
+from service.sandbox.supabase.sizes import COMPUTE_SIZES, ComputeSize
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud
@@ -63,7 +63,7 @@ def apply_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def remove_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """DELETE /v1/projects/{ref}/billing/addons/{variant}; compute falls back to the smallest."""
+    """DELETE /v1/projects/{ref}/billing/addons/{variant}: compute goes back to the smallest."""
     project, variant = project_of(cloud, args), args["variant"]
     if variant in COMPUTE_SIZES and variant == project.ordered:
         with refusals():
@@ -80,12 +80,12 @@ HOURLY = {"ci_micro": 0.01344, "ci_small": 0.0206, "ci_medium": 0.0822, "ci_larg
 """Dollars an hour, as the vendor documents them; of the other sizes a month has 730 hours."""
 _HOURS_A_MONTH = 730
 RESTART_AFTER = 36 / 120
-"""How long after the order the database goes down, of how long it is down: 36 s were measured
-before a downtime of two minutes."""
+"""The time between an order and the downtime, as a share of the downtime. On a real project, 36 s
+were measured before a downtime of two minutes."""
 
 
 def _resize_takes(cloud: Cloud, project: Project) -> tuple[float, float]:
-    """For how long the database is down, and after how long it goes down, in seconds."""
+    """Seconds that the database is down, and seconds until it goes down."""
     seconds = cloud.config.action_seconds
     after = project.restart_after
     return seconds, seconds * RESTART_AFTER if after is None else after

@@ -1,4 +1,4 @@
-"""`POST /_sandbox/supabase`: when a resize takes the database down, and what the project is."""
+"""`POST /_sandbox/supabase`: sets when a resize takes the database down, and the project's plan."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from service.sandbox.cloud import Cloud
 from service.sandbox.core.wire import Json
 
 LONGEST_S = 3_600.0
+"""Seconds between an order and the downtime."""
 _FIELDS = ("restart_after", "nano", "hourly")
 
 
 class SupabaseControlError(ValueError):
-    """Why a change of the project is not taken, in one sentence."""
+    """Why a change of the project is refused, in one sentence."""
 
 
 def project_json(cloud: Cloud) -> Json:
-    """What this control sets, as it is now."""
+    """The present values of what this control sets."""
     project = cloud.projects[cloud.config.supabase_ref]
     return {"restart_after": project.restart_after, "nano": project.nano, "hourly": project.hourly}
 
 
 def change_project(cloud: Cloud, body: Any, _now: float) -> None:
-    """Set what the body names, all of it or nothing.
+    """Set everything that the body names, or nothing if a value is wrong.
 
     `restart_after` is for how many seconds the project stays up after a resize was ordered, null
     for the usual part of its downtime. `nano` takes the compute add-on away, as legacy projects
     have none. `hourly` has compute quoted by the hour.
 
     Raises:
-        SupabaseControlError: it makes no sense.
+        SupabaseControlError: the body makes no sense.
     """
     if not isinstance(body, dict) or not body or not set(body) <= set(_FIELDS):
         raise SupabaseControlError(f"The body sets {' or '.join(_FIELDS)}.")
