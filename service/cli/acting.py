@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated, Any
 
 import typer
 
 from service.cli.completion import complete_action, complete_target
-from service.cli.desk import Why, Yes, agreed, open_desk
+from service.cli.desk import Why, WhyOrNot, Yes, agreed, not_empty, open_desk
 from service.cli.output import fail, print_json, say
 from service.cli.reading import AsJson, Reader, TokenFile, Url
 from service.cli.runs import show_run
@@ -18,14 +19,15 @@ APPS = {
     name: typer.Typer(add_completion=False, rich_markup_mode="rich")
     for name in ("run", "cancel", "retry", "undo")
 }
-Run = Annotated[str, typer.Argument(help="A run's id, such as api.out.7.")]
-WhyOrNot = Annotated[str, typer.Option("--why", help="Why, in a few words.")]
+Run = Annotated[str, typer.Argument(help="A run's id, such as api.out.7.", callback=not_empty)]
 Wait = Annotated[
     bool,
     typer.Option("--wait", help="Wait until the run has ended, and show it.", show_default=False),
 ]
 LONGEST_WAIT_S = 3_600.0
 """Seconds that `--wait` waits for a run to end."""
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+"""A value that is sent as a number."""
 _LOOK_S = 0.5
 """Seconds between two looks at a run that is waited for."""
 _UNENDED = ("queued", "running")
@@ -72,7 +74,7 @@ def run(
         "plan": plan,
     }
     if to:
-        body["to"] = dict(map(_value, to))
+        body["to"] = _values(to)
     if step is not None:
         body["step"] = step
     if override:
@@ -162,11 +164,17 @@ def undo(
     _show_asked(desk.on_run("undo", run, why), reader, wait=wait, as_json=as_json)
 
 
-def _value(given: str) -> tuple[str, int | str]:
-    name, equals, value = given.partition("=")
-    if not (name and equals and value):
-        raise BadFilter(f"--to {given!r} must be a name and a value, such as replicas=5.")
-    return name, int(value) if value.lstrip("-").isdecimal() else value
+def _values(given: list[str]) -> dict[str, int | str]:
+    values: dict[str, int | str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise BadFilter(f"--to {each!r} must be a name and a value, such as replicas=5.")
+        if name in values:
+            raise BadFilter(f"--to names {name} twice.")
+        # What is no number is a size, or is told as what it is.
+        values[name] = int(value) if _NUMBER.fullmatch(value) else value
+    return values
 
 
 def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: bool) -> None:

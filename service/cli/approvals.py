@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.desk import open_desk
+from service.cli.desk import WhyOrNot, not_empty, open_desk
 from service.cli.output import Rows, print_json, say
 from service.cli.reading import AsJson, TokenFile, Url
 from service.domain.durations import away
@@ -17,8 +17,9 @@ APPS = {
     name: typer.Typer(add_completion=False, rich_markup_mode="rich")
     for name in ("approvals", "approve", "reject")
 }
-Approval = Annotated[str, typer.Argument(help="Its id, as `runbookd approvals` shows it.")]
-WhyOrNot = Annotated[str, typer.Option("--why", help="Why, in a few words.")]
+Approval = Annotated[
+    str, typer.Argument(help="Its id, as `runbookd approvals` shows it.", callback=not_empty)
+]
 
 
 @APPS["approvals"].command("approvals")

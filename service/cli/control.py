@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.completion import complete_target
-from service.cli.desk import Lasts, Why, Yes, agreed, open_desk
+from service.cli.desk import Lasts, Why, WhyOrNot, Yes, agreed, not_empty, open_desk
 from service.cli.output import print_json, say
 from service.cli.reading import AsJson, TokenFile, Url
 from service.domain.durations import moment
@@ -20,10 +20,16 @@ APPS = {
     for name in ("pause", "resume", "lock", "unlock", "hold", "release")
 }
 Target = Annotated[
-    str, typer.Argument(help="A target of the rules.", autocompletion=complete_target)
+    str,
+    typer.Argument(
+        help="A target of the rules.", autocompletion=complete_target, callback=not_empty
+    ),
 ]
 AnyTarget = Annotated[
-    str | None, typer.Argument(help="A target of the rules.", autocompletion=complete_target)
+    str | None,
+    typer.Argument(
+        help="A target of the rules.", autocompletion=complete_target, callback=not_empty
+    ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every target.", show_default=False)]
 
@@ -64,6 +70,7 @@ def pause(
 def resume(
     target: AnyTarget = None,
     every: All = False,
+    why: WhyOrNot = "",
     url: Url = None,
     token_file: TokenFile = None,
     as_json: AsJson = False,
@@ -78,7 +85,7 @@ def resume(
     """
     _one_or_all(target, every)
     desk, _ = open_desk(url, token_file)
-    _show_ended(desk.resume(target), as_json)
+    _show_ended(desk.resume(target, why), as_json)
 
 
 @APPS["lock"].command("lock")
@@ -104,7 +111,11 @@ def lock(
 
 @APPS["unlock"].command("unlock")
 def unlock(
-    target: Target, url: Url = None, token_file: TokenFile = None, as_json: AsJson = False
+    target: Target,
+    why: WhyOrNot = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """End the locks of a target. Only their owner or an admin may do this.
 
@@ -113,7 +124,7 @@ def unlock(
       runbookd unlock api
     """
     desk, _ = open_desk(url, token_file)
-    _show_ended(desk.unlock(target), as_json)
+    _show_ended(desk.unlock(target, why), as_json)
 
 
 @APPS["hold"].command("hold")
@@ -139,7 +150,11 @@ def hold(
 
 @APPS["release"].command("release")
 def release(
-    target: Target, url: Url = None, token_file: TokenFile = None, as_json: AsJson = False
+    target: Target,
+    why: WhyOrNot = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """End the holds and locks of a target: runbookd is in charge of it again.
 
@@ -148,12 +163,14 @@ def release(
       runbookd release api
     """
     desk, _ = open_desk(url, token_file)
-    _show_ended(desk.release(target), as_json)
+    _show_ended(desk.release(target, why), as_json)
 
 
 def _one_or_all(target: str | None, every: bool) -> None:
     if (target is None) is not every:
         raise BadFilter("Name a target, or say --all; not both.")
+    if target == "all":
+        raise BadFilter("For every target say --all. Nothing was done.")
 
 
 def _show_put(made: dict[str, Any], as_json: bool) -> None:

@@ -6,11 +6,12 @@ laptop. `service.cli.reading` is the reading half.
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
@@ -24,9 +25,24 @@ if TYPE_CHECKING:
     from service.triggers.people.people import People
     from service.triggers.people.tokens import Tokens
 
+
+def not_empty(name: str | None) -> str | None:
+    """A name as it was typed. A variable of a script that is not set must not become `all`.
+
+    Raises:
+        BadFilter: it is empty.
+    """
+    if name is not None and not name.strip():
+        raise BadFilter("A name on the command line is empty. Nothing was done.")
+    return name
+
+
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.", show_default=False)]
 Why = Annotated[str, typer.Option("--why", help="Why, for those who find it at 3 am.")]
+WhyOrNot = Annotated[str, typer.Option("--why", help="Why, in a few words.")]
 Lasts = Annotated[str, typer.Option("--for", help="How long: 30m, 2h.")]
+_LONGEST_NAME = 64
+"""Characters of a person's name on record."""
 PLURALS = {"pause": "pauses", "lock": "locks", "hold": "holds"}
 """The name of each kind of control in the path of its endpoint."""
 
@@ -39,15 +55,15 @@ class Desk(Protocol):
         """Put a pause, lock or hold in force."""
         ...
 
-    def resume(self, target: str | None) -> Any:
+    def resume(self, target: str | None, why: str) -> Any:
         """End the pauses of a target; None: every pause."""
         ...
 
-    def unlock(self, target: str) -> Any:
+    def unlock(self, target: str, why: str) -> Any:
         """End the locks of a target."""
         ...
 
-    def release(self, target: str) -> Any:
+    def release(self, target: str, why: str) -> Any:
         """End the holds and locks of a target."""
         ...
 
@@ -67,8 +83,11 @@ class Desk(Protocol):
         """Approve or reject a plan that waits."""
         ...
 
-    def audit(self, limit: int) -> Any:
-        """The newest `limit` records of what people did."""
+    def audit(self, limit: int, filters: Mapping[str, str]) -> Any:
+        """The newest `limit` records of what people did and were refused.
+
+        `filters` are those of `GET /api/v1/audit`.
+        """
         ...
 
     def tokens(self) -> Any:
@@ -94,17 +113,17 @@ class RemoteDesk:
         """As `Desk`."""
         return self._post(f"/{PLURALS[kind]}", {**scope, "for": lasts, "why": why})
 
-    def resume(self, target: str | None) -> Any:
+    def resume(self, target: str | None, why: str) -> Any:
         """As `Desk`."""
-        return self._post(f"/targets/{quote(target or 'all', safe='')}/resume")
+        return self._post(f"/targets/{quote(target or 'all', safe='')}/resume", {"why": why})
 
-    def unlock(self, target: str) -> Any:
+    def unlock(self, target: str, why: str) -> Any:
         """As `Desk`."""
-        return self._post(f"/targets/{quote(target, safe='')}/unlock")
+        return self._post(f"/targets/{quote(target, safe='')}/unlock", {"why": why})
 
-    def release(self, target: str) -> Any:
+    def release(self, target: str, why: str) -> Any:
         """As `Desk`."""
-        return self._post(f"/targets/{quote(target, safe='')}/release")
+        return self._post(f"/targets/{quote(target, safe='')}/release", {"why": why})
 
     def run(self, body: Mapping[str, Any]) -> Any:
         """As `Desk`."""
@@ -122,9 +141,9 @@ class RemoteDesk:
         """As `Desk`."""
         return self._post(f"/approvals/{quote(approval, safe='')}/{verb}", {"why": why})
 
-    def audit(self, limit: int) -> Any:
+    def audit(self, limit: int, filters: Mapping[str, str]) -> Any:
         """As `Desk`."""
-        return self._reader.send("GET", f"/audit?limit={limit}")
+        return self._reader.send("GET", f"/audit?{urlencode({'limit': limit, **filters})}")
 
     def tokens(self) -> Any:
         """As `Desk`."""
@@ -138,8 +157,19 @@ class RemoteDesk:
         """As `Desk`."""
         return self._reader.send("DELETE", f"/tokens/{quote(name, safe='')}")
 
-    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._reader.send("POST", path, body or {})
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._reader.send("POST", path, body)
+
+
+def local_name() -> str:
+    """Who types here, as the system knows the user of this process. What the environment says of
+    that (LOGNAME, USER) anybody can set."""
+    user = os.getuid()
+    try:
+        name = pwd.getpwuid(user).pw_name
+    except KeyError:
+        name = f"user-{user}"  # a container may have no entry for its user
+    return f"local:{name}"[:_LONGEST_NAME]
 
 
 class LocalDesk:
@@ -164,9 +194,7 @@ class LocalDesk:
         self._people: People = build_people(stores, lambda: book)
         self._tokens: Tokens = build_tokens(stores)
         self._audit = AuditStore(stores.engine)
-        self._person: Person = Person(
-            f"local:{getpass.getuser()}", frozenset({Role.ADMIN}), via="terminal"
-        )
+        self._person: Person = Person(local_name(), frozenset({Role.ADMIN}), via="terminal")
 
     def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
         """As `Desk`."""
@@ -175,17 +203,17 @@ class LocalDesk:
         control, going_on = self._people.put(self._person, kind, Scope(**scope), lasts, why)
         return {**control.to_json(), "going_on": going_on}
 
-    def resume(self, target: str | None) -> Any:
+    def resume(self, target: str | None, why: str) -> Any:
         """As `Desk`."""
-        return _ended(target or "all", self._people.resume(self._person, target))
+        return _ended(target or "all", self._people.resume(self._person, target, why))
 
-    def unlock(self, target: str) -> Any:
+    def unlock(self, target: str, why: str) -> Any:
         """As `Desk`."""
-        return _ended(target, self._people.unlock(self._person, target))
+        return _ended(target, self._people.unlock(self._person, target, why))
 
-    def release(self, target: str) -> Any:
+    def release(self, target: str, why: str) -> Any:
         """As `Desk`."""
-        return _ended(target, self._people.release(self._person, target))
+        return _ended(target, self._people.release(self._person, target, why))
 
     def run(self, body: Mapping[str, Any]) -> Any:
         """As `Desk`."""
@@ -218,9 +246,9 @@ class LocalDesk:
         made = self._people.decide(self._person, approval, state, why)
         return {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
 
-    def audit(self, limit: int) -> Any:
+    def audit(self, limit: int, filters: Mapping[str, str]) -> Any:
         """As `Desk`."""
-        return self._audit.entries(limit).to_json()
+        return self._audit.entries(limit, **filters).to_json()
 
     def tokens(self) -> Any:
         """As `Desk`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -52,6 +53,7 @@ def main() -> None:
     """
     hide_with(None)
     try:
+        _require_text(sys.argv[1:])
         app()
     except BadFilter as misused:
         fail(str(misused), MISUSED)
@@ -67,6 +69,19 @@ def main() -> None:
         import traceback
 
         fail(f"{traceback.format_exc()}\nThis is a fault of runbookd itself; please report it.")
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Return when each argument is text. What is none could be neither stored nor sent.
+
+    Raises:
+        BadFilter: one holds bytes that are no UTF-8, which Python keeps as halves of characters.
+    """
+    for each in arguments:
+        try:
+            each.encode()
+        except UnicodeEncodeError:
+            raise BadFilter(f"{each!a} on the command line is not UTF-8.") from None
 
 
 def _print_version() -> None:

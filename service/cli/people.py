@@ -3,52 +3,64 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from service.cli.desk import Yes, agreed, open_desk
+from service.cli.desk import Yes, agreed, not_empty, open_desk
 from service.cli.output import Rows, print_json, say
-from service.cli.reading import AsJson, TokenFile, Url
+from service.cli.reading import AsJson, TokenFile, Url, filters
 from service.cli.times import ago
 from service.domain.filters import MAX_LIMIT
+from service.domain.people import DONE
 
 APPS = {
     "audit": typer.Typer(add_completion=False, rich_markup_mode="rich"),
     "token": typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=True),
 }
-Name = Annotated[str, typer.Argument(help="Whose token it is.")]
+_NOTHING = "Nobody has changed anything yet."
+Name = Annotated[str, typer.Argument(help="Whose token it is.", callback=not_empty)]
 
 
 @APPS["audit"].command("audit")
 def audit(
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many.")] = 20,
+    who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Only what is about this target, run, approval or token.")
+    ] = None,
     url: Url = None,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """What people did, newest first: who, when, from where, why.
+    """What people did and were refused, newest first: who, when, from where, why.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       runbookd audit --limit 50
+
+      runbookd audit --who anna --subject api
     """
     desk, _ = open_desk(url, token_file)
-    found = desk.audit(limit)
+    found = desk.audit(limit, filters(who=who, subject=subject))
     if as_json:
         print_json(found)
         return
     if not found["items"]:
-        say("Nobody has changed anything yet.")
+        say("There is nothing on record that fits." if who or subject else _NOTHING)
         return
     now = time.time()
     shown = Rows("when", "who", "did", "to", "why", "from")
     for each in found["items"]:
         place = each["address"] or each["via"]
-        shown.add(
-            ago(each["at"], now), each["who"], each["verb"], each["subject"], each["why"], place
-        )
+        did = each["verb"] if each["outcome"] == DONE else f"{each['verb']}: {each['outcome']}"
+        shown.add(ago(each["at"], now), each["who"], did, each["subject"], _why(each), place)
     shown.print()
+
+
+def _why(entry: dict[str, Any]) -> str:
+    override = entry["what"].get("override")
+    return f"{entry['why']} (overriding: {override})" if override else str(entry["why"])
 
 
 @APPS["token"].callback()

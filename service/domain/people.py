@@ -53,12 +53,17 @@ class Person:
         }
 
 
+DONE, FORBIDDEN, UNAUTHORIZED = "done", "forbidden", "unauthorized"
+"""How what a person tried has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One thing that a person did. `at` is in seconds since the epoch.
+    """One thing that a person did, or was refused. `at` is in seconds since the epoch.
 
     `verb` is what was done, `subject` to what: a target, a run, a token. `what` is the rest of what
-    was asked for, as plain JSON.
+    was asked for, as plain JSON. Of what was refused, `verb` is the HTTP method and `subject` the
+    path, because its body is not read.
     """
 
     at: float
@@ -69,6 +74,7 @@ class AuditEntry:
     subject: str
     why: str
     what: Mapping[str, Any] = field(default_factory=dict)
+    outcome: str = DONE
 
 
 class Refusal(Told):
@@ -93,3 +99,14 @@ class Conflict(Refusal):
 
 class Forbidden(Refusal):
     """The person lacks the role for it."""
+
+
+def require_role(person: Person, role: Role) -> None:
+    """Return when the person has this role.
+
+    Raises:
+        Forbidden: the person lacks it.
+    """
+    if not person.may(role):
+        has = ", ".join(sorted(person.roles)) or "no role"
+        raise Forbidden(f"{person.name} needs the role {role} for this, and has {has}.")

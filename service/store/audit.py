@@ -1,4 +1,7 @@
-"""The record of what people did: written in the transaction of the deed itself."""
+"""The record of what people did: written in the transaction of the deed itself.
+
+What was refused has no deed, and a transaction of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.domain.decisions.decision_json import moment
-from service.domain.people import AuditEntry
+from service.domain.people import DONE, AuditEntry
 from service.ports.controls import Beside
 from service.store import schema
-from service.store.database import translated
+from service.store.database import begin_writing, translated
 from service.store.decode import load
 from service.store.encode import dump
 from service.store.ids import new_id
@@ -32,10 +35,16 @@ def recorded(entry: AuditEntry) -> Beside:
 
 
 class AuditStore:
-    """Reads the record."""
+    """Reads the record, and keeps what was refused. Rows are only added."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+
+    def keep(self, entry: AuditEntry) -> None:
+        """Keep an entry by itself."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            recorded(entry)(connection)
 
     def entries(
         self,
@@ -57,4 +66,5 @@ class AuditStore:
 
 
 def _item(row: sa.RowMapping) -> dict[str, Any]:
-    return {**row, "at": moment(row["at"]), "what": load(row["what"])}
+    outcome = row["outcome"] or DONE
+    return {**row, "at": moment(row["at"]), "what": load(row["what"]), "outcome": outcome}

@@ -452,10 +452,12 @@ audit = sa.Table(
     sa.Column("subject", _KEY, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("what", sa.Text, nullable=False),
+    sa.Column("outcome", sa.String(12), nullable=True),
     sa.Index("ix_audit_who_id", "who", "id"),
     sa.Index("ix_audit_subject_id", "subject", "id"),
 )
-"""One row for each thing that a person did. Rows are only added."""
+"""One row for each thing that a person did, or was refused. Rows are only added. A row of a version
+without `outcome` tells of something that was done."""
 
 tokens = sa.Table(
     "tokens",

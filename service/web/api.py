@@ -13,28 +13,33 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from service.domain.filters import BadFilter
+from service.domain.people import Person
 from service.domain.rules.consulted import consulted
 from service.store.explain import explain
 from service.store.filters import LISTED, only, page_of
 from service.store.pages import UnknownCursor
 from service.store.queries import Queries
+from service.web.addresses import nothing_there
 from service.web.answers import answer, refusal
 from service.web.auth import Unauthorized
 from service.web.control import add_control
 from service.web.fingerprints import Show, shown_by
 from service.web.open_mode import turn_away_change
 from service.web.parts import WebParts
-from service.web.people import Doorkeeper, doorkeeper
+from service.web.people import Doorkeeper, doorkeeper, shows_no_token, unauthorized
+from service.web.permissions import allowed, changes, require
+from service.web.refused import Refused
 
 
 def blueprint(parts: WebParts) -> Blueprint:
     """The API under /api/v1. Without API_TOKENS whoever is on this machine may read."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     keeper = doorkeeper(parts.settings, parts.stored_tokens, parts.clock)
-    _guard(api, keeper, parts.settings.host)
+    refused = Refused(parts.audit.keep, parts.clock)
+    _guard(api, keeper, refused, parts.settings.host)
     show = shown_by(parts.settings)
     _pages(api, parts.queries, show)
-    add_control(api, parts)
+    add_control(api, parts, refused)
     _singles(api, parts.queries, show)
     _now(api, parts, show)
     api.register_error_handler(BadFilter, lambda error: refusal(422, str(error)).to_flask())
@@ -42,19 +47,48 @@ def blueprint(parts: WebParts) -> Blueprint:
     return api
 
 
-def _guard(api: Blueprint, keeper: Doorkeeper, own_host: str) -> None:
+def _guard(api: Blueprint, keeper: Doorkeeper, refused: Refused, own_host: str) -> None:
     @api.before_request
-    def authenticate() -> Response | None:
+    def admit() -> Response | None:
+        """Who asks, whether that person may, and whether it can be asked at all: in this order, and
+        before the body is read."""
         header = request.environ.get("HTTP_AUTHORIZATION")
-        found = keeper.person(header, request.remote_addr or "")
+        address, change = request.remote_addr or "", changes(request.method)
+        found = keeper.person(header, address)
+        if isinstance(found, Person) and shows_no_token(found):
+            found = _reader(found)
         if isinstance(found, Unauthorized):
+            if header or change:
+                refused.unauthorized(request.method, request.path, address, found.sentence)
             said = refusal(401, found.sentence, ("WWW-Authenticate", found.challenge))
             return said.to_flask()
         g.person = found
-        if not keeper.is_open or request.method in ("GET", "HEAD", "OPTIONS"):
-            return None
-        turned_away = turn_away_change(request.environ, own_host)
-        return None if turned_away is None else turned_away.to_flask()
+        require(found, request.endpoint or "", request.method)
+        if keeper.is_open and change:
+            turned_away = turn_away_change(request.environ, own_host)
+            if turned_away is not None:
+                return turned_away.to_flask()
+        return _storable()
+
+
+def _reader(reader: Person) -> Person | Unauthorized:
+    """Whoever shows no token may read what everybody may, and change nothing, plans included."""
+    if not changes(request.method) and allowed(reader, request.endpoint or "", request.method):
+        return reader
+    return unauthorized(
+        "This takes a token. Set API_TOKENS, or make one on this machine: runbookd token new NAME "
+        "--role operator."
+    )
+
+
+def _storable() -> Response | None:
+    """The refusal of a NUL, which nothing stored can hold and PostgreSQL does not take."""
+    if "\0" in request.path:
+        return refusal(404, nothing_there(request.path)).to_flask()
+    for name, value in request.args.items(multi=True):
+        if "\0" in name or "\0" in value:
+            raise BadFilter(f"{name!a} holds a NUL character, so nothing can be found by it.")
+    return None
 
 
 def _pages(api: Blueprint, queries: Queries, show: Show) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,10 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
         parts.settings, _watched(committer.submit, last_resort), concurrency, parts.clock
     )
     health = concurrency.apart(app.wsgi_app)
-    rest = _with_body(concurrency.off_the_loop(app.wsgi_app))
+    rest = _with_body(
+        concurrency.off_the_loop(app.wsgi_app),
+        lambda environ: concurrency.aside(lambda: _refused_first(app, environ)),
+    )
     app.wsgi_app = Webhooks(own_endpoints, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
     return app
 
@@ -72,14 +75,36 @@ def _watched(submit: Submit, last_resort: LastResort) -> Submit:
     return watched
 
 
-def _with_body(app: WSGIApplication) -> WSGIApplication:
+def _refused_first(app: Flask, environ: dict[str, Any]) -> Response | None:
+    """The refusal of a request that needs no look at its body: a wrong address, no known token, or
+    a role that the person lacks. None where there is none."""
+    with app.request_context({**environ, "wsgi.input": BytesIO()}):
+        wrong_address = request.routing_exception
+        try:
+            said = None if wrong_address else app.preprocess_request()
+        except Exception as error:
+            said = app.handle_user_exception(error)
+        if wrong_address is not None:
+            said = app.handle_user_exception(wrong_address)
+        return None if said is None else app.make_response(said)
+
+
+def _with_body(
+    app: WSGIApplication, refused_first: Callable[[dict[str, Any]], Response | None]
+) -> WSGIApplication:
     """The same application, which gets each body whole.
 
     Only the loop may wait for a connection, and the application reads on another thread. Reading
-    there would fail whenever a body arrives after its head. So the loop reads the body first.
+    there would fail whenever a body arrives after its head. So the loop reads the body first, once
+    `refused_first` has found nothing: nobody has a body read who may not send one.
     """
 
     def with_body(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        has_body = environ.get("CONTENT_LENGTH") not in (None, "", "0")
+        if has_body or environ.get("HTTP_TRANSFER_ENCODING"):
+            refused = refused_first(environ)
+            if refused is not None:
+                return refused(environ, start_response)
         try:
             length = declared_length(environ, LARGEST_BODY)
             body = read_body(environ, length, LARGEST_BODY)

@@ -6,15 +6,15 @@ This module reads the request and writes the answer. What may be done is decided
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-import structlog
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from service.domain.decisions.approval import APPROVED, REJECTED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE
-from service.domain.people import BadRequest, Conflict, Forbidden, NotFound, Person, Refusal, Role
+from service.domain.people import BadRequest, Conflict, Forbidden, NotFound, Person, Refusal
 from service.store.audit import AuditStore
 from service.store.filters import paging
 from service.triggers.people.asked import Scope
@@ -22,8 +22,7 @@ from service.triggers.people.people import Asked, People
 from service.triggers.people.tokens import Tokens
 from service.web.answers import answer, refusal
 from service.web.parts import ControlParts
-
-_log = structlog.get_logger(__name__)
+from service.web.refused import Refused
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request that changes something; the longest reason has 500 characters."""
@@ -82,14 +81,15 @@ class TokenBody(_Strict):
     for_: StrictStr | None = Field(default=None, alias="for")
 
 
-def add_control(api: Blueprint, parts: ControlParts) -> None:
-    """The writing endpoints, on the blueprint that knows who asks (`g.person`)."""
+def add_control(api: Blueprint, parts: ControlParts, refused: Refused) -> None:
+    """The writing endpoints, on the blueprint that knows who asks (`g.person`) and has asked for
+    the role (`service.web.permissions`)."""
     _controls(api, parts.people)
     _runs(api, parts.people)
     _approvals(api, parts.people)
     _tokens(api, parts.tokens)
     _records(api, parts.audit)
-    api.register_error_handler(Refusal, _refused)
+    api.register_error_handler(Refusal, partial(_refused, refused))
 
 
 def _controls(api: Blueprint, people: People) -> None:
@@ -105,26 +105,28 @@ def _controls(api: Blueprint, people: People) -> None:
         control, going_on = people.put(person(), _CONTROLS[plural], scope, body.for_, body.why)
         return answer({**control.to_json(), "going_on": going_on}, 201).to_flask()
 
-    @api.delete("/<any(pauses, locks, holds):plural>/<control_id>")
+    @api.delete("/<any(pauses, locks, holds):plural>/<path:control_id>")
     def end(plural: str, control_id: str) -> Response:
-        return answer(people.end(person(), _CONTROLS[plural], control_id).to_json()).to_flask()
+        why = _body(ReasonBody).why
+        ended = people.end(person(), _CONTROLS[plural], control_id, why)
+        return answer(ended.to_json()).to_flask()
 
-    @api.post("/targets/<name>/release")
+    @api.post("/targets/<path:name>/release")
     def release(name: str) -> Response:
-        _body(ReasonBody)
-        ended = [each.to_json() for each in people.release(person(), name)]
+        why = _body(ReasonBody).why
+        ended = [each.to_json() for each in people.release(person(), name, why)]
         return answer({"target": name, "ended": ended}).to_flask()
 
-    @api.post("/targets/<name>/unlock")
+    @api.post("/targets/<path:name>/unlock")
     def unlock(name: str) -> Response:
-        _body(ReasonBody)
-        ended = [each.to_json() for each in people.unlock(person(), name)]
+        why = _body(ReasonBody).why
+        ended = [each.to_json() for each in people.unlock(person(), name, why)]
         return answer({"target": name, "ended": ended}).to_flask()
 
-    @api.post("/targets/<name>/resume")
+    @api.post("/targets/<path:name>/resume")
     def resume(name: str) -> Response:
-        _body(ReasonBody)
-        ended = people.resume(person(), None if name == "all" else name)
+        why = _body(ReasonBody).why
+        ended = people.resume(person(), None if name == "all" else name, why)
         return answer({"target": name, "ended": [each.to_json() for each in ended]}).to_flask()
 
 
@@ -144,17 +146,17 @@ def _runs(api: Blueprint, people: People) -> None:
         )
         return _asked(asked)
 
-    @api.post("/runs/<run_id>/cancel")
+    @api.post("/runs/<path:run_id>/cancel")
     def cancel(run_id: str) -> Response:
         stopping = people.cancel(person(), run_id, _body(ReasonBody).why)
         said = {"id": run_id, "status": stopping.status, "cancel": "asked"}
         return answer(said, 202).to_flask()
 
-    @api.post("/runs/<run_id>/retry")
+    @api.post("/runs/<path:run_id>/retry")
     def retry(run_id: str) -> Response:
         return _asked(people.retry(person(), run_id, _body(ReasonBody).why))
 
-    @api.post("/runs/<run_id>/undo")
+    @api.post("/runs/<path:run_id>/undo")
     def undo(run_id: str) -> Response:
         return _asked(people.undo(person(), run_id, _body(ReasonBody).why))
 
@@ -165,7 +167,14 @@ def _approvals(api: Blueprint, people: People) -> None:
         asked = paging(request.args)
         return answer({"items": people.approvals(asked.limit), "next": None}).to_flask()
 
-    @api.post("/approvals/<approval_id>/<any(approve, reject):verb>")
+    @api.before_request
+    def may_decide() -> None:
+        """The approval itself says who may; asked, like every role, before the body is read."""
+        view = request.view_args or {}
+        if request.method == "POST" and "approval_id" in view:
+            people.decidable(person(), view["approval_id"])
+
+    @api.post("/approvals/<path:approval_id>/<any(approve, reject):verb>")
     def decide(approval_id: str, verb: str) -> Response:
         body = _body(DecisionBody)
         state = APPROVED if verb == "approve" else REJECTED
@@ -189,7 +198,7 @@ def _tokens(api: Blueprint, tokens: Tokens) -> None:
         made = tokens.new(person(), body.name, body.roles, body.groups, body.for_)
         return answer(made, 201).to_flask()
 
-    @api.delete("/tokens/<name>")
+    @api.delete("/tokens/<path:name>")
     def revoke_token(name: str) -> Response:
         tokens.revoke(person(), name)
         return answer({"name": name, "revoked": True}).to_flask()
@@ -198,8 +207,6 @@ def _tokens(api: Blueprint, tokens: Tokens) -> None:
 def _records(api: Blueprint, record: AuditStore) -> None:
     @api.get("/audit")
     def audit() -> Response:
-        if not person().may(Role.OPERATOR):
-            raise Forbidden("The audit is for operators and admins: it names people.")
         asked = paging(request.args, "who", "subject")
         page = record.entries(
             asked.limit, asked.after, request.args.get("who"), request.args.get("subject")
@@ -226,9 +233,21 @@ def _body(model: type[_Body]) -> _Body:
     request.max_content_length = LARGEST_BODY
     raw = request.get_data(cache=False) or b"{}"
     try:
-        return model.model_validate_json(raw)
+        body = model.model_validate_json(raw)
     except ValidationError as invalid:
         raise BadRequest(_sentence(invalid, model)) from None
+    for field, value in body.model_dump(by_alias=True).items():
+        if _holds_nul(value):
+            raise BadRequest(f"{field}: it holds a NUL character, which cannot be stored.")
+    return body
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(each) for pair in value.items() for each in pair)
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 def _sentence(invalid: ValidationError, model: type[BaseModel]) -> str:
@@ -244,8 +263,8 @@ def _sentence(invalid: ValidationError, model: type[BaseModel]) -> str:
     return f"{field}: {error['msg']}." if field else f"The body must be a JSON object with {known}."
 
 
-def _refused(error: Refusal) -> Response:
+def _refused(refused: Refused, error: Refusal) -> Response:
     status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
     if isinstance(error, Forbidden):
-        _log.warning("forbidden", who=person().name, path=request.path, why=error.sentence)
+        refused.forbidden(request.method, request.path, person(), error.sentence)
     return refusal(status, error.sentence).to_flask()

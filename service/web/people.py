@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,13 +19,14 @@ from service.web.auth import Unauthorized, sent_bearer
 STORED_FOR_S = 1.0
 """How long the table of tokens is believed as it was read: a token that is revoked is refused
 within a second, and a client that asks often costs no query each time."""
-UNKNOWN_AFTER_S = 0.1
-"""How old the table may be when a secret is not in it. So a token that was just made is known, and
-whoever guesses causes ten small queries a second at most."""
+LOOKS_EACH_S = 10.0
+"""How often a second the table is read anew because a secret is not in it. So a token that was just
+made is known at once, or after 0.1 s while somebody guesses."""
 OPEN = Person("local", frozenset({Role.ADMIN}))
 """Everybody in open mode, which is on loopback only."""
-READER = Person("anybody", frozenset({Role.VIEWER}))
-"""Whoever shows no token where API_TOKENS is not set, which is on loopback only."""
+READER = Person("(anybody)", frozenset({Role.VIEWER}))
+"""Whoever shows no token where API_TOKENS is not set, which is on loopback only. No token can have
+this name."""
 
 Stored = Callable[[float], Mapping[str, Person]]
 """The holders of the stored tokens that are good at a time in seconds since the epoch, by the
@@ -45,6 +48,9 @@ class Doorkeeper:
     clock: Callable[[], float]
     steady: Callable[[], float] = time.monotonic
     _known: tuple[float, Mapping[str, Person]] | None = field(default=None, init=False)
+    _looks: float = field(default=LOOKS_EACH_S, init=False)
+    _counted_at: float = field(default=-math.inf, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
     def is_open(self) -> bool:
@@ -70,17 +76,24 @@ class Doorkeeper:
     def _stored(self, secret: bytes) -> Person | None:
         if not may_be_ours(secret):
             return None
-        digest = digest_of(secret)
-        return self._table(STORED_FOR_S).get(digest) or self._table(UNKNOWN_AFTER_S).get(digest)
-
-    def _table(self, oldest_s: float) -> Mapping[str, Person]:
-        """The holders of tokens, as they were read `oldest_s` seconds ago at most."""
-        now, known = self.steady(), self._known
-        if known is not None and now - known[0] < oldest_s:
-            return known[1]
+        digest, now, known = digest_of(secret), self.steady(), self._known
+        fresh = known is not None and now - known[0] < STORED_FOR_S
+        if known is not None and fresh and (digest in known[1] or not self._may_look(now)):
+            return known[1].get(digest)
         found = self.stored(self.clock())
         self._known = (now, found)
-        return found
+        return found.get(digest)
+
+    def _may_look(self, now: float) -> bool:
+        """Take one of the looks that this second still has."""
+        with self._lock:
+            since = max(0.0, now - self._counted_at)
+            self._looks = min(LOOKS_EACH_S, self._looks + since * LOOKS_EACH_S)
+            self._counted_at = now
+            if self._looks < 1.0:
+                return False
+            self._looks -= 1.0
+            return True
 
 
 def doorkeeper(settings: Settings, stored: Stored, clock: Callable[[], float]) -> Doorkeeper:
@@ -92,6 +105,11 @@ def _without(settings: Settings) -> Person | None:
     if settings.api_tokens:
         return None
     return OPEN if is_open_mode(settings) else READER
+
+
+def shows_no_token(person: Person) -> bool:
+    """Whether nothing is known of this person, and open mode does not hold either."""
+    return person.name == READER.name
 
 
 def unauthorized(sentence: str) -> Unauthorized:

@@ -65,6 +65,12 @@ class Service:
         )
         return response.status_code, response.json
 
+    def raw(self, path: str, body: str) -> tuple[int, Any]:
+        """A body as it is, from ada."""
+        headers = {"Authorization": "Bearer test-ada"}
+        response = self._client.post(f"/api/v1{path}", data=body, headers=headers)
+        return response.status_code, response.json
+
     def post(self, who: str, path: str, body: Any = None) -> tuple[int, Any]:
         return self.ask(who, "POST", path, body)
 
@@ -207,3 +213,129 @@ def test_a_token_is_made_works_and_is_ended(service: Service) -> None:
     assert service.ask("ada", "DELETE", "/tokens/eve")[0] == 200
     verbs = [("ada", "token new", "eve"), ("eve", "pause", "api"), ("ada", "token revoke", "eve")]
     assert service.audited() == verbs
+
+
+# ---- What cannot be stored ----
+
+NUL = "%00"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/alerts/a{NUL}"),
+        ("GET", f"/alerts/a{NUL}/explain"),
+        ("GET", f"/runs/api.out.1{NUL}"),
+        ("DELETE", f"/pauses/p{NUL}"),
+        ("DELETE", f"/tokens/e{NUL}"),
+        ("POST", f"/targets/api{NUL}/resume"),
+        ("POST", f"/runs/api.out.1{NUL}/cancel"),
+        ("POST", f"/runs/api.out.1{NUL}/retry"),
+        ("POST", f"/runs/api.out.1{NUL}/undo"),
+        ("POST", f"/approvals/q{NUL}/approve"),
+    ],
+)
+def test_nothing_is_at_a_path_with_a_nul(service: Service, method: str, path: str) -> None:
+    status, said = service.ask("ada", method, path, WHY if method == "POST" else None)
+    assert (status, said["error"].startswith("There is nothing at '/api/v1/")) == (404, True)
+    assert service.audited() == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"/alerts?name={NUL}",
+        f"/alerts?after=a{NUL}",
+        f"/runs?target={NUL}",
+        f"/decisions?run={NUL}",
+        f"/explain?of={NUL}",
+        f"/status?target={NUL}",
+        f"/audit?who={NUL}",
+        f"/audit?subject={NUL}",
+    ],
+)
+def test_nothing_is_found_by_a_nul(service: Service, query: str) -> None:
+    status, said = service.ask("ada", "GET", query)
+    assert (status, "holds a NUL character" in said["error"]) == (422, True), said
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/pauses", {**CONTROL, "why": "a\0b"}, "why"),
+        ("/pauses", {**CONTROL, "target": "api\0"}, "target"),
+        ("/runs", {**RUN, "to": {"replicas": "5\0"}}, "to"),
+        ("/runs", {**RUN, "to": {"replicas\0": 5}}, "to"),
+        ("/runs", {**RUN, "override": "x\0"}, "override"),
+        ("/tokens", {"name": "eve", "roles": ["viewer"], "groups": ["a\0"]}, "groups"),
+        ("/targets/api/resume", {"why": "\0"}, "why"),
+    ],
+)
+def test_a_nul_in_a_body_is_told_and_changes_nothing(
+    service: Service, path: str, body: dict[str, Any], field: str
+) -> None:
+    status, said = service.post("ada", path, body)
+    assert (status, said["error"]) == (
+        422,
+        f"{field}: it holds a NUL character, which cannot be stored.",
+    )
+    assert service.audited() == []
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\udfff\\ud800"])
+def test_half_a_character_in_a_body_is_told_and_changes_nothing(
+    service: Service, text: str
+) -> None:
+    response = service.raw("/pauses", f'{{"target": "api", "for": "1h", "why": "{text}"}}')
+    assert response[0] == 422, response
+    assert service.audited() == []
+
+
+def test_who_was_refused_is_kept(service: Service) -> None:
+    assert service.sent("guessed", "POST", f"/pauses{NUL}", CONTROL)[0] == 404
+    assert service.sent("guessed", "POST", "/pauses", CONTROL)[0] == 401
+    assert service.post("vera", "/pauses", CONTROL)[0] == 403
+    assert service.sent("guessed", "DELETE", f"/tokens/{NUL}")[0] == 401
+    assert service.audited() == [
+        ("(unknown)", "POST", "/api/v1/pauses"),
+        ("vera", "POST", "/api/v1/pauses"),
+        ("(unknown)", "DELETE", "/api/v1/tokens/\\u0000"),
+    ]
+
+
+def test_the_reasons_of_people_are_kept(service: Service) -> None:
+    verbs = {"pauses": "resume", "locks": "unlock", "holds": "release"}
+    for plural, verb in verbs.items():
+        service.post("olga", f"/{plural}", CONTROL)
+        assert service.post("olga", f"/targets/api/{verb}", {"why": f"to {verb}"})[0] == 200
+    _, pause = service.post("olga", "/pauses", CONTROL)
+    service.ask("olga", "DELETE", f"/pauses/{pause['id']}", {"why": "to end it"})
+    service.post("olga", "/runs", {**RUN, "override": "the exam is now"})
+    found = service.ask("ada", "GET", "/audit?who=olga&subject=api")[1]["items"]
+    assert {each["verb"]: each["why"] for each in found if each["verb"] != "pause"} == {
+        "lock": WHY["why"],
+        "hold": WHY["why"],
+        "resume": "to resume",
+        "unlock": "to unlock",
+        "release": "to release",
+        "end pause": "to end it",
+        "run": WHY["why"],
+    }
+    (run,) = [each for each in found if each["verb"] == "run"]
+    assert run["what"]["override"] == "the exam is now"
+
+
+def test_the_audit_is_found_by_who_and_by_what_it_is_about(service: Service) -> None:
+    service.post("olga", "/pauses", CONTROL)
+    service.post("ada", "/pauses", {**CONTROL, "target": "database"})
+    service.post("ada", "/pauses", CONTROL)
+
+    def found(query: str) -> list[tuple[str, str]]:
+        items = service.ask("ada", "GET", f"/audit?{query}")[1]["items"]
+        return [(each["who"], each["subject"]) for each in items]
+
+    assert found("who=olga") == [("olga", "api")]
+    assert found("subject=api") == [("ada", "api"), ("olga", "api")]
+    assert found("who=ada&subject=database") == [("ada", "database")]
+    assert found("who=nobody") == []
+    assert service.ask("ada", "GET", "/audit?whom=olga")[0] == 422

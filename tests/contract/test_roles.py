@@ -10,7 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from service.bootstrap.stores import Stores
+from service.domain.people import AuditEntry
 from service.settings import load_settings
+from service.store.audit import AuditStore
+from service.store.database import open_engine
+from tests.contract.test_control_on_both import CONTROL, RUN, WHY, Service
 from tests.crash.stand import Stand, a_stand
 from tests.postgres import PostgresServer
 
@@ -81,3 +85,71 @@ def test_webs_role_cannot_change_what_is_the_workers(address: sa.URL, statement:
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         web.execute(statement.encode())
+
+
+@pytest.mark.parametrize("role", [WEB, WORKER])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET who = 'nobody'",
+        "UPDATE audit SET outcome = 'done'",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+        "DROP TABLE audit",
+    ],
+)
+def test_no_role_changes_or_removes_what_the_audit_holds(
+    address: sa.URL, role: str, statement: str
+) -> None:
+    with (
+        psycopg.connect(as_role(address, role)) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("role", [WEB, WORKER])
+def test_each_role_adds_to_the_audit_and_reads_it(address: sa.URL, role: str) -> None:
+    engine = open_engine(as_role(address, role))
+    audit = AuditStore(engine)
+    audit.keep(AuditEntry(1.0, "anna", "api", "", "pause", "api", "exams"))
+    (entry,) = audit.entries(5).items
+    engine.dispose()
+    assert (entry["who"], entry["verb"], entry["outcome"]) == ("anna", "pause", "done")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO tokens VALUES ('eve', 'admin', '', 'x', 0, 'eve', NULL, NULL)",
+        "UPDATE tokens SET revoked_at = NULL",
+        "DELETE FROM tokens",
+    ],
+)
+def test_a_worker_lets_nobody_in(address: sa.URL, statement: str) -> None:
+    with (
+        psycopg.connect(as_role(address, WORKER)) as worker,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        worker.execute(statement.encode())
+
+
+def test_people_use_the_operator_api_with_webs_role(address: sa.URL) -> None:
+    service = Service(as_role(address, WEB))
+    try:
+        assert service.post("olga", "/pauses", CONTROL)[0] == 201
+        assert service.post("olga", "/targets/api/resume", WHY)[0] == 200
+        status, made = service.post("olga", "/runs", RUN)
+        assert status == 201, made
+        assert service.queued(made["id"])
+        assert service.post("olga", f"/runs/{made['id']}/cancel", WHY)[0] == 202
+        body = {"name": "eve", "roles": ["viewer"]}
+        for _ in range(2):  # the second time in place of the one that was revoked
+            status, made = service.post("ada", "/tokens", body)
+            assert status == 201, made
+            assert service.sent(made["secret"], "GET", "/me")[0] == 200
+            assert service.ask("ada", "DELETE", "/tokens/eve")[0] == 200
+        assert service.post("vera", "/pauses", CONTROL)[0] == 403
+        assert len(service.audited()) == 9
+    finally:
+        service.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,13 @@ from service.web.app import create_app
 from tests.processes import ROOT
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine, Said
 
-TOKENS = "olga:operator:test-olga-0123456789,vera:viewer:test-vera-0123456789"
+TOKENS = (
+    "olga:operator:test-olga-0123456789,vera:viewer:test-vera-0123456789,"
+    "ada:admin:test-ada-0123456789"
+)
+
+
+ADA = {"RUNBOOKD_TOKEN": "test-ada-0123456789"}
 
 
 class Terminal:
@@ -130,3 +138,120 @@ def test_a_viewer_is_told_which_role_is_needed(terminal: Terminal) -> None:
         pytest.skip("whoever types beside the store has every role")
     said = terminal(*PAUSE, RUNBOOKD_TOKEN="test-vera-0123456789")
     assert (said.status, "vera needs the role operator" in said.err) == (1, True)
+
+
+OF_RUN = ("run", "horizontal_scale", "api", "--why", "x", "--yes")
+DOWN = ("--why", "x", "--yes")
+NOT_UTF8 = "api\udcff"
+"""As Python hands over an argument that is no UTF-8."""
+BAD = [
+    ((*OF_RUN, "--to", "replicas=--5"), "replicas must be a whole number, not '--5'."),
+    ((*OF_RUN, "--to", "replicas=-5"), "replicas must be a whole number, not -5."),
+    ((*OF_RUN, "--to", "replicas=5.5"), "replicas must be a whole number, not '5.5'."),
+    ((*OF_RUN, "--to", "replicas=5=6"), "replicas must be a whole number, not '5=6'."),
+    ((*OF_RUN, "--to", "replicas=٥"), "replicas must be a whole number"),
+    ((*OF_RUN, "--to", f"replicas={'9' * 5_000}"), "replicas must be a whole number"),
+    ((*OF_RUN, "--to", "replicas=251"), "replicas: at most 250"),
+    ((*OF_RUN, "--to", "replicas=5", "--to", "replicas=6"), "--to names replicas twice."),
+    ((*OF_RUN, "--to", "=5"), "must be a name and a value"),
+    ((*OF_RUN, "--to", "size=huge"), "horizontal_scale changes replicas, not size."),
+    (("run", "vertical_scale", "api", *DOWN, "--to", "size=--"), "size '--' is not on the ladder"),
+    ((*OF_RUN, "--step", "--5"), "Try 'runbookd run --help' for help."),
+    ((*OF_RUN, "--step", "9" * 26), "at most 250 steps"),
+    ((*OF_RUN, "--step", "0"), "0 steps change nothing"),
+    ((*OF_RUN, "--step", "1", "--to", "replicas=5"), "not both"),
+    ((*OF_RUN,), "Say either to what"),
+    (("run", "explode", "api", "--step", "1", *DOWN), "There is no action 'explode'"),
+    (("run", "horizontal_scale", "api", "--step", "1", "--why", " ", "--yes"), "why: say in a few"),
+    ((*OF_RUN, "--step", "1", "--override", " "), "why: say in a few"),
+    (("pause", "api", "--for", "-5m", *DOWN), "is not a duration"),
+    (("pause", "api", "--for", f"{'9' * 5_000}d", *DOWN), "is longer than 30d"),
+    (("pause", "api", "--for", "1h", "--why", "\udcff", "--yes"), "'\\udcff' on the command line"),
+    (("pause", "a/b", "--for", "1h", *DOWN), "There is no target 'a/b'"),
+    (("pause", "api", "--for", "1h", "--rule", "none", *DOWN), "There is no rule 'none'"),
+    (("resume", ""), "A name on the command line is empty. Nothing was done."),
+    (("resume", "all"), "For every target say --all."),
+    (("resume", "a/b"), "There is no target 'a/b'"),
+    (("resume", ".."), "There is no target '..'"),
+    (("resume", NOT_UTF8), "is not UTF-8"),
+    (("unlock", ""), "is empty"),
+    (("release", " "), "is empty"),
+    (("lock", "", "--for", "1h", *DOWN), "is empty"),
+    (("cancel", "", *DOWN), "is empty"),
+    (("cancel", NOT_UTF8, *DOWN), "is not UTF-8"),
+    (("retry", "", "--yes"), "is empty"),
+    (("undo", "", "--yes"), "is empty"),
+    (("approve", ""), "is empty"),
+    (("reject", NOT_UTF8), "is not UTF-8"),
+    (("token", "new", "e e", "--role", "viewer"), "must be 1 to 63 letters"),
+    (("token", "new", "eve", "--role", "boss"), "There is no role 'boss'. Roles are viewer,"),
+    (("token", "new", "eve", "--role", "viewer", "--for", "x"), "is not a duration"),
+    (("token", "revoke", "", "--yes"), "is empty"),
+    (("audit", "--who", NOT_UTF8), "is not UTF-8"),
+]
+
+
+def test_bad_input_is_told_and_ends_with_status_2_and_changes_nothing(terminal: Terminal) -> None:
+    terminal.env.pop("RUNBOOKD_TOKEN", None)
+    for arguments, sentence in BAD:
+        said = terminal(*arguments, **ADA)
+        assert (said.status, said.out) == (2, ""), (arguments, said)
+        assert sentence in " ".join(said.err.split()), (arguments, said.err)
+        assert "Traceback" not in said.err
+    assert "Nobody has changed anything yet." in terminal("audit", **ADA).out
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a//b", "a?b#c", "%2F"])
+def test_what_is_not_there_is_status_1_whatever_it_is_called(terminal: Terminal, name: str) -> None:
+    for verb in (("cancel", name, *DOWN), ("retry", name, "--yes"), ("undo", name, "--yes")):
+        said = terminal(*verb)
+        assert (said.status, said.err) == (1, f"There is no run '{name}'.\n")
+    said = terminal("approve", name)
+    assert (said.status, said.err) == (1, f"There is no approval '{name}'.\n")
+
+
+def test_what_people_say_why_is_shown_by_the_audit(terminal: Terminal) -> None:
+    terminal(*PAUSE)
+    assert terminal("resume", "api", "--why", "it is over").status == 0
+    run = (*OF_RUN, "--step", "1", "--override", "the exam is now")
+    assert terminal(*run).status == 0
+    told = terminal("audit").out
+    assert "it is over" in told
+    assert "x (overriding: the exam is now)" in told
+
+
+def test_the_audit_is_filtered_by_who_and_subject(terminal: Terminal) -> None:
+    terminal(*PAUSE)
+    terminal("hold", "database", "--why", "by hand", "--yes")
+    who = json.loads(terminal("audit", "--json").out)["items"][0]["who"]
+    about = json.loads(terminal("audit", "--who", who, "--subject", "api", "--json").out)["items"]
+    assert [(each["verb"], each["outcome"]) for each in about] == [("pause", "done")]
+    none = terminal("audit", "--who", "nobody")
+    assert none.out == "There is nothing on record that fits.\n"
+
+
+def test_a_token_for_ninety_days_is_made_in_the_terminal(terminal: Terminal) -> None:
+    made = terminal("token", "new", "eve", "--role", "operator", "--for", "90d", **ADA)
+    assert (made.status, made.out.splitlines()[-1].startswith("rbd_")) == (0, True)
+    assert terminal("token", "revoke", "eve", "--yes", **ADA).status == 0
+    assert terminal("token", "new", "eve", "--role", "viewer", **ADA).status == 0
+
+
+def test_who_types_is_the_systems_user_whatever_the_environment_says(
+    terminal: Terminal,
+) -> None:
+    if "RUNBOOKD_URL" in terminal.env:
+        pytest.skip("a service knows people by their tokens")
+    forged = {"LOGNAME": "root2", "USER": "root2", "LNAME": "root2", "USERNAME": "root2"}
+    assert terminal(*PAUSE, **forged).status == 0
+    (entry,) = json.loads(terminal("audit", "--json").out)["items"]
+    assert entry["who"] == f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+
+
+def test_whoever_was_refused_is_shown_with_the_outcome(terminal: Terminal) -> None:
+    if "RUNBOOKD_URL" not in terminal.env:
+        pytest.skip("whoever types beside the store has every role")
+    terminal(*PAUSE, RUNBOOKD_TOKEN="test-vera-0123456789")
+    told = terminal("audit").out
+    assert "POST: forbidden" in told
+    assert "vera needs the role operator" in told

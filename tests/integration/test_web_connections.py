@@ -27,7 +27,8 @@ TOO_LARGE = b" " * (32 * 1024 * 1024)
 """Twice what is taken."""
 SOON_S = 30.0
 OPERATOR = "test-secret-of-an-operator"
-PEOPLE = {"API_TOKENS": f"olga:operator:{OPERATOR}"}
+VIEWER = "test-secret-of-a-viewer"
+PEOPLE = {"API_TOKENS": f"olga:operator:{OPERATOR},vera:viewer:{VIEWER}"}
 
 
 @pytest.fixture(scope="module")
@@ -358,8 +359,26 @@ def test_the_operator_api_reads_a_body_that_comes_after_its_head(url: str) -> No
         assert to_the_end(connection).startswith(b"HTTP/1.1 201 ")
 
 
+@pytest.mark.parametrize(
+    ("token", "path", "status"),
+    [
+        (VIEWER, "/api/v1/pauses", b"403"),
+        (VIEWER, "/api/v1/tokens", b"403"),
+        ("guessed", "/api/v1/pauses", b"401"),
+        (OPERATOR, "/api/v1/nothing", b"404"),
+    ],
+)
+def test_who_may_not_is_answered_without_a_look_at_the_body(
+    url: str, token: str, path: str, status: bytes
+) -> None:
+    with connected(url) as connection:
+        connection.sendall(head(60_000_000, token, path))
+        assert to_the_end(connection).startswith(b"HTTP/1.1 " + status)
+
+
 def test_the_operator_api_refuses_a_large_body_and_one_that_ends_too_soon(url: str) -> None:
-    large = httpx.post(f"{url}/api/v1/pauses", content=b" " * 70_000, headers=HEADERS)
+    people = {"Authorization": f"Bearer {OPERATOR}"}
+    large = httpx.post(f"{url}/api/v1/pauses", content=b" " * 70_000, headers=people)
     assert (large.status_code, "larger than 65536 bytes" in large.text) == (413, True)
     with connected(url) as connection:
         connection.sendall(head(100, OPERATOR, "/api/v1/pauses") + b"{")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.catalogue.actions import MAX_STEP
 from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.planning import Plan
@@ -13,9 +14,12 @@ from service.domain.decisions.requests import Wanted
 from service.domain.durations import MAX_DAYS, parse_duration
 from service.domain.people import BadRequest
 from service.domain.rules.rules import RuleBook, Target
+from service.domain.text import cut
 
 LONGEST_DAYS = 30
 """A pause, lock or hold that should last longer belongs in the rules."""
+LONGEST_SHOWN = 80
+"""Characters of a mistaken value in the sentence about it."""
 LONGEST_WHY = 500
 """Characters of a reason: it is shown in messages and tables."""
 
@@ -132,6 +136,8 @@ def wanted_of(
     if step is not None:
         if step == 0:
             raise BadRequest("step: 0 steps change nothing.")
+        if abs(step) > MAX_STEP:
+            raise BadRequest(f"step: at most {MAX_STEP} steps, up or down.")
         return tuple(Wanted(each, by=step) for each in attributes)
     if not to:
         raise BadRequest(f"to: name what to change: {' or '.join(attributes)}.")
@@ -146,10 +152,13 @@ def _value(
     if name == "size":
         if given not in target.sizes:
             ladder = " → ".join(target.sizes)
-            raise BadRequest(f"size {given!r} is not on the ladder of {target.name}: {ladder}.")
+            shown = cut(repr(given), LONGEST_SHOWN)
+            raise BadRequest(f"size {shown} is not on the ladder of {target.name}: {ladder}.")
         return Wanted(name, to=str(given))
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise BadRequest(f"{name} must be a whole number, not {given!r}.")
+        raise BadRequest(f"{name} must be a whole number, not {cut(repr(given), LONGEST_SHOWN)}.")
+    if given > MAX_STEP:
+        raise BadRequest(f"{name}: at most {MAX_STEP}, whatever the rules say.")
     return Wanted(name, to=given)
 
 

@@ -19,6 +19,7 @@ from service.domain.people import (
     NotFound,
     Person,
     Role,
+    require_role,
 )
 from service.domain.rules.rules import RuleBook, Target
 from service.ports.admission import NewRun
@@ -107,7 +108,7 @@ class People:
 
         What has written goes on to its end: to stop that, there is `cancel`.
         """
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         scope = checked_scope(self._book(), scope)
         if kind != PAUSE and scope.target is None:
             raise BadRequest(f"target: a {kind} is about one target; a pause may be about all.")
@@ -131,18 +132,18 @@ class People:
         ]
         return control, going_on
 
-    def end(self, person: Person, kind: str, control_id: str) -> Control:
+    def end(self, person: Person, kind: str, control_id: str, why: str = "") -> Control:
         """End one pause, lock or hold, and have what it held judged again."""
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         control = next((each for each in self.in_force(kind) if each.id == control_id), None)
         if control is None:
             raise NotFound(f"There is no {kind} {control_id!r} in force.")
-        self._end(person, [control], f"end {kind}", control.target or "all")
+        self._end(person, [control], f"end {kind}", control.target or "all", why)
         return control
 
-    def resume(self, person: Person, target: str | None) -> list[Control]:
+    def resume(self, person: Person, target: str | None, why: str = "") -> list[Control]:
         """End the pauses of one target, or every pause; those that were ended."""
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         if target is not None:
             known_target(self._book(), target)
         pauses = self.in_force(PAUSE)
@@ -156,45 +157,48 @@ class People:
                 )
         if not pauses:
             raise NotFound(f"Nothing is paused{f' on {target}' if target else ''}.")
-        self._end(person, pauses, "resume", target or "all")
+        self._end(person, pauses, "resume", target or "all", why)
         return pauses
 
-    def unlock(self, person: Person, target: str) -> list[Control]:
+    def unlock(self, person: Person, target: str, why: str = "") -> list[Control]:
         """End the locks of a target."""
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         known_target(self._book(), target)
         found = [each for each in self.in_force(LOCK) if each.target == target]
         if not found:
             raise NotFound(f"{target} is not locked by anybody.")
-        self._end(person, found, "unlock", target)
+        self._end(person, found, "unlock", target, why)
         return found
 
-    def release(self, person: Person, target: str) -> list[Control]:
+    def release(self, person: Person, target: str, why: str = "") -> list[Control]:
         """End every hold and lock of a target: runbookd is in charge again."""
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         known_target(self._book(), target)
         known = (*self.in_force(HOLD), *self.in_force(LOCK))
         found = [each for each in known if each.target == target]
         if not found:
             raise NotFound(f"{target} is not held or locked by anybody.")
-        self._end(person, found, "release", target)
+        self._end(person, found, "release", target, why)
         return found
 
-    def _end(self, person: Person, controls: Sequence[Control], verb: str, subject: str) -> None:
+    def _end(
+        self, person: Person, controls: Sequence[Control], verb: str, subject: str, why: str
+    ) -> None:
+        said = reason_of(why) if why else ""
         for each in controls:
             if each.kind == LOCK and each.by != person.name and not person.may(Role.ADMIN):
                 raise Forbidden(
                     f"{each.by} has locked {each.target}; only {each.by} or an admin may end that."
                 )
         ids = [each.id for each in controls]
-        record = self._record(person, verb, subject, "", {"ids": ids})
+        record = self._record(person, verb, subject, said, {"ids": ids})
         self._controls.end(ids, person.name, self._clock(), record)
 
     # ---- Runs ----
 
     def cancel(self, person: Person, run_id: str, why: str) -> StoredRun:
         """Have a run stop before its first write, or between two of its steps."""
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         said = reason_of(why)
         run = self._known_run(run_id)
         record = self._record(person, "cancel", run_id, said, {})
@@ -215,7 +219,7 @@ class People:
         plan_only: bool = False,
     ) -> Asked:
         """Queue a change of a target; with `plan_only` the worker only tells what it would do."""
-        _require(person, Role.VIEWER if plan_only else Role.OPERATOR)
+        require_role(person, Role.VIEWER if plan_only else Role.OPERATOR)
         book = self._book()
         on = known_target(book, target)
         spec = changing_action(action, on)
@@ -236,16 +240,21 @@ class People:
         """The newest approvals, those that wait among them."""
         return self._approvals.recent(limit)
 
-    def decide(
-        self, person: Person, approval_id: str, state: str, why: str = "", plan: str = ""
-    ) -> Asking:
-        """Approve or reject a plan that waits. `plan`, where it is given, is what was read."""
+    def decidable(self, person: Person, approval_id: str) -> Asking:
+        """An approval, once this person may decide on it."""
         asking = self._approvals.get(approval_id)
         if asking is None:
             raise NotFound(f"There is no approval {approval_id!r}.")
         if not asking.terms.may_decide(person):
             may = " or ".join(asking.terms.of)
             raise Forbidden(f"{person.name} may not decide on this; it wants {may}.")
+        return asking
+
+    def decide(
+        self, person: Person, approval_id: str, state: str, why: str = "", plan: str = ""
+    ) -> Asking:
+        """Approve or reject a plan that waits. `plan`, where it is given, is what was read."""
+        asking = self.decidable(person, approval_id)
         if plan and plan != asking.plan_hash:
             raise Conflict(
                 f"Approval {approval_id} is about plan {asking.plan_hash}, not about {plan}. Read "
@@ -269,7 +278,7 @@ class People:
 
     def retry(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Ask once more for what a run that failed, was held or cancelled was to reach."""
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         run = self._changing_run(run_id)
         if not run.ended:
             raise Conflict(f"Run {run_id} is still {run.status}; to stop it, cancel it.")
@@ -286,7 +295,7 @@ class People:
 
         The worker does so only where the target still is what the run made of it.
         """
-        _require(person, Role.OPERATOR)
+        require_role(person, Role.OPERATOR)
         run = self._changing_run(run_id)
         if run.status != "succeeded" or run.plan is None:
             raise Conflict(
@@ -332,6 +341,7 @@ class People:
             raise Conflict(
                 "The rules say mode: off, so nothing is changed. Correct the rules first."
             )
+        overriding = reason_of(override) if override else ""
         mode = SHADOW if plan_only or policy.mode == SHADOW else "act"
         claim = f"{on.name}.plan" if plan_only else f"{on.name}.person"
         request = Request(
@@ -346,11 +356,13 @@ class People:
             options={},
             parent=parent,
             policy=Policy(mode, policy.freezes, policy.limits, budget=policy.budget),
-            override=reason_of(override) if override else ("the undo pauses it" if pause else ""),
+            override=overriding or ("the undo pauses it" if pause else ""),
             expects=expects,
         )
         now = self._clock()
         what = {"wanted": [_shown(each) for each in wanted], "action": spec.name, "of": parent}
+        if overriding:
+            what["override"] = overriding
         run_id = self._runs.ask(
             claim,
             lambda made: NewRun(replace(request, id=made), on.resource, now),
@@ -379,12 +391,6 @@ class People:
                 self._clock(), person.name, person.via, person.address, verb, subject, why, what
             )
         )
-
-
-def _require(person: Person, role: Role) -> None:
-    if not person.may(role):
-        has = ", ".join(sorted(person.roles)) or "no role"
-        raise Forbidden(f"{person.name} needs the role {role} for this, and has {has}.")
 
 
 _OPPOSITE = {"out": "in", "up": "down"}

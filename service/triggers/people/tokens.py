@@ -11,10 +11,10 @@ from service.domain.people import (
     ROLES,
     AuditEntry,
     BadRequest,
-    Forbidden,
     NotFound,
     Person,
     Role,
+    require_role,
 )
 from service.ports.controls import Beside
 from service.triggers.people.asked import token_lasts
@@ -55,7 +55,7 @@ class Tokens:
 
     def all(self, person: Person) -> list[dict[str, Any]]:
         """Every token, without its secret."""
-        _require_admin(person)
+        require_role(person, Role.ADMIN)
         return self._desk.all()
 
     def new(
@@ -67,7 +67,7 @@ class Tokens:
         lasts: str | None,
     ) -> dict[str, Any]:
         """Make a token; the answer is the only place where its secret ever stands."""
-        _require_admin(person)
+        require_role(person, Role.ADMIN)
         if not _NAME.match(name):
             raise BadRequest(f"name: {name!r} must be 1 to 63 letters, digits, dots, - and _.")
         unknown = [each for each in roles if each not in ROLES]
@@ -87,7 +87,7 @@ class Tokens:
 
     def revoke(self, person: Person, name: str) -> None:
         """End a token at once; web processes that know it believe it for one second more."""
-        _require_admin(person)
+        require_role(person, Role.ADMIN)
         record = self._record(person, "token revoke", name, {})
         if not self._desk.revoke(name, self._clock(), record):
             raise NotFound(f"There is no token {name!r} that is still good.")
@@ -96,8 +96,3 @@ class Tokens:
         return self._audited(
             AuditEntry(self._clock(), person.name, person.via, person.address, verb, name, "", what)
         )
-
-
-def _require_admin(person: Person) -> None:
-    if not person.may(Role.ADMIN):
-        raise Forbidden(f"{person.name} needs the role admin for tokens.")
