@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from service.domain.people import ROLES, Person, Role
+from service.domain.people import ROLES, Person, Role, is_name
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _WORDS = re.compile(r"[A-Za-z_-]+(?:\+[A-Za-z_-]+)*\Z")
 """What was meant as roles. A random secret hardly ever has letters alone between two colons."""
 _NEAR = 0.8
@@ -63,7 +62,7 @@ def _read(entry: str, place: str, number: int) -> NamedToken | str:
     name, _, rest = entry.partition(":")
     said, colon, secret = rest.partition(":")
     words = [word for word in said.split("+") if word]
-    if ":" in entry and _NAME.match(name):
+    if ":" in entry and is_name(name):
         if not rest.strip(":") or (not secret and any(word in ROLES for word in words)):
             return f"{place} has no secret: write it as name:role:secret."
         if any(word in ROLES for word in words):

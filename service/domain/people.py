@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,15 @@ class Role(StrEnum):
 
 
 ROLES = tuple(role.value for role in Role)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+NAME_FORM = "1 to 63 letters, digits, dots, - and _"
+"""What a name may be, for a sentence."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a person, or a group, may be called so."""
+    return _NAME.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,13 +208,19 @@ class _Reader:
         return Freeze(window, tuple(shape.targets or ()), shape.why or "")
 
     def _window(self, raw: Mapping[str, Any], place: Place, zone: str) -> Window | None:
-        shape = read_shape(_WhenShape, raw, place, self._complain).shape
+        read_when = read_shape(_WhenShape, raw, place, self._complain)
+        shape = read_when.shape
         fields: dict[str, Any] = {"zone": zone}
-        fine = True
+        # A window without what is wrong of it would be another one, and wrong in its own way.
+        fine = not read_when.wrong
         for key, read in (("days", self._days), ("between", self._between), ("dates", self._dates)):
             given = getattr(shape, key)
             if given is None:
-                fine = fine and key not in raw
+                if key in raw and fine:
+                    self._complain(
+                        (*place, key), f"{key} has no value; give it one, or leave it out."
+                    )
+                    fine = False
                 continue
             found = self._tried((*place, key), partial(read, given))
             if found is None:
@@ -225,7 +231,10 @@ class _Reader:
             return None
         window = Window(**fields)
         if window.opens_after(_A_DAY) is None:
-            self._complain(place, "this window never opens: no such date falls on such a day.")
+            self._complain(
+                place,
+                "this window never opens: its dates are over, or none of them falls on such a day.",
+            )
             return None
         if window.closes_after(window.opens_after(_A_DAY) or _A_DAY) > _A_DAY + _FOR_EVER_S:
             self._complain(place, "this window never closes; to stop all changes, use mode: off.")
@@ -300,7 +309,10 @@ class _Reader:
                 yield limit
 
     def _limit(self, body: Mapping[str, Any], place: Place) -> Limit | None:
-        shape = read_shape(_LimitShape, body, place, self._complain).shape
+        read = read_shape(_LimitShape, body, place, self._complain)
+        shape = read.shape
+        if read.wrong:
+            return None
         if shape.max is None or shape.per is None:
             self._complain(place, "a limit needs max and per, such as {max: 6, per: 1h}.")
             return None

@@ -13,6 +13,7 @@ from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.approval import Approval
 from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
 from service.domain.durations import parse_duration
+from service.domain.people import NAME_FORM, is_name
 from service.domain.rules.matchers import MatcherError, parse_matchers
 from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Origin, Rule
 from service.domain.rules.selectivity import selects
@@ -198,11 +199,12 @@ class _Reader:
             self.note("for", f"for is of no use to {action.name}, which waits for nothing.")
         return self.duration("for", given, MAX_FOR_DAYS) or timedelta()
 
-    def duration(self, key: str, text: str, most_days: int) -> timedelta | None:
+    def duration(self, key: str, text: str, most_days: int, name: str = "") -> timedelta | None:
+        """The duration that stands at `key`; `name` is what it is called, where that differs."""
         try:
             return parse_duration(text, most_days)
         except ValueError as error:
-            self.note(key, f"{key} {error}.")
+            self.note(key, f"{name or key} {error}.")
             return None
 
     def severity(self, action: ActionSpec | None) -> str | None:
@@ -228,9 +230,15 @@ class _Reader:
         if action and action.effect is not Effect.CHANGES:
             self.note("approval", f"approval is of no use to {action.name}, which changes nothing.")
         shape = read_shape(ApprovalShape, given, (*self.place, "approval"), self.complain).shape
-        wait = (
-            None if shape.wait is None else self.duration("approval", shape.wait, MAX_SETTLE_DAYS)
-        )
+        wait = None
+        if shape.wait is not None:
+            wait = self.duration("approval", shape.wait, MAX_SETTLE_DAYS, "wait")
+            if wait is not None and not wait:
+                self.note("approval", "wait must be longer than 0, such as 15m.")
+        for word in shape.from_ or ():
+            if not is_name(word):
+                form = f"a role, or a group of {NAME_FORM}"
+                self.note("approval", f"from: {word!r} is no role or group; write {form}.")
         known = Approval()
         return Approval(
             tuple(shape.from_ or known.of),

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from service.domain.decisions.decision_json import moment
 from service.domain.people import (
+    NAME_FORM,
     ROLES,
     AuditEntry,
     BadRequest,
     NotFound,
     Person,
     Role,
+    is_name,
     require_role,
 )
 from service.ports.controls import Beside
 from service.triggers.people.asked import token_lasts
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 
 
 class TokenDesk(Protocol):
@@ -68,14 +67,14 @@ class Tokens:
     ) -> dict[str, Any]:
         """Make a token; the answer is the only place where its secret ever stands."""
         require_role(person, Role.ADMIN)
-        if not _NAME.match(name):
-            raise BadRequest(f"name: {name!r} must be 1 to 63 letters, digits, dots, - and _.")
+        if not is_name(name):
+            raise BadRequest(f"name: {name!r} must be {NAME_FORM}.")
         unknown = [each for each in roles if each not in ROLES]
         if unknown or not roles:
             said = f"There is no role {unknown[0]!r}." if unknown else "A token needs a role."
             raise BadRequest(f"{said} Roles are {', '.join(ROLES)}.")
         for group in groups:
-            if not _NAME.match(group) or group in ROLES:
+            if not is_name(group) or group in ROLES:
                 raise BadRequest(f"groups: {group!r} must be a word of your own, such as finance.")
         now = self._clock()
         expires_at = None if lasts is None else now + token_lasts(lasts)
