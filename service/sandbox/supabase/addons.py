@@ -26,7 +26,9 @@ def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
     project = project_of(cloud, args)
     selected = []
     if not project.nano:
-        selected += [{"type": "compute_instance", "variant": _compute_json(project.ordered)}]
+        selected += [
+            {"type": "compute_instance", "variant": _compute_json(project.ordered, project)}
+        ]
     selected += [
         {"type": kind, "variant": _other_json(variant)} for kind, variant in project.addons.items()
     ]
@@ -34,7 +36,7 @@ def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
         {
             "type": "compute_instance",
             "name": "Compute instance",
-            "variants": [_compute_json(variant) for variant in COMPUTE_SIZES],
+            "variants": [_compute_json(variant, project) for variant in COMPUTE_SIZES],
         }
     ]
     available += [
@@ -74,6 +76,9 @@ def remove_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
     return Answer(200)
 
 
+HOURLY = {"ci_micro": 0.01344, "ci_small": 0.0206, "ci_medium": 0.0822, "ci_large": 0.1517}
+"""Dollars an hour, as the vendor documents them; of the other sizes a month has 730 hours."""
+_HOURS_A_MONTH = 730
 RESTART_AFTER = 36 / 120
 """The time between an order and the downtime, as a share of the downtime. On a real project, 36 s
 were measured before a downtime of two minutes."""
@@ -86,10 +91,15 @@ def _resize_takes(cloud: Cloud, project: Project) -> tuple[float, float]:
     return seconds, seconds * RESTART_AFTER if after is None else after
 
 
-def _compute_json(variant: str) -> Json:
+def _compute_json(variant: str, project: Project) -> Json:
+    """A compute size; its price by the month, or by the hour where that was ordered."""
     size: ComputeSize = COMPUTE_SIZES[variant]
-    text = f"${size.usd_month}/month"
-    return {"id": variant, "name": size.name, "price": _price(text, size.usd_month)}
+    price = _price(f"${size.usd_month}/month", size.usd_month)
+    if project.hourly:
+        amount = HOURLY.get(variant, round(size.usd_month / _HOURS_A_MONTH, 5))
+        text = f"${amount}/hour (~${size.usd_month}/month)"
+        price = {"description": text, "type": "usage", "interval": "hourly", "amount": amount}
+    return {"id": variant, "name": size.name, "price": price}
 
 
 def _others_json(variants: tuple[str, ...]) -> list[Json]:

@@ -9,7 +9,7 @@ from service.sandbox.core.wire import Json
 
 LONGEST_S = 3_600.0
 """Seconds between an order and the downtime."""
-_FIELDS = ("restart_after", "nano")
+_FIELDS = ("restart_after", "nano", "hourly")
 
 
 class SupabaseControlError(ValueError):
@@ -19,7 +19,7 @@ class SupabaseControlError(ValueError):
 def project_json(cloud: Cloud) -> Json:
     """The present values of what this control sets."""
     project = cloud.projects[cloud.config.supabase_ref]
-    return {"restart_after": project.restart_after, "nano": project.nano}
+    return {"restart_after": project.restart_after, "nano": project.nano, "hourly": project.hourly}
 
 
 def change_project(cloud: Cloud, body: Any, _now: float) -> None:
@@ -27,7 +27,7 @@ def change_project(cloud: Cloud, body: Any, _now: float) -> None:
 
     `restart_after` is how many seconds the project stays up after a resize was ordered. null means
     the usual share of the downtime. `nano` removes the compute add-on, which legacy projects do not
-    have.
+    have. `hourly` makes the vendor quote compute by the hour.
 
     Raises:
         SupabaseControlError: the body makes no sense.
@@ -43,4 +43,7 @@ def change_project(cloud: Cloud, body: Any, _now: float) -> None:
     nano = body.get("nano", project.nano)
     if not isinstance(nano, bool):
         raise SupabaseControlError("nano must be true or false.")
-    project.restart_after, project.nano = after, nano
+    hourly = body.get("hourly", project.hourly)
+    if not isinstance(hourly, bool):
+        raise SupabaseControlError("hourly must be true or false.")
+    project.restart_after, project.nano, project.hourly = after, nano, hourly
