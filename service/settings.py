@@ -90,8 +90,9 @@ class Settings(BaseModel):
     grafana_basic: Secrets = Field((), alias="GRAFANA_BASIC")
     """As ALERTMANAGER_BASIC."""
     api_tokens: Secrets = Field((), alias="API_TOKENS")
-    """Bearer tokens for the API, /metrics and the details of /readyz. Without any, these are open,
-    on loopback only."""
+    """Bearer tokens for the API, /metrics and the details of /readyz. Without any, whoever is on
+    this machine may read, on loopback only. Changes then take a stored token, but in open mode
+    none."""
 
     rules: Names = Field(("rules/quizmentor.yml",), alias="RULES")
     """Rule files, comma-separated, in order."""
