@@ -26,7 +26,12 @@ def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
     project = project_of(cloud, args)
     selected = []
     if not project.nano:
-        selected += [{"type": "compute_instance", "variant": _compute_json(project.ordered)}]
+        selected += [
+            {
+                "type": "compute_instance",
+                "variant": _compute_json(project.ordered, hourly=project.hourly),
+            }
+        ]
     selected += [
         {"type": kind, "variant": _other_json(variant)} for kind, variant in project.addons.items()
     ]
@@ -34,7 +39,9 @@ def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
         {
             "type": "compute_instance",
             "name": "Compute instance",
-            "variants": [_compute_json(variant) for variant in COMPUTE_SIZES],
+            "variants": [
+                _compute_json(variant, hourly=project.hourly) for variant in COMPUTE_SIZES
+            ],
         }
     ]
     available += [
@@ -86,8 +93,20 @@ def _resize_takes(cloud: Cloud, project: Project) -> tuple[float, float]:
     return seconds, seconds * RESTART_AFTER if after is None else after
 
 
-def _compute_json(variant: str) -> Json:
+HOURS_A_MONTH = 730
+"""365 days of 24 hours in 12 months: so the vendor's two prices of Large (0.1517 and 111) agree."""
+
+
+def _compute_json(variant: str, *, hourly: bool) -> Json:
     size: ComputeSize = COMPUTE_SIZES[variant]
+    if hourly:
+        usd = round(size.usd_month / HOURS_A_MONTH, 5)
+        price = {"type": "usage", "interval": "hourly", "amount": usd}
+        return {
+            "id": variant,
+            "name": size.name,
+            "price": {"description": f"${usd:.5f}/hour (~${size.usd_month}/month)", **price},
+        }
     text = f"${size.usd_month}/month"
     return {"id": variant, "name": size.name, "price": _price(text, size.usd_month)}
 

@@ -41,7 +41,7 @@ class Project:
     After an order the project stays healthy until `restart_at`; then it is RESIZING until
     `busy_until`. `started_at` is when its database was last started. `restart_after` is
     for how long it stays up after an order, None for the usual. A `nano` project has no compute
-    add-on until one is ordered.
+    add-on until one is ordered. `hourly` is whether its compute is quoted by the hour.
     """
 
     ref: str
@@ -54,6 +54,7 @@ class Project:
     started_at: float = 0.0
     restart_after: float | None = None
     nano: bool = False
+    hourly: bool = False
     addons: dict[str, str] = field(default_factory=dict)
     replicas: list[Replica] = field(default_factory=list)
     pool_size: int | None = 15
