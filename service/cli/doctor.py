@@ -20,10 +20,10 @@ def doctor() -> None:
     """Tell in one table what is set and what is reachable; changes nothing, pages nobody.
 
     Every setting with where its value comes from (a secret's value is never shown), then what was
-    found when each part was asked: rules, database and its tables, whether PostgreSQL's
-    notifications arrive, Redis, live workers, every target at its vendor with the very token a
-    worker would use, Slack, Prometheus. PagerDuty can only be tested by paging somebody, so it
-    isn't.
+    found when each part was asked: rules, the age of the price lists that are kept, database and
+    its tables, whether PostgreSQL's notifications arrive, Redis, live workers, every target at its
+    vendor with the very token a worker would use, Slack, Prometheus. PagerDuty can only be tested
+    by paging somebody, so it isn't.
 
     The exit status is 1 when something required is missing, refuses or does not answer.
 

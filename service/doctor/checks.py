@@ -19,11 +19,15 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from service.bootstrap.access import judge_access
+from service.bootstrap.prices import kept_prices
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts, senders_of
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import PORTS, Vendors, build_metrics
+from service.catalogue.prices import Kept
 from service.catalogue.registry import kind_spec
+from service.catalogue.spec import KindSpec
+from service.domain.durations import away
 from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
@@ -40,6 +44,8 @@ LONGEST_S = 25.0
 10 s each."""
 NOTIFIED_WITHIN_S = 2.0
 """A notification takes milliseconds; a worker that is not notified looks by itself after 5 s."""
+OLD_PRICES_S = 7 * 86_400.0
+"""A list is asked for with a run, and targets may go without one for days."""
 _DIRECT = (
     "Set DATABASE_URL to the database's direct address, or to the pooler's session mode (Supabase: "
     "port 5432)."
@@ -80,6 +86,7 @@ def examine(settings: Settings, longest_s: float = LONGEST_S) -> list[Finding]:
 def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     book, rules = _rules(settings)
     yield "rules", lambda: rules
+    yield "prices", lambda: _prices(settings, book)
     yield "senders", lambda: _senders(settings, book)
     yield "database", lambda: _database(settings)
     if not _on_sqlite(settings):
@@ -104,6 +111,27 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
     if book.warnings:
         return book, Finding("rules", Health.NOTE, "\n".join((saw, *book.warnings)))
     return book, Finding("rules", Health.OK, saw)
+
+
+def _prices(settings: Settings, book: RuleBook | None) -> Finding:
+    """How old the vendors' price lists are that runs have kept."""
+    name, kept = "prices", kept_prices(settings)
+    used = dict.fromkeys(target.kind for target in (book.targets.values() if book else ()))
+    saw = "\n".join(_price_list(kind_spec(kind), kept.get(kind)) for kind in used)
+    now = time.time()
+    fresh = all(kind in kept and now - kept[kind].at < OLD_PRICES_S for kind in used)
+    return Finding(name, Health.OK if fresh else Health.NOTE, saw or "no target needs any")
+
+
+def _price_list(kind: KindSpec, kept: Kept | None) -> str:
+    prices = kind.prices
+    if kept is None:
+        return (
+            f"{kind.name}: no list is kept yet; until a run has asked, {prices.seller}'s "
+            f"documented prices of {prices.documented_in} are used"
+        )
+    age = away(kept.at, time.time())
+    return f"{kind.name}: {prices.list_of(kept)} with {len(kept.sizes)} sizes, asked for {age}"
 
 
 def _senders(settings: Settings, book: RuleBook | None) -> Finding:
