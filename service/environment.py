@@ -1,7 +1,7 @@
-"""Single variables of the environment, for who must not load all settings to know one.
+"""Reads single variables of the environment, without loading all settings.
 
-`service.settings` says what there is and checks it. The terminal that only asks a running service
-needs an address and a token, and checking all settings takes it longer than the answer.
+`service.settings` declares and checks all settings. A command that only asks a running service
+needs an address and a token. Checking all settings would take it longer than the answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from service.domain.errors import Told
 from service.domain.redaction import Redactor, redactor
 
 HOME = "var"
-"""Where everything is kept when RUNBOOKD_HOME is not set."""
+"""The default of RUNBOOKD_HOME."""
 SECRETS = frozenset(
     {
         "ALERTMANAGER_BASIC",
@@ -31,12 +31,13 @@ SECRETS = frozenset(
         "SUPABASE_ACCESS_TOKEN",
     }
 )
-"""The names of our secrets, for who does not load the settings. A secret that is not listed here is
-known by the end of its name."""
+"""The settings that hold secrets; a test compares them with `service.settings`. A variable that is
+not listed counts as a secret if its name ends like one."""
 _SECRET = re.compile(r"_(TOKENS?|BASIC|KEY|SECRET|PASSWORD)$")
-"""How the names of others' secrets end."""
+"""How the names of other variables with secrets end."""
 _SHORTEST_OF_OTHERS = 8
-"""Characters: what is shorter is as likely a word or a number as a secret."""
+"""Characters. A shorter value of another program's variable is as likely a word or a number as a
+secret, and hiding it would make output unreadable."""
 
 
 def is_secret(name: str) -> bool:
@@ -45,11 +46,11 @@ def is_secret(name: str) -> bool:
 
 
 class Unreadable(Told):
-    """A file that holds a value cannot be used."""
+    """A file with the value of a setting cannot be used."""
 
 
 def given(name: str, environment: Mapping[str, str] | None = None) -> str:
-    """The value of NAME, or of the file that NAME_FILE names; empty when neither is set.
+    """The value of NAME, or the content of the file in NAME_FILE. Empty if neither is set.
 
     Raises:
         Unreadable: the file cannot be read, or holds nothing.
@@ -62,7 +63,7 @@ def given(name: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def content(path: str, who: str) -> str:
-    """What a file holds, without blanks around it. `who` begins the sentence when that fails.
+    """The content of a file without blanks around it. `who` begins the sentence of an error.
 
     Raises:
         Unreadable: it cannot be read, or holds nothing.
@@ -78,7 +79,7 @@ def content(path: str, who: str) -> str:
 
 
 def fill_in(defaults: Mapping[str, str]) -> None:
-    """Set what the environment of this process leaves open, under either of its names."""
+    """Set the variables that this process has neither as NAME nor as NAME_FILE."""
     for name, value in defaults.items():
         if not os.environ.get(name) and not os.environ.get(f"{name}_FILE"):
             os.environ[name] = value
@@ -90,16 +91,18 @@ def home(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def database_url(url: str, directory: Path) -> str:
-    """DATABASE_URL, which is `url`, or the SQLite file in a directory."""
+    """`url`, the value of DATABASE_URL. If it is empty, the SQLite file in `directory`."""
     if url:
-        # Heroku's and others' own word for it, which SQLAlchemy does not know.
+        # Heroku and others write postgres://, which SQLAlchemy does not know.
         return re.sub("^postgres://", "postgresql://", url)
     return f"sqlite:///{(directory / 'runbookd.db').resolve()}"
 
 
 def redactor_by_name(*more: str) -> Redactor:
-    """Hides our secrets, and whatever else is a secret or an address by its variable's name; and
-    `more` secrets, which came another way."""
+    """A function that hides the secrets and passwords of this process's environment.
+
+    A variable counts as a secret or an address by its name. `more` are secrets from elsewhere.
+    """
     secrets = {*more} - {""}
     addresses: set[str] = set()
     for variable in os.environ:
@@ -117,7 +120,7 @@ def redactor_by_name(*more: str) -> Redactor:
 
 
 def _raw(variable: str) -> str:
-    """The value of a variable, or what its file holds; empty when that cannot be read."""
+    """The value of a variable, or the content of its file. Empty if it cannot be read."""
     value = os.environ[variable]
     if not variable.endswith("_FILE"):
         return value

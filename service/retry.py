@@ -1,7 +1,7 @@
-"""Repeating what is safe to repeat: the one retry loop above all vendor calls.
+"""The one retry loop for all vendor calls. It repeats only what is safe to repeat.
 
-It is here and not in the SDKs, because only the kind of a failure says whether a repeat is safe,
-and because its waits count against the time of the step that asks.
+The SDKs' own retries are off, for two reasons. Only the kind of a failure says whether a repeat is
+safe. And the waits must count against the time of the step that calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 FIRST_WAIT = 1.0
 """Seconds before the first repeat, unless the vendor says more; doubled each time."""
 LONGEST_WAIT = 30.0
-"""Seconds; where doubling ends. A vendor may ask for longer."""
+"""Seconds at which doubling ends. A vendor may ask for more."""
 
 
 def call_with_retries(
@@ -31,10 +31,10 @@ def call_with_retries(
 ) -> T:
     """Call `fn` until it succeeds, at most `attempts` times within `budget_s` seconds.
 
-    Only a TEMPORARY VendorError is followed by a repeat; any other error is raised at once: a
-    PERMANENT one cannot get better, and after an UNKNOWN one a repeat might act twice. A wait is
-    never shorter than the vendor's Retry-After, so when that is longer than what is left of the
-    budget, the error is raised at once and carries it. `jitter` gives a number from 0 to 1.
+    Only a TEMPORARY VendorError is followed by a repeat. A PERMANENT one cannot get better, and
+    after an UNKNOWN one a repeat might act twice, so both are raised at once. A wait is never
+    shorter than the vendor's Retry-After. If that is longer than the rest of the budget, the error
+    is raised at once and carries it. `jitter` gives a number from 0 to 1.
     """
     deadline = clock.monotonic() + budget_s
     attempt = 1
@@ -51,8 +51,10 @@ def call_with_retries(
 
 
 def _wait(attempt: int, asked: float | None, jitter: float) -> float:
-    """Seconds before the next attempt: doubled each time, spread by half so that a crowd that
-    failed together does not come back together."""
+    """Seconds before the next attempt, doubled each time.
+
+    A random part spreads calls that failed together, so that they do not come back together.
+    """
     backoff: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))
     if asked is None:
         return backoff * (0.5 + jitter / 2)

@@ -1,7 +1,7 @@
-"""Every setting, in one place: the only module that reads the environment.
+"""Every setting. Only this module and `service.environment` read the environment.
 
-Each `NAME` may also be given as `NAME_FILE`, the path of a file that holds the value, as
-container platforms mount secrets. README.md lists them all; a test holds the two equal.
+Each `NAME` may also be given as `NAME_FILE`, the path of a file with the value, because container
+platforms mount secrets as files. README.md lists all settings, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -24,35 +24,33 @@ from service.environment import HOME, Unreadable, content, database_url
 Names = tuple[str, ...]
 """Several values in one variable, separated by commas."""
 Secrets = tuple[SecretStr, ...]
-"""Several secrets at once, separated by commas, so that one can be replaced by another."""
-
+"""Several secrets in one variable, separated by commas, so that one can replace another."""
 
 ACCESS_SECRETS = frozenset(
     {"ALERTMANAGER_TOKENS", "ALERTMANAGER_BASIC", "GRAFANA_TOKENS", "GRAFANA_BASIC", "API_TOKENS"}
 )
-"""Settings that let somebody in: set to nothing is a mistake, and never means "open"."""
+"""Settings that let somebody in. An empty value is refused as a mistake; it never means "open"."""
 PAGER_SECRET = "PAGERDUTY_ROUTING_KEY"  # noqa: S105 - a name
 _PREFIX = "RUNBOOKD_"
 _OF_OTHERS = frozenset({"WEB_CONCURRENCY"})
 """Heroku sets it for every web process, and it looks like WORKER_CONCURRENCY."""
 _NEAR = 0.8
-"""How alike a misspelt name is (difflib): API_TOKEN is 0.95 like API_TOKENS, SLACK_TOKEN 0.85 like
-SLACK_BOT_TOKEN; HOSTNAME, which every shell sets, is 0.67 like HOST."""
-
+"""The similarity (difflib) above which a name counts as misspelt. API_TOKEN and API_TOKENS have
+0.95, SLACK_TOKEN and SLACK_BOT_TOKEN 0.85. HOSTNAME, which every shell sets, and HOST have 0.67."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ADDRESSES = frozenset({"DATABASE_URL", "REDIS_URL", "PROMETHEUS_URL", "RUNBOOKD_URL"})
 """Settings whose value may carry a password without being a secret as a whole."""
 
 
 class SettingsInvalid(Told):
-    """The environment cannot be used; one sentence for each variable."""
+    """The settings cannot be used. There is one sentence for each fault."""
 
     def __init__(self, sentences: tuple[str, ...]) -> None:
         super().__init__(sentences)
         self.sentences = sentences
 
     def __str__(self) -> str:
-        """All of them, a line each."""
+        """All sentences, one a line."""
         return "\n".join(self.sentences)
 
 
@@ -62,82 +60,101 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
 
     runbookd_home: Path = Field(Path(HOME), alias="RUNBOOKD_HOME")
-    """Where everything that must survive a restart is kept when there is no DATABASE_URL."""
+    """The directory for everything that must survive a restart. With DATABASE_URL, the database is
+    elsewhere."""
     database_url: str = Field("", alias="DATABASE_URL")
     """`postgresql://…` or `sqlite:////…`; default: a SQLite file in RUNBOOKD_HOME."""
     redis_url: str = Field("", alias="REDIS_URL")
-    """`redis://…`; empty: decisions are made on SQL alone, and say so."""
+    """`redis://…`. Empty: decisions are made on SQL alone."""
     redis_timeout_s: float = Field(0.1, alias="REDIS_TIMEOUT_S", gt=0)
     """Seconds to wait for Redis before going on without it."""
 
     host: str = Field("127.0.0.1", alias="HOST")
+    """The host on which the web process listens. The default is this machine alone."""
     port: int = Field(8080, alias="PORT", ge=0, le=65535)
+    """The port on which the web process listens."""
     web_workers: int = Field(1, alias="WEB_WORKERS", ge=1)
-    """Web processes; one is fastest on SQLite, two or more on PostgreSQL."""
+    """Web processes. One is fastest on SQLite, two or more on PostgreSQL."""
     web_threads: int = Field(8, alias="WEB_THREADS", ge=1)
-    """Threads of one web process for reads."""
+    """Threads of one web process for the read API."""
     max_body_bytes: int = Field(16 * 1024 * 1024, alias="MAX_BODY_BYTES", gt=0)
-    """Largest notification, in bytes; larger ones are answered 413."""
+    """The largest notification in bytes. Larger ones are answered 413."""
     open_webhooks: bool = Field(default=False, alias="OPEN_WEBHOOKS")
-    """Take alerts without authentication; `runbookd dev` sets it, on loopback only."""
+    """Take alerts without authentication, on loopback only. `runbookd dev` sets it."""
     alertmanager_tokens: Secrets = Field((), alias="ALERTMANAGER_TOKENS")
     """`name:secret` or a secret alone, comma-separated (`service.domain.credentials`)."""
     alertmanager_basic: Secrets = Field((), alias="ALERTMANAGER_BASIC")
-    """`user:password`, comma-separated; the user is the credential's name."""
+    """`user:password`, comma-separated. The user is the credential's name."""
     grafana_tokens: Secrets = Field((), alias="GRAFANA_TOKENS")
+    """As ALERTMANAGER_TOKENS."""
     grafana_basic: Secrets = Field((), alias="GRAFANA_BASIC")
+    """As ALERTMANAGER_BASIC."""
     api_tokens: Secrets = Field((), alias="API_TOKENS")
-    """Bearer tokens for the read API, /metrics and the details of /readyz. None: open, which is
-    for loopback only."""
+    """Bearer tokens for the API, /metrics and the details of /readyz. Without any, these are open,
+    on loopback only."""
 
     rules: Names = Field(("rules/quizmentor.yml",), alias="RULES")
     """Rule files, comma-separated, in order."""
     rules_env: Names = Field((), alias="RULES_ENV")
-    """Variables that rule files may use as `${NAME}`, comma-separated, beside the targets' own ids.
-    Nothing else is allowed, because what a rule says is shown, logged and sent to Slack."""
+    """Variables that rule files may use as `${NAME}` beside the targets' ids, comma-separated. No
+    others are allowed, because the text of a rule is shown, logged and sent to Slack."""
     refire_grace_s: float = Field(REFIRE_GRACE_S, alias="REFIRE_GRACE_S", ge=0)
-    """Seconds after a resolve within which firing again is the same incident."""
+    """Seconds after a resolve in which firing again is the same episode."""
 
     snapshot_keep_days: float = Field(7.0, alias="SNAPSHOT_KEEP_DAYS", ge=1, le=3650)
-    """Days that the snapshot of a verified resize is kept before it is deleted: the vendor bills
-    it. Only runbookd's own snapshots are deleted."""
+    """Days after which the snapshot of a verified resize is deleted, because the vendor bills it.
+    Only runbookd's own snapshots are deleted."""
     worker_lease_s: float = Field(15.0, alias="WORKER_LEASE_S", ge=1)
-    """Seconds without a sign of life after which a worker's runs are taken over; longer than the
-    longest vendor time-out (10 s)."""
+    """Seconds of a worker's lease. After that, another worker adopts its runs. It must be longer
+    than the longest vendor time-out (10 s)."""
     worker_poll_s: float = Field(5.0, alias="WORKER_POLL_S", gt=0)
-    """Seconds between looks at a queue when nobody has told the worker that something waits."""
+    """Seconds between looks at the queue. A worker is woken when a run is queued, so this only
+    bounds how much a lost wake-up costs."""
     worker_concurrency: int = Field(16, alias="WORKER_CONCURRENCY", ge=1)
-    """Runs that one worker executes at a time, on different resources."""
+    """Runs that one worker executes at a time, each on another resource."""
 
     sandbox_url: str = Field("", alias="SANDBOX_URL")
-    """Set: every vendor client talks to the sandbox there and needs no real token."""
+    """The sandbox's address. If it is set, every vendor client uses the sandbox and needs no
+    token."""
     sandbox_host: str = Field("127.0.0.1", alias="SANDBOX_HOST")
+    """The host on which `runbookd sandbox` listens."""
     sandbox_port: int = Field(8090, alias="SANDBOX_PORT", ge=0, le=65535)
+    """The port on which `runbookd sandbox` listens."""
     sandbox_action_seconds: float = Field(1.0, alias="SANDBOX_ACTION_SECONDS", ge=0)
-    """How long the sandbox's deployments, droplet actions and resizes take, in seconds."""
+    """Seconds that the sandbox's deployments, droplet actions and resizes take."""
     sandbox_rate_limits: bool = Field(default=True, alias="SANDBOX_RATE_LIMITS")
+    """Whether the sandbox answers 429 as the vendors do."""
 
     api_app_id: str = Field("", alias="API_APP_ID")
+    """The App Platform app of the shipped rules. The sandbox uses these ids too."""
     droplet_id: str = Field("", alias="DROPLET_ID")
+    """The droplet of the shipped rules, a number."""
     supabase_project_ref: str = Field("", alias="SUPABASE_PROJECT_REF")
+    """The Supabase project of the shipped rules."""
     digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
     supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
+    """An integration key of Events v2. Web and worker both need it."""
     slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_BOT_TOKEN")
+    """A bot's token with the scope `chat:write`."""
     slack_channel: str = Field("#ops", alias="SLACK_CHANNEL")
+    """Where the bot posts: a channel's name or id."""
     prometheus_url: str = Field("", alias="PROMETHEUS_URL")
-    """Asked by investigate; empty: it says what could not be looked up."""
+    """The Prometheus that the action investigate queries. Empty: the action says what it could not
+    look up."""
     prometheus_token: SecretStr = Field(SecretStr(""), alias="PROMETHEUS_TOKEN")
-    """Bearer token for a Prometheus that wants one."""
+    """The bearer token for a Prometheus behind authentication."""
 
     runbookd_url: str = Field("", alias="RUNBOOKD_URL")
-    """The service that the terminal asks; empty: it reads the local store."""
+    """The service that the terminal asks. Empty: it reads the local store."""
     runbookd_token: SecretStr = Field(SecretStr(""), alias="RUNBOOKD_TOKEN")
     """The terminal's token for that service, one of its API_TOKENS."""
 
     log_level: str = Field("info", alias="LOG_LEVEL")
+    """debug, info, warning or error."""
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="LOG_FORMAT")
-    """`json` for machines, `console` for people; `auto` is console on a terminal, else json."""
+    """`json` for machines, `console` for people. `auto` is console on a terminal, and json
+    elsewhere."""
 
     @field_validator(
         "alertmanager_tokens",
@@ -179,7 +196,7 @@ class Settings(BaseModel):
         return value
 
     def secret(self, variable: str) -> SecretStr:
-        """The secret of that environment variable; empty when it is not set."""
+        """The secret in that environment variable. Empty if it is not set."""
         fields = type(self).model_fields.items()
         (attribute,) = (name for name, field in fields if field.alias == variable)
         secret: SecretStr = getattr(self, attribute)
@@ -196,8 +213,8 @@ VENDOR_SECRETS = frozenset(
     for field in Settings.model_fields.values()
     if field.annotation is SecretStr and field.alias and field.alias != PAGER_SECRET
 )
-"""What web does not need: the vendors' secrets, which only a worker needs, and the terminal's own
-token. The pager's key is not among them: web pages as a last resort."""
+"""The secrets that web does not need: the vendors', and the terminal's token. The pager's key is
+not among them, because web pages as a last resort."""
 SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
 
 
@@ -217,7 +234,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def rule_variables(
     settings: Settings, environment: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """What `${NAME}` in a rule file may refer to: the targets' own ids and what RULES_ENV lists.
+    """The variables that a rule file may use as `${NAME}`: the targets' ids, and those in
+    RULES_ENV.
 
     The value of a variable that is not set is empty.
     """
@@ -232,10 +250,10 @@ def rule_variables(
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Where one setting's value comes from, for `runbookd doctor`.
+    """One setting and where its value comes from, for `runbookd doctor`.
 
-    `origin` is the variable that was read (NAME or NAME_FILE), or empty for the default. `shown`
-    is the value for a person: never a secret's, and an address without user and query.
+    `origin` is the variable that was read (NAME or NAME_FILE), or empty for the default. `shown` is
+    the value for people. It never holds a secret, and an address comes without user and query.
     """
 
     name: str
@@ -244,7 +262,7 @@ class Given:
 
 
 def where_given(environment: Mapping[str, str] | None = None) -> tuple[Given, ...]:
-    """Every setting, in the order in which they are declared.
+    """Every setting, in the order of their declaration.
 
     Raises:
         SettingsInvalid: a variable has a value that cannot be used.
@@ -259,7 +277,7 @@ def where_given(environment: Mapping[str, str] | None = None) -> tuple[Given, ..
 
 
 def redactor_of(environment: Mapping[str, str] | None = None) -> Redactor:
-    """Hides all secrets of the settings, also of settings that cannot be used."""
+    """A function that hides all secrets of the settings, also of settings that cannot be used."""
     given = os.environ if environment is None else environment
     secrets: set[str] = set()
     addresses: set[str] = set()
@@ -277,29 +295,31 @@ def redactor_of(environment: Mapping[str, str] | None = None) -> Redactor:
 def child_environment(
     overrides: Mapping[str, str], withheld: Collection[str] = ()
 ) -> dict[str, str]:
-    """The environment for a process of ours: this one's, without the settings `withheld` in any
-    form, and with `overrides` put in."""
+    """The environment for a child process: this one's with `overrides`, and without `withheld`.
+
+    A withheld setting is left out in both forms, NAME and NAME_FILE.
+    """
     kept = {name: value for name, value in os.environ.items() if _bare(name) not in withheld}
     return {**kept, **overrides}
 
 
 def given_of(names: Collection[str]) -> tuple[str, ...]:
-    """Which variables of this process give one of these settings, by name or by file."""
+    """The variables of this process that set one of these settings, as NAME or as NAME_FILE."""
     return tuple(
         sorted(name for name, value in os.environ.items() if value and _bare(name) in names)
     )
 
 
 def setting_names() -> tuple[str, ...]:
-    """The environment variables that are read, without their `_FILE` forms."""
+    """The environment variables of all settings, without their `_FILE` forms."""
     return tuple(field.alias for field in Settings.model_fields.values() if field.alias)
 
 
 def misspelt(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """A sentence for each variable whose name looks like a setting's and is none.
+    """A sentence for each variable that looks like a misspelt setting.
 
-    Platforms set names of their own that look like ours (REDIS_TLS_URL beside REDIS_URL); so one is
-    told only while the setting that it looks like is not given.
+    Platforms set variables with similar names (REDIS_TLS_URL beside REDIS_URL). So a variable is
+    reported only if the setting that it looks like is not given.
     """
     given = os.environ if environment is None else environment
     ours = setting_names()
@@ -316,7 +336,7 @@ def _bare(name: str) -> str:
 
 
 def _meant(name: str, ours: tuple[str, ...]) -> str:
-    """The setting that a variable's name comes near to; empty when it comes near to none."""
+    """The setting that a variable's name looks like. Empty if there is none."""
     bare = _bare(name)
     ending = name[len(bare) :]
     if bare.startswith(_PREFIX):
@@ -326,7 +346,8 @@ def _meant(name: str, ours: tuple[str, ...]) -> str:
 
 
 def _meant_of_ours(rest: str, ending: str, ours: tuple[str, ...]) -> str:
-    """The same for a name with our prefix, which is compared without it: it makes all alike."""
+    """The same for a name with our prefix. It is compared without the prefix, which makes all
+    alike."""
     if rest in ours:
         return rest + ending
     rests = [name.removeprefix(_PREFIX) for name in ours if name.startswith(_PREFIX)]
@@ -335,7 +356,7 @@ def _meant_of_ours(rest: str, ending: str, ours: tuple[str, ...]) -> str:
 
 
 def _behind_colons(text: str) -> tuple[str, str]:
-    """What is secret of `user:password`, and of `name:role:secret`."""
+    """The parts of an entry that may be its secret: `user:password`, `name:role:secret`."""
     rest = text.partition(":")[2]
     return rest, rest.partition(":")[2]
 
@@ -346,7 +367,7 @@ def _is_pair(text: str) -> bool:
 
 
 def _raw(name: str, given: Mapping[str, str]) -> str:
-    """What is given for a setting, used or not; empty when it cannot be read."""
+    """The value that is given for a setting, valid or not. Empty if it cannot be read."""
     if given.get(name):
         return given[name]
     try:
@@ -360,7 +381,7 @@ def _origin(name: str, given: Mapping[str, str]) -> str:
 
 
 def _shown(name: str, settings: Settings, attribute: str) -> str:
-    """A setting's value as text; of secrets only whether and how many there are."""
+    """A setting's value as text. Of secrets, only whether they are set, and how many."""
     value = getattr(settings, attribute)
     if isinstance(value, SecretStr):
         return "set" if value.get_secret_value() else ""

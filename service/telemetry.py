@@ -1,8 +1,7 @@
-"""What the service tells about itself: structured logs and Prometheus metrics.
+"""Structured logs, and the Prometheus metrics of the web process.
 
-Metrics are defined here, once, so that web and worker name things alike and a dashboard can be
-read without the code. With PROMETHEUS_MULTIPROC_DIR set, prometheus_client shares them between
-the processes of one web server (WEB_WORKERS > 1); otherwise each process answers for itself.
+All metrics are defined here. With PROMETHEUS_MULTIPROC_DIR set, prometheus_client adds up those of
+all processes of one web server (WEB_WORKERS > 1). Otherwise each process shows its own.
 """
 
 from __future__ import annotations
@@ -68,12 +67,12 @@ def exposition() -> bytes:
 
 
 def shared_between_processes() -> bool:
-    """Whether the library keeps values in files, because PROMETHEUS_MULTIPROC_DIR is set."""
+    """Whether the library keeps its values in files, because PROMETHEUS_MULTIPROC_DIR is set."""
     return ValueClass is not MutexValue
 
 
 def forget_process(pid: int) -> None:
-    """A process has ended: its gauges end with it; its counts stay."""
+    """Remove the gauges of a process that has ended. Its counters stay in the sums."""
     if shared_between_processes():
         mark_process_dead(pid)  # type: ignore[no-untyped-call]  # untyped in the library
 
@@ -83,8 +82,8 @@ def configure_logging(
 ) -> None:
     """Log to standard error, one event a line: JSON for machines, aligned text for a terminal.
 
-    `level` is debug, info, warning, error or critical. The logs of libraries take the same way.
-    `hide` takes secrets out of each whole line.
+    `level` is debug, info, warning, error or critical. Libraries log in the same form. `hide` takes
+    the secrets out of each line.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -111,7 +110,8 @@ def configure_logging(
 
 
 class _Hiding(logging.Formatter):
-    """Another formatter's lines, without secrets: tracebacks and other libraries' texts too."""
+    """Takes secrets out of another formatter's lines, also out of tracebacks and libraries'
+    texts."""
 
     def __init__(self, inner: logging.Formatter, hide: Callable[[str], str]) -> None:
         super().__init__()
@@ -119,12 +119,13 @@ class _Hiding(logging.Formatter):
         self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """The record as one line without secrets."""
         return self._hide(self._inner.format(record))
 
 
 def _without_controls(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """What came from outside must not steer the terminal, nor make a line look like two."""
+    """Replace control characters, so that no text steers the terminal or makes a line look like
+    two."""
     return {
         name: _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
         for name, value in event.items()
@@ -140,7 +141,7 @@ def _formatter(shared: list[Processor], *, json: bool) -> logging.Formatter:
         ]
     else:
         rendering.append(_without_controls)
-        # Plain: the pretty ones print local variables, and secrets are among those.
+        # Plain tracebacks: the pretty ones print local variables, which may be secrets.
         rendering.append(
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback

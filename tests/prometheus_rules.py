@@ -34,6 +34,8 @@ KEYS = (
     "repeat_interval",
     "cooldown",
     "settle",
+    "per",
+    "pause",
 )
 """Keys whose values are durations."""
 

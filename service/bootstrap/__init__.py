@@ -1,5 +1,5 @@
 """The one place that chooses concrete parts, from the settings alone.
 
-A module for each process, so that the web process loads no vendor's SDK. Tests use these
-functions too, with other settings: what they exercise is what runs.
+Each process has a module of its own, so that the web process loads no vendor's SDK but the pager's.
+Tests build the service by the same functions, with other settings.
 """

@@ -1,4 +1,5 @@
-"""Who gets in: judged from the settings and from what is bound, before anything is served."""
+"""Judges who could post and read, by the settings and the bound hosts, before anything is
+served."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from service.bootstrap.loopback import is_loopback
 from service.bootstrap.senders import senders_of
 from service.domain.credentials import SHORTEST_SECRET, Credential
-from service.domain.named_tokens import read_tokens
+from service.domain.named_tokens import NamedToken, mistaken_tokens, read_tokens
 from service.settings import Settings, SettingsInvalid
 
 _BEYOND = "beyond loopback"
@@ -16,7 +17,8 @@ _BEYOND = "beyond loopback"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What stands against serving: `refusals` end the start, `warnings` are told at every start."""
+    """What is wrong with the access. `refusals` end the start; `warnings` are logged at each
+    start."""
 
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -25,13 +27,13 @@ class Access:
 def judge_access(
     settings: Settings, hosts: Sequence[str] | None = None, *, keeps_short_secrets: bool = False
 ) -> Access:
-    """Judge who could get in at `hosts`, the hosts that are listened on (default: HOST).
+    """Judge who could get in at `hosts`, on which the process listens (default: HOST).
 
-    A short secret is a refusal, or a warning where the installation `keeps_short_secrets`: it had
-    kept alerts before short secrets were refused.
+    A short secret is a refusal. It is a warning if the installation `keeps_short_secrets`, because
+    it stored alerts before short secrets were refused.
     """
     outside = [host for host in hosts or (settings.host,) if not is_loopback(host)]
-    refusals = [*_nobody_could_post(settings)]
+    refusals = [*_nobody_could_post(settings), *mistaken_tokens(_entries(settings))]
     if not outside:
         return Access(tuple(refusals))
     refusals += _everybody_could(settings, outside[0])
@@ -43,23 +45,36 @@ def judge_access(
 
 
 def require_access(access: Access) -> None:
-    """Raise if somebody could get in who must not, or nobody could.
+    """Raise if there are refusals.
 
     Raises:
-        SettingsInvalid: with what to set.
+        SettingsInvalid: each refusal, with what to set.
     """
     if access.refusals:
         raise SettingsInvalid(access.refusals)
 
 
 def has_webhook_secret(settings: Settings) -> bool:
-    """Whether any sender has a secret to show."""
+    """Whether any sender has a secret."""
     return bool(
         settings.alertmanager_tokens
         or settings.alertmanager_basic
         or settings.grafana_tokens
         or settings.grafana_basic
     )
+
+
+def tokens_of_people(settings: Settings) -> tuple[NamedToken, ...]:
+    """The tokens that API_TOKENS gives to people."""
+    return read_tokens(_entries(settings))
+
+
+def is_open_mode(settings: Settings) -> bool:
+    """Whether no sender has a secret and none is asked for; then nobody on this machine has one.
+
+    Whoever has given one sender a secret has not meant to leave everything else open.
+    """
+    return settings.open_webhooks and not has_webhook_secret(settings)
 
 
 def _nobody_could_post(settings: Settings) -> Iterator[str]:
@@ -97,12 +112,15 @@ def _short_secrets(settings: Settings, kept: bool) -> Iterator[str]:
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, list[str]]]:
-    """What is secret of each setting, in every form that is accepted."""
+    """Each setting with its secrets, in every form that is accepted."""
     for sender in senders_of(settings):
         yield sender.tokens_from, _of_tokens(sender.tokens)
         yield sender.basic_from, [_password(secret) for secret in _of_tokens(sender.basic)]
-    entries = [secret.get_secret_value() for secret in settings.api_tokens]
-    yield "API_TOKENS", [token.secret.decode() for token in read_tokens(entries)]
+    yield "API_TOKENS", [token.secret.decode() for token in tokens_of_people(settings)]
+
+
+def _entries(settings: Settings) -> list[str]:
+    return [secret.get_secret_value() for secret in settings.api_tokens]
 
 
 def _of_tokens(credentials: Iterable[Credential]) -> list[str]:
@@ -110,7 +128,7 @@ def _of_tokens(credentials: Iterable[Credential]) -> list[str]:
 
 
 def _password(pair: str) -> str:
-    """What is secret of `user:password`."""
+    """The password of `user:password`."""
     return pair.partition(":")[2]
 
 

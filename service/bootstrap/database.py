@@ -1,4 +1,4 @@
-"""The one database, opened: apart from the other stores, because a list needs nothing else."""
+"""Opens the database. A module of its own, because commands that only read need nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_database(
     busy_timeout_ms: int | None = None,
     loop: Loop | None = None,
 ) -> sa.Engine:
-    """The database at `url`, with SQLite's file for its owner alone.
+    """The database at `url`. Only its owner may read SQLite's file.
 
     Raises:
         SettingsInvalid: the address cannot be used, or the file cannot be made.
@@ -53,7 +53,8 @@ def _keep_private(path: Path) -> None:
 
 @contextmanager
 def usable(name: str, form: str) -> Iterator[None]:
-    """Turn what the libraries say of an address into a sentence that does not repeat it."""
+    """Turn a library's error about an address into a sentence without the address and its
+    password."""
     try:
         yield
     except (sa.exc.ArgumentError, TypeError, ValueError) as error:

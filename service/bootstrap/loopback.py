@@ -1,4 +1,4 @@
-"""Whether a host is this machine alone."""
+"""Tells a host that only this machine can reach."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on `host`.
+    """Whether only this machine can reach a server that listens on `host`.
 
-    That is 127.0.0.0/8, ::1, localhost, and a path: a Unix socket.
+    True for 127.0.0.0/8, ::1, localhost, and a path (a Unix socket).
     """
     if host == "localhost" or host.startswith("/"):
         return True

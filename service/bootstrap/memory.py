@@ -1,8 +1,8 @@
-"""How the garbage collector is set in a process that serves.
+"""Sets the garbage collector for a process that serves.
 
-It stops the process to look through everything that could be garbage, which after all imports is
-some 300,000 objects that never will be; and a notification of ten thousand alerts makes it look
-dozens of times. docs/performance.md has the figures.
+The collector stops the process to look through everything that could be garbage. After the imports,
+that is about 300,000 objects that never become garbage. A notification of ten thousand alerts makes
+it look dozens of times. docs/performance.md has the figures.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import gc
 
 _THRESHOLDS = (20_000, 20, 100)
-"""Objects made since the last look at the youngest (default: 700), and how many looks at one
-generation there are to each at the next (default: 10). What is dropped is freed at once in any
-case; only cycles wait for the collector, and the requests of a storm leave few."""
+"""New objects between two looks at the youngest generation (default: 700), and looks at one
+generation for each look at the next (default: 10). Only reference cycles wait for the collector,
+and the requests of a storm leave few of them."""
 
 
 def spare_the_collector() -> None:
-    """Take what lives as long as the process out of the collector's sight; once, at start-up."""
+    """Hide everything that exists now from the collector. Call it once, at start-up."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

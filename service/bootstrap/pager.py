@@ -1,4 +1,4 @@
-"""The pager: the one vendor that the web process may call too, so it loads no other SDK."""
+"""Builds the pager. A module of its own, so that the web process loads no other vendor's SDK."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from service.providers.pagerduty import PagerDutyPager
 from service.settings import Settings
 
 SANDBOX_TOKEN = "sandbox"  # noqa: S105 - the sandbox takes any
-"""Sent to the sandbox where the real vendor would want a secret."""
-
+"""The token for the sandbox, which accepts any."""
 
 SANDBOX_KEY = "sandbox-routing-key-32-character"
-"""The same for the pager, whose keys have 32 characters."""
+"""The routing key for the sandbox. PagerDuty's keys have 32 characters."""
 
 
 def build_pager(settings: Settings) -> Pager:
-    """PagerDuty, or the sandbox standing in for it."""
+    """PagerDuty, or the sandbox in its place."""
     base = settings.sandbox_url.rstrip("/")
     return PagerDutyPager(
         routing_key=SANDBOX_KEY if base else settings.pagerduty_routing_key.get_secret_value(),
@@ -27,5 +26,5 @@ def build_pager(settings: Settings) -> Pager:
 
 
 def secret_of(settings: Settings, secret: SecretStr) -> str:
-    """What is sent to a vendor: its secret, or anything where the sandbox stands in for it."""
+    """The secret to send to a vendor, or the sandbox's token if SANDBOX_URL is set."""
     return SANDBOX_TOKEN if settings.sandbox_url else secret.get_secret_value()

@@ -1,4 +1,4 @@
-"""The verbs of people on the real stores, for the API and for the terminal."""
+"""Builds what people may do, on the real stores, for the API and for the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.triggers.people.tokens import Tokens
 
 
 def build_people(stores: Stores, book: Callable[[], RuleBook]) -> People:
-    """What people may do, by the rules in force."""
+    """What people may do with targets and runs. `book` returns the rules in force."""
     return People(
         controls=ControlStore(stores.engine, stores.bell),
         runs=stores.runs,

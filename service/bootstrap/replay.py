@@ -1,4 +1,4 @@
-"""Replays: alerts of the past, or a saved payload, decided on by the rules of now."""
+"""Replays: the rules of now decide about alerts of the past, or about a saved payload."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from service.triggers.alerts.preview import Preview, preview
 
 
 class ReplayImpossible(Told):
-    """There is nothing to replay; the message says why."""
+    """There is nothing to replay. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayer:
-    """Looks at, or executes, what alerts of the past would lead to now."""
+    """Previews or executes what alerts of the past would lead to now."""
 
     settings: Settings
     stores: Stores
     book: RuleBook
 
     def stored(self, wanted: AlertFilter, limit: int) -> list[Notification]:
-        """The newest `limit` alerts that the filter names, the oldest of them first."""
+        """The newest `limit` alerts that pass the filter, oldest first, grouped as they arrived."""
         page = self.stores.queries.alerts(wanted, limit)
         return self._loaded([item["id"] for item in page.items])
 
@@ -51,7 +51,7 @@ class Replayer:
         return self._loaded(alert_ids)
 
     def preview(self, notifications: Sequence[Notification]) -> list[Preview]:
-        """What would be decided now; nothing is kept, claimed or queued."""
+        """What would be decided now. Nothing is stored, claimed or queued."""
         now = time.time()
         with Replays(self.stores.engine).reading() as reading:
             return preview(
@@ -74,10 +74,10 @@ class Replayer:
 
 
 def build_replayer(settings: Settings) -> Replayer:
-    """A replayer on the settings' database and rules; its tables must be up to date.
+    """A replayer on the settings' database and rules. The tables must be up to date.
 
     Raises:
-        RuleBookInvalid: the rules must not be used.
+        RuleBookInvalid: the rules have errors.
     """
     return Replayer(settings, Stores(settings), load_rules(settings))
 

@@ -1,4 +1,4 @@
-"""The secrets without which a worker cannot do its work, and what each is for."""
+"""Names the secrets that a worker needs and does not have, and what cannot work without them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _INSIST = (
 
 
 def missing_secrets(settings: Settings, targets: Collection[Target] | None) -> tuple[str, ...]:
-    """A sentence for each secret that is not set, and what cannot work without it.
+    """A sentence for each secret that is not set, with what cannot work without it.
 
-    `targets` are those of the rules; None when the rules cannot be read here, which is no fault of
-    a worker. The sandbox needs no secret.
+    `targets` are those of the rules, or None if the rules cannot be read here. A worker may run
+    without them. The sandbox needs no secret.
     """
     return () if settings.sandbox_url else tuple(_missing(settings, targets))
 
 
 def require_secrets(missing: Collection[str]) -> None:
-    """Refuse to go on when something is missing.
+    """Raise if a secret is missing.
 
     Raises:
-        SettingsInvalid: with each sentence, and how to insist.
+        SettingsInvalid: each sentence, and how to start without the secrets.
     """
     if missing:
         raise SettingsInvalid((*missing, _INSIST))

@@ -1,4 +1,4 @@
-"""The rules in force, and admission by them."""
+"""Loads the rules, and builds admission by them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.rulebook import load_rulebook, packaged
 from service.settings import rule_variables
 
 if TYPE_CHECKING:
-    # Whoever only reads the rules need not load what decides by them.
+    # Commands that only read the rules must not load what decides by them.
     from service.bootstrap.stores import Stores
     from service.domain.rules.rules import RuleBook
     from service.settings import Settings
@@ -23,13 +23,14 @@ def load_rules(settings: Settings, environment: Mapping[str, str] | None = None)
     """The rules that the settings name.
 
     Raises:
-        RuleBookInvalid: with every error, by file and line.
+        RuleBookInvalid: every error, by file and line.
     """
     return load_rulebook(rule_paths(settings), rule_variables(settings, environment))
 
 
 def rule_paths(settings: Settings) -> list[Path]:
-    """The rule files that RULES names; without RULES the pack, from here or as it was installed."""
+    """The rule files that RULES names. Without RULES: the pack of this directory, or the installed
+    one."""
     paths = [Path(name) for name in settings.rules]
     if "rules" in settings.model_fields_set or all(path.exists() for path in paths):
         return paths
@@ -37,14 +38,14 @@ def rule_paths(settings: Settings) -> list[Path]:
 
 
 def in_force(book: RuleBook) -> RulesInForce:
-    """The rules with their index for matching."""
+    """The rules with the index that matches alerts."""
     from service.triggers.alerts.candidates import RulesInForce  # noqa: PLC0415 - see above
 
     return RulesInForce(book, RuleIndex(book))
 
 
 def build_admitter(stores: Stores, book: RuleBook) -> Admitter:
-    """Admission on the real stores, with one rule book."""
+    """Admission on the real stores, by one rule book."""
     from service.store.ids import new_id  # noqa: PLC0415 - see above
     from service.triggers.alerts.admit import Admitter  # noqa: PLC0415 - see above
 

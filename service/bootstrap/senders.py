@@ -31,12 +31,12 @@ class Sender:
 
     @property
     def credentials(self) -> tuple[Credential, ...]:
-        """All of them."""
+        """Bearer and basic credentials together."""
         return (*self.tokens, *self.basic)
 
 
 def senders_of(settings: Settings) -> tuple[Sender, ...]:
-    """The senders, each with what it may authenticate by; none of it where nothing is set."""
+    """One sender for each source. It has no credentials if its settings are empty."""
     return (
         _sender(
             settings, "alertmanager", settings.alertmanager_tokens, settings.alertmanager_basic
@@ -46,7 +46,8 @@ def senders_of(settings: Settings) -> tuple[Sender, ...]:
 
 
 def sender_doubts(settings: Settings, scopes: Scopes) -> Iterator[str]:
-    """What is allowed and hardly meant of credentials, and of their scopes in the rules file."""
+    """Warnings about credentials, and about their scopes in the rules: allowed, but likely a
+    mistake."""
     if settings.open_webhooks:
         if scopes.stated:
             yield "OPEN_WEBHOOKS asks for no credential, so the scopes of the rules hold nothing."

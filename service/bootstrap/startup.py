@@ -1,6 +1,6 @@
-"""What every process does before it serves: refuse what is unsafe, say what is wrong, migrate.
+"""What a process does before it serves: refuse unsafe settings, warn, migrate, start its log.
 
-`runbookd web` and a plain `gunicorn -c python:service.web.gunicorn_conf` both go this way.
+`runbookd web` and a plain `gunicorn -c python:service.web.gunicorn_conf` both use it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import structlog
 
-from service.bootstrap.access import judge_access, require_access
+from service.bootstrap.access import judge_access, require_access, tokens_of_people
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts
 from service.bootstrap.stores import Stores
+from service.domain.named_tokens import token_doubts
 from service.settings import Settings, misspelt, redactor_of
 from service.store.database import translated
 from service.store.facts import SHORT_SECRETS, FactStore
@@ -24,20 +25,23 @@ _log = structlog.get_logger(__name__)
 
 
 def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
-    """All that comes before the first request, of a server that is to listen on `hosts`.
+    """Check and prepare everything before the first request to a server on `hosts`.
 
     Raises:
-        SettingsInvalid: no sender could post, or everybody could; or the database must not be
-            used.
-        RuleBookInvalid: the rules must not be used.
-        StoreUnavailable: the database can't be used.
+        SettingsInvalid: no sender could post, or everybody could; or runbookd would scale its own
+            database.
+        RuleBookInvalid: the rules have errors.
+        StoreUnavailable: the database cannot be used now.
     """
+    # Short secrets are judged after the migration: whether they are accepted is in the database.
     require_access(judge_access(settings, hosts, keeps_short_secrets=True))
     book = load_rules(settings)
     for warning in book.warnings:
         _log.warning("rules", what=warning)
     for doubt in sender_doubts(settings, book.scopes):
         _log.warning("senders", what=doubt)
+    for doubt in token_doubts(tokens_of_people(settings)):
+        _log.warning("people", what=doubt)
     migrate(settings)
     access = judge_access(settings, hosts, keeps_short_secrets=_keeps_short_secrets(settings))
     require_access(access)
@@ -47,7 +51,7 @@ def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
 
 
 def _tell_what_cannot_work(settings: Settings) -> None:
-    """What web can do without, told at each start."""
+    """Log what is missing that web can start without."""
     if not settings.sandbox_url and not settings.pagerduty_routing_key.get_secret_value():
         sentence = (
             "PAGERDUTY_ROUTING_KEY is not set here: web can page nobody when the database is away "
@@ -63,8 +67,8 @@ def migrate(settings: Settings) -> None:
     """Bring all tables up to date.
 
     Raises:
-        SettingsInvalid: the database is one that runbookd itself is to scale.
-        StoreUnavailable: the database can't be used.
+        SettingsInvalid: runbookd would scale its own database.
+        StoreUnavailable: the database cannot be used now.
     """
     stores = Stores(settings)
     with translated():
@@ -85,9 +89,9 @@ def _keeps_short_secrets(settings: Settings) -> bool:
 
 
 def start_logging(settings: Settings) -> None:
-    """Log as LOG_LEVEL and LOG_FORMAT say; of libraries only warnings, unless it is debug.
+    """Log as LOG_LEVEL and LOG_FORMAT say. At info, libraries log only warnings.
 
-    The SDKs tell each request with all its headers at info, the engine each of its migrations.
+    At info, the SDKs would log each request with all its headers, and the engine each migration.
     """
     auto = settings.log_format == "auto"
     json = not sys.stderr.isatty() if auto else settings.log_format == "json"

@@ -1,4 +1,4 @@
-"""Everything that is kept: one database, and Redis beside it."""
+"""The stores of a process: one database, and Redis beside it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from service.store.facts import FactStore
 from service.store.queries import Queries
 
 if TYPE_CHECKING:
-    # The engine, Redis' client and Alembic take most of a second to load, and who only reads what
-    # is stored needs none of them: each is imported where it is first used.
+    # The engine, Redis' client and Alembic take most of a second to load. Commands that only read
+    # need none of them, so each is imported where it is first used.
     from service.engine.queue import RunQueue
     from service.ports.loop import Loop
     from service.ports.runs import Bell
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class Stores:
     """The stores of one process, each opened when it is first used.
 
-    `busy_timeout_ms` is how long SQLite's write lock is waited for; `connections` are kept open,
-    twice as many at most. With a `loop`, journal and coordination may be used by one
-    greenlet there, the journal on a connection of its own.
+    `busy_timeout_ms` is the longest wait for SQLite's write lock. `connections` is how many
+    connections are kept open; at most twice as many are opened. With a `loop`, one greenlet there
+    may use the journal and the coordination. The journal then has a connection of its own.
 
     Raises:
-        SettingsInvalid: the database is one that runbookd itself is to scale, or an address cannot
-            be used (told when it is used first).
+        SettingsInvalid: runbookd would scale its own database. An address that cannot be used
+            raises it too, but only when it is used first.
     """
 
     def __init__(
@@ -51,26 +51,26 @@ class Stores:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The database, opened when it is first needed; all stores of this process share it."""
+        """The database, which all stores of this process share."""
         return self._open(self._connections, None)
 
     @cached_property
     def queue(self) -> RunQueue:
-        """The queue to the workers, in the same database."""
+        """The queue of runs for the workers, in the same database."""
         from service.engine.queue import RunQueue  # noqa: PLC0415 - see above
 
         return RunQueue(self.engine, self.bell)
 
     @cached_property
     def bell(self) -> Bell:
-        """Tells the workers that something waits for them."""
+        """Wakes the workers when a run is queued."""
         from service.store.bell import bell_of  # noqa: PLC0415 - see above
 
         return bell_of(self.engine)
 
     @cached_property
     def coordination(self) -> Coordination:
-        """The gate and the locks in Redis; without REDIS_URL they are never available."""
+        """The reservations and the locks in Redis. Without REDIS_URL they are never available."""
         from service.store.coordination import connect  # noqa: PLC0415 - see above
 
         url, timeout_s = self.settings.redis_url, self.settings.redis_timeout_s
@@ -79,7 +79,7 @@ class Stores:
 
     @cached_property
     def installation(self) -> str:
-        """The id of this installation. Several may share one Redis.
+        """The id of this installation, by which several can share one Redis.
 
         Raises:
             StoreUnavailable: the database cannot be used now.
@@ -89,7 +89,7 @@ class Stores:
 
     @cached_property
     def queries(self) -> Queries:
-        """What people read."""
+        """The alerts, decisions and runs, for people to read."""
         return Queries(self.engine)
 
     @cached_property
@@ -101,14 +101,14 @@ class Stores:
 
     @cached_property
     def journal(self) -> SqlJournal:
-        """What admission writes to."""
+        """The journal that admission writes."""
         from service.store.admissions import SqlJournal  # noqa: PLC0415 - see above
 
         engine = self.engine if self._loop is None else self._open(1, self._loop)
         return SqlJournal(engine, self.queue.enqueue, self.bell.committed)
 
     def migrate(self) -> None:
-        """Bring all tables up to date; safe to be called by many processes at once."""
+        """Bring all tables up to date. Many processes may call it at once."""
         from service.engine.queue import migrate_queue  # noqa: PLC0415 - see above
         from service.store.migrate import migrate, one_at_a_time  # noqa: PLC0415 - see above
 
@@ -126,7 +126,7 @@ class Stores:
 
 
 def _refuse_managed_database(settings: Settings) -> None:
-    """A resize of the application's database would take our own record down with it."""
+    """Refuse a database that runbookd scales: its resize would stop runbookd in the middle."""
     ref = settings.supabase_project_ref
     with usable("DATABASE_URL", DATABASE_FORM):
         url = sa.make_url(settings.effective_database_url)

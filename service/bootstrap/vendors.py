@@ -1,4 +1,4 @@
-"""The vendors: the real ones, or the sandbox standing in for all of them."""
+"""Builds the clients of the vendors: of the real ones, or of the sandbox in their place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Vendors:
-    """Where each vendor is, and with which secret: the real ones, or the sandbox for all."""
+    """The client of each vendor, made when it is first used. With SANDBOX_URL, all use the
+    sandbox."""
 
     settings: Settings
 
@@ -35,12 +36,12 @@ class Vendors:
         return f"{base}/{vendor}" if base else real
 
     def secret(self, variable: str) -> str:
-        """What is sent as the secret that this setting holds."""
+        """The secret in this setting, or the sandbox's token if SANDBOX_URL is set."""
         return secret_of(self.settings, self.settings.secret(variable))
 
     @cached_property
     def digitalocean(self) -> DigitalOceanClient:
-        """One client for apps and droplets."""
+        """DigitalOcean's client, for apps and droplets."""
         endpoint = self.address("digitalocean", digitalocean.ENDPOINT)
         return DigitalOceanClient(token=self.secret("DIGITALOCEAN_TOKEN"), endpoint=endpoint)
 
@@ -52,7 +53,7 @@ class Vendors:
 
     @cached_property
     def slack(self) -> SlackMessenger:
-        """The bot that tells people what is done, in SLACK_CHANNEL."""
+        """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
             token=self.secret("SLACK_BOT_TOKEN"),
             channel=self.settings.slack_channel,
@@ -62,7 +63,11 @@ class Vendors:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """How a kind of target is reached: the setting with its vendor's secret, and its port."""
+    """How a kind of target is reached.
+
+    `secret` is the setting with the vendor's token. `build` makes the kind's port
+    (`ports/<kind>.py`).
+    """
 
     secret: str
     build: Callable[[Vendors], Any]
@@ -73,22 +78,23 @@ PORTS: Mapping[str, Port] = {
     "droplet": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanDroplets(vs.digitalocean)),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
 }
-"""A line for each kind of the catalogue; a test holds the two equal."""
+"""One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
+two."""
 
 
 def build_works(settings: Settings, clock: Clock, notes: Notes | None = None) -> Mapping[str, Work]:
-    """What can be done with a target of each kind, on the vendors that the settings name."""
+    """What can be done with the targets of each kind, on the vendors that the settings name."""
     vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock, notes=notes or NoNotes())
     return {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
 
 
 def build_messenger(settings: Settings) -> Messenger:
-    """What tells people in Slack, for a worker."""
+    """The messenger of a worker: Slack."""
     return Vendors(settings).slack
 
 
 def build_metrics(settings: Settings) -> Metrics | None:
-    """Prometheus, where PROMETHEUS_URL is set."""
+    """Prometheus. None if PROMETHEUS_URL is not set."""
     if not settings.prometheus_url:
         return None
     return PrometheusMetrics(

@@ -1,4 +1,4 @@
-"""The parts of a web process."""
+"""Builds the parts of a web process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WebProcess:
-    """What the web application is made of (`service.web.parts`)."""
+    """The parts that the web application needs (`service.web.parts`)."""
 
     settings: Settings
     admit: Callable[[Sequence[Delivery], float], list[Receipt]]
@@ -54,15 +54,15 @@ class WebProcess:
     people: People
     tokens: Tokens
     audit: AuditStore
-    stored_token: Callable[[bytes, float], Person | None]
+    stored_tokens: Callable[[float], Mapping[str, Person]]
     rules: Callable[[], RulesInForce]
     status: Callable[[str | None], dict[str, Any]]
 
 
 def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
-    """The web process; its tables must be up to date (`Stores.migrate`).
+    """The parts of a web process. The tables must be up to date (`Stores.migrate`).
 
-    With a `loop`, `admit` may be called there.
+    With a `loop`, `admit` may be called on it.
     """
     stores = Stores(settings, loop=loop)
     book = load_rules(settings)
@@ -82,15 +82,17 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         people=build_people(stores, lambda: book),
         tokens=build_tokens(stores),
         audit=AuditStore(stores.engine),
-        stored_token=TokenStore(stores.engine).person,
+        stored_tokens=TokenStore(stores.engine).good,
         rules=lambda: rules,
         status=lambda target: status(stores.engine, targets, time.time(), target),
     )
 
 
 def _keep(stores: Stores, targets: Mapping[str, Any]) -> None:
-    """Leave the targets where a terminal beside the store finds them: to read and check the rules
-    takes it longer than all the rest, and these are the rules in force."""
+    """Store the targets of the rules in force, for `runbookd status` beside the store.
+
+    Reading and checking the rules would take that command longer than everything else it does.
+    """
     try:
         FactStore(stores.engine).put(TARGETS, dump(targets))
     except (StoreUnavailable, StoreConflict) as error:
@@ -98,7 +100,7 @@ def _keep(stores: Stores, targets: Mapping[str, Any]) -> None:
 
 
 def build_last_resort(settings: Settings, stores: Stores, book: RuleBook) -> LastResortParts:
-    """What pages somebody when the store is down or no worker lives."""
+    """The parts of the page of last resort (`service.web.last_resort`)."""
     rules = in_force(book)
     incidents, facts = IncidentStore(stores.engine), FactStore(stores.engine)
     has_key = settings.sandbox_url or settings.pagerduty_routing_key.get_secret_value()

@@ -1,4 +1,4 @@
-"""The parts of a worker process."""
+"""Builds a worker from its parts."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ from service.triggers.alerts.admit import Admitter
 _log = structlog.get_logger(__name__)
 
 LOST_RUN_EXIT = 75
-"""Exit status of a worker that ends itself (EX_TEMPFAIL): whatever supervises it starts it anew."""
+"""Exit status of a worker that ends itself (EX_TEMPFAIL). Its supervisor must start it again."""
 _BUSY_TIMEOUT_MS = 30_000
-"""How long a worker waits for SQLite's write lock: unlike the web process it has no sender that
-would retry."""
+"""Milliseconds that a worker waits for SQLite's write lock. It has no sender that would retry, as
+the web process has."""
 
 
 def build_worker(settings: Settings) -> Worker:
-    """A worker with the vendors that the settings name; its tables must be up to date."""
+    """A worker on the settings' database and vendors. The tables must be up to date."""
     stores = Stores(
         settings, busy_timeout_ms=_BUSY_TIMEOUT_MS, connections=settings.worker_concurrency
     )
     clock = StoreClock()
-    # Known before any run: the section in which a droplet is off renews its lock without SQL.
+    # Read now: while a droplet is off, its section renews its lock without SQL, by this id.
     _log.info("installation", id=stores.installation)
 
     def reconcile(run_id: str, why: str, delay_s: float) -> None:
@@ -64,7 +64,8 @@ def build_worker(settings: Settings) -> Worker:
                 stores.queue.reconcile(run_id, run.partition, why, delay_s)
 
     def page_later(late: LatePage, delay_s: float) -> None:
-        # Untranslated, the store's failure would be recorded as the step's, for every execution.
+        # As StoreUnavailable, a failure of the store ends the worker. Otherwise the engine would
+        # record it as the step's result, and every later execution would get it again.
         with translated():
             stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
@@ -115,11 +116,10 @@ def build_worker(settings: Settings) -> Worker:
 
 
 def _read_rules(settings: Settings) -> RuleBook | None:
-    """The rules as they are at the start of this worker.
+    """The rules as they are when this worker starts. None if they cannot be read.
 
-    A worker whose rules cannot be read works on without: droplets must be switched on and runs be
-    finished whatever the rules say. Held alerts then wait for their senders' repeats, and what is
-    spent is seen only by runs.
+    A worker goes on without rules, because it must still finish runs and switch droplets on. Held
+    alerts then wait until their senders repeat them, and only runs see what is spent.
     """
     try:
         return load_rules(settings)
@@ -133,7 +133,7 @@ def _read_rules(settings: Settings) -> RuleBook | None:
 
 
 def _counted(book: RuleBook | None) -> tuple[Target, ...]:
-    """The targets that a budget of the rules counts."""
+    """The targets whose cost counts towards the budget of the rules. Empty without a budget."""
     budget = None if book is None else book.policy.budget
     if book is None or budget is None:
         return ()
@@ -143,7 +143,7 @@ def _counted(book: RuleBook | None) -> tuple[Target, ...]:
 def _judge_again(
     book: RuleBook | None, stores: Stores, clock: StoreClock
 ) -> Callable[[Sequence[Delivery]], None]:
-    """Admission by the rules that this worker has read at its start."""
+    """Admission by the rules that this worker read at its start. Does nothing without rules."""
     if book is None:
         return lambda deliveries: None
     admitter = build_admitter(stores, book)
@@ -155,6 +155,9 @@ def _admitted(admitter: Admitter, deliveries: Sequence[Delivery], clock: StoreCl
 
 
 def end_process(sentence: str) -> NoReturn:
-    """End at once, leaving everything to whoever adopts the runs: no clean-up may write again."""
+    """End the process at once, without clean-up, which could write again.
+
+    Another worker adopts the runs.
+    """
     _log.error("worker_ends_itself", why=sentence)
     os._exit(LOST_RUN_EXIT)

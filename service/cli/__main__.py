@@ -1,4 +1,4 @@
-"""`python -m service.cli`: the command line where no `runbookd` is on the PATH."""
+"""`python -m service.cli`: the command line without `runbookd` on the PATH."""
 
 from service.cli.main import main
 

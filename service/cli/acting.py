@@ -25,7 +25,9 @@ Wait = Annotated[
     typer.Option("--wait", help="Wait until the run has ended, and show it.", show_default=False),
 ]
 LONGEST_WAIT_S = 3_600.0
+"""Seconds that `--wait` waits for a run to end."""
 _LOOK_S = 0.5
+"""Seconds between two looks at a run that is waited for."""
 _UNENDED = ("queued", "running")
 
 
@@ -93,7 +95,7 @@ def cancel(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a run before its first write, or between two of its steps; a droplet is never left off.
+    """Stop a run before its first write, or between two of its steps. It leaves no droplet off.
 
     [bold]Example[/bold]
 
@@ -121,7 +123,7 @@ def retry(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask once more for what a run that failed, was held or cancelled was to reach.
+    """Request once more the change of a run that failed, was held or was cancelled.
 
     [bold]Example[/bold]
 
@@ -144,8 +146,8 @@ def undo(
 ) -> None:
     """Put back what a run has changed, and pause its target for an hour.
 
-    Only where the target still is what the run made of it: what a person has changed since is left.
-    This may take capacity away while alerts fire.
+    The worker changes nothing if the target is no longer what the run made of it. An undo may take
+    capacity away while alerts fire.
 
     [bold]Example[/bold]
 
@@ -183,7 +185,7 @@ def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: b
 
 
 def _show_ended(run: str, reader: Reader, as_json: bool) -> None:
-    """Wait for a run's end, and show it; a run that was held or failed is a failure here."""
+    """Wait until a run has ended, and show it. The exit status is 1 if it did not succeed."""
     until = time.monotonic() + LONGEST_WAIT_S
     while (found := reader.run(run)) is not None and found["status"] in _UNENDED:
         if time.monotonic() > until:

@@ -40,8 +40,8 @@ def alerts(  # noqa: PLR0917 - one parameter per option, all given by name
 ) -> None:
     """The alerts that came, newest first.
 
-    [bold]runbookd explain ID[/bold] says what each led to, and why. The read API tells the same at
-    /api/v1/alerts.
+    [bold]runbookd explain ID[/bold] says what an alert led to, and why. The read API has the same
+    at /api/v1/alerts.
 
     [bold]Examples[/bold]
 

@@ -54,7 +54,8 @@ def approve(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Approve a plan that waits. A run then looks again, and does exactly that plan or asks anew.
+    """Approve a plan that waits. A run then looks at the target again. It carries out exactly this
+    plan, or asks for approval of another one.
 
     [bold]Example[/bold]
 
@@ -71,7 +72,7 @@ def reject(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reject a plan that waits. It is not asked again within the rule's cooldown.
+    """Reject a plan that waits. Nobody is asked again within the rule's cooldown.
 
     [bold]Example[/bold]
 

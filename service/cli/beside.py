@@ -1,4 +1,5 @@
-"""Where a command that looks at what runs finds it: beside `runbookd dev` it means that service."""
+"""Lets commands beside a running `runbookd dev` use the database and the settings of that
+service."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def settings_beside_dev() -> Settings:
-    """The settings, with what the service in RUNBOOKD_HOME runs with where they leave it open.
+    """The settings. What the environment leaves open is taken from the service in RUNBOOKD_HOME.
 
     Raises:
         SettingsInvalid: a variable has a value that cannot be used.
@@ -24,7 +25,7 @@ def settings_beside_dev() -> Settings:
 
 
 def look_beside_dev() -> None:
-    """Fill the environment in with what the service in RUNBOOKD_HOME runs with.
+    """Add to the environment what the service in RUNBOOKD_HOME runs with.
 
     Raises:
         Unreadable: a file that a variable names cannot be used.

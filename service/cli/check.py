@@ -24,16 +24,16 @@ def check(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is an error too.")] = False,
 ) -> None:
-    """Check rule files whole, as web does before it starts; changes nothing.
+    """Check rule files as web does before it starts. Changes nothing.
 
     Each error is printed as [bold]file:line: what is wrong[/bold] and the exit status is 1: an
     unknown action or target, an empty matcher, missing bounds or cooldown, a rule that an earlier
     one shadows, a target that no rule uses, a ${NAME} that is not set or that RULES_ENV does not
     list. All files are checked together, because rules in one may use targets of another.
 
-    A [bold]warning[/bold] names what is allowed and hardly meant: a misspelt size or label, two
-    targets on one droplet, a step past the maximum, a size that is on no price list. The vendors'
-    own lists are read as runs have kept them. The exit status stays 0 without --strict.
+    A [bold]warning[/bold] names what is allowed but probably a mistake: a misspelt size or label,
+    two targets on one droplet, a step past the maximum, a size that is on no price list. The
+    vendors' own lists are read as runs have kept them. The exit status stays 0 without --strict.
 
     [bold]Examples[/bold]
 

@@ -1,5 +1,7 @@
-"""Which commands there are. A command's module is imported when it is used, so that `--help` and
-`check` answer at once, without the vendors' SDKs."""
+"""The table of commands. A command's module is imported when it is used.
+
+So `--help` and `check` answer at once: they do not load the vendors' SDKs.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,13 @@ CARE = "Set up and check"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command: its line in the overview, and the panel it stands in."""
+    """One command: its line in the overview, and its panel there."""
 
     summary: str
     panel: str
     module: str = ""
-    """Where it stands beside others of its kind; else in the module of its own name."""
+    """The module that holds it with others of its kind (in `APPS`). Empty: the module of its own
+    name."""
 
 
 ENTRIES = {
@@ -63,7 +66,8 @@ ENTRIES = {
 
 
 class Commands(TyperGroup):
-    """The commands as a group: names and summaries from the table, the rest when it is used."""
+    """The group of all commands. Names and summaries are the table's; a command is loaded when
+    used."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -98,8 +102,11 @@ def _app_of(name: str) -> typer.Typer:
 
 
 def unwrapped(text: str | None) -> str | None:
-    """A docstring with each paragraph in one line. Typer keeps the breaks of the source in all but
-    the first one, and the terminal would break its lines once more."""
+    """A docstring with each paragraph in one line.
+
+    Typer keeps the line breaks of the source, except in the first paragraph. The terminal would
+    break such lines once more.
+    """
     if text is None:
         return None
     paragraphs = inspect.cleandoc(text).split("\n\n")
@@ -107,7 +114,7 @@ def unwrapped(text: str | None) -> str | None:
 
 
 def _stub(name: str, entry: Entry) -> Any:
-    """A command that is only listed."""
+    """A command that can be listed without loading its module."""
     listed = typer.Typer(add_completion=False, rich_markup_mode="rich")
     listed.command(name, help=entry.summary, rich_help_panel=entry.panel)(_nothing)
     return typer.main.get_command(listed)

@@ -1,4 +1,4 @@
-"""Values that the shell completes. Nothing is asked of a store or a service for them."""
+"""The values that the shell completes. They need neither a store nor a service."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from service.domain.filters import ACTIONS, RUN_STATUSES, SOURCES
 from service.environment import Unreadable, given
 
 _PACK = "rules/quizmentor.yml"
-"""What RULES is when it is not set (`service.settings`); where there is none, the pack as it was
-installed."""
+"""The default of RULES (`service.settings`, which is too slow to load here)."""
 _INSTALLED = Path(__file__).parents[1] / "rulebook" / "packs"
+"""Where the installed pack is. It is used when the working directory has none."""
 
 
 def _complete(known: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
@@ -23,7 +23,7 @@ def _complete(known: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
 
 
 def targets_of_rules() -> list[str]:
-    """The targets of the rule files, as they are written: unchecked, and none of a broken file."""
+    """The names of the targets in the rule files. A file that cannot be read gives none."""
     return list(dict.fromkeys(name for path in _rule_files() for name in _targets_in(path)))
 
 

@@ -44,8 +44,8 @@ def pause(
 ) -> None:
     """Let nothing be changed by itself for a while: one target, or all of them.
 
-    Pages and messages go on. A run that has begun to write goes on to its end; what the pause holds
-    is decided again when it ends, or at `runbookd resume`.
+    Pages and messages go on. A run that has begun to write goes on to its end. When the pause ends,
+    by itself or by `runbookd resume`, everything that it held is decided again.
 
     [bold]Examples[/bold]
 
@@ -68,7 +68,7 @@ def resume(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """End the pauses of a target, or all of them; what they held is decided again at once.
+    """End the pauses of a target, or all of them. What they held is decided again at once.
 
     [bold]Examples[/bold]
 
@@ -106,7 +106,7 @@ def lock(
 def unlock(
     target: Target, url: Url = None, token_file: TokenFile = None, as_json: AsJson = False
 ) -> None:
-    """End the locks of a target. Only their owner, or an admin, may.
+    """End the locks of a target. Only their owner or an admin may do this.
 
     [bold]Example[/bold]
 

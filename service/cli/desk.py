@@ -1,7 +1,7 @@
-"""What the terminal changes: on the local store, or through a running service over HTTP.
+"""The writing half of the terminal: on the local store, or through a running service over HTTP.
 
-Both answer in the operator API's own JSON, so a command does the same beside the service and on a
-laptop.
+Both return the JSON of the operator API, so a command behaves the same beside the service and on a
+laptop. `service.cli.reading` is the reading half.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.", show_d
 Why = Annotated[str, typer.Option("--why", help="Why, for those who find it at 3 am.")]
 Lasts = Annotated[str, typer.Option("--for", help="How long: 30m, 2h.")]
 PLURALS = {"pause": "pauses", "lock": "locks", "hold": "holds"}
+"""The name of each kind of control in the path of its endpoint."""
 
 
 class Desk(Protocol):
-    """The verbs. Each raises a `Refusal` where nothing is changed, and says why."""
+    """What the terminal can change. Each method raises a `Refusal` that says why nothing was
+    changed."""
 
     def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
         """Put a pause, lock or hold in force."""
@@ -50,7 +52,7 @@ class Desk(Protocol):
         ...
 
     def run(self, body: Mapping[str, Any]) -> Any:
-        """Ask for a change; the body of `POST /api/v1/runs`."""
+        """Request a change. `body` is that of `POST /api/v1/runs`."""
         ...
 
     def on_run(self, verb: str, run: str, why: str) -> Any:
@@ -58,15 +60,15 @@ class Desk(Protocol):
         ...
 
     def approvals(self) -> Any:
-        """What waits for a person, and what was decided."""
+        """The plans that wait for approval, and those that were decided lately."""
         ...
 
     def decide(self, verb: str, approval: str, why: str) -> Any:
-        """Approve or reject."""
+        """Approve or reject a plan that waits."""
         ...
 
     def audit(self, limit: int) -> Any:
-        """What people did."""
+        """The newest `limit` records of what people did."""
         ...
 
     def tokens(self) -> Any:
@@ -74,16 +76,16 @@ class Desk(Protocol):
         ...
 
     def new_token(self, name: str, roles: list[str], groups: list[str], lasts: str | None) -> Any:
-        """Make a token."""
+        """Make a token. The answer has its secret, which is never shown again."""
         ...
 
     def revoke(self, name: str) -> Any:
-        """End a token."""
+        """Revoke a token."""
         ...
 
 
 class RemoteDesk:
-    """Through the operator API of a running service."""
+    """Changes things through the operator API of a running service."""
 
     def __init__(self, reader: RemoteReader) -> None:
         self._reader = reader
@@ -141,7 +143,8 @@ class RemoteDesk:
 
 
 class LocalDesk:
-    """On the local store, as whoever is logged in on this machine, with every role."""
+    """Changes things in the local store, in the name of the user of this machine, with every
+    role."""
 
     def __init__(self) -> None:
         from service.bootstrap.people import build_people, build_tokens
@@ -238,10 +241,10 @@ def _ended(target: str, controls: Any) -> dict[str, Any]:
 
 
 def open_desk(url: str | None, token_file: str | None) -> tuple[Desk, Reader]:
-    """The desk, and what reads beside it: of the service at `url`, else of the local store.
+    """The desk and the reader of the service at `url`, or else of the local store.
 
     Raises:
-        BadFilter: the address is none, or a token is given that nobody is sent.
+        BadFilter: the address is no URL, or a token is given without an address.
         Told: the store, the rules or the token's file cannot be read.
     """
     reader = open_reader(url, token_file)
@@ -251,10 +254,10 @@ def open_desk(url: str | None, token_file: str | None) -> tuple[Desk, Reader]:
 
 
 def agreed(what: str, *, yes: bool) -> None:
-    """Say what will be done, and go on with `--yes` or a yes at the terminal.
+    """Return if the person agrees to `what`, by `--yes` or at the terminal. Otherwise exit.
 
     Raises:
-        BadFilter: nobody can be asked.
+        BadFilter: standard input is no terminal, so nobody can be asked.
     """
     if yes:
         return

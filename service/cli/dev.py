@@ -12,14 +12,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 def dev() -> None:
     """Run all of it in one terminal: Redis, SQLite, a sandbox cloud, the web process, a worker.
 
-    For a first look and for work on rules: alerts are taken on loopback, and what they change is a
-    stand-in cloud, so nothing costs money. When all is ready, it prints what runs where and a curl
-    that sends an example alert. Ctrl-C ends everything; the data stays in RUNBOOKD_HOME.
+    This is for a first look and for work on rules. Alerts are taken on loopback, and they change
+    a stand-in cloud only, so nothing costs money. When everything is ready, it prints what runs
+    where, and a curl that sends an example alert. Ctrl-C ends everything; the data stays in
+    RUNBOOKD_HOME.
 
-    [bold]Settings[/bold]: PORT (8080), SANDBOX_PORT (8090), RUNBOOKD_HOME (var/); give all three
-    another value to run a second one beside the first. REDIS_URL and DATABASE_URL use what runs
-    already. PROMETHEUS_URL lets investigate ask your Prometheus; none is started. Webhooks are
-    open on loopback unless a sender has a secret (ALERTMANAGER_TOKENS, GRAFANA_TOKENS).
+    [bold]Settings[/bold]: PORT (8080), SANDBOX_PORT (8090), RUNBOOKD_HOME (var/). Give all three
+    another value to run a second one beside the first. Set REDIS_URL and DATABASE_URL to use
+    servers that run already. PROMETHEUS_URL lets investigate ask your Prometheus; none is started.
+    Webhooks are open on loopback unless a sender has a secret (ALERTMANAGER_TOKENS,
+    GRAFANA_TOKENS).
 
     [bold]Examples[/bold]
 

@@ -17,13 +17,13 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 @app.command("doctor")
 def doctor() -> None:
-    """Tell in one table what is set and what is reachable; changes nothing, pages nobody.
+    """Show what is set and what can be reached. Changes nothing and pages nobody.
 
-    Every setting with where its value comes from (a secret's value is never shown), then what was
-    found when each part was asked: rules, the age of the price lists that are kept, database and
-    its tables, whether PostgreSQL's notifications arrive, Redis, live workers, every target at its
-    vendor with the very token a worker would use, Slack, Prometheus. PagerDuty can only be tested
-    by paging somebody, so it isn't.
+    The first table shows every setting and where its value comes from. It never shows a secret. The
+    second one shows what was found: rules, the age of the price lists that runs have kept, database
+    and tables, whether PostgreSQL's notifications arrive, Redis, live workers, every target at its
+    vendor with the token that a worker would use, Slack, Prometheus. PagerDuty can only be tested
+    by paging somebody, so it is not tested.
 
     The exit status is 1 when something required is missing, refuses or does not answer.
 

@@ -32,9 +32,9 @@ def explain(
 ) -> None:
     """Why something was done about an alert, or not: rules, guards, decisions and runs.
 
-    First every rule that was consulted and what each of its matchers saw, by the rules in force
-    now; then the decisions on record, each with every guard, what the guard saw and whether it let
-    pass; then the runs. Ids are in the answer to the sender, in /api/v1/alerts and /decisions.
+    It shows three things. Every rule of now that was consulted, and what each matcher saw. The
+    decisions on record, each with its guards: what each guard saw, and whether it passed. The runs.
+    Ids are in the answer to the sender, in /api/v1/alerts and in /api/v1/decisions.
 
     [bold]Examples[/bold]
 
@@ -77,7 +77,7 @@ def _show_alert(alert: dict[str, Any]) -> None:
 
 
 def _sender(alert: dict[str, Any]) -> str:
-    """The source, and where it is known the credential and the address behind it."""
+    """The source, with the credential and the address of its sender where they are known."""
     told = [alert["source"]]
     if alert["credential"]:
         told.append(f"credential {one_line(alert['credential'])}")

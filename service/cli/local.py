@@ -1,4 +1,4 @@
-"""The local store, as the terminal reads it."""
+"""The reader of the local store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class LocalReader:
 
     @cached_property
     def _rules(self) -> dict[str, Any]:
-        """The targets that web decides by; where no web has kept them yet, those of the rules."""
+        """The targets that web decides by, as it stored them. Before its first start: those of the
+        rules."""
         kept = load(FactStore(self._engine).get(TARGETS))
         if kept is not None:
             return dict(kept)
@@ -58,7 +59,7 @@ class LocalReader:
         return self._queries.run(run_id)
 
     def explain(self, of: str | None) -> dict[str, Any] | None:
-        """What led to what. Rules that cannot be used are told, and what is stored is shown."""
+        """What led to what. If the rules cannot be used, it says so and shows what is stored."""
         from service.store.explain import explain
 
         return explain(self._queries, of, self._consulted)

@@ -1,4 +1,4 @@
-"""`runbookd`: the entry point, and how failures are told."""
+"""`runbookd`: the entry point, and the sentences for failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    # Told in `main`, where secrets are taken out of it.
+    # `main` prints exceptions instead, without secrets.
     pretty_exceptions_enable=False,
     epilog=(
         "Exit status: 0 all is well, 1 something is wrong (a sentence says what), 2 the command "
@@ -46,8 +46,10 @@ def _runbookd(
 
 
 def main() -> None:
-    """Run the command line; failures we know are told in their sentences, without a traceback. No
-    failure shows a secret."""
+    """Run the command line.
+
+    A failure that we know is one sentence, without a traceback. No failure shows a secret.
+    """
     hide_with(None)
     try:
         app()

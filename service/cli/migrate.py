@@ -13,8 +13,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 def migrate() -> None:
     """Bring the database's tables up to date, ours and the durable engine's.
 
-    web and worker do this by themselves when they start; use it where a deploy has a step of its
-    own for it. Safe to repeat, and to run in several places at once.
+    web and worker do this when they start. Use this command if your deployment has a step of its
+    own for migrations. It is safe to repeat, and to run in several places at once.
 
     [bold]Example[/bold]
 

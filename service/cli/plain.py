@@ -1,8 +1,9 @@
-"""Plain values of the command line, taken without Typer's way through pydantic.
+"""Reads plain values of the command line without pydantic.
 
-Typer makes a pydantic adapter for each parameter of a command, given or not. That takes 0.1 s of
-processor time, half of a whole list over HTTP (docs/performance.md). Text is text already, and a
-number in its range needs no model. Whatever else is given still goes Typer's way, with its errors.
+Typer makes a pydantic adapter for each parameter of a command, even if it is not given. That takes
+0.1 s of processor time, half of a whole list over HTTP (docs/performance.md). Text needs no
+conversion, and a number in its range needs no model. Typer still converts every other value, with
+its own errors.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import Any
 
 _PLAIN = (str, int, bool)
 _MOST_DIGITS = 9
+"""Digits of a number that we read ourselves: int() is quick on these."""
 
 
 def take_plainly(parameter: Any) -> None:
-    """Have a parameter of a Typer command, where it is plain, take its value so.
+    """Make a parameter of a Typer command read plain values without pydantic.
 
-    `_runtime_param` is private: what Typer would make itself when it is first needed. A test holds
-    that readers do not load pydantic (`tests/unit/cli/test_cost.py`); should Typer change, they are
-    slower and nothing else.
+    `_runtime_param` is private to Typer: the object that it would make on first use. If Typer
+    changes, commands only get slower, and `tests/unit/cli/test_cost.py` fails, because it holds
+    that readers do not load pydantic.
     """
     descriptor = getattr(parameter, "type_descriptor", None)
     if descriptor is not None:
@@ -28,12 +30,12 @@ def take_plainly(parameter: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """Stands where Typer keeps how a value is made of what was given."""
+    """Takes the place of Typer's own object that converts a value."""
 
     descriptor: Any
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The value; Typer's own error when it cannot be used."""
+        """The converted value. Raises Typer's own error when it cannot be used."""
         kind, info = self.descriptor.annotation, self.descriptor.parameter_info
         if value is None:
             return () if param.multiple or param.nargs == -1 else None

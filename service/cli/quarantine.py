@@ -22,8 +22,8 @@ def quarantine(
 ) -> None:
     """Alerts that could not be read, newest first, each with the reason.
 
-    They are kept as they came, and nothing follows from them: correct what sends them. --json shows
-    them whole. The read API tells the same at /api/v1/quarantine.
+    They are stored as they came, and nothing else happens with them. Correct what sends them.
+    --json shows them whole. The read API has the same at /api/v1/quarantine.
 
     [bold]Examples[/bold]
 

@@ -1,7 +1,7 @@
-"""What the terminal reads: from the local store, or from a running service over HTTP.
+"""The reading half of the terminal: from the local store, or from a running service over HTTP.
 
-A command asks a `Reader` and shows what it answers, which is the read API's own JSON whichever of
-the two it is. So a command does the same beside the service and on a laptop.
+Both return the JSON of the read API, so a command behaves the same beside the service and on a
+laptop. `service.cli.desk` is the writing half.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same for programs.")]
 
 
 class Reader(Protocol):
-    """What there is to read. Filters are those of the read API, by name and as text.
+    """What a command can read. Filters are those of the read API, by name and as text.
 
     Every method raises `service.domain.errors.Told` when nothing can be read now, and BadFilter for
     a filter that cannot be used.
@@ -46,7 +46,7 @@ class Reader(Protocol):
         ...
 
     def explain(self, of: str | None) -> dict[str, Any] | None:
-        """What led to what (`service.store.explain`); None is the alert that came last."""
+        """What led to what (`service.store.explain`). None stands for the alert that came last."""
         ...
 
     def status(self, target: str | None) -> dict[str, Any]:
@@ -59,11 +59,12 @@ class Reader(Protocol):
 
 
 def open_reader(url: str | None, token_file: str | None) -> Reader:
-    """The service at `url`, else at RUNBOOKD_URL, else the local store. An empty `url` is the local
-    store in any case.
+    """The reader of the service at `url` or at RUNBOOKD_URL, or else of the local store.
+
+    An empty `url` is the local store, even if RUNBOOKD_URL is set.
 
     Raises:
-        BadFilter: the address is none, or a token is given that nobody is sent.
+        BadFilter: the address is no URL, or a token is given without an address.
         Told: the token's file, or the store, cannot be read.
     """
     address = given(URL) if url is None else url
@@ -80,7 +81,7 @@ def open_reader(url: str | None, token_file: str | None) -> Reader:
 
 
 def filters(**named: str | int | float | None) -> dict[str, str]:
-    """Those that are given, as the read API takes them."""
+    """The filters that are given, as the read API takes them."""
     return {
         name: f"{value:.6f}" if isinstance(value, float) else str(value)
         for name, value in named.items()

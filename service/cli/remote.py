@@ -1,7 +1,7 @@
-"""A running service, as the terminal reads it: the read API over HTTP.
+"""The reader of a running service: its API over HTTP.
 
-The standard library's client, and no library's: httpx takes 0.2 s of processor time to load, a
-whole command of this kind 0.2 s (docs/performance.md). A list needs one request and no pool.
+This uses the standard library's client. httpx takes 0.2 s of processor time to load, as long as a
+whole command of this kind takes (docs/performance.md). A list needs one request and no pool.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from service.domain.redaction import shown_address
 from service.environment import redactor_by_name
 
 TIMEOUT_S = 20.0
-"""For a connection, and for each piece of an answer. The service itself gives a read 30 s of the
-database's time; a terminal that stands still for longer is told so."""
+"""Seconds to connect, and to wait for each piece of an answer. After that a person is told, and not
+left to wait for the 30 s that the service gives its database."""
 LARGEST = 64 * 1024 * 1024
-"""Bytes of an answer: two hundred alerts of the largest kind are less."""
+"""Bytes of an answer that are read. Two hundred of the largest alerts are less."""
 _API = "/api/v1"
 _GIVEN = "--url, or RUNBOOKD_URL,"
 _NO_ADDRESS = "write it as https://runbookd.example.com, or http://127.0.0.1:8080"
@@ -38,14 +38,18 @@ class NotAnswered(Told):
 
 
 class RemoteReader:
-    """Asks the service at one address, with a token where there is one."""
+    """Asks the service at one address, with a token if there is one.
+
+    Raises:
+        BadFilter: the address is no URL of a service, or the token cannot be sent in a header.
+    """
 
     def __init__(self, address: str, token: str = "") -> None:
         self._base = _checked(address)
         self._token = _sendable(token)
         self._shown = shown_address(address)
         hide_with(redactor_by_name(token))
-        # A proxy that the environment names is for addresses beyond this machine.
+        # A proxy of the environment (HTTP_PROXY) cannot reach a service on this machine's loopback.
         proxies = urllib.request.ProxyHandler({}) if _is_loopback(self._base) else None
         handlers = [_NoRedirect(), *([proxies] if proxies else [])]
         self._opener = urllib.request.build_opener(*handlers)
@@ -71,11 +75,11 @@ class RemoteReader:
         return tuple(self.status(None)["targets"])
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Have something changed; what was done, in the API's own words.
+        """Send a request that may change something, and return the API's JSON answer.
 
         Raises:
-            BadRequest: what was asked for makes no sense.
-            Refusal: it may not, or cannot, be done.
+            BadRequest: the request makes no sense.
+            Refusal: the request may not, or cannot, be carried out.
         """
         code, answered = self._answer(f"{self._base}{_API}{path}", method, body)
         value = _parsed(answered)
@@ -94,7 +98,8 @@ class RemoteReader:
         return found
 
     def _get(self, path: str, asked: Mapping[str, str], key: str) -> dict[str, Any] | None:
-        """The answer, which must have that key; None where what was named is not there."""
+        """The answer, which must have that key. None if the thing that `path` names does not
+        exist."""
         query = f"?{urlencode(asked)}" if asked else ""
         code, body = self._answer(f"{self._base}{_API}{path}{query}")
         value = _parsed(body)
@@ -139,7 +144,7 @@ class RemoteReader:
     def _answer(
         self, url: str, method: str = "GET", body: Mapping[str, Any] | None = None
     ) -> tuple[int, bytes]:
-        """The status and the body. Nothing but http and https is ever opened."""
+        """The status and the body. `_checked` allows only http and https."""
         headers = {"Accept": "application/json", "User-Agent": "runbookd-terminal"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -162,7 +167,7 @@ class RemoteReader:
             ) from None
 
     def _refuse_redirect(self, answered: urllib.error.HTTPError) -> None:
-        """Nobody is sent the token who was not named."""
+        """Refuse to follow a redirect: only the address that was named may get the token."""
         place = answered.headers.get("Location")
         if place and HTTPStatus.MULTIPLE_CHOICES <= answered.code < HTTPStatus.BAD_REQUEST:
             raise NotAnswered(
@@ -178,7 +183,7 @@ class RemoteReader:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other."""
+    """Makes a redirect an answer like any other."""
 
     def redirect_request(
         self,
@@ -189,7 +194,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> None:
-        """None: it is not followed."""
+        """Return None, so that the redirect is not followed."""
         return
 
 
@@ -197,7 +202,7 @@ def _checked(address: str) -> str:
     """The address without a slash at its end.
 
     Raises:
-        BadFilter: it is none, or carries a secret.
+        BadFilter: it is no URL of a service, or it holds a secret.
     """
     try:
         parts = urlsplit(address)
@@ -242,7 +247,7 @@ def _parsed(body: bytes) -> dict[str, Any] | None:
 
 
 def _reason(error: Exception) -> str:
-    """Why, in the system's words."""
+    """Why the request failed, in the system's words."""
     cause = getattr(error, "reason", error)
     if isinstance(cause, TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"

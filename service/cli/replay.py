@@ -54,13 +54,13 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
 ) -> None:
     """What would be decided now about alerts of the past, and why.
 
-    By default nothing is touched: no cooldown is taken, nothing is stored, queued or sent. Stored
-    alerts are taken as they came, as firing, in the groups they came in, oldest first. An
-    [bold]act[/bold] means that a run would begin; its worker would still look at the target and
-    may hold.
+    By default this changes nothing: it takes no cooldown and stores, queues and sends nothing.
+    Stored alerts are replayed as firing, oldest first, in the groups in which they came. An
+    [bold]act[/bold] means that a run would begin. Its worker would still look at the target, and
+    might hold it.
 
-    [bold]--execute[/bold] admits them like a delivery of now: the same guards and cooldowns, real
-    runs, marked as a replay in decisions, runs and messages.
+    [bold]--execute[/bold] admits the alerts as if they came now, with the same guards and
+    cooldowns. The runs are real. Decisions, runs and messages are marked as a replay.
 
     [bold]Examples[/bold]
 
@@ -96,7 +96,7 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
 
 
 def _refuse_mixture(ids: Sequence[str] | None, file: Path | None, **filters: str | None) -> None:
-    """One way to choose at a time, so that nobody executes more than they named."""
+    """Allow one way to choose at a time, so that nobody executes more than they meant."""
     named = [f"--{name}" for name, value in filters.items() if value is not None]
     if ids and (file or named):
         raise typer.BadParameter(f"--id already says which: leave {', '.join(named) or '--file'}")

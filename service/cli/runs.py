@@ -13,6 +13,7 @@ from service.cli.output import Rows, fail, print_json, say, words
 from service.cli.reading import AsJson, Reader, TokenFile, Url, filters, open_reader
 from service.cli.times import ago, clock, took
 from service.cli.verdicts import show_checks
+from service.domain.commands import to_type
 from service.domain.errors import Told
 from service.domain.filters import ACTIONS, MAX_LIMIT, RUN_STATUSES, require_known
 from service.domain.text import one_line
@@ -21,6 +22,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 _COLOURS = {"succeeded": "green", "failed": "red", "running": "yellow", "queued": "yellow"}
 _LONGEST_DETAIL = 300
+"""Characters of a step's record in the table."""
 
 
 @app.command("runs")
@@ -48,8 +50,8 @@ def runs(
 ) -> None:
     """What was done: recent runs, newest first, or one run with its steps.
 
-    A run is the execution of one decision: before → after, when it began and how long it took.
-    The read API tells the same at /api/v1/runs.
+    A run is the execution of one decision. A line shows before → after, when the run was requested
+    and how long it took. The read API has the same at /api/v1/runs.
 
     [bold]Examples[/bold]
 
@@ -81,7 +83,7 @@ def runs(
 
 
 def _require_target(reader: Reader, target: str) -> None:
-    """A target of which nothing is stored must be one of the rules': otherwise it is a slip."""
+    """Refuse a target that has no runs and is not in the rules: it is misspelt."""
     try:
         known = reader.targets()
     except Told:
@@ -119,14 +121,14 @@ def _show(items: list[dict[str, Any]]) -> None:
 
 
 def _cause(run: dict[str, Any]) -> str:
-    """The alert and the rule that asked; the reason where it ended in no change."""
+    """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
     asked = f"{replay}{run['why']} (rule {run['rule']})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
 
 
 def show_run(run: dict[str, Any]) -> None:
-    """One run with its facts and steps."""
+    """Print one run with its facts and steps."""
     replay = " (a replay)" if run["replay"] else ""
     say(f"{run['id']}{replay}: {run['status']}, {one_line(run['reason'])}", "bold")
     facts = Rows("", "", header=False)
@@ -134,6 +136,7 @@ def show_run(run: dict[str, Any]) -> None:
         ("action", run["action"]),
         ("target", run["target"] or ""),
         ("change", change(run)),
+        ("price", _price(run)),
         ("rule", run["rule"]),
         ("alerts", ", ".join(run["alerts"])),
         ("asked for at", clock(run["created_at"])),
@@ -143,10 +146,22 @@ def show_run(run: dict[str, Any]) -> None:
     ):
         if value:
             facts.add(name, value)
+    for label, typed in to_type(run["id"], run["status"], run["target"] or ""):
+        facts.add(label.lower(), typed)
     show_checks(facts, run["checks"])
     facts.print()
     say("")
     _show_steps(run["steps"])
+
+
+def _price(run: dict[str, Any]) -> str:
+    """What the change costs a month. Empty if the run has no plan."""
+    if not run["plan"]:
+        return ""
+    from service.domain.decisions.planning import Plan
+    from service.messages.announcements import price_change
+
+    return price_change(Plan.from_json(run["plan"]))
 
 
 def _show_steps(steps: list[dict[str, Any]]) -> None:
@@ -163,6 +178,6 @@ def _show_steps(steps: list[dict[str, Any]]) -> None:
 
 
 def _told(record: dict[str, Any]) -> str:
-    """A step's record in one line: its plain values; --json has all of it."""
+    """The plain values of a step's record in one line. --json has all of it."""
     plain = (f"{key} {value}" for key, value in record.items() if isinstance(value, str | int))
     return ", ".join(plain)[:_LONGEST_DETAIL]

@@ -19,14 +19,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 def sandbox() -> None:
     """Stand in for DigitalOcean, Supabase, PagerDuty and Slack, for the real SDKs over real HTTP.
 
-    It keeps its state in memory: an app with 2 instances, a droplet, a database, and a simulated
-    QuizMentor whose load can be set. Point a worker at it with SANDBOX_URL.
+    Its state is in memory: an app with 2 instances, a droplet, a database, and a simulated
+    QuizMentor whose load can be set. Set SANDBOX_URL so that a worker uses it.
 
     [bold]Control[/bold]: GET /_sandbox/state, GET /_sandbox/calls, POST /_sandbox/load,
     POST /_sandbox/faults, POST /_sandbox/reset; /metrics for Prometheus.
 
     [bold]Settings[/bold]: SANDBOX_PORT (8090), SANDBOX_HOST (127.0.0.1), SANDBOX_RATE_LIMITS,
-    SANDBOX_ACTION_SECONDS (1); API_APP_ID, DROPLET_ID and SUPABASE_PROJECT_REF name what is in it.
+    SANDBOX_ACTION_SECONDS (1); API_APP_ID, DROPLET_ID and SUPABASE_PROJECT_REF set the ids in it.
 
     [bold]Example[/bold]
 
@@ -44,7 +44,11 @@ def sandbox() -> None:
 
 
 def config_of(settings: Settings) -> SandboxConfig:
-    """What the sandbox begins with, under the ids that the settings give the targets."""
+    """The sandbox's configuration, with the ids of the targets from the settings.
+
+    Raises:
+        SettingsInvalid: DROPLET_ID is no number.
+    """
     from service.sandbox.config import SandboxConfig
     from service.settings import SettingsInvalid
 

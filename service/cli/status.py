@@ -18,8 +18,9 @@ from service.domain.text import one_line
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 WIDE, NARROW = 120, 72
-"""Columns from which a table has a column for each thing, and below which it has no room for an id
-beside a time: then each target has lines of its own. In between, a column shows two things."""
+"""Widths in columns. From `WIDE` on, the table has a column for each thing. Below `NARROW` there is
+no room for an id beside a time, so each target has lines of its own. In between, a column shows two
+things."""
 _NOTHING = "–"
 
 
@@ -35,9 +36,9 @@ def status(
 ) -> None:
     """What is now: each target of the rules, its cooldowns, what is under way, its last run.
 
-    A target's state is the last that a run saw or set, with the time of that: no vendor is asked.
-    A cooldown says until when alerts leave the target alone in that direction. The read API tells
-    the same at /api/v1/status.
+    A target's state is the last one that a run saw or set, with its time. No vendor is asked. A
+    cooldown says until when alerts leave the target alone in that direction. The read API has the
+    same at /api/v1/status.
 
     [bold]Examples[/bold]
 
@@ -78,7 +79,7 @@ def _show_wide(targets: list[dict[str, Any]], now: float) -> None:
 
 
 def _show_table(targets: list[dict[str, Any]], now: float) -> None:
-    """Two things in a column, the second one named: ids and sizes have room to stay whole."""
+    """A table with two things in a column, so that ids and sizes fit in one line."""
     shown = Rows("target", "now, bounds", "cooldown", "under way, last run")
     for each in targets:
         shown.add(
@@ -116,7 +117,7 @@ def _show_one(target: dict[str, Any], now: float) -> None:
 
 
 def _show_closely(target: dict[str, Any], now: float) -> None:
-    """One target, with why it is so and where to look."""
+    """Print one target with its reasons, its firing alerts and its console."""
     _show_one(target, now)
     shown = Rows("", "", header=False)
     for each in target["cooldowns"]:
@@ -157,7 +158,7 @@ def _show_whole(found: dict[str, Any]) -> None:
 
 
 def _money(budget: dict[str, Any] | None) -> list[str]:
-    """What the targets cost of the budget; nothing without one."""
+    """A line about the budget: what the targets cost of it. Empty if the rules have none."""
     if budget is None:
         return []
     parts = [f"${budget['dollars_month']:,.2f} of ${budget['monthly']:,.2f} a month"]
@@ -170,7 +171,7 @@ def _money(budget: dict[str, Any] | None) -> list[str]:
 
 
 def _by_people(found: dict[str, Any]) -> list[str]:
-    """What people have put in force, and what waits for them; each once."""
+    """Pauses, locks, holds and approvals that wait. One that holds for all targets comes once."""
     now = _seconds(found["at"])
     lines: dict[str, str] = {}
     for target in found["targets"].values():
@@ -198,7 +199,7 @@ def _state(target: dict[str, Any]) -> str:
 
 
 def _seen(target: dict[str, Any], now: float) -> str:
-    """When its state was seen or set, and by which run where that is in doubt."""
+    """When the state was seen or set. If it is in doubt, also which run makes it so."""
     present = target["present"]
     if present is None:
         return ""
@@ -228,7 +229,8 @@ def _lines(*parts: str) -> Text:
 
 
 def _when(at: float, now: float) -> str:
-    """From here and by the clock, in UTC: `in 9 min, 03:42`; the date where it is not today's."""
+    """A time relative to now and by the clock (UTC): `in 9 min, 03:42`. Another day has its
+    date."""
     then, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
     by_clock = f"{then:%H:%M}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
     return f"{away(at, now)}, {by_clock}"

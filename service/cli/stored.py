@@ -1,4 +1,4 @@
-"""The stored record, opened for commands that read it; they never change its tables."""
+"""Opens the local database for commands. It never creates or migrates tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.store.database import translated
 
 
 def open_stored() -> sa.Engine:
-    """The database of this environment, once it is certain that there is something to read.
+    """The database of this environment. It exists and has our tables.
 
     Raises:
         StoreUnavailable: there is no database, it has no tables, or it can't be used.

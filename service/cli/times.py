@@ -1,4 +1,4 @@
-"""Times and durations, as people type and read them."""
+"""Times and durations in the form that people type and read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from service.domain.durations import away, parse_duration
 
 
 def parse_moment(text: str | None) -> float | None:
-    """Seconds since the epoch from ISO 8601, from seconds, or from a time ago (`2h`, `30m`)."""
+    """Seconds since the epoch, from ISO 8601, seconds, or a time ago (`2h`, `30m`).
+
+    Raises:
+        BadParameter: the text is none of these.
+    """
     if text is None:
         return None
     try:
@@ -46,7 +50,7 @@ def ago(text: str | None, now: float) -> str:
 
 
 def took(began: str | None, ended: str | None) -> str:
-    """How long it was from one stored moment to another."""
+    """The time between two stored moments (ISO 8601): `3.2 s`, `4 min 10 s`."""
     if not began or not ended:
         return ""
     seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()

@@ -1,4 +1,4 @@
-"""Decisions and the rules behind them, as plain values and as lines for people."""
+"""Shows verdicts, the rules that were consulted, and the checks of guards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def verdict_words(verdict: str) -> Text:
 
 
 def show_traces(traces: Sequence[dict[str, Any]]) -> None:
-    """Every rule consulted, matcher by matcher (`service.domain.rules.consulted`)."""
+    """Print each rule that was consulted and what each matcher saw
+    (`domain/rules/consulted.py`)."""
     shown = Rows("rule", "", "matcher", "saw")
     for trace in traces:
         for place, each in enumerate(trace["matchers"]):
@@ -34,7 +35,7 @@ def show_traces(traces: Sequence[dict[str, Any]]) -> None:
 
 
 def show_checks(shown: Rows, checks: list[dict[str, Any]]) -> None:
-    """Add each guard, what it saw, and whether it let pass."""
+    """Add a row for each check: whether it passed, its guard, and what the guard saw."""
     for check in checks:
         passed = words("  passed", "green") if check["passed"] else words("  held", "yellow")
         shown.add(passed, f"{check['guard']}: {check['saw']}")

@@ -25,14 +25,14 @@ def web(
 ) -> None:
     """Take alerts from Alertmanager and Grafana, decide, and queue what follows.
 
-    Checks the settings and every rule file, brings the tables up to date, then serves with
-    gunicorn in this very process: the same as `gunicorn -c python:service.web.gunicorn_conf`.
-    It needs a worker beside it for anything to be done. It calls no vendor itself but PagerDuty,
-    as a last resort, and drops the other vendors' secrets from its environment when it starts.
+    It checks the settings and every rule file, and brings the tables up to date. Then gunicorn
+    serves in this process, as `gunicorn -c python:service.web.gunicorn_conf` does. Runs need a
+    worker beside it. The only vendor that it calls is PagerDuty, as a last resort. It drops the
+    other vendors' secrets from its environment when it starts.
 
     [bold]Refuses to start[/bold] when a rule file has an error (file and line are printed), or
-    when no sender has a secret. Beyond loopback also when OPEN_WEBHOOKS is set, when API_TOKENS
-    is not, or when a secret has fewer than 16 characters.
+    when no sender has a secret. Beyond loopback it also refuses to start when OPEN_WEBHOOKS is set,
+    when API_TOKENS is not set, or when a secret has fewer than 16 characters.
 
     [bold]Settings[/bold]: HOST (127.0.0.1), PORT (8080), DATABASE_URL, REDIS_URL, RULES,
     ALERTMANAGER_TOKENS, ALERTMANAGER_BASIC, GRAFANA_TOKENS, GRAFANA_BASIC, API_TOKENS.
@@ -49,8 +49,8 @@ def web(
     if all_interfaces:
         fill_in({"HOST": "0.0.0.0"})  # noqa: S104 - asked for; judged below
     settings = load_settings()
-    # What only the database knows, and what gunicorn really binds, is judged as it starts.
+    # gunicorn judges again when it starts: it then knows the sockets, and the database.
     require_access(judge_access(settings, keeps_short_secrets=True))
     load_rules(settings)
-    # gunicorn starts anew without the vendors' secrets, and says so (`service.web.gunicorn_conf`).
+    # gunicorn restarts itself without the vendors' secrets (`service.web.gunicorn_conf`).
     os.execv(_GUNICORN[0], _GUNICORN)  # noqa: S606 - our own command

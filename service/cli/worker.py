@@ -24,12 +24,12 @@ def worker(
 ) -> None:
     """Execute the runs that were decided on, one at a time per vendor resource.
 
-    Run as many as you like on one database: each run is executed by one of them, and when one
-    dies another goes on with its runs after WORKER_LEASE_S. SIGTERM and Ctrl-C let what is under
-    way end for 5 s and hand the rest on.
+    Start as many as you like on one database. Each run is executed by one of them. When a worker
+    dies, another one continues its runs after WORKER_LEASE_S. On SIGTERM or Ctrl-C, a worker gives
+    its runs 5 s to end and hands the rest on.
 
     [bold]Refuses to start[/bold] without PAGERDUTY_ROUTING_KEY, SLACK_BOT_TOKEN or the token for a
-    target of the rules, unless SANDBOX_URL is set. What doctor finds otherwise is logged.
+    target of the rules, unless SANDBOX_URL is set. Whatever else doctor finds is logged.
 
     [bold]Settings[/bold]: DATABASE_URL, REDIS_URL, SANDBOX_URL (set: the sandbox stands in for
     every vendor) or the vendors' tokens, WORKER_LEASE_S (15), WORKER_CONCURRENCY (16).
@@ -59,7 +59,7 @@ def worker(
 
 
 def _targets(settings: Settings) -> list[Target] | None:
-    """The targets of the rules; None where a worker has no rules that can be read."""
+    """The targets of the rules. None if the rules cannot be read, because a worker needs none."""
     from service.bootstrap.rules import load_rules
     from service.rulebook import RuleBookInvalid
 

@@ -1,5 +1,6 @@
-"""`runbookd dev`: everything that a trial needs, in one terminal, and nothing left behind.
+"""`runbookd dev`: everything that a trial needs, in one terminal.
 
-It starts the same processes that run in production (`runbookd web`, `worker`, `sandbox`) and a
-Redis beside them, watches them, and ends them together. It decides nothing about alerts.
+It starts the processes that run in production (`runbookd web` and `worker`), a sandbox cloud and a
+Redis. It restarts those that die and ends all of them together, so that none is left behind. It
+decides nothing about alerts.
 """

@@ -1,7 +1,7 @@
-"""RUNBOOKD_HOME: one directory for all data, held by one development service at a time.
+"""RUNBOOKD_HOME: one directory for all data, used by one development service at a time.
 
-A second terminal finds there where that service runs: without it `runbookd replay` beside
-`runbookd dev` would know neither the sandbox nor the names of its targets.
+The service leaves a note there for commands in a second terminal. Without the note, `runbookd
+replay` beside `runbookd dev` would know neither the sandbox's address nor the ids of its targets.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ class DevRefused(Told):
 
 
 LOCK = "dev.lock"
+"""The file in RUNBOOKD_HOME that is locked. It holds the id of the process that has the lock."""
 
 
 @contextmanager
 def held_home(path: Path) -> Iterator[Path]:
-    """The directory, made when missing and locked until the end; absolute.
+    """The directory as an absolute path. It is made when it is missing, and locked until the end.
 
-    The lock is the kernel's, so it can't be left behind by a process that was killed.
+    The lock is the kernel's (flock), so a process that is killed leaves none behind.
 
     Raises:
-        DevRefused: another one holds it, or it can't be written.
+        DevRefused: another service holds the lock, or the directory cannot be written.
     """
     home = path.resolve()
     try:
@@ -58,11 +59,12 @@ def held_home(path: Path) -> Iterator[Path]:
 
 
 _NOTE = "dev.json"
+"""The file in RUNBOOKD_HOME with the variables for commands in other terminals."""
 
 
 @contextmanager
 def noted(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Leave a note with these variables, until the end; for the holder of the home's lock."""
+    """Keep a note with these variables in `home` until the end. Only the holder of its lock may."""
     note = home / _NOTE
     note.write_text(json.dumps(dict(environment), indent=2), encoding="utf-8")
     try:
@@ -72,7 +74,7 @@ def noted(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def running_beside(home: Path) -> dict[str, str]:
-    """The variables of the development service that runs in `home`; none when none does."""
+    """The variables in the note of the development service in `home`. Empty when none runs."""
     if not _held(home / LOCK):
         return {}
     try:

@@ -1,8 +1,9 @@
-"""Started in the place of a child: has the kernel end it with its parent, then becomes it.
+"""A program that ties itself to its parent, and then runs a command in its own place.
 
-A parent that is killed can't end its children any more, so the kernel is asked to (Linux; other
-systems have no such request, and there only an orderly end takes the children along). This file
-is run by its path and imports nothing of ours, so that a child starts without delay.
+A parent that is killed cannot end its children any more. So this program asks the kernel to send it
+a signal when its parent dies (the parent-death signal). Only Linux has that. On other systems, the
+children end only if the parent ends in order. The file is run by its path and imports nothing of
+ours, so that a child starts without delay.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 
 _SET_PARENT_DEATH_SIGNAL = 1
-"""`PR_SET_PDEATHSIG` of prctl(2); it outlasts exec."""
+"""`PR_SET_PDEATHSIG` of prctl(2). It stays in force after exec."""
 
 
 def main(parent: int, command: list[str]) -> None:
@@ -21,7 +22,7 @@ def main(parent: int, command: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
         if os.getppid() != parent:
-            # The parent ended before the request was made.
+            # The parent ended before the signal was set, so it would never come.
             sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606 - the command is our own
 

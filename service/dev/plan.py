@@ -1,4 +1,4 @@
-"""What a development service consists of, from the settings: ports, addresses, environments."""
+"""The plan of a development service: ports, addresses, and the environments of its processes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from service.settings import Settings
 
 
 def choose_port(variable: str, host: str, port: int) -> int:
-    """The port to listen on; 0 asks for any free one.
+    """The port to listen on, once it is known to be free. For 0, any free port.
+
+    `variable` is the setting that names the port, for the refusal.
 
     Raises:
-        DevRefused: something else listens there, or `host` is not of this machine.
+        DevRefused: something else listens there, or `host` is no address of this machine.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -29,7 +31,7 @@ def choose_port(variable: str, host: str, port: int) -> int:
 
 
 def loopback_of(host: str) -> str:
-    """Where to reach, from this machine, what listens on `host`."""
+    """The host under which this machine reaches a server that listens on `host`."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -53,15 +55,16 @@ _SANDBOX_IDS = {
     "droplet_id": "101",
     "supabase_project_ref": "quizmentorquizmentor",
 }
-"""What the sandbox's targets are called, by the settings that name them."""
+"""The ids of the sandbox's targets, by the settings that hold them."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevPlan:
     """Where everything will run.
 
-    `open_webhooks` when no sender has a secret. `redis_given` and `sandbox_given` when the
-    settings name one that already runs, so that none is started.
+    `open_webhooks` is true when no sender has a secret. `sandbox_given` says that the settings name
+    a sandbox that already runs, so none is started. `redis_given` is the address of a Redis that
+    already runs, or empty.
     """
 
     home: Path
@@ -82,13 +85,13 @@ class DevPlan:
 
     @property
     def base_url(self) -> str:
-        """The web process, for a browser or curl on this machine."""
+        """The address of the web process, for a browser or curl on this machine."""
         host = f"[{self.reach}]" if ":" in self.reach else self.reach
         return f"http://{host}:{self.port}"
 
 
 def with_sandbox_ids(settings: Settings) -> Settings:
-    """The settings, with the sandbox's targets where they name none."""
+    """The settings, with the ids of the sandbox's targets where they are not set."""
     missing = {name: value for name, value in _SANDBOX_IDS.items() if not getattr(settings, name)}
     return settings.model_copy(update=missing)
 
@@ -98,7 +101,7 @@ def make_plan(settings: Settings, home: Path) -> DevPlan:
 
     Raises:
         DevRefused: a port is in use.
-        SettingsInvalid: it would take anybody's alerts from outside this machine.
+        SettingsInvalid: anybody outside this machine could post alerts.
     """
     open_webhooks = not has_webhook_secret(settings)
     taken = settings.model_copy(update={"open_webhooks": open_webhooks})
@@ -121,7 +124,7 @@ def make_plan(settings: Settings, home: Path) -> DevPlan:
 
 
 def environment(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, str]:
-    """What the children find in their environment beside what is there already."""
+    """The variables of the child processes, beside those of this process."""
     forced = {
         "RUNBOOKD_HOME": str(plan.home),
         "HOST": plan.host,
@@ -140,7 +143,7 @@ def environment(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, 
 
 
 def shared_with_terminals(plan: DevPlan, settings: Settings, redis_url: str) -> dict[str, str]:
-    """What commands in a second terminal take over where they are told nothing else."""
+    """The variables for commands in a second terminal, which may set others."""
     return {
         **_target_ids(settings),
         "PORT": str(plan.port),

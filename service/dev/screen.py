@@ -1,6 +1,7 @@
-"""What the terminal shows: the children's lines with their names, and one banner.
+"""What the terminal shows: the lines of each process with its name, and one banner.
 
-The banner's curl sends an example alert, so that the first minute shows the main job.
+The banner has a curl that sends an example alert, so that a newcomer sees a run in the first
+minute.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ ALERT_NAME = "High CPU Usage"
 
 
 def example_notification(now: float) -> str:
-    """High CPU on the API as an Alertmanager (webhook version 4) would tell it; one line of JSON.
+    """A notification of high CPU, as an Alertmanager (webhook version 4) sends it, in one line.
 
-    `now` in seconds since the epoch.
+    `now` is in seconds since the epoch.
     """
     labels = {"alertname": ALERT_NAME, "service": "api", "severity": "warning"}
     annotations = {"summary": "avg CPU 91% for 5m"}
@@ -66,25 +67,25 @@ def example_curl(base_url: str, now: float, *, secret_needed: bool) -> str:
 _COLOURS = {"web": "cyan", "worker": "green", "sandbox": "magenta", "redis": "yellow"}
 _WIDTH = max(len(name) for name in _COLOURS)
 _CHATTER = re.compile(r"\[info\s*\].*\[(gunicorn\.error|alembic[\w.]*)\]")
-"""Lines that only say that a server is being a server."""
+"""Lines of gunicorn and Alembic about their own normal work, which are not shown."""
 
 
 class Screen:
-    """One terminal for many processes; each line is written whole."""
+    """One terminal for many processes. Lines are never mixed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
 
     def say(self, name: str, line: str) -> None:
-        """One line of a process."""
+        """Show one line of a process."""
         if not line or _CHATTER.search(line):
             return
         prefix = Text(f"{name:<{_WIDTH}} | ", style=_COLOURS.get(name, "bold"))
         self._print(prefix + Text(line))
 
     def banner(self, plan: DevPlan, redis: str, now: float) -> None:
-        """What runs where, and what to try; printed once all of it is ready."""
+        """Show what runs where, and what to try. Call it when everything is ready."""
         self._print(Text("\nrunbookd is ready; Ctrl-C ends all of it.", style="bold green"))
         self._print(_where(plan, redis))
         self._print(Text("\nSend an example alert:", style="bold"))
@@ -96,7 +97,7 @@ class Screen:
         self._print(Text(f"  RUNBOOKD_HOME={plan.home} {_program()} runs\n"))
 
     def _print(self, what: Text | Table) -> None:
-        # A terminal that was closed is no reason to leave the children behind.
+        # If the terminal was closed, go on: the children must still be ended.
         with self._lock, contextlib.suppress(OSError):
             if isinstance(what, Text):
                 self._console.print(what, soft_wrap=True, highlight=False)
@@ -105,7 +106,8 @@ class Screen:
 
 
 def _program() -> str:
-    """How to call the command line from here: beside this interpreter, or from the PATH."""
+    """The command to type for `runbookd`: the one beside this interpreter, or the one on the
+    PATH."""
     beside = Path(sys.executable).with_name("runbookd")
     if not beside.is_file():
         return "runbookd"

@@ -1,4 +1,4 @@
-"""One session of `runbookd dev`: its children, from the first check to the last one's end."""
+"""One session of `runbookd dev`: which processes it starts, and how it knows that each is ready."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from service.settings import ACCESS_SECRETS, SECRETS, Settings
 from service.store.coordination import connect
 
 _PATIENCE_S = 2.0
-"""How long one question waits; it is asked again and again."""
+"""Seconds that one check waits for an answer. Checks are repeated until a process is ready."""
 
 
 def answers(host: str, port: int, path: str) -> dict[str, Any] | None:
-    """The JSON object that a GET of `path` is answered with; None while there is none (200)."""
+    """The JSON object with which a GET of `path` is answered. None without a 200."""
     connection = HTTPConnection(host, port, timeout=_PATIENCE_S)
     try:
         connection.request("GET", path)
@@ -41,18 +41,18 @@ def answers(host: str, port: int, path: str) -> dict[str, Any] | None:
 
 
 def web_keeps_alerts(host: str, port: int) -> bool:
-    """Whether the web process can keep what is sent to it."""
+    """Whether the web process can store alerts."""
     return answers(host, port, "/readyz") is not None
 
 
 def worker_lives(host: str, port: int) -> bool:
-    """Whether the web process sees a worker with a lease."""
+    """Whether the web process sees a worker with a valid lease."""
     state = answers(host, port, "/readyz")
     return state is not None and bool(state.get("workers"))
 
 
 def sandbox_answers(host: str, port: int) -> bool:
-    """Whether the sandbox tells its state."""
+    """Whether the sandbox answers."""
     return answers(host, port, "/_sandbox/state") is not None
 
 
@@ -66,10 +66,10 @@ _SANDBOX_LOSES = "The sandbox cloud begins anew: what was scaled in it is forgot
 
 
 def redis_child(home: Path, socket: Path) -> ChildSpec:
-    """A Redis of our own.
+    """How a Redis of our own is started.
 
     Raises:
-        DevRefused: no server program is there.
+        DevRefused: there is no server program.
     """
     url = redis_url(socket)
     return ChildSpec(
@@ -84,7 +84,7 @@ def redis_child(home: Path, socket: Path) -> ChildSpec:
 
 
 def sandbox_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
-    """The stand-in cloud."""
+    """How the stand-in cloud is started."""
     return ChildSpec(
         name="sandbox",
         command=_runbookd("sandbox"),
@@ -97,7 +97,7 @@ def sandbox_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
 
 
 def web_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
-    """How the web process is started, with its environment."""
+    """How the web process is started. It gets only the secrets that it needs."""
     return ChildSpec(
         name="web",
         command=_runbookd("web"),
@@ -109,29 +109,29 @@ def web_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
 
 
 def worker_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
-    """How the worker is started, with its environment."""
+    """How the worker is started. It gets no vendor's secret."""
     return ChildSpec(
         name="worker",
         command=_runbookd("worker"),
         environment=environment,
         ready=lambda: worker_lives(plan.reach, plan.port),
-        # The sandbox stands in for every vendor; Prometheus is a real one.
+        # The sandbox stands in for every vendor, but Prometheus may be a real one.
         withheld=SECRETS - {"PROMETHEUS_TOKEN"},
         loses="Its runs go on where they stopped.",
     )
 
 
 def _runbookd(command: str) -> tuple[str, ...]:
-    """Our own command line in this very interpreter, whatever the PATH says."""
+    """Our command line in this interpreter, whichever `runbookd` is on the PATH."""
     return (sys.executable, "-m", "service.cli", command)
 
 
 def run(settings: Settings, console: Console) -> None:
-    """Serve until Ctrl-C or SIGTERM; whatever happens, no child is left.
+    """Serve until Ctrl-C or SIGTERM. No child is left behind, whatever happens.
 
     Raises:
-        DevRefused: something it needs is missing or taken; nothing runs then.
-        SettingsInvalid: a setting is in the way.
+        DevRefused: something it needs is missing or taken. Nothing runs then.
+        SettingsInvalid: anybody outside this machine could post alerts.
     """
     with ExitStack() as stack:
         home = stack.enter_context(held_home(settings.runbookd_home))
@@ -154,7 +154,8 @@ def run(settings: Settings, console: Console) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Redis:
-    """Where Redis is, for programs and for people; `child` when it is ours to start."""
+    """Where Redis is: `url` for programs, `where` for people. `child` is set if we must start
+    it."""
 
     url: str
     where: str
@@ -170,7 +171,7 @@ def _redis(plan: DevPlan, stack: ExitStack) -> _Redis:
 
 
 def _children(plan: DevPlan, settings: Settings, redis: _Redis) -> list[ChildSpec]:
-    """What to start, in order."""
+    """The processes to start, in order."""
     shared = environment(plan, settings, redis.url)
     first = [redis.child] if redis.child else []
     if not plan.sandbox_given:

@@ -1,4 +1,4 @@
-"""Starts the children together, restarts the ones that die, and ends all of them in order.
+"""Starts the child processes together, restarts those that die, and ends all of them in order.
 
 Each child is tied to this process by a parent-death signal (`parent_death`), so none outlives it.
 """
@@ -21,17 +21,17 @@ from service.dev.home import DevRefused
 from service.settings import child_environment
 
 Say = Callable[[str, str], None]
-"""Shows one line of a process: its name, and the line."""
+"""Shows one line of a process. The arguments are its name and the line."""
 
 _PARENT_DEATH = str(Path(parent_death.__file__).resolve())
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What to start: its command, what it finds in its environment, and how to see it is ready.
+    """How to start a child: its command, its environment, and how to see that it is ready.
 
-    `withheld` are the settings of this process that it must not find there. `foundation` is for
-    what the others stand on: it ends after them.
+    `withheld` names the variables of this process that the child must not get. A `foundation` is
+    needed by the other children, so it ends after them.
     """
 
     name: str
@@ -41,12 +41,15 @@ class ChildSpec:
     withheld: Collection[str] = ()
     foundation: bool = False
     loses: str = ""
-    """What is lost when it dies, for the line that says so."""
+    """The sentence that says what is lost when it dies."""
 
 
 class Child:
-    """A process that has been started; in a session of its own, so that a terminal's Ctrl-C
-    reaches only the supervisor, which ends everything in order."""
+    """A process that has been started.
+
+    It has a session of its own, so that a terminal's Ctrl-C reaches only the supervisor, which ends
+    everything in order.
+    """
 
     def __init__(self, spec: ChildSpec, say: Say) -> None:
         self.spec = spec
@@ -65,20 +68,21 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id, which is also its group's."""
+        """The process id, which is also the id of its process group."""
         return self._process.pid
 
     def ended(self) -> int | None:
-        """The exit status once it has ended (negative: the signal's number), None before."""
+        """The exit status (negative: the signal's number). None while it runs."""
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM, which every part of ours takes as: finish what is under way, then end."""
+        """Send SIGTERM, at which each of our processes finishes what is under way and ends."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
 
     def finish(self, timeout_s: float) -> bool:
-        """Wait for its end, then end what is left of its group; False when it had to be killed."""
+        """Wait until it has ended, and kill what is left of its group. False if it had to be
+        killed."""
         try:
             self._process.wait(timeout_s)
             in_order = True
@@ -100,23 +104,27 @@ class Child:
 
 
 NAME = "dev"
-"""How the supervisor's own lines are marked."""
+"""The name before the supervisor's own lines."""
 
 START_WAIT_S = 90.0
-"""Until all are ready; a slow machine needs some ten seconds, a hanging one is to be told."""
+"""Seconds until all children must be ready. A slow machine needs some ten. A child that hangs must
+be reported."""
 STOP_WAIT_S = 10.0
-"""For requests and runs under way; above the 5 s that a stopping worker gives its runs."""
+"""Seconds for requests and runs that are under way. More than the 5 s that a stopping worker gives
+its runs."""
 FOUNDATION_WAIT_S = 3.0
-"""For Redis to write its file, and for the sandbox to close."""
+"""Seconds for Redis to write its file, and for the sandbox to close."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
+"""Seconds before a restart, after the first death and at most."""
 STEADY_S = 60.0
-"""A child that ran this long has earned a quick restart again."""
+"""A child that has run for this many seconds is steady: its earlier deaths no longer count."""
 _POLL_S = 0.1
 
 
 def pause_before_restart(deaths: int) -> float:
-    """Seconds to wait after the nth death in a row: doubled each time, up to a quarter minute."""
+    """Seconds to wait after the nth death in a row: doubled each time, at most
+    `LONGEST_PAUSE_S`."""
     pause: float = FIRST_PAUSE_S * 2 ** (deaths - 1)
     return min(pause, LONGEST_PAUSE_S)
 
@@ -132,8 +140,11 @@ def exit_words(status: int) -> str:
 
 
 class Supervisor:
-    """The children of one development service; used from the main thread only, because the
-    kernel ties a child to the thread that started it."""
+    """The children of one development service.
+
+    Use it from the main thread only: the kernel sends the parent-death signal when the thread that
+    started a child ends.
+    """
 
     def __init__(self, specs: Sequence[ChildSpec], say: Say) -> None:
         self._specs = tuple(specs)
@@ -145,11 +156,11 @@ class Supervisor:
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody asked for the end."""
+        """Whether a signal asked for a shutdown."""
         return self._signals > 0
 
     def listen_to_signals(self) -> None:
-        """SIGINT, SIGTERM and a closed terminal end the service; a second one ends it at once."""
+        """Shut down at SIGINT, SIGTERM or a closed terminal; a second signal ends the waiting."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
 
@@ -158,7 +169,7 @@ class Supervisor:
         return {name: child.pid for name, child in self._children.items()}
 
     def start(self) -> None:
-        """Start all and wait until each is ready, or somebody asks for the end.
+        """Start all children, and wait until each is ready or a signal asks for a shutdown.
 
         Raises:
             DevRefused: one of them ended, or was not ready in time.
@@ -180,14 +191,14 @@ class Supervisor:
                 time.sleep(_POLL_S)
 
     def watch(self) -> None:
-        """Restart what dies, until somebody asks for the end."""
+        """Restart children that die, until a signal asks for a shutdown."""
         while not self.stopping:
             for spec in self._specs:
                 self._look_after(spec)
             time.sleep(_POLL_S)
 
     def stop(self) -> None:
-        """End all: first those that work, then what they stand on."""
+        """End all children, and the foundations last."""
         self._stop_some([spec for spec in self._specs if not spec.foundation], STOP_WAIT_S)
         self._stop_some([spec for spec in self._specs if spec.foundation], FOUNDATION_WAIT_S)
 
@@ -241,7 +252,7 @@ class Supervisor:
             self._finish(child, deadline)
 
     def _finish(self, child: Child, deadline: float) -> None:
-        """Wait for one child; a second signal ends the waiting."""
+        """Wait for one child, until `deadline` or a second signal, and then kill it."""
         while child.ended() is None and time.monotonic() < deadline and self._signals <= 1:
             time.sleep(_POLL_S)
         if not child.finish(0.05):

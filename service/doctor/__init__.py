@@ -1,1 +1,1 @@
-"""What stands in the way of a safe start, and what answers. It looks, and changes nothing."""
+"""Finds what stands in the way of a safe start, and whether each part answers. Changes nothing."""

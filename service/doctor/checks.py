@@ -1,7 +1,8 @@
-"""What is set, what answers, what is missing: looked up, never assumed, and changing nothing.
+"""The checks of `runbookd doctor`: each asks one part, and says what it found. None changes
+anything.
 
-Each look has a bound of its own (the vendors' time-outs), and all of them together have one, so
-that a doctor who asks a dead network still answers.
+Each check has a time-out of its own, and all of them together have one. So doctor answers even if
+the network is dead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import redis
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from service.bootstrap.access import judge_access
+from service.bootstrap.access import is_open_mode, judge_access, tokens_of_people
 from service.bootstrap.prices import kept_prices
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts, senders_of
@@ -27,23 +28,28 @@ from service.bootstrap.vendors import PORTS, Vendors, build_metrics
 from service.catalogue.prices import Kept
 from service.catalogue.registry import kind_spec
 from service.catalogue.spec import KindSpec
+from service.domain.deciders import nobody_decides
 from service.domain.durations import away
 from service.domain.errors import StoreUnavailable, VendorError
+from service.domain.named_tokens import token_doubts
+from service.domain.people import Person
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
 from service.providers.scopes import POST_MESSAGES, only_writing_tells
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, SettingsInvalid
 from service.store.bell import notifications_reach
+from service.store.coordination import OLDEST_REDIS
 from service.store.database import translated
 from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
+from service.store.tokens import TokenStore
 
 LONGEST_S = 25.0
-"""All looks together, which go on side by side; the longest single one is two vendor requests of
-10 s each."""
+"""Seconds for all checks together. They run side by side, and the longest one makes two vendor
+requests of 10 s each."""
 NOTIFIED_WITHIN_S = 2.0
-"""A notification takes milliseconds; a worker that is not notified looks by itself after 5 s."""
+"""Seconds to wait for a notification of PostgreSQL, which takes milliseconds."""
 OLD_PRICES_S = 7 * 86_400.0
 """A list is asked for with a run, and targets may go without one for days."""
 _DIRECT = (
@@ -51,24 +57,22 @@ _DIRECT = (
     "port 5432)."
 )
 _POOLERS_REFUSAL = "unsupported startup parameter"
-"""PgBouncer's words; PostgreSQL itself has others."""
-OLDEST_REDIS = (6, 2)
-"""design: any Redis from 6.2 on."""
+"""PgBouncer's own words. PostgreSQL says it differently."""
 
 
 class Health(StrEnum):
-    """How one thing is."""
+    """The state of one part."""
 
     OK = "ok"
     NOTE = "note"
-    """Worth knowing; nothing is broken by it."""
+    """Worth knowing, but nothing is broken."""
     WRONG = "wrong"
     """Something required is missing, refuses, or does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what was seen."""
+    """The result of one check: the part, its state, and a sentence about it."""
 
     name: str
     health: Health
@@ -79,7 +83,8 @@ Look = Callable[[], Finding]
 
 
 def examine(settings: Settings, longest_s: float = LONGEST_S) -> list[Finding]:
-    """Look at everything that the settings name, side by side; in a stable order."""
+    """Check every part that the settings name, in `longest_s` seconds. The order is always the
+    same."""
     return _side_by_side(list(_looks(settings)), longest_s)
 
 
@@ -88,6 +93,7 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     yield "rules", lambda: rules
     yield "prices", lambda: _prices(settings, book)
     yield "senders", lambda: _senders(settings, book)
+    yield "people", lambda: _people(settings, book)
     yield "database", lambda: _database(settings)
     if not _on_sqlite(settings):
         yield "wake-up", lambda: _wake_up(settings)
@@ -135,7 +141,7 @@ def _price_list(kind: KindSpec, kept: Kept | None) -> str:
 
 
 def _senders(settings: Settings, book: RuleBook | None) -> Finding:
-    # Without a look into the database: a short secret may be one that is still taken.
+    # Whether short secrets are still accepted is in the database, which may be away.
     access = judge_access(settings, keeps_short_secrets=True)
     if access.refusals:
         return Finding("senders", Health.WRONG, " ".join(access.refusals))
@@ -165,6 +171,33 @@ def _read_both_ways(settings: Settings) -> Iterator[str]:
                 f"({', '.join(names)}). A sender is let in by what follows the colon, and by the "
                 "whole entry."
             )
+
+
+def _people(settings: Settings, book: RuleBook | None) -> Finding:
+    """Who may use the operator API, and whether somebody of them can decide what rules ask."""
+    name = "people"
+    given = tokens_of_people(settings)
+    try:
+        stored = _stored_people(settings)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    people = [*(each.person for each in given), *stored]
+    if is_open_mode(settings) and not given:
+        return Finding(name, Health.NOTE, "open mode: anyone on this machine may do everything")
+    names = ", ".join(dict.fromkeys(each.name for each in people))
+    saw = f"{names} may use the API" if people else "nobody has a token"
+    if not given:
+        saw += "; API_TOKENS is not set, so anyone on this machine may read"
+    doubts = [*token_doubts(given), *(nobody_decides(book, people) if book else ())]
+    return Finding(name, Health.NOTE if doubts else Health.OK, "\n".join((saw, *doubts)))
+
+
+def _stored_people(settings: Settings) -> list[Person]:
+    """The holders of the stored tokens; none where there is no database yet."""
+    if _not_made_yet(settings):
+        return []
+    with _stores(settings) as stores:
+        return list(TokenStore(stores.engine).good(time.time()).values())
 
 
 def _database(settings: Settings) -> Finding:
@@ -205,7 +238,7 @@ def _wake_up(settings: Settings) -> Finding:
 
 
 def _advice_on(refusal: str) -> str:
-    """What to do about a refusal of the database's, where we know more than its own words."""
+    """Advice for a refusal by a pooler, which its own words do not give. Otherwise empty."""
     if _POOLERS_REFUSAL not in refusal:
         return ""
     return (
@@ -215,7 +248,7 @@ def _advice_on(refusal: str) -> str:
 
 @contextmanager
 def _stores(settings: Settings) -> Iterator[Stores]:
-    """The stores, for a look: a worker that looks must not keep more connections than it needs."""
+    """The stores for one check. Their connections are closed after it: a worker needs few."""
     stores = Stores(settings)
     try:
         yield stores
@@ -237,7 +270,7 @@ def _version(connection: sa.Connection) -> str:
 
 
 def _counted(settings: Settings, count: Callable[[Stores], int]) -> int | None:
-    """What `count` finds on record; None where there is no database yet."""
+    """What `count` counts in the stores. None if there is no database yet."""
     if _not_made_yet(settings):
         return None
     with _stores(settings) as stores:
@@ -259,7 +292,7 @@ def _workers(settings: Settings) -> Finding:
 
 
 def _messages(settings: Settings) -> Finding:
-    """Whether messages wait for Slack; they are told when it takes them."""
+    """How many messages wait for Slack. They are sent when it takes messages again."""
     name = "messages"
     try:
         waiting = _counted(settings, lambda stores: OutboxStore(stores.engine).count())
@@ -356,7 +389,7 @@ def _stand_in(settings: Settings) -> str:
 
 
 def _side_by_side(looks: Sequence[tuple[str, Look]], longest_s: float) -> list[Finding]:
-    """All at once; what has not answered by then is said to be silent, and left to itself."""
+    """Run all checks at once. One that is not done after `longest_s` is reported as silent."""
     found: dict[str, Finding] = {}
     threads = [
         threading.Thread(target=_keep, args=(name, look, found), daemon=True)

@@ -1,4 +1,4 @@
-"""What doctor says of a worker, written into its log at each start."""
+"""Writes what doctor finds into the log of a worker, at each start."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import structlog
 from service.doctor.checks import Health, examine
 from service.settings import Settings
 
-_WEBS = frozenset({"rules", "senders", "workers"})
-"""Parts that only the web process needs, or that say nothing about this worker."""
+_WEBS = frozenset({"rules", "senders", "people", "workers"})
+"""The checks of the web process's parts, and of workers in general. A worker does not log them."""
 
 _log = structlog.get_logger(__name__)
 
 
 def tell_verdict(settings: Settings) -> threading.Thread:
-    """Ask beside the work, because a vendor that is away must not keep a worker from starting."""
+    """Run doctor on a thread of its own: a vendor that is away must not keep a worker from
+    starting."""
     thread = threading.Thread(target=_tell, args=(settings,), name="verdict", daemon=True)
     thread.start()
     return thread

@@ -104,7 +104,7 @@ def _trigger(
     by = "of a flood of incidents" if incident.rule == FLOOD else f"by rule {incident.rule}"
     message = Message(
         title=f"Paged: {page.summary}"[:150],
-        text=f"The person on call was paged ({page.severity}) {by}.",
+        text=f"The person on call was paged ({page.severity}) {by}. Nothing was changed.",
         context=f"{state.firing} firing · {_context(request, state)}",
         links=page.links,
     )

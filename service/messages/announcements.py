@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
+from service.domain.commands import to_type
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import PERSON, Request
 from service.domain.durations import lasted, moment
 from service.domain.links import Link
 from service.messages.going_on import command, context_of, links_of_run, run_facts
@@ -54,7 +55,7 @@ def announced(request: Request, plan: Plan) -> Message:
         request,
         f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
         f"Scaling because {_why(request)}. {plan.downtime}".rstrip(),
-        _fields(request, plan),
+        [*_fields(request, plan), *_to_type(request, "running")],
     )
 
 
@@ -71,15 +72,15 @@ def finished(
     `took_s` is in seconds, `cooldown_until` and `now` in seconds since the epoch. `failures` are
     the runs before it that failed: their pages are over.
     """
-    next_step = (
-        f" The next step may follow {moment(cooldown_until, now)}." if cooldown_until else ""
-    )
+    # A person's run has no cooldown.
+    later = (cooldown_until or 0.0) > now
+    next_step = f" The next step may follow {moment(cooldown_until or now, now)}." if later else ""
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
         f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}"
         + (f" This closes the pages of {', '.join(failures)}." if failures else ""),
-        _fields(request, plan),
+        [*_fields(request, plan), *_to_type(request, "succeeded")],
     )
 
 
@@ -90,10 +91,21 @@ def shadowed(request: Request, plan: Plan, cooldown_until: float, now: float) ->
     """
     return _message(
         request,
-        f"In shadow: {_attempt(request, plan)}",
-        f"This would have been changed because {_why(request)}. Nothing was changed: rule "
-        f"{request.origin.by} is in mode shadow. It decides again {moment(cooldown_until, now)}.",
+        f"{'Plan' if request.origin.kind == PERSON else 'In shadow'}: {_attempt(request, plan)}",
+        _not_done(request, cooldown_until, now),
         _fields(request, plan),
+    )
+
+
+def _not_done(request: Request, cooldown_until: float, now: float) -> str:
+    if request.origin.kind == PERSON:
+        return (
+            f"{request.origin.by} asked what would be changed, because {_why(request)}. Nothing "
+            "was changed."
+        )
+    return (
+        f"This would have been changed because {_why(request)}. Nothing was changed: rule "
+        f"{request.origin.by} is in mode shadow. It decides again {moment(cooldown_until, now)}."
     )
 
 
@@ -108,7 +120,7 @@ def held(request: Request, hold: PlanHeld, next_try: str = "", *, paged: bool = 
         request,
         f"Held: {request.action} of {request.target.name}",
         " ".join(filter(None, said)),
-        [("Guard", hold.guard), ("Rule", request.origin.by)],
+        [("Guard", hold.guard), _asker(request), *_to_type(request, "held")],
     )
 
 
@@ -118,7 +130,7 @@ def put_off(request: Request, plan: Plan, hold: PlanHeld, next_try: str = "") ->
         request,
         f"Put off: {_attempt(request, plan)}",
         f"Asked for because {_why(request)}. {hold.reason} {next_try}".rstrip(),
-        [("Guard", hold.guard), *_fields(request, plan)],
+        [("Guard", hold.guard), *_fields(request, plan), *_to_type(request, "held")],
     )
 
 
@@ -142,7 +154,7 @@ def failed(
         request,
         f"Failed: {_attempt(request, plan)}",
         "\n".join(filter(None, [*failure.told, told, next_try, more])),
-        [("Step", failure.step), *_fields(request, plan)],
+        [("Step", failure.step), *_fields(request, plan), *_to_type(request, "failed")],
     )
 
 
@@ -169,6 +181,7 @@ def page_for_failure(
             "step": failure.step,
             "how the target was left": failure.left,
             **_told_next(next_try),
+            **{words.lower(): typed for words, typed in _to_type(request, "failed")},
             "asked for because": request.origin.why,
             **_facts(request, plan),
         },
@@ -189,6 +202,7 @@ def page_at_bound(request: Request, hold: PlanHeld, *, next_try: str = "") -> Pa
             "guard": hold.guard,
             "asked for because": request.origin.why,
             **_told_next(next_try),
+            **{words.lower(): typed for words, typed in _to_type(request, "")},
             **hold.facts,
             **_facts(request, None),
         },
@@ -245,9 +259,18 @@ def _why(request: Request) -> str:
     return request.origin.why.rstrip(" .")
 
 
+def _asker(request: Request) -> tuple[str, str]:
+    """Who decided: a rule, or a person by name."""
+    return ("Asked by" if request.origin.kind == PERSON else "Rule"), request.origin.by
+
+
 def _fields(request: Request, plan: Plan | None) -> list[tuple[str, str]]:
-    fields = [("Rule", request.origin.by), ("Action", request.action)]
+    fields = [_asker(request), ("Action", request.action)]
     return fields if plan is None else [*fields, ("Price", price_change(plan))]
+
+
+def _to_type(request: Request, status: str) -> list[tuple[str, str]]:
+    return to_type(request.id, status, request.target.name)
 
 
 def _message(request: Request, title: str, text: str, fields: Sequence[tuple[str, str]]) -> Message:

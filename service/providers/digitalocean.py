@@ -1,7 +1,7 @@
-"""DigitalOcean's SDK, tamed: one request per call, bounded time, every failure a VendorError.
+"""DigitalOcean's SDK with one request per call, bounded time, and every failure a VendorError.
 
-What pydo 0.44 does otherwise: it repeats a POST after a 5xx, waits 300 s, follows redirects,
-refuses plain HTTP, and hands a 404 back as an ordinary answer.
+pydo 0.44 by itself repeats a POST after a 5xx, waits 300 s, follows redirects, refuses plain HTTP,
+and returns a 404 as an ordinary answer.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ ENDPOINT = "https://api.digitalocean.com"
 PER_PAGE = 200
 """The vendor's largest page."""
 MOST_PAGES = 10
+"""Pages that are read at most, so that a wrong `next` never makes an endless loop."""
 _NO_CONNECTION = (NewConnectionError, ConnectTimeoutError, ConnectTimeout, ProxyError)
 
 
 class DigitalOceanClient:
-    """pydo for threads: each gets a client of its own, made when it first asks.
+    """pydo for several threads: each thread gets a client of its own at its first request.
 
-    The transport below pydo (one requests.Session) says itself that it isn't safe for threads. A
-    further client costs about 1 ms and 0.1 MB.
+    The transport below pydo (one requests.Session) is documented as not safe for threads. A further
+    client costs about 1 ms and 0.1 MB.
     """
 
     def __init__(self, *, token: str, endpoint: str = ENDPOINT, timeouts: Timeouts | None = None):
@@ -58,17 +59,27 @@ class DigitalOceanClient:
         self._mine = threading.local()
 
     def call(self, operation: str, needs: Needed | None = None, *, repeatable: bool = True) -> Call:
-        """A request by its name, with what it needs of the token; reads are repeatable, writes are
-        not."""
+        """Describe a request for its errors: its name, and what its token must be allowed.
+
+        A read is `repeatable`. A write is not.
+        """
         setting = "DIGITALOCEAN_TOKEN"
         return Call("digitalocean", operation, repeatable, setting, self._token, needs)
 
     def ask(self, call: Call, send: Callable[[pydo.Client], object], key: str) -> Mapping[str, Any]:
-        """Send once; the answer, which has `key`, or a VendorError."""
+        """Send a request once. The answer has `key`.
+
+        Raises:
+            VendorError: any failure, also an answer without `key`.
+        """
         return _with_key(call, self._sent(call, send), key)
 
     def tell(self, call: Call, send: Callable[[pydo.Client], object]) -> None:
-        """Send once what is answered without a body; a VendorError where it is refused."""
+        """Send a request once whose success has no body.
+
+        Raises:
+            VendorError: any failure.
+        """
         answer = self._sent(call, send)
         if answer is not None:
             _with_key(call, answer, "")
@@ -84,7 +95,11 @@ class DigitalOceanClient:
     def pages(
         self, call: Call, send: Callable[[pydo.Client, int], object], key: str
     ) -> Iterator[Mapping[str, Any]]:
-        """The items under `key` on all pages, as long as the vendor names a next one."""
+        """The items under `key` on all pages, at most `MOST_PAGES` of them.
+
+        Raises:
+            VendorError: the request for a page failed.
+        """
         for page in range(1, MOST_PAGES + 1):
             answer = self.ask(call, _at_page(send, page), key)
             yield from answer[key] or ()
@@ -100,10 +115,10 @@ class DigitalOceanClient:
 
 
 def make_sdk_client(token: str, endpoint: str, timeouts: Timeouts) -> pydo.Client:
-    """The SDK with its retries and redirects off and our time-outs on.
+    """The SDK's client, without retries and redirects, and with our time-outs.
 
-    Plain HTTP is for the sandbox: the SDK's own policy would refuse to send a token over it, and
-    a proxy of the environment would not find it.
+    Plain HTTP is for the sandbox. The SDK's own policy would refuse to send a token over it, and a
+    proxy of the environment could not reach it.
     """
     plain: dict[str, Any] = {}
     if endpoint.startswith("http://"):
@@ -120,7 +135,7 @@ def make_sdk_client(token: str, endpoint: str, timeouts: Timeouts) -> pydo.Clien
 
 
 class _PlainBearer(SansIOHTTPPolicy[Any, Any]):
-    """Sends the token whatever the scheme."""
+    """Sends the token over plain HTTP too."""
 
     def __init__(self, token: str) -> None:
         super().__init__()
@@ -138,7 +153,7 @@ def _at_page(
 
 
 def moment(text: object) -> datetime | None:
-    """A time of the vendor (ISO 8601); None where there is none."""
+    """A time in the vendor's form (ISO 8601). None if it is missing or empty."""
     return datetime.fromisoformat(text) if isinstance(text, str) and text else None
 
 
@@ -162,7 +177,8 @@ def _translated(call: Call, problem: AzureError) -> VendorError:
 
 
 def _no_connection(cause: object) -> bool:
-    """Whether the connection was never made; the SDK also says "request error" for less."""
+    """Whether the connection was never made. The SDK says "request error" for other failures
+    too."""
     reasons = [cause, *getattr(cause, "args", ())]
     reasons += [one.reason for one in reasons if isinstance(one, MaxRetryError)]
     return any(isinstance(one, _NO_CONNECTION) for one in reasons)
@@ -192,7 +208,7 @@ def _said(response: HttpResponse) -> str:
 def is_busy_elsewhere(problem: VendorError) -> bool:
     """Whether a refusal only says that the target's previous action has not ended.
 
-    The answer itself is read, because the error's sentence quotes a part of it at most.
+    This reads the answer itself, because the error's sentence quotes only a part of it.
     """
     answer = problem.__cause__
     if not isinstance(answer, HttpResponseError) or not isinstance(answer.response, HttpResponse):

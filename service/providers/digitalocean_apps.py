@@ -1,4 +1,4 @@
-"""App Platform: read an app, send its whole spec back, follow the deployment that this makes."""
+"""App Platform: read an app, send its whole spec back, and follow the deployment that results."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from service.providers.errors import no_answer, reading
 from service.providers.scopes import READ_APP, UPDATE_APP
 
 _NEWEST = 20
-"""Deployments on the one page that is looked at."""
+"""Deployments on the one page that is read."""
 
 
 class DigitalOceanApps:
-    """Apps, as `service.ports.AppPlatform`."""
+    """Apps (`service.ports.app_platform.AppPlatform`). Safe for threads."""
 
     def __init__(self, client: DigitalOceanClient) -> None:
         self._client = client
 
     def get_app(self, app_id: str) -> AppState:
-        """The app as specified now, with the deployment under way if there is one."""
+        """The app's spec, and the deployment that is under way if there is one."""
         call = self._client.call(f"read app {app_id}", READ_APP)
         answer = self._client.ask(call, lambda sdk: sdk.apps.get(app_id), "app")
         with reading(call):
@@ -35,10 +35,11 @@ class DigitalOceanApps:
             )
 
     def update_app(self, app_id: str, spec: Mapping[str, Any]) -> str:
-        """Send the whole spec back without shipping new code; the id of its deployment.
+        """Send the whole spec back without shipping new code. Returns the id of its deployment.
 
-        An accepted spec whose deployment the vendor does not name is an UNKNOWN: look which one
-        appeared.
+        Raises:
+            VendorError: UNKNOWN also when the vendor accepts the spec and names no deployment. Look
+                which one has appeared.
         """
         call = self._client.call(f"update app {app_id}", UPDATE_APP, repeatable=False)
         body = {"spec": dict(spec), "update_all_source_versions": False}
@@ -59,7 +60,7 @@ class DigitalOceanApps:
             return _deployment(answer["deployment"])
 
     def list_deployments(self, app_id: str) -> Sequence[Deployment]:
-        """The newest deployments, newest first (one page)."""
+        """The `_NEWEST` newest deployments, newest first."""
         call = self._client.call(f"list the deployments of app {app_id}", READ_APP)
         answer = self._client.ask(
             call, lambda sdk: sdk.apps.list_deployments(app_id, per_page=_NEWEST), "deployments"
@@ -68,7 +69,7 @@ class DigitalOceanApps:
             return tuple(_deployment(item) for item in answer["deployments"] or ())
 
     def health(self, app_id: str) -> Mapping[str, ComponentHealth]:
-        """Replicas wanted and ready, by component."""
+        """The health of each component, by name: wanted and ready replicas, CPU and memory."""
         call = self._client.call(f"read the health of app {app_id}", READ_APP)
         answer = self._client.ask(call, lambda sdk: sdk.apps.get_health(app_id), "app_health")
         with reading(call):
@@ -76,7 +77,7 @@ class DigitalOceanApps:
         return {component.name: component for component in found}
 
     def instance_sizes(self) -> Sequence[InstanceSize]:
-        """The sizes that are sold, with their prices; the vendor writes its numbers as text."""
+        """The sizes on sale, with their prices a month. The vendor writes these numbers as text."""
         call = self._client.call("list the instance sizes of apps", READ_APP)
         answer = self._client.ask(
             call, lambda sdk: sdk.apps.list_instance_sizes(), "instance_sizes"

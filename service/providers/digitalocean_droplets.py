@@ -20,19 +20,19 @@ from service.providers.errors import Call, reading
 from service.providers.scopes import DELETE_SNAPSHOT, OF_ACTION, POWER, READ_DROPLET
 
 BUSY_WAIT = 5.0
-"""Seconds until a droplet that was busy is asked again; power actions take some tens of them."""
+"""Seconds until the next try at a droplet that is busy. Power actions take some tens of seconds."""
 _NEWEST = 20
-"""Actions on the one page that is looked at."""
+"""Actions on the one page that is read."""
 
 
 class DigitalOceanDroplets:
-    """Droplets, as `service.ports.Droplets`."""
+    """Droplets (`service.ports.droplet.Droplets`). Safe for threads."""
 
     def __init__(self, client: DigitalOceanClient) -> None:
         self._client = client
 
     def get(self, droplet_id: str) -> DropletState:
-        """The droplet now."""
+        """The droplet's present state."""
         call = self._client.call(f"read droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         answer = self._client.ask(call, lambda sdk: sdk.droplets.get(number), "droplet")
@@ -40,11 +40,11 @@ class DigitalOceanDroplets:
             return _state(answer["droplet"])
 
     def snapshot_names(self, droplet_id: str) -> Sequence[str]:
-        """Names of the snapshots that exist, all pages."""
+        """The names of all snapshots of the droplet."""
         return tuple(name for name, _ in self._snapshots(droplet_id))
 
     def delete_snapshot(self, droplet_id: str, name: str) -> None:
-        """Delete the snapshot of that name; nothing happens where there is none."""
+        """Delete the snapshots of that name. Nothing happens if there is none."""
         for found, snapshot_id in self._snapshots(droplet_id):
             if found == name:
                 call = self._client.call(
@@ -53,7 +53,7 @@ class DigitalOceanDroplets:
                 self._client.tell(call, partial(_delete, snapshot_id=snapshot_id))
 
     def _snapshots(self, droplet_id: str) -> list[tuple[str, str]]:
-        """Name and id of each, all pages."""
+        """The name and the id of each snapshot of the droplet."""
         call = self._client.call(f"list the snapshots of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         found = self._client.pages(
@@ -65,7 +65,7 @@ class DigitalOceanDroplets:
             return [(str(item["name"]), str(item["id"])) for item in found]
 
     def list_actions(self, droplet_id: str) -> Sequence[DropletAction]:
-        """The newest actions, newest first (one page)."""
+        """The `_NEWEST` newest actions, newest first."""
         call = self._client.call(f"list the actions of droplet {droplet_id}", READ_DROPLET)
         number = _number(call, droplet_id)
         answer = self._client.ask(
@@ -85,7 +85,11 @@ class DigitalOceanDroplets:
             return _action(answer["action"])
 
     def act(self, droplet_id: str, action: str, **parameters: Any) -> DropletAction:
-        """Ask for an action. A droplet that is busy with another is a TEMPORARY error."""
+        """Start an action.
+
+        Raises:
+            VendorError: TEMPORARY when the droplet is busy with another action.
+        """
         call = self._client.call(
             f"{action.replace('_', ' ')} droplet {droplet_id}",
             OF_ACTION.get(action, POWER),
@@ -103,7 +107,7 @@ class DigitalOceanDroplets:
             return _action(answer["action"])
 
     def sizes(self) -> Mapping[str, DropletSize]:
-        """The sizes on offer, by slug, all pages."""
+        """All sizes by slug, also those that are not on sale."""
         call = self._client.call("list the droplet sizes", READ_DROPLET)
         found = self._client.pages(
             call, lambda sdk, page: sdk.sizes.list(per_page=PER_PAGE, page=page), "sizes"

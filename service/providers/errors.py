@@ -1,9 +1,9 @@
-"""What a vendor's answer, or the lack of one, means: one place, so that all vendors agree on it.
+"""What a vendor's answer, or a missing answer, means. All providers decide it here.
 
-The question is always whether the vendor may have acted. A refused connection says no; a broken
-one after a write says perhaps, and only a look at the vendor can tell. A call that has one effect
-however often it is sent (a read, a PagerDuty event, an edit of a message) is `repeatable`, and for
-it "perhaps" does not matter.
+The question is always whether the vendor may have acted. After a refused connection it has not.
+After a write whose connection broke it may have, and only a look at the vendor can tell. A
+`repeatable` call has one effect however often it is sent: a read, a PagerDuty event, an edit of a
+message. For such a call it does not matter.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ from service.domain.text import cut
 from service.providers.scopes import Needed
 
 LONGEST_QUOTE = 300
-"""Characters of a vendor's own message that a sentence repeats; more hides the point of it."""
+"""Characters of a vendor's own message that a sentence quotes. More would hide the point."""
 _ENCRYPTED = re.compile(r"EV\[[^\]\s]*\]?")
 _MASK = "[hidden]"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to a vendor, as its errors name it.
+    """One request to a vendor, as its errors describe it.
 
     `operation` is a verb and its object ("resize droplet 101"). `setting` is the name of the
-    setting that holds the credential, for the sentence after a 401. `secret` is the credential
-    itself, known here only so that no sentence repeats it. `needs` is what the token must be
-    allowed.
+    setting with the credential, for the sentence after a 401. `secret` is the credential itself, so
+    that no sentence quotes it. `needs` is what the token must be allowed.
     """
 
     vendor: str
@@ -45,7 +44,7 @@ class Call:
 
     @property
     def who(self) -> str:
-        """The vendor, as sentences name it."""
+        """The vendor's name in sentences."""
         return shown_vendor(self.vendor)
 
     def error(
@@ -56,7 +55,7 @@ class Call:
         retry_after: float | None = None,
         status: int | None = None,
     ) -> VendorError:
-        """This call's failure."""
+        """An error of this call."""
         return VendorError(self.vendor, self.operation, kind, sentence, retry_after, status)
 
 
@@ -69,7 +68,7 @@ def quote(call: Call, text: str) -> str:
 
 
 def never_sent(call: Call, reason: object) -> VendorError:
-    """No connection: the vendor saw nothing of it."""
+    """The error for a request that was never sent, because no connection was made."""
     why = quote(call, in_words(reason))
     sentence = f"{call.who} could not be reached to {call.operation}: {why}"
     if call.repeatable:
@@ -79,7 +78,7 @@ def never_sent(call: Call, reason: object) -> VendorError:
 
 
 def no_answer(call: Call, reason: object) -> VendorError:
-    """The request went out, and no usable answer came back."""
+    """The error for a request that was sent and got no usable answer."""
     why = quote(call, in_words(reason))
     return _in_doubt(
         call, f"No usable answer came from {call.who} to the request to {call.operation}: {why}."
@@ -87,25 +86,25 @@ def no_answer(call: Call, reason: object) -> VendorError:
 
 
 def broke(call: Call, status: int, message: str) -> VendorError:
-    """The vendor answered with a status that does not say whether it has acted."""
+    """The error for a status that does not say whether the vendor has acted."""
     return _in_doubt(call, f"{_answered(call, status, message)}.", status)
 
 
 def _in_doubt(call: Call, sentence: str, status: int | None = None) -> VendorError:
-    """A read may simply be asked again; after a write only a look at the vendor tells."""
+    """TEMPORARY for a repeatable call. UNKNOWN for a write: only a look at the vendor can tell."""
     kind = FailureKind.TEMPORARY if call.repeatable else FailureKind.UNKNOWN
     return call.error(kind, sentence, status=status)
 
 
 def busy(call: Call, status: int, message: str, retry_after: float | None) -> VendorError:
-    """The vendor took nothing now and asks for a later try."""
+    """The error when the vendor took nothing and asks for a later try."""
     wait = "" if retry_after is None else f", and asks to wait {lasted(retry_after)}"
     sentence = f"{_answered(call, status, message)}{wait}."
     return call.error(FailureKind.TEMPORARY, sentence, retry_after=retry_after, status=status)
 
 
 def refused(call: Call, status: int | None, message: str) -> VendorError:
-    """The vendor will answer the same request in the same way for ever."""
+    """The error when the vendor will refuse the same request every time."""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return refused_credential(call, status, message)
     sentence = f"{_answered(call, status, message)}. The same request will be refused again."
@@ -113,7 +112,7 @@ def refused(call: Call, status: int | None, message: str) -> VendorError:
 
 
 def refused_credential(call: Call, status: int | None, message: str) -> VendorError:
-    """The vendor does not know the credential, or does not let it do this."""
+    """The error when the credential is unknown, or is not allowed to do this."""
     where = f" in the setting {call.setting}" if call.setting else ""
     said = _answered(call, status, message)
     if status == HTTPStatus.FORBIDDEN and call.needs is not None:
@@ -127,16 +126,16 @@ def refused_credential(call: Call, status: int | None, message: str) -> VendorEr
 
 
 def no_url(call: Call, problem: Exception) -> VendorError:
-    """The address in the settings is none."""
+    """The error when the address in the settings is no URL."""
     sentence = f"The address of {call.who} is no URL: {in_words(problem)}."
     return call.error(FailureKind.PERMANENT, sentence)
 
 
 def in_words(reason: object) -> str:
-    """What went wrong below a vendor's API, without anything that only Python understands.
+    """What went wrong with a connection, in words for people: no Python types and no reprs.
 
-    Libraries wrap the operating system's words in exceptions of their own, several deep, so the
-    innermost that has words of its own is told.
+    Libraries wrap the operating system's words in several exceptions of their own. So this takes
+    the innermost exception that has words for people.
     """
     if not isinstance(reason, BaseException):
         return str(reason)
@@ -151,11 +150,11 @@ def in_words(reason: object) -> str:
 
 
 _PYTHON = re.compile(r"0x[0-9a-f]{6,}|^\(|Error\(|Exception\(|\[Errno|^[<\[{]")
-"""Signs of a repr."""
+"""Signs that a text is a repr of Python."""
 
 
 def _within(problem: BaseException) -> Iterator[BaseException]:
-    """An exception and those inside of it, the innermost last; each once."""
+    """An exception and all those inside it, each once, the innermost last."""
     found: list[BaseException] = []
     waiting = [problem]
     while waiting:
@@ -169,11 +168,10 @@ def _within(problem: BaseException) -> Iterator[BaseException]:
 
 
 def from_status(call: Call, status: int, message: str, retry_after: float | None) -> VendorError:
-    """What an HTTP status that is not the expected success means.
+    """The error for an HTTP status that is not the documented success.
 
-    503 with Retry-After is a vendor that turns requests away at the door, like 429; every other
-    5xx may come from behind the point where the work was done, and so does a success of another
-    number than documented.
+    A 503 with Retry-After means, like a 429, that the vendor took nothing. Every other 5xx may be
+    sent after the vendor has done the work. So may a success with another number than documented.
     """
     turned_away = status == HTTPStatus.SERVICE_UNAVAILABLE and retry_after is not None
     if turned_away or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT):
@@ -184,7 +182,8 @@ def from_status(call: Call, status: int, message: str, retry_after: float | None
 
 
 def vendor_message(body: object) -> str:
-    """The message in an error body: {"message"}, {"error"}, {"errors": […]}, or nothing."""
+    """The message in an error body ({"message"}, {"error"}, {"errors": […]}). Empty if it has
+    none."""
     if isinstance(body, str):
         return body
     if not isinstance(body, Mapping):
@@ -197,7 +196,11 @@ def vendor_message(body: object) -> str:
 
 @contextmanager
 def reading(call: Call) -> Iterator[None]:
-    """Turns the stumbles of reading an answer of another shape into "no usable answer"."""
+    """Turn the errors of reading an answer of an unexpected shape into "no usable answer".
+
+    Raises:
+        VendorError: the code inside met such an answer.
+    """
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as problem:
@@ -206,10 +209,10 @@ def reading(call: Call) -> Iterator[None]:
 
 
 def _answered(call: Call, status: int | None, message: str) -> str:
-    """Who answered what, without a full stop: `DigitalOcean answered 503 to the request to …`."""
+    """A sentence without its full stop: `DigitalOcean answered 503 to the request to …`."""
     quoted = quote(call, message).rstrip(".")
     said = f': "{quoted}"' if quoted else ""
-    # Slack refuses with 200, which says nothing to anybody.
+    # Slack refuses with status 200, which would only confuse people.
     said_so = status is None or status == HTTPStatus.OK
     did = "refused" if said_so else f"answered {status} to"
     return f"{call.who} {did} the request to {call.operation}{said}"

@@ -1,4 +1,4 @@
-"""A health check as a load balancer does it: does this address answer 2xx?"""
+"""A health check as a load balancer makes it: does this address answer 2xx?"""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from service.providers.waits import Timeouts
 
 
 class HttpHealthProbe:
-    """One GET, as `service.ports.HealthProbe`. Never raises for what the address does."""
+    """Sends one GET (`service.ports.HealthProbe`). Never raises, whatever the address does."""
 
     def __init__(self, *, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
         self._http = make_http_client("", timeouts=self._timeouts)
 
     def check(self, url: str) -> str | None:
-        """None when `url` answers 2xx; else a sentence. The body is not read, however long."""
+        """None if `url` answers 2xx. Otherwise a sentence. The body is not read."""
         try:
             with self._http.stream("GET", url) as response:
                 status = response.status_code
@@ -30,12 +30,12 @@ class HttpHealthProbe:
         return f"{_shown(url)} answered {status} instead of 2xx."
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._http.close()
 
 
 def _shown(url: str) -> str:
-    """The address without what may be secret in it: user, password, query."""
+    """The address without its user, password and query, which may be secret."""
     try:
         return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
     except httpx.InvalidURL:

@@ -20,10 +20,10 @@ from service.providers.errors import (
 from service.providers.waits import Timeouts, retry_after
 
 LARGEST_ANSWER = 8 * 1024 * 1024
-"""Bytes; the largest answer that is expected (Supabase's price list) is some 20 kB."""
+"""Bytes of an answer. The largest that we expect (Supabase's price list) has some 20 kB."""
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-"""None: at a limit, httpx's pool may close a connection that it has just handed to another thread
-(httpcore #1110). There are never more connections than the worker has threads."""
+"""No limits. At a limit, httpx's pool may close a connection that it has just given to another
+thread (httpcore #1110). There are never more connections than the worker has threads."""
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -36,10 +36,10 @@ _NEVER_SENT = (
 def make_http_client(
     base_url: str, *, token: str = "", timeouts: Timeouts | None = None
 ) -> httpx.Client:
-    """A client for one vendor. It may be shared by threads.
+    """A client for one vendor. Threads may share it.
 
-    Proxies of the environment are for the outside; the sandbox, the only vendor on plain HTTP, is
-    reached directly.
+    A proxy of the environment is used for https only. The sandbox is the only vendor on plain HTTP,
+    and it is reached directly.
     """
     limits = timeouts or Timeouts()
     return httpx.Client(
@@ -61,7 +61,11 @@ def ask(
     params: Mapping[str, str | list[str]] | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Send one request; the decoded JSON of a 2xx, and a VendorError for all else."""
+    """Send one request, and return the decoded JSON of a 2xx.
+
+    Raises:
+        VendorError: any other outcome.
+    """
     return _json(call, _send(client, call, method, path, params=params, body=body))
 
 
@@ -75,13 +79,16 @@ def send(
     body: Mapping[str, Any] | None = None,
     read_s: float | None = None,
 ) -> None:
-    """Send one request whose success is documented without a body; a VendorError for all else.
+    """Send one request whose success is documented without a body.
 
-    `read_s` is how many seconds its answer may take, where the client's own are too few.
+    `read_s` is how many seconds the answer may take, if the client's own time-out is too short.
 
-    An empty body and a JSON object are the vendor's success. Anything else, such as the HTML page
-    of a proxy, is not the vendor's answer. The body tells, and not its type: web frameworks call
-    an empty body HTML.
+    An empty body and a JSON object count as the vendor's success. Anything else, such as the HTML
+    page of a proxy, is not the vendor's answer. This looks at the body and not at its content type,
+    because web frameworks call an empty body HTML.
+
+    Raises:
+        VendorError: any other outcome.
     """
     content = _send(client, call, method, path, params=params, body=body, read_s=read_s)
     if content.strip() and not isinstance(_json(call, content), dict):
@@ -120,7 +127,7 @@ def _send(
 
 
 def _read(response: httpx.Response, timeout: httpx.Timeout) -> bytes:
-    """The body; httpx bounds each wait for a piece of it, this bounds all of them together."""
+    """The body. httpx bounds the wait for each piece; this bounds the time for all of them."""
     deadline = time.monotonic() + (timeout.read or 0)
     content = b""
     for piece in response.iter_bytes():

@@ -1,12 +1,12 @@
-"""PagerDuty Events v2. Every event may be sent twice: identity is the dedup_key.
+"""PagerDuty Events v2. Every event may be sent twice, because the dedup_key identifies it.
 
-So a page whose answer never came is simply sent again, and no error of this module is UNKNOWN: a
-second trigger joins the open incident, a second resolve is dropped. A repeated change event is a
-second line in a list, which is cheaper than none.
+So a page whose answer never came is sent again, and no error of this module is UNKNOWN. A second
+trigger joins the open incident, and a second resolve is dropped. A repeated change event is only a
+second line in a list.
 
-What the SDK (pagerduty 7.2) does otherwise: it repeats a 429 for ever, sleeps between its own
-retries, waits 60 s, refuses plain HTTP, crashes when it has to make a time stamp itself, and puts
-a part of the routing key into its error messages.
+The SDK (pagerduty 7.2) by itself repeats a 429 for ever, sleeps between its own retries, waits 60
+s, refuses plain HTTP, crashes when it has to make a time stamp, and puts a part of the routing key
+into its error messages.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from service.providers.waits import Timeouts, retry_after
 
 ENDPOINT = "https://events.pagerduty.com"
 BACK_OFF_S = 60.0
-"""Seconds after a 429 that names no time: the vendor counts about 120 events a minute."""
+"""Seconds to wait after a 429 that names no time. The vendor takes about 120 events a minute."""
 _TAKEN = frozenset({"status", "dedup_key"})
-"""Keys of the vendor's own success; a change event's has only the first."""
+"""The keys of a success of the vendor. The one of a change event has only `status`."""
 
 _log = structlog.get_logger(__name__)
 
 
 class PagerDutyPager:
-    """Pages, as `service.ports.Pager`. Safe for threads."""
+    """The pager (`service.ports.Pager`). Safe for threads."""
 
     def __init__(
         self, *, routing_key: str, base_url: str = ENDPOINT, timeouts: Timeouts | None = None
@@ -54,7 +54,7 @@ class PagerDutyPager:
     def trigger(self, page: Page) -> None:
         """Open the incident of `page.dedup_key`, or add to it.
 
-        A page that is refused is sent again in a smaller size, so that it goes out all the same.
+        A page that is refused is sent again in a smaller size, because it must arrive.
         """
         *larger, smallest = trigger_events(page)
         for event in larger:
@@ -69,7 +69,7 @@ class PagerDutyPager:
         self._trigger(smallest)
 
     def resolve(self, dedup_key: str) -> None:
-        """Close the incident; dropped by the vendor when none is open."""
+        """Close the incident. The vendor ignores this if none is open."""
         key = key_within_limit(dedup_key)
         self._send(f"resolve {key}", lambda: self._client.resolve(key))
 
@@ -80,12 +80,12 @@ class PagerDutyPager:
         details: Mapping[str, Any],
         links: Sequence[Link] = (),
     ) -> None:
-        """Record a change event: shown beside incidents, wakes nobody."""
+        """Record a change event. It is shown beside incidents and wakes nobody."""
         payload, sent = change_payload(summary, source, details), event_links(links)
         self._send("record a change", lambda: self._client.send_change_event(payload, sent))
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     def _trigger(self, event: dict[str, Any]) -> None:
@@ -110,14 +110,17 @@ class PagerDutyPager:
 
 
 def _refused_as_it_was(error: VendorError) -> bool:
-    """Any 4xx but those that ask for another time. Who refuses may also stand before the vendor:
-    a firewall that dislikes a word in a label answers 403."""
+    """Whether a smaller page may be accepted: after any 4xx but those that ask for a later try.
+
+    A firewall in front of the vendor may refuse too. It answers 403 if it dislikes a word in a
+    label.
+    """
     client_error = HTTPStatus.BAD_REQUEST <= (error.status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
     return client_error and error.kind is FailureKind.PERMANENT
 
 
 def _backing_off(error: VendorError) -> VendorError:
-    """A 429 never without a time to wait: tries in between would be counted too."""
+    """The error; a 429 always with a time to wait, because earlier tries would be counted too."""
     if error.status != HTTPStatus.TOO_MANY_REQUESTS or error.retry_after is not None:
         return error
     return VendorError(
@@ -125,16 +128,16 @@ def _backing_off(error: VendorError) -> VendorError:
     )
 
 
-class _NotAccepted(Exception):  # noqa: N818 - an answer on its way out of the SDK
-    """An answer that is no success: status, message, seconds to wait."""
+class _NotAccepted(Exception):  # noqa: N818 - carries an answer out of the SDK
+    """An answer that is no success. Its arguments: status, message, seconds to wait."""
 
 
-class _Unreadable(Exception):  # noqa: N818 - an answer on its way out of the SDK
-    """A success that is not the vendor's."""
+class _Unreadable(Exception):  # noqa: N818 - carries an answer out of the SDK
+    """A success that is not the vendor's answer, such as the page of a proxy."""
 
 
 class _EventsClient(EventsApiV2Client):
-    """The SDK's client with one try, our time-outs, and any scheme (the sandbox has no TLS)."""
+    """The SDK's client with one try, with our time-outs, and also for plain HTTP (the sandbox)."""
 
     max_network_attempts = 0
     timeout: Any  # the SDK says int and hands it to httpx2, which also takes a Timeout
@@ -157,7 +160,8 @@ class _EventsClient(EventsApiV2Client):
         self._url = new_base_url
 
     def postprocess(self, response: httpx2.Response) -> None:
-        """The SDK's hook after each answer: leave with a failure before the SDK repeats it."""
+        """The SDK's hook after each answer. It raises on a failure before the SDK would repeat
+        it."""
         try:
             body = response.json()
         except ValueError:

@@ -1,7 +1,7 @@
-"""A page as PagerDuty's event: cut to its limits, and in smaller sizes for when it is refused.
+"""Makes PagerDuty's events from pages: within its limits, and in smaller sizes if it refuses one.
 
-A page must go out, whatever an alert brings. So no text of an alert goes in at its full length,
-and a page that the vendor refuses is followed by one that holds less.
+A page must arrive, whatever an alert holds. So every text of an alert is cut, and a page that the
+vendor refuses is followed by a smaller one.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ SUMMARY_LIMIT = 1024
 KEY_LIMIT = 255
 """Characters the vendor takes in a dedup_key (Events API v2)."""
 FIELD_LIMIT = 255
-"""Characters of source, component and group. The vendor documents no number; names are shorter."""
+"""Characters of source, component and group. The vendor documents no limit. Names are shorter."""
 DETAIL_LIMIT = 4_000
-"""Characters of one text within the details: more is no detail, and hides the others."""
+"""Characters of one text in the details. A longer one would hide the others."""
 DETAILS_LIMIT = 400_000
-"""Bytes of details that are sent; the vendor takes 512 KB for the whole event."""
+"""Bytes of all details. The vendor takes 512 KB for the whole event."""
 _HASH = 16
+"""Characters of the hash at the end of a key that was cut."""
 
 
 def trigger_events(page: Page) -> list[Event]:
-    """The page from its full size down to its smallest; what holds no less is left out."""
+    """The events for a page, from its full size down to the smallest. Equal ones come once."""
     key, at = key_within_limit(page.dedup_key), _now()
     sizes: list[Event] = []
     for payload, links in _sizes(page):
@@ -50,7 +51,7 @@ def trigger_events(page: Page) -> list[Event]:
 
 
 def key_within_limit(key: str) -> str:
-    """The key within the vendor's limit; two long keys never become one."""
+    """The key within the vendor's limit. A hash keeps two long keys different."""
     if len(key) <= KEY_LIMIT:
         return key
     digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
@@ -68,7 +69,7 @@ def change_payload(summary: str, source: str, details: Mapping[str, Any]) -> dic
 
 
 def event_links(pairs: Sequence[Link]) -> list[dict[str, str]]:
-    """The links of an event: those that may be shown, as many as the vendor is sent."""
+    """The links of an event: only http and https, at most `MOST_LINKS`."""
     fit = [(href, text) for href, text in pairs if is_web_address(href)]
     return [
         {"href": visible(href), "text": _text(text, FIELD_LIMIT)} for href, text in fit[:MOST_LINKS]
@@ -76,7 +77,7 @@ def event_links(pairs: Sequence[Link]) -> list[dict[str, str]]:
 
 
 def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
-    """The details up to our limits, and a word on how many were left out."""
+    """The details within our limits. If some do not fit, an entry says how many."""
     kept: dict[str, Any] = {}
     size = 0
     for name, value in details.items():
@@ -90,7 +91,7 @@ def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(page: Page) -> Iterator[tuple[dict[str, Any], list[dict[str, str]]]]:
-    """Payload and links: everything; the fields alone; what the vendor asks for, in plain ASCII."""
+    """Three sizes of payload and links: everything; no details; only required fields, in ASCII."""
     least = {
         "summary": _text(page.summary, SUMMARY_LIMIT) or "An alert without a summary",
         "source": _text(page.source, FIELD_LIMIT) or "runbookd",
@@ -105,7 +106,7 @@ def _sizes(page: Page) -> Iterator[tuple[dict[str, Any], list[dict[str, str]]]]:
 
 
 def _shorter(value: Any) -> Any:
-    """The same as JSON that can be sent, its texts cut."""
+    """The value as JSON can hold it, with its texts cut."""
     if isinstance(value, Mapping):
         return {_text(str(name), FIELD_LIMIT): _shorter(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -116,7 +117,8 @@ def _shorter(value: Any) -> Any:
 
 
 def _text(text: str, limit: int) -> str:
-    # Cut twice: only what may be shown is looked at, and an escape is longer than its character.
+    # Cut before, so that little is escaped; and after, because an escape is longer than its
+    # character.
     return cut(one_line(text[: limit * 2]), limit)
 
 

@@ -1,4 +1,4 @@
-"""Prometheus: the one number that a question has as its answer."""
+"""Prometheus: the present value of an expression, which must be one number."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from service.providers.waits import Timeouts
 
 
 class PrometheusMetrics:
-    """Instant queries, as `service.ports.Metrics`. Safe for threads.
+    """Instant queries (`service.ports.Metrics`). Safe for threads.
 
-    `token` is for a Prometheus behind bearer authentication, and may be empty.
+    `token` is for a Prometheus behind bearer authentication. It may be empty.
     """
 
     def __init__(self, *, base_url: str, token: str = "", timeouts: Timeouts | None = None):
@@ -22,7 +22,11 @@ class PrometheusMetrics:
         self._http = make_http_client(base_url, token=token, timeouts=timeouts)
 
     def query(self, expression: str) -> float | None:
-        """The value now; None without data, which NaN is too (0/0 of an idle service)."""
+        """The value now. None if there is no data, or NaN (0/0 of an idle service).
+
+        Raises:
+            VendorError: PERMANENT if the expression has several series.
+        """
         call = Call("prometheus", f"query {expression}", True, "PROMETHEUS_TOKEN", self._token)
         found = ask(self._http, call, "GET", "/api/v1/query", params={"query": expression})
         with reading(call):
@@ -37,7 +41,7 @@ class PrometheusMetrics:
         return value if value is not None and math.isfinite(value) else None
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._http.close()
 
 

@@ -1,6 +1,6 @@
-"""What each call of ours needs of a token: one table, for errors, for doctor and for the documents.
+"""The scopes that each call needs of a token: one table for errors, doctor and the documents.
 
-From the vendors' documents (docs/vendors.md); no real account was used to try them.
+The scopes are from the vendors' documents (docs/vendors.md). They were not tried on a real account.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """One thing that is asked of a vendor. `reads` is whether doctor may try it.
+    """One thing that we do at a vendor, and the scopes for it.
 
-    `kind` is the kind of target that needs it, empty where none does.
+    `kind` is the kind of target that needs it, or empty. `reads` says that it only reads, so that
+    doctor may try it.
     """
 
     vendor: str
@@ -57,11 +58,12 @@ NEEDED = (
 )
 
 OF_ACTION = {"snapshot": SNAPSHOT, "resize": RESIZE}
-"""What an action of a droplet needs; each other one switches it."""
+"""What an action of a droplet needs. Every action that is not listed needs `POWER`."""
 
 
 def only_writing_tells(kind: str) -> str:
-    """What of a kind's needs no read can show, in one sentence for doctor."""
+    """A sentence for doctor: the scopes of a kind that it cannot try, because only a write shows
+    them."""
     told = [
         f"{each.what} ({', '.join(each.scopes)})"
         for each in NEEDED

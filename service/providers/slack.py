@@ -1,11 +1,11 @@
-"""Slack: one message per run, its thread, and its edits.
+"""Slack: posts one message per run, answers in its thread, and edits it.
 
-A post is a write that shows when it is repeated, so one whose answer never came is UNKNOWN. An
-edit replaces a message by an absolute one and may be repeated.
+People see it when a post is repeated, so a post whose answer never came is UNKNOWN. An edit
+replaces the whole message, so it may be repeated.
 
-What the SDK (slack-sdk 3.47) does otherwise: it repeats a request whose connection broke, by
-default and for posts too, and its handler for 429 sleeps as long as the vendor says. Both are
-left out; the one time-out it knows applies to the connection and to each wait for data.
+The SDK (slack-sdk 3.47) by itself repeats a request whose connection broke, also a post. Its
+handler for 429 sleeps as long as the vendor says. We use neither. Its one time-out applies to the
+connection and to each wait for data.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from service.providers.waits import retry_after
 
 ENDPOINT = "https://slack.com/api/"
 TIMEOUT = 5
-"""Whole seconds to connect, and again to answer: ten at most for a call."""
+"""Whole seconds to connect, and again to answer: together ten for a call."""
 _TURNED_AWAY = frozenset({"ratelimited", "rate_limited", "service_unavailable", "request_timeout"})
 _STUMBLED = frozenset({"internal_error", "fatal_error"})
-"""A part of the work may have been done. A message that shows twice is better than none, so this
-is worth a repeat."""
+"""Codes after which the message may have been posted. A message that comes twice is better than
+none, so the request is repeated."""
 _CREDENTIAL = frozenset(
     {
         "invalid_auth",
@@ -65,10 +65,10 @@ _FORM = frozenset(
         "markdown_text_conflict",
     }
 )
-"""Slack refuses how the message is made up, and nothing else about it."""
+"""Codes by which Slack refuses only the form of a message. Then it is sent as plain text."""
 
 _UNREADABLE = (AttributeError, TypeError)
-"""What the SDK stumbles over when an answer is JSON but no object."""
+"""What the SDK raises when an answer is JSON but no object."""
 
 
 class _FormRefusedError(VendorError):
@@ -77,18 +77,18 @@ class _FormRefusedError(VendorError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose a token is: `user in workspace`, and its scopes, none where Slack does not say."""
+    """The owner of a token (`user in workspace`), and its scopes. Empty if Slack does not say."""
 
     who: str
     scopes: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        """Whose it is."""
+        """The owner."""
         return self.who
 
 
 class SlackMessenger:
-    """Messages into one channel, as `service.ports.Messenger`. Safe for threads."""
+    """Messages in one channel (`service.ports.Messenger`). Safe for threads."""
 
     def __init__(
         self, *, token: str, channel: str, base_url: str = ENDPOINT, timeout: int = TIMEOUT
@@ -98,7 +98,7 @@ class SlackMessenger:
         self._client = WebClient(token, base_url=base_url, timeout=timeout, retry_handlers=[])
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
-        """Post, in a thread where one is given."""
+        """Post a message, in `thread` if it is given."""
         channel = thread.channel if thread else self._channel
         call = self._call(f"post to {channel}", repeatable=False)
         place: dict[str, Any] = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
@@ -120,7 +120,7 @@ class SlackMessenger:
         )
 
     def whoami(self) -> Identity:
-        """As whom the token posts, and with which scopes; nothing is posted."""
+        """The owner and the scopes of the token. Posts nothing."""
         call = self._call("ask whose the token is", repeatable=True)
         answer = _sent(call, self._client.auth_test)
         with reading(call):
@@ -136,7 +136,7 @@ class SlackMessenger:
 def _taken(
     call: Call, message: Message, send: Callable[[dict[str, Any]], SlackResponse]
 ) -> SlackResponse:
-    """Slack's answer to the message as blocks; as plain text where it refuses the form."""
+    """Send a message as blocks, or as plain text if Slack refuses the form."""
     plain = {"text": _plain(message)}
     try:
         return _sent(call, lambda: send({**plain, "blocks": blocks(message)}))
@@ -147,7 +147,8 @@ def _taken(
 def _as_text(
     call: Call, plain: Mapping[str, str], send: Callable[[dict[str, Any]], SlackResponse]
 ) -> SlackResponse:
-    """The message once more without blocks; an edit keeps the blocks that it does not name."""
+    """Send the message without blocks. `blocks` must be empty, because an edit without it keeps
+    them."""
     try:
         return _sent(call, lambda: send({**plain, "blocks": []}))
     except _FormRefusedError as problem:
@@ -155,7 +156,7 @@ def _as_text(
 
 
 def _plain(message: Message) -> str:
-    """What a notification shows, and the whole message where Slack refuses its blocks."""
+    """The text for a phone's notification, and for the message if Slack refuses its blocks."""
     fallback = ": ".join(part for part in (message.title, message.text) if part)
     return slack_text(fallback, TEXT_LIMIT)
 
@@ -166,7 +167,7 @@ def _sent(call: Call, send: Callable[[], SlackResponse]) -> SlackResponse:
     except SlackApiError as problem:
         raise _translated(call, problem.response) from problem
     except URLError as problem:
-        # urllib wraps only what went wrong before the whole request was handed over.
+        # urllib raises URLError only for a failure before the whole request was sent.
         raise never_sent(call, problem.reason) from problem
     except (OSError, HTTPException, SlackClientError, ValueError, *_UNREADABLE) as problem:
         raise no_answer(call, problem) from problem

@@ -1,8 +1,9 @@
-"""Our message as Slack's blocks, within Slack's limits whatever an alert brings.
+"""Makes Slack's blocks from a message, within Slack's limits whatever an alert holds.
 
-Header, text, links, label/value fields, a last small line. What comes from an alert is shown
-literally: every text is `verbatim`, or Slack would look for addresses and mentions in it. Only the
-message's own links can be clicked, and each shows where it leads.
+The blocks are a header, the text, the links, fields of label and value, and a small last line. Text
+from an alert is shown literally. Every text is `verbatim`, because Slack would otherwise look for
+addresses and mentions in it. Only the message's own links can be clicked, and each shows its
+address.
 """
 
 from __future__ import annotations
@@ -23,19 +24,22 @@ TEXT_LIMIT = 3000
 FIELD_LIMIT = 2000
 """Characters of one field, label and value together."""
 FIELDS_PER_SECTION = 10
+"""Fields of one section."""
 BLOCKS_LIMIT = 50
 """Blocks of one message."""
 SUM_LIMIT = 10_000
-"""Characters of all blocks together. Slack names no limit and refuses about 12,000
+"""Characters of all blocks together. Slack documents no limit, but refuses about 12,000
 (`msg_blocks_too_long`)."""
 _CUT = "Cut to what Slack takes."
 _LABEL_LIMIT = 200
+"""Characters of a field's label, and of a link's text. The rest of the room is for the value."""
 _IN_AN_ADDRESS = "%/:=&?~#+!$,;'@()*[]"
-"""What stays as it is in an address, beside letters and digits; < > | would end Slack's link."""
+"""Characters that are not escaped in an address, beside letters and digits. < > | would end Slack's
+link."""
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
-    """The blocks of a message; fields beyond Slack's limit make way for a line that says so."""
+    """The blocks of a message. If fields or text do not fit, a line says so."""
     head = _header(message.title) + _section(message.text)
     links = _links(message.links)
     foot = _context(message.context)
@@ -46,16 +50,16 @@ def blocks(message: Message) -> list[dict[str, Any]]:
 
 
 def _cut_in_sum(texts: Sequence[dict[str, Any]], taken: int) -> bool:
-    """Cut the longest texts until all blocks are within the sum; whether any was cut.
+    """Cut the longest texts until all blocks are within `SUM_LIMIT`. Whether any was cut.
 
-    `taken` is what cannot be cut: half of a link would be none.
+    `taken` is how many characters cannot be cut: those of the links.
     """
     room = SUM_LIMIT - taken - len(_CUT)
     lengths = sorted(len(each["text"]) for each in texts)
     if sum(lengths) <= room:
         return False
     for place, length in enumerate(lengths):
-        # What is left for each text that is at least as long as this one.
+        # The room for each text that is at least as long as this one.
         longest = room // (len(lengths) - place)
         if length > longest:
             break
@@ -94,7 +98,7 @@ def _section(text: str) -> list[dict[str, Any]]:
 
 
 def _links(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Whole links only, as many as fit: half of one would be no link."""
+    """As many whole links as fit. Half of a link would be none."""
     shown = ""
     for line in (_link(href, text) for href, text in pairs if is_web_address(href)):
         if len(shown) + len(line) < TEXT_LIMIT:

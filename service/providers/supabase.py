@@ -1,7 +1,7 @@
 """Supabase: the compute size of a project's database, through the management API.
 
-There is no official Python client of that API, so this is httpx. The runbook's
-`supabase db resize` does not exist; a compute add-on does what it meant.
+That API has no official Python client, so this uses httpx. The command `supabase db resize` of the
+runbook does not exist. Its purpose is served by a compute add-on.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from service.providers.waits import Timeouts
 
 ENDPOINT = "https://api.supabase.com"
 HOURS_A_MONTH = 730
-"""The vendor quotes compute by the hour; with 730 hours its prices a month come out (Large:
-0.1517 an hour, 111 a month)."""
+"""The vendor quotes compute by the hour. 730 hours give its own prices a month (Large: 0.1517 an
+hour, 111 a month)."""
 _COMPUTE = "compute_instance"
 STARTED = "select extract(epoch from pg_postmaster_start_time()) as started_at"
-"""What proves a restart: nothing but the server itself knows when it was started."""
+"""The query that proves a restart: only the server itself knows when it was started."""
 
 
 class SupabaseCompute:
-    """The database under management, as `service.ports.DatabaseCompute`. Safe for threads."""
+    """The compute of databases (`service.ports.supabase.DatabaseCompute`). Safe for threads."""
 
     def __init__(self, *, token: str, base_url: str = ENDPOINT, timeouts: Timeouts | None = None):
         self._token = token
@@ -42,9 +42,9 @@ class SupabaseCompute:
         self._http: httpx.Client = make_http_client(base_url, token=token, timeouts=timeouts)
 
     def get(self, project: str) -> ComputeState:
-        """Size, status and prices now; two requests.
+        """Size, status and prices now. Sends two requests.
 
-        `variant` is empty where the vendor names no compute add-on.
+        `variant` is empty if the vendor names no compute add-on.
         """
         call = self._call(f"read the status of project {project}", READ_PROJECT)
         found = ask(self._http, call, "GET", _path(project))
@@ -56,9 +56,9 @@ class SupabaseCompute:
             return ComputeState(project, _selected(addons), status, _prices(addons))
 
     def resize(self, project: str, variant: str) -> None:
-        """Ask for another compute size; about two minutes of downtime follow.
+        """Request another compute size. About two minutes of downtime follow.
 
-        The vendor documents no body for its answer. One that is not JSON is not the vendor's.
+        The vendor documents no body for its answer. A body that is not JSON is not the vendor's.
         """
         call = self._call(
             f"resize project {project} to {variant}", CHANGE_COMPUTE, repeatable=False
@@ -68,7 +68,7 @@ class SupabaseCompute:
         send(self._http, call, "PATCH", path, body=body, read_s=self._slow_read_s)
 
     def started_at(self, project: str) -> float:
-        """When the database was started, in seconds since the epoch by its own clock."""
+        """When the database was started: seconds since the epoch, by its own clock."""
         call = self._call(f"ask the database of project {project} since when it runs", ASK_DATABASE)
         path = _path(project, "database/query/read-only")
         rows = ask(self._http, call, "POST", path, body={"query": STARTED})
@@ -87,7 +87,7 @@ class SupabaseCompute:
         return services
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._http.close()
 
     def _call(self, operation: str, needs: Needed, *, repeatable: bool = True) -> Call:

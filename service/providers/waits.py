@@ -1,7 +1,7 @@
-"""How long a vendor is given, and how long a vendor asks us to wait.
+"""Time-outs of vendor calls, and the time that a vendor asks us to wait.
 
-Every call ends within about ten seconds, because a worker's lease must outlast the longest of
-them (docs/architecture.md, Fencing, leases, adoption).
+A call ends within about ten seconds, because a worker's lease must be longer than the longest call
+(docs/architecture.md, Fencing, leases, adoption).
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 _AN_EPOCH = 1_000_000_000
-"""A reset above this is a moment since the epoch (DigitalOcean), below it a number of seconds
-(Supabase)."""
+"""A reset above this number is in seconds since the epoch (DigitalOcean). Below it, it is in
+seconds from now (Supabase)."""
 _RESETS = ("ratelimit-reset", "x-ratelimit-reset")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for one call: to connect, and to wait for the answer. Together they bound it."""
+    """Seconds for one call: to connect, and to wait for the answer."""
 
     connect: float = 3.0
     read: float = 7.0
     slow_read: float = 20.0
-    """For what is known to answer late: Supabase takes 6 s to take a resize (docs/vendors.md)."""
+    """For calls that are known to be slow: Supabase needs 6 s to accept a resize
+    (docs/vendors.md)."""
 
     @property
     def total(self) -> float:
@@ -37,10 +38,11 @@ class Timeouts:
 def retry_after(
     headers: Mapping[str, str], status: int = 429, now: float | None = None
 ) -> float | None:
-    """Seconds that the vendor asks for: Retry-After, else, at 429, the reset of its rate limit.
+    """Seconds that the vendor asks us to wait: Retry-After, or at a 429 the reset of its rate
+    limit.
 
-    The limit's headers are on every answer, so with any other status they ask for nothing.
-    Retry-After may be a number or an HTTP date; None where there is neither, or nonsense.
+    The headers of the limit are on every answer, so they count only at a 429. Retry-After may be a
+    number or an HTTP date. None if there is no usable value.
     """
     moment = time.time() if now is None else now
     fields = {name.lower(): value for name, value in headers.items()}

@@ -17,3 +17,6 @@ MAX_COOLDOWN_DAYS = 30
 
 MAX_SETTLE_DAYS = 30
 """A target that needs longer to settle should not be scaled by rules."""
+
+MAX_FOR_DAYS = 1
+"""Whoever wants to wait longer writes it into the sender's own rule."""

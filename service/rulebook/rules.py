@@ -16,7 +16,7 @@ from service.domain.durations import parse_duration
 from service.domain.rules.matchers import MatcherError, parse_matchers
 from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Origin, Rule
 from service.domain.rules.selectivity import selects
-from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_SETTLE_DAYS
+from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_FOR_DAYS, MAX_SETTLE_DAYS
 from service.rulebook.document import Place
 from service.rulebook.errors import MISSPELT, suggestion
 from service.rulebook.schema import ApprovalShape, Read, RuleShape, read_shape
@@ -75,6 +75,7 @@ class _Reader:
             target=self.target(action),
             cooldown=cooldown,
             settle=settle,
+            after=self.after(action),
             options=self.options(action),
             severity=self.severity(action),
             policy=Policy(mode=self.mode(action), approval=self.approval(action)),
@@ -188,6 +189,14 @@ class _Reader:
         if given is None:
             return timedelta()
         return self.duration("settle", given, MAX_SETTLE_DAYS) or timedelta()
+
+    def after(self, action: ActionSpec | None) -> timedelta:
+        given = self.shape.for_
+        if given is None:
+            return timedelta()
+        if action and action.effect not in (Effect.CHANGES, Effect.TELLS):
+            self.note("for", f"for is of no use to {action.name}, which waits for nothing.")
+        return self.duration("for", given, MAX_FOR_DAYS) or timedelta()
 
     def duration(self, key: str, text: str, most_days: int) -> timedelta | None:
         try:

@@ -37,6 +37,7 @@ class RuleShape(Shape):
     with_: dict[str, Any] | None = Field(default=None, alias="with")
     cooldown: Text | None = Field(default=None, description="a duration such as 10m")
     settle: Text | None = Field(default=None, description="a duration such as 2m")
+    for_: Text | None = Field(default=None, alias="for", description="a duration such as 2m")
     mode: Literal["act", "approve", "shadow", "off"] | None = None
     approval: dict[str, Any] | None = None
     severity: Literal["critical", "error", "warning", "info"] | None = None

@@ -1,7 +1,7 @@
-"""The stand-in cloud: what runbookd acts on when no real account is at hand.
+"""The sandbox: a stand-in cloud, on which runbookd acts without a real account.
 
-The vendors' own SDKs talk to it over real HTTP. It keeps state, takes time, refuses what the
-vendors refuse, and simulates QuizMentor so that an action has an effect that Prometheus can see.
-It imports nothing else of the service: what it says of a vendor is its own reading of the
-vendor's documents, so that an error in a provider cannot hide in it too.
+The vendors' own SDKs talk to it over real HTTP. It has state, takes time, and refuses what the
+vendors refuse. It simulates QuizMentor, so that Prometheus can see the effect of an action. It
+imports nothing else of the service. It is written from the vendors' documents alone, so that an
+error in a provider cannot be in the sandbox too.
 """

@@ -1,4 +1,4 @@
-"""The sandbox as a Flask application: vendors, control, metrics, health."""
+"""The sandbox as a Flask application: vendors, control interface, metrics, health."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def create_app(config: SandboxConfig, clock: Clock = time.time) -> Flask:
-    """A sandbox with its own state; `clock` is moved by hand in unit tests."""
+    """A sandbox with its own state. Unit tests pass a `clock` that they move by hand."""
     app = Flask("service.sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     _keep_order(app)
@@ -69,7 +69,7 @@ def _keep_order(app: Flask) -> None:
 
 
 def read_call(vendor: str, path: str, incoming: Request) -> Call:
-    """The vendor's view of a request; `now` is set when it is dispatched."""
+    """The request as the vendor sees it. `dispatch` sets `now`."""
     body = _body(incoming)
     return Call(
         vendor=vendor,
@@ -121,10 +121,10 @@ def _json_response(answer: Answer) -> Response:
 
 
 def _hang_up(incoming: Request) -> Response:
-    """Close the connection under the server, so that no byte of an answer leaves."""
+    """Close the connection below the server, so that no byte of an answer is sent."""
     connection = incoming.environ.get("werkzeug.socket") or incoming.environ.get("gunicorn.socket")
     if connection is None:
         raise ConnectionResetError("The sandbox closed the connection, as a fault asked it to.")
-    with contextlib.suppress(OSError):  # the caller may have been faster
+    with contextlib.suppress(OSError):  # the caller may have closed it already
         connection.shutdown(socket.SHUT_RDWR)
     return Response(status=503)

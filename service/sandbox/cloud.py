@@ -1,7 +1,7 @@
-"""All the state there is, behind one lock, moved forward by looking at the clock.
+"""The state of the whole sandbox, behind one lock.
 
-Nothing here runs by itself: whoever opens the cloud with `at_now` finds it as it would be at that
-instant, each deployment, action and restart having ended when its time came.
+Nothing here runs by itself. `at_now` first moves the state to the present instant: every
+deployment, action and restart whose time has come ends then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from service.sandbox.config import SandboxConfig
 from service.sandbox.core.clock import Clock
 from service.sandbox.core.faults import Faults
 from service.sandbox.core.limits import Limits
-from service.sandbox.core.meter import Meter
 from service.sandbox.core.recorder import Recorder
 from service.sandbox.digitalocean.app import App
 from service.sandbox.digitalocean.app_seed import LOADED_COMPONENT, seeded_app
@@ -24,15 +23,17 @@ from service.sandbox.digitalocean.droplet import Droplet, Durations
 from service.sandbox.digitalocean.sizes import APP_SIZES, DROPLET_SIZES
 from service.sandbox.quizmentor import load as quizmentor
 from service.sandbox.quizmentor.load import Capacity, Load
+from service.sandbox.quizmentor.meter import Meter
 from service.sandbox.supabase.project import Project
 
 StateT = TypeVar("StateT")
 
 FIRST_DROPLET_SIZE = "s-1vcpu-1gb"
+"""The droplet's size at the start, as in the runbook."""
 
 
 class Cloud:
-    """The vendors' state, the load on QuizMentor, and the record of what was asked."""
+    """The vendors' state, the load on QuizMentor, and the record of all calls."""
 
     def __init__(self, config: SandboxConfig, clock: Clock) -> None:
         self._lock = threading.RLock()
@@ -42,36 +43,37 @@ class Cloud:
 
     @contextmanager
     def at_now(self) -> Iterator[float]:
-        """Hold the cloud, settled at this instant, which is what the block gets."""
+        """Lock the cloud, and move its state to the present instant, which the block gets."""
         with self._lock:
             now = self._clock()
             self._settle(now)
             yield now
 
     def reset(self, changes: Mapping[str, Any]) -> None:
-        """Start again as at start-up, with these fields of the configuration changed."""
+        """Start again, with these fields of the first configuration changed."""
         with self._lock:
             self._fill(replace(self._start, **changes))
 
     def state(self, kind: Callable[[], StateT]) -> StateT:
-        """A vendor's own state: made when it is first asked for, and anew after a reset."""
+        """A vendor's own state. `kind` makes it at its first use, and again after a reset."""
         if kind not in self._states:
             self._states[kind] = kind()
         state: StateT = self._states[kind]
         return state
 
     def durations(self) -> Durations:
-        """How long droplet actions take: as all else, unless the droplet control says otherwise."""
+        """How long droplet actions take: `action_seconds`, unless the droplet control says
+        otherwise."""
         base = self.config.action_seconds
         return Durations(base, self.action_seconds_by_type, self.action_seconds_per_gb)
 
     def next_action_id(self) -> int:
-        """A new id for a droplet action."""
+        """A new id for an action of a droplet."""
         self._last_action += 1
         return self._last_action
 
     def instances(self, app_id: str, component: str) -> int:
-        """How many instances of a component run, the vendor's own scaling counted in."""
+        """How many instances of a component run, with those of the vendor's own autoscaling."""
         running = self.apps[app_id].running.get(component)
         if running is None:
             return 0
@@ -82,13 +84,13 @@ class Cloud:
         return quizmentor.autoscaled_instances(running.autoscaling, rps, vcpus)
 
     def cpu_percent(self, app_id: str, component: str) -> float:
-        """CPU usage of each instance; the load is on QuizMentor's `api`, all else is idle."""
+        """CPU usage of each instance in percent. Only QuizMentor's `api` has load."""
         if not self._loaded(app_id, component) or not self.instances(app_id, component):
             return 0.0
         return quizmentor.cpu_percent(self.load, self.capacity())
 
     def capacity(self) -> Capacity:
-        """What QuizMentor has to serve its load with."""
+        """The capacity with which QuizMentor serves its load."""
         running = self.apps[self.config.app_id].running.get(LOADED_COMPONENT)
         return Capacity(
             instances=max(1, self.instances(self.config.app_id, LOADED_COMPONENT)),
@@ -114,7 +116,10 @@ class Cloud:
         self._last_action = 36_804_000
 
     def _settle(self, now: float) -> None:
-        """In the order of time, so that the counters see each capacity for as long as it was."""
+        """Let everything happen that is due, in order of time.
+
+        Between two events the counters grow at the capacity of that time.
+        """
         while due := [(at, part) for part in self._parts() if (at := part.next_due()) is not None]:
             at, part = min(due, key=lambda one: one[0])
             if at > now:

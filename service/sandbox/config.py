@@ -1,4 +1,4 @@
-"""What a sandbox starts with; one frozen value, so that a reset can always return to it."""
+"""The configuration of a sandbox. It is frozen, so that a reset can return to it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SandboxConfig:
-    """How the stand-in cloud begins.
+    """How a sandbox starts.
 
-    `action_seconds` is how long a deployment, a droplet action and a Supabase restart take
-    (seconds; 0 completes them by the next look). `rate_limits` turns the vendors' limits on.
-    `extra_apps` adds that many idle copies of the app, `app-bench-000` and on, for load tests.
+    `action_seconds` is how many seconds a deployment, a droplet action and a Supabase restart take.
+    With 0 they are complete at the next request. `rate_limits` turns the vendors' limits on.
+    `extra_apps` adds that many idle copies of the app for load tests: `app-bench-000` and so on.
     """
 
     action_seconds: float = 1.0
@@ -29,4 +29,4 @@ class SandboxConfig:
 
 
 MAX_EXTRA_APPS = 1000
-"""More than any load test here uses; keeps a mistyped number from filling the memory."""
+"""More than our load tests use. A mistyped number must not fill the memory."""

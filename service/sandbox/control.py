@@ -1,4 +1,4 @@
-"""The person's side of the sandbox, `/_sandbox`: look, load, break, start again."""
+"""The control interface `/_sandbox`, for people and tests: state, load, faults, reset."""
 
 from __future__ import annotations
 
@@ -27,15 +27,41 @@ from service.sandbox.supabase.control import (
 )
 
 LONGEST_ACTION = 3600.0
+"""Seconds of `action_seconds`."""
 
 
 class ControlError(ValueError):
-    """Why a request of the control interface is not taken, in one sentence."""
+    """Why the control interface refuses a request, in one sentence."""
 
 
 def control_blueprint(cloud: Cloud) -> Blueprint:
-    """The routes under `/_sandbox` for one cloud; bad input is a 422 with one sentence."""
+    """The routes under `/_sandbox` for one cloud. Bad input is answered 422 with one sentence."""
     control = Blueprint("control", __name__, url_prefix="/_sandbox")
+    _add_state(control, cloud)
+    _add_faults(control, cloud)
+    for name, change, shown in (
+        ("droplet", change_droplet, droplet_json),
+        ("slack", change_workspace, workspace_json),
+        ("supabase", change_project, project_json),
+        ("tokens", _order_tokens, _tokens_json),
+    ):
+        view = _changing(cloud, change, shown)
+        control.add_url_rule(f"/{name}", name, view, methods=["POST"])
+
+    @control.errorhandler(ControlError)
+    @control.errorhandler(DropletControlError)
+    @control.errorhandler(SlackControlError)
+    @control.errorhandler(SupabaseControlError)
+    @control.errorhandler(FaultError)
+    @control.errorhandler(TokensError)
+    def refused(error: ValueError) -> tuple[Response, int]:
+        return jsonify({"error": str(error)}), 422
+
+    return control
+
+
+def _add_state(control: Blueprint, cloud: Cloud) -> None:
+    """State, calls, load and reset."""
 
     @control.get("/state")
     def state() -> Response:
@@ -53,6 +79,13 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
             cloud.load = changed_load(cloud.load, _json())
             return jsonify(asdict(cloud.load))
 
+    @control.post("/reset")
+    def reset() -> Response:
+        cloud.reset(reset_changes(_json(default={})))
+        return jsonify(asdict(cloud.config))
+
+
+def _add_faults(control: Blueprint, cloud: Cloud) -> None:
     @control.get("/faults")
     def faults() -> Response:
         with cloud.at_now():
@@ -69,36 +102,11 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
             cloud.faults.waiting.clear()
             return jsonify([])
 
-    for name, change, shown in (
-        ("droplet", change_droplet, droplet_json),
-        ("slack", change_workspace, workspace_json),
-        ("supabase", change_project, project_json),
-        ("tokens", _order_tokens, _tokens_json),
-    ):
-        view = _changing(cloud, change, shown)
-        control.add_url_rule(f"/{name}", name, view, methods=["POST"])
-
-    @control.post("/reset")
-    def reset() -> Response:
-        cloud.reset(reset_changes(_json(default={})))
-        return jsonify(asdict(cloud.config))
-
-    @control.errorhandler(ControlError)
-    @control.errorhandler(DropletControlError)
-    @control.errorhandler(SlackControlError)
-    @control.errorhandler(SupabaseControlError)
-    @control.errorhandler(FaultError)
-    @control.errorhandler(TokensError)
-    def refused(error: ValueError) -> tuple[Response, int]:
-        return jsonify({"error": str(error)}), 422
-
-    return control
-
 
 def _changing(
     cloud: Cloud, change: Callable[[Cloud, Any, float], None], shown: Callable[[Cloud], Json]
 ) -> Callable[[], Response]:
-    """Changes one vendor's state by the body, and answers how it is then."""
+    """A view that changes one vendor's state by the body, and answers the new state."""
 
     def view() -> Response:
         with cloud.at_now() as now:
@@ -117,7 +125,12 @@ def _tokens_json(cloud: Cloud) -> Json:
 
 
 def changed_load(load: Load, body: Any) -> Load:
-    """The load with the given fields changed; a p95_ms of null follows from the load again."""
+    """The load with the fields of the body changed. With a p95_ms of null, latency follows from the
+    load.
+
+    Raises:
+        ControlError: the body makes no sense.
+    """
     if not isinstance(body, dict):
         raise ControlError('The load must be a JSON object such as {"rps": 360}.')
     if unknown := sorted(set(body) - set(_LOAD_BOUNDS)):
@@ -133,7 +146,7 @@ _LOAD_BOUNDS = {
     "p95_ms": BUCKETS_MS[-1],
     "db_connections": 1_000_000.0,
 }
-"""The largest value of each; memory may be more than the first droplet size has."""
+"""The largest value of each field. Memory may be more than the first droplet size has."""
 
 
 def _load_value(name: str, value: Any) -> float | int | None:
@@ -149,7 +162,11 @@ def _load_value(name: str, value: Any) -> float | int | None:
 
 
 def reset_changes(body: Any) -> Json:
-    """What a reset changes of the start-up configuration, checked."""
+    """The fields of the configuration that a reset changes.
+
+    Raises:
+        ControlError: the body makes no sense.
+    """
     if not isinstance(body, dict):
         raise ControlError("A reset takes a JSON object or nothing.")
     return {name: _reset_value(name, value) for name, value in body.items()}
@@ -178,7 +195,7 @@ def _number(value: Any) -> bool:
 
 
 def _json(default: Any = None) -> Any:
-    """The body as JSON whatever its content type, as curl's -d sends a form."""
+    """The body as JSON, whatever its content type: `curl -d` says that it is a form."""
     raw = request.get_data()
     if not raw.strip() and default is not None:
         return default

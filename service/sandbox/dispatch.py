@@ -18,14 +18,14 @@ Sleep = Callable[[float], None]
 VENDORS: dict[str, Vendor] = {
     name: importlib.import_module(vendor_module(name)).VENDOR for name in vendor_names()
 }
-"""By the name that is also the first part of their paths here."""
+"""The vendors by name. The name is also the first part of a vendor's paths here."""
 
 
 def dispatch(cloud: Cloud, call: Call, sleep: Sleep = time.sleep) -> Answer | None:
-    """Answer a call; None means: close the connection without an answer.
+    """Answer a call. None means that the connection is closed without an answer.
 
-    `call.now` is set here. A delay is waited out without holding the cloud: after the act, or
-    before it where the request is the slow one.
+    `call.now` is set here. A fault's latency is slept after the vendor has acted, or before it if
+    the request is slow. The cloud is not locked meanwhile.
     """
     with cloud.at_now():
         fault = cloud.faults.take(call)

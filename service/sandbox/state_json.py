@@ -1,4 +1,4 @@
-"""The whole cloud in one look, as `GET /_sandbox/state` answers it."""
+"""The state of the whole cloud as JSON, for `GET /_sandbox/state`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.sandbox.supabase.project import Project
 
 
 def state_json(cloud: Cloud, now: float) -> Json:
-    """What runs (not what was asked for), what is open, what was said, and how it feels."""
+    """What runs (not what was requested), incidents, messages, load and metrics."""
     return {
         "apps": {app_id: _app(cloud, app_id, now) for app_id in cloud.apps},
         "droplets": {str(one.id): _droplet(one) for one in cloud.droplets.values()},

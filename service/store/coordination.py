@@ -25,6 +25,8 @@ from service.ports.admission import GateReply
 from service.ports.loop import Loop
 from service.store.on_loop import redis_on
 
+OLDEST_REDIS = (6, 2)
+"""The oldest Redis that runbookd works with (README.md)."""
 HOLD_MS = 15_000
 """How long a free claim is held while SQL decides; if the process dies, it lasts that long."""
 BUSY_MS = 3_600_000

@@ -7,8 +7,9 @@ bytes: nobody can try that many, as one could with a password.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,9 +29,18 @@ def digest_of(secret: bytes) -> str:
     return hashlib.sha256(secret).hexdigest()
 
 
+_SECRET = re.compile(rb"rbd_[A-Za-z0-9_-]{43}")
+"""32 bytes in base64 are 43 characters."""
+
+
 def new_secret() -> str:
     """A secret that nobody can guess, with a beginning by which leaks are found."""
     return f"rbd_{secrets.token_urlsafe(32)}"
+
+
+def may_be_ours(secret: bytes) -> bool:
+    """Whether it has the form of a secret that was made here. Nothing else can be stored."""
+    return _SECRET.fullmatch(secret) is not None
 
 
 class TokenStore:
@@ -39,26 +49,26 @@ class TokenStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def person(self, secret: bytes, now: float) -> Person | None:
-        """Whose token this is; None when it is nobody's, is over, or was revoked."""
-        query = (
-            sa.select(_t.name, _t.roles, _t.groups)
-            .where(_t.digest == digest_of(secret), _t.revoked_at.is_(None))
-            .where(sa.or_(_t.expires_at.is_(None), _t.expires_at > now))
-        )
+    def good(self, now: float) -> Mapping[str, Person]:
+        """The holders of all tokens that are good at `now`, by the digests of their secrets."""
+        query = sa.select(_t.digest, _t.name, _t.roles, _t.groups).where(_good(now))
         with translated(), self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        return Person(row.name, _roles(row.roles), frozenset(row.groups.split()))
+            rows = connection.execute(query).all()
+        return {
+            row.digest: Person(row.name, _roles(row.roles), frozenset(row.groups.split()))
+            for row in rows
+        }
 
     def make(
         self, person: Person, expires_at: float | None, who: str, now: float, beside: Beside
     ) -> str:
         """Keep a new token of this person; its secret, which is kept nowhere.
 
+        It takes the place of one of that name that is over or revoked; the audit still tells of
+        that one.
+
         Raises:
-            Conflict: there is one of that name.
+            Conflict: there is one of that name that is good.
         """
         secret = new_secret()
         row = {
@@ -69,16 +79,19 @@ class TokenStore:
             "created_at": now,
             "created_by": who,
             "expires_at": expires_at,
+            "revoked_at": None,
         }
+        again = sa.update(schema.tokens).where(_t.name == person.name, sa.not_(_good(now)))
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            known = sa.select(_t.name).where(_t.name == person.name)
-            if connection.execute(known).first() is not None:
-                raise Conflict(f"There is a token {person.name} already; choose another name.")
             try:
-                connection.execute(sa.insert(schema.tokens), row)
+                if connection.execute(again.values(**row)).rowcount == 0:
+                    connection.execute(sa.insert(schema.tokens), row)
             except IntegrityError:
-                raise Conflict(f"There is a token {person.name} already.") from None
+                raise Conflict(
+                    f"There is a token {person.name} that is good; choose another name, or end it "
+                    f"first: runbookd token revoke {person.name}."
+                ) from None
             beside(connection)
         return secret
 
@@ -112,6 +125,11 @@ class TokenStore:
             }
             for row in rows
         ]
+
+
+def _good(now: float) -> sa.ColumnElement[bool]:
+    """That a token has not been revoked, and is not over at `now`."""
+    return sa.and_(_t.revoked_at.is_(None), sa.or_(_t.expires_at.is_(None), _t.expires_at > now))
 
 
 def _roles(text: str) -> frozenset[Role]:

@@ -1,5 +1,6 @@
 """The web process: takes alerts in, answers questions about them, and says how it is.
 
-It calls no vendor. Everything it needs is handed to `create_app` (`service.web.parts`); the
-domain decides, admission keeps, and nothing here knows how.
+It calls no vendor but the pager, and that only as a last resort. `create_app` gets all that it
+needs as parts (`service.web.parts`). This package neither decides nor stores: that is the work of
+the domain and of admission.
 """

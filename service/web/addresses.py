@@ -1,4 +1,4 @@
-"""Where a request should have gone, for the one that came to a wrong address."""
+"""The sentences for a request to a wrong address: they say where it should have gone."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _PROMETHEUS = (
     "webhook_configs with the url of runbookd's /webhooks/alertmanager."
 )
 _PROMETHEUS_PATHS = ("/api/v1/alerts", "/api/v2/alerts")
-"""What Prometheus appends to whatever address it is given."""
+"""Prometheus appends one of these to the address that it is given."""
 
 
 def nothing_there(path: str) -> str:
-    """Where to post instead, for a path that is none."""
+    """The sentence for a path that does not exist (404): where to post instead."""
     if path.endswith(_PROMETHEUS_PATHS):
         return f"There is nothing at {path!a}. {_PROMETHEUS}"
     if path.startswith("/api/"):
@@ -24,6 +24,6 @@ def nothing_there(path: str) -> str:
 
 
 def not_that_way(method: str, path: str) -> str:
-    """How to post instead, for a method that is not taken."""
+    """The sentence for a method that the path does not take (405)."""
     said = f"{method} is not possible at {path!a}."
     return f"{said} {_PROMETHEUS}" if path.endswith(_PROMETHEUS_PATHS) else said

@@ -1,4 +1,4 @@
-"""Answers as JSON, and what every refusal looks like: `{"error": sentence}`."""
+"""Answers as JSON. Every refusal is `{"error": sentence}`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from flask import Response
 from pydantic_core import to_json
 
 RETRY_AFTER_S = 5
-"""What a sender is asked to wait after a 503. Alertmanager backs off by its own rule and ignores
-it; other senders, proxies and people do not."""
+"""Seconds that a sender shall wait after a 503. Alertmanager ignores it and backs off by its own
+rule; other senders, proxies and people heed it."""
 
 _STATUS_LINES = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
 
@@ -25,7 +25,7 @@ class Answer:
 
     @property
     def status_line(self) -> str:
-        """As WSGI wants it: `200 OK`."""
+        """The status as WSGI wants it: `200 OK`."""
         return _STATUS_LINES[self.status]
 
     @property
@@ -38,17 +38,17 @@ class Answer:
         ]
 
     def to_flask(self) -> Response:
-        """The same for a Flask view."""
+        """This answer as a Flask view returns it."""
         return Response(self.body, self.status, self.headers)
 
 
 def answer(value: object, status: int = 200) -> Answer:
-    """The value as JSON; NaN and infinities become null."""
+    """An answer with the value as JSON. NaN and infinities become null."""
     return Answer(status, to_json(value, inf_nan_mode="null"))
 
 
 def refusal(status: int, sentence: str, *extra: tuple[str, str]) -> Answer:
-    """One sentence for whoever sent this; Alertmanager writes it into its own log."""
+    """An answer with one sentence for the sender. Alertmanager writes it into its own log."""
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra = (*extra, ("Retry-After", str(RETRY_AFTER_S)))
     return Answer(status, to_json({"error": sentence}), extra)

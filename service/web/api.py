@@ -1,7 +1,7 @@
-"""The API: everything that is stored, as pages and one by one, and what people change.
+"""The API under /api/v1: what is stored, in pages and one by one, and how things are now.
 
-`{"items": […], "next": cursor}`; the cursor goes back in as `after`. What changes something is in
-`service.web.control`.
+A page is `{"items": […], "next": cursor}`. The cursor is the `after` of the next request. The
+endpoints that change something are in `service.web.control`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from service.web.people import Doorkeeper, doorkeeper
 
 
 def blueprint(parts: WebParts) -> Blueprint:
-    """The API under /api/v1; behind a bearer token when API_TOKENS is set."""
+    """The API under /api/v1. Without API_TOKENS whoever is on this machine may read."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
+    keeper = doorkeeper(parts.settings, parts.stored_tokens, parts.clock)
     _guard(api, keeper, parts.settings.host)
     show = shown_by(parts.settings)
     _pages(api, parts.queries, show)
@@ -51,7 +51,7 @@ def _guard(api: Blueprint, keeper: Doorkeeper, own_host: str) -> None:
             said = refusal(401, found.sentence, ("WWW-Authenticate", found.challenge))
             return said.to_flask()
         g.person = found
-        if keeper.tokens or request.method in ("GET", "HEAD", "OPTIONS"):
+        if not keeper.is_open or request.method in ("GET", "HEAD", "OPTIONS"):
             return None
         turned_away = turn_away_change(request.environ, own_host)
         return None if turned_away is None else turned_away.to_flask()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,7 +15,9 @@ from service.ports.admission import Delivery, Receipt
 from service.web import api, ops
 from service.web.addresses import not_that_way, nothing_there
 from service.web.answers import refusal
+from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
 from service.web.concurrency import Concurrency, Threads
+from service.web.control import LARGEST_BODY
 from service.web.group_commit import GroupCommitter
 from service.web.last_resort import LastResort
 from service.web.parts import WebParts
@@ -25,16 +28,16 @@ if TYPE_CHECKING:
 
 COMMITTER = "runbookd.committer"
 LAST_RESORT = "runbookd.last_resort"
-"""Where the app keeps these (`app.extensions`), so that a server can start and close them."""
+"""The keys in `app.extensions` of the parts that a server starts and closes."""
 
 _log = structlog.get_logger(__name__)
 
 
 def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask:
-    """The application; its committer begins with the first notification, and a server starts its
-    last resort.
+    """The application. The server that runs it must start its last resort (`LAST_RESORT`).
 
-    `concurrency` is how the server runs requests beside each other; threads, unless told.
+    The committer starts itself with the first notification. `concurrency` says how the server runs
+    requests beside each other. Without it, each request has a thread.
     """
     concurrency = concurrency or Threads()
     app = Flask("runbookd", static_folder=None)
@@ -51,13 +54,13 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
         parts.settings, _watched(committer.submit, last_resort), concurrency, parts.clock
     )
     health = concurrency.apart(app.wsgi_app)
-    rest = concurrency.off_the_loop(app.wsgi_app)
+    rest = _with_body(concurrency.off_the_loop(app.wsgi_app))
     app.wsgi_app = Webhooks(own_endpoints, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
     return app
 
 
 def _watched(submit: Submit, last_resort: LastResort) -> Submit:
-    """What is not kept may be worth a page all the same."""
+    """`submit`, which also tells the last resort of each notification that was not stored."""
 
     def watched(delivery: Delivery) -> Receipt:
         try:
@@ -69,8 +72,34 @@ def _watched(submit: Submit, last_resort: LastResort) -> Submit:
     return watched
 
 
+def _with_body(app: WSGIApplication) -> WSGIApplication:
+    """The same application, which gets each body whole.
+
+    Only the loop may wait for a connection, and the application reads on another thread. Reading
+    there would fail whenever a body arrives after its head. So the loop reads the body first.
+    """
+
+    def with_body(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            length = declared_length(environ, LARGEST_BODY)
+            body = read_body(environ, length, LARGEST_BODY)
+        except BodyTooLarge:
+            sentence = f"The body is larger than {LARGEST_BODY} bytes; nothing was done."
+            return refusal(413, sentence).to_flask()(environ, start_response)
+        except BodyCutShort:
+            sentence = "The body ended before its end: nothing was done, send it again."
+            return refusal(400, sentence).to_flask()(environ, start_response)
+        environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        return app(environ, start_response)
+
+    return with_body
+
+
 def _split(health: WSGIApplication, rest: WSGIApplication) -> WSGIApplication:
-    """Health has threads of its own: it must be answered also while all readers wait."""
+    """Send health checks to `health`, which has threads of its own, and all others to `rest`.
+
+    Health checks are answered even while every thread of the read API waits.
+    """
 
     def split(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         app = health if environ["PATH_INFO"] in ops.HEALTH else rest
@@ -80,7 +109,7 @@ def _split(health: WSGIApplication, rest: WSGIApplication) -> WSGIApplication:
 
 
 def _http_error(error: HTTPException) -> Response:
-    """What Flask would answer, as JSON; its headers (Allow, Location) stay."""
+    """Flask's own answer with a JSON body. Its headers (Allow, Location) stay."""
     code = error.code or 500
     sentences = {
         404: nothing_there(request.path),
@@ -98,6 +127,6 @@ def _store_down(error: StoreUnavailable) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    """Never a stack trace: it goes to the log."""
+    """A sentence for the client. The stack trace goes to the log only."""
     _log.error("a request failed", path=request.path, exc_info=error)
     return refusal(500, "Something unexpected went wrong here; the log says what.").to_flask()

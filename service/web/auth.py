@@ -1,7 +1,7 @@
 """Who may post: bearer tokens and basic passwords, several of each at once for rotation.
 
-Compared as bytes in constant time: `hmac.compare_digest` raises on text beyond ASCII, and a
-header is whatever bytes a stranger sent.
+Secrets are compared as bytes and in constant time. `hmac.compare_digest` raises on text beyond
+ASCII, and a header may hold any bytes that a stranger sends.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr
-
 from service.bootstrap.senders import senders_of
 from service.domain.credentials import Credential
 from service.settings import Settings
 
 HAS_AUTHENTICATED = "runbookd.has_authenticated"
-"""In a request's WSGI environment: what to call once its secret is accepted. A server that keeps
-strangers apart from known senders sets it."""
+"""The key in a WSGI environment of the function to call once the request's secret is accepted. A
+server that limits connections of strangers sets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +99,6 @@ def sent_bearer(header: str) -> bytes | None:
     """The bearer token of an Authorization header; None when it has another scheme."""
     scheme, _, rest = header.strip().partition(" ")
     return _bytes(rest.strip()) if scheme.lower() == "bearer" else None
-
-
-def _secrets(values: Iterable[SecretStr]) -> tuple[bytes, ...]:
-    return tuple(value.get_secret_value().encode() for value in values)
 
 
 def _by_secret(credentials: Iterable[Credential]) -> dict[bytes, str]:

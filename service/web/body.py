@@ -1,7 +1,7 @@
-"""Reads a request's body whole, and counts while reading: nobody makes us hold more.
+"""Reads the body of a request within bounds, so that no sender can exhaust the memory.
 
-A declared length is checked before anything else; a body without one (chunked) is counted as it
-comes. All large bodies together are bounded too (`InFlight`).
+A declared length is checked before anything is read. A body without one (chunked) is counted while
+it is read. All large bodies together are bounded too (`InFlight`).
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from typing import Any
 from service.intake.parse import PayloadRefused
 
 SMALL = 64 * 1024
-"""Bytes of a body that nobody counts: a small notification is never refused for large ones."""
+"""Bytes of a body that `InFlight` does not count, so that large bodies never crowd out a small
+one."""
 
 Hold = Callable[[int], None]
 """Counts more bytes as held."""
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - it names an answer (413)
-    """The body is larger than is taken."""
+    """The body is larger than the limit in bytes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self.limit = limit
 
     def __str__(self) -> str:
-        """What to do about it, for the sender's log."""
+        """The sentence for the sender's log: what happened, and what to do about it."""
         return (
             f"The notification is larger than {self.limit} bytes: set max_alerts at the sender, "
             "or raise MAX_BODY_BYTES here."
@@ -37,10 +38,10 @@ class BodyTooLarge(Exception):  # noqa: N818 - it names an answer (413)
 
 
 class BodyCutShort(Exception):  # noqa: N818 - it names what happened
-    """The connection ended, or its sender paused for too long, in the middle of the body."""
+    """The connection ended in the middle of the body, or the sender paused for too long."""
 
     def __str__(self) -> str:
-        """For the sender, if it still listens."""
+        """The sentence for the sender, if it still listens."""
         return "The body ended before its end: nothing was kept, send it again."
 
 
@@ -52,7 +53,7 @@ class TooMuchInFlight(Exception):  # noqa: N818 - it names an answer (503)
         self.limit = limit
 
     def __str__(self) -> str:
-        """For the sender."""
+        """The sentence for the sender."""
         return (
             f"There is no room now: large notifications may have {self.limit} bytes together. "
             "This one was not kept, send it again."
@@ -61,14 +62,14 @@ class TooMuchInFlight(Exception):  # noqa: N818 - it names an answer (503)
 
 GZIP = ("gzip", "x-gzip")
 _ANY_GZIP_HEADER = 31
-"""zlib's own number for a stream with a header and a checksum of gzip."""
+"""zlib's `wbits` for a gzip stream: 16 stands for gzip, 15 for the largest window."""
 
 
 def is_gzip(environ: dict[str, Any]) -> bool:
-    """Whether the request says that its body is packed by gzip.
+    """Whether the request says that its body is compressed by gzip.
 
     Raises:
-        PayloadRefused: 415, for any other way of packing.
+        PayloadRefused: 415, for any other encoding.
     """
     encoding = (environ.get("HTTP_CONTENT_ENCODING") or "identity").strip().lower()
     if encoding in GZIP:
@@ -79,14 +80,15 @@ def is_gzip(environ: dict[str, Any]) -> bool:
 
 
 def unpacked(body: bytes, limit: int, hold: Hold) -> bytes:
-    """What gzip has packed, of at most `limit` bytes; `hold` counts all of it.
+    """The decompressed body, of at most `limit` bytes. `hold` counts all of it.
 
     Raises:
-        BodyTooLarge: it is more, however small it was packed.
-        PayloadRefused: 422, it is not gzip, or its end is missing.
-        TooMuchInFlight: by `hold`.
+        BodyTooLarge: the decompressed body is larger than `limit`.
+        PayloadRefused: 422, the body is not gzip, or its end is missing.
+        TooMuchInFlight: `hold` found no room.
     """
     pieces, size = [], 0
+    # A gzip body may be several streams, one after the other (RFC 1952, 2.2).
     while body:
         stream = zlib.decompressobj(_ANY_GZIP_HEADER)
         while not stream.eof:
@@ -108,7 +110,7 @@ def unpacked(body: bytes, limit: int, hold: Hold) -> bytes:
 
 
 class InFlight:
-    """Bytes of large bodies whose requests are not answered yet, at most `limit`."""
+    """Counts the bytes of large bodies whose requests are not answered yet: at most `limit`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -117,10 +119,10 @@ class InFlight:
 
     @contextmanager
     def request(self) -> Iterator[Hold]:
-        """What one request holds until it is answered.
+        """A counter for one request. What it counted is given back when the request is answered.
 
         Raises:
-            TooMuchInFlight: by what it yields, when there is no room.
+            TooMuchInFlight: from the counter, when there is no room.
         """
         mine = 0
 
@@ -157,20 +159,20 @@ def declared_length(environ: dict[str, Any], limit: int) -> int | None:
 
 
 def _uncounted(_bytes: int) -> None:
-    """Nobody bounds what is held."""
+    """A `Hold` without a bound."""
 
 
 def read_body(
     environ: dict[str, Any], length: int | None, limit: int, hold: Hold = _uncounted
 ) -> bytes:
-    """The body in bytes; `length` is what was declared (`declared_length`).
+    """The body; `length` is its declared length in bytes (`declared_length`).
 
-    `hold` counts what is more than `SMALL` bytes.
+    `hold` counts a body of more than `SMALL` bytes.
 
     Raises:
-        TooMuchInFlight: by `hold`.
-        BodyTooLarge: more than `limit` bytes came without having been declared.
-        BodyCutShort: fewer came than were declared, or they took too long.
+        TooMuchInFlight: `hold` found no room.
+        BodyTooLarge: a body without a declared length has more than `limit` bytes.
+        BodyCutShort: fewer bytes came than were declared, or they took too long.
     """
     stream = environ["wsgi.input"]
     try:
@@ -181,7 +183,7 @@ def read_body(
         if environ.get("wsgi.input_terminated"):
             return _upto(stream, limit, hold)
     except OSError:
-        # A deadline is over, or gunicorn met the end of the connection or a wrong chunk.
+        # A deadline has passed, or gunicorn met the end of the connection or a wrong chunk.
         raise BodyCutShort from None
     # Without a length and without an end there is no body (RFC 9112, 6.3).
     return b""

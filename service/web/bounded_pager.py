@@ -1,4 +1,7 @@
-"""The pager, for a process that may have a flood to tell: few pages a minute, none twice."""
+"""A pager with limits, for a process that may have a flood of pages to send.
+
+It opens few incidents a minute, and none twice in a short time.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,22 @@ from service.domain.errors import VendorError
 from service.ports import Page, Pager
 
 PAGES_A_MINUTE = 10
-"""New incidents that one process opens; a person reads no more."""
+"""New incidents that one process opens in a minute: a person cannot read more."""
 AGAIN_S = 900.0
-"""Seconds after which an incident that is still asked for is told again: a person may have closed
-it at the pager."""
+"""Seconds after which an incident that still applies is sent again: a person may have closed it at
+the pager."""
 QUIET_S = 15.0
-"""Seconds after a page that was not taken in which nothing is sent, unless the pager asks for
-more."""
+"""Seconds of silence after a page that the pager did not take. The pager may ask for more."""
 _MINUTE_S = 60.0
 
 _log = structlog.get_logger(__name__)
 
 
 class BoundedPager:
-    """Sends pages for one thread; `pager` is None where no routing key is set. `monotonic` gives
-    seconds."""
+    """Sends pages for one thread.
+
+    `pager` is None where no routing key is set. `monotonic` gives seconds.
+    """
 
     def __init__(self, pager: Pager | None, monotonic: Callable[[], float]) -> None:
         self._pager = pager
@@ -35,19 +39,19 @@ class BoundedPager:
         self._quiet_until = 0.0
 
     def told(self, key: str) -> bool:
-        """Whether this incident was told a short time ago."""
+        """Whether this incident was sent in the last `AGAIN_S` seconds."""
         told_at = self._told_at.get(key)
         return told_at is not None and self._monotonic() - told_at < AGAIN_S
 
     def has_room(self) -> bool:
-        """Whether one more page may go out in this minute."""
+        """Whether one more page may be sent in this minute."""
         now = self._monotonic()
         while self._sent_at and now - self._sent_at[0] >= _MINUTE_S:
             self._sent_at.popleft()
         return len(self._sent_at) < PAGES_A_MINUTE
 
     def page(self, page: Page) -> bool:
-        """Open an incident, unless it was told already; whether the pager knows of it."""
+        """Open an incident, unless it was sent a short time ago. Whether the pager has it."""
         if self.told(page.dedup_key):
             return True
         now = self._monotonic()
@@ -70,7 +74,7 @@ class BoundedPager:
         return True
 
     def close(self, key: str) -> bool:
-        """Close an incident; whether the pager took that."""
+        """Close an incident. Whether it is closed, or there is no pager to close it at."""
         if self._pager is None:
             return True
         try:

@@ -1,10 +1,10 @@
-"""How requests of one process wait and work beside each other: as threads or as greenlets.
+"""How the requests of one process run beside each other: as threads or as greenlets.
 
-`Threads` is for any threaded WSGI server. `Greenlets` is for gunicorn with `StormWorker`: all
-webhooks, and the committer behind them, share one thread, so that a request that waits costs no
-thread and nobody fights for the interpreter's lock (docs/performance.md has the figures); what
-works long or blocks gets a thread of its own. The standard library is not patched: only what is
-written here knows of greenlets.
+`Threads` is for any threaded WSGI server. `Greenlets` is for gunicorn with `StormWorker`. There,
+all webhooks and their committer share one thread. A request that waits costs no thread, and no two
+threads compete for the interpreter's lock (docs/performance.md has the figures). Functions that
+block or take long run on other threads. The standard library is not patched, so only this module
+knows of greenlets.
 """
 
 from __future__ import annotations
@@ -25,105 +25,110 @@ _Result = TypeVar("_Result")
 
 _READABLE, _WRITABLE = 1, 2
 _LAST = -2
-"""What libev calls EV_READ, EV_WRITE and EV_MINPRI: after everything else that is ready."""
+"""libev's EV_READ, EV_WRITE and EV_MINPRI. A watcher with the lowest priority fires after
+everything else that is ready."""
 _APART = 2
-"""Threads for health: two platforms may ask at once."""
+"""Threads for health checks: two platforms may ask at the same time."""
 
 
 class Work(Protocol):
-    """Calls a function, here or elsewhere, and returns what it returns."""
+    """Calls a function on this thread or on another one, and returns its result."""
 
     def __call__(self, function: Callable[[], _Result]) -> _Result:
-        """Call the function and return what it returns."""
+        """Call the function and return its result."""
 
 
 def at_once(function: Callable[[], _Result]) -> _Result:
-    """Work that is short enough to be done right here."""
+    """Call the function on this thread: it is short enough."""
     return function()
 
 
 class Event(Protocol):
-    """What is waited for: `threading.Event`, or gevent's."""
+    """Something to wait for: `threading.Event`, or gevent's."""
 
     def set(self) -> object:
-        """It has happened: whoever waits goes on."""
+        """Let everybody who waits go on."""
 
     def clear(self) -> object:
-        """It may happen again."""
+        """Make the next `wait` wait again."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it happens, at most `timeout` seconds; whether it has."""
+        """Wait until it is set, at most `timeout` seconds. Whether it is set."""
 
 
 class Task(Protocol):
-    """What was started."""
+    """A thread or a greenlet that was started."""
 
     def join(self, timeout: float | None = None) -> object:
         """Wait for its end, at most `timeout` seconds."""
 
 
 class Concurrency(Protocol):
-    """How requests run beside each other, and what serves all of them."""
+    """How requests run beside each other, and where longer work runs."""
 
     def event(self) -> Event:
-        """Something to wait for, that has not happened yet."""
+        """A new event, not set."""
 
     def start(self, function: Callable[[], None]) -> Task:
-        """Call a function beside the requests; it must not block more than they may."""
+        """Call a function beside the requests. It must not block longer than a request may."""
 
     def gather(self, count: Callable[[], int]) -> None:
-        """Let requests go on that could, until `count` of what they made stays the same."""
+        """Let other requests go on until `count()` stays the same.
+
+        The committer uses it to wait for deliveries that are ready to join its batch.
+        """
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
-        """Call a function that works long or blocks, while other requests go on."""
+        """Call a function that takes long or blocks, while other requests go on."""
 
     def one_by_one(self, function: Callable[[], _Result]) -> _Result:
-        """The same for what also takes much memory: one at a time."""
+        """Like `aside`, for a function that also takes much memory: one at a time."""
 
     def reserved(self, function: Callable[[], _Result]) -> _Result:
-        """The same for what serves all requests, and so must not queue behind one of them."""
+        """Like `aside`, for a function that all requests need: it never queues behind one."""
 
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
-        """The same application, such that it may block; its answers are short."""
+        """The same application, run where it may block. Its answers must be short."""
 
     def apart(self, app: WSGIApplication) -> WSGIApplication:
-        """The same for what must be answered also while all others hang."""
+        """Like `off_the_loop`, for an application that must answer even while all others hang."""
 
 
 class Threads:
     """Each request has a thread."""
 
     def event(self) -> threading.Event:
-        """A thread's."""
+        """A thread's event."""
         return threading.Event()
 
     def start(self, function: Callable[[], None]) -> threading.Thread:
-        """A thread of its own."""
+        """Start a daemon thread."""
         thread = threading.Thread(target=function, daemon=True)
         thread.start()
         return thread
 
     def gather(self, count: Callable[[], int]) -> None:
-        """Nothing: they go on by themselves."""
+        """Do nothing: other threads go on by themselves."""
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
-        """Here: others have threads of their own."""
+        """Call it on this thread: other requests have threads of their own."""
         return function()
 
     reserved = one_by_one = aside
 
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
-        """As it is: there is no loop."""
+        """The application as it is: there is no loop to keep free."""
         return app
 
     apart = off_the_loop
 
 
 class Greenlets:
-    """Requests are greenlets on the loop of the thread that makes this.
+    """Requests are greenlets on the event loop of the thread that makes this object.
 
-    Beside it are `threads` threads for what blocks, one thread for large notifications, and one
-    that serves all requests (`reserved`).
+    Beside the loop are `threads` threads for functions that block, one thread for large
+    notifications, one reserved for work that serves all requests (`reserved`), and two for health
+    checks. A method that is called from another thread than the loop's calls its function there.
 
     It is also the `Loop` (`service.ports.loop`) on which a store may wait.
     """
@@ -137,27 +142,27 @@ class Greenlets:
         self._apart = ThreadPool(_APART)
 
     def event(self) -> Event:
-        """The loop's."""
+        """An event of the loop."""
         made: Event = gevent.event.Event()  # type: ignore[assignment]  # overloads, to the same end
         return made
 
     def start(self, function: Callable[[], None]) -> gevent.Greenlet[[], None]:
-        """One more greenlet."""
+        """Start a greenlet."""
         return gevent.spawn(function)
 
     def gather(self, count: Callable[[], int]) -> None:
-        """Let the loop go round for as long as that brings more."""
+        """Let the loop go round until `count()` no longer changes."""
         before = -1
         while (now := count()) != before:
             before = now
             self._wait(self._hub.loop.timer(0.0, priority=_LAST))
 
     def is_here(self) -> bool:
-        """Whether the caller is a greenlet of this loop."""
+        """Whether the caller runs on the loop's thread."""
         return threading.get_ident() == self._thread
 
     def pause(self, seconds: float) -> None:
-        """Sleep; here as a greenlet."""
+        """Sleep, without blocking the loop."""
         if self.is_here():
             gevent.sleep(seconds)
         else:
@@ -166,7 +171,7 @@ class Greenlets:
     def until_ready(
         self, fileno: int, *, read: bool, write: bool, timeout_s: float | None = None
     ) -> bool:
-        """Wait for a file descriptor."""
+        """Wait for a file descriptor, as a greenlet. False when `timeout_s` seconds have passed."""
         timeout = gevent.Timeout(timeout_s)
         try:
             with timeout:
@@ -178,23 +183,23 @@ class Greenlets:
         return True
 
     def aside(self, function: Callable[[], _Result]) -> _Result:
-        """On one of the other threads; from one of them, right there."""
+        """Call it on one of the other threads."""
         return self._called(function, self._pool)
 
     def one_by_one(self, function: Callable[[], _Result]) -> _Result:
-        """On the one thread for it; from another, right there."""
+        """Call it on the one thread for large notifications."""
         return self._called(function, self._one_by_one)
 
     def reserved(self, function: Callable[[], _Result]) -> _Result:
-        """On the thread that is reserved; from another, right there."""
+        """Call it on the reserved thread."""
         return self._called(function, self._reserved)
 
     def off_the_loop(self, app: WSGIApplication) -> WSGIApplication:
-        """Its requests go to the other threads, whole."""
+        """Handle each of its requests on one of the other threads."""
         return self._moved(app, self._pool)
 
     def apart(self, app: WSGIApplication) -> WSGIApplication:
-        """Its requests go to threads that nothing else uses."""
+        """Handle each of its requests on threads that nothing else uses."""
         return self._moved(app, self._apart)
 
     def _moved(self, app: WSGIApplication, pool: ThreadPool) -> WSGIApplication:
@@ -206,7 +211,7 @@ class Greenlets:
     def _called(self, function: Callable[[], _Result], pool: ThreadPool) -> _Result:
         if not self.is_here():
             return function()
-        # An exception that a pool sees it also prints, raw, to standard error.
+        # A pool prints each exception that it sees to standard error, with its values.
         outcome: tuple[Any, Exception | None] = pool.apply(_outcome, (function,))
         result: _Result = outcome[0]
         if outcome[1] is not None:
@@ -221,6 +226,7 @@ class Greenlets:
 
 
 def _outcome(function: Callable[[], _Result]) -> tuple[Any, Exception | None]:
+    """The result or the exception of a function, as a value."""
     try:
         return function(), None
     except Exception as error:
@@ -230,6 +236,7 @@ def _outcome(function: Callable[[], _Result]) -> tuple[Any, Exception | None]:
 def _whole(
     app: WSGIApplication, environ: dict[str, Any], start_response: StartResponse
 ) -> list[bytes]:
+    """The complete answer, so that nothing of it is made on the loop."""
     parts = app(environ, start_response)
     try:
         return list(parts)

@@ -1,10 +1,11 @@
-"""A sender's connection: how long it may take for what, and how it ends.
+"""A sender's connection: its deadlines, and how it ends.
 
-gunicorn reads from a connection and writes to it as if it were the socket. A reader lets others go
-on after each piece: a socket that always has more to read would otherwise hold the loop.
+gunicorn reads from a connection and writes to it as if it were the socket. A connection yields to
+the others after each piece that it reads. Otherwise a socket that always has more to read would
+hold the loop.
 
-A sender is a stranger until one of its requests has shown a secret. There is room for a number of
-strangers only; beyond, the oldest of them gives way.
+A sender is a stranger until one of its requests has authenticated. The number of strangers is
+limited. At the limit, the oldest of them is cut.
 """
 
 from __future__ import annotations
@@ -23,39 +24,39 @@ HEAD_S = 10.0
 STRANGER_IDLE_S = 10.0
 """Seconds that a stranger may wait before it sends a request."""
 BODY_S = 60.0
-"""Seconds for a whole body: 16 MiB at 2 Mbit/s take them."""
+"""Seconds for a whole body: 16 MiB take that long at 2 Mbit/s."""
 STALLED_S = 30.0
 """Seconds that a sender may pause while it reads its answer."""
 LARGEST_HEAD = 64 * 1024
-"""Bytes of one head. gunicorn alone would keep 800 KB of each."""
+"""Bytes of one head. gunicorn's own limits would allow 800 KB."""
 
 PER_ADDRESS = 256
-"""Strangers of one address. A proxy's senders share one, and so do those of a benchmark; each is a
-stranger for some milliseconds only."""
+"""Strangers of one address. The senders behind a proxy share an address, and so do those of a
+benchmark, but each is a stranger for some milliseconds only."""
 
 _STRANGER_LINGERS_S, _STRANGER_LINGERS = 1.0, 64 * 1024
 _SENDER_LINGERS_S, _SENDER_LINGERS = 10.0, 64 * 1024 * 1024
-"""Seconds and bytes that are received and thrown away before a connection with an unread body is
-closed. A sender that writes 32 MiB before it reads would otherwise find a reset instead of its
-413, and send them again."""
+"""Seconds and bytes that are received and discarded before a connection with an unread body is
+closed. Without this, a sender that writes 32 MiB before it reads would get a reset instead of its
+413, and would send them again."""
 _PAUSE_S = 1.0
-"""Seconds without a byte that end this earlier."""
+"""Seconds without a byte after which lingering ends earlier."""
 
 _IDLE, _HEAD, _BODY = range(3)
 _waste = bytearray(64 * 1024)
-"""Where everything goes that nobody reads."""
+"""The buffer for bytes that are discarded. All connections share it."""
 
 
 class Connection:
-    """One connection, a stranger at first.
+    """One connection. It is a stranger at first.
 
-    `keepalive_s` is how long a sender that has authenticated may rest between two requests.
+    `keepalive_s` is how many seconds a sender that has authenticated may wait between two requests.
     """
 
     def __init__(self, raw: Any, address: str, strangers: Strangers, keepalive_s: float) -> None:
         self.address = address
         self.has_unread = False
-        """The sender has sent, or may still send, what nobody will read."""
+        """Whether the sender has sent, or may still send, bytes that are never parsed."""
         self._socket = raw
         self._strangers = strangers
         self._is_known = False
@@ -65,7 +66,7 @@ class Connection:
         strangers.add(self)
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else gunicorn asks of a socket."""
+        """Every other attribute that gunicorn uses is the socket's."""
         return getattr(self._socket, name)
 
     @property
@@ -74,18 +75,19 @@ class Connection:
         return self._phase is _IDLE
 
     def rest(self, seconds: float) -> None:
-        """The next piece is the first of a request, and may take `seconds`."""
+        """Wait for a new request. Its first byte may take `seconds`."""
         self._phase = _IDLE
         self._until = time.monotonic() + seconds
         self._head_size = self._pieces = 0
 
     def recv(self, size: int) -> bytes:
-        """The next piece; empty at the end, and when the sender takes too long for a head.
+        """The next piece. Empty at the end, and when a head has taken too long.
 
         Raises:
-            TimeoutError: it takes too long for a body.
-            LimitRequestHeaders: the head is too large.
+            TimeoutError: the body has taken too long.
+            LimitRequestHeaders: the head is larger than `LARGEST_HEAD`.
         """
+        # Before its first piece a request has just had its turn (`is_answered`).
         if self._pieces:
             gevent.sleep(0)
         if self._is_cut:
@@ -102,44 +104,44 @@ class Connection:
         return piece
 
     def head_is_read(self) -> None:
-        """The next pieces are the body's."""
+        """The next pieces belong to the body, with a deadline of their own."""
         self._phase = _BODY
         self._until = time.monotonic() + BODY_S
 
     def has_authenticated(self) -> None:
-        """Its sender is known, and no stranger any more."""
+        """The sender is known now, and no longer counts as a stranger."""
         if not self._is_known:
             self._is_known = True
             self._strangers.discard(self)
 
     def is_answered(self) -> None:
-        """It waits for the next request; whoever else is ready goes first."""
+        """Wait for the next request, after all other greenlets that are ready."""
         self.rest(self._keepalive_s if self._is_known else min(STRANGER_IDLE_S, self._keepalive_s))
         gevent.sleep(0)
 
     def send(self, data: bytes) -> int:
-        """As a socket's; TimeoutError when nothing can be sent for too long."""
+        """Like a socket's `send`. Raises TimeoutError when nothing can be sent for `STALLED_S`."""
         self._socket.settimeout(STALLED_S)
         sent: int = self._socket.send(data)
         return sent
 
     def sendall(self, data: bytes) -> None:
-        """As a socket's; TimeoutError when it takes too long."""
+        """Like a socket's `sendall`. Raises TimeoutError when it takes longer than `STALLED_S`."""
         self._socket.settimeout(STALLED_S)
         self._socket.sendall(data)
 
     def cut(self) -> None:
-        """End it, whatever it does: it has to give way."""
+        """End the connection at once, whatever it is doing, to make room for another."""
         self._is_cut = True
         self._shutdown(socket.SHUT_RDWR)
 
     def end_if_idle(self) -> None:
-        """Stop waiting for requests; one that has already arrived is still answered."""
+        """Stop waiting for requests. One that has already arrived is still answered."""
         if self.is_idle:
             self._shutdown(socket.SHUT_RD)
 
     def close(self) -> None:
-        """Close it, so that its sender sees the answer even if it is still sending."""
+        """Close the socket in a way that the sender sees the answer even if it is still sending."""
         try:
             if self.has_unread and not self._is_cut:
                 self._linger()
@@ -165,8 +167,11 @@ class Connection:
             raise errors.LimitRequestHeaders(f"more than {LARGEST_HEAD} bytes")
 
     def _linger(self) -> None:
-        """Tell the sender that this is the end, and throw away what it goes on to send: a socket
-        that is closed with something unread is reset, and the reset may overtake the answer."""
+        """Shut down our side, and discard what the sender still sends.
+
+        The system resets a socket that is closed with unread bytes. The reset may reach the sender
+        before the answer does.
+        """
         seconds, room = (
             (_SENDER_LINGERS_S, _SENDER_LINGERS)
             if self._is_known
@@ -184,7 +189,7 @@ class Connection:
                 gevent.sleep(0)
 
     def _shutdown(self, how: int) -> None:
-        # The system's own: gevent's would take the wait away from the greenlet that reads, and a
+        # This is the system's shutdown. gevent's would interrupt the greenlet that reads, and a
         # request that has already arrived would be lost.
         with suppress(OSError), socket.socket(fileno=os.dup(self._socket.fileno())) as same:
             same.shutdown(how)
@@ -193,8 +198,9 @@ class Connection:
 class Strangers:
     """The connections that have not authenticated, by address, oldest first.
 
-    There is room for `per_address` of each address and for `in_all`. The oldest of the same address
-    gives way to a new one, or the oldest of the address that has most.
+    There is room for `per_address` of each address, and for `in_all` together. When an address is
+    full, its oldest connection is cut. When all the room is taken, the oldest connection of the
+    address that has most is cut.
     """
 
     def __init__(self, per_address: int, in_all: int) -> None:
@@ -207,7 +213,7 @@ class Strangers:
         return self._count
 
     def add(self, connection: Connection) -> None:
-        """One more; another is cut when there is no room."""
+        """Add a connection, and cut another one when there is no room."""
         if len(self._by_address.get(connection.address, ())) >= self._per_address:
             self._cut_oldest(self._by_address[connection.address])
         elif self._count >= self._in_all:
@@ -216,7 +222,7 @@ class Strangers:
         self._count += 1
 
     def discard(self, connection: Connection) -> None:
-        """It has authenticated, or is closed."""
+        """Forget a connection that has authenticated or is closed."""
         same_address = self._by_address.get(connection.address, {})
         if connection in same_address:
             del same_address[connection]

@@ -1,6 +1,7 @@
-"""The operator API: what people change. Each answer says what was done; a refusal, why not.
+"""The operator API: the endpoints by which people change something.
 
-Nothing here decides: that is `service.triggers.people`, on which the terminal stands too.
+This module reads the request and writes the answer. What may be done is decided in
+`service.triggers.people`, which the terminal uses too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the read API keeps back from whoever shows no token: the fingerprints of alerts.
+"""Hides the fingerprints of alerts while the read API is open to everybody.
 
-Who knows an alert's fingerprint and has a sender's secret could say that the alert has resolved.
-Without API_TOKENS the read API asks for no token, so it shows none. In open mode it shows them:
-there anybody on this machine may post alerts as it is.
+Somebody who knows an alert's fingerprint and a sender's secret could say that the alert has
+resolved. Without API_TOKENS the read API asks for no token, so it shows no fingerprints. In open
+mode it shows them, because there anybody on this machine may post alerts anyway.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 from service.settings import Settings
 
 Show = Callable[[dict[str, Any]], dict[str, Any]]
-"""An item as it may be shown."""
+"""Returns an item of the API without what the reader may not see."""
 
 _IN_RAW = re.compile(r'("fingerprint"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
-"""In an alert as it came, which may be cut anywhere."""
+"""The fingerprint in an alert's raw JSON. The text may be cut anywhere, so it cannot be parsed."""
 
 
 def shown_by(settings: Settings) -> Show:
-    """How this process shows alerts."""
+    """The function by which this process shows alerts, decided once by its settings."""
     if settings.api_tokens or settings.open_webhooks:
         return _whole
     return _without

@@ -1,8 +1,8 @@
 """Group commit: requests that wait share one transaction.
 
-A commit costs a write to the disk, which is the same for one notification and for a hundred. So
-each request hands in what it parsed and waits; one committer per process takes all that wait, has
-them decided and committed together, and only then are they answered.
+A commit costs one write to the disk, for one notification as for a hundred. So each request hands
+in its delivery and waits. One committer per process takes all deliveries that wait, and has them
+decided and committed together. Only then are the requests answered.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is taken at once, and how long is waited.
+    """How much one transaction takes, and how long a request waits.
 
-    `deliveries` and `alerts` bound one transaction, which holds up everybody else: 512 alerts take
-    30 ms (60 µs each, see docs/performance.md). A notification of more is taken in parts, the first
-    of `part`. `waiting` bounds the queue; `patience_s` is in seconds, below the 30 s after which
-    Grafana gives up.
+    `deliveries` and `alerts` bound one transaction, because all other requests wait for it: 512
+    alerts take 30 ms (60 µs each, see docs/performance.md). A notification of more alerts is taken
+    in parts; `part` is the size of the first. `waiting` is the most deliveries in a queue. A
+    request waits `patience_s` seconds, which is less than the 30 s after which Grafana gives up.
     """
 
     deliveries: int = 256
@@ -47,7 +47,10 @@ class Bounds:
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    """One delivery that waits; it is `done` when `receipt` or `fault` is there."""
+    """One delivery that waits. It is `done` when `receipt` or `fault` is set.
+
+    `abandoned` means that its request has stopped waiting, so it must not be committed any more.
+    """
 
     delivery: Delivery
     done: Event
@@ -57,11 +60,11 @@ class _Ticket:
 
 
 class GroupCommitter:
-    """Admits deliveries together; `submit` may be called by any number of requests.
+    """Admits deliveries together. Any number of requests may call `submit`.
 
-    The committer is started by the first delivery, so a process that forks before it serves is
-    safe. `clock` gives seconds since the epoch; `concurrency` is how requests wait, and how the
-    committer runs beside them.
+    The first delivery starts the committer, so a process may fork before it serves. `clock` gives
+    seconds since the epoch. `concurrency` says how requests wait, and how the committer runs beside
+    them.
     """
 
     def __init__(
@@ -91,14 +94,14 @@ class GroupCommitter:
         self._kept_at: float | None = None
 
     def kept_within(self, seconds: float) -> bool:
-        """Whether a batch was committed so short a time ago."""
+        """Whether a batch was committed within the last `seconds`."""
         return self._kept_at is not None and time.monotonic() - self._kept_at <= seconds
 
     def submit(self, delivery: Delivery) -> Receipt:
-        """Wait until the delivery is committed; one of many alerts part after part.
+        """Wait until the delivery is committed; one of many alerts is committed in parts.
 
         Raises:
-            StoreUnavailable: it was not, or not in time; the sender is to send it again.
+            StoreUnavailable: it was not committed, or not in time. The sender must send it again.
         """
         alerts = size_of(delivery)
         if alerts <= self._bounds.alerts:
@@ -135,7 +138,7 @@ class GroupCommitter:
         return ticket.receipt
 
     def close(self) -> None:
-        """Finish what waits and end the committer; what comes later is refused."""
+        """Commit what waits, and end the committer. Later deliveries are refused."""
         with self._lock:
             self._closed = True
             task = self._task
@@ -154,14 +157,14 @@ class GroupCommitter:
             while tickets := self._next_batch():
                 self._commit(tickets)
         finally:
-            # Should it ever end otherwise, the next delivery starts another.
+            # If it ever ends by an error, the next delivery starts another committer.
             self._task = None
 
     def _next_batch(self) -> list[_Ticket]:
-        """All that wait, within bounds; nothing once closed."""
+        """The deliveries that wait, within bounds. Empty once closed and nothing waits."""
         while True:
             self._changed.clear()
-            # Of what no transaction could take any more, nothing is waited for.
+            # More than one transaction takes are not worth waiting for.
             self._concurrency.gather(lambda: min(len(self._waiting), self._bounds.deliveries))
             with self._lock:
                 batch = self._taken()
@@ -170,7 +173,7 @@ class GroupCommitter:
             self._changed.wait()
 
     def _taken(self) -> list[_Ticket]:
-        """All small deliveries, or one part of a large one; in turn when both wait."""
+        """All small deliveries, or one part of a large one. They take turns when both wait."""
         self._is_parts_turn = not self._is_parts_turn
         first, then = self._taken_small, self._taken_part
         if self._is_parts_turn:
@@ -227,11 +230,11 @@ class GroupCommitter:
         return receipts
 
     def _commit_apart(self, tickets: list[_Ticket]) -> None:
-        """One delivery that nobody foresaw must not cost the others: each is tried alone."""
+        """Try each delivery alone, so that one that raises does not cost the others."""
         if len(tickets) > 1:
             for ticket in tickets:
                 self._commit([ticket])
-                # Other requests come in between: so many transactions take long.
+                # Let other requests go on in between: so many transactions take long.
                 self._concurrency.gather(lambda: 0)
             return
         _log.exception("a notification could not be admitted")
@@ -246,6 +249,6 @@ class GroupCommitter:
 
 
 def _refreshed(committer: GroupCommitter | None) -> None:
-    """In a child process: the parent's committer is not here, nor are those that wait for it."""
+    """Start afresh in a child process: the parent's committer and requests are not there."""
     if committer is not None:
         committer._begin_afresh()  # noqa: SLF001 - the module's own

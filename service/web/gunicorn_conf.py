@@ -1,6 +1,6 @@
 """gunicorn's configuration, from our settings: `gunicorn -c python:service.web.gunicorn_conf`.
 
-One process is fastest on SQLite: its requests share commits, and two processes would wait for its
+On SQLite one process is fastest: its requests share commits, and two processes would wait for the
 one write lock in turn. On PostgreSQL, WEB_WORKERS may be raised.
 """
 
@@ -42,10 +42,10 @@ def _settings_or_exit() -> Settings:
 
 
 class OurLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's own lines, in the form of all the others."""
+    """Gives gunicorn's own log lines the form of all others."""
 
     def setup(self, cfg: Any) -> None:
-        """Hand them on to the root logger."""
+        """Send gunicorn's error log to the root logger."""
         super().setup(cfg)
         start_logging(_settings)
         self.error_log.handlers.clear()
@@ -63,16 +63,16 @@ worker_class = "service.web.storm_worker.StormWorker"
 worker_connections = 1_000
 backlog = 2_048
 keepalive = 75
-"""Seconds: longer than a sender's group_interval is not worth a socket, shorter means a new
-connection for each notification of a storm."""
+"""Seconds that an idle connection is kept. A sender's next notification often comes within a minute
+(group_interval). With a shorter time, a storm would open a connection for each notification."""
 timeout = 60
 graceful_timeout = 25
-"""Seconds in which requests under way are answered after SIGTERM; above the 20 s that one waits
-for its commit at most, below the 30 s after which platforms kill."""
+"""Seconds for requests that are under way at a SIGTERM. More than the 20 s that a request waits for
+its commit, and less than the 30 s after which platforms kill a process."""
 forwarded_allow_ips = ""
 forwarder_headers = ""
-"""No header changes a request's path or scheme. By default gunicorn lets SCRIPT_NAME from loopback
-change the path, past a proxy's rule for it."""
+"""No header may change a request's path or scheme. By default gunicorn trusts SCRIPT_NAME from
+loopback, so a request could change its path after a proxy has checked it."""
 accesslog = None
 errorlog = "-"
 logger_class = OurLogger
@@ -81,12 +81,15 @@ proc_name = "runbookd-web"
 preload_app = False
 control_socket_disable = True
 worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
-"""The heartbeat file lives in memory: on a busy disk it would look like a hanging worker."""
+"""The heartbeat file is kept in memory. On a busy disk, a slow write would look like a hanging
+worker."""
 
 
 def on_starting(server: Any) -> None:
-    """Before the first request: refuse what is unsafe, check the rules, bring the tables up to
-    date. A failure is told in its sentences and ends the process with status 1."""
+    """Before the first request: refuse unsafe settings, check the rules, migrate the tables.
+
+    A failure ends the process with its sentences and status 1.
+    """
     _without_vendor_secrets()
     if sentences := unserved(server.cfg):
         sys.exit("\n".join(sentences))
@@ -99,10 +102,10 @@ def on_starting(server: Any) -> None:
 
 
 def _without_vendor_secrets() -> None:
-    """Start this very program anew without what only a worker needs, when that is there.
+    """Start this program again without the secrets that only a worker needs, if it was given any.
 
-    The kernel shows a process's first environment for as long as it runs, and to its children's
-    readers too; to delete a variable from it later does not take it out of there.
+    The kernel shows a process's first environment (`/proc/<pid>/environ`) for as long as it runs.
+    Deleting a variable later does not remove it from there.
     """
     if names := given_of(VENDOR_SECRETS):
         _log.info("vendor_secrets_dropped", names=names, why="only a worker needs them")
@@ -111,7 +114,10 @@ def _without_vendor_secrets() -> None:
 
 
 def when_ready(server: Any) -> None:
-    """The sockets are there, and nobody is served yet: judge those too that were inherited."""
+    """Check who may post, now that the sockets exist and before a request is served.
+
+    The address of an inherited socket is known only here.
+    """
     hosts = _hosts([each.sock.getsockname() for each in server.LISTENERS])
     try:
         require_access(judge_access(_settings, hosts, keeps_short_secrets=True))
@@ -120,9 +126,10 @@ def when_ready(server: Any) -> None:
 
 
 def _hosts(addresses: list[Any]) -> list[str]:
-    """The hosts of what gunicorn binds, whatever of ours or its own settings said so.
+    """The hosts that gunicorn binds, whether our settings or its own name them.
 
-    A Unix socket is its path. A number is an inherited socket, of which nothing is known yet.
+    A Unix socket is given by its path. A number is an inherited socket, whose address is not known
+    yet.
     """
     return [
         address[0] if isinstance(address, tuple) else f"/{address}"
@@ -132,5 +139,5 @@ def _hosts(addresses: list[Any]) -> list[str]:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """A process is gone: what it counted stays."""
+    """A process has ended. Its counters stay in the sums of `/metrics`, and its gauges go."""
     telemetry.forget_process(worker.pid)

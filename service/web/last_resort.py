@@ -1,7 +1,7 @@
-"""The page of last resort: the web process pages when the store is down, or no worker lives.
+"""The page of last resort: the web process pages when the store is down or no worker lives.
 
-It has a thread of its own and calls no other vendor than the pager. All it asks and keeps is
-bounded: each question has a deadline, few notifications wait, few pages go out a minute.
+It has a thread of its own, and calls no vendor but the pager. Everything it does is bounded: each
+question to the store has a deadline, few notifications wait, and few pages are sent in a minute.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from service.web.bounded_pager import BoundedPager
 from service.web.probe import Probe, Unanswered
 
 ALONE_S = 30.0
-"""Seconds without a live worker until somebody is paged: twice a worker's lease, so that one that
-is started anew, or whose runs another adopts, is no incident."""
+"""Seconds without a live worker until somebody is paged. Twice a worker's lease, so that a restart
+of a worker, or the adoption of its runs by another, pages nobody."""
 ROUND_S = 5.0
-"""Seconds between two looks for a live worker."""
+"""Seconds between two rounds."""
 ANSWER_S = 5.0
-"""Seconds that the store may take for an answer; a frozen one gives none."""
+"""Seconds that the store may take for an answer. A frozen one never answers."""
 _DELIVERIES, _ALERTS = 16, 2_000
-"""Notifications and alerts that wait to be looked at. More are left out, and their senders, which
-were answered 503, send them again."""
+"""The most notifications and alerts that wait to be paged. More are only counted. Their senders
+were answered 503 and will send them again."""
 
 _log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
@@ -70,16 +70,16 @@ class LastResort:
         self._may_be_announced = True
 
     def start(self) -> None:
-        """Begin to watch, in a thread that ends with the process."""
+        """Start to watch, in a thread that ends with the process."""
         threading.Thread(target=self._run, name="last-resort", daemon=True).start()
 
     def close(self) -> None:
-        """End: what is refused because this process stops is nobody's emergency."""
+        """Stop paging. Notifications that are refused because this process stops need no page."""
         self._closed = True
         self._wake.set()
 
     def not_kept(self, delivery: Delivery) -> None:
-        """A notification was refused because it could not be stored. Never blocks."""
+        """Report a notification that was refused because it could not be stored. Never blocks."""
         with self._lock:
             waiting = sum(len(each.notification.alerts) for each in self._unkept)
             if self._unkept and (len(self._unkept) >= _DELIVERIES or waiting >= _ALERTS):
@@ -89,7 +89,7 @@ class LastResort:
         self._wake.set()
 
     def round(self) -> None:
-        """One look at everything."""
+        """Page for what could not be stored; then look for the store, or for the workers."""
         while (delivery := self._next_unkept()) is not None:
             self._store_away = True
             for page in self._pages_of(delivery):
@@ -106,7 +106,7 @@ class LastResort:
             try:
                 self.round()
             except Exception:
-                # Nothing may end this thread: it is the last that could page anybody.
+                # Nothing may end this thread: no other could page anybody then.
                 _log.exception("last_resort_round_failed")
             self._wake.wait(ROUND_S)
 
@@ -131,7 +131,7 @@ class LastResort:
             self._pager.page(no_store_page(left_out))
 
     def _look_for_store(self) -> None:
-        # What the workers do can't be known meanwhile; they renew their leases when it is back.
+        # Nobody can know now whether a worker lives. Each renews its lease when the store is back.
         self._alone_since = None
         if not self._ask(self._prove_write, otherwise=False):
             return
@@ -158,12 +158,12 @@ class LastResort:
         if self._pager.page(no_worker_page(alone_s)) and news:
             self._ask(self._note, otherwise=False)
         for page in self._ask(self._undelivered, otherwise=[]):
-            # What finds no room now is still undelivered in the next minute.
+            # A page without room now is still undelivered in the next minute, and is tried then.
             if not self._pager.told(page.dedup_key) and self._pager.has_room():
                 self._pager.page(without_worker(page))
 
     def _close_announced(self) -> None:
-        """A worker lives: close the incident, whichever web process opened it."""
+        """Close the incident, whichever web process opened it, because a worker lives."""
         if not self._may_be_announced:
             return
         announced = self._ask(self._announced, otherwise=None)
@@ -184,7 +184,7 @@ class LastResort:
 
 
 def _probe(command: Callable[[], None]) -> Probe[bool]:
-    """A command as a question: True when it was carried out."""
+    """A command as a probe, whose answer is True when the command was carried out."""
 
     def carried_out() -> bool:
         command()

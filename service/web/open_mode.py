@@ -1,9 +1,10 @@
-"""Open mode: without secrets, programs on this machine may post, and no page in a browser may.
+"""Open mode: without secrets, programs on this machine may post, but no web page in a browser may.
 
-A browser on this machine reaches loopback as well as any program does, and a page from anywhere
-can make it post. Two things give it away: the Origin header, which browsers add to such a request
-and senders never send, and the Host header, which names the page's own host when that was made to
-resolve to this machine. Without a JSON content type a browser need not even ask before it posts.
+A browser on this machine can reach loopback, and any web page can make it post. Two headers show
+that a request is from a web page. Browsers add Origin to such a request, and senders never send it.
+Host names the page's own host when its DNS name resolves to this machine (DNS rebinding). The
+content type must be JSON, because a browser posts other types to another origin without asking
+first (CORS preflight).
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _INSTEAD = "Nothing was kept. To let other senders in, give this source a secret
 
 
 def turn_away(environ: dict[str, Any], own_host: str) -> Answer | None:
-    """The refusal of what a page in a browser may have sent; None for everything else.
+    """The refusal of an alert that a web page may have sent. None for all others.
 
-    `own_host` is what this process was told to listen on (HOST).
+    `own_host` is the host on which this process listens (HOST).
     """
     host, origin = environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN")
     if host is not None and not _is_here(host, own_host):
@@ -38,7 +39,7 @@ def turn_away(environ: dict[str, Any], own_host: str) -> Answer | None:
 
 
 def turn_away_change(environ: dict[str, Any], own_host: str) -> Answer | None:
-    """The same for a request that changes something, while the API needs no token."""
+    """The same for a request to the API that changes something, while the API needs no token."""
     host, origin = environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN")
     without = "Without API_TOKENS"
     if host is not None and not _is_here(host, own_host):

@@ -1,4 +1,4 @@
-"""How the process is: alive, ready, and in figures."""
+"""The health of the process: whether it lives, whether it is ready, and its metrics."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from service.web.probe import Probe, Unanswered
 _log = structlog.get_logger(__name__)
 
 _WITHHELD = "the database cannot be used; the log says why, and so does this with an API token"
-"""What is told to somebody without a token: the reason may name hosts, users and files."""
-
+"""The answer to somebody without a token. The reason itself may name hosts, users and files."""
 
 HEALTH = ("/healthz", "/readyz")
-"""What a platform asks, to decide whether this process gets requests and is left alive."""
+"""The paths by which a platform decides whether this process gets requests, and whether it lives
+on."""
 READY_S = 1.0
-"""Within which a write must have come to the disk. Kubernetes gives a probe one second."""
+"""Seconds within which a write must be on the disk. Kubernetes gives a probe one second."""
 
 
 def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprint:
-    """/healthz and /readyz, open, because a platform asks without a secret; /metrics, behind the
-    read API's tokens.
+    """The endpoints for platforms and Prometheus.
 
-    `kept_within` tells whether alerts were kept within so many seconds.
+    /healthz and /readyz need no token, because a platform asks without one. /metrics needs a token
+    of the API.
+    `kept_within` says whether alerts were stored within the last so many seconds.
     """
     ops = Blueprint("ops", __name__)
-    keeper = doorkeeper(parts.settings, parts.stored_token, parts.clock)
+    keeper = doorkeeper(parts.settings, parts.stored_tokens, parts.clock)
     store: Probe[int] = Probe(lambda: _look(parts), READY_S)
 
     @ops.get("/healthz")
@@ -50,7 +51,7 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
         state, ready = readiness(parts, store, kept_within)
         if not ready:
             _log.error("not_ready", store=state["store"])
-            # Only the tokens of the environment: the others are in the store that is away.
+            # Only API_TOKENS are compared: the other tokens are in the store, which is away.
             if _refused(replace(keeper, stored=_nobody)) is not None:
                 state["store"] = _WITHHELD
         return answer(state, 200 if ready else 503).to_flask()
@@ -66,7 +67,7 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
 
 
 def _refused(keeper: Doorkeeper) -> Response | None:
-    """The answer to somebody without a token of the API; None for all others."""
+    """The answer to somebody without a token of the API. None for all others."""
     found = keeper.person(request.environ.get("HTTP_AUTHORIZATION"), request.remote_addr or "")
     if not isinstance(found, Unauthorized):
         return None
@@ -74,15 +75,18 @@ def _refused(keeper: Doorkeeper) -> Response | None:
     return said.to_flask()
 
 
-def _nobody(_secret: bytes, _now: float) -> Person | None:
-    return None
+def _nobody(_now: float) -> dict[str, Person]:
+    return {}
 
 
 def readiness(
     parts: WebParts, store: Probe[int], kept_within: Callable[[float], bool]
 ) -> tuple[dict[str, Any], bool]:
-    """Ready means: alerts can be kept. Redis and workers stand beside it, for they can be
-    missing for a while without an alert being lost."""
+    """The state for /readyz, and whether this process is ready.
+
+    Ready means that alerts can be stored. Redis and workers are only shown: both can be missing for
+    a while without an alert being lost.
+    """
     workers: int | None = None
     ready, said = True, "ok"
     try:
@@ -90,7 +94,7 @@ def readiness(
     except StoreUnavailable as error:
         ready, said = False, str(error)
     except Unanswered:
-        # In a storm on SQLite the proof may wait behind the alerts that are being kept.
+        # In a storm on SQLite, the test write may wait behind the alerts that are being stored.
         ready = kept_within(READY_S)
         said = "ok" if ready else f"the database took no write within {READY_S:g} s"
     return {"ready": ready, "store": said, **_redis(parts), "workers": workers}, ready
@@ -107,7 +111,7 @@ def _redis(parts: WebParts) -> dict[str, str]:
     try:
         answers = parts.redis_ping()
     except Exception:
-        # Whatever ails the gate, it is no reason to say that alerts can't be kept.
+        # Alerts can be stored without Redis, so nothing about Redis makes this process unready.
         _log.warning("the Redis probe failed", exc_info=True)
         answers = False
     return {"redis": "ok" if answers else "does not answer: decisions are made on SQL alone"}

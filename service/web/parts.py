@@ -1,12 +1,12 @@
 """What the web process needs from the rest of the service.
 
-A protocol, because the bootstrap that puts the parts together lies below this package and may
-not know it; a test hands in its own.
+These are protocols, because the bootstrap makes the parts, and it lies below this package and may
+not import it. A test passes parts of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from service.domain.people import Person
@@ -28,7 +28,7 @@ class ControlParts(Protocol):
 
     @property
     def people(self) -> People:
-        """The verbs of people."""
+        """What people may do: pause, run, approve and so on."""
         ...
 
     @property
@@ -42,13 +42,14 @@ class ControlParts(Protocol):
         ...
 
     @property
-    def stored_token(self) -> Callable[[bytes, float], Person | None]:
-        """Whose stored token a secret is, at a time in seconds since the epoch."""
+    def stored_tokens(self) -> Callable[[float], Mapping[str, Person]]:
+        """The holders of the stored tokens that are good at a time (seconds since the epoch), by
+        the digests of their secrets."""
         ...
 
 
 class WebParts(ControlParts, Protocol):
-    """The parts, as attributes; a frozen dataclass with these fields is one."""
+    """All parts, as attributes. A frozen dataclass with these fields is one."""
 
     @property
     def settings(self) -> Settings:
@@ -57,7 +58,7 @@ class WebParts(ControlParts, Protocol):
 
     @property
     def admit(self) -> Admit:
-        """Called by one committer per process, with all the deliveries that wait."""
+        """Decides on a batch and commits it. One committer per process calls it."""
         ...
 
     @property
@@ -67,7 +68,7 @@ class WebParts(ControlParts, Protocol):
 
     @property
     def prove_write(self) -> Callable[[], None]:
-        """Returns when a write has come to the disk; otherwise raises StoreUnavailable."""
+        """Returns when a test write is on the disk. Raises StoreUnavailable otherwise."""
         ...
 
     @property
@@ -77,22 +78,22 @@ class WebParts(ControlParts, Protocol):
 
     @property
     def live_workers(self) -> Callable[[], int]:
-        """How many workers have a lease that is not over."""
+        """How many workers have a valid lease."""
         ...
 
     @property
     def last_resort(self) -> LastResortParts:
-        """What pages somebody when the store is down or no worker lives."""
+        """The parts of the page of last resort."""
         ...
 
     @property
     def rules(self) -> Callable[[], RulesInForce]:
-        """The rules that alerts are decided with now."""
+        """The rules that decide about alerts now."""
         ...
 
     @property
     def status(self) -> Callable[[str | None], dict[str, Any]]:
-        """How things are now (`service.store.status`): of one target, or of all."""
+        """The status (`service.store.status`) of one target by name, or of all."""
         ...
 
     @property

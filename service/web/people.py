@@ -3,47 +3,64 @@
 from __future__ import annotations
 
 import hmac
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from service.domain.named_tokens import NamedToken, read_tokens
+from service.bootstrap.access import is_open_mode, tokens_of_people
+from service.domain.named_tokens import NamedToken
 from service.domain.people import Person, Role
 from service.settings import Settings
+from service.store.tokens import digest_of, may_be_ours
 from service.web.auth import Unauthorized, sent_bearer
 
 STORED_FOR_S = 1.0
-"""How long an answer of the table of tokens is believed: a token that is revoked is refused within
-a second, and a client that asks often costs no query each time."""
-_KEPT = 256
+"""How long the table of tokens is believed as it was read: a token that is revoked is refused
+within a second, and a client that asks often costs no query each time."""
+UNKNOWN_AFTER_S = 0.1
+"""How old the table may be when a secret is not in it. So a token that was just made is known, and
+whoever guesses causes ten small queries a second at most."""
 OPEN = Person("local", frozenset({Role.ADMIN}))
-"""Everybody, where the API is open: that is on loopback only."""
+"""Everybody in open mode, which is on loopback only."""
+READER = Person("anybody", frozenset({Role.VIEWER}))
+"""Whoever shows no token where API_TOKENS is not set, which is on loopback only."""
 
-Stored = Callable[[bytes, float], Person | None]
-"""Whose stored token a secret is, at a time in seconds since the epoch."""
+Stored = Callable[[float], Mapping[str, Person]]
+"""The holders of the stored tokens that are good at a time in seconds since the epoch, by the
+digests of their secrets."""
 
 
 @dataclass(slots=True)
 class Doorkeeper:
-    """Knows people by their tokens. Without API_TOKENS everybody is let in, on loopback only."""
+    """Knows people by their tokens.
+
+    `without` is who asks without a token; None where nobody may. `clock` tells when a token is
+    over. `steady` only counts on: it measures how old the table is, also when the clock is set
+    back.
+    """
 
     tokens: tuple[NamedToken, ...]
+    without: Person | None
     stored: Stored
     clock: Callable[[], float]
-    _known: dict[bytes, tuple[float, Person | None]] = field(default_factory=dict, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    steady: Callable[[], float] = time.monotonic
+    _known: tuple[float, Mapping[str, Person]] | None = field(default=None, init=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody on this machine may do everything."""
+        return self.without is OPEN
 
     def person(self, header: str | None, address: str) -> Person | Unauthorized:
         """The person behind a header as WSGI gives it, or why nobody is."""
-        if not self.tokens:
-            return replace(OPEN, address=address)
-        if not header:
-            return _unauthorized("The Authorization header is missing.")
-        secret = sent_bearer(header)
+        secret = sent_bearer(header) if header else None
         found = None if secret is None else self._named(secret) or self._stored(secret)
-        if found is None:
-            return _unauthorized("The Authorization header is not one that is known.")
-        return replace(found, address=address)
+        if found is None and (self.is_open or not header):
+            found = self.without
+        if found is not None:
+            return replace(found, address=address)
+        said = "is not one that is known" if header else "is missing"
+        return unauthorized(f"The Authorization header {said}.")
 
     def _named(self, secret: bytes) -> Person | None:
         """Compared with each of them, also after a match, so that time tells nothing."""
@@ -51,24 +68,32 @@ class Doorkeeper:
         return matches[0] if matches else None
 
     def _stored(self, secret: bytes) -> Person | None:
-        now = self.clock()
-        with self._lock:
-            known = self._known.get(secret)
-        if known is not None and now - known[0] < STORED_FOR_S:
+        if not may_be_ours(secret):
+            return None
+        digest = digest_of(secret)
+        return self._table(STORED_FOR_S).get(digest) or self._table(UNKNOWN_AFTER_S).get(digest)
+
+    def _table(self, oldest_s: float) -> Mapping[str, Person]:
+        """The holders of tokens, as they were read `oldest_s` seconds ago at most."""
+        now, known = self.steady(), self._known
+        if known is not None and now - known[0] < oldest_s:
             return known[1]
-        found = self.stored(secret, now)
-        with self._lock:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[secret] = (now, found)
+        found = self.stored(self.clock())
+        self._known = (now, found)
         return found
 
 
 def doorkeeper(settings: Settings, stored: Stored, clock: Callable[[], float]) -> Doorkeeper:
     """The doorkeeper of the API."""
-    entries = [secret.get_secret_value() for secret in settings.api_tokens]
-    return Doorkeeper(read_tokens(entries), stored, clock)
+    return Doorkeeper(tokens_of_people(settings), _without(settings), stored, clock)
 
 
-def _unauthorized(sentence: str) -> Unauthorized:
+def _without(settings: Settings) -> Person | None:
+    if settings.api_tokens:
+        return None
+    return OPEN if is_open_mode(settings) else READER
+
+
+def unauthorized(sentence: str) -> Unauthorized:
+    """Nobody is let in; the answer names the scheme that would be."""
     return Unauthorized(sentence, 'Bearer realm="runbookd"')

@@ -1,7 +1,8 @@
-"""A question that may hang, asked with a deadline.
+"""Asks a question that may hang, with a deadline.
 
-A frozen PostgreSQL neither answers nor closes the connection. So the question has a thread of its
-own, and there is one at a time: while it hangs, whoever asks next is answered without another.
+A frozen PostgreSQL neither answers nor closes the connection. So each question runs in a thread of
+its own. There is at most one such thread: while it hangs, the next caller waits for the same
+answer.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ _Answer = TypeVar("_Answer")
 
 
 class Unanswered(Exception):  # noqa: N818 - a state of the question, told in a sentence
-    """There was no answer within the deadline."""
+    """The question was not answered within its deadline."""
 
 
 class Probe(Generic[_Answer]):
-    """Asks `question`, and waits `deadline_s` seconds at most."""
+    """Asks `question`, and waits at most `deadline_s` seconds for the answer."""
 
     def __init__(self, question: Callable[[], _Answer], deadline_s: float) -> None:
         self._question = question
@@ -28,11 +29,11 @@ class Probe(Generic[_Answer]):
         self._attempt: _Attempt[_Answer] | None = None
 
     def ask(self) -> _Answer:
-        """The answer.
+        """The answer, also of a question that an earlier caller has asked and that still runs.
 
         Raises:
-            Unanswered: there was none in time.
-            Exception: what the question raised.
+            Unanswered: there was no answer within the deadline, counted from the question's start.
+            Exception: the question raised it.
         """
         with self._lock:
             attempt = self._attempt

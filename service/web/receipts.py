@@ -1,4 +1,4 @@
-"""What became of a notification: for its sender as JSON, for dashboards as counts."""
+"""Tells what became of a notification: to its sender as JSON, and to dashboards as counts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from service.domain.decisions.decision_json import decision_json
 from service.ports.admission import Receipt, Verdicted
 
 _SLICE = 256
-"""Decisions, or quarantined alerts, that are written in one call."""
+"""Decisions, or quarantined alerts, that are serialised in one call."""
 
 _LOGGED = 3
-"""Reasons of one notification that the log shows."""
+"""The most reasons of one notification that the log shows."""
 
 _Item = TypeVar("_Item")
 _log = structlog.get_logger(__name__)
 
 
 def receipt_body(receipt: Receipt) -> bytes:
-    """What the sender is told, as JSON: each decision, and what was set aside.
+    """The answer to the sender as JSON: each decision, and each alert that was quarantined.
 
-    Written in slices: one call for a hundred thousand decisions would hold the interpreter's lock,
-    and with it all other requests, for a tenth of a second.
+    It is made in slices. One call for a hundred thousand decisions would hold the interpreter's
+    lock for a tenth of a second, and all other requests with it.
     """
     return b"".join(
         (
@@ -59,8 +59,10 @@ def _decision_json(verdicted: Verdicted) -> dict[str, Any]:
 
 
 def count(notification: Notification, receipt: Receipt) -> None:
-    """Metrics of one notification; summed up first, for a group may be ten thousand alerts. The log
-    says which alerts could not be read."""
+    """Count one notification in the metrics, and log which of its alerts could not be read.
+
+    Equal labels are summed up first, because a notification may have ten thousand alerts.
+    """
     source = notification.source
     for status, alerts in Counter(alert.status for alert in notification.alerts).items():
         telemetry.ALERTS.labels(source, status.value).inc(alerts)

@@ -1,9 +1,9 @@
 """gunicorn's gevent worker, made lean for a storm of small requests.
 
-All connections are greenlets of one thread: a sender that is slow, or keeps its connection open,
-costs some kilobytes. gunicorn would patch the standard library for that; here only the sockets are
-gevent's, because what blocks has threads of its own (`web/concurrency.py`). What gunicorn parses,
-refuses and limits stays its own.
+All connections are greenlets of one thread. So a sender that is slow, or keeps its connection open,
+costs some kilobytes. gunicorn's own worker would patch the standard library. This one only makes
+the sockets gevent's, because functions that block run on other threads (`web/concurrency.py`).
+Parsing, refusals and limits are still gunicorn's.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from service.web.auth import HAS_AUTHENTICATED
 from service.web.connections import HEAD_S, PER_ADDRESS, Connection, Strangers
 
 LEAVING_S = 1.0
-"""How long a stopping process keeps idle connections, for a request that may be on its way."""
+"""Seconds that a stopping process keeps idle connections: a request may be on its way."""
 _CHUNK_PIECE = 256
-"""Bytes received at a time while a chunk's length is looked for. gunicorn copies what is left of a
-piece for each chunk in it: 8 KiB of 1-byte chunks would hold the loop for 4 ms, these for 0.1."""
+"""Bytes that gunicorn receives at a time to find a chunk's length. For each chunk it copies the
+rest of the piece. A piece of 8 KiB full of 1-byte chunks would hold the loop for 4 ms; one of this
+size holds it for 0.1 ms."""
 
 _SERVED: dict[str, tuple[object, str]] = {
     "worker_class_str": (
@@ -43,11 +44,11 @@ _SERVED: dict[str, tuple[object, str]] = {
     "http_protocols": (["h1"], "only HTTP/1.1 is spoken; a proxy may speak HTTP/2"),
     "http2_cleartext": ("off", "only HTTP/1.1 is spoken; a proxy may speak HTTP/2"),
 }
-"""gunicorn's settings that have one possible value here, and what to know when it is another."""
+"""The settings of gunicorn that must have one value, and what to say when they have another."""
 
 
 def unserved(cfg: Any) -> list[str]:
-    """What is wrong with gunicorn's settings, a sentence each: what would be ignored is refused."""
+    """A sentence for each setting of gunicorn that this worker would ignore."""
     return [
         f"gunicorn's setting {name.removesuffix('_str')} is {getattr(cfg, name)!r}, "
         f"and must be {value!r}: {why}."
@@ -57,13 +58,13 @@ def unserved(cfg: Any) -> list[str]:
 
 
 class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no types
-    """Sends head and body of a short answer in one piece."""
+    """Sends the head and the body of a short answer in one piece."""
 
     _head = b""
     headers_sent: bool
 
     def send_headers(self) -> None:
-        """Keep the head until there is a body to go with it."""
+        """Keep the head until the first piece of the body is sent."""
         if self.headers_sent:
             return
         lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers)]
@@ -74,7 +75,8 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no t
         if self._head and not self.chunked:
             data = self._head + data
             self._head = b""
-            # Nearly always this is all: sendall asks the system for the buffer's size before.
+            # Nearly always `send` takes everything. `sendall` costs one more system call, for the
+            # size of the buffer.
             data = data[self.sock.send(data) :]
             if not data:
                 return
@@ -82,7 +84,7 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no t
         super()._emit_body(data)
 
     def close(self) -> None:
-        """The end of the answer: a head without a body goes out now."""
+        """End the answer. A head without a body is sent now."""
         self.send_headers()
         self._flush()
         super().close()
@@ -94,7 +96,7 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no t
 
 
 class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Serves each connection as a greenlet; `wsgi` must not block (`Greenlets`)."""
+    """Serves each connection as a greenlet. The application must not block (`Greenlets`)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,18 +110,18 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
         self._no_timeout = nullcontext()
 
     def patch(self) -> None:
-        """The listening sockets become gevent's; nothing else does."""
+        """Make the listening sockets gevent's, and nothing else."""
         self.sockets: list[Any] = [
             socket.socket(each.FAMILY, socket.SOCK_STREAM, fileno=each.sock.detach())
             for each in self.sockets
         ]
 
     def timeout_ctx(self) -> AbstractContextManager[None]:
-        """What gunicorn holds around its wait for a request; `Connection` has the deadlines."""
+        """No time-out around gunicorn's wait for a request: `Connection` has the deadlines."""
         return self._no_timeout
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        """One connection, from its first byte to its end."""
+        """Serve one connection from its first byte to its end."""
         address = addr[0] if isinstance(addr, tuple) else ""
         keepalive_s = self._keepalive_s or HEAD_S
         connection = Connection(client, address, self._strangers, keepalive_s)
@@ -132,19 +134,20 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
             self._connections.discard(connection)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM: no new connections, an end to those that are idle, an answer to the others."""
+        """On SIGTERM: end idle connections, and answer the requests of the others."""
         super().handle_exit(sig, frame)
         gevent.spawn_later(LEAVING_S, self._dismiss)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """A request that gunicorn refuses; what follows on its connection cannot be understood."""
+        """Answer a request that gunicorn refuses. The bytes after it cannot be parsed."""
         client.has_unread = True
         super().handle_error(req, client, addr, exc)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """One request; an exception before the head has gone out is gunicorn's to answer.
+        """Serve one request. gunicorn answers an exception that comes before the head is sent.
 
-        What the application has not read of the body is never parsed: the connection ends.
+        If the application has not read the whole body, the rest is never parsed, and the connection
+        is closed.
         """
         began = time.monotonic()
         sock.head_is_read()
@@ -170,7 +173,7 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
         sock.is_answered()
 
     def _tell_of(self, req: Any, resp: Any, environ: dict[str, Any], began: float) -> None:
-        """gunicorn's access log and its hook."""
+        """Call gunicorn's access log and its hook `post_request`."""
         if self._logs_access and resp is not None:
             self.log.access(resp, req, environ, timedelta(seconds=time.monotonic() - began))
         try:
@@ -196,7 +199,7 @@ def _send(parts: Iterable[bytes], resp: WholeResponse) -> None:
             resp.write(part)
         resp.close()
     except TimeoutError:
-        # Whoever does not read its answer is gone, or means no good.
+        # The sender does not read its answer: it is gone, or it is hostile.
         raise StopIteration from None
     finally:
         if hasattr(parts, "close"):
@@ -204,7 +207,7 @@ def _send(parts: Iterable[bytes], resp: WholeResponse) -> None:
 
 
 def _is_read(body: Any) -> bool:
-    """Whether a request's body was read to its end, by what gunicorn's readers remember."""
+    """Whether a request's body was read to its end, by the state of gunicorn's readers."""
     reader = body.reader
     if isinstance(reader, LengthReader):
         return bool(reader.length == 0)

@@ -1,11 +1,11 @@
-"""The webhooks: declared size, authentication, body, parsing, admission, answer; in that order.
+"""The webhooks: declared size, authentication, body, parsing, admission, answer, in that order.
 
-2xx means kept: the answer is made from the receipt, which exists only after the commit. What can
-never succeed is a 4xx; everything else, our own mistakes included, is a 503, because Alertmanager
-retries a 5xx and drops an alert that is refused in any other way.
+2xx means that the alert is stored: the answer is made from the receipt, which exists only after the
+commit. A request that can never succeed gets a 4xx. Everything else gets a 503, our own mistakes
+included, because Alertmanager retries a 5xx and drops an alert that is refused in any other way.
 
-This is a piece of WSGI before the Flask application rather than a part of it: in a storm, Flask's
-routing, contexts and signals cost as much as parsing the notification does (docs/performance.md).
+The webhooks are plain WSGI in front of the Flask application. In a storm, Flask's routing, contexts
+and signals cost as much as parsing the notification (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -49,35 +49,38 @@ Submit = Callable[[Delivery], Receipt]
 """Waits until a delivery is committed (`GroupCommitter.submit`)."""
 
 LARGE = 256 * 1024
-"""Bytes of a body that is parsed and answered aside: it takes milliseconds, some 500 alerts."""
+"""Bytes of a body, about 500 alerts, above which it is parsed and answered on another thread: that
+takes milliseconds."""
 
 MANY_PIECES = 4_096
-"""Commas of a body that is parsed aside for the same reason. They bound how many alerts and labels
-it has, and one that has to be quarantined takes a comma and 2 to 4 µs."""
+"""Commas of a body above which it is parsed on another thread, for the same reason. Their number
+bounds how many alerts and labels the body has. An alert that is quarantined may be as short as its
+comma, and takes 2 to 4 µs."""
 
 IN_FLIGHT = 64 * 1024 * 1024
-"""Bytes of large bodies that are taken at a time, or one body of the largest size."""
+"""Bytes of all large bodies that are held at a time. One body of the largest size always has
+room."""
 
 METHODS = ("POST", "PUT")
-"""Grafana's contact points may send either."""
+"""A Grafana contact point may send either."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Webhooks:
-    """Answers /webhooks/<source>; everything else goes on to the rest of the application."""
+    """Answers /webhooks/<source>, and passes every other request to the rest of the application."""
 
     def __init__(self, endpoints: Iterable[Endpoint], rest: WSGIApplication) -> None:
         self._rest = rest
         self._endpoints: Mapping[str, Endpoint] = {
             path: endpoint
             for endpoint in endpoints
-            # A slash too many at the sender would be a 404, and every alert lost.
+            # With a 404, a slash too many at the sender would lose every alert.
             for path in (f"/webhooks/{endpoint.source}", f"/webhooks/{endpoint.source}/")
         }
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """One request, as WSGI has it."""
+        """Answer one request, as a WSGI application."""
         endpoint = self._endpoints.get(environ["PATH_INFO"])
         if endpoint is None:
             return self._rest(environ, start_response)
@@ -87,7 +90,7 @@ class Webhooks:
 
 
 class Endpoint:
-    """Where one source comes in. `clock` gives seconds since the epoch."""
+    """The webhook of one source. `clock` gives seconds since the epoch."""
 
     def __init__(
         self,
@@ -109,7 +112,7 @@ class Endpoint:
         self._seconds = telemetry.REQUEST_SECONDS.labels(source)
 
     def answer(self, environ: dict[str, Any]) -> Answer:
-        """The answer to one request, whatever happens."""
+        """The answer to one request. Never raises."""
         began = time.perf_counter()
         try:
             answered = self._taken_in(environ)
@@ -153,17 +156,17 @@ class Endpoint:
             return self._decided(environ, body, self._work_for(body))
 
     def _unpacked(self, body: bytes, hold: Hold) -> bytes:
-        """Aside, because a few kilobytes may become the largest notification."""
+        """Decompress on another thread: a few kilobytes may become the largest notification."""
         return self._concurrency.one_by_one(lambda: unpacked(body, self._limit, hold))
 
     def _work_for(self, body: bytes) -> Work:
-        """Aside for a body that would hold the loop up."""
+        """Where to parse a body: on another thread if it would hold up the loop."""
         if len(body) > LARGE or (len(body) > MANY_PIECES and body.count(b",") > MANY_PIECES):
             return self._concurrency.one_by_one
         return at_once
 
     def _decided(self, environ: dict[str, Any], body: bytes, work: Work) -> Answer:
-        """Parse, wait for the commit, and answer; `work` is called with what takes time."""
+        """Parse, wait for the commit, and answer. `work` runs the parts that take time."""
         received_at = self._clock()
         notification = work(
             lambda: parse_notification(
@@ -191,7 +194,7 @@ def _kept(notification: Notification, receipt: Receipt) -> Answer:
 def endpoints(
     settings: Settings, submit: Submit, concurrency: Concurrency, clock: Callable[[], float]
 ) -> list[Endpoint]:
-    """One for each source; together they take a bounded number of bytes at a time."""
+    """One endpoint for each source. Together they hold a bounded number of bytes at a time."""
     in_flight = InFlight(max(IN_FLIGHT, settings.max_body_bytes))
     return [
         Endpoint(sender.source, settings, submit, concurrency, clock, in_flight)

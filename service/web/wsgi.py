@@ -1,7 +1,7 @@
-"""What a WSGI server is pointed at.
+"""The entry points for a WSGI server.
 
-`create_on_greenlets` is for gunicorn as it ships: `gunicorn -c python:service.web.gunicorn_conf`;
-`create` is for any threaded server.
+`create_on_greenlets` is for gunicorn with our configuration (`service.web.gunicorn_conf`). `create`
+is for any threaded server.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _UNKNOWN_HOST = "an address that only its server knows"
 def create() -> Flask:
     """The application for a server that gives each request a thread.
 
-    Nothing here knows where such a server listens, so nothing may be open.
+    We cannot know on which address such a server listens, so nothing may be open without a secret.
 
     Raises:
-        SettingsInvalid: something would be.
+        SettingsInvalid: something would be open.
     """
     settings = load_settings()
     require_access(judge_access(settings, [_UNKNOWN_HOST], keeps_short_secrets=True))
@@ -36,13 +36,13 @@ def create() -> Flask:
 
 
 SWITCH_S = 0.0005
-"""Seconds after which a thread that works aside gives way to the loop, and the loop from greenlets
-to the network. Python's 5 ms, at each of a commit's fifteen calls to SQLite, made a webhook wait
-for 100 ms while a large notification was parsed. A storm has no such threads."""
+"""Seconds after which a busy thread gives the interpreter's lock to the loop. With Python's default
+of 5 ms, a webhook waited for 100 ms while a large notification was parsed, because a commit makes
+fifteen calls to SQLite and waited at each. A storm of small notifications uses no other threads."""
 
 
 def create_on_greenlets() -> Flask:
-    """The application for `StormWorker`; made in the thread that serves."""
+    """The application for `StormWorker`. Call it on the thread that serves."""
     sys.setswitchinterval(SWITCH_S)
     settings = load_settings()
     greenlets = Greenlets(settings.web_threads)
@@ -54,7 +54,8 @@ def _create(parts: WebParts, concurrency: Concurrency) -> Flask:
     atexit.register(app.extensions[COMMITTER].close)
     last_resort = app.extensions[LAST_RESORT]
     last_resort.start()
-    # Before the committer, which refuses what still comes.
+    # Exit functions run in reverse order: the last resort closes before the committer, whose
+    # refusals during a stop must page nobody.
     atexit.register(last_resort.close)
     spare_the_collector()
     return app

@@ -22,7 +22,7 @@ from tests.reliability import VendorSaw, scenario
 from tests.unit.sandbox.support import APP, TOKEN, Served, served
 
 TARGET = AppTarget("api", APP, "api", 2, 10, ("professional-xs", "professional-m"))
-SLOW_S = 1.0
+SLOW_S = 4.0
 TIMINGS = Timings(fresh_read_s=SLOW_S / 2)
 ONE_APP = f"/v2/apps/{APP}"
 

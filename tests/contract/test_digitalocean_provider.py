@@ -220,8 +220,10 @@ def test_snapshots_of_all_pages_are_named(client: DigitalOceanClient) -> None:
     following = {"pages": {"next": f"{url}?page=2"}}
     one = responses.matchers.query_param_matcher({"per_page": "200", "page": "1"})
     two = responses.matchers.query_param_matcher({"per_page": "200", "page": "2"})
-    responses.get(url, json={"snapshots": [{"name": "a"}], "links": following}, match=[one])
-    responses.get(url, json={"snapshots": [{"name": "b"}], "links": {}}, match=[two])
+    responses.get(
+        url, json={"snapshots": [{"name": "a", "id": "1"}], "links": following}, match=[one]
+    )
+    responses.get(url, json={"snapshots": [{"name": "b", "id": "2"}], "links": {}}, match=[two])
 
     assert DigitalOceanDroplets(client).snapshot_names("101") == ("a", "b")
 

@@ -177,7 +177,7 @@ def test_prices_by_the_hour_are_read_as_prices_a_month(sandbox: str) -> None:
     database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox}/supabase")
     by_the_month = database.get(PROJECT).prices
     httpx.post(f"{sandbox}/_sandbox/supabase", json={"hourly": True}).raise_for_status()
-    assert database.get(PROJECT).prices == pytest.approx(by_the_month, abs=0.01)
+    assert database.get(PROJECT).prices == pytest.approx(by_the_month, rel=0.02)
 
 
 def test_a_database_is_resized(sandbox: str) -> None:

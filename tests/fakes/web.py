@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -97,7 +97,7 @@ class Stand:
     people: People
     tokens: Tokens
     audit: AuditStore
-    stored_token: Callable[[bytes, float], Person | None]
+    stored_tokens: Callable[[float], Mapping[str, Person]]
 
 
 def make_stand(url: str, **environment: str) -> Stand:
@@ -145,7 +145,7 @@ def make_stand(url: str, **environment: str) -> Stand:
         ),
         tokens=Tokens(TokenStore(engine), recorded, time.time),
         audit=AuditStore(engine),
-        stored_token=TokenStore(engine).person,
+        stored_tokens=TokenStore(engine).good,
     )
 
 

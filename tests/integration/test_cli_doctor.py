@@ -21,6 +21,7 @@ from service.catalogue.prices import load_kept
 from service.catalogue.registry import KINDS
 from service.doctor.checks import Finding, Health, examine
 from service.doctor.verdict import tell_verdict
+from service.domain.people import Person, Role
 from service.ports import Message
 from service.ports.outbox import Waiting
 from service.sandbox.app import create_app
@@ -30,6 +31,7 @@ from service.settings import Settings, load_settings
 from service.store.clock import StoreClock
 from service.store.facts import FactStore
 from service.store.outbox import OutboxStore
+from service.store.tokens import TokenStore
 from tests.contract.leases import lease_store
 from tests.poolers import SESSION, TRANSACTION, pooler
 from tests.postgres import PostgresServer
@@ -357,3 +359,45 @@ def test_a_variable_that_only_looks_like_a_setting_is_told(
     said = runbookd("doctor", env=environment)
     assert "API_TOKEN is not a setting; did you mean API_TOKENS?" in said.out
     assert said.status == 0
+
+
+def test_people_are_named_and_what_is_doubtful_of_their_tokens(
+    environment: dict[str, str],
+) -> None:
+    migrate(load_settings(environment))
+    stores = Stores(load_settings(environment))
+    eve = Person("eve", frozenset({Role.APPROVER}))
+    TokenStore(stores.engine).make(eve, None, "ada", time.time(), lambda _connection: None)
+    stores.engine.dispose()
+    entries = f"anna:operator+aprover:{SECRET},old:{SECRET}"
+    found = examined(environment, API_TOKENS=entries)["people"]
+    assert found.health is Health.NOTE
+    lines = found.saw.splitlines()
+    assert lines[0] == "anna, token-2, eve may use the API"
+    assert "aprover of anna is taken as a group" in lines[1]
+    assert lines[2].startswith("Entry 2 of API_TOKENS has a colon")
+    assert len(lines) == 3
+    assert SECRET not in found.saw
+
+
+def test_a_group_that_the_rules_ask_and_no_token_has_is_told(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yml"
+    text = (ROOT / "rules" / "quizmentor.yml").read_text(encoding="utf-8")
+    asks = "  - name: high-cpu\n    approval: {from: [finance]}\n"
+    rules.write_text(text.replace("  - name: high-cpu\n", asks), encoding="utf-8")
+    given = {"RULES": str(rules), "API_TOKENS": f"anna:approver:{SECRET}"}
+    found = examined(environment, **given)["people"]
+    assert found.health is Health.NOTE
+    assert "No token has the role or group finance, which high-cpu may ask" in found.saw
+    given["API_TOKENS"] = f"bo:approver+finance:{SECRET}"
+    assert examined(environment, **given)["people"] == Finding(
+        "people", Health.OK, "bo may use the API"
+    )
+
+
+def test_a_mistaken_token_of_a_person_is_wrong(environment: dict[str, str]) -> None:
+    found = examined(environment, API_TOKENS=f"anna:boss:{SECRET}")["senders"]
+    assert found.health is Health.WRONG
+    assert "names no role that is known" in found.saw

@@ -427,9 +427,34 @@ def test_a_token_is_shown_once_works_and_is_ended(api: Operators) -> None:
     assert api.ask("ada", "DELETE", "/tokens/eve")[0] == 404
 
 
+def test_a_token_may_be_good_for_ninety_days(api: Operators) -> None:
+    _, made = api.post("ada", "/tokens", {"name": "eve", "roles": ["viewer"], "for": "90d"})
+    ends = datetime.fromisoformat(made["expires_at"]).timestamp()
+    assert ends - time.time() == pytest.approx(90 * 86_400, abs=60)
+
+
+def test_the_name_of_a_token_that_is_no_longer_good_may_be_used_again(api: Operators) -> None:
+    body = {"name": "eve", "roles": ["operator"]}
+    _, first = api.post("ada", "/tokens", body)
+    api.ask("ada", "DELETE", "/tokens/eve")
+    status, second = api.post("ada", "/tokens", {**body, "roles": ["viewer"], "for": "1ms"})
+    assert status == 201, second
+    status, third = api.post("ada", "/tokens", {**body, "roles": ["approver"]})
+    assert status == 201, third
+    (listed,) = api.ask("ada", "GET", "/tokens")[1]["items"]
+    assert (listed["roles"], listed["revoked_at"]) == (["approver"], None)
+    for made, known in ((first, 401), (second, 401), (third, 200)):
+        secret = {"Authorization": f"Bearer {made['secret']}"}
+        assert api.ask("", "GET", "/me", **secret)[0] == known
+    assert [each["verb"] for each in api.audit()][:2] == ["token new", "token new"]
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
+        ({"name": "eve", "roles": ["viewer"], "for": "0"}, "it must be longer than 0"),
+        ({"name": "eve", "roles": ["viewer"], "for": "soon"}, "is not a duration"),
+        ({"name": "eve", "roles": ["viewer"], "for": "101y"}, "is longer than"),
         ({"name": "eve", "roles": []}, "A token needs a role"),
         ({"name": "eve", "roles": ["boss"]}, "There is no role 'boss'"),
         ({"name": "e v e", "roles": ["viewer"]}, "must be 1 to 63"),

@@ -26,11 +26,13 @@ BODY = json.dumps(notification(alert())).encode()
 TOO_LARGE = b" " * (32 * 1024 * 1024)
 """Twice what is taken."""
 SOON_S = 30.0
+OPERATOR = "test-secret-of-an-operator"
+PEOPLE = {"API_TOKENS": f"olga:operator:{OPERATOR}"}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("web"), Options(redis="none")) as stack:
+    with Stack(tmp_path_factory.mktemp("web"), Options(redis="none", environment=PEOPLE)) as stack:
         stack.migrate()
         stack.start_web()
         yield stack
@@ -340,3 +342,26 @@ def test_a_setting_of_gunicorn_that_would_be_ignored_is_refused(
     del stack.processes[name]
     assert says in process.tail()
     assert "Traceback" not in process.tail()
+
+
+# ---- A body that comes after its head ----
+
+
+def test_the_operator_api_reads_a_body_that_comes_after_its_head(url: str) -> None:
+    body = json.dumps({"target": None, "for": "1m", "why": "late"}).encode()
+    with connected(url) as connection:
+        asked = head(len(body), OPERATOR, "/api/v1/pauses", "Connection: close")
+        connection.sendall(asked.replace(b"Host: runbookd", b"Host: localhost"))
+        # An answer to another request: the head was read before it.
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        connection.sendall(body)
+        assert to_the_end(connection).startswith(b"HTTP/1.1 201 ")
+
+
+def test_the_operator_api_refuses_a_large_body_and_one_that_ends_too_soon(url: str) -> None:
+    large = httpx.post(f"{url}/api/v1/pauses", content=b" " * 70_000, headers=HEADERS)
+    assert (large.status_code, "larger than 65536 bytes" in large.text) == (413, True)
+    with connected(url) as connection:
+        connection.sendall(head(100, OPERATOR, "/api/v1/pauses") + b"{")
+        connection.shutdown(socket.SHUT_WR)
+        assert to_the_end(connection).startswith(b"HTTP/1.1 400 ")

@@ -37,6 +37,23 @@ def test_beyond_loopback_long_secrets_everywhere_are_enough(host: str) -> None:
     assert judge_access(load_settings(given), [host]).refusals == ()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.7"])
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (f"anna:boss:{TOKEN}", "Roles are viewer, operator, approver, admin;"),
+        ("anna:operator:", "has no secret"),
+    ],
+)
+def test_a_mistaken_token_of_a_person_ends_the_start_everywhere(
+    host: str, entry: str, sentence: str
+) -> None:
+    settings = load_settings({**CLOSED, "API_TOKENS": f"{TOKEN},{entry}"})
+    (refusal,) = judge_access(settings, [host]).refusals
+    assert refusal.startswith("Entry 2 of API_TOKENS")
+    assert sentence in refusal
+
+
 def test_one_address_beyond_loopback_is_enough_to_be_refused() -> None:
     settings = load_settings({"OPEN_WEBHOOKS": "1", "API_TOKENS": TOKEN})
     assert judge_access(settings, ["127.0.0.1", "10.0.0.1"]).refusals

@@ -8,7 +8,7 @@ import pytest
 from service.catalogue.app_platform.plan import plan_component
 from service.catalogue.app_platform.target import PRICES
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request, Wanted
+from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from tests.fakes.runs import API, DATABASE, request_for
 
 OUT = request_for("horizontal_scale", API)
@@ -72,6 +72,33 @@ def test_at_the_maximum_it_is_held_and_never_reduced(current: int) -> None:
     assert isinstance(held, PlanHeld)
     assert (held.guard, held.at_bound) == ("max_replicas", True)
     assert f"runs {current} replicas" in held.reason
+
+
+LIMITED = replace(API, limit=20)
+ASKED = Origin(PERSON, "anna", "a big exam")
+
+
+@pytest.mark.parametrize(
+    ("origin", "current", "to", "after"),
+    [(ASKED, 2, 20, "20"), (ASKED, 15, 18, "18"), (ASKED, 2, 21, None), (OUT.origin, 2, 11, None)],
+    ids=["up to the limit", "above the maximum", "beyond the limit", "an alert, above its maximum"],
+)
+def test_people_may_ask_for_as_many_as_the_limit_says(
+    origin: Origin, current: int, to: int, after: str | None
+) -> None:
+    wanted = (Wanted("replicas", to=to),)
+    request = replace(OUT, on=LIMITED, origin=origin, wanted=wanted)
+    plan = plan_component(request, seen(replicas=current))
+    assert (plan.after if isinstance(plan, Plan) else None) == after
+
+
+@pytest.mark.parametrize(("current", "pages"), [(10, True), (15, False), (20, True)])
+def test_what_a_person_has_raised_above_the_maximum_is_held_without_a_page(
+    current: int, pages: bool
+) -> None:
+    held = plan_component(replace(OUT, on=LIMITED), seen(replicas=current))
+    assert isinstance(held, PlanHeld)
+    assert (held.guard, held.at_bound) == ("max_replicas", pages)
 
 
 def test_native_autoscaling_holds_and_names_its_bounds() -> None:

@@ -221,6 +221,10 @@ def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
             "replicas.min 5 is above its max 3.",
         ),
         (
+            "{kind: app_platform, app: a, component: c, replicas: {min: 2, max: 10, limit: 8}}",
+            "replicas.max 10 is above its limit 8, which holds for everybody.",
+        ),
+        (
             "{kind: app_platform, app: a, component: c, replicas: {min: 1, max: 251}}",
             "replicas.max must be at most 250, not 251.",
         ),

@@ -21,6 +21,7 @@ from service.domain.decisions.guards import (
     RESOLVED,
     SCOPE,
     SETTLING,
+    YOUNG,
 )
 from service.domain.decisions.policy import FROZEN, LIMITED
 from service.engine.outcomes import CHANGED_SINCE_PLAN, UNOBSERVABLE, VENDOR_BUSY
@@ -60,6 +61,7 @@ WRONG = [
     with_target(f"{{{APP}}}"),
     with_target(f"{{{APP}, replicas: {{max: 3}}}}"),
     with_target(f"{{{APP}, replicas: {{min: 12, max: 10}}}}"),
+    with_target(f"{{{APP}, replicas: {{min: 2, max: 10, limit: 8}}}}"),
     with_target(f"{{{APP}, replicas: {{min: 1, max: 251}}}}"),
     with_target("{kind: droplet, droplet: 1}"),
     with_target("{kind: droplet, droplet: 1, sizes: [c-2]}"),
@@ -154,7 +156,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
-    named |= {PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET}
+    named |= {YOUNG, PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET}
     named |= {SCOPE, LABELS}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.

@@ -6,6 +6,7 @@ Pure. What is `observed` is the record of `service.catalogue.app_platform.steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from service.catalogue.app_platform.spec import INSTANCE_COUNT, INSTANCE_SIZE, SCALABLE
@@ -13,7 +14,7 @@ from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import PERSON, Request
 
 APP_STEPS = ("update_app", "await_deployment", "verify")
 
@@ -35,8 +36,11 @@ def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | Plan
         if wanted.attribute == "replicas":
             if observed["autoscaling"]:
                 return _autoscaling_held(target, observed["autoscaling"])
-            bounds = (target.min_replicas, target.max_replicas)
-            count = count_wanted(target, wanted, int(observed["replicas"]), bounds)
+            current = int(observed["replicas"])
+            count = count_wanted(target, wanted, current, _bounds(request, target))
+            if isinstance(count, PlanHeld) and _above(target, current):
+                # A person has raised it above what alerts may ask for: nobody is paged for that.
+                return replace(count, at_bound=False)
             if isinstance(count, PlanHeld):
                 return count
             after[INSTANCE_COUNT] = count
@@ -46,6 +50,16 @@ def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | Plan
                 return size
             after[INSTANCE_SIZE] = size
     return _plan(target, observed, after)
+
+
+def _bounds(request: Request, target: AppTarget) -> tuple[int, int]:
+    most = target.most_replicas if request.origin.kind == PERSON else target.max_replicas
+    return target.min_replicas, most
+
+
+def _above(target: AppTarget, count: int) -> bool:
+    """Whether it is above what alerts may ask for, and below what anybody may."""
+    return target.max_replicas < count < target.most_replicas
 
 
 def component_is(observed: Mapping[str, Any]) -> dict[str, int | str]:

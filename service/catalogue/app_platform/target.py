@@ -65,6 +65,7 @@ class AppTarget:
     """One component of a DigitalOcean App Platform app.
 
     `sizes` is its ladder of instance sizes, smallest first; empty when it never changes size.
+    Alerts add up to `max_replicas`, and people up to `limit`, which is the same where it is None.
     """
 
     name: str
@@ -74,6 +75,12 @@ class AppTarget:
     max_replicas: int
     sizes: tuple[str, ...] = ()
     health_url: str | None = None
+    limit: int | None = None
+
+    @property
+    def most_replicas(self) -> int:
+        """How many instances anybody may ask for."""
+        return self.max_replicas if self.limit is None else self.limit
 
     @property
     def kind(self) -> str:
@@ -88,7 +95,8 @@ class AppTarget:
     @property
     def bounds(self) -> str:
         """`2–10 instances`, and the two ends of the ladder where there is one."""
-        count = f"{self.min_replicas}–{self.max_replicas} instances"
+        most = f", at most {self.limit} by people" if self.limit is not None else ""
+        count = f"{self.min_replicas}–{self.max_replicas} instances{most}"
         return f"{count}, {self.sizes[0]} … {self.sizes[-1]}" if self.sizes else count
 
     @property
@@ -98,10 +106,11 @@ class AppTarget:
 
 
 class ReplicaBounds(Shape):
-    """How few and how many instances a component may have."""
+    """How few and how many instances a component may have; `limit` is for people."""
 
     min: int | None = Field(default=None, ge=1, le=MAX_STEP)
     max: int | None = Field(default=None, ge=1, le=MAX_STEP)
+    limit: int | None = Field(default=None, ge=1, le=MAX_STEP)
 
 
 class AppShape(Shape):
@@ -130,9 +139,9 @@ def build_app(name: str, shape: AppShape, noted: Noted) -> AppTarget | None:
     bounds = None if "replicas" in noted.wrong else _bounds(shape.replicas, noted)
     if shape.app is None or shape.component is None or bounds is None:
         return None
-    return AppTarget(
-        name, shape.app, shape.component, *bounds, tuple(shape.sizes or ()), shape.health_url
-    )
+    limit = None if shape.replicas is None else shape.replicas.limit
+    sizes = tuple(shape.sizes or ())
+    return AppTarget(name, shape.app, shape.component, *bounds, sizes, shape.health_url, limit)
 
 
 def doubts(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:
@@ -157,4 +166,10 @@ def _bounds(replicas: ReplicaBounds | None, noted: Noted) -> tuple[int, int] | N
         return None
     if replicas.min > replicas.max:
         noted.at("replicas", f"replicas.min {replicas.min} is above its max {replicas.max}.")
+    if replicas.limit is not None and replicas.max > replicas.limit:
+        noted.at(
+            "replicas",
+            f"replicas.max {replicas.max} is above its limit {replicas.limit}, which holds for "
+            "everybody.",
+        )
     return replicas.min, replicas.max

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -115,6 +115,17 @@ class Notification:
     alerts: tuple[Alert, ...]
     quarantined: tuple[Quarantined, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def young_until(alert: Alert, after: timedelta, now: float) -> float | None:
+    """When the alert has fired for `after`; None where it has already, or does not say since when.
+
+    `now` is in seconds since the epoch. A sender whose clock is ahead has its alert wait from now.
+    """
+    if not after or alert.starts_at is None:
+        return None
+    until = min(alert.starts_at.timestamp(), now) + after.total_seconds()
+    return until if until > now else None
 
 
 def without_value_unmeasured(alert: Alert, payload_format: PayloadFormat) -> Alert:

@@ -35,6 +35,8 @@ IGNORED = "ignored"
 """Rejects what the rule says is ignored."""
 SCOPE = "scope"
 """Holds what the sender's credential may not earn, and a resolve that it may not send."""
+YOUNG = "young"
+"""Holds an alert until it has fired for as long as its rule asks."""
 LABELS = "labels"
 """Holds a resolve whose labels are not those of the alert."""
 SETTLING = "settling"
@@ -97,7 +99,8 @@ class Arrival:
     nothing may be changed, where no value was measured. `ignored` is whether the rule asks for
     nothing. `asker` says whether the sender may earn the rule, None where no scopes are in force.
     `pauses`, `locks` and `freezes` are what these said of the change, empty where they do not
-    apply. `now` is in seconds since the epoch.
+    apply. `young_until` is when the alert has fired for as long as its rule asks, None where it has
+    already. It and `now` are in seconds since the epoch.
     """
 
     firing: bool
@@ -114,6 +117,7 @@ class Arrival:
     locks: Check | None = None
     freezes: Check | None = None
     asker: Asker | None = None
+    young_until: float | None = None
 
     @property
     def wants_claim(self) -> bool:
@@ -154,6 +158,15 @@ def _unmeasured(arrival: Arrival) -> Check | None:
     return Check("unmeasured", passed=False, saw=saw)
 
 
+def _young(arrival: Arrival) -> Check | None:
+    """Holds what has not fired for as long as its rule asks."""
+    until = arrival.young_until
+    if until is None or not arrival.wants_claim:
+        return None
+    saw = f"the rule waits until it has fired for long enough, at {clock_time(until)}"
+    return Check(YOUNG, passed=False, saw=saw, until=until)
+
+
 def _of_change(name: str) -> Callable[[Arrival], Check | None]:
     """What was found of a change, where an alert asks for one that may be made."""
 
@@ -191,6 +204,7 @@ ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(IGNORED, _ignored),
     Guard(SCOPE, _scope),
     Guard("unmeasured", _unmeasured),
+    Guard(YOUNG, _young, told=False, again=True),
     Guard(PAUSED, _of_change("pauses"), again=True),
     Guard(PERSON_LOCK, _of_change("locks"), again=True),
     Guard(FROZEN, _of_change("freezes"), again=True),
@@ -198,6 +212,9 @@ ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard("cooldown", _cooldown),
 )
 """Asked of every alert that wants a change or a message."""
+
+TOLD_WHEN_HELD = frozenset(guard.name for guard in ARRIVAL_GUARDS if guard.again and guard.told)
+"""The guards whose holds web has told in Slack: those of people."""
 
 
 @dataclass(frozen=True, slots=True)

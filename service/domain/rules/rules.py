@@ -104,9 +104,10 @@ class Rule:
     `action` is a name in the catalogue. `cooldown` is how long the same (target, direction) is left
     alone after this rule's action; it is zero only for page_oncall, whose dedup_key does that work.
     `settle` is how long the target is left alone after a run of this rule, whichever rule asks
-    next. `options` are the action's own, as plain JSON that the catalogue has checked. `severity`
-    overrides the alert's severity in a page. `policy` is how far it may act: what
-    the rule says, and what holds for all rules.
+    next. `after` is how long an alert has to fire before it earns anything. `options` are the
+    action's own, as plain JSON that the catalogue has checked. `severity` overrides the alert's
+    severity in a page. `policy` is how far it may act: what the rule says, and what holds for all
+    rules.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Rule:
     target: str | None = None
     cooldown: timedelta = timedelta()
     settle: timedelta = timedelta()
+    after: timedelta = timedelta()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     severity: str | None = None
     policy: Policy = field(default_factory=Policy)

@@ -1,4 +1,4 @@
-"""Time as an argument: the sandbox waits by comparing instants, never by sleeping."""
+"""Time as a value: the sandbox compares instants, and never sleeps to make an action take time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], float]
-"""Seconds since the epoch; `time.time` in production, a hand-moved one in unit tests."""
+"""Returns seconds since the epoch: `time.time`, or in unit tests a clock that is moved by hand."""
 
 
 def iso_seconds(at: float) -> str:

@@ -1,4 +1,4 @@
-"""Trouble on order: what a test or a person wants the vendors to do wrong, and how often."""
+"""Fault injection: what the vendors shall do wrong, and how often."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from service.sandbox.digitalocean.droplet import OUTCOMES, TYPES
 DROPS = ("before", "after")
 SLOW = ("answer", "request")
 LONGEST_LATENCY = 600.0
+"""In seconds."""
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_TEXT = re.compile(r"[ -~]*")
 _FIELDS = frozenset(
@@ -35,19 +36,21 @@ _FIELDS = frozenset(
 
 
 class FaultError(ValueError):
-    """Why a fault is not taken, in one sentence."""
+    """Why a fault is refused, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One injected fault. `vendor`, `method` and the glob `path` of None or `*` match any.
+    """One injected fault.
 
-    `type` matches the type of a droplet action, which stands in the body. With `status` the vendor
-    answers that instead of acting. `drop` closes the connection without an answer: before acting,
-    or after. `latency_s` alone acts at once and answers late, so that a client whose time is up
-    finds the write done, and one that reads finds an old state. With `slow` "request" the call
-    arrives late: the vendor acts, and its answer is taken, after the latency. `outcome` lets the
-    vendor take a droplet action that then ends so.
+    These fields say which calls it matches: `vendor`, `method`, `path` (a glob), and `type`, the
+    type of a droplet action in the body. None matches every call, and so does the path `*`.
+
+    The others say what happens. With `status`, the vendor answers that instead of acting. `drop`
+    closes the connection without an answer, before the vendor acts or after. With `latency_s`, the
+    vendor acts at once and answers late: a client that gave up finds the write done, and a client
+    that reads gets an old state. With `slow` "request" as well, the vendor acts only after the
+    latency. With `outcome`, the vendor accepts a droplet action, which then ends in that way.
     """
 
     id: int
@@ -64,7 +67,7 @@ class Fault:
     outcome: str = ""
 
     def matches(self, call: Call) -> bool:
-        """Whether this fault is meant for this call."""
+        """Whether this fault is for this call."""
         return (
             self.vendor in {None, call.vendor}
             and self.method in {None, call.method}
@@ -74,26 +77,30 @@ class Fault:
 
     @property
     def answer(self) -> Answer | None:
-        """What is answered instead of acting, if anything."""
+        """The answer that the vendor gives instead of acting. None if it acts."""
         return None if self.status is None else Answer(self.status, self.body, self.headers)
 
 
 @dataclass(slots=True)
 class Faults:
-    """The faults still to come, oldest first; the first that matches a call takes it."""
+    """The faults that are still to come, oldest first. A call gets the first one that matches."""
 
     waiting: list[tuple[Fault, int]] = field(default_factory=list)
     last_id: int = 0
 
     def add(self, body: Any) -> Json:
-        """Take a fault from the control interface; FaultError if it makes no sense."""
+        """Add a fault from the control interface, and return it as JSON.
+
+        Raises:
+            FaultError: the body makes no sense.
+        """
         fault, times = read_fault(body, self.last_id + 1)
         self.last_id = fault.id
         self.waiting.append((fault, times))
         return fault_json(fault, times)
 
     def take(self, call: Call) -> Fault | None:
-        """The fault meant for this call, used up by one."""
+        """The fault for this call, which then comes one time less. None if no fault matches."""
         for index, (fault, times) in enumerate(self.waiting):
             if fault.matches(call):
                 self.waiting[index : index + 1] = [(fault, times - 1)] if times > 1 else []
@@ -101,12 +108,12 @@ class Faults:
         return None
 
     def shown(self) -> list[Json]:
-        """What is left, as the control interface lists it."""
+        """The faults that are still to come, as JSON for the control interface."""
         return [fault_json(fault, times) for fault, times in self.waiting]
 
 
 def fault_json(fault: Fault, times: int) -> Json:
-    """A fault as the control interface shows it; `times` is how often it is still to come."""
+    """A fault as JSON for the control interface. `times` is how often it still comes."""
     return {
         "id": fault.id,
         "vendor": fault.vendor,
@@ -125,7 +132,11 @@ def fault_json(fault: Fault, times: int) -> Json:
 
 
 def read_fault(body: Any, fault_id: int) -> tuple[Fault, int]:
-    """A fault and how often it comes, from JSON; FaultError with one clear sentence otherwise."""
+    """A fault from JSON, and how often it comes.
+
+    Raises:
+        FaultError: the body makes no sense.
+    """
     if not isinstance(body, dict):
         raise FaultError("A fault must be a JSON object.")
     if unknown := sorted(set(body) - _FIELDS):

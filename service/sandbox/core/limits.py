@@ -1,4 +1,4 @@
-"""The vendors' rate limits, each with the headers and the body that vendor answers with."""
+"""The vendors' rate limits, each with the headers and the body of that vendor's 429."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from service.sandbox.core.wire import Answer, Call, as_object
 
 MINUTE, HOUR = 60.0, 3600.0
+"""In seconds."""
 
 
 @dataclass(slots=True)
 class Window:
-    """At most `limit` calls in any `seconds`; remembers when each was made."""
+    """A sliding window: at most `limit` calls in any `seconds`. It remembers when each was made."""
 
     limit: int
     seconds: float
     made: deque[float] = field(default_factory=deque)
 
     def take(self, now: float) -> bool:
-        """Count one call; False, counting nothing, when the limit is reached."""
+        """Count one call. False if the limit is reached; the call is not counted then."""
         self._forget(now)
         if len(self.made) >= self.limit:
             return False
@@ -29,12 +30,12 @@ class Window:
         return True
 
     def left(self, now: float) -> int:
-        """How many calls are left now."""
+        """How many more calls are allowed now."""
         self._forget(now)
         return self.limit - len(self.made)
 
     def frees_at(self, now: float) -> float:
-        """When the oldest counted call is forgotten; now, if none is counted."""
+        """When the oldest counted call leaves the window. Now, if there is none."""
         return self.made[0] + self.seconds if self.made else now
 
     def _forget(self, now: float) -> None:
@@ -47,22 +48,23 @@ Headers = dict[str, str]
 
 @dataclass(slots=True)
 class Limits:
-    """All the windows in use, by what they count; empty after a reset."""
+    """All windows in use, by what they count and for whom. A reset empties them."""
 
     windows: dict[tuple[str, str], Window] = field(default_factory=dict)
 
     def check(self, call: Call) -> tuple[Answer | None, Headers]:
-        """Count a call: a 429 answer when it is one too many, and headers for any answer."""
+        """Count a call. Returns a 429 if it is one too many, and the headers for any answer."""
         judge = _JUDGES.get(call.vendor)
         return judge(self, call) if judge else (None, {})
 
     def window(self, name: str, who: str, limit: int, seconds: float) -> Window:
-        """The window that counts calls of one kind by one caller."""
+        """The window that counts the calls of one kind by one caller."""
         return self.windows.setdefault((name, who), Window(limit, seconds))
 
 
 def _digitalocean(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
-    """5,000 calls an hour and 250 a minute for a token; only the latter says when to retry."""
+    """5,000 calls an hour and 250 a minute for each token. Only the second limit sends
+    Retry-After."""
     hour = limits.window("do-hour", call.token, 5000, HOUR)
     minute = limits.window("do-minute", call.token, 250, MINUTE)
     burst = minute.left(call.now) == 0
@@ -84,7 +86,7 @@ def _digitalocean(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
 
 
 def _supabase(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
-    """120 calls a minute for a user and project."""
+    """120 calls a minute for each user and project."""
     parts = call.path.split("/")
     project = parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - /v1/projects/{ref}
     window = limits.window("supabase", f"{call.token} {project}", 120, MINUTE)
@@ -100,7 +102,7 @@ def _supabase(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
 
 
 def _pagerduty(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
-    """About 120 events a minute for an integration key."""
+    """About 120 events a minute for each integration key."""
     key = str(as_object(call.body).get("routing_key") or "")
     if limits.window("pagerduty", key, 120, MINUTE).take(call.now):
         return None, {}
@@ -109,7 +111,8 @@ def _pagerduty(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
 
 
 def _slack(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
-    """About one new message a second for a channel, in bursts of 10; 50 edits a minute."""
+    """About one new message a second for each channel, in bursts of 10. Other methods: 50 a
+    minute."""
     body = as_object(call.body)
     channel = str(body.get("channel") or "")
     if call.path.endswith("chat.postMessage"):

@@ -1,4 +1,4 @@
-"""Every vendor call in the order in which it took effect: what tests and people look at after."""
+"""The record of all vendor calls, in the order of their effect, for tests and people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.sandbox.core.clock import iso_millis
 from service.sandbox.core.wire import Call, Json
 
 KEPT = 100_000
-"""How many calls are kept; the oldest go first, so that a sandbox may run for weeks."""
+"""The most calls that are kept. The oldest are dropped, so that a sandbox may run for weeks."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,8 @@ class Recorder:
     last: int = 0
 
     def record(self, call: Call, status: int | None, *, acted: bool, fault: int | None) -> None:
-        """Note a call; `status` is None when the caller got no answer."""
+        """Record a call. `status` is None if the caller got no answer. `fault` is the fault's
+        id."""
         self.last += 1
         self.calls.append(
             {
@@ -40,7 +41,7 @@ class Recorder:
 
 
 def _without_token(body: Any) -> Any:
-    # Slack's token may travel in the form; it may be a real one, pointed here by mistake.
+    # Slack takes its token in the form too. It may be a real one, sent here by mistake.
     if isinstance(body, dict) and "token" in body:
         return {**body, "token": "…"}
     return body

@@ -1,4 +1,4 @@
-"""An operation of a vendor: which request it answers, and what it does to the cloud."""
+"""One operation of a vendor: which request it answers, and what it does to the cloud."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from service.sandbox.core.tokens import Scopes
 from service.sandbox.core.wire import Answer, Call
 
 Handler = Callable[[Cloud, Call, Mapping[str, str]], Answer]
-"""Acts on the cloud, which its caller holds locked and settled at `call.now`."""
+"""Acts on the cloud. The caller has locked it and moved it to `call.now`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation of a vendor; `pattern` in werkzeug's syntax, `<name>` for a path part.
+    """One operation of a vendor.
 
-    `scopes` are what its token must be allowed.
+    `pattern` is in werkzeug's syntax, with `<name>` for a part of the path. `scopes` are those that
+    the token needs.
     """
 
     method: str

@@ -1,4 +1,5 @@
-"""A vendor of the sandbox: its operations, and how it answers whatever is none of them."""
+"""A vendor of the sandbox: its operations, and its answers when a call may or can do none of
+them."""
 
 from __future__ import annotations
 
@@ -15,8 +16,13 @@ from service.sandbox.core.wire import Answer, Call, Refusal
 
 
 class Vendor:
-    """One vendor's operations, and what it answers the unauthorised, those without the scopes that
-    are needed, and for what it doesn't have."""
+    """One vendor: its operations and its refusals.
+
+    `unauthorized` is the answer to a call without a token, None if the vendor needs none. `unknown`
+    makes the answer for an operation that does not exist, and `forbidden` the one for a token
+    without the scopes that it gets. `unknown_token` is the answer to a wrong token, where it
+    differs from `unauthorized`.
+    """
 
     def __init__(
         self,
@@ -42,7 +48,7 @@ class Vendor:
         self._unknown_token = unknown_token
 
     def answer(self, cloud: Cloud, call: Call) -> Answer:
-        """What the vendor answers, having acted on the cloud or not."""
+        """Act on the cloud, or refuse, and return the vendor's answer."""
         tokens = cloud.state(Tokens)
         if self._unauthorized and not call.token:
             return self._unauthorized

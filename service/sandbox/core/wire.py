@@ -1,4 +1,4 @@
-"""One vendor call and its answer, free of any web framework: what every vendor module speaks."""
+"""A call of a vendor and its answer, free of any web framework. All vendor modules use them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as the vendor would see it: `path` is the vendor's own, without our prefix.
+    """A request as the vendor sees it. `path` is the vendor's own, without our prefix.
 
-    `raw` is the body's bytes, `body` the same read as JSON or form (None when empty or unreadable),
-    `token` the bearer token or the empty string, `base_url` what links in answers begin with.
-    `outcome` is how a fault wants the action to end that this call begins; empty: as asked.
+    `raw` is the body as bytes, and `body` the same as JSON or as a form: None if it is empty, the
+    text if it cannot be read. `token` is the bearer token, or empty. `base_url` is the beginning of
+    links in answers. `now` is in seconds since the epoch. `outcome` says how a fault ends the
+    droplet action that this call starts. Empty: as requested.
     """
 
     vendor: str
@@ -30,14 +31,14 @@ class Call:
     outcome: str = ""
 
     def first(self, name: str) -> str | None:
-        """The first value of a query parameter, or None."""
+        """The first value of a query parameter. None if it is not there."""
         values = self.query.get(name)
         return values[0] if values else None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. A `body` of None is an empty one; `refused` marks a refusal sent as 200."""
+    """A vendor's answer. A `body` of None is empty. `refused` marks a refusal with status 200."""
 
     status: int
     body: Any = None
@@ -46,12 +47,12 @@ class Answer:
 
     @property
     def acted(self) -> bool:
-        """Whether the vendor did what it was asked."""
+        """Whether the vendor did what the call requested."""
         return self.status < 400 and not self.refused  # noqa: PLR2004 - HTTP's own boundary
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of the program
-    """A vendor's refusal, raised where it is found and answered by the dispatcher."""
+    """A vendor's refusal. `Vendor.answer` catches it and returns its answer."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"refused with {answer.status}")
@@ -59,17 +60,17 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of
 
 
 def as_object(body: Any) -> Json:
-    """The body as a JSON object; anything else counts as an empty one."""
+    """The body as a JSON object. Anything else counts as an empty object."""
     return body if isinstance(body, dict) else {}
 
 
 def one_of(value: Any, allowed: Container[str]) -> bool:
-    """Whether a value out of a body is one of these words; anything but a string is not."""
+    """Whether a value from a body is one of these words. Only a string can be."""
     return isinstance(value, str) and value in allowed
 
 
 def whole_number(text: str) -> int | None:
-    """A number out of a path or query; None for what is none or too long to be one."""
+    """A number from a path or a query. None if it is no number, or longer than any id."""
     return (
         int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else None
     )

@@ -1,4 +1,4 @@
-"""The state of one App Platform app: what was asked for, its deployments, and what runs."""
+"""The state of one app of App Platform: its spec, its deployments, and what runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from service.sandbox.core.wire import Json
 from service.sandbox.digitalocean.app_spec import SCALED_KINDS, Vault, components, count_of, size_of
 
-TERMINAL = frozenset({"ACTIVE", "SUPERSEDED", "ERROR", "CANCELED"})
-
 _PHASES = ((0.1, "PENDING_BUILD"), (0.4, "BUILDING"), (0.5, "PENDING_DEPLOY"), (1.0, "DEPLOYING"))
-"""Until which part of its time a deployment is in each phase; a deployment that only scales
-passes through the same phases at the vendor, its build from the cache."""
+"""The phases of a deployment, each with the share of the whole time at which it ends. A deployment
+that only scales has the same phases at the vendor, with its build from the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Autoscaling:
-    """The vendor's own scaling of a component, on CPU only: what the simulation follows."""
+    """The vendor's own scaling of a component. The simulation follows its CPU target only."""
 
     least: int
     most: int
@@ -27,7 +25,7 @@ class Autoscaling:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What of one component runs now. With autoscaling, `instances` is its least."""
+    """What runs of one component. With autoscaling, `instances` is the minimum."""
 
     kind: str
     instances: int
@@ -37,7 +35,7 @@ class Running:
 
 @dataclass(slots=True)
 class Deployment:
-    """One deployment; `ended` is ACTIVE or SUPERSEDED once it is over, None while under way."""
+    """One deployment. `ended` is None while it is under way, then ACTIVE or SUPERSEDED."""
 
     id: str
     cause: str
@@ -48,7 +46,7 @@ class Deployment:
     ended_at: float | None = None
 
     def phase(self, now: float) -> str:
-        """The vendor's name of where this deployment is at `now`."""
+        """The vendor's name of this deployment's phase at `now`."""
         if self.ended:
             return self.ended
         whole = self.ends_at - self.created_at
@@ -60,8 +58,8 @@ class Deployment:
 class App:
     """An app with its deployments, newest first. Only its methods change it.
 
-    `pinned` is the deployment of a rollback that was neither committed nor reverted, and
-    `before_rollback` the spec that was there before it.
+    `pinned` is the deployment of a rollback that was neither committed nor reverted.
+    `before_rollback` is the spec before that rollback.
     """
 
     id: str
@@ -76,13 +74,13 @@ class App:
 
     @property
     def under_way(self) -> Deployment | None:
-        """The deployment that is not over yet; there is at most one."""
+        """The deployment that is under way. There is at most one."""
         newest = self.deployments[0] if self.deployments else None
         return newest if newest and newest.ended is None else None
 
     @property
     def active(self) -> Deployment | None:
-        """The deployment that serves."""
+        """The deployment that serves requests."""
         return next((one for one in self.deployments if one.ended == "ACTIVE"), None)
 
     def find(self, deployment_id: str) -> Deployment | None:
@@ -90,7 +88,7 @@ class App:
         return next((one for one in self.deployments if one.id == deployment_id), None)
 
     def deploy(self, spec: Json, now: float, seconds: float, *, cause: str) -> Deployment:
-        """Begin to deploy a spec that was accepted; one still under way is superseded."""
+        """Start to deploy an accepted spec. A deployment that is under way is superseded."""
         if former := self.under_way:
             former.ended, former.ended_at = "SUPERSEDED", now
         self.spec, self.updated_at = spec, now
@@ -105,23 +103,23 @@ class App:
         return fresh
 
     def roll_back(self, former: Deployment, now: float, seconds: float) -> Deployment:
-        """Deploy what a former deployment was, and take no other deployment."""
+        """Deploy the spec of a former deployment again, and pin the app to it."""
         before = self.spec
         fresh = self.deploy(deepcopy(former.spec), now, seconds, cause="rollback")
         self.pinned, self.before_rollback = fresh, before
         return fresh
 
     def unpin(self) -> Json | None:
-        """Take deployments again; the spec that was there before the rollback."""
+        """End the pinning. Returns the spec before the rollback."""
         before, self.pinned, self.before_rollback = self.before_rollback, None, None
         return before
 
     def next_due(self) -> float | None:
-        """When this app changes next by itself, or None."""
+        """When this app changes next by itself. None if it does not."""
         return one.ends_at if (one := self.under_way) else None
 
     def settle(self, now: float) -> None:
-        """Let the deployment whose time has come take effect."""
+        """End a deployment whose time has come, and let it take effect."""
         one = self.under_way
         if one is None or one.ends_at > now:
             return

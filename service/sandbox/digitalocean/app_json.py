@@ -1,4 +1,4 @@
-"""App Platform's objects as its API writes them (numbers of an instance size are strings)."""
+"""App Platform's objects as its API writes them. The numbers of an instance size are strings."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _REGION = {
     "default": True,
 }
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
-"""The one commit that QuizMentor has here: scaling never ships new code."""
+"""QuizMentor's only commit here: scaling never ships new code."""
 
 _MONTH_SECONDS = 28 * 24 * 3600
 """DigitalOcean bills a month as at most 28 days (672 hours)."""
 
 
 def app_json(app: App, now: float) -> Json:
-    """An app with its spec and those of its deployments that matter."""
+    """An app with its spec, and with its active, running and pinned deployments."""
     host = f"{app.spec['name']}.ondigitalocean.app"
     body: Json = {
         "id": app.id,
@@ -80,7 +80,7 @@ def deployment_json(deployment: Deployment, now: float) -> Json:
 
 
 def size_json(size: AppSize) -> Json:
-    """An instance size of the price list."""
+    """An instance size as the vendor lists it."""
     return {
         "slug": size.slug,
         "name": size.name,
@@ -98,7 +98,7 @@ def size_json(size: AppSize) -> Json:
 
 
 def health_json(app: App, cloud: Cloud, now: float) -> list[Json]:
-    """Each running component's instances and load, as the vendor's health answers it."""
+    """Instances and load of each running component, as the vendor's health operation shows them."""
     wanted = {
         part["name"]: count_of(part)
         for one in [app.under_way]

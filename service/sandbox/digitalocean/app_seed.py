@@ -1,4 +1,4 @@
-"""The app a sandbox starts with: the runbook's `api` service at 2 instances of professional-xs."""
+"""The app at the start: the runbook's `api` service with 2 instances of professional-xs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOADED_COMPONENT = "api"
 
 
 def seeded_app(app_id: str, name: str, now: float) -> App:
-    """An app as the runbook has it, its first deployment already serving."""
+    """An app as in the runbook, with its first deployment already active."""
     app = App(id=app_id, spec={}, created_at=now, updated_at=now)
     spec = accept(_runbook_spec(name), app.vault)
     app.deploy(spec, now, 0.0, cause="initial deployment")

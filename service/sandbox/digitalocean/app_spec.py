@@ -1,7 +1,8 @@
-"""What App Platform accepts as an app spec, and how it keeps the secrets in one.
+"""Checks an app spec as App Platform does, and encrypts its secrets.
 
-The rules are those of DigitalOcean's app spec reference: a whole spec, known sizes, a count or
-autoscaling but never both, encrypted secrets only as they were handed out.
+The rules are those of DigitalOcean's app spec reference. A spec must be whole, and its sizes must
+exist. A component has a count or autoscaling, never both. An encrypted secret must come back as it
+was given out.
 """
 
 from __future__ import annotations
@@ -32,20 +33,23 @@ _METRICS = {
 }
 
 Vault = dict[str, str]
-"""Encrypted values handed out for one app, each with the name of the variable it was made for."""
+"""The encrypted values that were given out for one app, each with the name of its variable."""
 
 
 class SpecError(ValueError):
-    """Why a spec is refused; `where` is the field's path as the vendor names it."""
+    """Why a spec is refused. `where` is the field's path in the vendor's words."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f'error validating app spec field "{where}": {reason}')
 
 
 def accept(spec: Any, vault: Vault) -> Json:
-    """A copy of the spec as the vendor stores it: checked, its new secrets encrypted.
+    """A copy of the spec as the vendor stores it: checked, and with new secrets encrypted.
 
-    `vault` gains the values encrypted here. Raises SpecError for what the vendor refuses.
+    The values that are encrypted here are added to `vault`.
+
+    Raises:
+        SpecError: the vendor would refuse the spec.
     """
     if not isinstance(spec, dict):
         raise SpecError("spec", "must be an object")
@@ -65,12 +69,12 @@ def components(spec: Json, kinds: tuple[str, ...] = COMPONENT_KINDS) -> Iterator
 
 
 def size_of(component: Json) -> AppSize:
-    """The size a component runs on, the vendor's default where none is named."""
+    """The size of a component: the one that it names, or the vendor's default."""
     return APP_SIZES[component.get("instance_size_slug") or DEFAULT_APP_SIZE]
 
 
 def count_of(component: Json) -> int:
-    """How many instances the spec asks for; of an autoscaled component, its minimum."""
+    """How many instances a component shall have. With autoscaling, its minimum."""
     scaling = component.get("autoscaling")
     if scaling:
         return int(scaling["min_instance_count"])
@@ -78,7 +82,7 @@ def count_of(component: Json) -> int:
 
 
 def monthly_cost(spec: Json) -> int:
-    """What the spec costs a month, in whole USD, as the vendor's proposal answers it."""
+    """The price of the spec a month in whole USD, as the vendor's proposal states it."""
     scaled = components(spec, SCALED_KINDS)
     return round(sum(size_of(part).usd_month * count_of(part) for _, part in scaled))
 

@@ -1,4 +1,4 @@
-"""DigitalOcean App Platform's operations, with the shapes of its OpenAPI document."""
+"""App Platform's operations, in the shapes of DigitalOcean's OpenAPI document."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def get_app(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def update_app(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """PUT /v2/apps/{id}: replaces the whole spec and begins a deployment, also of an equal one."""
+    """PUT /v2/apps/{id}: replaces the whole spec and starts a deployment, even if it is equal."""
     app = _app(cloud, args)
     _refuse_when_pinned(app)
     spec = _accepted(call, app.vault)
@@ -42,7 +42,7 @@ def update_app(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def propose(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v2/apps/propose: checks and prices a spec, and changes nothing."""
+    """POST /v2/apps/propose: checks a spec and states its price. Changes nothing."""
     app_id = as_object(call.body).get("app_id")
     app = _app(cloud, {"app_id": str(app_id)}) if app_id else None
     spec = _accepted(call, {**app.vault} if app else {})
@@ -74,12 +74,12 @@ def get_deployment(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def create_deployment(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v2/apps/{id}/deployments: deploys the spec as it is, with the latest code."""
+    """POST /v2/apps/{id}/deployments: deploys the present spec with the latest code."""
     return _redeploy(cloud, call, args, "manual deployment")
 
 
 def restart(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v2/apps/{id}/restart: a rolling restart, all components or those named."""
+    """POST /v2/apps/{id}/restart: restarts all components, or those that are named."""
     running = _app(cloud, args).running
     wanted = as_object(call.body).get("components") or []
     if not isinstance(wanted, list) or not all(one_of(name, running) for name in wanted):
@@ -101,13 +101,13 @@ def roll_back(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def commit_rollback(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v2/apps/{id}/rollback/commit: what was rolled back to stays."""
+    """POST /v2/apps/{id}/rollback/commit: keeps the spec of the rollback."""
     _pinned(cloud, args).unpin()
     return Answer(200)
 
 
 def revert_rollback(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v2/apps/{id}/rollback/revert: deploys what was there before the rollback."""
+    """POST /v2/apps/{id}/rollback/revert: deploys the spec before the rollback."""
     app = _pinned(cloud, args)
     before = app.unpin() or app.spec
     fresh = app.deploy(before, call.now, cloud.config.action_seconds, cause="rollback reverted")
@@ -122,7 +122,7 @@ def _pinned(cloud: Cloud, args: Args) -> App:
 
 
 def _refuse_when_pinned(app: App) -> None:
-    """The vendor documents that it takes no deployment then, and not with which status."""
+    """Refuse a deployment of a pinned app. The vendor documents this, but not the status."""
     if app.pinned is not None:
         raise refusal(
             400, "bad_request", "the app is pinned to a rollback; commit or revert it first"
@@ -144,7 +144,7 @@ def get_instance_size(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def health(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """GET /v2/apps/{id}/health: what runs, and how busy it is."""
+    """GET /v2/apps/{id}/health: the instances and the load of each component."""
     app = _app(cloud, args)
     return Answer(200, {"app_health": {"components": health_json(app, cloud, call.now)}})
 
@@ -188,7 +188,7 @@ def _redeploy(cloud: Cloud, call: Call, args: Args, cause: str) -> Answer:
 
 
 def _metrics(cloud: Cloud, call: Call, reading: str) -> Answer:
-    """The present reading only, as the sandbox keeps no history of its metrics."""
+    """The present value only: the sandbox keeps no history of metrics."""
     app = cloud.apps.get(call.first("app_id") or "")
     if app is None:
         raise not_found()

@@ -1,4 +1,4 @@
-"""`POST /_sandbox/droplet`: how the droplet behaves, and what a person does to it there."""
+"""`POST /_sandbox/droplet`: sets how the droplet behaves, and acts on it as a person would."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from service.sandbox.digitalocean.droplet import (
 from service.sandbox.digitalocean.sizes import DROPLET_SIZES
 
 MOST_SECONDS = 36_000.0
+"""For one action: ten hours."""
 MOST_GB = 20_000.0
+"""Of a disk: more than any droplet has."""
 _ENDINGS = tuple(one for one in OUTCOMES if one != "hangs")
 
 
 class DropletControlError(ValueError):
-    """Why a change of the droplet is not taken, in one sentence."""
+    """Why a change of the droplet is refused, in one sentence."""
 
 
 def droplet_json(cloud: Cloud) -> Json:
-    """What this control sets, as it is now."""
+    """The present values of what this control sets."""
     droplet = _droplet(cloud)
     return {
         "seconds": cloud.action_seconds_by_type,
@@ -40,10 +42,12 @@ def droplet_json(cloud: Cloud) -> Json:
 
 
 def change_droplet(cloud: Cloud, body: Any, now: float) -> None:
-    """Change what the body names, all of it or nothing.
+    """Change everything that the body names.
+
+    All values are checked before the first change, so a wrong value changes nothing.
 
     Raises:
-        DropletControlError: it makes no sense.
+        DropletControlError: the body makes no sense, or the vendor would refuse an action.
     """
     if not isinstance(body, dict) or not body:
         raise DropletControlError('The body must be a JSON object such as {"used_gb": 20}.')

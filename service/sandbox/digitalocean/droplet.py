@@ -1,4 +1,4 @@
-"""The state of one droplet: its size, its power, its snapshots and the actions taken on it."""
+"""The state of one droplet: its size, its power, its snapshots and its actions."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from service.sandbox.digitalocean.sizes import DROPLET_SIZES, DropletSize
 TYPES = frozenset(
     {"snapshot", "shutdown", "power_off", "power_on", "power_cycle", "reboot", "resize", "rename"}
 )
-"""The action types this sandbox carries out; the vendor knows more."""
+"""The types of actions that this sandbox carries out. The vendor has more."""
 
 OUTCOMES = ("completed", "errored", "no_effect", "hangs")
-"""How an action that was taken may end: as asked; with the status `errored`; as completed, but
-without its effect (a shutdown that the guest ignores); or not before a person ends it."""
+"""How an accepted action may end: as requested; with the status `errored`; completed, but without
+its effect (a shutdown that the guest ignores); or only when a person ends it."""
 
 _NEEDS_ON = frozenset({"shutdown", "power_off", "power_cycle", "reboot"})
 
 
 class ActionRefusedError(ValueError):
-    """The vendor's sentence for an action it does not start."""
+    """The vendor's sentence for an action that it does not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked of a droplet; `size`, `disk` and `name` as the action type uses them."""
+    """A requested action. Its type decides which of `size`, `disk` and `name` count."""
 
     type: str
     size: str | None = None
@@ -36,10 +36,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """How long actions take, in seconds: `base`, or what `by_type` says for a type.
+    """How many seconds actions take: `base`, or the number in `by_type`.
 
-    `per_gb` adds seconds for each used gigabyte of the disk, by type: DigitalOcean's documents
-    name 1 to 3 minutes for a snapshot and up to 1 minute for a resize.
+    `per_gb` adds seconds for each used gigabyte of the disk, by type. DigitalOcean documents 1 to 3
+    minutes for a snapshot and up to 1 minute for a resize.
     """
 
     base: float
@@ -47,13 +47,13 @@ class Durations:
     per_gb: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, kind: str, used_gb: float) -> float:
-        """The seconds that one action takes."""
+        """The seconds that an action of this type takes, at `used_gb` of used disk."""
         return self.by_type.get(kind, self.base) + used_gb * self.per_gb.get(kind, 0.0)
 
 
 @dataclass(slots=True)
 class Action:
-    """One action: in progress until `ends_at`, when it takes effect as its `outcome` says."""
+    """One action. It is in progress until `ends_at`, and then ends as `outcome` says."""
 
     id: int
     request: Request
@@ -64,7 +64,7 @@ class Action:
 
     @property
     def status(self) -> str:
-        """The vendor's word for how far it is."""
+        """The vendor's word for its state."""
         if self.completed_at is None:
             return "in-progress"
         return "errored" if self.outcome == "errored" else "completed"
@@ -72,7 +72,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot; its size is that of the disk's used part."""
+    """A snapshot. `size_gb` is the used part of the disk."""
 
     id: int
     name: str
@@ -83,10 +83,11 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Droplet:
-    """A droplet with its actions, newest first. Only `start`, `end` and `settle` change it.
+    """A droplet with its actions, newest first.
 
-    `used_gb` is the used part of the disk. `region_sizes` are the sizes that its region sells,
-    `too_large` those that do not fit on the server it stands on, which no list tells.
+    `used_gb` is the used part of the disk. `region_sizes` are the sizes on sale in its region.
+    `too_large` are sizes that do not fit on the droplet's server, which no list of the vendor
+    shows.
     """
 
     id: int
@@ -103,12 +104,12 @@ class Droplet:
 
     @property
     def spec(self) -> DropletSize:
-        """What the present size holds."""
+        """The present size."""
         return DROPLET_SIZES[self.size]
 
     @property
     def under_way(self) -> Action | None:
-        """The action in progress; there is at most one."""
+        """The action that is in progress. There is at most one."""
         newest = self.actions[0] if self.actions else None
         return newest if newest and newest.completed_at is None else None
 
@@ -119,9 +120,10 @@ class Droplet:
     def start(
         self, request: Request, now: float, durations: Durations, action_id: int, outcome: str = ""
     ) -> Action:
-        """Begin an action, or raise ActionRefusedError as the vendor would.
+        """Start an action. `outcome` is one of OUTCOMES; empty means completed.
 
-        `outcome` is one of OUTCOMES; empty means completed.
+        Raises:
+            ActionRefusedError: the vendor would refuse it.
         """
         self._refuse(request)
         seconds = inf if outcome == "hangs" else durations.of(request.type, self.used_gb)
@@ -130,18 +132,18 @@ class Droplet:
         return action
 
     def end(self, outcome: str, now: float) -> None:
-        """End the action under way now; nothing happens when there is none."""
+        """End the action that is in progress now. Nothing happens if there is none."""
         if one := self.under_way:
             one.outcome, one.ends_at = outcome, now
             self.settle(now)
 
     def next_due(self) -> float | None:
-        """When this droplet changes next by itself, or None."""
+        """When this droplet changes next by itself. None if it does not."""
         one = self.under_way
         return one.ends_at if one and one.ends_at < inf else None
 
     def settle(self, now: float) -> None:
-        """Let the action whose time has come take effect."""
+        """End an action whose time has come, and let it take effect."""
         one = self.under_way
         if one is None or one.ends_at > now:
             return

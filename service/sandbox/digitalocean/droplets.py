@@ -1,4 +1,4 @@
-"""DigitalOcean's droplet operations, with the shapes of its OpenAPI document."""
+"""DigitalOcean's droplet operations, in the shapes of its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _IMAGE = {
 
 
 def list_droplets(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """GET /v2/droplets, by name too (`?name=`)."""
+    """GET /v2/droplets, also by name (`?name=`)."""
     name = call.first("name")
     found = [one for one in cloud.droplets.values() if name in {None, one.name}]
     return Answer(200, page(call, "droplets", [droplet_json(one) for one in found]))
@@ -87,7 +87,7 @@ def get_action(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def post_action(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v2/droplets/{id}/actions: begins one, or refuses it with 422."""
+    """POST /v2/droplets/{id}/actions: starts an action, or refuses it with 422."""
     droplet = _droplet(cloud, args)
     request = _request(as_object(call.body))
     try:
@@ -110,7 +110,7 @@ def list_sizes(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def droplet_json(droplet: Droplet) -> Json:
-    """A droplet; `locked` while an action runs."""
+    """A droplet as the vendor shows it. It is `locked` while an action is in progress."""
     size = droplet.spec
     return {
         "id": droplet.id,
@@ -139,7 +139,7 @@ def droplet_json(droplet: Droplet) -> Json:
 
 
 _ADDRESS = {
-    # An address of the range reserved for documentation (RFC 5737), so that nobody is reached.
+    # From the range for documentation (RFC 5737), so that no real machine has it.
     "ip_address": "192.0.2.101",
     "netmask": "255.255.255.0",
     "gateway": "192.0.2.1",
@@ -233,7 +233,7 @@ _ONE = "/v2/droplets/<droplet_id>"
 
 
 def _needed(call: Call) -> tuple[str, ...]:
-    """A snapshot also makes an image, a resize a larger machine."""
+    """The scopes of an action. A snapshot also creates an image, and a resize a machine."""
     more = {"snapshot": ("image:create",), "resize": ("droplet:create",)}
     return ("droplet:update", *more.get(str(as_object(call.body).get("type")), ()))
 

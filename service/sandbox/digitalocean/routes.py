@@ -1,4 +1,4 @@
-"""What all of DigitalOcean's operations share: error bodies, pages, the account."""
+"""What all of DigitalOcean's operations share: error bodies and pages. Also the account."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def refusal(status: int, error_id: str, message: str) -> Refusal:
 
 
 def not_found() -> Refusal:
-    """The vendor's answer for anything it doesn't have."""
+    """The vendor's refusal for anything that does not exist."""
     return refusal(404, "not_found", "The resource you were accessing could not be found.")
 
 
 def forbidden(_missing: list[str]) -> Answer:
-    """What a token without the scopes for an operation is answered with; the vendor names none."""
+    """The answer to a token without the scopes. The vendor does not name them."""
     message = "You are not authorized to perform this operation"
     return Answer(403, {"id": "Forbidden", "message": message})
 
 
 def no_such_operation() -> Answer:
-    """What a path or method the vendor (or this sandbox) doesn't have is answered with."""
+    """The answer for a path or method that the vendor, or this sandbox, does not have."""
     return not_found().answer
 
 

@@ -1,8 +1,8 @@
-"""What can be bought: sizes, what they hold and what they cost in USD a month.
+"""The sizes of apps and droplets, and their prices in USD a month.
 
-Prices and sizes of the droplets and of the deprecated app sizes are the runbook's ("DigitalOcean
-Droplet Sizes", "App Platform Vertical Scaling"); disks, transfer and today's `apps-*` sizes are
-from DigitalOcean's price pages; Supabase's from its compute page.
+The droplet sizes and the deprecated app sizes are the runbook's ("DigitalOcean Droplet Sizes", "App
+Platform Vertical Scaling"). Disks, transfer and today's `apps-*` sizes are from DigitalOcean's
+price pages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AppSize:
-    """One App Platform instance size; `autoscales` is what the vendor calls scalable."""
+    """One instance size of App Platform. `autoscales` is what the vendor calls scalable."""
 
     slug: str
     name: str
@@ -29,7 +29,7 @@ class AppSize:
 
 @dataclass(frozen=True, slots=True)
 class DropletSize:
-    """One droplet size; the disk is in GB, transfer in TB."""
+    """One size of droplets."""
 
     slug: str
     vcpus: int
@@ -39,18 +39,6 @@ class DropletSize:
     usd_month: float
     usd_hour: float
     family: str
-
-
-@dataclass(frozen=True, slots=True)
-class ComputeSize:
-    """One Supabase compute size with its limit of direct connections and of pooled clients."""
-
-    variant: str
-    name: str
-    usd_month: float
-    max_connections: int
-    pooler_clients: int
-    max_replicas: int
 
 
 def _shared(slug: str, memory_mb: int, usd: float, transfer: int, *, vcpus: int = 1) -> AppSize:
@@ -139,22 +127,8 @@ _DROPLET_SIZES = (
     DropletSize("m-2vcpu-16gb", 2, 16384, 50, 4.0, 84, 0.125, "Memory-Optimized"),
 )
 
-_COMPUTE_SIZES = (
-    ComputeSize("ci_micro", "Micro", 10, 60, 200, 0),
-    ComputeSize("ci_small", "Small", 15, 90, 400, 2),
-    ComputeSize("ci_medium", "Medium", 60, 120, 600, 2),
-    ComputeSize("ci_large", "Large", 111, 160, 800, 2),
-    ComputeSize("ci_xlarge", "XL", 210, 240, 1000, 5),
-    ComputeSize("ci_2xlarge", "2XL", 410, 380, 1500, 5),
-    ComputeSize("ci_4xlarge", "4XL", 964, 480, 3000, 5),
-    ComputeSize("ci_8xlarge", "8XL", 1870, 490, 6000, 5),
-    ComputeSize("ci_12xlarge", "12XL", 2800, 500, 9000, 5),
-    ComputeSize("ci_16xlarge", "16XL", 3738, 500, 12000, 5),
-)
-
 APP_SIZES = {size.slug: size for size in _APP_SIZES}
 DROPLET_SIZES = {size.slug: size for size in _DROPLET_SIZES}
-COMPUTE_SIZES = {size.variant: size for size in _COMPUTE_SIZES}
 
 DEFAULT_APP_SIZE = "apps-s-1vcpu-0.5gb"
-"""What a component runs on when its spec names no size (DigitalOcean's documented default)."""
+"""The size of a component whose spec names none (DigitalOcean's documented default)."""

@@ -20,8 +20,8 @@ ROUTING_KEY_LENGTH = 32
 LONGEST_SUMMARY = 1024
 """The Events API's documented limits: bytes of an event, characters of key and summary."""
 LONGEST_FIELD = 255
-"""Characters of source, component, group and class. The vendor has limits there and documents no
-number; this is that of its key."""
+"""Characters of source, component, group and class. The vendor limits them without documenting the
+number. This is the limit of its key."""
 _FIELDS = ("source", "component", "group", "class")
 
 _ACTIONS = ("trigger", "acknowledge", "resolve")
@@ -29,7 +29,7 @@ _SEVERITIES = ("critical", "error", "warning", "info")
 
 
 def no_such_operation() -> Answer:
-    """What a path or method the vendor (or this sandbox) doesn't have is answered with."""
+    """The answer for a path or method that the vendor, or this sandbox, does not have."""
     return Answer(404, {"status": "not found", "message": "Not Found"})
 
 
@@ -82,7 +82,7 @@ def _invalid(status: int, problems: list[str]) -> Answer:
 
 
 def _key_problems(event: Json) -> list[str]:
-    """A routing key has 32 characters; the vendor looks at its length before anything else."""
+    """What is wrong with the routing key. The vendor checks its length before anything else."""
     key = event.get("routing_key")
     if isinstance(key, str) and key and len(key) != ROUTING_KEY_LENGTH:
         said = f"Length of 'routing_key' is incorrect (should be {ROUTING_KEY_LENGTH} characters)"

@@ -1,4 +1,4 @@
-"""What PagerDuty holds: incidents by deduplication key, and change events."""
+"""PagerDuty's state: incidents by deduplication key, and change events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COPIED = ("source", "severity", "component", "group", "class", "custom_details"
 
 @dataclass(slots=True)
 class Incident:
-    """An open (or since resolved) incident; `count` is how many triggers it has had."""
+    """An incident, open or resolved. `count` is how many triggers it has had."""
 
     routing_key: str
     dedup_key: str
@@ -25,7 +25,10 @@ class Incident:
 
 @dataclass(slots=True)
 class Pager:
-    """What PagerDuty holds; identity is the routing key with the deduplication key."""
+    """All incidents and change events.
+
+    A key is the routing key with the deduplication key.
+    """
 
     open: dict[tuple[str, str], Incident] = field(default_factory=dict)
     resolved: list[Incident] = field(default_factory=list)
@@ -41,19 +44,19 @@ class Pager:
         incident.changed_at = now
 
     def acknowledge(self, key: tuple[str, str], now: float) -> None:
-        """Mark an open incident as taken; without one the event is dropped."""
+        """Acknowledge an open incident. Without one, the event is dropped."""
         if incident := self.open.get(key):
             incident.status, incident.changed_at = "acknowledged", now
 
     def resolve(self, key: tuple[str, str], now: float) -> None:
-        """Close an open incident; without one the event is dropped."""
+        """Resolve an open incident. Without one, the event is dropped."""
         if incident := self.open.pop(key, None):
             incident.status, incident.changed_at = "resolved", now
             self.resolved.append(incident)
 
 
 def incident_json(incident: Incident) -> Json:
-    """An incident as `GET /_sandbox/state` shows it, with what its latest trigger said."""
+    """An incident for `GET /_sandbox/state`, with the fields of its latest trigger."""
     payload = incident.event["payload"]
     return {
         "dedup_key": incident.dedup_key,

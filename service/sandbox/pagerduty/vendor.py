@@ -1,4 +1,4 @@
-"""PagerDuty's Events API, which takes any routing key."""
+"""PagerDuty's Events API. The sandbox accepts any routing key of the right length."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The stand-in for the application whose capacity is scaled: its load and its metrics."""
+"""The stand-in for QuizMentor, the application that is scaled: its load and its metrics."""

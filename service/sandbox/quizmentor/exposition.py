@@ -1,4 +1,4 @@
-"""QuizMentor's metrics in Prometheus' text format, under the names that the runbook uses."""
+"""QuizMentor's metrics in Prometheus' text format, with the runbook's names."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud
 
 DROPLET_INSTANCE = "worker-vm"
-"""The droplet's name as a scrape target, that of the rule pack's target."""
+"""The droplet's name as a scrape target. It is the name of its target in the rule pack."""
 
 
 def render(cloud: Cloud) -> bytes:
-    """The whole exposition of a cloud that its caller holds locked and settled."""
+    """The whole exposition. The caller has locked the cloud and moved it to the present."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_QuizMentor(cloud))
     return generate_latest(registry)
 
 
 class _QuizMentor(Collector):
-    """Reads a cloud once; made for one exposition and thrown away."""
+    """Reads a cloud once, for one exposition."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing to describe before it is read."""
+        """Nothing, so that registering does not read the cloud."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Each metric family, at the instant the cloud was settled to."""
+        """Each metric family with its present values."""
         yield self._cpu()
         yield self._memory()
         yield from self._requests()
@@ -62,7 +62,7 @@ class _QuizMentor(Collector):
             "memory_usage", "Memory in use, in percent.", labels=["instance", "service"]
         )
         cloud = self._cloud
-        # A machine that is off exports nothing, as with a real exporter.
+        # The exporter on a machine that is off does not answer.
         if cloud.droplets[cloud.config.droplet_id].status == "active":
             percent = quizmentor.memory_percent(cloud.load, cloud.capacity())
             family.add_metric([DROPLET_INSTANCE, "worker"], percent)

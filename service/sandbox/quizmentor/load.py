@@ -1,7 +1,8 @@
-"""How the simulated QuizMentor feels a load on the capacity it has: pure functions, no state.
+"""The metrics of the simulated QuizMentor at a load and a capacity: pure functions, no state.
 
-The numbers are chosen so that the runbook's steps work as it says: 360 requests a second are 90 %
-CPU on 2 instances of professional-xs and 60 % on 3, below the 70 % trigger ("Scaling Triggers").
+The numbers are chosen such that the runbook's steps have the effect that it states. 360 requests a
+second are 90 % CPU on 2 instances of professional-xs. On 3 instances they are 60 %, which is below
+the trigger of 70 % ("Scaling Triggers").
 """
 
 from __future__ import annotations
@@ -18,32 +19,34 @@ BUSY_P95_MS = 300.0
 """The p95 latency of a calm and of a fully used service, in milliseconds."""
 
 BUSY_FROM = 0.8
-"""The share of capacity in use from which on latency rises."""
+"""The share of used capacity above which latency rises."""
 
 INITIAL_MEMORY_MB = 1024
-"""The memory of the droplet's first size (s-1vcpu-1gb); `memory_percent` is meant on it."""
+"""The memory of the droplet's first size (s-1vcpu-1gb). `Load.memory_percent` is a share of it."""
 
 APP_MEMORY_PERCENT = 40.0
-"""Memory in use by each app instance: steady, as only the droplet's memory is under load here."""
+"""Memory in use by each app instance. It is constant: only the droplet's memory has load here."""
 
 CACHE_HIT_RATIO = 0.9
-"""Calm, above the runbook's target of 80 % ("Key Performance Indicators")."""
+"""Above the runbook's target of 80 % ("Key Performance Indicators")."""
 
 BUCKETS_MS = (
     5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 250.0, 300.0, 400.0, 500.0, 600.0, 750.0,
     1000.0, 1500.0, 2500.0, 5000.0, 10000.0, 30000.0, 60000.0,
 )  # fmt: skip
-"""Upper bounds of the latency histogram, in milliseconds; above the last one is +Inf."""
+"""Upper bounds of the latency histogram in milliseconds. After the last one comes +Inf."""
 
 _SHARE = 0.95
+"""The quantile that `latency_shares` reproduces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What QuizMentor's users do. `p95_ms` of None lets latency follow from the load.
+    """What QuizMentor's users do.
 
-    `rps` requests a second, of which `errors_per_s` fail; `memory_percent` of the droplet's
-    memory at its first size; `db_connections` that are open or wanted.
+    `rps` is requests a second, of which `errors_per_s` fail. `memory_percent` is a share of the
+    droplet's memory at its first size. A `p95_ms` of None lets latency follow from the load.
+    `db_connections` are open or wanted.
     """
 
     rps: float = 100.0
@@ -55,7 +58,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What serves the load: app instances and their vCPUs, the droplet's memory, the database."""
+    """What serves the load: app instances with their vCPUs, the droplet's memory, the database."""
 
     instances: int
     vcpus: int
@@ -64,7 +67,7 @@ class Capacity:
 
 
 def utilisation(load: Load, capacity: Capacity) -> float:
-    """The share of the app's capacity that the load asks for; above 1 it is overloaded."""
+    """The share of the app's capacity that the load needs. Above 1, the app is overloaded."""
     return load.rps / (capacity.instances * capacity.vcpus * RPS_PER_VCPU)
 
 
@@ -74,12 +77,16 @@ def cpu_percent(load: Load, capacity: Capacity) -> float:
 
 
 def memory_percent(load: Load, capacity: Capacity) -> float:
-    """Memory usage of the droplet, 0 to 100: the same bytes in whatever memory it has."""
+    """Memory usage of the droplet, 0 to 100. The used bytes are the same at every size."""
     return min(100.0, load.memory_percent * INITIAL_MEMORY_MB / capacity.memory_mb)
 
 
 def p95_ms(load: Load, capacity: Capacity) -> float:
-    """The 95th percentile of latency: as set, or calm, then rising, then steep when overloaded."""
+    """The 95th percentile of latency in milliseconds.
+
+    It is the load's own, if set. Otherwise it is constant below `BUSY_FROM`, then rises, and rises
+    steeply when the app is overloaded.
+    """
     if load.p95_ms is not None:
         return load.p95_ms
     used = utilisation(load, capacity)
@@ -91,17 +98,17 @@ def p95_ms(load: Load, capacity: Capacity) -> float:
 
 
 def db_connections_in_use(load: Load, capacity: Capacity) -> int:
-    """Open connections; the database takes no more than it has."""
+    """Open connections, at most as many as the database takes."""
     return min(load.db_connections, capacity.max_connections)
 
 
 def db_connections_available(load: Load, capacity: Capacity) -> int:
-    """Connections still free, 0 when more are wanted than there are."""
+    """Free connections. 0 if more are wanted than the database takes."""
     return capacity.max_connections - db_connections_in_use(load, capacity)
 
 
 def autoscaled_instances(scaling: Autoscaling, rps: float, vcpus: int) -> int:
-    """What the vendor's own scaling settles on for a load, on CPU alone."""
+    """The instances that the vendor's own scaling reaches for a load, by CPU alone."""
     per_instance = vcpus * RPS_PER_VCPU * scaling.cpu_percent / 100.0
     needed = -(-rps // per_instance)
     return int(max(scaling.least, min(scaling.most, needed)))
@@ -110,8 +117,8 @@ def autoscaled_instances(scaling: Autoscaling, rps: float, vcpus: int) -> int:
 def latency_shares(p95: float) -> list[float]:
     """The share of requests within each bound of BUCKETS_MS, then +Inf (1.0).
 
-    Made so that Prometheus, which takes a bucket's requests as spread evenly, reads exactly
-    `p95` out of `histogram_quantile(0.95, …)`, from the first bound upwards.
+    Prometheus assumes that the requests of a bucket are spread evenly. The shares are such that
+    `histogram_quantile(0.95, …)` then gives exactly `p95`.
     """
     wanted = min(max(p95, 0.001), BUCKETS_MS[-1])
     at = next(index for index, bound in enumerate(BUCKETS_MS) if wanted <= bound)
@@ -124,7 +131,7 @@ def latency_shares(p95: float) -> list[float]:
 
 
 def _share_below(wanted: float, low: float, within: float) -> float:
-    # An even spread up to p95, unless the bucket would then hold more than all requests.
+    # Spread evenly up to p95, unless the bucket would then hold more than all requests.
     even = _SHARE * low / wanted
     least = (_SHARE - within) / (1.0 - within) if within < _SHARE else 0.0
     return max(even, least)

@@ -1,4 +1,4 @@
-"""Slack's Web API, as far as a bot that tells a story needs it: post, thread, edit, react."""
+"""The methods of Slack's Web API that a bot needs: post, answer in a thread, edit, react."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Args = Mapping[str, str]
 
 LONGEST_TEXT = 40_000
-"""Slack's documented limit on the characters of a message."""
+"""Characters of a message, Slack's documented limit."""
 
 TEAM = "T0QUIZMENT"
 _BOT = "B0RUNBOOKD"
@@ -27,7 +27,7 @@ _TS = re.compile(r"\d+\.\d{6}")
 
 
 def refusal(error: str, *, messages: list[str] | None = None) -> Refusal:
-    """Slack refuses with status 200 and `ok: false`."""
+    """A refusal in Slack's form: status 200 and `ok: false`."""
     body: Json = {"ok": False, "error": error}
     if messages:
         body["response_metadata"] = {"messages": [f"[ERROR] {one}" for one in messages]}
@@ -35,28 +35,28 @@ def refusal(error: str, *, messages: list[str] | None = None) -> Refusal:
 
 
 _SCOPES = ("chat:write", "reactions:write")
-"""What a token may do here where nothing was ordered."""
+"""The scopes of a token if no tokens were set."""
 UNAUTHORIZED = refusal("not_authed").answer
 
 
 def unknown_token() -> Answer:
-    """What a token that Slack does not know is answered with."""
+    """The answer to a token that Slack does not know."""
     return refusal("invalid_auth").answer
 
 
 def forbidden(missing: list[str]) -> Answer:
-    """What a token without a scope is answered with: which is needed."""
+    """The answer to a token without the scopes, which names them."""
     body = {"ok": False, "error": "missing_scope", "needed": ",".join(missing), "provided": ""}
     return Answer(200, body, refused=True)
 
 
 def no_such_operation() -> Answer:
-    """What a method the vendor (or this sandbox) doesn't have is answered with."""
+    """The answer for a method that the vendor, or this sandbox, does not have."""
     return refusal("unknown_method").answer
 
 
 def auth_test(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """auth.test: who the token belongs to."""
+    """auth.test: the owner of the token."""
     body = {
         "ok": True,
         "url": "https://quizmentor.slack.invalid/",
@@ -87,7 +87,7 @@ def post_message(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def post_ephemeral(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """chat.postEphemeral: to one person, who must be named."""
+    """chat.postEphemeral: posts for one person, who must be named."""
     if not as_object(call.body).get("user"):
         raise refusal("user_not_in_channel")
     message = _posted(cloud, call)
@@ -96,7 +96,7 @@ def post_ephemeral(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def update(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """chat.update: replace a message of the bot's own."""
+    """chat.update: replaces a message of the bot."""
     body = as_object(call.body)
     message = _message(cloud, body, "ts")
     blocks = _blocks(body)
@@ -114,7 +114,7 @@ def update(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def add_reaction(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """reactions.add: put an emoji on a message."""
+    """reactions.add: adds an emoji to a message."""
     body = as_object(call.body)
     message, name = _message(cloud, body, "timestamp"), str(body.get("name") or "").strip(":")
     if not name:
@@ -199,7 +199,7 @@ def _message_json(message: Message) -> Json:
 
 
 def _methods(name: str, handler: Any) -> tuple[Route, Route]:
-    """Slack takes each method as POST and, with the arguments in the query, as GET."""
+    """The routes of a method that Slack takes as POST, and as GET with arguments in the query."""
     return Route("POST", f"/api/{name}", handler), Route("GET", f"/api/{name}", handler)
 
 

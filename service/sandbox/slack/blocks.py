@@ -1,4 +1,4 @@
-"""Slack's limits on the blocks of a message (its Block Kit reference), as far as they can break."""
+"""Slack's limits on the blocks of a message, from its Block Kit reference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_HEADER = 150
 LONGEST_BUTTON = 75
 LONGEST_VALUE = 2000
 LONGEST_SUM = 12_000
-"""Characters of all blocks together: Slack documents no limit, and refuses about so many."""
+"""Characters of all blocks together. Slack documents no limit, but refuses about so many."""
 
 _KNOWN = frozenset(
     {
@@ -35,7 +35,7 @@ _MOST_CONTEXT, _MOST_ACTIONS = 10, 25
 
 
 def problems(blocks: Any) -> list[str]:
-    """What Slack would refuse in these blocks; empty when it takes them."""
+    """What Slack would refuse in these blocks. Empty if it would accept them."""
     if not isinstance(blocks, list):
         return ["blocks must be a list"]
     if len(blocks) > MOST_BLOCKS:

@@ -1,4 +1,4 @@
-"""`POST /_sandbox/slack`: which channels there are, and of which the bot is a member."""
+"""`POST /_sandbox/slack`: sets which channels exist, and of which the bot is a member."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from service.sandbox.slack.state import Workspace, is_channel
 
 
 class SlackControlError(ValueError):
-    """Why a change of the workspace is not taken, in one sentence."""
+    """Why a change of the workspace is refused, in one sentence."""
 
 
 def workspace_json(cloud: Cloud) -> Json:
-    """What this control sets, as it is now; null where every channel counts."""
+    """The present values of what this control sets. null means any channel."""
     workspace = cloud.state(Workspace)
     return {
         name: None if (names := getattr(workspace, name)) is None else sorted(names)
@@ -23,10 +23,10 @@ def workspace_json(cloud: Cloud) -> Json:
 
 
 def change_workspace(cloud: Cloud, body: Any, _now: float) -> None:
-    """Set what the body names, all of it or nothing.
+    """Set everything that the body names, or nothing if a value is wrong.
 
     Raises:
-        SlackControlError: it makes no sense.
+        SlackControlError: the body makes no sense.
     """
     if not isinstance(body, dict) or not body or not set(body) <= set(_FIELDS):
         raise SlackControlError(f"The body sets {' or '.join(_FIELDS)}, as lists of channel names.")

@@ -1,7 +1,7 @@
-"""What Slack makes of the mrkdwn in a message's blocks: whom it notifies, what becomes a link.
+"""Finds in a message's blocks what Slack would make a mention or a link.
 
-Text in angle brackets is always parsed. Without `verbatim: true` Slack also looks for bare
-addresses, names of channels and mentions.
+Slack always parses text in angle brackets. Without `verbatim: true` it also looks for bare
+addresses, channel names and mentions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BARE_LINK = re.compile(r"(?<![<\w])https?://[^\s<>|]+")
 
 
 def mentions(blocks: list[Any]) -> list[str]:
-    """Who is notified, and which channels are linked."""
+    """The people who are notified, and the channels that are linked."""
     return [each for each in _parsed(blocks) if not each.startswith(("http://", "https://"))]
 
 

@@ -1,4 +1,4 @@
-"""What Slack holds: messages, in the channels where they were posted."""
+"""Slack's state: channels, and the messages in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r"#?[a-z0-9][a-z0-9._-]{0,79}")
 
 @dataclass(slots=True)
 class Message:
-    """One message as the channel shows it."""
+    """One message in a channel. `ts` identifies it there."""
 
     channel: str
     channel_name: str
@@ -34,10 +34,10 @@ class Message:
 
 @dataclass(slots=True)
 class Workspace:
-    """What Slack holds: messages in the order they were posted.
+    """All messages, in the order of posting.
 
-    `channels` are those that exist and `member_of` those that the bot may post to, by name; None
-    means any.
+    `channels` are the names of the channels that exist, and `member_of` those of the channels that
+    the bot may post to. None means any.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Workspace:
     member_of: frozenset[str] | None = None
 
     def refuses(self, channel: str) -> str:
-        """Slack's word for why nothing can be posted to a channel; empty where it can."""
+        """Slack's word for why the bot cannot post to a channel. Empty if it can."""
         for names, refusal in (
             (self.channels, "channel_not_found"),
             (self.member_of, "not_in_channel"),
@@ -56,7 +56,7 @@ class Workspace:
         return ""
 
     def next_ts(self, now: float) -> str:
-        """A timestamp that no message has yet; it is a message's identity."""
+        """A timestamp that no message has yet. It identifies a message."""
         self.last_micros = max(round(now * 1_000_000), self.last_micros + 1)
         return f"{self.last_micros // 1_000_000}.{self.last_micros % 1_000_000:06d}"
 
@@ -66,7 +66,7 @@ class Workspace:
 
 
 def message_json(message: Message) -> Json:
-    """A message as `GET /_sandbox/state` shows it."""
+    """A message for `GET /_sandbox/state`, with its mentions and links."""
     return {
         "channel": message.channel,
         "channel_name": message.channel_name,
@@ -89,7 +89,7 @@ def is_channel(channel: Any) -> bool:
 
 
 def channel_id(channel: str) -> str:
-    """Slack's id of a channel given by name or id; the same name has always the same id."""
+    """The id of a channel that is given by name or id. A name always has the same id."""
     if _ID.fullmatch(channel):
         return channel
     digest = hashlib.sha256(channel.lstrip("#").encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Supabase's billing add-ons, the way to another compute size. Writes answer an empty body."""
+"""Supabase's billing add-ons, by which the compute size is changed. Writes answer an empty body."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from service.sandbox.core.routes import Route
 from service.sandbox.core.wire import Answer, Call, Json, as_object
-from service.sandbox.digitalocean.sizes import COMPUTE_SIZES, ComputeSize
 from service.sandbox.supabase.common import ONE, Args, project_of, refusal, refusals
 from service.sandbox.supabase.project import SMALLEST_PAID, Project
+from service.sandbox.supabase.sizes import COMPUTE_SIZES, ComputeSize
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud
@@ -27,10 +27,7 @@ def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
     selected = []
     if not project.nano:
         selected += [
-            {
-                "type": "compute_instance",
-                "variant": _compute_json(project.ordered, hourly=project.hourly),
-            }
+            {"type": "compute_instance", "variant": _compute_json(project.ordered, project)}
         ]
     selected += [
         {"type": kind, "variant": _other_json(variant)} for kind, variant in project.addons.items()
@@ -39,9 +36,7 @@ def get_addons(cloud: Cloud, call: Call, args: Args) -> Answer:
         {
             "type": "compute_instance",
             "name": "Compute instance",
-            "variants": [
-                _compute_json(variant, hourly=project.hourly) for variant in COMPUTE_SIZES
-            ],
+            "variants": [_compute_json(variant, project) for variant in COMPUTE_SIZES],
         }
     ]
     available += [
@@ -68,7 +63,7 @@ def apply_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def remove_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """DELETE /v1/projects/{ref}/billing/addons/{variant}; compute falls back to the smallest."""
+    """DELETE /v1/projects/{ref}/billing/addons/{variant}: compute goes back to the smallest."""
     project, variant = project_of(cloud, args), args["variant"]
     if variant in COMPUTE_SIZES and variant == project.ordered:
         with refusals():
@@ -81,34 +76,30 @@ def remove_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
     return Answer(200)
 
 
+HOURLY = {"ci_micro": 0.01344, "ci_small": 0.0206, "ci_medium": 0.0822, "ci_large": 0.1517}
+"""Dollars an hour, as the vendor documents them; of the other sizes a month has 730 hours."""
+_HOURS_A_MONTH = 730
 RESTART_AFTER = 36 / 120
-"""How long after the order the database goes down, of how long it is down: 36 s were measured
-before a downtime of two minutes."""
+"""The time between an order and the downtime, as a share of the downtime. On a real project, 36 s
+were measured before a downtime of two minutes."""
 
 
 def _resize_takes(cloud: Cloud, project: Project) -> tuple[float, float]:
-    """For how long the database is down, and after how long it goes down, in seconds."""
+    """Seconds that the database is down, and seconds until it goes down."""
     seconds = cloud.config.action_seconds
     after = project.restart_after
     return seconds, seconds * RESTART_AFTER if after is None else after
 
 
-HOURS_A_MONTH = 730
-"""365 days of 24 hours in 12 months: so the vendor's two prices of Large (0.1517 and 111) agree."""
-
-
-def _compute_json(variant: str, *, hourly: bool) -> Json:
+def _compute_json(variant: str, project: Project) -> Json:
+    """A compute size; its price by the month, or by the hour where that was ordered."""
     size: ComputeSize = COMPUTE_SIZES[variant]
-    if hourly:
-        usd = round(size.usd_month / HOURS_A_MONTH, 5)
-        price = {"type": "usage", "interval": "hourly", "amount": usd}
-        return {
-            "id": variant,
-            "name": size.name,
-            "price": {"description": f"${usd:.5f}/hour (~${size.usd_month}/month)", **price},
-        }
-    text = f"${size.usd_month}/month"
-    return {"id": variant, "name": size.name, "price": _price(text, size.usd_month)}
+    price = _price(f"${size.usd_month}/month", size.usd_month)
+    if project.hourly:
+        amount = HOURLY.get(variant, round(size.usd_month / _HOURS_A_MONTH, 5))
+        text = f"${amount}/hour (~${size.usd_month}/month)"
+        price = {"description": text, "type": "usage", "interval": "hourly", "amount": amount}
+    return {"id": variant, "name": size.name, "price": price}
 
 
 def _others_json(variants: tuple[str, ...]) -> list[Json]:

@@ -1,4 +1,4 @@
-"""What all of Supabase's management API shares: its error body, and finding the project."""
+"""What all operations of Supabase's management API share: the error body, and the project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Args = Mapping[str, str]
 
 UNAUTHORIZED = Answer(401, {"message": "Unauthorized"})
 ONE = "/v1/projects/<ref>"
-"""The pattern that every operation on a project begins with."""
+"""The beginning of the pattern of every operation on a project."""
 
 
 def refusal(status: int, message: str) -> Refusal:
@@ -25,19 +25,18 @@ def refusal(status: int, message: str) -> Refusal:
 
 
 def forbidden(_missing: list[str]) -> Answer:
-    """What a token without the scopes for an operation is answered with; its words are not
-    documented."""
+    """The answer to a token without the scopes. Supabase does not document its words."""
     return Answer(403, {"message": "Forbidden resource"})
 
 
 def no_such_operation() -> Answer:
-    """What a path or method the vendor (or this sandbox) doesn't have is answered with."""
+    """The answer for a path or method that the vendor, or this sandbox, does not have."""
     return Answer(404, {"message": "Not Found"})
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns a project's refusal into Supabase's answer."""
+    """Turn a project's refusal into Supabase's answer."""
     try:
         yield
     except ProjectRefusedError as error:
@@ -45,7 +44,11 @@ def refusals() -> Iterator[None]:
 
 
 def project_of(cloud: Cloud, args: Args) -> Project:
-    """The project of the path, or the vendor's 404."""
+    """The project that the path names.
+
+    Raises:
+        Refusal: 404, there is no such project.
+    """
     project = cloud.projects.get(args["ref"])
     if project is None:
         raise refusal(404, "Project not found")

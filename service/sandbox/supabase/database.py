@@ -1,6 +1,6 @@
 """Supabase's database operations: read replicas, pooler, Postgres settings, queries.
 
-The replica operations are documented without a body; they answer an empty one here too.
+The replica operations are documented without a body, so they answer an empty one.
 """
 
 from __future__ import annotations
@@ -84,12 +84,16 @@ def update_pooler(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def get_settings(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """GET /v1/projects/{ref}/config/database/postgres: the settings made, not the defaults."""
+    """GET /v1/projects/{ref}/config/database/postgres: the settings that were made, not the
+    defaults."""
     return Answer(200, project_of(cloud, args).settings)
 
 
 def put_settings(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """PUT /v1/projects/{ref}/config/database/postgres: replaces them; restarts unless told not."""
+    """PUT /v1/projects/{ref}/config/database/postgres: replaces the settings.
+
+    The database restarts, unless `restart_database` is false.
+    """
     project, body = project_of(cloud, args), dict(as_object(call.body))
     restart = body.pop("restart_database", True)
     if reason := postgres_settings.problem(body):
@@ -102,7 +106,7 @@ def put_settings(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def query(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v1/projects/{ref}/database/query (and …/read-only): the few questions answered here."""
+    """POST /v1/projects/{ref}/database/query and …/read-only: the few queries of `run_query`."""
     project, text = project_of(cloud, args), as_object(call.body).get("query")
     if not isinstance(text, str) or not text.strip():
         raise refusal(400, "query is required")

@@ -1,4 +1,4 @@
-"""Which Postgres settings Supabase's management API takes, and in which bounds (its OpenAPI)."""
+"""The Postgres settings that Supabase's management API takes, with bounds (from its OpenAPI)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ROLES = frozenset({"origin", "replica", "local"})
 
 
 def problem(settings: Json) -> str | None:
-    """Why these settings are refused, in one sentence; None when they are taken."""
+    """Why these settings are refused, in one sentence. None if they are accepted."""
     found = (_problem(name, value) for name, value in settings.items())
     return next((reason for reason in found if reason), None)
 

@@ -7,14 +7,14 @@ import string
 from dataclasses import dataclass, field
 
 from service.sandbox.core.wire import Json
-from service.sandbox.digitalocean.sizes import COMPUTE_SIZES, ComputeSize
+from service.sandbox.supabase.sizes import COMPUTE_SIZES, ComputeSize
 
 SMALLEST_PAID = "ci_micro"
-"""What a paid project runs on when its compute add-on is taken away."""
+"""The compute of a paid project whose add-on is removed."""
 
 
 class ProjectRefusedError(ValueError):
-    """Why Supabase refuses; `status` is the HTTP status it is answered with."""
+    """Why Supabase refuses. `status` is the HTTP status of its answer."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -23,25 +23,26 @@ class ProjectRefusedError(ValueError):
 
 @dataclass(slots=True)
 class Replica:
-    """A read replica, healthy from `ready_at` on."""
+    """A read replica. It is healthy from `ready_at` on."""
 
     identifier: str
     region: str
     ready_at: float
 
     def status(self, now: float) -> str:
-        """The vendor's word for how far it is."""
+        """The vendor's word for its state."""
         return "ACTIVE_HEALTHY" if now >= self.ready_at else "COMING_UP"
 
 
 @dataclass(slots=True)
 class Project:
-    """A project. `compute` is what runs, `ordered` what is billed and being moved to.
+    """A project. `compute` is the size that runs, `ordered` the size that is billed.
 
-    After an order the project stays healthy until `restart_at`; then it is RESIZING until
-    `busy_until`. `started_at` is when its database was last started. `restart_after` is
-    for how long it stays up after an order, None for the usual. A `nano` project has no compute
-    add-on until one is ordered. `hourly` is whether its compute is quoted by the hour.
+    After an order, the project stays healthy until `restart_at`. Then it is RESIZING until
+    `busy_until`. `started_at` is when its database was last started. `restart_after` is how many
+    seconds it stays up after an order, or None for the usual time. A `nano` project has no compute
+    add-on until one is ordered. `hourly` has compute
+    quoted by the hour.
     """
 
     ref: str
@@ -63,18 +64,21 @@ class Project:
 
     @property
     def size(self) -> ComputeSize:
-        """What the present compute holds."""
+        """The present compute size."""
         return COMPUTE_SIZES[self.compute]
 
     @property
     def max_connections(self) -> int:
-        """Direct connections the database takes: the setting, or what the size gives."""
+        """Direct connections that the database takes: the setting's number, or the size's."""
         return int(self.settings.get("max_connections", self.size.max_connections))
 
     def resize(self, variant: str, now: float, seconds: float, begins_s: float = 0.0) -> None:
-        """Order another compute size; the one it has already changes nothing.
+        """Order another compute size. Ordering the present one changes nothing.
 
-        The database goes down for it after `begins_s`, for `seconds`.
+        The database goes down after `begins_s` seconds, for `seconds`.
+
+        Raises:
+            ProjectRefusedError: the project is busy, or the size does not exist or is too small.
         """
         self._refuse_when_busy()
         if variant not in COMPUTE_SIZES:
@@ -114,18 +118,22 @@ class Project:
         self.replicas.append(Replica(f"{self.ref}-rr-{region}-{tail}", region, now + seconds))
 
     def remove_replica(self, identifier: str) -> None:
-        """Take a read replica away."""
+        """Remove a read replica.
+
+        Raises:
+            ProjectRefusedError: there is no such replica.
+        """
         kept = [one for one in self.replicas if one.identifier != identifier]
         if len(kept) == len(self.replicas):
             raise ProjectRefusedError(404, f"There is no read replica {identifier}")
         self.replicas = kept
 
     def next_due(self) -> float | None:
-        """When this project changes next by itself, or None."""
+        """When this project changes next by itself. None if it does not."""
         return self.busy_until if self.restart_at is None else self.restart_at
 
     def settle(self, now: float) -> None:
-        """Let a resize or restart whose time has come begin and end."""
+        """Begin and end a resize or restart whose time has come."""
         if self.restart_at is not None and self.restart_at <= now:
             self.restart_at, self.status = None, "RESIZING"
         if self.busy_until is not None and self.busy_until <= now:

@@ -1,4 +1,4 @@
-"""Supabase's projects and their health, with the shapes of its OpenAPI document."""
+"""Supabase's projects and their health, in the shapes of its OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The handful of SQL questions the sandbox can answer truthfully: it has no database behind it."""
+"""The few SQL queries that the sandbox can answer. It has no database behind it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from service.sandbox.supabase.project import Project
 
 
 class QueryRefusedError(ValueError):
-    """The sandbox has no true answer to this query."""
+    """The sandbox cannot answer this query."""
 
 
 def run_query(text: str, project: Project, connections: int) -> list[dict[str, Any]]:
-    """The rows of a query, from the project's simulated state; QueryRefusedError for any other."""
+    """The rows of a query, from the project's simulated state.
+
+    Raises:
+        QueryRefusedError: the query is not one of the few, or the database is down.
+    """
     if project.status != "ACTIVE_HEALTHY":
         raise QueryRefusedError(
             f"The database can't be reached while the project is {project.status}"

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.catalogue.registry import action_spec
-from service.domain.alerts.alert import AlertKind
+from service.domain.alerts.alert import AlertKind, young_until
 from service.domain.alerts.episodes import Transition
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
-    ASKED_AGAIN,
     IGNORED,
     PAGE_GUARDS,
+    TOLD_WHEN_HELD,
     Arrival,
     PageArrival,
     held_by,
@@ -119,7 +119,8 @@ class Verdicts:
         """Ask every guard; what passes all of them wants its claim."""
         if candidate.incident is not None:
             return self._judge_page(candidate, matched, record, delivery, what)
-        checks = self._checks(candidate, firing=matched.alert.firing)
+        young = young_until(matched.alert, candidate.rule.after, self._now)
+        checks = self._checks(candidate, firing=matched.alert.firing, young=young)
         held = held_by(checks)
         claim = candidate.claim if held is None else None
         if claim is not None:
@@ -158,7 +159,7 @@ class Verdicts:
         checks: tuple[Check, ...],
     ) -> None:
         held = held_by(checks)
-        told = held is not None and (held.guard == COOLDOWN or held.guard in ASKED_AGAIN)
+        told = held is not None and (held.guard == COOLDOWN or held.guard in TOLD_WHEN_HELD)
         # A storm of held alerts has one notice; its sentence is made for the first alone.
         if held is None or not told or not self._is_news(hold_claim(candidate.claim)):
             return
@@ -239,7 +240,9 @@ class Verdicts:
         verdict = Verdict.REJECT if held.guard == IGNORED else Verdict.HOLD
         return _decision(candidate, verdict, held.saw, checks, until=held.until)
 
-    def _checks(self, candidate: Candidate, *, firing: bool) -> tuple[Check, ...]:
+    def _checks(
+        self, candidate: Candidate, *, firing: bool, young: float | None = None
+    ) -> tuple[Check, ...]:
         """What the guards say; asked once for each set of facts in a batch."""
         claim = candidate.claim
         arrival = Arrival(
@@ -254,6 +257,7 @@ class Verdicts:
             unmeasured=candidate.unmeasured,
             ignored=candidate.ignored,
             asker=candidate.asker,
+            young_until=young,
             **self._limits_of(candidate.rule),
         )
         known = self._checked.get(arrival)

@@ -10,7 +10,7 @@ from service.catalogue.registry import ACTIONS, action_spec, checked_options, ki
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Wanted
-from service.domain.durations import parse_duration
+from service.domain.durations import MAX_DAYS, parse_duration
 from service.domain.people import BadRequest
 from service.domain.rules.rules import RuleBook, Target
 
@@ -57,18 +57,31 @@ def known_target(book: RuleBook, name: str) -> Target:
     return book.targets[name]
 
 
-def seconds_of(given: str) -> float:
-    """How long something lasts, in seconds.
+def control_lasts(given: str) -> float:
+    """How long a pause, lock or hold lasts, in seconds.
 
     Raises:
         BadRequest: it is no duration, or none at all, or longer than 30 days.
     """
+    return _seconds(given, LONGEST_DAYS, "such as 30m: everything has an end")
+
+
+def token_lasts(given: str) -> float:
+    """How long a token is good, in seconds.
+
+    Raises:
+        BadRequest: it is no duration, or none at all, or longer than a calendar can hold.
+    """
+    return _seconds(given, MAX_DAYS, "such as 90d; without it the token is good until it is ended")
+
+
+def _seconds(given: str, most_days: int, such_as: str) -> float:
     try:
-        seconds = parse_duration(given, LONGEST_DAYS).total_seconds()
+        seconds = parse_duration(given, most_days).total_seconds()
     except ValueError as error:
         raise BadRequest(f"for: {error}.") from None
     if seconds <= 0:
-        raise BadRequest("for: it must be longer than 0, such as 30m: everything has an end.")
+        raise BadRequest(f"for: it must be longer than 0, {such_as}.")
     return seconds
 
 

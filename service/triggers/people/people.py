@@ -30,10 +30,10 @@ from service.triggers.people.asked import (
     before,
     changing_action,
     checked_scope,
+    control_lasts,
     known_target,
     reached,
     reason_of,
-    seconds_of,
     wanted_of,
 )
 
@@ -118,7 +118,7 @@ class People:
             by=person.name,
             why=reason_of(why),
             since=now,
-            until=now + seconds_of(lasts),
+            until=now + control_lasts(lasts),
             target=scope.target,
             rule=scope.rule,
             direction=scope.direction,

@@ -17,7 +17,7 @@ from service.domain.people import (
     Role,
 )
 from service.ports.controls import Beside
-from service.triggers.people.asked import seconds_of
+from service.triggers.people.asked import token_lasts
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 
@@ -78,7 +78,7 @@ class Tokens:
             if not _NAME.match(group) or group in ROLES:
                 raise BadRequest(f"groups: {group!r} must be a word of your own, such as finance.")
         now = self._clock()
-        expires_at = None if lasts is None else now + seconds_of(lasts)
+        expires_at = None if lasts is None else now + token_lasts(lasts)
         holder = Person(name, frozenset(map(Role, roles)), frozenset(groups))
         what = {**holder.to_json(), "for": lasts}
         record = self._record(person, "token new", name, what)

@@ -1,4 +1,4 @@
-"""QuizMentor's counters: the load integrated over time, at the rates that held meanwhile."""
+"""QuizMentor's counters: the load, integrated over time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.sandbox.quizmentor.load import BUCKETS_MS, CACHE_HIT_RATIO, Load, l
 
 @dataclass(slots=True)
 class Meter:
-    """Monotonic counters since the start or the last reset, read up to the instant `at`."""
+    """Counters since the start or the last reset, up to the instant `at`. They only grow."""
 
     at: float
     requests: float = 0.0
@@ -20,7 +20,8 @@ class Meter:
     latency_buckets: list[float] = field(default_factory=lambda: [0.0] * (len(BUCKETS_MS) + 1))
 
     def advance(self, now: float, load: Load, p95: float) -> None:
-        """Count what happened until `now` under this load; a clock set back counts nothing."""
+        """Count what happened until `now` at this load. A clock that was set back counts
+        nothing."""
         seconds = now - self.at
         if seconds <= 0:
             return
