@@ -13,7 +13,7 @@ from typing import Any
 from service.domain.commands import NO_MORE, RETRY, STOP, UNDO, to_type
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import NOTICES
+from service.domain.decisions.requests import NOTICES, QUARANTINED
 from service.domain.durations import clock_time, moment
 from service.domain.rules.rules import RESERVED_NAMES
 from service.messages.announcements import price_change
@@ -38,6 +38,9 @@ _PERSON = ".person"
 _UNENDED = ("queued", "running")
 _UNTOUCHED = "Nothing was changed."
 _NOTHING = "nothing: nothing was changed"
+_NOT_SEEN = "No rule sees an alert that cannot be read."
+PAGE = "page_oncall"
+"""The action whose runs tell the pager."""
 
 Json = Mapping[str, Any]
 
@@ -84,7 +87,7 @@ def _unread(item: Json) -> tuple[str, ...]:
         f"Alert {item['index'] + 1} of notification {item['notification']} could not be read.",
         "It was kept as it came. Nothing was changed, and nobody was paged.",
         str(item["reason"]),
-        "No rule sees an alert that cannot be read.",
+        _NOT_SEEN,
         "Nothing is under way because of it.",
         "Nothing follows from it. Correct what sends it: what comes next is read anew.",
         "nothing: nothing is under way",
@@ -139,6 +142,19 @@ class _Told:
         return str((source or {}).get("rule") or "")
 
     @property
+    def _paged(self) -> bool:
+        return self.run is not None and self.run["action"] == PAGE
+
+    @property
+    def _told_only(self) -> bool:
+        return self.run is not None and not self._target and not self._paged
+
+    @property
+    def _notice(self) -> bool:
+        """Whether it tells of alerts that led to nothing."""
+        return self._rule in NOTICES
+
+    @property
     def _changed(self) -> bool:
         """Whether something was changed, or may have been."""
         if not self._target or self.run is None:
@@ -162,8 +178,16 @@ class _Told:
         if self._status in _UNENDED:
             change = f": {plan.what} {plan.before} → {plan.after}" if plan else ""
             return f"Run {run['id']} of {run['action']} is {run['status']}{change}."
-        if not self._target:
-            return _sentence(run["reason"]) + f" {_UNTOUCHED}"
+        return self._changed_by(run, plan) if self._target else self._told_by(run)
+
+    def _told_by(self, run: Json) -> str:
+        reason = str(run["reason"])
+        how = reason[:1].upper() + reason[1:]
+        if self._told_only:
+            how = "Slack was told" if self._notice else f"Told in Slack: {reason}"
+        return f"{_sentence(how)} {_UNTOUCHED}"
+
+    def _changed_by(self, run: Json, plan: Plan | None) -> str:
         if self._status == "succeeded":
             return _sentence(run["reason"]) + " It was verified."
         if self._status == "failed" and plan is not None:
@@ -175,7 +199,7 @@ class _Told:
         decision, run = self.decision, self.run
         if run is not None and run["claim"].endswith(_PERSON):
             return _sentence(f"{run['rule']} asked for it: {run['why']}")
-        if self._rule in NOTICES and run is not None:
+        if self._notice and run is not None:
             return _sentence(run["why"])
         if self._rule in RESERVED_NAMES:
             return "No rule of the file matches the alert, so it is looked into and told."
@@ -189,8 +213,10 @@ class _Told:
             return _sentence(run["reason"])
         if run is None:
             return _sentence(decision["reason"]) if decision is not None else "It is not known."
+        if self._rule == QUARANTINED:
+            return _NOT_SEEN
         if not self._target:
-            what = "pages" if run["action"] == "page_oncall" else "tells"
+            what = "tells" if self._told_only else "pages"
             return f"Nothing was to be changed: it only {what}."
         asked = len(run["checks"]) or len((decision or {}).get("checks", ()))
         return f"Nothing held it: {asked} checks passed."
@@ -219,7 +245,7 @@ class _Told:
     def _next(self) -> str:
         if self._status in _UNENDED:
             return "The run goes on by itself, and tells in Slack how it ended."
-        if self.run is not None and self.run["action"] == "page_oncall":
+        if self._paged:
             return CLOSES
         until = self._until()
         if until is None or until <= self.now:
@@ -232,19 +258,23 @@ class _Told:
         if until >= BUSY_UNTIL:
             return f"A newer run of {self._target or 'it'} is under way."
         if not self._target:
-            return f"It is told again {when}, at the earliest, if it still fires."
+            cause = "more such alerts come" if self._notice else "it still fires"
+            return f"It is told again {when}, at the earliest, if {cause}."
         what = "next step may follow" if self._status == "succeeded" else "next try may be"
         return f"The {what} {when}, if an alert still asks for it."
 
     def _until(self) -> float | None:
-        if self.run is not None:
-            return self.rests.get(self.run["claim"])
-        return _seconds(self.decision["until"]) if self.decision is not None else None
+        """When it may go on. A run that was held knows it better than its claim, which the run
+        that tries again has taken."""
+        decided = _seconds(self.decision["until"]) if self.decision is not None else None
+        rests = self.rests.get(self.run["claim"]) if self.run is not None else decided
+        held = self._status == "held" and decided is not None and decided > self.now
+        return decided if held else rests
 
     def _stop(self) -> str:
-        if not self._target:
-            return SILENCE
-        return self._typed(STOP, NO_MORE)
+        if self._rule == QUARANTINED:
+            return "correct what sends them; nothing is under way"
+        return self._typed(STOP, NO_MORE) if self._target else SILENCE
 
     def _undo(self) -> str:
         if self._status in _UNENDED:
@@ -257,7 +287,9 @@ class _Told:
         run = str(self.run["id"]) if self.run is not None else ""
         typed = to_type(run, self._status, self._target, wrote=self._changed)
         return "; ".join(
-            f"{words.lower()}: {command}" for words, command in typed if words in wanted
+            command if words == UNDO else f"{command} ({words.lower()})"
+            for words, command in typed
+            if words in wanted
         )
 
     def _cost(self) -> str:
@@ -267,6 +299,8 @@ class _Told:
     def _decider(self) -> str:
         if self.run is not None and self.run["claim"].endswith(_PERSON):
             return str(self.run["rule"])
+        if self._notice:
+            return "runbookd itself, and no rule"
         rules = (self.decision or {}).get("rules_hash", "")
         by = f"rule {self._rule}" + (f" of rules {rules}" if rules else "")
         alert = self.found["alert"]
