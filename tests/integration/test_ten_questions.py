@@ -10,7 +10,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -407,6 +407,17 @@ def test_slack_and_the_pager_alone_answer_the_ten_questions(stack: Stack, name: 
     assert set(situation.told) == set(QUESTIONS)
     unanswered = {q: said for q, said in situation.told.items() if said not in told}
     assert unanswered == {}, told
+
+
+def test_a_page_says_alike_in_slack_and_at_the_pager_what_follows_and_how_to_stop_it(
+    stack: Stack,
+) -> None:
+    page = SITUATIONS["errors"]
+    slack = told_of(stack, replace(page, page=""))
+    pager = told_of(stack, page).removeprefix(slack)
+    for said in (FREE, page.told["next"], SILENCE):
+        assert said in slack
+        assert said in pager
 
 
 @pytest.mark.parametrize("name", SITUATIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -113,6 +114,22 @@ def test_a_failed_run_that_may_have_written_is_undone_and_one_that_wrote_nothing
 )
 def test_what_comes_next_is_told_by_the_rest_of_the_claim(until: float, said: str) -> None:
     assert asked(RUN, {"vm.up": until})["next"].startswith(said)
+
+
+def test_a_held_run_is_tried_again_when_its_decision_says_though_its_claim_is_taken_for_that() -> (
+    None
+):
+    held = {**DECISION, "verdict": "hold", "stage": "execution", "until": at(NOW + 60.0)}
+    run = {**RUN, "status": "held", "reason": "vm is busy.", "wrote": False}
+    taken = {"vm.up": BUSY_UNTIL}
+    said = asked(run, taken, decisions=[held])
+    assert said["next"].startswith("The next try may be in 1 min, at ")
+    over = asked(run, taken, decisions=[{**held, "until": at(NOW - 1.0)}])
+    assert over["next"] == "A newer run of vm is under way."
+
+
+def at(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def test_a_run_of_a_person_names_the_person_and_what_was_said() -> None:
