@@ -25,9 +25,9 @@ def project_json(cloud: Cloud) -> Json:
 def change_project(cloud: Cloud, body: Any, _now: float) -> None:
     """Set everything that the body names, or nothing if a value is wrong.
 
-    `restart_after` is for how many seconds the project stays up after a resize was ordered, null
-    for the usual part of its downtime. `nano` takes the compute add-on away, as legacy projects
-    have none. `hourly` has compute quoted by the hour.
+    `restart_after` is how many seconds the project stays up after a resize was ordered. null means
+    the usual share of the downtime. `nano` removes the compute add-on, which legacy projects do not
+    have. `hourly` makes the vendor quote compute by the hour.
 
     Raises:
         SupabaseControlError: the body makes no sense.

@@ -41,8 +41,7 @@ class Project:
     After an order, the project stays healthy until `restart_at`. Then it is RESIZING until
     `busy_until`. `started_at` is when its database was last started. `restart_after` is how many
     seconds it stays up after an order, or None for the usual time. A `nano` project has no compute
-    add-on until one is ordered. `hourly` has compute
-    quoted by the hour.
+    add-on until one is ordered. `hourly` says that compute is quoted by the hour.
     """
 
     ref: str
