@@ -94,7 +94,7 @@ def names_with(effect: Effect) -> tuple[str, ...]:
 
 def kind_of_size(size: str) -> str | None:
     """The kind of target that a known size belongs to; None for a size that is not listed."""
-    return next((kind.name for kind in KINDS if size in kind.prices), None)
+    return next((kind.name for kind in KINDS if size in kind.prices.documented), None)
 
 
 def target_fields(target: Target) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from service.catalogue.context import Record, StepContext, StepFunction
+from service.catalogue.prices import PriceList
 from service.catalogue.shapes import NoOptions, Shape
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -166,7 +167,7 @@ class KindSpec:
     kind's port. `look` tries each read that a run makes, and tells in one sentence
     what it saw. `state` picks the state out of what `observe` has shown. `changed` maps each
     attribute that a plan changes to its values before and after. `cost` tells what a target costs,
-    from what `observe` has shown. `prices` maps the sizes that are known to dollars a month.
+    from what `observe` has shown. `prices` are what its sizes cost.
     `needs_sizes` is True where a target makes no sense without a ladder.
     `leftover` is what a verified change leaves at the vendor, None where that is nothing.
 
@@ -185,7 +186,7 @@ class KindSpec:
     plan: PlanFunction
     work: Callable[[Any, Tools], Work]
     look: Callable[[Any, Any], str]
-    prices: Mapping[str, float]
+    prices: PriceList
     size_form: str
     state: StateFunction = _no_state
     needs_sizes: bool = True

@@ -32,7 +32,8 @@ def check(
     list. All files are checked together, because rules in one may use targets of another.
 
     A [bold]warning[/bold] names what is allowed but probably a mistake: a misspelt size or label,
-    two targets on one droplet, a step past the maximum. The exit status stays 0 without --strict.
+    two targets on one droplet, a step past the maximum, a size that is on no price list. The
+    vendors' own lists are read as runs have kept them. The exit status stays 0 without --strict.
 
     [bold]Examples[/bold]
 
@@ -40,13 +41,15 @@ def check(
 
       runbookd check --strict rules/ours.yml
     """
+    from service.bootstrap.prices import kept_prices
     from service.bootstrap.rules import rule_paths
     from service.rulebook import load_rulebook
     from service.settings import load_settings, rule_variables
 
     settings = load_settings()
     paths = files or rule_paths(settings)
-    _show(load_rulebook(paths, rule_variables(settings), strict=strict))
+    variables, kept = rule_variables(settings), kept_prices(settings)
+    _show(load_rulebook(paths, variables, strict=strict, kept=kept))
 
 
 def _show(book: RuleBook) -> None:

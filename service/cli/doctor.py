@@ -20,9 +20,10 @@ def doctor() -> None:
     """Show what is set and what can be reached. Changes nothing and pages nobody.
 
     The first table shows every setting and where its value comes from. It never shows a secret. The
-    second one shows what was found: rules, database and tables, whether PostgreSQL's notifications
-    arrive, Redis, live workers, every target at its vendor with the token that a worker would use,
-    Slack, Prometheus. PagerDuty can only be tested by paging somebody, so it is not tested.
+    second one shows what was found: rules, the age of the price lists that runs have kept, database
+    and tables, whether PostgreSQL's notifications arrive, Redis, live workers, every target at its
+    vendor with the token that a worker would use, Slack, Prometheus. PagerDuty can only be tested
+    by paging somebody, so it is not tested.
 
     The exit status is 1 when something required is missing, refuses or does not answer.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.output import Rows, fail, print_json, say
+from service.cli.output import Rows, fail, print_json, say, words
 from service.cli.reading import AsJson, TokenFile, Url, open_reader
 from service.cli.runs import change, show_run
 from service.cli.times import clock
@@ -21,8 +21,8 @@ def explain(
     of: Annotated[
         str | None,
         typer.Argument(
-            help="The id of an alert (a-…), of a decision (d-…) or of a run (api.out.7), or the "
-            "name of an alert: the newest of that name."
+            help="The id of an alert (a-…), of a decision (d-…), of a run (api.out.7) or of an "
+            "alert that could not be read (n-….0), or the name of an alert, for its newest."
         ),
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="The alert that came last.")] = False,
@@ -30,11 +30,13 @@ def explain(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Why something was done about an alert, or not: rules, guards, decisions and runs.
+    """Why something was done about an alert, or not: answers, rules, guards, decisions and runs.
 
-    It shows three things. Every rule of now that was consulted, and what each matcher saw. The
-    decisions on record, each with its guards: what each guard saw, and whether it passed. The runs.
-    Ids are in the answer to the sender, in /api/v1/alerts and in /api/v1/decisions.
+    It answers what happened, what was done, why and why not, how things are, what comes next and
+    when, how to stop and to undo it, what it costs, and who decided. Then it shows three things.
+    Every rule of now that was consulted, and what each matcher saw. The decisions on record, each
+    with its guards: what each guard saw, and whether it passed. The runs. Ids are in the answer to
+    the sender, in /api/v1/alerts and in /api/v1/decisions.
 
     [bold]Examples[/bold]
 
@@ -55,6 +57,7 @@ def explain(
     if as_json:
         print_json(found)
         return
+    _show_answers(found)
     if found["run"] is not None:
         show_run(found["run"])
     if found["alert"] is None:
@@ -65,6 +68,15 @@ def explain(
     _show_rules(found["rules"], found["decisions"])
     _show_decisions(found["decisions"])
     _show_runs(found["runs"])
+
+
+def _show_answers(found: dict[str, Any]) -> None:
+    """What a person asks first. A service of an earlier version does not answer it."""
+    shown = Rows("", "", header=False)
+    for each in found.get("answers", ()):
+        shown.add(words(each["question"], "bold"), one_line(each["answer"]))
+    shown.print()
+    say("")
 
 
 def _show_alert(alert: dict[str, Any]) -> None:

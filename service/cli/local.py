@@ -62,7 +62,7 @@ class LocalReader:
         """What led to what. If the rules cannot be used, it says so and shows what is stored."""
         from service.store.explain import explain
 
-        return explain(self._queries, of, self._consulted)
+        return explain(self._queries, of, self._consulted, time.time())
 
     def status(self, target: str | None) -> dict[str, Any]:
         """How things are now."""

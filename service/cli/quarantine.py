@@ -23,7 +23,8 @@ def quarantine(
     """Alerts that could not be read, newest first, each with the reason.
 
     They are stored as they came, and nothing else happens with them. Correct what sends them.
-    --json shows them whole. The read API has the same at /api/v1/quarantine.
+    `runbookd explain ID` explains one. --json shows them whole. The read API has the same at
+    /api/v1/quarantine.
 
     [bold]Examples[/bold]
 
@@ -38,7 +39,7 @@ def quarantine(
     if not page["items"]:
         say("Every alert that came could be read.")
         return
-    shown = Rows("notification", "alert", "what is wrong with it")
+    shown = Rows("id", "alert", "what is wrong with it", whole=("id",))
     for item in page["items"]:
-        shown.add(item["notification"], str(item["index"] + 1), item["reason"])
+        shown.add(item["id"], str(item["index"] + 1), item["reason"])
     shown.print()

@@ -146,7 +146,9 @@ def show_run(run: dict[str, Any]) -> None:
     ):
         if value:
             facts.add(name, value)
-    for label, typed in to_type(run["id"], run["status"], run["target"] or ""):
+    # A service of an earlier version does not tell whether the run wrote.
+    wrote = run.get("wrote", True)
+    for label, typed in to_type(run["id"], run["status"], run["target"] or "", wrote=wrote):
         facts.add(label.lower(), typed)
     show_checks(facts, run["checks"])
     facts.print()

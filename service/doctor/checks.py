@@ -20,12 +20,16 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from service.bootstrap.access import is_open_mode, judge_access, tokens_of_people
+from service.bootstrap.prices import kept_prices
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts, senders_of
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import PORTS, Vendors, build_metrics
+from service.catalogue.prices import Kept
 from service.catalogue.registry import kind_spec
+from service.catalogue.spec import KindSpec
 from service.domain.deciders import nobody_decides
+from service.domain.durations import away
 from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.named_tokens import token_doubts
 from service.domain.people import Person
@@ -46,6 +50,8 @@ LONGEST_S = 25.0
 requests of 10 s each."""
 NOTIFIED_WITHIN_S = 2.0
 """Seconds to wait for a notification of PostgreSQL, which takes milliseconds."""
+OLD_PRICES_S = 7 * 86_400.0
+"""A list is asked for with a run, and targets may go without one for days."""
 _DIRECT = (
     "Set DATABASE_URL to the database's direct address, or to the pooler's session mode (Supabase: "
     "port 5432)."
@@ -85,6 +91,7 @@ def examine(settings: Settings, longest_s: float = LONGEST_S) -> list[Finding]:
 def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     book, rules = _rules(settings)
     yield "rules", lambda: rules
+    yield "prices", lambda: _prices(settings, book)
     yield "senders", lambda: _senders(settings, book)
     yield "people", lambda: _people(settings, book)
     yield "database", lambda: _database(settings)
@@ -110,6 +117,27 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
     if book.warnings:
         return book, Finding("rules", Health.NOTE, "\n".join((saw, *book.warnings)))
     return book, Finding("rules", Health.OK, saw)
+
+
+def _prices(settings: Settings, book: RuleBook | None) -> Finding:
+    """How old the vendors' price lists are that runs have kept."""
+    name, kept = "prices", kept_prices(settings)
+    used = dict.fromkeys(target.kind for target in (book.targets.values() if book else ()))
+    saw = "\n".join(_price_list(kind_spec(kind), kept.get(kind)) for kind in used)
+    now = time.time()
+    fresh = all(kind in kept and now - kept[kind].at < OLD_PRICES_S for kind in used)
+    return Finding(name, Health.OK if fresh else Health.NOTE, saw or "no target needs any")
+
+
+def _price_list(kind: KindSpec, kept: Kept | None) -> str:
+    prices = kind.prices
+    if kept is None:
+        return (
+            f"{kind.name}: no list is kept yet; until a run has asked, {prices.seller}'s "
+            f"documented prices of {prices.documented_in} are used"
+        )
+    age = away(kept.at, time.time())
+    return f"{kind.name}: {prices.list_of(kept)} with {len(kept.sizes)} sizes, asked for {age}"
 
 
 def _senders(settings: Settings, book: RuleBook | None) -> Finding:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 STOP, UNDO, RETRY, NO_MORE = "Stop it", "Undo it", "Try again", "No more of it"
+_TYPED = {
+    STOP: "cancel {run} --why WHY",
+    UNDO: "undo {run}",
+    RETRY: "retry {run}",
+    NO_MORE: "pause {target} --for 30m --why WHY",
+}
 _OF_STATUS = {
-    "queued": (STOP, "cancel {run} --why WHY"),
-    "running": (STOP, "cancel {run} --why WHY"),
-    "succeeded": (UNDO, "undo {run}"),
-    "failed": (RETRY, "retry {run}"),
-    "held": (RETRY, "retry {run}"),
-    "cancelled": (RETRY, "retry {run}"),
+    "queued": (STOP,),
+    "running": (STOP,),
+    "succeeded": (UNDO,),
+    "failed": (RETRY, UNDO),
+    "held": (RETRY,),
+    "cancelled": (RETRY,),
 }
 
 
-def to_type(run: str, status: str, target: str) -> list[tuple[str, str]]:
+def to_type(run: str, status: str, target: str, *, wrote: bool = True) -> list[tuple[str, str]]:
     """What fits a run with this status, each a few words and a command; nothing without a target.
 
     A pause of the target is among them whatever the status: it holds what alerts ask for next.
+    `wrote` is False for a failed run of which no write can have taken effect: there is nothing to
+    undo.
     """
     if not target:
         return []
-    fits = [_OF_STATUS[status]] if status in _OF_STATUS else []
-    every = [*fits, (NO_MORE, "pause {target} --for 30m --why WHY")]
-    return [(words, "runbookd " + typed.format(run=run, target=target)) for words, typed in every]
+    fits = [words for words in _OF_STATUS.get(status, ()) if wrote or words != UNDO]
+    return [
+        (words, "runbookd " + _TYPED[words].format(run=run, target=target))
+        for words in (*fits, NO_MORE)
+    ]

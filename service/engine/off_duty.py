@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import structlog
 
+from service.bounded import Bounded, Overdue
 from service.catalogue.context import Watched
 from service.domain.errors import StoreConflict, StoreUnavailable, VendorError
-from service.engine.bounded import Bounded, Overdue
 from service.engine.off_watch import OffDroplet, Vigil
 from service.engine.parts import WorkerParts
 from service.ports import Message, MessageRef

@@ -20,7 +20,7 @@ from service.domain.durations import moment
 from service.domain.errors import FailureKind, VendorError
 from service.engine import outbox
 from service.engine.parts import StepRunner, WorkerParts
-from service.messages.going_on import alerts_named, command
+from service.messages.going_on import CLOSES, NOTHING_DONE, SILENCE, alerts_named, command
 from service.messages.page_oncall import page_for
 from service.ports import Message
 from service.ports.admission import NewRun
@@ -104,7 +104,10 @@ def _trigger(
     by = "of a flood of incidents" if incident.rule == FLOOD else f"by rule {incident.rule}"
     message = Message(
         title=f"Paged: {page.summary}"[:150],
-        text=f"The person on call was paged ({page.severity}) {by}. Nothing was changed.",
+        text=(
+            f"The person on call was paged ({page.severity}) {by}. {NOTHING_DONE} {CLOSES} "
+            f"{SILENCE}"
+        ),
         context=f"{state.firing} firing · {_context(request, state)}",
         links=page.links,
     )

@@ -74,7 +74,12 @@ def finished(
     """
     # A person's run has no cooldown.
     later = (cooldown_until or 0.0) > now
-    next_step = f" The next step may follow {moment(cooldown_until or now, now)}." if later else ""
+    next_step = (
+        f" The next step may follow {moment(cooldown_until or now, now)}. Its cooldown holds more "
+        "until then."
+        if later
+        else ""
+    )
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
@@ -120,7 +125,7 @@ def held(request: Request, hold: PlanHeld, next_try: str = "", *, paged: bool = 
         request,
         f"Held: {request.action} of {request.target.name}",
         " ".join(filter(None, said)),
-        [("Guard", hold.guard), _asker(request), *_to_type(request, "held")],
+        [("Guard", hold.guard), _asker(request), _FREE, *_to_type(request, "held")],
     )
 
 
@@ -130,7 +135,7 @@ def put_off(request: Request, plan: Plan, hold: PlanHeld, next_try: str = "") ->
         request,
         f"Put off: {_attempt(request, plan)}",
         f"Asked for because {_why(request)}. {hold.reason} {next_try}".rstrip(),
-        [("Guard", hold.guard), *_fields(request, plan), *_to_type(request, "held")],
+        [("Guard", hold.guard), *_fields(request, plan), _FREE, *_to_type(request, "held")],
     )
 
 
@@ -154,7 +159,7 @@ def failed(
         request,
         f"Failed: {_attempt(request, plan)}",
         "\n".join(filter(None, [*failure.told, told, next_try, more])),
-        [("Step", failure.step), *_fields(request, plan), *_to_type(request, "failed")],
+        [("Step", failure.step), *_fields(request, plan), *_after_failure(request, failure)],
     )
 
 
@@ -181,7 +186,7 @@ def page_for_failure(
             "step": failure.step,
             "how the target was left": failure.left,
             **_told_next(next_try),
-            **{words.lower(): typed for words, typed in _to_type(request, "failed")},
+            **{words.lower(): typed for words, typed in _after_failure(request, failure)},
             "asked for because": request.origin.why,
             **_facts(request, plan),
         },
@@ -202,7 +207,7 @@ def page_at_bound(request: Request, hold: PlanHeld, *, next_try: str = "") -> Pa
             "guard": hold.guard,
             "asked for because": request.origin.why,
             **_told_next(next_try),
-            **{words.lower(): typed for words, typed in _to_type(request, "")},
+            **{words.lower(): typed for words, typed in (_FREE, *_to_type(request, ""))},
             **hold.facts,
             **_facts(request, None),
         },
@@ -267,6 +272,16 @@ def _asker(request: Request) -> tuple[str, str]:
 def _fields(request: Request, plan: Plan | None) -> list[tuple[str, str]]:
     fields = [_asker(request), ("Action", request.action)]
     return fields if plan is None else [*fields, ("Price", price_change(plan))]
+
+
+_FREE = ("To undo or pay", "nothing: nothing was changed")
+"""The field of a run that was held."""
+
+
+def _after_failure(request: Request, failure: Failure) -> list[tuple[str, str]]:
+    """What to type after a failure. What wrote nothing has nothing to be undone."""
+    typed = to_type(request.id, "failed", request.target.name, wrote=failure.wrote)
+    return typed if failure.wrote else [_FREE, *typed]
 
 
 def _to_type(request: Request, status: str) -> list[tuple[str, str]]:

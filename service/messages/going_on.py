@@ -20,6 +20,12 @@ def command(run: str) -> str:
     return f"`{explained(run)}`"
 
 
+NOTHING_DONE = "Nothing was changed, so there is nothing to stop, to undo or to pay."
+"""Of what only told people, or told nobody."""
+SILENCE = "To hear no more of it, silence it at its sender."
+CLOSES = "The incident is closed when the last of its alerts has resolved."
+
+
 def alerts_named(episodes: Sequence[str]) -> str:
     """The first alert by its id, and how many more there are; empty where there is none."""
     if not episodes:

@@ -22,7 +22,7 @@ from service.domain.durations import moment
 from service.domain.errors import VendorError
 from service.domain.links import is_web_address
 from service.domain.rules.rules import DEFAULT_RULE, NO_DATA_RULE
-from service.messages.going_on import alerts_named, command
+from service.messages.going_on import NOTHING_DONE, SILENCE, alerts_named, command
 from service.ports import Clock, Message, Metrics
 from service.retry import call_with_retries
 
@@ -178,6 +178,9 @@ def _next(incident: Incident, told_again: str) -> Iterator[str]:
             "So that it is acted on, write a rule for it and try it with `runbookd check`. So that "
             "it is not told again, silence it at its sender, or give it a rule with action ignore."
         )
+    else:
+        yield SILENCE
+    yield NOTHING_DONE
     if incident.run:
         yield f"See how it was decided: {command(incident.run)}."
     if told_again:

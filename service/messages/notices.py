@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from service.domain.decisions.requests import Request
-from service.messages.going_on import context_of, links_of_run
+from service.messages.going_on import (
+    NOTHING_DONE,
+    alerts_named,
+    command,
+    context_of,
+    links_of_run,
+)
 from service.ports import Message
 
 
 def hold_line(request: Request) -> Message:
     """A line in the thread of the run that holds others back."""
     again = "After that, the alert's next repeat is acted on."
-    return Message(title="", text=f"Held: {request.origin.why} {again}")
+    return Message(
+        title="",
+        text=f"Held: {request.origin.why} {again} {NOTHING_DONE}",
+        context=_of_alert(request),
+    )
+
+
+def _of_alert(request: Request) -> str:
+    """The last line of a reply: the thread is of another run, so the alert is what to explain."""
+    named = alerts_named(request.origin.alerts)
+    return f"{named} · {command(request.origin.alerts[0])}" if named else ""
 
 
 def held_by_people(request: Request) -> Message:
@@ -28,7 +44,7 @@ def nobody_paged(request: Request) -> Message:
     """What a rule in shadow would have paged."""
     return Message(
         title="In shadow: nobody was paged",
-        text=request.origin.why,
+        text=f"{request.origin.why} {NOTHING_DONE}",
         context=context_of(request),
         links=links_of_run(request),
     )
@@ -40,11 +56,12 @@ def not_readable(request: Request) -> Message:
     return Message(
         title=f"Alerts from {source} could not be read",
         text=(
-            f"{request.origin.why}\nThey are kept as they came. Correct what sends them, or tell "
-            "somebody who can: an alert that cannot be read changes nothing and pages nobody."
+            f"{request.origin.why}\nThey are kept as they came, and no rule saw them: nobody is "
+            f"paged. {NOTHING_DONE} Correct what sends them, or tell somebody who can. What comes "
+            "next is read anew. This is told once an hour for each source and reason."
         ),
         fields=[("Source", source), ("See them", "runbookd quarantine")],
-        context="Told once an hour for each source and reason.",
+        context=context_of(request),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from service.domain.alerts.floods import FLOOD, INCIDENTS_A_MINUTE
 from service.domain.alerts.incident import Incident, links_of, names_of, severity_of, without_data
 from service.domain.text import cut
-from service.messages.going_on import explained
+from service.messages.going_on import CLOSES, NOTHING_DONE, SILENCE, explained
 from service.ports import Page
 
 SUMMARY_LIMIT = 1024
@@ -52,7 +52,7 @@ def _details(incident: Incident) -> dict[str, Any]:
     shown = incident.alerts[:SHOWN_ALERTS]
     details: dict[str, Any] = {
         **_to_go_on(incident),
-        **(_of_flood(incident) if incident.rule == FLOOD else {}),
+        **(_of_flood(incident) if incident.rule == FLOOD else _of_rule(incident)),
         "rule": incident.rule,
         "receiver": incident.receiver,
         "firing": incident.count,
@@ -81,6 +81,14 @@ def _to_go_on(incident: Incident) -> dict[str, Any]:
         "what to type": explained(known),
         **ids,
         "alert ids": list(incident.episodes[:SHOWN_ALERTS]),
+    }
+
+
+def _of_rule(incident: Incident) -> dict[str, Any]:
+    return {
+        "what was done": f"Rule {incident.rule} only pages. {NOTHING_DONE}",
+        "what next": CLOSES,
+        "to stop it": SILENCE,
     }
 
 

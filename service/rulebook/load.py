@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from service.catalogue.prices import Kept
 from service.catalogue.registry import target_fields
 from service.domain.decisions.policy import Policy
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
@@ -46,9 +47,16 @@ _NAME = re.compile(NAME_PATTERN)
 
 
 def load_rulebook(
-    paths: Sequence[Path], env: Mapping[str, str], *, strict: bool = False
+    paths: Sequence[Path],
+    env: Mapping[str, str],
+    *,
+    strict: bool = False,
+    kept: Mapping[str, Kept] = MappingProxyType({}),
 ) -> RuleBook:
     """The rules and targets of all files, in the order given, with `${NAME}` from `env`.
+
+    `kept` are the vendors' own lists of sizes, by kind. They only ever make a warning: whether a
+    file is valid does not depend on what a vendor sells today.
 
     Raises `RuleBookInvalid` with every error in every file; with `strict`, a warning is an error.
     """
@@ -56,7 +64,7 @@ def load_rulebook(
     if not paths:
         problems.add("rules", 1, "no rule file is given; name at least one.")
     documents = [read_document(path, problems) for path in paths]
-    gathering = _Gathering(env, problems)
+    gathering = _Gathering(env, problems, kept)
     for document in documents:
         if document is not None:
             gathering.take(document)
@@ -71,6 +79,7 @@ class _Gathering:
 
     env: Mapping[str, str]
     problems: Problems
+    kept: Mapping[str, Kept]
     targets: dict[str, Declared] = field(default_factory=dict)
     rules: list[Placed] = field(default_factory=list)
     policies: list[tuple[Document, Policy]] = field(default_factory=list)
@@ -105,7 +114,7 @@ class _Gathering:
         complain = self.complainer(document)
         if not _NAME.fullmatch(name):
             complain(place, "the name must be 1 to 63 of a-z, 0-9, - and _, not - or _ first.")
-        target = read_target(name, body, place, complain)
+        target = read_target(name, body, place, complain, self.kept)
         declared = Declared(Origin(document.file, document.line(place)), target, place, complain)
         earlier = self.targets.setdefault(name, declared)
         if earlier is not declared:

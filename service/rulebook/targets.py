@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
+from service.catalogue.prices import Kept, Sizes
 from service.catalogue.registry import KINDS, kind_of_size, kind_spec
 from service.catalogue.spec import KindSpec
 from service.domain.rules.rules import Target
@@ -18,8 +21,17 @@ from service.rulebook.schema import read_shape
 from service.rulebook.substitution import Complain
 
 
-def read_target(name: str, raw: Any, place: Place, complain: Complain) -> Target | None:
-    """The target, or None when what is missing or wrong (and noted) leaves nothing to act on."""
+def read_target(
+    name: str,
+    raw: Any,
+    place: Place,
+    complain: Complain,
+    kept: Mapping[str, Kept] = MappingProxyType({}),
+) -> Target | None:
+    """The target, or None when what is missing or wrong (and noted) leaves nothing to act on.
+
+    `kept` are the vendors' own lists of sizes, by kind, as far as they are known.
+    """
     if not isinstance(raw, Mapping):
         complain(place, "a target is a mapping with a kind, an id and bounds.")
         return None
@@ -30,7 +42,7 @@ def read_target(name: str, raw: Any, place: Place, complain: Complain) -> Target
     read = read_shape(kind.shape, raw, place, noted)
     noted.wrong = read.wrong
     if "sizes" in kind.shape.model_fields and "sizes" not in read.wrong:
-        _check_ladder(kind, raw.get("sizes"), place, noted)
+        _check_ladder(_Sold(kind, kept.get(kind.name)), raw.get("sizes"), place, noted)
     target = kind.build(name, read.shape, noted)
     return None if noted.any else target
 
@@ -78,7 +90,44 @@ def _kind(raw: Mapping[str, Any], place: Place, complain: Complain) -> KindSpec 
     return None
 
 
-def _check_ladder(kind: KindSpec, sizes: Sequence[str] | None, place: Place, noted: _Noted) -> None:
+@dataclass(frozen=True, slots=True)
+class _Sold:
+    """What is known of the sizes of a kind: `kept` is the vendor's own list, where it is known."""
+
+    kind: KindSpec
+    kept: Kept | None
+
+    def __contains__(self, size: str) -> bool:
+        return size in self.kind.prices.documented or size in self.own
+
+    @property
+    def own(self) -> Sizes:
+        """The vendor's own list; empty where it is not known."""
+        return self.kept.sizes if self.kept is not None else {}
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """Dollars a month, the vendor's own first."""
+        own = {size: float(each["price_monthly"]) for size, each in self.own.items()}
+        return {**self.kind.prices.documented, **own}
+
+    def unlisted(self, size: str) -> str:
+        """That a size is on no list; empty where no list is whole."""
+        prices = self.kind.prices
+        if self.kept is not None:
+            lists = f"{prices.list_of(self.kept)}, nor among its documented sizes"
+            return f"{size} is not on {lists}. A size that is not sold holds every run."
+        if prices.whole:
+            return (
+                f"{size} is not among {prices.seller}'s documented sizes of "
+                f"{prices.documented_in}, and no run has asked for its own list yet. A size that "
+                "is not sold holds every run."
+            )
+        return ""
+
+
+def _check_ladder(sold: _Sold, sizes: Sequence[str] | None, place: Place, noted: _Noted) -> None:
+    kind = sold.kind
     if sizes is None:
         if kind.needs_sizes:
             noted.missing("sizes", "a target needs a ladder, at least two sizes, smallest first")
@@ -96,23 +145,24 @@ def _check_ladder(kind: KindSpec, sizes: Sequence[str] | None, place: Place, not
             noted(
                 (*ladder, index), f"{size} is a size of {known}, and this target is a {kind.name}."
             )
-        elif known is None and (doubt := _doubt(kind, size)):
+        elif size not in sold and (doubt := _doubt(sold, size)):
             noted.warn((*ladder, index), doubt)
-    _check_order(kind.prices, sizes, ladder, noted)
+    _check_order(sold, sizes, ladder, noted)
 
 
-def _doubt(kind: KindSpec, size: str) -> str:
+def _doubt(sold: _Sold, size: str) -> str:
     """Why a size that is not listed is hardly meant; empty for one that may simply be new."""
+    kind, listed = sold.kind, list(sold.prices)
     if "${" in size:
         return ""  # it could not be put in, and that has been noted
     # A size that differs in a number is another size, and may be a new one.
-    alike = [known for known in kind.prices if _numbers(known) == _numbers(size)]
+    alike = [known for known in listed if _numbers(known) == _numbers(size)]
     close = difflib.get_close_matches(size, alike, n=1, cutoff=MISSPELT)
     if close:
         return f"{size} is no known size; did you mean {close[0]}? A wrong name holds every run."
     if re.fullmatch(kind.size_form, size):
-        return ""
-    known = ", ".join(list(kind.prices)[:3])
+        return sold.unlisted(size)
+    known = ", ".join(listed[:3])
     return f"{size} does not look like a size of {kind.name}, such as {known}."
 
 
@@ -120,14 +170,21 @@ def _numbers(size: str) -> list[str]:
     return re.findall(r"[0-9]+", size)
 
 
-def _check_order(
-    prices: Mapping[str, float], sizes: Sequence[str], ladder: Place, noted: _Noted
-) -> None:
+def _check_order(sold: _Sold, sizes: Sequence[str], ladder: Place, noted: _Noted) -> None:
+    """A ladder rises in price. What only a list of today shows is no error: the file was valid."""
+    prices = sold.kind.prices
+    falls = list(_falls(prices.documented, sizes)) if prices.order_is_sure else []
+    for fall in falls:
+        noted(ladder, f"sizes must rise in price: {fall}.")
+    if not falls:
+        by = f"by {prices.list_of(sold.kept)}" if sold.kept is not None else "as documented"
+        for fall in _falls(sold.prices, sizes):
+            noted.warn(ladder, f"sizes should rise in price: {fall}, {by}.")
+
+
+def _falls(prices: Mapping[str, float], sizes: Sequence[str]) -> Iterator[str]:
+    """Each place where a ladder does not rise in price."""
     priced = [(size, prices[size]) for size in dict.fromkeys(sizes) if size in prices]
     for (lower, less), (higher, more) in pairwise(priced):
         if more <= less:
-            noted(
-                ladder,
-                f"sizes must rise in price: {higher} (${more:g} a month) comes after "
-                f"{lower} (${less:g}).",
-            )
+            yield f"{higher} (${more:g} a month) comes after {lower} (${less:g})"

@@ -9,35 +9,58 @@ from collections.abc import Callable
 from typing import Any
 
 from service.domain.alerts.alert import Alert
+from service.messages.answers import answers
 from service.store.queries import AlertFilter, Queries
 
 Consulted = Callable[[Alert], dict[str, Any]]
 """The rules in force and what they saw of an alert (`service.domain.rules.consulted`)."""
 
 
-def explain(queries: Queries, of: str | None, rules: Consulted) -> dict[str, Any] | None:
+_NO_ALERT: dict[str, Any] = {
+    "alert": None,
+    "notifications": [],
+    "rules": None,
+    "quarantined": None,
+}
+"""What is known where no alert is meant."""
+
+
+def explain(
+    queries: Queries, of: str | None, rules: Consulted, now: float
+) -> dict[str, Any] | None:
     """What led to what; None when nothing of that name is stored.
 
-    `of` is the id of an alert, of a decision or of a run, or the name of an alert (the newest of
-    that name); None is the alert that came last. `run` is the run that was named, `alert` None
-    where no alert asked for that run.
+    `of` is the id of an alert, of a decision, of a run or of an alert that could not be read, or
+    the name of an alert (the newest of that name); None is the alert that came last. `run` is the
+    run that was named, `alert` None where no alert asked for that run, `quarantined` what could not
+    be read. `answers` are the questions that a person asks first, each with its answer at `now`
+    (seconds since the epoch).
     """
+    found = _found(queries, of, rules)
+    if found is None:
+        return None
+    claims = {each["claim"] for each in (found["run"], *found["runs"]) if each is not None}
+    return {"answers": answers(found, queries.rests(claims), now), **found}
+
+
+def _found(queries: Queries, of: str | None, rules: Consulted) -> dict[str, Any] | None:
+    unread = queries.quarantined(of) if of is not None else None
+    if unread is not None:
+        return {**_NO_ALERT, "run": None, "quarantined": unread, "decisions": [], "runs": []}
     run = queries.run(of) if of is not None else None
     alert_id = _alert_of(queries, of, run)
     found = queries.explain(alert_id) if alert_id is not None else None
     alert = queries.alert_value(alert_id) if alert_id is not None else None
     if found is not None and alert is not None:
-        return {"run": run, **found, "rules": rules(alert)}
+        return {"run": run, **found, "rules": rules(alert), "quarantined": None}
     if run is None:
         return None
     decisions = run["decisions"]
     return {
+        **_NO_ALERT,
         "run": run,
-        "alert": None,
-        "notifications": [],
         "decisions": decisions,
         "runs": [{name: value for name, value in run.items() if name != "decisions"}],
-        "rules": None,
     }
 
 

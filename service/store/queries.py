@@ -7,7 +7,7 @@ stays quick with a million alerts stored.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +74,7 @@ class RunFilter:
 
 
 _a, _d, _r = schema.alerts.c, schema.decisions.c, schema.runs.c
+_c, _i = schema.cooldowns.c, schema.intents.c
 _n, _q, _s = schema.deliveries.c, schema.quarantine.c, schema.run_steps.c
 _ALERTS = sa.select(schema.alerts, _n.credential, _n.address).outerjoin(
     schema.deliveries, _n.id == _a.delivery
@@ -187,6 +188,18 @@ class Queries:
         with self._reading() as connection:
             return read_page(connection, query, limit, quarantine_item)
 
+    def quarantined(self, item_id: str) -> dict[str, Any] | None:
+        """One alert that could not be understood; None when there is none of that id."""
+        with self._reading() as connection:
+            row = _one(connection, sa.select(schema.quarantine).where(_q.id == item_id))
+        return quarantine_item(row) if row is not None else None
+
+    def rests(self, claims: Collection[str]) -> dict[str, float]:
+        """Until when each of these claims rests, in seconds since the epoch."""
+        query = sa.select(_c.key, _c.until).where(_c.key.in_(sorted(claims)))
+        with self._reading() as connection:
+            return {row.key: row.until for row in connection.execute(query)}
+
     def live_workers(self) -> int:
         """How many workers have a lease that runs, by the database's clock."""
         with self._reading() as connection:
@@ -271,10 +284,11 @@ def _deliveries(connection: sa.Connection, ids: Iterable[str]) -> list[dict[str,
 
 def _runs(connection: sa.Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
     wanted = sorted(ids)
+    wrote = set(connection.scalars(sa.select(_i.run).where(_i.run.in_(wanted))))
     rows = connection.execute(
         sa.select(schema.runs).where(_r.id.in_(wanted)).order_by(_r.created_at, _r.id)
     ).mappings()
-    found = {row["id"]: {**run_item(row), "steps": []} for row in rows}
+    found = {row["id"]: {**run_item(row), "wrote": row["id"] in wrote, "steps": []} for row in rows}
     steps = connection.execute(
         sa.select(schema.run_steps).where(_s.run.in_(wanted)).order_by(_s.run, _s.position)
     ).mappings()

@@ -128,7 +128,8 @@ def _now(api: Blueprint, parts: WebParts, show: Show) -> None:
         if (of is None) == ("last" not in request.args):
             raise BadFilter("Name an alert, a decision or a run with of=…, or say last=true.")
         rules = parts.rules()
-        found = explain(parts.queries, of, partial(consulted, rules.book, rules.index))
+        judged = partial(consulted, rules.book, rules.index)
+        found = explain(parts.queries, of, judged, parts.clock())
         if found is None:
             what = "alert yet" if of is None else f"alert, decision or run {of!a}"
             return refusal(404, f"There is no {what}.").to_flask()

@@ -173,6 +173,13 @@ def test_what_does_not_exist_is_permanent(sandbox: str, client: DigitalOceanClie
         assert (caught.value.kind, caught.value.status) == (FailureKind.PERMANENT, 404)
 
 
+def test_prices_by_the_hour_are_read_as_prices_a_month(sandbox: str) -> None:
+    database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox}/supabase")
+    by_the_month = database.get(PROJECT).prices
+    httpx.post(f"{sandbox}/_sandbox/supabase", json={"hourly": True}).raise_for_status()
+    assert database.get(PROJECT).prices == pytest.approx(by_the_month, rel=0.02)
+
+
 def test_a_database_is_resized(sandbox: str) -> None:
     database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox}/supabase")
     before = database.get(PROJECT)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from service.bootstrap.rules import load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
+from service.bootstrap.vendors import build_works
+from service.catalogue.prices import load_kept
+from service.catalogue.registry import KINDS
 from service.doctor.checks import Finding, Health, examine
 from service.doctor.verdict import tell_verdict
 from service.domain.people import Person, Role
@@ -21,6 +28,8 @@ from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
 from service.settings import Settings, load_settings
+from service.store.clock import StoreClock
+from service.store.facts import FactStore
 from service.store.outbox import OutboxStore
 from service.store.tokens import TokenStore
 from tests.contract.leases import lease_store
@@ -97,6 +106,63 @@ def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str
     lease_store(stores.engine, 60.0).register("worker-1", "host", 1)
     stores.engine.dispose()
     assert examined(environment)["workers"].saw == "1 alive"
+
+
+def test_the_age_of_the_price_lists_that_runs_have_kept_is_told(
+    environment: dict[str, str],
+) -> None:
+    settings = load_settings(environment)
+    migrate(settings)
+    before = examined(environment)["prices"]
+    assert before.health is Health.NOTE
+    assert before.saw.splitlines()[0] == (
+        "app_platform: no list is kept yet; until a run has asked, DigitalOcean's documented "
+        "prices of 2026-11 are used"
+    )
+    stores = Stores(settings)
+    look_at_all(settings, FactStore(stores.engine))
+    told = examined(environment)["prices"]
+    assert told.health is Health.OK
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    for name, seller in {"app_platform": "DigitalOcean", "supabase": "Supabase"}.items():
+        assert re.search(
+            rf"^{name}: {seller}'s list of {today} with \d+ sizes, asked for (\d+ s ago|now)$",
+            told.saw,
+            re.MULTILINE,
+        )
+    for kind in KINDS:
+        notes = FactStore(stores.engine)
+        kept = load_kept(notes.get(kind.prices.note))
+        assert kept is not None
+        notes.put(kind.prices.note, replace(kept, at=kept.at - 8 * 86_400.0).dump())
+    stores.engine.dispose()
+    old = examined(environment)["prices"]
+    assert (old.health, "8 days ago" in old.saw) == (Health.NOTE, True)
+
+
+def look_at_all(settings: Settings, notes: FactStore) -> None:
+    """As a run does, which keeps what the vendors say of their prices."""
+    works = build_works(settings, StoreClock(), notes)
+    for target in load_rules(settings).targets.values():
+        works[target.kind].observe(target)
+
+
+def test_check_judges_sizes_by_the_lists_that_runs_have_kept(
+    environment: dict[str, str], tmp_path: Path, runbookd: CommandLine
+) -> None:
+    rules = tmp_path / "rules.yml"
+    pack = (ROOT / "rules" / "quizmentor.yml").read_text(encoding="utf-8")
+    rules.write_text(pack.replace("s-4vcpu-8gb]", "s-4vcpu-8gb, g-2vcpu-8gb]"), encoding="utf-8")
+    said = runbookd("check", str(rules), env=environment).out
+    assert ": valid." in said, "the documented list of droplets is not whole"
+    settings = load_settings(environment)
+    migrate(settings)
+    stores = Stores(settings)
+    look_at_all(settings, FactStore(stores.engine))
+    stores.engine.dispose()
+    said = " ".join(runbookd("check", str(rules), env=environment).out.split())
+    assert "g-2vcpu-8gb is not on DigitalOcean's list of" in said
+    assert "valid, 1 warning." in said
 
 
 def test_senders_are_told_by_name_and_how_a_name_is_read(environment: dict[str, str]) -> None:

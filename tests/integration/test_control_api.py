@@ -229,10 +229,20 @@ def test_an_undo_asks_for_what_was_there_before_and_pauses_the_target_for_an_hou
     assert (pause["id"], pause["target"]) == (said["pause"]["id"], "api")
 
 
-def test_only_what_has_changed_something_is_undone(api: Operators) -> None:
-    status, said = api.post("olga", f"/runs/{ended(api, 'failed')}/undo")
-    assert (status, "is failed; only a run that changed" in said["error"]) == (409, True)
+@pytest.mark.parametrize("status", ["held", "cancelled", "shadow"])
+def test_only_what_has_changed_something_is_undone(api: Operators, status: str) -> None:
+    code, said = api.post("olga", f"/runs/{ended(api, status)}/undo")
+    assert (code, f"is {status}; only a run that changed" in said["error"]) == (409, True)
     assert api.ask("vera", "GET", "/pauses")[1]["items"] == []
+
+
+def test_what_a_failed_run_may_have_changed_is_undone_where_it_is_still_so(api: Operators) -> None:
+    status, said = api.post("olga", f"/runs/{ended(api, 'failed')}/undo")
+    assert status == 201
+    stored = api.runs.get(said["id"])
+    assert stored is not None
+    assert [(each.attribute, each.to) for each in stored.request.expects] == [("replicas", 5)]
+    assert [(each.attribute, each.to) for each in stored.request.wanted] == [("replicas", 2)]
 
 
 def test_a_retry_asks_for_what_the_run_was_to_reach(api: Operators) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.catalogue.app_platform.plan import plan_component
-from service.catalogue.app_platform.target import DOCUMENTED
+from service.catalogue.app_platform.target import PRICES
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from tests.fakes.runs import API, DATABASE, request_for
@@ -286,7 +286,7 @@ def test_a_price_of_an_older_list_says_of_which_day_it_is() -> None:
 def test_a_price_that_the_vendor_does_not_name_says_that_it_is_the_documented_one() -> None:
     plan = plan_component(OUT, seen())
     assert isinstance(plan, Plan)
-    assert plan.price_source == DOCUMENTED
+    assert plan.price_source == PRICES.stand_in("it could not be asked")
 
 
 def test_more_than_one_instance_of_a_size_that_runs_alone_is_held() -> None:

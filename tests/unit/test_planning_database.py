@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from service.catalogue.supabase.plan import plan_compute
+from service.catalogue.supabase.target import PRICES
 from service.domain.decisions.planning import Plan, PlanHeld
 from tests.fakes.runs import API, DATABASE, request_for
 
@@ -12,7 +13,11 @@ ASK = request_for("scale_database", DATABASE)
 
 
 def seen(**changes: Any) -> dict[str, Any]:
-    return {"variant": "ci_micro", "status": "ACTIVE_HEALTHY", "prices": {}, **changes}
+    return {"variant": "ci_micro", "status": "ACTIVE_HEALTHY", "sizes": {}, **changes}
+
+
+def sold(**prices: float) -> dict[str, Any]:
+    return {size: {"price_monthly": price} for size, price in prices.items()}
 
 
 def test_the_plan_is_one_step_up_the_ladder() -> None:
@@ -23,9 +28,20 @@ def test_the_plan_is_one_step_up_the_ladder() -> None:
 
 
 def test_the_vendors_prices_come_before_ours() -> None:
-    plan = plan_compute(ASK, seen(prices={"ci_micro": 9.5, "ci_small": 14.5}))
+    plan = plan_compute(ASK, seen(sizes=sold(ci_micro=9.5, ci_small=14.5)))
     assert isinstance(plan, Plan)
-    assert (plan.price_before, plan.price_after) == (9.5, 14.5)
+    assert (plan.price_before, plan.price_after, plan.price_source) == (9.5, 14.5, "")
+
+
+def test_prices_of_an_older_list_say_so_and_so_does_one_that_the_vendor_does_not_name() -> None:
+    kept = seen(sizes=sold(ci_micro=9.5, ci_small=14.5), source="Supabase's list of 2026-11-03")
+    plan = plan_compute(ASK, kept)
+    assert isinstance(plan, Plan)
+    assert plan.price_source == "Supabase's list of 2026-11-03"
+    plan = plan_compute(ASK, seen(sizes=sold(ci_micro=9.5)))
+    assert isinstance(plan, Plan)
+    assert (plan.price_before, plan.price_after) == (9.5, 15.0)
+    assert plan.price_source == PRICES.stand_in("it does not name them")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +67,9 @@ def test_a_project_without_a_compute_addon_goes_to_the_first_size() -> None:
     assert (plan.before, plan.after) == ("nano", "ci_micro")
     assert plan.wanted["before"] == ""
     assert plan.price_before is None
+    nano = plan_compute(ASK, seen(variant="", sizes=sold(ci_micro=9.5)))
+    assert isinstance(nano, Plan)
+    assert (nano.price_after, nano.price_source) == (9.5, "")
 
 
 def test_a_target_of_another_kind_is_a_mistake_of_ours() -> None:

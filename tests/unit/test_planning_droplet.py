@@ -12,7 +12,7 @@ ASK = request_for("vertical_scale", WORKER)
 
 
 def offer(price: float, disk_gb: int, *, available: bool = True) -> dict[str, Any]:
-    return {"price": price, "disk_gb": disk_gb, "available": available}
+    return {"price_monthly": price, "disk_gb": disk_gb, "available": available}
 
 
 def seen(**changes: Any) -> dict[str, Any]:

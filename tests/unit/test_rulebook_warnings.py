@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from service.catalogue.prices import Kept
 from service.rulebook import RuleBookInvalid, load_rulebook
 from tests.unit.rulebook_files import ENV, PACK, load, with_rule, with_target
 
@@ -99,6 +101,79 @@ def test_the_shipped_rules_and_sizes_that_are_simply_new_raise_no_warning(tmp_pa
     new = new.replace("[s-1vcpu-1gb, s-1vcpu-2gb]", sizes)
     assert sizes in new
     assert warnings_of(tmp_path, new) == []
+
+
+KEPT = {
+    "app_platform": Kept(
+        1_795_000_000.0,
+        {
+            "apps-s-1vcpu-1gb": {"price_monthly": 12.0},
+            "apps-s-9vcpu-9gb": {"price_monthly": 90.0},
+        },
+    ),
+    "droplet": Kept(
+        1_795_000_000.0,
+        {"s-1vcpu-1gb": {"price_monthly": 14.0}, "s-1vcpu-2gb": {"price_monthly": 12.0}},
+    ),
+}
+"""The vendors' own lists, as a run has kept them on 2026-11-18."""
+
+
+def ladder(*sizes: str) -> str:
+    return with_target(f"{{{APP}, sizes: [{', '.join(sizes)}]}}")
+
+
+def listed(folder: Path, text: str, kept: Mapping[str, Kept]) -> list[str]:
+    """The sentences of the warnings about sizes; the errors would be raised."""
+    path = folder / "rules.yml"
+    path.write_text(text)
+    found = load_rulebook([path], ENV, kept=kept).warnings
+    return [each.partition(": warning: ")[2] for each in found if "ref does not look" not in each]
+
+
+def test_a_size_that_is_on_no_list_is_warned_of_until_the_vendors_own_names_it(
+    tmp_path: Path,
+) -> None:
+    text = ladder("apps-s-1vcpu-1gb", "apps-s-9vcpu-9gb")
+    (warned,) = listed(tmp_path, text, {})
+    assert warned == (
+        "target api: apps-s-9vcpu-9gb is not among DigitalOcean's documented sizes of 2026-11, and "
+        "no run has asked for its own list yet. A size that is not sold holds every run."
+    )
+    assert listed(tmp_path, text, {"app_platform": KEPT["app_platform"]}) == []
+    unsold = ladder("apps-s-1vcpu-1gb", "apps-s-7vcpu-7gb")
+    (warned,) = listed(tmp_path, unsold, {"app_platform": KEPT["app_platform"]})
+    assert warned == (
+        "target api: apps-s-7vcpu-7gb is not on DigitalOcean's list of 2026-11-18, nor among its "
+        "documented sizes. A size that is not sold holds every run."
+    )
+
+
+def test_a_documented_size_that_the_vendors_list_has_no_more_is_not_warned_of(
+    tmp_path: Path,
+) -> None:
+    text = ladder("professional-xs", "professional-s")
+    assert listed(tmp_path, text, {"app_platform": KEPT["app_platform"]}) == []
+
+
+def test_a_ladder_of_app_platform_that_falls_in_price_is_warned_of_and_no_error(
+    tmp_path: Path,
+) -> None:
+    (warned,) = listed(tmp_path, ladder("professional-s", "apps-s-1vcpu-1gb"), {})
+    assert warned == (
+        "target api: sizes should rise in price: apps-s-1vcpu-1gb ($12 a month) comes after "
+        "professional-s ($25), as documented."
+    )
+
+
+def test_what_only_the_vendors_own_prices_show_is_never_an_error(tmp_path: Path) -> None:
+    text = with_target(f"{{{APP}}}")
+    assert listed(tmp_path, text, {}) == []
+    (warned,) = listed(tmp_path, text, {"droplet": KEPT["droplet"]})
+    assert warned == (
+        "target vm: sizes should rise in price: s-1vcpu-2gb ($12 a month) comes after "
+        "s-1vcpu-1gb ($14), by DigitalOcean's list of 2026-11-18."
+    )
 
 
 def test_strict_makes_each_warning_an_error(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_failed_change_says_how_the_target_was_left_and_what_to_type_in_slack_
     (page,) = worker.pager.open.values()
     told = f"{page.summary} {page.details}"
     for said in (only_message(worker), told):
-        assert_all(said, "worker-vm never answered.", "It is on at large.", RETRY, PAUSE)
+        assert_all(said, "worker-vm never answered.", "It is on at large.", RETRY, UNDO, PAUSE)
     assert_all(told, "how the target was left", "next try", "asked for because", "a-rule")
 
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from service.catalogue.app_platform.prices import may_run, price_of, source_of
 from service.catalogue.app_platform.spec import INSTANCE_COUNT, INSTANCE_SIZE, SCALABLE
-from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -78,7 +77,7 @@ def _plan(
         return nothing_to_do(target)
     then = {**now, **after}
     size, count = then[INSTANCE_SIZE], then[INSTANCE_COUNT]
-    if not may_run(observed, size, count or 1):
+    if not _may_run(observed, size, count or 1):
         return PlanHeld(
             "single_instance",
             f"DigitalOcean runs one instance of {size} at most, and {count} are wanted of "
@@ -100,7 +99,7 @@ def _plan(
         },
         price_before=_price(observed, now),
         price_after=_price(observed, then),
-        price_source=source_of(observed, now[INSTANCE_SIZE], then[INSTANCE_SIZE]),
+        price_source=PRICES.source(observed, now[INSTANCE_SIZE], then[INSTANCE_SIZE]),
         downtime=DOWNTIME,
     )
 
@@ -121,8 +120,14 @@ def changed_component(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
 
 
 def _price(observed: Mapping[str, Any], state: Mapping[str, Any]) -> float | None:
-    each, count = price_of(observed, state[INSTANCE_SIZE]), state[INSTANCE_COUNT]
+    each, count = PRICES.price(observed, state[INSTANCE_SIZE]), state[INSTANCE_COUNT]
     return None if each is None or count is None else each * int(count)
+
+
+def _may_run(observed: Mapping[str, Any], size: str, count: int) -> bool:
+    """Whether so many instances of a size may run; True where nobody knows."""
+    known = observed.get("sizes", {}).get(size)
+    return count <= 1 or known is None or not known["single_instance_only"]
 
 
 def _app_target(request: Request) -> AppTarget:

@@ -7,22 +7,23 @@ values changed, our deployment is awaited (`rollout`), and all of it is looked a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TypeVar
 
 from service.catalogue.app_platform.change import PlannedChange
-from service.catalogue.app_platform.prices import sizes_known
 from service.catalogue.app_platform.rollout import Rollout
 from service.catalogue.app_platform.spec import (
     component_names,
     component_state,
     kind_of,
 )
-from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.health import await_url
 from service.catalogue.steps.polling import read
+from service.catalogue.steps.price_lists import FRESH_S, ask_prices
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, TargetChanged, VendorError
@@ -40,12 +41,12 @@ class AppChange:
         self._probe = tools.probe
         self._clock = tools.clock
         self._timings = tools.timings
-        self._notes = tools.notes
+        self._tools = tools
         self._rollout = Rollout(apps, tools.timings)
 
     def observe(self, target: AppTarget) -> Record:
         """What the plan needs, as plain JSON; never the spec itself, which holds secrets."""
-        known = sizes_known(self._apps, self._notes, self._clock)
+        known = ask_prices(PRICES, self._sizes, self._tools, FRESH_S)
         # Deployments first: one that begins between the two reads is then newer than the plan.
         newest = self._read(lambda: self._apps.list_deployments(target.app))
         app = self._read(lambda: self._apps.get_app(target.app))
@@ -61,6 +62,9 @@ class AppChange:
             "last_deployment": newest[0].id if newest else None,
             **known,
         }
+
+    def _sizes(self) -> dict[str, Record]:
+        return {size.slug: asdict(size) for size in self._apps.instance_sizes()}
 
     def steps(self) -> dict[str, StepFunction]:
         """By the names that plans use."""

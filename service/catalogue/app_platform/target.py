@@ -11,12 +11,13 @@ from urllib.parse import quote
 from pydantic import Field
 
 from service.catalogue.actions import MAX_STEP
+from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Text, Url
 from service.catalogue.spec import Noted
 
 NAME = "app_platform"
 
-PRICES: dict[str, float] = {
+_DOCUMENTED: dict[str, float] = {
     "basic-xxs": 5.0,
     "basic-xs": 10.0,
     "basic-s": 20.0,
@@ -43,10 +44,16 @@ PRICES: dict[str, float] = {
     "apps-d-8vcpu-32gb": 392.0,
 }
 """Dollars a month for one instance, as DigitalOcean documented them in November 2026. A run asks
-for the vendor's own list (`prices.py`); these stand in where it can't. The runbook's prices ($20,
-$40, $80 and $160 for professional-xs to -l) are none of the vendor's."""
-DOCUMENTED = "DigitalOcean's documented prices of 2026-11, because it could not be asked"
-"""Where these come from, as a message says it."""
+for the vendor's own list; these stand in where it can't. The runbook's prices ($20, $40, $80 and
+$160 for professional-xs to -l) are none of the vendor's."""
+PRICES = PriceList(
+    "DigitalOcean",
+    _DOCUMENTED,
+    documented_in="2026-11",
+    note="prices.digitalocean.apps",
+    whole=True,
+    order_is_sure=False,
+)
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|app-.+|.*\$.*")
 """The id of an app: DigitalOcean's are UUIDs, the sandbox's begin with `app-`. What holds a `$` has

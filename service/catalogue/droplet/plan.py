@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from service.catalogue.droplet.target import DOCUMENTED, PRICES, DropletTarget
+from service.catalogue.droplet.target import PRICES, DropletTarget
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -40,7 +40,6 @@ def plan_droplet_size(request: Request, observed: Mapping[str, Any]) -> Plan | P
         return nothing_to_do(target)
     if held := _size_held(target, observed, after, adds=not wanted.removes):
         return held
-    offered = observed["sizes"]
     return Plan(
         what="size",
         before=before,
@@ -53,9 +52,9 @@ def plan_droplet_size(request: Request, observed: Mapping[str, Any]) -> Plan | P
             "last_action": observed["last_action"],
             "disk_gb": observed["disk_gb"],
         },
-        price_before=_price(offered, before),
-        price_after=_price(offered, after),
-        price_source="" if before in offered and after in offered else DOCUMENTED,
+        price_before=PRICES.price(observed, before),
+        price_after=PRICES.price(observed, after),
+        price_source=PRICES.source(observed, before, after),
         downtime=_downtime(target, observed["disk_gb"]),
     )
 
@@ -114,7 +113,8 @@ def _size_held(
     offer = observed["sizes"].get(size)
     if offer is None:
         return None
-    if not offer["available"]:
+    # An old list knows the sizes, and not what there is of them today.
+    if not offer["available"] and not observed.get("source"):
         return PlanHeld(
             "size_unavailable",
             f"The vendor has no {size} to offer now; droplet {target.droplet} stays at "
@@ -141,10 +141,4 @@ def _downtime(target: DropletTarget, disk_gb: int | None) -> str:
 
 def droplet_costs(observed: Mapping[str, Any]) -> float | None:
     """What the droplet costs, in dollars a month. Switched off it costs the same."""
-    return _price(observed["sizes"], observed["size"])
-
-
-def _price(offered: Mapping[str, Mapping[str, Any]], size: str) -> float | None:
-    """The vendor's own price where it quoted one, else the runbook's."""
-    offer = offered.get(size)
-    return PRICES.get(size) if offer is None else float(offer["price"])
+    return PRICES.price(observed, observed["size"])

@@ -7,16 +7,18 @@ the step keeps nothing, needs no database, and goes on from whatever a look show
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TypeVar
 
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.droplet.owner import OFF_ACTIONS
 from service.catalogue.droplet.section import bring_on, resize_droplet
 from service.catalogue.droplet.snapshot import take_snapshot
-from service.catalogue.droplet.target import DropletTarget
+from service.catalogue.droplet.target import PRICES, DropletTarget
 from service.catalogue.spec import Tools
 from service.catalogue.steps.health import await_url
 from service.catalogue.steps.polling import read
+from service.catalogue.steps.price_lists import ask_prices
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed
@@ -34,12 +36,13 @@ class DropletResize:
         self._probe = tools.probe
         self._clock = tools.clock
         self._timings = tools.timings
+        self._tools = tools
 
     def observe(self, target: DropletTarget) -> Record:
-        """The droplet, what the vendor offers of its ladder, and its newest action."""
+        """The droplet, what the vendor offers, and the droplet's newest action."""
         droplet = self._read(lambda: self._droplets.get(target.droplet))
         actions = self._read(lambda: self._droplets.list_actions(target.droplet))
-        offered = self._read(self._droplets.sizes)
+        known = ask_prices(PRICES, self._sizes, self._tools)
         return {
             "size": droplet.size,
             "status": droplet.status,
@@ -48,16 +51,11 @@ class DropletResize:
             "region": droplet.region,
             "region_sizes": _sold_there(droplet, target.sizes),
             "last_action": actions[0].id if actions else None,
-            "sizes": {
-                slug: {
-                    "price": offered[slug].price_monthly,
-                    "disk_gb": offered[slug].disk_gb,
-                    "available": offered[slug].available,
-                }
-                for slug in target.sizes
-                if slug in offered
-            },
+            **known,
         }
+
+    def _sizes(self) -> dict[str, Record]:
+        return {slug: asdict(size) for slug, size in self._droplets.sizes().items()}
 
     def remove(self, request: Request, left: Record) -> None:
         """Delete the snapshot of a run, found by the name that the run gave it."""

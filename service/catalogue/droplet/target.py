@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field
 
+from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Url
 from service.catalogue.spec import Noted
 
@@ -16,7 +17,7 @@ NAME = "droplet"
 MAX_DIGITS = 19
 """Digits of a droplet's id: DigitalOcean's are whole numbers, which 64 bits hold."""
 
-PRICES: dict[str, float] = {
+_DOCUMENTED: dict[str, float] = {
     "s-1vcpu-1gb": 6.0,
     "s-1vcpu-2gb": 12.0,
     "s-2vcpu-2gb": 18.0,
@@ -26,9 +27,10 @@ PRICES: dict[str, float] = {
     "c-4": 84.0,
     "m-2vcpu-16gb": 84.0,
 }
-"""Dollars a month (runbook, DigitalOcean Droplet Sizes)."""
-DOCUMENTED = "DigitalOcean's documented prices of 2026-11, because it does not name them"
-"""Where these come from, as a message says it."""
+"""Dollars a month (runbook, DigitalOcean Droplet Sizes). The vendor sells many more sizes."""
+PRICES = PriceList(
+    "DigitalOcean", _DOCUMENTED, documented_in="2026-11", note="prices.digitalocean.droplets"
+)
 
 
 @dataclass(frozen=True, slots=True)

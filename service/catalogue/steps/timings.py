@@ -41,6 +41,8 @@ class Timings:
     resend_max_s: float = 60.0
     """Between two power actions of one kind, the second because the first had no effect: doubled
     each time. Each second is one of an outage, and each request counts for the rate limit."""
+    price_list_s: float = 10.0
+    """For a vendor's price list, which a run can do without."""
     safe_budget_s: float = 45.0
     """For one pass of bringing a droplet back on after a failure; passes follow until it is on."""
     database_deadline_s: float = 900.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
-from service.catalogue.supabase.target import DOCUMENTED, PRICES, SupabaseTarget
+from service.catalogue.supabase.target import PRICES, SupabaseTarget
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 
@@ -35,9 +35,7 @@ def project_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
 
 def compute_costs(observed: Mapping[str, Any]) -> float | None:
     """What the project's compute size costs, in dollars a month."""
-    size = observed["variant"]
-    price: float | None = observed["prices"].get(size, PRICES.get(size))
-    return price
+    return PRICES.price(observed, observed["variant"])
 
 
 def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
@@ -54,7 +52,7 @@ def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
             facts={"status": observed["status"]},
             unsafe=True,
         )
-    before, prices = observed["variant"], observed["prices"]
+    before = observed["variant"]
     (wanted,) = request.wanted
     if not before and wanted.by > 0 and target.sizes:
         after: str | PlanHeld = target.sizes[0]  # nano, without an add-on, is below every size
@@ -75,8 +73,8 @@ def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
             "after": after,
             "started_at": observed.get("started_at"),
         },
-        price_before=prices.get(before, PRICES.get(before)),
-        price_after=prices.get(after, PRICES.get(after)),
-        price_source="" if before in prices and after in prices else DOCUMENTED,
+        price_before=PRICES.price(observed, before),
+        price_after=PRICES.price(observed, after),
+        price_source=PRICES.source(observed, before, after),
         downtime="The database restarts for it and is away for about 2 minutes.",
     )

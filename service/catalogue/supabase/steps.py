@@ -13,8 +13,9 @@ from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.polling import poll, read
+from service.catalogue.steps.price_lists import told_prices
 from service.catalogue.supabase.plan import HEALTHY, NANO
-from service.catalogue.supabase.target import SupabaseTarget
+from service.catalogue.supabase.target import PRICES, SupabaseTarget
 from service.domain.capacity.three_way import AlreadyThere, Conflict, merge
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
@@ -33,6 +34,7 @@ class ComputeResize:
         self._database = database
         self._clock = tools.clock
         self._timings = tools.timings
+        self._tools = tools
 
     def observe(self, target: SupabaseTarget) -> Record:
         """Size, status, the vendor's own prices, and since when the database runs.
@@ -44,11 +46,12 @@ class ComputeResize:
             started_at: float | None = self._database.started_at(target.project)
         except VendorError:
             started_at = None
+        prices = {size: {"price_monthly": price} for size, price in state.prices.items()}
         return {
             "variant": state.variant,
             "status": state.status,
-            "prices": dict(state.prices),
             "started_at": started_at,
+            **told_prices(PRICES, prices, self._tools),
         }
 
     def steps(self) -> Mapping[str, StepFunction]:

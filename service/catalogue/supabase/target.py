@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Text
 from service.catalogue.spec import Noted
 
 NAME = "supabase"
 
-PRICES: dict[str, float] = {
+_DOCUMENTED: dict[str, float] = {
     "ci_micro": 10.0,
     "ci_small": 15.0,
     "ci_medium": 60.0,
@@ -24,8 +25,9 @@ PRICES: dict[str, float] = {
     "ci_16xlarge": 3738.0,
 }
 """Dollars a month (Supabase's compute add-ons; the runbook's Free, Pro and Team are plans)."""
-DOCUMENTED = "Supabase's documented prices of 2026-11, because it does not name them"
-"""Where these come from, as a message says it."""
+PRICES = PriceList(
+    "Supabase", _DOCUMENTED, documented_in="2026-11", note="prices.supabase.compute", whole=True
+)
 
 _REF = re.compile(r"[a-z]{20}|.*\$.*")
 """The ref of a project. What holds a `$` has been noted already."""

@@ -40,6 +40,8 @@ from service.triggers.people.asked import (
 
 UNDO_PAUSE_S = 3_600.0
 """How long an undo pauses its target (rule of safety 12: nothing undoes the undo)."""
+UNDOABLE = ("succeeded", "failed")
+"""The statuses of runs that have changed something, or may have."""
 _PREFIXES = {PAUSE: "p", LOCK: "l", HOLD: "h"}
 
 
@@ -293,11 +295,12 @@ class People:
     def undo(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Put back what a run has changed, and pause the target for an hour.
 
-        The worker does so only where the target still is what the run made of it.
+        The worker does so only where the target still is what the run made of it. A run that failed
+        may have changed it all the same.
         """
         require_role(person, Role.OPERATOR)
         run = self._changing_run(run_id)
-        if run.status != "succeeded" or run.plan is None:
+        if run.status not in UNDOABLE or run.plan is None:
             raise Conflict(
                 f"Run {run_id} is {run.status}; only a run that changed something can be undone."
             )

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from service.catalogue.app_platform.steps import AppChange
-from service.catalogue.app_platform.target import DOCUMENTED
+from service.catalogue.app_platform.target import PRICES
 from service.catalogue.spec import Tools
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import PlanHeld
 from service.domain.errors import FailureKind, FencedOut, StepFailed, TargetChanged, VendorError
-from service.ports.notes import NoNotes
 from tests.fakes.apps import SPEC, FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import vendor_error
+from tests.fakes.notes import FakeNotes
 from tests.fakes.runs import API, FakeRun, Works, planned, request_for, works_on
 from tests.fakes.telling import FakeProbe
 
@@ -373,23 +373,10 @@ def test_an_unreadable_app_is_said_to_be_so() -> None:
     )
 
 
-class Notebook(NoNotes):
-    """Notes in memory."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-
-    def get(self, name: str) -> str:
-        return self.texts.get(name, "")
-
-    def put(self, name: str, value: str) -> None:
-        self.texts[name] = value
-
-
 def observing() -> tuple[FakeClock, FakeApps, AppChange]:
     clock = FakeClock()
     apps = FakeApps(clock)
-    tools = Tools(FakeProbe(), clock, notes=Notebook())
+    tools = Tools(FakeProbe(), clock, notes=FakeNotes())
     return clock, apps, AppChange(apps, tools)
 
 
@@ -418,4 +405,4 @@ def test_without_any_list_a_component_is_planned_at_the_documented_prices() -> N
     _, apps, change = observing()
     apps.price_list_away = vendor_error(FailureKind.PERMANENT)
     seen = change.observe(API)
-    assert (seen["sizes"], seen["source"]) == ({}, DOCUMENTED)
+    assert (seen["sizes"], seen["source"]) == ({}, PRICES.stand_in("it could not be asked"))

@@ -138,6 +138,7 @@ def test_a_full_disk_is_told_with_what_is_known_and_no_question_of_the_tree() ->
         "No rule matches it, so nothing was changed.\n"
         "So that it is acted on, write a rule for it and try it with `runbookd check`. So that it "
         "is not told again, silence it at its sender, or give it a rule with action ignore.\n"
+        "Nothing was changed, so there is nothing to stop, to undo or to pay.\n"
         "See how it was decided: `runbookd explain unmatched-1.notify.1`.\n"
         f"It is told again {again}, at the earliest, if it still fires."
     )

@@ -148,7 +148,7 @@ def test_a_round_looks_at_each_counted_target_whose_cost_is_old(worker: FakeWork
     look(True)
     assert worker.spend.rows[WORKER.name].seen_at == worker.clock.time(), "it is fresh"
     worker.clock.sleep(LOOK_EVERY_S)
-    worker.change.shows = {"size": "s-1vcpu-2gb", "sizes": {"s-1vcpu-2gb": {"price": 13.0}}}
+    worker.change.shows = {"size": "s-1vcpu-2gb", "sizes": {"s-1vcpu-2gb": {"price_monthly": 13.0}}}
     look(True)
     seen = worker.spend.rows[WORKER.name]
     assert (seen.dollars_month, seen.seen_at) == (13.0, worker.clock.time())

@@ -101,7 +101,10 @@ def test_a_hold_is_a_line_in_the_thread_of_the_run_that_holds() -> None:
         message.text: worker.messenger.threads[ref]
         for ref, message in worker.messenger.messages.items()
     }
-    line = "Held: It is over in 9 min. After that, the alert's next repeat is acted on."
+    line = (
+        "Held: It is over in 9 min. After that, the alert's next repeat is acted on. Nothing was "
+        "changed, so there is nothing to stop, to undo or to pay."
+    )
     assert threads[line] == first
     outcome = worker.runs.outcomes["held.worker-vm.up.1"]
     assert (outcome.status, outcome.cooldown_until) == (

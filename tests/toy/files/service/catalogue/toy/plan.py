@@ -27,7 +27,7 @@ def plan_size(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         after=after,
         steps=("blow", "verify"),
         wanted={"toy": observed["toy"], "after": after},
-        price_before=PRICES[before],
-        price_after=PRICES[after],
+        price_before=PRICES.price(observed, before),
+        price_after=PRICES.price(observed, after),
         downtime="No downtime.",
     )

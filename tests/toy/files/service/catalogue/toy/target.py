@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Text
 from service.catalogue.spec import Noted
 
 NAME = "toy"
-PRICES = {"toy-small": 1.0, "toy-large": 2.0}
+PRICES = PriceList("Toys", {"toy-small": 1.0, "toy-large": 2.0}, whole=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A call with a deadline, for a store that hangs.
+"""A call with a deadline, for a store or a vendor that hangs.
 
 A database whose process is frozen fails no call: it never answers. So the call is made in a thread
 of its own, and after the deadline nobody waits for it any more.

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from service.bounded import Bounded, Overdue
 from service.domain.errors import StoreUnavailable
-from service.engine.bounded import Bounded, Overdue
 from tests.processes import wait_until
 
 

@@ -1,0 +1,145 @@
+"""The ten answers about an alert or a run, from what is stored of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.planning import Plan
+from service.messages.answers import QUESTIONS, answers
+
+NOW = 1_795_000_000.0
+PLAN = Plan("size", "small", "large", ("resize",), {"after": "large"}, 6.0, 12.0).to_json()
+ALERT = {
+    "name": "High Memory Usage",
+    "annotations": {"summary": "93 % used"},
+    "first_seen": "2026-11-18T09:00:00Z",
+    "status": "firing",
+    "source": "alertmanager",
+    "credential": "prod",
+}
+RUN: dict[str, Any] = {
+    "id": "vm.up.1",
+    "claim": "vm.up",
+    "action": "vertical_scale",
+    "rule": "high-memory",
+    "target": "vm",
+    "status": "succeeded",
+    "reason": "vm: size small → large",
+    "why": "High Memory Usage: 93 % used",
+    "plan": PLAN,
+    "checks": [{"guard": "locked"}],
+    "wrote": True,
+}
+DECISION: dict[str, Any] = {
+    "id": "d-1",
+    "verdict": "act",
+    "stage": "admission",
+    "run": "vm.up.1",
+    "rule": "high-memory",
+    "target": "vm",
+    "action": "vertical_scale",
+    "reason": "vertical scale on vm: nothing holds it",
+    "until": None,
+    "checks": [],
+    "rules_hash": "abc",
+    "last_at": "2026-11-18T09:00:01Z",
+}
+
+
+def asked(
+    run: dict[str, Any] | None = None, rests: dict[str, float] | None = None, **found: Any
+) -> dict[str, str]:
+    """The answers when a run is named, or, without one, the alert."""
+    known = {
+        "run": run,
+        "alert": ALERT,
+        "decisions": [DECISION],
+        "runs": [RUN],
+        "quarantined": None,
+        **found,
+    }
+    given = answers(known, rests or {}, NOW)
+    assert tuple(each["question"] for each in given) == QUESTIONS
+    assert all(each["answer"] for each in given)
+    return {each["question"]: each["answer"] for each in given}
+
+
+def test_an_alert_is_answered_by_the_run_of_its_newest_decision() -> None:
+    held = {
+        **DECISION,
+        "id": "d-2",
+        "verdict": "hold",
+        "reason": "cooldown of vm.up",
+        "last_at": "2026-11-18T09:05:00Z",
+        "until": "2026-11-18T09:30:00Z",
+    }
+    assert asked()["to undo it"] == "runbookd undo vm.up.1"
+    now = asked(decisions=[held, DECISION])
+    assert (now["what was done"], now["why not"]) == ("Nothing was changed.", "cooldown of vm.up.")
+    assert now["to undo it"] == "nothing: nothing was changed"
+
+
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_run_under_way_says_how_to_stop_it_and_that_it_goes_on_by_itself(status: str) -> None:
+    said = asked({**RUN, "status": status, "reason": ""}, {"vm.up": BUSY_UNTIL})
+    assert said["to stop it"].startswith("runbookd cancel vm.up.1 --why WHY (stop it); ")
+    assert said["next"] == "The run goes on by itself, and tells in Slack how it ended."
+    assert said["to undo it"] == "wait until the run has ended; then undo it"
+    assert said["what was done"].startswith(f"Run vm.up.1 of vertical_scale is {status}")
+
+
+def test_a_failed_run_that_may_have_written_is_undone_and_one_that_wrote_nothing_is_not() -> None:
+    failed = {**RUN, "status": "failed", "reason": "verify failed: vm never answered."}
+    wrote = asked(failed)
+    assert wrote["to undo it"] == "runbookd retry vm.up.1 (try again); runbookd undo vm.up.1"
+    assert wrote["cost"] == "$6 → $12 a month (+$6)"
+    untouched = asked({**failed, "wrote": False})
+    assert untouched["to undo it"] == (
+        "nothing: nothing was changed; runbookd retry vm.up.1 (try again)"
+    )
+    assert untouched["cost"] == "nothing: nothing was changed"
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        (NOW + 600.0, "The next step may follow in 10 min, at "),
+        (NOW - 1.0, "It is decided anew when the alert is sent again."),
+        (BUSY_UNTIL, "A newer run of vm is under way."),
+    ],
+)
+def test_what_comes_next_is_told_by_the_rest_of_the_claim(until: float, said: str) -> None:
+    assert asked(RUN, {"vm.up": until})["next"].startswith(said)
+
+
+def test_a_held_run_is_tried_again_when_its_decision_says_though_its_claim_is_taken_for_that() -> (
+    None
+):
+    held = {**DECISION, "verdict": "hold", "stage": "execution", "until": at(NOW + 60.0)}
+    run = {**RUN, "status": "held", "reason": "vm is busy.", "wrote": False}
+    taken = {"vm.up": BUSY_UNTIL}
+    said = asked(run, taken, decisions=[held])
+    assert said["next"].startswith("The next try may be in 1 min, at ")
+    over = asked(run, taken, decisions=[{**held, "until": at(NOW - 1.0)}])
+    assert over["next"] == "A newer run of vm is under way."
+
+
+def at(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def test_a_run_of_a_person_names_the_person_and_what_was_said() -> None:
+    mine = {**RUN, "claim": "vm.person", "rule": "anna", "why": "a big exam"}
+    said = asked(mine, alert=None, decisions=[])
+    assert (said["why"], said["decided by"]) == ("anna asked for it: a big exam.", "anna")
+    assert said["now"] == "The run left vm at size large."
+
+
+def test_an_alert_that_no_decision_is_on_record_for_says_what_is_not_known() -> None:
+    said = asked(decisions=[], runs=[])
+    assert said["what was done"] == "Nothing was changed."
+    assert said["why not"] == "It is not known."
