@@ -313,7 +313,8 @@ def test_explain_takes_a_run_a_name_or_the_last_alert(
 ) -> None:
     (alert, *_) = deliver(stores, FIRING)
     by_run = runbookd("explain", "worker-vm.up.1", env=environment)
-    assert by_run.out.startswith("worker-vm.up.1: queued")
+    assert by_run.out.startswith("what happened")
+    assert "\nworker-vm.up.1: queued" in by_run.out
     assert alert in by_run.out
     assert "Rules consulted" in by_run.out
     for named in (("High Memory Usage",), ("--last",)):
