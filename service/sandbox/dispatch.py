@@ -25,7 +25,8 @@ def dispatch(cloud: Cloud, call: Call, sleep: Sleep = time.sleep) -> Answer | No
     """Answer a call. None means that the connection is closed without an answer.
 
     `call.now` is set here. A fault's latency is slept after the vendor has acted, or before it if
-    the request is slow. The cloud is not locked meanwhile.
+    the request is slow. The time that an answer takes by itself is slept after it too. The cloud is
+    not locked meanwhile.
     """
     with cloud.at_now():
         fault = cloud.faults.take(call)
@@ -41,8 +42,10 @@ def dispatch(cloud: Cloud, call: Call, sleep: Sleep = time.sleep) -> Answer | No
             acted=acted,
             fault=fault.id if fault else None,
         )
-    if fault and fault.slow == "answer" and fault.latency_s:
-        sleep(fault.latency_s)
+    slow_s = fault.latency_s if fault and fault.slow == "answer" else 0.0
+    own_s = answer.takes_s if answer else 0.0
+    if latency_s := max(slow_s, own_s):
+        sleep(latency_s)
     return answered
 
 

@@ -20,7 +20,7 @@ def sandbox() -> Iterator[Served]:
 
 def client(sandbox: Served, token: str = TOKEN) -> httpx.Client:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.Client(base_url=f"{sandbox.url}/supabase", headers=headers, timeout=5)
+    return httpx.Client(base_url=f"{sandbox.url}/supabase", headers=headers, timeout=30)
 
 
 def test_a_compute_size_is_ordered_and_runs_once_the_project_is_healthy(sandbox: Served) -> None:

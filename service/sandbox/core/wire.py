@@ -38,12 +38,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A vendor's answer. A `body` of None is empty. `refused` marks a refusal with status 200."""
+    """A vendor's answer. A `body` of None is empty. `refused` marks a refusal with status 200.
+
+    It comes `takes_s` seconds after the vendor has acted.
+    """
 
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     refused: bool = False
+    takes_s: float = 0.0
 
     @property
     def acted(self) -> bool:

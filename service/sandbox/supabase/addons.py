@@ -55,7 +55,9 @@ def apply_addon(cloud: Cloud, call: Call, args: Args) -> Answer:
     if kind == "compute_instance":
         with refusals():
             project.resize(variant, call.now, *_resize_takes(cloud, project))
-    elif variant in _OTHER_ADDONS.get(kind, ()):
+        takes_s = min(cloud.config.action_seconds * ANSWERED_AFTER, LONGEST_ANSWER_S)
+        return Answer(200, takes_s=takes_s)
+    if variant in _OTHER_ADDONS.get(kind, ()):
         project.addons[kind] = variant
     else:
         raise refusal(400, f"{variant} is not a variant of {kind}")
@@ -82,6 +84,11 @@ _HOURS_A_MONTH = 730
 RESTART_AFTER = 36 / 120
 """The time between an order and the downtime, as a share of the downtime. On a real project, 36 s
 were measured before a downtime of two minutes."""
+
+
+ANSWERED_AFTER = 6 / 120
+"""How long the answer to an order takes, as a share of the downtime: about 6 s were measured."""
+LONGEST_ANSWER_S = 6.0
 
 
 def _resize_takes(cloud: Cloud, project: Project) -> tuple[float, float]:

@@ -122,6 +122,24 @@ def test_latency_acts_at_once_and_answers_late_without_holding_the_cloud() -> No
     assert answer.status == 201
 
 
+def test_an_order_of_compute_is_answered_late_by_itself_and_acts_at_once() -> None:
+    clock, waited = HandClock(), list[float]()
+    cloud = Cloud(SandboxConfig(action_seconds=120, rate_limits=False), clock)
+    (ref,) = cloud.projects
+    body = {"addon_type": "compute_instance", "addon_variant": "ci_small"}
+    path = f"/v1/projects/{ref}/billing/addons"
+    call = Call("supabase", "PATCH", path, {}, body, b"", TOKEN, "", 0.0)
+
+    def sleep(seconds: float) -> None:
+        with cloud.at_now():
+            assert cloud.projects[ref].ordered == "ci_small"
+        waited.append(seconds)
+
+    answer = dispatch(cloud, call, sleep)
+    assert answer is not None
+    assert (answer.status, waited) == (200, [6])
+
+
 @pytest.mark.parametrize(
     "fault",
     [
