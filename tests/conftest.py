@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 
 import hypothesis
@@ -22,6 +23,19 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo what a command that ran within a test made of the logging of this process: its handler
+    would write to the standard error of that test, which is closed by the next one."""
+    level, config = logging.getLogger().level, structlog.get_config()
+    yield
+    root = logging.getLogger()
+    # Those of pytest are subclasses.
+    root.handlers[:] = [each for each in root.handlers if type(each) is not logging.StreamHandler]
+    root.setLevel(level)
+    structlog.configure(**config)
 
 
 @pytest.fixture(scope="session")
