@@ -277,6 +277,7 @@ class Looking:
         seen = self.work.observe(target)
         if by is not None:
             by.looks[target.name] = Look(event, self.cost(seen) or 0.0)
+        give_way("looked")  # its answer is on its way
         return seen
 
     def steps(self) -> Mapping[str, StepFunction]:
@@ -299,6 +300,8 @@ class WitnessedRuns(RunStore):
             assert run is not None
             assert run.plan is not None
             self.installation.witness.may_write(request, run.plan, now)
+        else:
+            self.installation.witness.was_held(request, held)
         return held
 
     def conclude(
@@ -312,12 +315,17 @@ class WitnessedRuns(RunStore):
         *,
         if_wanted: bool = False,
     ) -> bool:
+        queued = len(self.installation.waiting)
         ended = super().conclude(
             run_id, outcome, now, decision, rules_hash, again, if_wanted=if_wanted
         )
         self.installation.witness.run_ended(run_id)
         if ended and (again is not None or outcome.due_at is not None):
             self.installation.witness.went_on(run_id, self.cancelled(run_id))
+        if ended and again is not None and not if_wanted:
+            self.installation.witness.tried_again(
+                run_id, queued=len(self.installation.waiting) > queued
+            )
         return ended
 
     def set_plan(self, run_id: str, plan: Plan) -> None:

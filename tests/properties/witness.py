@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from service.domain.decisions.budget import Budget
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
+from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.policy import Limit, Policy
+from service.domain.decisions.policy import LIMITED, Limit, Policy
 from service.domain.decisions.requests import PERSON, Request
 from tests.fakes.clock import FakeClock
 
@@ -99,6 +100,16 @@ class Witness:
         self._within_budget(request, plan)
         self.began[request.id] = Began(request, plan, now)
 
+    def was_held(self, request: Request, check: Check) -> None:
+        """A run is held at its last fence."""
+        if request.undoes and check.guard == LIMITED:
+            self._broke(f"run {request.id} takes back, and is held: {check.saw}")
+
+    def tried_again(self, run_id: str, *, queued: bool) -> None:
+        """A run ends and is to be tried again."""
+        if not queued:
+            self._broke(f"run {run_id} was to be tried again, and nothing was queued")
+
     def went_on(self, run_id: str, cancelled: str) -> None:
         """A run is tried again, or its alerts are to ask again."""
         if cancelled:
@@ -122,9 +133,7 @@ class Witness:
             self._broke(f"run {run_id} has written {began.writes} times to {target}")
         self._over_nobody(target, run_id, before)
         self._undoes_only_its_own(began.request, before)
-        least = self.least.get(target)
-        if least is not None and "replicas" in after and int(after["replicas"]) < least:
-            self._broke(f"run {run_id} made {after} of {target}, whose floor is {least}")
+        self._above_the_floor(target, run_id, before, after)
         if abs((began.plan.price_after or 0.0) - dollars) > _CENT:
             self._broke(f"run {run_id} made {target} cost {dollars}, and planned another price")
         self.costs[target] = Look(self.event(), dollars)
@@ -184,6 +193,12 @@ class Witness:
             if not each.ended and each.request.target.name == target
         ]
         return max([known.dollars if known is not None else 0.0, *coming])
+
+    def _above_the_floor(self, target: str, run_id: str, before: Values, after: Values) -> None:
+        """A count is never set below the floor. One that a person left there may stay."""
+        least, count = self.least.get(target), after.get("replicas")
+        if least is not None and count != before.get("replicas") and int(count or 0) < least:
+            self._broke(f"run {run_id} made {count} replicas of {target}, whose floor is {least}")
 
     def _over_nobody(self, target: str, run_id: str, before: Values) -> None:
         """What a person has set since the run looked is not overwritten."""
