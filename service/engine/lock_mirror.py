@@ -21,8 +21,8 @@ class LockMirrorRound:
 
     def __init__(self, parts: WorkerParts) -> None:
         self._parts = parts
-        self._shown = True  # by a worker before this one
-        self._next_at = 0.0
+        self._shown = False
+        self._next_at = 0.0  # at once: a worker before this one may have left something there
 
     def __call__(self, locked: bool) -> None:
         """One round. Where nothing is locked, it asks the database for nothing."""

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.e2e.monitoring import Repeats
-from tests.e2e.person import WHY, Terminal, command_in, told
 from tests.e2e.world import World, open_world
+from tests.person import WHY, Terminal, command_in, told
 from tests.said import field_of
 from tests.stack import DROPLET, PROJECT, TOKEN, Json, Stack
 
