@@ -66,6 +66,7 @@ from tests.fakes.engine import FakeLeases, FakeLocks, ProcessEnded
 from tests.fakes.faults import ProcessDied, vendor_error
 from tests.fakes.journal import MemoryGate
 from tests.fakes.leftovers import FakeLeftovers
+from tests.fakes.lock_mirror import FakeLockMirror
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
@@ -430,6 +431,7 @@ class Installation:
             incidents=IncidentStore(engine),
             leases=FakeLeases(),
             locks=FakeLocks(),
+            lock_mirror=FakeLockMirror(),
             offs=FakeOffs(),
             outbox=FakeOutbox(),
             controls=self.controls,
@@ -457,6 +459,7 @@ class Installation:
         self._again, self._asking = AgainRound(self.parts), ApprovalRound(self.parts)
         self.people = People(
             controls=self.controls,
+            lock_mirror=FakeLockMirror(),
             runs=runs,
             approvals=self.approvals,
             book=lambda: self.book,
