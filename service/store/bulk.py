@@ -47,7 +47,7 @@ class Bulk:
         """Change them all, in order; each row is made when its turn comes."""
         if connection.dialect.name == "postgresql":
             for part in _pieces(rows, LARGEST):
-                connection.exec_driver_sql(self.from_json, (to_json(part).decode(),))
+                _executed(connection, self.from_json, (to_json(part).decode(),))
         else:
             values = map(itemgetter(*self.fields), rows)
             by_driver(connection, lambda driver: driver.executemany(self.one_by_one, values))
@@ -122,7 +122,11 @@ def change_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) 
         parts = ", ".join(f"part_{n} AS ({text})" for n, text in enumerate(first))
         text = f"WITH {parts} {last}" if first else last
         values = tuple(to_json(list(each.rows())).decode() for each in wanted)
-        connection.exec_driver_sql(text, values)
+        _executed(connection, text, values)
+
+
+def _executed(connection: sa.Connection, text: str, values: tuple[str, ...]) -> None:
+    by_driver(connection, lambda driver: driver.execute(text, values))
 
 
 @dataclass(frozen=True, slots=True)
