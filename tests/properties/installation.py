@@ -66,7 +66,6 @@ from tests.fakes.engine import FakeLeases, FakeLocks, ProcessEnded
 from tests.fakes.faults import ProcessDied, vendor_error
 from tests.fakes.journal import MemoryGate
 from tests.fakes.leftovers import FakeLeftovers
-from tests.fakes.lock_mirror import FakeLockMirror
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
@@ -426,12 +425,13 @@ class Installation:
             works[kind] = Looking(spec.work(port, tools), witness, spec.cost)
         self.pager, self.messenger = FakePager(), FakeMessenger()
         targets = tuple(self.book.targets.values())
+        locks = FakeLocks()
         self.parts = WorkerParts(
             runs=runs,
             incidents=IncidentStore(engine),
             leases=FakeLeases(),
-            locks=FakeLocks(),
-            lock_mirror=FakeLockMirror(),
+            locks=locks,
+            lock_mirror=locks,
             offs=FakeOffs(),
             outbox=FakeOutbox(),
             controls=self.controls,
@@ -459,7 +459,7 @@ class Installation:
         self._again, self._asking = AgainRound(self.parts), ApprovalRound(self.parts)
         self.people = People(
             controls=self.controls,
-            lock_mirror=FakeLockMirror(),
+            lock_mirror=locks,
             runs=runs,
             approvals=self.approvals,
             book=lambda: self.book,
