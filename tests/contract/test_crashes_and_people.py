@@ -1,4 +1,4 @@
-"""Runs that people approve, undo and cancel, whose process dies at any boundary of their steps.
+"""Runs that people approve, undo and cancel, and returns, that die at any boundary of their steps.
 
 It is the in-process form of `tests/crash/test_people.py`: on both databases, with the vendors in
 memory, at each boundary, and in both ways in which a run is taken up.
@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.policy import APPROVE, Policy
+from service.domain.decisions.returns import Return
 from service.domain.rules.rules import RuleBook
 from tests.databases import Databases
-from tests.fakes.alerts import CPU, NOW, alert, delivery, rule_book
+from tests.fakes.alerts import CPU, NOW, alert, delivery, resolved, rule_book
 from tests.properties.installation import OLGA, PAUL, Execution, Installation, opened
 
 ASKING = ("prepare", "ask", "report")
@@ -68,10 +69,10 @@ TakenUp = Callable[[Installation, Execution], None]
 both_ways = pytest.mark.parametrize("taken_up", [restarted, adopted])
 
 
-def book(mode: str) -> RuleBook:
+def book(mode: str, returns: Return | None = None) -> RuleBook:
     """The rules of other tests, all of them in one mode."""
     made = rule_book()
-    rules = tuple(replace(each, policy=Policy(mode)) for each in made.rules)
+    rules = tuple(replace(each, policy=Policy(mode, returns=returns)) for each in made.rules)
     targets = {"api": made.targets["api"]}
     return replace(made, rules=rules, targets=targets, policy=Policy(mode))
 
@@ -148,6 +149,27 @@ def test_an_undo_that_dies_anywhere_takes_back_once(
     taken_up(now, first)
     assert statuses(now) == {"api.out.1": "succeeded", "api.person.1": "succeeded"}
     assert_in_order(now, 2, 2)
+
+
+@both_ways
+@pytest.mark.parametrize("boundary", boundaries(*CHANGING))
+def test_a_return_that_dies_anywhere_takes_back_once(
+    engine: sa.Engine, boundary: str, taken_up: TakenUp
+) -> None:
+    now = Installation(engine, book("act", returns=Return(600.0)))
+    now.deliver(delivery(alert(CPU), at=NOW))
+    now.go_on()
+    now.deliver(delivery(resolved(CPU), at=NOW))
+    now.busy(10.0)
+    now.wait(601.0)
+    now.take_back()
+    now.begin().go(1_000)
+    first = now.begin()
+    first.go_to(boundary)
+    taken_up(now, first)
+    assert statuses(now) == {"api.out.1": "succeeded", "api.return.1": "succeeded"}
+    assert_in_order(now, 2, 2)
+    assert [each.additions for each in now.parts.ledger.entries()] == [()]
 
 
 @both_ways

@@ -1,4 +1,5 @@
-"""A worker killed while people have a say: what they approve, undo and cancel happens once."""
+"""A worker killed while people have a say: what they approve, undo and cancel happens once. So does
+what is taken back in calm."""
 
 from __future__ import annotations
 
@@ -13,10 +14,11 @@ from tests.crash.stand import SHIPPED_LEASE_S, Stand, a_stand
 from tests.crash.taking_up import adopted
 from tests.databases import Databases
 from tests.processes import ROOT
+from tests.stack import alert, notification
 
 pytestmark = pytest.mark.crash
 
-RUN, NEXT, UNDO = "api.out.1", "api.out.2", "api.person.1"
+RUN, NEXT, UNDO, RETURN = "api.out.1", "api.out.2", "api.person.1", "api.return.1"
 OLGA = Person("olga", frozenset({Role.OPERATOR}))
 PAUL = Person("paul", frozenset({Role.APPROVER}))
 
@@ -29,6 +31,15 @@ def asking(tmp_path: Path, databases: Databases) -> Iterator[Stand]:
         databases.borrowed() as url,
         a_stand(tmp_path, url, rules=f"mode: approve\n{shipped}") as stand,
     ):
+        yield stand
+
+
+@pytest.fixture
+def calm(tmp_path: Path, databases: Databases) -> Iterator[Stand]:
+    """A stand whose rules take back at once, once nobody asks any more."""
+    shipped = (ROOT / "rules" / "quizmentor.yml").read_text(encoding="utf-8")
+    quick = shipped.replace("after: 30m", "after: 1s").replace("settle: 5m", "settle: 0s")
+    with databases.borrowed() as url, a_stand(tmp_path, url, rules=quick) as stand:
         yield stand
 
 
@@ -87,6 +98,21 @@ def test_killed_after_the_write_of_an_undo_another_ends_it_without_a_second(
     assert stand.runs() == {RUN: "succeeded", UNDO: "succeeded"}, stand.report()
     assert stand.instances() == 2, stand.report()
     assert stand.writes() == {"update_app": 2}, stand.report()
+
+
+def test_killed_after_the_write_of_a_return_another_ends_it_without_a_second(
+    calm: Stand,
+) -> None:
+    calm.fire("High CPU Usage")
+    first = calm.worker(lease_s=SHIPPED_LEASE_S)
+    ended(calm, RUN)
+    calm.end(first)
+    calm.deliver("alertmanager", notification(alert("High CPU Usage", status="resolved")))
+    adopted(calm, "after:update_app")
+    ended(calm, RETURN)
+    assert calm.runs() == {RUN: "succeeded", RETURN: "succeeded"}, calm.report()
+    assert calm.instances() == 2, calm.report()
+    assert calm.writes() == {"update_app": 2}, calm.report()
 
 
 def test_killed_after_a_cancel_was_recorded_the_run_stops_where_it_is_and_pages_nobody(
