@@ -36,6 +36,7 @@ from service.store.leases import LeaseStore
 from service.store.leftovers import LeftoverStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
+from service.store.outcomes import OutcomeStore
 from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
 
@@ -88,6 +89,7 @@ def build_worker(settings: Settings) -> Worker:
         due=DueStore(stores.engine),
         spend=SpendStore(stores.engine),
         leftovers=LeftoverStore(stores.engine),
+        outcomes=OutcomeStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),

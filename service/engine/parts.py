@@ -18,6 +18,7 @@ from service.ports.controls import Controls, Due
 from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
+from service.ports.outcomes import Outcomes
 from service.ports.runs import Incidents, Leases, Locks, Runs
 from service.ports.spend import Spending
 
@@ -83,6 +84,7 @@ class WorkerParts:
     approvals: Approvals
     spend: Spending
     leftovers: Leftovers
+    outcomes: Outcomes
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]

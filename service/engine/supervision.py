@@ -18,6 +18,7 @@ from service.engine import durable
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
 from service.engine.budgets import SpendRound
+from service.engine.judging import JudgingRound
 from service.engine.leftovers import LeftoverRound
 from service.engine.off_round import OffRound
 from service.engine.outbox import OutboxRound
@@ -71,6 +72,7 @@ class Supervisor:
         self._leftovers = Handed("leftovers", LeftoverRound(parts))
         self._asking = Handed("approvals", ApprovalRound(parts))
         self._spend = Handed("spend", SpendRound(parts))
+        self._judging = Handed("judging", JudgingRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -88,6 +90,7 @@ class Supervisor:
         self._spend.start()
         self._spend.hand(True)
         self._leftovers.start()
+        self._judging.start()
 
     def stop(self) -> None:
         """End the rounds."""
@@ -97,6 +100,7 @@ class Supervisor:
         self._asking.stop(self._lease_s)
         self._spend.stop(self._lease_s)
         self._leftovers.stop(self._lease_s)
+        self._judging.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
@@ -120,6 +124,8 @@ class Supervisor:
             self._leftovers.hand(signs.leftover)
         if signs.asking:
             self._asking.hand(signs.asking)
+        if signs.judging:
+            self._judging.hand(signs.judging)
         if signs.due:
             self._again.hand(signs.due)
         if self._count % _SWEEP_EVERY == 0:

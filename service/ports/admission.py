@@ -79,13 +79,31 @@ class EpisodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """What a batch asks of the record besides, because of keys that few rules have.
+
+    `turning` are the alerts of which it wants to know when they began to fire and resolved.
+    """
+
+    turning: Collection[int] = ()
+
+
+NOTHING_MORE = Sought()
+
+
+@dataclass(frozen=True, slots=True)
 class OnRecord:
     """What a batch is decided by: the newest episode of each alert that has one, the cooldowns, and
-    the pauses and locks that nobody has ended."""
+    the pauses and locks that nobody has ended.
+
+    `turns` are when alerts began to fire and resolved, oldest first (`service.domain.alerts.
+    flapping`), of those that were asked for.
+    """
 
     episodes: dict[int, EpisodeRecord]
     cooldowns: dict[str, Cooldown]
     controls: tuple[Control, ...] = ()
+    turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -161,6 +179,8 @@ class Changes:
     """Decisions on record that were only repeated: times and last_at, by id."""
     incidents: dict[str, IncidentRecord] = field(default_factory=dict)
     runs: dict[str, NewRun] = field(default_factory=dict)
+    turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    """When alerts began to fire and resolved, of those that have done so in this batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +224,11 @@ class Gate(Protocol):
 class Transaction(Protocol):
     """One SQL transaction of admission; leaving it without an exception commits."""
 
-    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
+    def read(
+        self, identities: Collection[int], claims: Collection[str], more: Sought = NOTHING_MORE
+    ) -> OnRecord:
         """What is on record of these alerts and claims, in one round trip. Nobody else changes the
-        episodes meanwhile."""
+        episodes meanwhile. `more` costs nothing where it is empty."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

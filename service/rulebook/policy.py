@@ -139,7 +139,8 @@ def policy_of(rule: Rule, of_all: Policy) -> Policy:
     if action_spec(rule.action).effect is not Effect.CHANGES:
         return rule.policy
     mode = careful((rule.policy.mode, of_all.mode))
-    return replace(of_all, mode=mode, approval=rule.policy.approval)
+    own = rule.policy
+    return replace(of_all, mode=mode, approval=own.approval, expected=own.expected)
 
 
 def unknown_targets(policy: Policy, targets: Iterable[str]) -> list[tuple[Place, str]]:

@@ -10,17 +10,25 @@ from typing import Any
 
 from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.spec import ActionSpec, Effect
+from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.approval import Approval
+from service.domain.decisions.expected import Expected
 from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
 from service.domain.durations import parse_duration
 from service.domain.people import NAME_FORM, is_name
 from service.domain.rules.matchers import MatcherError, parse_matchers
 from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Origin, Rule
 from service.domain.rules.selectivity import selects
-from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_FOR_DAYS, MAX_SETTLE_DAYS
+from service.rulebook.bounds import (
+    MAX_COOLDOWN_DAYS,
+    MAX_EXPECT_DAYS,
+    MAX_FLAPPING_DAYS,
+    MAX_FOR_DAYS,
+    MAX_SETTLE_DAYS,
+)
 from service.rulebook.document import Place
 from service.rulebook.errors import MISSPELT, suggestion
-from service.rulebook.schema import ApprovalShape, Read, RuleShape, read_shape
+from service.rulebook.schema import ApprovalShape, FlappingShape, Read, RuleShape, read_shape
 from service.rulebook.substitution import Complain, substituted_matcher
 
 USUAL_LABELS = ("alertname", "severity")
@@ -77,9 +85,14 @@ class _Reader:
             cooldown=cooldown,
             settle=settle,
             after=self.after(action),
+            flapping=self.flapping(action),
             options=self.options(action),
             severity=self.severity(action),
-            policy=Policy(mode=self.mode(action), approval=self.approval(action)),
+            policy=Policy(
+                mode=self.mode(action),
+                approval=self.approval(action),
+                expected=self.expected(action),
+            ),
             continue_=self.shape.continue_,
             origin=origin,
         )
@@ -199,6 +212,41 @@ class _Reader:
             self.note("for", f"for is of no use to {action.name}, which waits for nothing.")
         return self.duration("for", given, MAX_FOR_DAYS) or timedelta()
 
+    def flapping(self, action: ActionSpec | None) -> Flapping | None:
+        given = self.shape.flapping
+        if given is None:
+            return None
+        self.only_of_changes("flapping", action)
+        read = read_shape(FlappingShape, given, (*self.place, "flapping"), self.complain)
+        transitions, within = read.shape.transitions, read.shape.within
+        if read.wrong:
+            return None
+        if transitions is None or within is None:
+            self.note(
+                "flapping",
+                "flapping needs transitions and within, such as {transitions: 4, within: 10m}.",
+            )
+            return None
+        lasts = self.duration("flapping", within, MAX_FLAPPING_DAYS, "within")
+        if lasts == timedelta():
+            self.note("flapping", "within must be longer than 0, such as 10m.")
+        return Flapping(transitions, lasts.total_seconds()) if lasts else None
+
+    def expected(self, action: ActionSpec | None) -> Expected | None:
+        given = self.shape.expect
+        if given is None:
+            return None
+        self.only_of_changes("expect", action)
+        within = self.duration("expect", given, MAX_EXPECT_DAYS)
+        if within == timedelta():
+            self.note("expect", "expect must be longer than 0, such as 10m.")
+        return Expected(within.total_seconds()) if within else None
+
+    def only_of_changes(self, key: str, action: ActionSpec | None) -> None:
+        """Note a key that only a rule that changes a target has use for."""
+        if action and action.effect is not Effect.CHANGES:
+            self.note(key, f"{key} is of no use to {action.name}, which changes nothing.")
+
     def duration(self, key: str, text: str, most_days: int, name: str = "") -> timedelta | None:
         """The duration that stands at `key`; `name` is what it is called, where that differs."""
         try:
@@ -227,8 +275,7 @@ class _Reader:
         given = self.shape.approval
         if given is None:
             return Approval()
-        if action and action.effect is not Effect.CHANGES:
-            self.note("approval", f"approval is of no use to {action.name}, which changes nothing.")
+        self.only_of_changes("approval", action)
         shape = read_shape(ApprovalShape, given, (*self.place, "approval"), self.complain).shape
         wait = None
         if shape.wait is not None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from service.catalogue.shapes import Shape, Text
+from service.rulebook.bounds import MAX_TRANSITIONS, MIN_TRANSITIONS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 
@@ -38,10 +39,19 @@ class RuleShape(Shape):
     cooldown: Text | None = Field(default=None, description="a duration such as 10m")
     settle: Text | None = Field(default=None, description="a duration such as 2m")
     for_: Text | None = Field(default=None, alias="for", description="a duration such as 2m")
+    flapping: dict[str, Any] | None = None
+    expect: Text | None = Field(default=None, description="a duration such as 10m")
     mode: Literal["act", "approve", "shadow", "off"] | None = None
     approval: dict[str, Any] | None = None
     severity: Literal["critical", "error", "warning", "info"] | None = None
     continue_: bool = Field(default=False, alias="continue")
+
+
+class FlappingShape(Shape):
+    """How often an alert may turn within which time."""
+
+    transitions: Annotated[int, Field(ge=MIN_TRANSITIONS, le=MAX_TRANSITIONS)] | None = None
+    within: Text | None = Field(default=None, description="a duration such as 10m")
 
 
 class ApprovalShape(Shape):

@@ -16,6 +16,7 @@ from service.domain.alerts.floods import Rate, is_flood_key
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.controls import Control
 from service.ports.admission import (
+    NOTHING_MORE,
     Changes,
     Claimed,
     EpisodeRecord,
@@ -23,6 +24,7 @@ from service.ports.admission import (
     NewEpisode,
     NewRun,
     OnRecord,
+    Sought,
 )
 from service.store import schema
 from service.store.bulk import (
@@ -55,6 +57,7 @@ from service.store.rows import (
     repeated_row,
     touched_row,
 )
+from service.store.turns import TURNS, read_turns, write_turns
 
 Enqueue = Callable[[sa.Connection, NewRun], None]
 """Puts a run on the worker's queue within the caller's transaction."""
@@ -106,20 +109,29 @@ class SqlTransaction:
         self.queued = False
         """Whether a run was queued in it."""
 
-    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
+    def read(
+        self, identities: Collection[int], claims: Collection[str], more: Sought = NOTHING_MORE
+    ) -> OnRecord:
         """The newest episode of each alert that has one, locked: what is decided from it stays
         true until the commit. And the cooldowns, pauses and locks on record."""
         if len(identities) > _SOON_DECIDED:
             allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
-        episodes, cooldowns, controls = rows_of_each(
+        # What hangs on the alerts is read behind them, and so once they are locked.
+        beside = [Lookup(TURNS, sorted(more.turning))] if more.turning else []
+        episodes, cooldowns, controls, *found = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
             Lookup(RESTING, sorted(claims)),
             IN_FORCE,
+            *beside,
         )
-        found = {row[0]: _episode(*row[1:]) for row in episodes}
-        return OnRecord(found, _by_key(cooldowns), tuple(Control(*row) for row in controls))
+        return OnRecord(
+            {row[0]: _episode(*row[1:]) for row in episodes},
+            _by_key(cooldowns),
+            tuple(Control(*row) for row in controls),
+            read_turns(found.pop(0)) if more.turning else {},
+        )
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
@@ -201,6 +213,8 @@ class SqlTransaction:
             ),
         )
         self._write_incidents(changes.incidents.values())
+        if changes.turns:
+            write_turns(self._connection, changes.turns)
 
     def enqueue(self, runs: Collection[NewRun]) -> None:
         """Insert the runs and put them on the worker's queue."""

@@ -33,6 +33,7 @@ from service.store.database import begin_writing, translated
 from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
 from service.store.ids import new_id
+from service.store.outcomes import keep_outcome
 from service.store.rows import CheckEncoder, decision_row
 from service.store.spend import end_reservation, reserve
 
@@ -334,6 +335,7 @@ class RunStore:
             sa.update(schema.runs)
             .where(_r.id == run_id, _r.ended_at.is_(None))
             .values(status=outcome.status, reason=outcome.reason, ended_at=now)
+            .returning(_r.ask, _r.created_at)
         )
         cooldowns = schema.cooldowns.c
         cooldown = (
@@ -344,10 +346,13 @@ class RunStore:
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            if connection.execute(end).rowcount == 0:
+            ended = connection.execute(end).one_or_none()
+            if ended is None:
                 return False
             connection.execute(cooldown)
             succeeded = outcome.status == "succeeded"
+            if succeeded:
+                keep_outcome(connection, run_id, load(ended.ask), ended.created_at, now)
             end_reservation(connection, run_id, now, succeeded=succeeded)
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())

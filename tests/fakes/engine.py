@@ -32,6 +32,7 @@ from tests.fakes.controls import FakeControls, FakeDue
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
+from tests.fakes.outcomes import FakeOutcomes
 from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakePager
 
@@ -497,6 +498,7 @@ class FakeWorker:
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     spend: FakeSpend = field(default_factory=FakeSpend)
     leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
+    outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
     counted: tuple[Target, ...] = ()
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -525,6 +527,7 @@ class FakeWorker:
             approvals=self.approvals,
             spend=self.spend,
             leftovers=self.leftovers,
+            outcomes=self.outcomes,
             counted=lambda: self.counted,
             judge_again=self.due.judge,
             off_watch=self.off_watch,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.catalogue.registry import ACTIONS, KINDS, kinds_of
+from service.domain.alerts.flapping import FLAPPING
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
 from service.domain.decisions.budget import BUDGET
 from service.domain.decisions.claims import COOLDOWN
@@ -75,6 +76,7 @@ WRONG = [
     with_rule(cooldown=None),
     with_rule(cooldown="600"),
     with_rule(cooldown="10 minutes"),
+    with_rule(flapping="{transitions: 4}"),
     with_rule(cooldown="900000w"),
     with_rule(action="page_oncall"),
     with_rule(**NO_TARGET, settle="2m", severity="error"),
@@ -157,7 +159,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
     named |= {YOUNG, PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET}
-    named |= {SCOPE, LABELS}
+    named |= {SCOPE, LABELS, FLAPPING}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.
     assert listed == named - {"redis_gate", "target"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from service.domain.alerts.alert import Alert
@@ -12,6 +13,23 @@ from service.domain.rules.rules import RuleBook
 def consulted(book: RuleBook, index: RuleIndex, alert: Alert) -> dict[str, Any]:
     """Every rule consulted, with what each of its matchers saw, and the hash of the rules."""
     return {"hash": book.hash, "consulted": [trace_json(each) for each in index.explain(alert)]}
+
+
+def rules_told(book: RuleBook, outcomes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rules in force, in their order, each with what became of its changes; None where nothing
+    is expected of them."""
+    return [
+        {
+            "name": rule.name,
+            "origin": str(rule.origin),
+            "action": rule.action,
+            "target": rule.target,
+            "mode": rule.policy.mode,
+            "expected": None if rule.policy.expected is None else rule.policy.expected.to_json(),
+            "outcomes": outcomes.get(rule.name),
+        }
+        for rule in book.rules
+    ]
 
 
 def not_consulted(why: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from service.domain.alerts.episodes import TURNS, Transition
+from service.domain.alerts.flapping import turned
 from service.domain.decisions.claims import Cooldown, telling_claim
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
@@ -22,6 +24,7 @@ from service.ports.admission import (
     GateReply,
     NewDecision,
     Receipt,
+    Sought,
     Transaction,
     Verdicted,
 )
@@ -76,6 +79,7 @@ class Batch:
         self._runs = RunMaker(book, self._changes, now, refire_grace_s)
         self._verdicts = Verdicts(transaction, self._runs, gate, now)
         self._memberships: dict[int, list[str]] = {}
+        self._turns: dict[int, tuple[float, ...]] = {}
 
     def decide(
         self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
@@ -111,7 +115,9 @@ class Batch:
         cooldowns: Mapping[str, Cooldown] = {}
         controls: tuple[Control, ...] = ()
         if identities:
-            on_record = self._transaction.read(identities, claims | notices)
+            turning = {each.identity for each in everything if each.turns_kept}
+            on_record = self._transaction.read(identities, claims | notices, Sought(turning))
+            self._turns = on_record.turns
             self._episodes.begin(on_record.episodes)
             cooldowns, controls = on_record.cooldowns, on_record.controls
         elif notices:
@@ -157,13 +163,25 @@ class Batch:
             candidates = self._verdicts.refuse_resolve(refused, matched, record, delivery)
             return _JudgedAlert(record, candidates)
         record, what = self._episodes.take(delivery_id, delivery, matched)
+        turns = self._turns_after(delivery, matched, what) if matched.turns_kept else ()
         return _JudgedAlert(
             record,
             [
-                self._verdicts.judge(candidate, matched, record, delivery, what)
+                self._verdicts.judge(candidate, matched, record, delivery, what, turns)
                 for candidate in matched.candidates
             ],
         )
+
+    def _turns_after(
+        self, delivery: Delivery, matched: Matched, what: Transition
+    ) -> tuple[float, ...]:
+        """When the alert began to fire and resolved, this notification among it. A replay tells
+        nothing of that."""
+        turns = self._turns.get(matched.identity, ())
+        if what in TURNS and not delivery.replay:
+            turns = turned(turns, self._now, matched.turns_kept)
+            self._turns[matched.identity] = self._changes.turns[matched.identity] = turns
+        return turns
 
     def _receipt(self, judged: _JudgedDelivery) -> Receipt:
         verdicts = tuple(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import AlertKind, young_until
 from service.domain.alerts.episodes import Transition
+from service.domain.alerts.flapping import FLAPPING, check_flapping
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
@@ -47,6 +48,7 @@ from service.triggers.alerts.notices import (
     refusal_claim,
     refusal_notice,
     resolve_notice,
+    rule_notice,
 )
 from service.triggers.alerts.runs import RunMaker
 
@@ -56,7 +58,8 @@ class Judged:
     """One candidate of one alert with its checks, before any claim is taken.
 
     `claim` is what it may take: None where a guard holds it. `page` is what a page was judged by,
-    `flood` the flood that tells of the alert already.
+    `flood` the flood that tells of the alert already. `flapping`
+    is what its rule says of how often it turns.
     """
 
     candidate: Candidate
@@ -67,6 +70,7 @@ class Judged:
     claim: str | None
     page: PageArrival | None = None
     flood: Flooded | None = None
+    flapping: Check | None = None
 
 
 class Verdicts:
@@ -115,12 +119,17 @@ class Verdicts:
         record: EpisodeRecord,
         delivery: Delivery,
         what: Transition,
+        turns: Sequence[float] = (),
     ) -> Judged:
-        """Ask every guard; what passes all of them wants its claim."""
+        """Ask every guard; what passes all of them wants its claim. `turns` are when the alert
+        began to fire and resolved, oldest first, where a rule asks for it."""
         if candidate.incident is not None:
             return self._judge_page(candidate, matched, record, delivery, what)
         young = young_until(matched.alert, candidate.rule.after, self._now)
-        checks = self._checks(candidate, firing=matched.alert.firing, young=young)
+        flaps = candidate.rule.flapping
+        flapping = check_flapping(turns, flaps, self._now) if flaps is not None else None
+        firing = matched.alert.firing
+        checks = self._checks(candidate, firing=firing, young=young, flapping=flapping)
         held = held_by(checks)
         claim = candidate.claim if held is None else None
         if claim is not None:
@@ -129,7 +138,7 @@ class Verdicts:
             self._notice_refusal(candidate, matched, record, delivery)
         elif candidate.rule.target is not None and not delivery.replay:
             self._notice_hold(candidate, matched, record, checks)
-        return Judged(candidate, matched, record, delivery, checks, claim)
+        return Judged(candidate, matched, record, delivery, checks, claim, flapping=flapping)
 
     def refuse_resolve(
         self,
@@ -167,6 +176,8 @@ class Verdicts:
         if held.guard == COOLDOWN:
             cooldown = self.cooldowns[candidate.claim]
             self.notice(hold_notice(candidate, alert, episode, cooldown, self._now))
+        elif held.guard == FLAPPING:
+            self.notice(rule_notice(candidate, alert, episode, held, self._now))
         else:
             self.notice(people_notice(candidate, alert, episode, held, self._now))
 
@@ -217,7 +228,8 @@ class Verdicts:
             run = self._runs.start(candidate, alert, judged.record.id, judged.delivery, cooldown)
             return _decision(candidate, Verdict.ACT, _why(candidate, run), judged.checks, run=run)
         self._runs.join(cooldown.run, judged.record.id)
-        return self._held(candidate, self._checks(candidate, firing=True))
+        checks = self._checks(candidate, firing=True, flapping=judged.flapping)
+        return self._held(candidate, checks)
 
     def _conclude_test(self, judged: Judged) -> Decision:
         """A firing test is never acted on. Slack shows once in an hour that it came."""
@@ -241,7 +253,12 @@ class Verdicts:
         return _decision(candidate, verdict, held.saw, checks, until=held.until)
 
     def _checks(
-        self, candidate: Candidate, *, firing: bool, young: float | None = None
+        self,
+        candidate: Candidate,
+        *,
+        firing: bool,
+        young: float | None = None,
+        flapping: Check | None = None,
     ) -> tuple[Check, ...]:
         """What the guards say; asked once for each set of facts in a batch."""
         claim = candidate.claim
@@ -258,6 +275,7 @@ class Verdicts:
             ignored=candidate.ignored,
             asker=candidate.asker,
             young_until=young,
+            flapping=flapping,
             **self._limits_of(candidate.rule),
         )
         known = self._checked.get(arrival)

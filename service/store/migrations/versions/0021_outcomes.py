@@ -1,0 +1,51 @@
+"""When alerts turned, for rules that hold what flaps, and what became of changes."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0021"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+_LOOKED_AT = sa.text("next_at IS NOT NULL")
+
+
+def upgrade() -> None:
+    """Make the tables. What was before them is not known."""
+    op.create_table(
+        "alert_turns",
+        sa.Column("identity", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("turns", sa.Text(), nullable=False),
+    )
+    op.create_table(
+        "outcomes",
+        sa.Column("run", sa.String(160), primary_key=True),
+        sa.Column("rule", sa.String(64), nullable=False),
+        sa.Column("target", sa.String(64), nullable=False),
+        sa.Column("direction", sa.String(8), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=False),
+        sa.Column("ended_at", sa.Double(), nullable=False),
+        sa.Column("due_at", sa.Double(), nullable=False),
+        sa.Column("result", sa.String(12), nullable=False),
+        sa.Column("judged_at", sa.Double(), nullable=True),
+        sa.Column("cleared_at", sa.Double(), nullable=True),
+        sa.Column("recurred_at", sa.Double(), nullable=True),
+        sa.Column("next_at", sa.Double(), nullable=True),
+    )
+    op.create_index(
+        "ix_outcomes_next_at",
+        "outcomes",
+        ["next_at"],
+        sqlite_where=_LOOKED_AT,
+        postgresql_where=_LOOKED_AT,
+    )
+    op.create_index("ix_outcomes_ended_at", "outcomes", ["ended_at", "run"])
+    op.create_index("ix_outcomes_rule_ended_at", "outcomes", ["rule", "ended_at", "run"])
+    op.create_table(
+        "outcome_alerts",
+        sa.Column("run", sa.String(160), primary_key=True),
+        sa.Column("alert", sa.String(40), primary_key=True),
+    )

@@ -1,0 +1,47 @@
+"""`expect` in a rule: within which time its alerts should clear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.domain.decisions.expected import Expected
+from service.domain.decisions.policy import policy_from_json
+from tests.unit.rulebook_files import GOOD, load, told, with_rule
+
+
+def test_a_rule_says_within_which_time_its_alerts_should_clear(tmp_path: Path) -> None:
+    rules = load(tmp_path, with_rule(expect="10m", mode="approve")).rules
+    assert rules[-1].policy.expected == Expected(600.0)
+    assert rules[-1].policy.mode == "approve"
+    assert {rule.policy.expected for rule in load(tmp_path, GOOD).rules} == {None}
+
+
+def test_it_is_pinned_with_a_request_and_one_of_before_expects_nothing(tmp_path: Path) -> None:
+    policy = load(tmp_path, with_rule(expect="10m")).rules[-1].policy
+    assert policy_from_json(policy.to_json()) == policy
+    former = {name: value for name, value in policy.to_json().items() if name != "expected"}
+    assert policy_from_json(former).expected is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("soon", "expect 'soon' is not a duration; write it as 90s, 10m or 1h30m."),
+        ("'0'", "expect must be longer than 0, such as 10m."),
+        ("2d", "expect '2d' is longer than 1d, the longest that is allowed."),
+        ("600", "expect must be a duration such as 10m, not 600."),
+    ],
+)
+def test_what_is_wrong_with_it_is_one_clear_sentence(tmp_path: Path, given: str, said: str) -> None:
+    (error,) = told(tmp_path, with_rule(expect=given))
+    assert f"rule extra: {said}" in error
+
+
+@pytest.mark.parametrize("action", ["page_oncall", "investigate", "ignore"])
+def test_only_a_rule_that_changes_a_target_has_use_for_it(tmp_path: Path, action: str) -> None:
+    cooldown = "10m" if action == "investigate" else None
+    rule = with_rule(action=action, target=None, cooldown=cooldown, expect="10m")
+    (error,) = told(tmp_path, rule)
+    assert f"expect is of no use to {action}, which changes nothing." in error
