@@ -122,17 +122,17 @@ def report_held(
     if page_ is None:
         return {"told": told}
     paged = page(page_, parts, run=request.id, queue=not told_before)
-    if held.at_bound:
-        _close_when_resolved(page_, request, parts)
+    if held.at_bound and request.origin.needs_alert:
+        close_when_resolved(page_, request, request.origin.alerts, parts)
     return {"told": told, "paged": paged}
 
 
-def _close_when_resolved(page_: Page, request: Request, parts: WorkerParts) -> None:
-    """The page at the maximum is over when nobody asks for more any more."""
-    if not request.origin.needs_alert:
-        return
+def close_when_resolved(
+    page_: Page, request: Request, alerts: Sequence[str], parts: WorkerParts
+) -> None:
+    """A page about what is not done any more is over when none of these alerts asks for it."""
     key = page_.dedup_key
-    parts.incidents.enlist(key, request.origin.by, page_.severity, request.origin.alerts)
+    parts.incidents.enlist(key, request.origin.by, page_.severity, alerts)
     state = parts.incidents.state(key)
     if state is not None and not state.firing and resolve(key, parts, attempts=1):
         parts.incidents.mark(key, paged=False)

@@ -83,9 +83,11 @@ class Sought:
     """What a batch asks of the record besides, because of keys that few rules have.
 
     `turning` are the alerts of which it wants to know when they began to fire and resolved.
+    `giving_up` are the rules of which it wants to know how many changes were in vain.
     """
 
     turning: Collection[int] = ()
+    giving_up: Collection[str] = ()
 
 
 NOTHING_MORE = Sought()
@@ -97,13 +99,15 @@ class OnRecord:
     the pauses and locks that nobody has ended.
 
     `turns` are when alerts began to fire and resolved, oldest first (`service.domain.alerts.
-    flapping`), of those that were asked for.
+    flapping`), of those that were asked for. `in_vain` are, by rule and target, the changes in a
+    row without effect whose alerts still fire (`service.domain.decisions.expected`).
     """
 
     episodes: dict[int, EpisodeRecord]
     cooldowns: dict[str, Cooldown]
     controls: tuple[Control, ...] = ()
     turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    in_vain: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -38,5 +38,11 @@ class Outcomes(Protocol):
 
     def keep(self, run: str, judged: Judged, now: float) -> bool:
         """Keep what was seen. False where another worker has judged it before; then nothing is
-        changed."""
+        changed. One that has cleared ends the row of those without effect before it. Alerts that
+        were held because of that row are then judged again."""
+        ...
+
+    def in_vain(self, rule: str, target: str, direction: str) -> list[Outcome]:
+        """The changes that count as without effect in a row now, and of which an alert fires,
+        oldest first."""
         ...

@@ -33,3 +33,6 @@ MAX_FLAPPING_DAYS = 1
 
 MAX_EXPECT_DAYS = 1
 """An alert that a change clears only after more than a day was cleared by something else."""
+
+MAX_GIVE_UP = 20
+"""Whoever goes on for longer than so many changes in vain does not want to give up."""

@@ -35,6 +35,11 @@ USUAL_LABELS = ("alertname", "severity")
 """Labels that most rules match on; one that is nearly the same is a slip."""
 
 
+_NEEDS_EXPECT = (
+    "{key} needs expect: within which time the alerts should clear, such as expect: 10m."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A rule as far as it could be read: enough to check it against the others.
@@ -234,13 +239,15 @@ class _Reader:
 
     def expected(self, action: ActionSpec | None) -> Expected | None:
         given = self.shape.expect
+        if self.shape.give_up is not None and self.lacks("expect", given):
+            self.note("give_up", _NEEDS_EXPECT.format(key="give_up"))
         if given is None:
             return None
         self.only_of_changes("expect", action)
         within = self.duration("expect", given, MAX_EXPECT_DAYS)
         if within == timedelta():
             self.note("expect", "expect must be longer than 0, such as 10m.")
-        return Expected(within.total_seconds()) if within else None
+        return Expected(within.total_seconds(), self.shape.give_up or 0) if within else None
 
     def only_of_changes(self, key: str, action: ActionSpec | None) -> None:
         """Note a key that only a rule that changes a target has use for."""

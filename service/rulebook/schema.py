@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from service.catalogue.shapes import Shape, Text
-from service.rulebook.bounds import MAX_TRANSITIONS, MIN_TRANSITIONS
+from service.rulebook.bounds import MAX_GIVE_UP, MAX_TRANSITIONS, MIN_TRANSITIONS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 
@@ -41,6 +41,7 @@ class RuleShape(Shape):
     for_: Text | None = Field(default=None, alias="for", description="a duration such as 2m")
     flapping: dict[str, Any] | None = None
     expect: Text | None = Field(default=None, description="a duration such as 10m")
+    give_up: Annotated[int, Field(ge=1, le=MAX_GIVE_UP)] | None = None
     mode: Literal["act", "approve", "shadow", "off"] | None = None
     approval: dict[str, Any] | None = None
     severity: Literal["critical", "error", "warning", "info"] | None = None

@@ -47,6 +47,7 @@ from service.store.incidents import (
     read_incidents,
     read_members,
 )
+from service.store.outcomes import COUNTED, COUNTED_ORDER
 from service.store.rows import (
     CheckEncoder,
     decision_row,
@@ -118,7 +119,11 @@ class SqlTransaction:
             allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
         # What hangs on the alerts is read behind them, and so once they are locked.
-        beside = [Lookup(TURNS, sorted(more.turning))] if more.turning else []
+        beside = []
+        if more.turning:
+            beside.append(Lookup(TURNS, sorted(more.turning)))
+        if more.giving_up:
+            beside.append(Lookup(COUNTED, sorted(more.giving_up), COUNTED_ORDER))
         episodes, cooldowns, controls, *found = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
@@ -131,6 +136,7 @@ class SqlTransaction:
             _by_key(cooldowns),
             tuple(Control(*row) for row in controls),
             read_turns(found.pop(0)) if more.turning else {},
+            _in_vain(found.pop(0)) if more.giving_up else {},
         )
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
@@ -283,6 +289,13 @@ def _episode(
         verdicts={rule: tuple(last) for rule, last in load(verdicts).items()},
         labels_hash=labels_hash,
     )
+
+
+def _in_vain(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for rule, target, run in rows:
+        found[rule, target] = (*found.get((rule, target), ()), run)
+    return found
 
 
 def _memberships(incident: IncidentRecord, identities: Iterable[int]) -> list[dict[str, Any]]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
 
 from service.catalogue.request_json import load_request
-from service.domain.decisions.expected import LOOK_EVERY_S, PENDING, Judged, Sequel
+from service.domain.decisions.expected import (
+    CLEARED,
+    IN_VAIN,
+    LOOK_EVERY_S,
+    PENDING,
+    Judged,
+    Sequel,
+)
 from service.domain.decisions.guards import RESOLVED
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
@@ -54,6 +61,7 @@ def keep_outcome(
         "due_at": due_at,
         "result": PENDING,
         "next_at": min(now + LOOK_EVERY_S, due_at),
+        "counts": False,
     }
     connection.execute(sa.insert(schema.outcomes), row)
     asked = [{"run": run_id, "alert": alert} for alert in sorted(alerts)]
@@ -83,6 +91,33 @@ def _asked(connection: sa.Connection, request: Request, began_at: float) -> dict
     return found
 
 
+_COUNTS: sa.ColumnElement[bool] = sa.literal_column("counts")
+"""In the words of the partial index: SQLite would not know it in `counts = 1`."""
+_STILL_FIRES = sa.exists().where(_oa.run == _o.run, _oa.alert == _a.id, _a.open)
+_earlier = schema.outcomes.alias("earlier").c
+_BEGIN_ANEW = (
+    sa.update(schema.outcomes)
+    .where(
+        _COUNTS,
+        sa.exists().where(
+            _earlier.run == sa.bindparam("of"),
+            _earlier.rule == _o.rule,
+            _earlier.target == _o.target,
+            _earlier.direction == _o.direction,
+        ),
+    )
+    .values(counts=False, next_at=None)
+)
+"""A change that has cleared its alerts ends the row of those before it."""
+COUNTED = (
+    "SELECT rule, target, run FROM outcomes WHERE counts AND EXISTS (SELECT 1 FROM outcome_alerts "
+    "JOIN alerts ON alerts.id = outcome_alerts.alert WHERE outcome_alerts.run = outcomes.run AND "
+    "alerts.open) AND rule"
+)
+"""The head of admission's look-up, by rules: their changes without effect that count now."""
+COUNTED_ORDER = "ORDER BY ended_at, run"
+
+
 class OutcomeStore:
     """The table of outcomes."""
 
@@ -105,30 +140,73 @@ class OutcomeStore:
                 return []
             taken = sa.update(schema.outcomes).where(_o.run.in_(runs))
             connection.execute(taken.values(next_at=now + again_s))
-            alerts = _alerts(connection, runs)
-            query = (
-                sa.select(schema.outcomes, _r.ask, _r.plan)
-                .join(schema.runs, _r.id == _o.run)
-                .where(_o.run.in_(runs))
-                .order_by(_o.ended_at, _o.run)
-            )
-            rows = connection.execute(query).mappings().all()
-        return [_outcome(row, alerts.get(row["run"], {})) for row in rows]
+            return _read(connection, runs)
 
     def keep(self, run: str, judged: Judged, now: float) -> bool:
         """Keep what was seen, where nobody has judged it differently meanwhile."""
-        known = sa.select(_o.result).where(_o.run == run).with_for_update()
+        known = sa.select(_o.result, _o.counts).where(_o.run == run).with_for_update()
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            before: str | None = connection.execute(known).scalar_one_or_none()
-            if before is None or before not in (PENDING, judged.result):
+            before = connection.execute(known).one_or_none()
+            if before is None or before.result not in (PENDING, judged.result):
                 return False
+            first = before.result == PENDING and judged.result != PENDING
+            if judged.counts and not (before.counts or first):
+                return False  # a change after it has cleared its alerts
             values = {name: getattr(judged, name) for name in _JUDGED}
-            if before == PENDING and judged.result != PENDING:
+            if first:
                 values["judged_at"] = now
             change = sa.update(schema.outcomes).where(_o.run == run)
             connection.execute(change.values(**values))
+            if cleared := first and judged.result == CLEARED:
+                connection.execute(_BEGIN_ANEW, {"of": run})
+            if cleared or (before.counts and not judged.counts):
+                _lift_hold(connection, run, now)
         return True
+
+    def in_vain(self, rule: str, target: str, direction: str) -> list[Outcome]:
+        """The last changes that had no effect in a row, and of which an alert fires, oldest
+        first."""
+        with translated(), self._engine.connect() as connection:
+            query = sa.select(_o.run).where(
+                _COUNTS, _STILL_FIRES, _o.rule == rule, _o.target == target
+            )
+            runs = list(connection.execute(query.where(_o.direction == direction)).scalars())
+            return _read(connection, runs) if runs else []
+
+
+def _read(connection: sa.Connection, runs: Sequence[str]) -> list[Outcome]:
+    """These outcomes with their alerts, in the order in which the runs ended."""
+    alerts = _alerts(connection, runs)
+    query = (
+        sa.select(schema.outcomes, _r.ask, _r.plan)
+        .join(schema.runs, _r.id == _o.run)
+        .where(_o.run.in_(runs))
+        .order_by(_o.ended_at, _o.run)
+    )
+    rows = connection.execute(query).mappings().all()
+    return [_outcome(row, alerts.get(row["run"], {})) for row in rows]
+
+
+def _lift_hold(connection: sa.Connection, run: str, now: float) -> None:
+    """Have the alerts judged again that are held because the rule has given up, once it no longer
+    has: they need not wait for their sender."""
+    found = connection.execute(sa.select(schema.outcomes).where(_o.run == run)).mappings().one()
+    same = (_o.rule == found["rule"], _o.target == found["target"])
+    if connection.execute(sa.select(_o.run).where(_COUNTS, *same).limit(1)).first() is not None:
+        return
+    recent = (
+        sa.select(_d.alert, _d.rule, _d.guard)
+        .where(_d.target == found["target"], _d.direction == found["direction"])
+        .order_by(_d.id.desc())
+        .limit(_RECENT_DECISIONS)
+        .subquery()
+    )
+    held = sa.select(recent.c.alert).where(
+        recent.c.rule == found["rule"], recent.c.guard == IN_VAIN
+    )
+    due = sa.update(schema.alerts).where(_a.open, _a.newest, _a.id.in_(held))
+    connection.execute(due.values(due_at=now))
 
 
 def _alerts(connection: sa.Connection, runs: Iterable[str]) -> dict[str, dict[str, Sequel]]:

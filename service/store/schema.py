@@ -398,6 +398,13 @@ outcomes = sa.Table(
     sa.Column("cleared_at", _TIME, nullable=True),
     sa.Column("recurred_at", _TIME, nullable=True),
     sa.Column("next_at", _TIME, nullable=True),
+    sa.Column("counts", sa.Boolean, nullable=False),
+    _partial(
+        "ix_outcomes_counts",
+        "rule",
+        "ended_at",
+        where=sa.text("counts"),
+    ),
     _partial(
         "ix_outcomes_next_at",
         "next_at",
@@ -408,7 +415,8 @@ outcomes = sa.Table(
 )
 """One row for each verified change that alerts asked for by a rule with `expect`
 (`service.domain.decisions.expected`). `next_at` is when it is looked at again; empty once it is
-over."""
+over. `counts` is whether it had no effect, nothing of the same rule has had one since, and its
+alerts may still fire: few rows, which are read with a batch."""
 
 outcome_alerts = sa.Table(
     "outcome_alerts",

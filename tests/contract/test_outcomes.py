@@ -54,7 +54,7 @@ def _desk(engine: sa.Engine) -> SqlDesk:
     """Rules of which those about CPU expect their alerts to clear within ten minutes."""
     book = rule_book()
     rules = tuple(
-        replace(rule, policy=Policy(expected=Expected(WITHIN_S)))
+        replace(rule, policy=Policy(expected=Expected(WITHIN_S, 2)))
         if rule.name == "high-cpu"
         else rule
         for rule in book.rules
@@ -300,3 +300,100 @@ def test_a_group_of_alerts_is_asked_for_together(desk: SqlDesk, runs: RunStore) 
     desk.admit(replace(delivery(alert(CPU)), notification=several))
     _end(runs)
     assert desk.count("outcome_alerts") == 30
+
+
+def _in_vain(outcomes: Outcomes, number: int = 1, at: float = DUE) -> None:
+    run = f"api.out.{number}"
+    (found,) = (each for each in outcomes.take(at, 60.0, 5) if each.run == run)
+    judged = replace(found.judged, result=NO_EFFECT, next_at=at + 30, counts=True)
+    assert outcomes.keep(run, judged, at)
+
+
+def test_what_had_no_effect_counts_while_its_alert_fires(outcomes: Outcomes) -> None:
+    rule = _looked(outcomes, DUE).request.origin.by
+    assert outcomes.in_vain(rule, "api", "out") == []
+    _in_vain(outcomes, at=DUE + 100)
+    assert [each.run for each in outcomes.in_vain(rule, "api", "out")] == [RUN]
+    assert outcomes.in_vain(rule, "api", "in") == []
+    assert outcomes.in_vain(rule, "web", "out") == []
+    assert outcomes.in_vain("another-rule", "api", "out") == []
+
+
+def test_what_no_longer_counts_never_counts_again(outcomes: Outcomes) -> None:
+    _in_vain(outcomes)
+    found = _looked(outcomes, DUE + 40)
+    assert outcomes.keep(RUN, replace(found.judged, counts=False, next_at=None), DUE + 40)
+    assert not outcomes.keep(RUN, replace(found.judged, counts=True), DUE + 41)
+    assert outcomes.in_vain(found.request.origin.by, "api", "out") == []
+
+
+def _two_in_vain(desk: SqlDesk, runs: RunStore, store: OutcomeStore) -> float:
+    """Two changes for one alert that still fires; the time at which the second was judged."""
+    at = NOW
+    for number in (1, 2):
+        desk.rest("api.out", NOW) if number > 1 else None
+        desk.admit(delivery(alert(CPU), at=at))
+        _end(runs, f"api.out.{number}", at=at + 60)
+        at += 60 + WITHIN_S
+        _in_vain(store, number, at)
+    desk.rest("api.out", NOW)
+    return at
+
+
+def test_admission_holds_a_third_step_after_two_in_vain_and_takes_no_claim(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    at = _two_in_vain(desk, runs, OutcomeStore(engine))
+    (held,) = desk.verdicts(delivery(alert(CPU), at=at + 10))
+    assert (held.verdict, held.guard) == ("hold", "no_effect")
+    assert "(api.out.1, api.out.2)" in held.reason
+    assert desk.rows("SELECT generation FROM cooldowns WHERE key = 'api.out'") == [(2,)]
+    (other,) = desk.verdicts(delivery(alert(TRAFFIC), at=at + 20))
+    assert other.verdict == "act"
+
+
+def test_once_the_alert_that_asked_has_resolved_the_next_one_acts_at_once(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    at = _two_in_vain(desk, runs, OutcomeStore(engine))
+    desk.admit(delivery(resolved(CPU), at=at + 10))
+    (decision,) = desk.verdicts(delivery(alert(CPU, "b"), at=at + 20))
+    assert decision.verdict == "act"
+
+
+def test_what_was_held_because_of_them_is_judged_again_when_they_count_no_more(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    store = OutcomeStore(engine)
+    at = _two_in_vain(desk, runs, store)
+    desk.admit(delivery(alert(CPU, "b"), at=at + 10))
+    desk.admit(delivery(resolved(CPU), at=at + 20))
+    assert desk.rows("SELECT id FROM alerts WHERE due_at IS NOT NULL") == []
+    for each in store.take(at + 200, 60.0, 5):
+        over = replace(each.judged, counts=False, next_at=None)
+        assert store.keep(each.run, over, at + 200)
+    assert desk.rows("SELECT fingerprint, due_at FROM alerts WHERE due_at IS NOT NULL") == [
+        (f"{CPU}/b", at + 200)
+    ]
+
+
+def test_a_change_that_has_cleared_ends_the_row_before_it(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    store = OutcomeStore(engine)
+    at = _two_in_vain(desk, runs, store)
+    desk.admit(delivery(alert(TRAFFIC), at=at))
+    desk.rest("api.out", NOW)
+    desk.execute(
+        "UPDATE outcomes SET result = 'pending', counts = :no WHERE run = :run",
+        no=False,
+        run="api.out.2",
+    )
+    (found,) = (each for each in store.take(at + 100, 60.0, 5) if each.run == "api.out.2")
+    cleared = replace(found.judged, result=CLEARED, cleared_at=at, next_at=None)
+    assert store.keep("api.out.2", cleared, at + 100)
+    assert desk.rows("SELECT run, counts FROM outcomes ORDER BY run") == [
+        ("api.out.1", False),
+        ("api.out.2", False),
+    ]
+    assert store.take(at + 90_000, 60.0, 5) == []

@@ -49,6 +49,7 @@ class MemoryStore:
     deliveries: list[str] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
     turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    in_vain: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def rest(self, claim: str, until: float, reason: str = "") -> None:
         """What a worker leaves at the end of a run."""
@@ -80,6 +81,7 @@ class MemoryTransaction:
             self.cooldowns(claims),
             tuple(self._store.controls),
             {each: turns[each] for each in more.turning if each in turns},
+            {of: runs for of, runs in self._store.in_vain.items() if of[0] in more.giving_up},
         )
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from service.domain.decisions.expected import PENDING, Judged
+from service.domain.decisions.expected import CLEARED, PENDING, Judged
 from service.ports.outcomes import Outcome
 
 
@@ -34,8 +34,30 @@ class FakeOutcomes:
         known = self.rows.get(run)
         if known is None or known.judged.result not in (PENDING, judged.result):
             return False
+        first = known.judged.result == PENDING
+        if judged.counts and not (known.judged.counts or first):
+            return False
         self._judge(run, judged)
+        if judged.result == CLEARED and known.judged.result == PENDING:
+            for each in self.rows.values():
+                if _of(each) == _of(known) and each.judged.counts:
+                    self._judge(each.run, replace(each.judged, counts=False, next_at=None))
         return True
+
+    def in_vain(self, rule: str, target: str, direction: str) -> list[Outcome]:
+        found = [
+            each
+            for each in self.rows.values()
+            if _of(each) == (rule, target, direction)
+            and each.judged.counts
+            and any(sequel.resolved_at is None for sequel in each.sequels)
+        ]
+        return sorted(found, key=lambda each: (each.judged.ended_at, each.run))
 
     def _judge(self, run: str, judged: Judged) -> None:
         self.rows[run] = replace(self.rows[run], judged=judged)
+
+
+def _of(outcome: Outcome) -> tuple[str, str, str]:
+    request = outcome.request
+    return request.origin.by, request.target.name, request.direction

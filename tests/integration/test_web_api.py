@@ -440,7 +440,13 @@ def test_the_rules_tell_their_mode_and_what_became_of_their_changes(
     client: FlaskClient, stand: Stand
 ) -> None:
     with stand.engine.begin() as connection:
-        row = {"target": "api", "direction": "out", "asked_at": 10.0, "ended_at": 70.0}
+        row = {
+            "target": "api",
+            "direction": "out",
+            "asked_at": 10.0,
+            "ended_at": 70.0,
+            "counts": False,
+        }
         for run, result, cleared_at in (("a", "cleared", 110.0), ("b", "no_effect", None)):
             values = {**row, "run": run, "rule": "high-cpu", "due_at": 970.0, "result": result}
             connection.execute(sa.insert(schema.outcomes), {**values, "cleared_at": cleared_at})

@@ -11,8 +11,10 @@ from service.domain.decisions.expected import (
     LOOK_EVERY_S,
     NO_EFFECT,
     PENDING,
+    Expected,
     Judged,
     Sequel,
+    check_in_vain,
     seen,
 )
 
@@ -127,3 +129,44 @@ def test_a_worker_that_was_away_comes_to_the_same_result() -> None:
     late = at(*alerts, now=50_000)
     assert replace(prompt, next_at=None) == replace(late, next_at=None)
     assert late.recurred_at == END + 700
+
+
+IN_VAIN = Judged(END, DUE, NO_EFFECT)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "now", "counts", "look"),
+    [
+        ([ended(None)], LENGTH, True, LENGTH + LOOK_EVERY_S),
+        ([ended(240), ended(None)], LENGTH, True, LENGTH + LOOK_EVERY_S),
+        ([ended(2_000)], 2_010, True, 2_040),
+        ([ended(2_000)], 2_000 + GRACE, False, None),
+        ([ended(2_000), ended(None)], 9_000, True, 9_030),
+        ([], LENGTH, False, None),
+    ],
+    ids=["it fires", "one fires", "it may go on", "it has resolved", "the other fires", "none"],
+)
+def test_what_had_no_effect_counts_until_its_alerts_have_resolved(
+    alerts: list[Sequel], now: float, counts: bool, look: float | None
+) -> None:
+    found = seen(IN_VAIN, alerts, END + now, GRACE, counted=True)
+    assert (found.result, found.counts) == (NO_EFFECT, counts)
+    assert found.next_at == (None if look is None else END + look)
+    assert not seen(IN_VAIN, alerts, END + now, GRACE).counts, "the rule never gives up"
+
+
+@pytest.mark.parametrize(
+    ("give_up", "runs", "passed"),
+    [(3, 0, True), (3, 2, True), (3, 3, False), (1, 1, False), (3, 4, False)],
+)
+def test_the_rule_gives_up_after_so_many_in_a_row(give_up: int, runs: int, passed: bool) -> None:
+    in_vain = [f"api.out.{number}" for number in range(runs)]
+    check = check_in_vain(Expected(600.0, give_up), "api", in_vain)
+    assert check is not None
+    assert (check.guard, check.passed) == ("no_effect", passed)
+    assert all(run in check.saw for run in in_vain)
+
+
+def test_a_rule_that_never_gives_up_is_not_asked() -> None:
+    assert check_in_vain(Expected(600.0), "api", ["api.out.1"]) is None
+    assert check_in_vain(None, "api", ["api.out.1"]) is None

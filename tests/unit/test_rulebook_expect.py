@@ -25,6 +25,32 @@ def test_it_is_pinned_with_a_request_and_one_of_before_expects_nothing(tmp_path:
     assert policy_from_json(former).expected is None
 
 
+def test_a_rule_says_after_how_many_changes_in_vain_it_gives_up(tmp_path: Path) -> None:
+    policy = load(tmp_path, with_rule(expect="10m", give_up="3")).rules[-1].policy
+    assert policy.expected == Expected(600.0, 3)
+    assert policy_from_json(policy.to_json()) == policy
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("0", "give_up must be at least 1, not 0."),
+        ("21", "give_up must be at most 20, not 21."),
+        ("never", "give_up must be a whole number, written in plain digits, not 'never'."),
+    ],
+)
+def test_a_wrong_number_is_one_clear_sentence(tmp_path: Path, given: str, said: str) -> None:
+    (error,) = told(tmp_path, with_rule(expect="10m", give_up=given))
+    assert f"rule extra: {said}" in error
+
+
+def test_what_needs_expect_says_so_once_and_not_where_expect_is_wrong(tmp_path: Path) -> None:
+    (error,) = told(tmp_path, with_rule(give_up="3"))
+    assert "rule extra: give_up needs expect: within which time the alerts should clear" in error
+    (error,) = told(tmp_path, with_rule(give_up="3", expect="600"))
+    assert "expect must be a duration such as 10m, not 600." in error
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.domain.decisions.decision import Check
+
 PENDING, CLEARED, NO_EFFECT = "pending", "cleared", "no_effect"
 RESULTS = (PENDING, CLEARED, NO_EFFECT)
 """What became of a verified change: not judged yet, its alerts cleared, or they did not."""
@@ -18,20 +20,46 @@ LOOK_EVERY_S = 30.0
 """How often an outcome that is not over is looked at, in seconds: it is told in minutes."""
 
 
+IN_VAIN = "no_effect"
+"""The guard that holds further steps where so many in a row had no effect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """That the alerts that asked clear within `within_s` seconds once the target has settled."""
+    """That the alerts that asked clear within `within_s` seconds once the target has settled.
+
+    `give_up` is after how many changes in a row without effect no further one is made, 0 for never.
+    """
 
     within_s: float
+    give_up: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
-        return {"within_s": self.within_s}
+        return {"within_s": self.within_s, "give_up": self.give_up}
 
 
 def expected_from_json(fields: Mapping[str, Any] | None) -> Expected | None:
     """What `to_json` wrote; a request of a version without it expects nothing."""
-    return None if fields is None else Expected(fields["within_s"])
+    return None if fields is None else Expected(fields["within_s"], fields.get("give_up", 0))
+
+
+def check_in_vain(expected: Expected | None, target: str, runs: Sequence[str]) -> Check | None:
+    """The guard no_effect; None where the rule never gives up. `runs` are its last changes of the
+    target, all of them without effect, whose alerts still fire."""
+    if expected is None or not expected.give_up:
+        return None
+    if len(runs) < expected.give_up:
+        in_vain = (
+            f"{', '.join(runs)} had no effect" if runs else f"no change of {target} was in vain"
+        )
+        saw = f"{in_vain}; the rule gives up after {expected.give_up} in a row"
+        return Check(IN_VAIN, passed=True, saw=saw)
+    saw = (
+        f"{len(runs)} changes of {target} in a row had no effect ({', '.join(runs)}), so the rule "
+        "gives up until the alerts that asked for them have resolved"
+    )
+    return Check(IN_VAIN, passed=False, saw=saw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +81,8 @@ class Judged:
 
     `due_at` is when it is judged at the latest. `cleared_at` is when the last of its alerts
     resolved, `recurred_at` when the first of them fired again after that. `next_at` is when it is
-    to be looked at again, None once it is over.
+    to be looked at again, None once it is over. `counts` is whether it had no effect and an alert
+    that asked for it still fires, or may go on.
     """
 
     ended_at: float
@@ -62,10 +91,20 @@ class Judged:
     cleared_at: float | None = None
     recurred_at: float | None = None
     next_at: float | None = None
+    counts: bool = False
 
 
-def seen(outcome: Judged, alerts: Sequence[Sequel], now: float, grace_s: float) -> Judged:
+def seen(
+    outcome: Judged,
+    alerts: Sequence[Sequel],
+    now: float,
+    grace_s: float,
+    *,
+    counted: bool = False,
+) -> Judged:
     """The outcome as the alerts that asked show it at `now`; `grace_s` is the refire grace.
+
+    With `counted` one without effect is followed until its alerts have resolved.
 
     It depends on when they resolved, and not on when somebody looks: a worker that was away comes
     to the same result.
@@ -74,7 +113,17 @@ def seen(outcome: Judged, alerts: Sequence[Sequel], now: float, grace_s: float) 
         outcome = _judged(outcome, alerts, now, grace_s)
     if outcome.result == CLEARED:
         return _followed(outcome, alerts, now)
-    return outcome
+    counts = counted and outcome.result == NO_EFFECT
+    return _counted(outcome, alerts, now, grace_s) if counts else outcome
+
+
+def _counted(outcome: Judged, alerts: Sequence[Sequel], now: float, grace_s: float) -> Judged:
+    """Whether what had no effect still counts, because an alert that asked for it fires."""
+    ends = [each.resolved_at for each in alerts]
+    known = [end for end in ends if end is not None]
+    if len(known) == len(ends) and now >= max(known, default=now) + (grace_s if known else 0.0):
+        return _with(outcome, counts=False)
+    return _with(outcome, counts=True, next_at=now + LOOK_EVERY_S)
 
 
 def _judged(outcome: Judged, alerts: Sequence[Sequel], now: float, grace_s: float) -> Judged:

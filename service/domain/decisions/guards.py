@@ -24,6 +24,7 @@ from service.domain.decisions.controls import (
     check_pauses,
 )
 from service.domain.decisions.decision import Check
+from service.domain.decisions.expected import IN_VAIN
 from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.durations import clock_time
@@ -100,9 +101,9 @@ class Arrival:
     nothing may be changed, where no value was measured. `ignored` is whether the rule asks for
     nothing. `asker` says whether the sender may earn the rule, None where no scopes are in force.
     `pauses`, `locks` and `freezes` are what these said of the change, empty where they do not
-    apply. So is `flapping` what the rule says of how often the alert turns. `young_until` is when
-    the alert has fired for as long as its rule asks, None where it has already. It and `now` are in
-    seconds since the epoch.
+    apply. So is `flapping` what the rule says of how often the alert turns, and `in_vain` what it
+    says of changes that had no effect. `young_until` is when the alert has fired for as long as its
+    rule asks, None where it has already. It and `now` are in seconds since the epoch.
     """
 
     firing: bool
@@ -121,6 +122,7 @@ class Arrival:
     asker: Asker | None = None
     young_until: float | None = None
     flapping: Check | None = None
+    in_vain: Check | None = None
 
     @property
     def wants_claim(self) -> bool:
@@ -212,6 +214,7 @@ ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(PAUSED, _of_change("pauses"), again=True),
     Guard(PERSON_LOCK, _of_change("locks"), again=True),
     Guard(FROZEN, _of_change("freezes"), again=True),
+    Guard(IN_VAIN, _of_change("in_vain"), told=False),
     Guard("redis_gate", _redis_gate),
     Guard("cooldown", _cooldown),
 )

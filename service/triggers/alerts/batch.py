@@ -28,7 +28,7 @@ from service.ports.admission import (
     Transaction,
     Verdicted,
 )
-from service.triggers.alerts.candidates import Matched, claims_of
+from service.triggers.alerts.candidates import Matched, claims_of, gives_up
 from service.triggers.alerts.episodes import Episodes, identities_of
 from service.triggers.alerts.notices import hold_claim, quarantine_notices, refusal_claims
 from service.triggers.alerts.runs import RunMaker
@@ -115,9 +115,9 @@ class Batch:
         cooldowns: Mapping[str, Cooldown] = {}
         controls: tuple[Control, ...] = ()
         if identities:
-            turning = {each.identity for each in everything if each.turns_kept}
-            on_record = self._transaction.read(identities, claims | notices, Sought(turning))
+            on_record = self._transaction.read(identities, claims | notices, _sought(everything))
             self._turns = on_record.turns
+            self._verdicts.in_vain = on_record.in_vain
             self._episodes.begin(on_record.episodes)
             cooldowns, controls = on_record.cooldowns, on_record.controls
         elif notices:
@@ -237,6 +237,19 @@ class Batch:
             if not self._episodes.resolved.isdisjoint(incident.members):
                 keys.add(key)
         return keys
+
+
+def _sought(everything: Sequence[Matched]) -> Sought:
+    """What else is asked of the record, by keys that few rules have."""
+    return Sought(
+        turning={each.identity for each in everything if each.turns_kept},
+        giving_up={
+            candidate.rule.name
+            for each in everything
+            for candidate in each.candidates
+            if each.alert.firing and gives_up(candidate.rule)
+        },
+    )
 
 
 def _changing(everything: Sequence[Matched]) -> set[str]:

@@ -165,6 +165,11 @@ def changes(rule: Rule) -> bool:
     return action_spec(rule.action).effect is Effect.CHANGES
 
 
+def gives_up(rule: Rule) -> bool:
+    """Whether the rule makes no further change where so many had no effect."""
+    return rule.policy.expected is not None and rule.policy.expected.give_up > 0
+
+
 def ignores(rule: Rule) -> bool:
     """Whether the rule asks for nothing."""
     return action_spec(rule.action).effect is Effect.NOTHING

@@ -17,6 +17,7 @@ from service.domain.alerts.flapping import FLAPPING, check_flapping
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
+from service.domain.decisions.expected import check_in_vain
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
     IGNORED,
@@ -77,6 +78,7 @@ class Verdicts:
     """Decides the candidates of one batch: `judge` each, `take_claims` once, `conclude` each.
 
     `cooldowns` are those of changes and messages, as read, and as they are once claims are taken.
+    `in_vain` are, by rule and target, the changes in a row that had no effect.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Verdicts:
         self._gate = gate
         self._now = now
         self.cooldowns: dict[str, Cooldown] = {}
+        self.in_vain: Mapping[tuple[str, str], Sequence[str]] = {}
         self._wanted: set[str] = set()
         self._page_claims: set[str] = set()
         self._refired: dict[str, IncidentRecord] = {}
@@ -284,8 +287,8 @@ class Verdicts:
         return known
 
     def _limits_of(self, rule: Rule) -> dict[str, Check | None]:
-        """What pauses, locks and freeze windows say of what this rule changes; asked once for each
-        rule in a batch."""
+        """What pauses, locks, freeze windows and earlier changes say of what this rule changes;
+        asked once for each rule in a batch."""
         if rule.target is None:
             return {}
         known = self._limits.get(rule.name)
@@ -297,6 +300,11 @@ class Verdicts:
                 "pauses": check_pauses(self._controls, change, self._now),
                 "locks": check_locks(self._controls, change, self._now),
                 "freezes": check_freezes(rule.policy.freezes, rule.target, self._now),
+                "in_vain": check_in_vain(
+                    rule.policy.expected,
+                    rule.target,
+                    self.in_vain.get((rule.name, rule.target), ()),
+                ),
             }
         return known
 

@@ -10,6 +10,7 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
+_COUNTS = sa.text("counts")
 _LOOKED_AT = sa.text("next_at IS NOT NULL")
 
 
@@ -34,6 +35,14 @@ def upgrade() -> None:
         sa.Column("cleared_at", sa.Double(), nullable=True),
         sa.Column("recurred_at", sa.Double(), nullable=True),
         sa.Column("next_at", sa.Double(), nullable=True),
+        sa.Column("counts", sa.Boolean(), nullable=False),
+    )
+    op.create_index(
+        "ix_outcomes_counts",
+        "outcomes",
+        ["rule", "ended_at"],
+        sqlite_where=_COUNTS,
+        postgresql_where=_COUNTS,
     )
     op.create_index(
         "ix_outcomes_next_at",
