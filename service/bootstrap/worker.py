@@ -28,6 +28,7 @@ from service.store.bell import listen
 from service.store.clock import StoreClock
 from service.store.controls import ControlStore
 from service.store.database import translated
+from service.store.demotions import DemotionStore
 from service.store.due import DueStore
 from service.store.facts import FactStore
 from service.store.ids import new_id
@@ -90,6 +91,7 @@ def build_worker(settings: Settings) -> Worker:
         spend=SpendStore(stores.engine),
         leftovers=LeftoverStore(stores.engine),
         outcomes=OutcomeStore(stores.engine),
+        demotions=DemotionStore(stores.engine, stores.bell),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),

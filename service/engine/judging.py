@@ -13,6 +13,7 @@ from service.domain.decisions.expected import PENDING, Judged, seen
 from service.domain.decisions.requests import Request
 from service.engine import outbox, reports
 from service.engine.parts import WorkerParts
+from service.messages.demoted import demoted
 from service.messages.in_vain import given_up, page_in_vain
 from service.ports.outcomes import Outcome
 
@@ -25,7 +26,8 @@ RESERVED_S = 60.0
 
 
 class JudgingRound:
-    """Looks at the outcomes that are due; called with each sign of it, on a thread of its own."""
+    """Looks at the outcomes that are due, and tells of rules that have demoted themselves; called
+    with each sign of it, on a thread of its own."""
 
     def __init__(self, parts: WorkerParts) -> None:
         self._parts = parts
@@ -36,6 +38,10 @@ class JudgingRound:
         while taken := outcomes.take(clock.time(), RESERVED_S, AT_ONCE):
             for each in taken:
                 self._judge(each)
+        for demotion in self._parts.demotions.untold():
+            outbox.post(demoted(demotion), self._parts)
+            self._parts.demotions.told(demotion.id, clock.time())
+            _log.warning("rule_demoted", rule=demotion.rule, mode=demotion.mode, why=demotion.why)
 
     def _judge(self, outcome: Outcome) -> None:
         now = self._parts.clock.time()

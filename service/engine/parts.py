@@ -15,6 +15,7 @@ from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
 from service.ports.controls import Controls, Due
+from service.ports.demotions import Demotions
 from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
@@ -85,6 +86,7 @@ class WorkerParts:
     spend: Spending
     leftovers: Leftovers
     outcomes: Outcomes
+    demotions: Demotions
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]

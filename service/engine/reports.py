@@ -20,6 +20,7 @@ from service.engine.outcomes import UNOBSERVABLE, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
 from service.messages import announcements
 from service.messages.announcements import Failure
+from service.messages.demoted import page_instead
 from service.ports import Message, MessageRef, Page
 from service.retry import call_with_retries
 
@@ -93,12 +94,22 @@ def _resolve_over(
             parts.page_later(LatePage(page_, parts.clock.time(), run=request.id), 0.0)
 
 
-def report_shadow(request: Request, result: Result, parts: WorkerParts) -> Record:
-    """Say what would have been changed, had the rule's mode let it."""
+def report_shadow(
+    request: Request, result: Result, parts: WorkerParts, *, demoted: bool = False
+) -> Record:
+    """Say what would have been changed, had the rule's mode let it. Where the rule has `demoted`
+    itself, somebody is paged to decide instead."""
     message = announcements.shadowed(
-        request, result.plan, result.cooldown_until, parts.clock.time()
+        request, result.plan, result.cooldown_until, parts.clock.time(), demoted=demoted
     )
-    return {"told": outbox.post(message, parts, run=request.id) is not None}
+    told = outbox.post(message, parts, run=request.id) is not None
+    if not demoted:
+        return {"told": told}
+    page_ = page_instead(request, result.plan)
+    paged = page(page_, parts)
+    if request.origin.needs_alert:
+        close_when_resolved(page_, request, request.origin.alerts, parts)
+    return {"told": told, "paged": paged}
 
 
 def report_held(

@@ -13,7 +13,7 @@ from service.ports.outcomes import Outcome
 
 _LOOK_AT = (
     "The cause is probably another one than the size of {target}. Look at what has changed since "
-    "the alert began: a deploy, a slow query, a dependency that answers late, a quota that is reached."
+    "the alert began: a deploy, a slow query, a dependency that answers late, a full quota."
 )
 
 

@@ -13,6 +13,7 @@ from service.domain.alerts.floods import Rate
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.requests import Request
 
 
@@ -83,11 +84,13 @@ class Sought:
     """What a batch asks of the record besides, because of keys that few rules have.
 
     `turning` are the alerts of which it wants to know when they began to fire and resolved.
-    `giving_up` are the rules of which it wants to know how many changes were in vain.
+    `giving_up` are the rules of which it wants to know how many changes were in vain. `demotions`
+    is whether it wants to know which rules have demoted themselves.
     """
 
     turning: Collection[int] = ()
     giving_up: Collection[str] = ()
+    demotions: bool = False
 
 
 NOTHING_MORE = Sought()
@@ -100,7 +103,8 @@ class OnRecord:
 
     `turns` are when alerts began to fire and resolved, oldest first (`service.domain.alerts.
     flapping`), of those that were asked for. `in_vain` are, by rule and target, the changes in a
-    row without effect whose alerts still fire (`service.domain.decisions.expected`).
+    row without effect whose alerts still fire (`service.domain.decisions.expected`). `demotions`
+    are those in force, by rule.
     """
 
     episodes: dict[int, EpisodeRecord]
@@ -108,6 +112,7 @@ class OnRecord:
     controls: tuple[Control, ...] = ()
     turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
     in_vain: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    demotions: dict[str, Demotion] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

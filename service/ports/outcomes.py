@@ -39,7 +39,7 @@ class Outcomes(Protocol):
     def keep(self, run: str, judged: Judged, now: float) -> bool:
         """Keep what was seen. False where another worker has judged it before; then nothing is
         changed. One that has cleared ends the row of those without effect before it. Alerts that
-        were held because of that row are then judged again."""
+        were held because of that row are then judged again. Below its slo the rule is demoted."""
         ...
 
     def in_vain(self, rule: str, target: str, direction: str) -> list[Outcome]:

@@ -34,5 +34,8 @@ MAX_FLAPPING_DAYS = 1
 MAX_EXPECT_DAYS = 1
 """An alert that a change clears only after more than a day was cleared by something else."""
 
+MAX_SLO_OF = 100
+"""A rule makes a few changes a day: more than so many reach back for months."""
+
 MAX_GIVE_UP = 20
 """Whoever goes on for longer than so many changes in vain does not want to give up."""

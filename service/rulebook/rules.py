@@ -12,7 +12,7 @@ from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.approval import Approval
-from service.domain.decisions.expected import Expected
+from service.domain.decisions.expected import Expected, Slo
 from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
 from service.domain.durations import parse_duration
 from service.domain.people import NAME_FORM, is_name
@@ -28,7 +28,14 @@ from service.rulebook.bounds import (
 )
 from service.rulebook.document import Place
 from service.rulebook.errors import MISSPELT, suggestion
-from service.rulebook.schema import ApprovalShape, FlappingShape, Read, RuleShape, read_shape
+from service.rulebook.schema import (
+    ApprovalShape,
+    FlappingShape,
+    Read,
+    RuleShape,
+    SloShape,
+    read_shape,
+)
 from service.rulebook.substitution import Complain, substituted_matcher
 
 USUAL_LABELS = ("alertname", "severity")
@@ -239,15 +246,29 @@ class _Reader:
 
     def expected(self, action: ActionSpec | None) -> Expected | None:
         given = self.shape.expect
-        if self.shape.give_up is not None and self.lacks("expect", given):
-            self.note("give_up", _NEEDS_EXPECT.format(key="give_up"))
+        for key in ("give_up", "slo"):
+            if getattr(self.shape, key) is not None and self.lacks("expect", given):
+                self.note(key, _NEEDS_EXPECT.format(key=key))
+        slo = self.slo()
         if given is None:
             return None
         self.only_of_changes("expect", action)
         within = self.duration("expect", given, MAX_EXPECT_DAYS)
         if within == timedelta():
             self.note("expect", "expect must be longer than 0, such as 10m.")
-        return Expected(within.total_seconds(), self.shape.give_up or 0) if within else None
+        return Expected(within.total_seconds(), self.shape.give_up or 0, slo) if within else None
+
+    def slo(self) -> Slo | None:
+        given = self.shape.slo
+        if given is None:
+            return None
+        read = read_shape(SloShape, given, (*self.place, "slo"), self.complain)
+        if read.wrong:
+            return None
+        if read.shape.cleared is None or read.shape.of is None:
+            self.note("slo", "slo needs cleared and of, such as {cleared: 0.8, of: 10}.")
+            return None
+        return Slo(read.shape.cleared, read.shape.of)
 
     def only_of_changes(self, key: str, action: ActionSpec | None) -> None:
         """Note a key that only a rule that changes a target has use for."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from service.catalogue.shapes import Shape, Text
-from service.rulebook.bounds import MAX_GIVE_UP, MAX_TRANSITIONS, MIN_TRANSITIONS
+from service.rulebook.bounds import MAX_GIVE_UP, MAX_SLO_OF, MAX_TRANSITIONS, MIN_TRANSITIONS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 
@@ -42,6 +42,7 @@ class RuleShape(Shape):
     flapping: dict[str, Any] | None = None
     expect: Text | None = Field(default=None, description="a duration such as 10m")
     give_up: Annotated[int, Field(ge=1, le=MAX_GIVE_UP)] | None = None
+    slo: dict[str, Any] | None = None
     mode: Literal["act", "approve", "shadow", "off"] | None = None
     approval: dict[str, Any] | None = None
     severity: Literal["critical", "error", "warning", "info"] | None = None
@@ -53,6 +54,15 @@ class FlappingShape(Shape):
 
     transitions: Annotated[int, Field(ge=MIN_TRANSITIONS, le=MAX_TRANSITIONS)] | None = None
     within: Text | None = Field(default=None, description="a duration such as 10m")
+
+
+class SloShape(Shape):
+    """Which share of how many changes has to clear its alerts."""
+
+    cleared: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="a share above 0 and at most 1, such as 0.8"
+    )
+    of: Annotated[int, Field(ge=1, le=MAX_SLO_OF)] | None = None
 
 
 class ApprovalShape(Shape):

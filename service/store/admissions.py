@@ -30,6 +30,7 @@ from service.store import schema
 from service.store.bulk import (
     Lookup,
     Pending,
+    Statement,
     bulk_insert,
     bulk_update,
     change_together,
@@ -40,6 +41,7 @@ from service.store.claims import RESTING, take_claims
 from service.store.controls import IN_FORCE
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
 from service.store.decode import load
+from service.store.demotions import DEMOTIONS, demotions_of
 from service.store.encode import dump
 from service.store.incidents import (
     count_incidents,
@@ -119,11 +121,13 @@ class SqlTransaction:
             allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
         # What hangs on the alerts is read behind them, and so once they are locked.
-        beside = []
+        beside: list[Lookup | Statement] = []
         if more.turning:
             beside.append(Lookup(TURNS, sorted(more.turning)))
         if more.giving_up:
             beside.append(Lookup(COUNTED, sorted(more.giving_up), COUNTED_ORDER))
+        if more.demotions:
+            beside.append(DEMOTIONS)
         episodes, cooldowns, controls, *found = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
@@ -137,6 +141,7 @@ class SqlTransaction:
             tuple(Control(*row) for row in controls),
             read_turns(found.pop(0)) if more.turning else {},
             _in_vain(found.pop(0)) if more.giving_up else {},
+            demotions_of(found.pop(0)) if more.demotions else {},
         )
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

@@ -121,7 +121,10 @@ class LeaseStore:
             "leftover": sa.exists().where(
                 schema.leftovers.c.removed_at.is_(None), schema.leftovers.c.due_at <= self._now
             ),
-            "judging": sa.exists().where(schema.outcomes.c.next_at <= self._now),
+            "judging": sa.or_(
+                sa.exists().where(schema.outcomes.c.next_at <= self._now),
+                sa.exists().where(schema.demotions.c.told.is_(None)),
+            ),
             "asking": sa.exists().where(schema.approvals.c.told.is_(None)),
             "due": sa.or_(
                 sa.exists().where(schema.alerts.c.due_at <= self._now + DUE_AHEAD_S),

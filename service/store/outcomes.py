@@ -25,6 +25,7 @@ from service.store import schema
 from service.store.bulk import chunks
 from service.store.database import begin_writing, translated
 from service.store.decode import load
+from service.store.demotions import demote_if_below
 
 _o, _oa, _r = schema.outcomes.c, schema.outcome_alerts.c, schema.runs.c
 _a, _d = schema.alerts.c, schema.decisions.c
@@ -158,6 +159,9 @@ class OutcomeStore:
                 values["judged_at"] = now
             change = sa.update(schema.outcomes).where(_o.run == run)
             connection.execute(change.values(**values))
+            if first:
+                ask = connection.execute(sa.select(_r.ask).where(_r.id == run)).scalar_one()
+                demote_if_below(connection, load_request(load(ask)), now)
             if cleared := first and judged.result == CLEARED:
                 connection.execute(_BEGIN_ANEW, {"of": run})
             if cleared or (before.counts and not judged.counts):

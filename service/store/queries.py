@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.demotion import Demotion
 from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
 from service.store.alive import live_workers
@@ -227,6 +228,14 @@ class Queries:
             for row in connection.execute(query).mappings():
                 found.setdefault(row["rule"], []).append(row)
         return {rule: outcomes_item(rows) for rule, rows in found.items()}
+
+    def demotions(self) -> dict[str, Demotion]:
+        """The rules that have demoted themselves, by name."""
+        fields = [schema.demotions.c[name] for name in Demotion.__dataclass_fields__]
+        query = sa.select(*fields).where(schema.demotions.c.ended_at.is_(None))
+        with self._reading() as connection:
+            found = [Demotion(*row) for row in connection.execute(query)]
+        return {each.rule: each for each in found}
 
     def quarantine(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page:
         """Alerts that could not be understood, newest notification first.

@@ -418,6 +418,32 @@ outcomes = sa.Table(
 over. `counts` is whether it had no effect, nothing of the same rule has had one since, and its
 alerts may still fire: few rows, which are read with a batch."""
 
+demotions = sa.Table(
+    "demotions",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("mode", sa.String(12), nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("ended_at", _TIME, nullable=True),
+    sa.Column("ended_by", sa.String(64), nullable=True),
+    sa.Column("told", _TIME, nullable=True),
+    _partial(
+        "uq_demotions_in_force",
+        "rule",
+        unique=True,
+        where=sa.text("ended_at IS NULL"),
+    ),
+    _partial(
+        "ix_demotions_untold",
+        "since",
+        where=sa.text("told IS NULL"),
+    ),
+    sa.Index("ix_demotions_rule", "rule"),
+)
+"""One row for each time that a rule has demoted itself. `told` is when people were told of it."""
+
 outcome_alerts = sa.Table(
     "outcome_alerts",
     metadata,

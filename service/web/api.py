@@ -125,7 +125,8 @@ def _now(api: Blueprint, parts: WebParts, show: Show) -> None:
     def rules() -> Response:
         only(request.args)
         book = parts.rules().book
-        items = rules_told(book, parts.queries.outcomes_of_rules())
+        queries = parts.queries
+        items = rules_told(book, queries.outcomes_of_rules(), queries.demotions())
         return answer({"hash": book.hash, "items": items, "next": None}).to_flask()
 
     @api.get("/explain")

@@ -59,6 +59,7 @@ UNDER_CONTRACT = {
     "FakeSpend": "test_spend.py",
     "FakeLeftovers": "test_leftovers.py",
     "FakeOutcomes": "test_outcomes.py",
+    "FakeDemotions": "test_demotions.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",

@@ -29,6 +29,7 @@ from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.demotions import FakeDemotions
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
@@ -499,6 +500,7 @@ class FakeWorker:
     spend: FakeSpend = field(default_factory=FakeSpend)
     leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
+    demotions: FakeDemotions = field(default_factory=FakeDemotions)
     counted: tuple[Target, ...] = ()
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -528,6 +530,7 @@ class FakeWorker:
             spend=self.spend,
             leftovers=self.leftovers,
             outcomes=self.outcomes,
+            demotions=self.demotions,
             counted=lambda: self.counted,
             judge_again=self.due.judge,
             off_watch=self.off_watch,

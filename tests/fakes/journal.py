@@ -12,6 +12,7 @@ from service.domain.alerts.floods import Rate, is_flood_key, rate_after
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
+from service.domain.decisions.demotion import Demotion
 from service.domain.errors import StoreConflict
 from service.domain.rules.scopes import UNSTATED, Scopes
 from service.ports.admission import (
@@ -50,6 +51,7 @@ class MemoryStore:
     controls: list[Control] = field(default_factory=list)
     turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
     in_vain: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    demotions: dict[str, Demotion] = field(default_factory=dict)
 
     def rest(self, claim: str, until: float, reason: str = "") -> None:
         """What a worker leaves at the end of a run."""
@@ -82,6 +84,7 @@ class MemoryTransaction:
             tuple(self._store.controls),
             {each: turns[each] for each in more.turning if each in turns},
             {of: runs for of, runs in self._store.in_vain.items() if of[0] in more.giving_up},
+            dict(self._store.demotions) if more.demotions else {},
         )
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.decisions.expected import Expected
+from service.domain.decisions.expected import Expected, Slo
 from service.domain.decisions.policy import policy_from_json
 from tests.unit.rulebook_files import GOOD, load, told, with_rule
 
@@ -42,6 +42,39 @@ def test_a_rule_says_after_how_many_changes_in_vain_it_gives_up(tmp_path: Path) 
 def test_a_wrong_number_is_one_clear_sentence(tmp_path: Path, given: str, said: str) -> None:
     (error,) = told(tmp_path, with_rule(expect="10m", give_up=given))
     assert f"rule extra: {said}" in error
+
+
+def test_a_rule_says_which_share_of_its_changes_has_to_help(tmp_path: Path) -> None:
+    policy = load(tmp_path, with_rule(expect="10m", slo="{cleared: 0.8, of: 10}")).rules[-1].policy
+    assert policy.expected == Expected(600.0, slo=Slo(0.8, 10))
+    assert policy_from_json(policy.to_json()) == policy
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("0.8", "slo must be a mapping, not 0.8."),
+        ("{cleared: 0.8}", "slo needs cleared and of, such as {cleared: 0.8, of: 10}."),
+        ("{of: 10}", "slo needs cleared and of, such as {cleared: 0.8, of: 10}."),
+        ("{cleared: 80, of: 10}", "cleared must be a share above 0 and at most 1, such as 0.8"),
+        ("{cleared: 0, of: 10}", "cleared must be a share above 0 and at most 1, such as 0.8"),
+        ("{cleared: .nan, of: 10}", "cleared must be a share above 0 and at most 1, such as"),
+        ("{cleared: most, of: 10}", "cleared must be a share above 0 and at most 1, such as"),
+        ("{cleared: 0.8, of: 0}", "of must be at least 1, not 0."),
+        ("{cleared: 0.8, of: 101}", "of must be at most 100, not 101."),
+        ("{cleard: 0.8, of: 10}", "unknown key cleard; did you mean cleared?"),
+    ],
+)
+def test_a_wrong_slo_is_one_clear_sentence(tmp_path: Path, given: str, said: str) -> None:
+    (error,) = told(tmp_path, with_rule(expect="10m", slo=given))
+    assert f"rule extra: {said}" in error
+
+
+@pytest.mark.parametrize("key", ["give_up", "slo"])
+def test_each_of_them_needs_expect(tmp_path: Path, key: str) -> None:
+    given = "3" if key == "give_up" else "{cleared: 0.8, of: 10}"
+    (error,) = told(tmp_path, with_rule(**{key: given}))
+    assert f"rule extra: {key} needs expect: within which time the alerts should clear" in error
 
 
 def test_what_needs_expect_says_so_once_and_not_where_expect_is_wrong(tmp_path: Path) -> None:

@@ -25,23 +25,43 @@ IN_VAIN = "no_effect"
 
 
 @dataclass(frozen=True, slots=True)
+class Slo:
+    """How many of a rule's changes have to clear their alerts: the share `cleared` (above 0, at
+    most 1) of the last `of` that were judged."""
+
+    cleared: float
+    of: int
+
+    @property
+    def wanted(self) -> float:
+        """How many that are. Rounding must not ask for more than the share: 0.8 of 10 is 8."""
+        return round(self.cleared * self.of, 9)
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """That the alerts that asked clear within `within_s` seconds once the target has settled.
 
     `give_up` is after how many changes in a row without effect no further one is made, 0 for never.
+    Below `slo` the rule demotes itself, None for never.
     """
 
     within_s: float
     give_up: int = 0
+    slo: Slo | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
-        return {"within_s": self.within_s, "give_up": self.give_up}
+        slo = None if self.slo is None else {"cleared": self.slo.cleared, "of": self.slo.of}
+        return {"within_s": self.within_s, "give_up": self.give_up, "slo": slo}
 
 
 def expected_from_json(fields: Mapping[str, Any] | None) -> Expected | None:
     """What `to_json` wrote; a request of a version without it expects nothing."""
-    return None if fields is None else Expected(fields["within_s"], fields.get("give_up", 0))
+    if fields is None:
+        return None
+    slo = fields.get("slo")
+    return Expected(fields["within_s"], fields.get("give_up", 0), slo and Slo(**slo))
 
 
 def check_in_vain(expected: Expected | None, target: str, runs: Sequence[str]) -> Check | None:

@@ -102,7 +102,8 @@ class Arrival:
     nothing. `asker` says whether the sender may earn the rule, None where no scopes are in force.
     `pauses`, `locks` and `freezes` are what these said of the change, empty where they do not
     apply. So is `flapping` what the rule says of how often the alert turns, and `in_vain` what it
-    says of changes that had no effect. `young_until` is when the alert has fired for as long as its
+    says of changes that had no effect. `demoted` says that the rule is in a more careful mode than
+    its own. `young_until` is when the alert has fired for as long as its
     rule asks, None where it has already. It and `now` are in seconds since the epoch.
     """
 
@@ -123,6 +124,7 @@ class Arrival:
     young_until: float | None = None
     flapping: Check | None = None
     in_vain: Check | None = None
+    demoted: Check | None = None
 
     @property
     def wants_claim(self) -> bool:
@@ -215,6 +217,7 @@ ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(PERSON_LOCK, _of_change("locks"), again=True),
     Guard(FROZEN, _of_change("freezes"), again=True),
     Guard(IN_VAIN, _of_change("in_vain"), told=False),
+    Guard("demoted", _of_change("demoted")),
     Guard("redis_gate", _redis_gate),
     Guard("cooldown", _cooldown),
 )

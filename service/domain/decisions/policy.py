@@ -72,7 +72,7 @@ class Policy:
 
     `approval` says who decides, where a person has to. `budget` is what the targets may cost, None
     where nothing bounds that. `expected` is what the rule expects of its changes, None where it
-    expects nothing.
+    expects nothing. `demoted` is whether the rule is in this mode because it has demoted itself.
     """
 
     mode: str = ACT
@@ -81,6 +81,7 @@ class Policy:
     approval: Approval = field(default_factory=Approval)
     budget: Budget | None = None
     expected: Expected | None = None
+    demoted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
@@ -97,6 +98,7 @@ class Policy:
             "approval": self.approval.to_json(),
             "budget": None if self.budget is None else self.budget.to_json(),
             "expected": None if self.expected is None else self.expected.to_json(),
+            "demoted": self.demoted,
         }
 
 
@@ -114,6 +116,7 @@ def policy_from_json(fields: Mapping[str, Any] | None) -> Policy:
         approval=approval_from_json(fields["approval"]) if "approval" in fields else Approval(),
         budget=budget_from_json(fields.get("budget")),
         expected=expected_from_json(fields.get("expected")),
+        demoted=fields.get("demoted", False),
     )
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from service.domain.alerts.episodes import TURNS, Transition
 from service.domain.alerts.flapping import turned
-from service.domain.decisions.claims import Cooldown, telling_claim
+from service.domain.decisions.claims import Cooldown, shadow_claim, telling_claim
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.guards import ASKED_AGAIN
+from service.domain.decisions.policy import SHADOW
 from service.domain.rules.rules import RuleBook
 from service.ports.admission import (
     Changes,
@@ -28,7 +30,13 @@ from service.ports.admission import (
     Transaction,
     Verdicted,
 )
-from service.triggers.alerts.candidates import Matched, claims_of, gives_up
+from service.triggers.alerts.candidates import (
+    Matched,
+    claims_of,
+    demotable,
+    gives_up,
+    in_force,
+)
 from service.triggers.alerts.episodes import Episodes, identities_of
 from service.triggers.alerts.notices import hold_claim, quarantine_notices, refusal_claims
 from service.triggers.alerts.runs import RunMaker
@@ -85,7 +93,9 @@ class Batch:
         self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
     ) -> list[Receipt]:
         """Judge all of it, take the claims, write what was decided, and enqueue the runs."""
-        self._read(batch, wanted)
+        demotions = self._read(batch, wanted)
+        if demotions:
+            wanted = [tuple(in_force(each, demotions) for each in group) for group in wanted]
         judged = [
             self._judged(delivery, group) for delivery, group in zip(batch, wanted, strict=True)
         ]
@@ -100,24 +110,30 @@ class Batch:
         """The cooldowns in force after the batch, for the gate."""
         return list(self._verdicts.cooldowns.values())
 
-    def _read(self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]) -> None:
+    def _read(
+        self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
+    ) -> Mapping[str, Demotion]:
         """Read, and lock what two batches might change at once, always in the same order:
-        alerts, incidents, claims."""
+        alerts, incidents, claims. Returns the rules that have demoted themselves."""
         everything = [matched for group in wanted for matched in group]
         identities = {identity for matched in everything for identity in identities_of(matched)}
         claims = set(claims_of(wanted))
+        shadows = _shadows(everything)
+        claims |= shadows
         unread = [notice for each in batch for notice in quarantine_notices(each)]
         notices = {
-            *map(hold_claim, _changing(everything)),
+            *map(hold_claim, _changing(everything) | shadows),
             *refusal_claims(everything),
             *(notice.claim for notice in unread),
         }
         cooldowns: Mapping[str, Cooldown] = {}
         controls: tuple[Control, ...] = ()
+        demotions: Mapping[str, Demotion] = {}
         if identities:
             on_record = self._transaction.read(identities, claims | notices, _sought(everything))
             self._turns = on_record.turns
-            self._verdicts.in_vain = on_record.in_vain
+            demotions = on_record.demotions
+            self._verdicts.in_vain, self._verdicts.demotions = on_record.in_vain, demotions
             self._episodes.begin(on_record.episodes)
             cooldowns, controls = on_record.cooldowns, on_record.controls
         elif notices:
@@ -140,6 +156,7 @@ class Batch:
         self._verdicts.begin(asked, told, controls)
         for notice in unread:
             self._verdicts.notice(notice)
+        return demotions
 
     def _judged(self, delivery: Delivery, wanted: tuple[Matched, ...]) -> _JudgedDelivery:
         """The episodes of a delivery's alerts, and what the guards say of each candidate."""
@@ -249,7 +266,20 @@ def _sought(everything: Sequence[Matched]) -> Sought:
             for candidate in each.candidates
             if each.alert.firing and gives_up(candidate.rule)
         },
+        demotions=any(demotable(one) for each in everything for one in each.candidates),
     )
+
+
+def _shadows(everything: Sequence[Matched]) -> set[str]:
+    """The claims that firing alerts would take by rules that may have demoted themselves to
+    shadow."""
+    return {
+        shadow_claim(candidate.claim)
+        for each in everything
+        if each.alert.firing
+        for candidate in each.candidates
+        if demotable(candidate) and candidate.rule.policy.mode != SHADOW
+    }
 
 
 def _changing(everything: Sequence[Matched]) -> set[str]:

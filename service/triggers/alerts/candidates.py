@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.catalogue.registry import action_spec
@@ -10,6 +10,7 @@ from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, AlertKind
 from service.domain.alerts.episodes import identity_of, refused_identity_of
 from service.domain.decisions.claims import button_claim, claim_key, incident_key, shadow_claim
+from service.domain.decisions.demotion import Demotion, as_demoted
 from service.domain.decisions.guards import Asker
 from service.domain.decisions.policy import SHADOW
 from service.domain.rules.matching import RuleIndex
@@ -163,6 +164,27 @@ def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
 def changes(rule: Rule) -> bool:
     """Whether the rule's action changes a target."""
     return action_spec(rule.action).effect is Effect.CHANGES
+
+
+def demotable(candidate: Candidate) -> bool:
+    """Whether the rule may have demoted itself."""
+    expected = candidate.rule.policy.expected
+    return expected is not None and expected.slo is not None
+
+
+def in_force(matched: Matched, demotions: Mapping[str, Demotion]) -> Matched:
+    """The alert with the rules as they are in force: some may have demoted themselves. One that is
+    demoted to shadow has the claim of a rule in shadow."""
+    candidates = [_in_force(each, demotions.get(each.rule.name)) for each in matched.candidates]
+    return replace(matched, candidates=tuple(candidates))
+
+
+def _in_force(candidate: Candidate, demotion: Demotion | None) -> Candidate:
+    policy = as_demoted(candidate.rule.policy, demotion)
+    if policy is candidate.rule.policy:
+        return candidate
+    claim = shadow_claim(candidate.claim) if policy.mode == SHADOW else candidate.claim
+    return replace(candidate, rule=replace(candidate.rule, policy=policy), claim=claim)
 
 
 def gives_up(rule: Rule) -> bool:

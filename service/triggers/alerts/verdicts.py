@@ -17,6 +17,7 @@ from service.domain.alerts.flapping import FLAPPING, check_flapping
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
+from service.domain.decisions.demotion import Demotion, told_demoted
 from service.domain.decisions.expected import check_in_vain
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
@@ -78,7 +79,8 @@ class Verdicts:
     """Decides the candidates of one batch: `judge` each, `take_claims` once, `conclude` each.
 
     `cooldowns` are those of changes and messages, as read, and as they are once claims are taken.
-    `in_vain` are, by rule and target, the changes in a row that had no effect.
+    `in_vain` are, by rule and target, the changes in a row that had no effect. `demotions` are the
+    rules that have demoted themselves.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Verdicts:
         self._now = now
         self.cooldowns: dict[str, Cooldown] = {}
         self.in_vain: Mapping[tuple[str, str], Sequence[str]] = {}
+        self.demotions: Mapping[str, Demotion] = {}
         self._wanted: set[str] = set()
         self._page_claims: set[str] = set()
         self._refired: dict[str, IncidentRecord] = {}
@@ -305,6 +308,7 @@ class Verdicts:
                     rule.target,
                     self.in_vain.get((rule.name, rule.target), ()),
                 ),
+                "demoted": told_demoted(self.demotions.get(rule.name)),
             }
         return known
 

@@ -1,4 +1,4 @@
-"""When alerts turned, for rules that hold what flaps, and what became of changes."""
+"""When alerts turned, for rules that hold what flaps, what became of changes, and demotions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
+_IN_FORCE = sa.text("ended_at IS NULL")
+_UNTOLD = sa.text("told IS NULL")
 _COUNTS = sa.text("counts")
 _LOOKED_AT = sa.text("next_at IS NOT NULL")
 
@@ -53,6 +55,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_outcomes_ended_at", "outcomes", ["ended_at", "run"])
     op.create_index("ix_outcomes_rule_ended_at", "outcomes", ["rule", "ended_at", "run"])
+    op.create_table(
+        "demotions",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("rule", sa.String(64), nullable=False),
+        sa.Column("mode", sa.String(12), nullable=False),
+        sa.Column("since", sa.Double(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.Double(), nullable=True),
+        sa.Column("ended_by", sa.String(64), nullable=True),
+        sa.Column("told", sa.Double(), nullable=True),
+    )
+    op.create_index(
+        "uq_demotions_in_force",
+        "demotions",
+        ["rule"],
+        unique=True,
+        sqlite_where=_IN_FORCE,
+        postgresql_where=_IN_FORCE,
+    )
+    op.create_index(
+        "ix_demotions_untold",
+        "demotions",
+        ["since"],
+        sqlite_where=_UNTOLD,
+        postgresql_where=_UNTOLD,
+    )
+    op.create_index("ix_demotions_rule", "demotions", ["rule"])
     op.create_table(
         "outcome_alerts",
         sa.Column("run", sa.String(160), primary_key=True),
