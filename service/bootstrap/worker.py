@@ -34,6 +34,7 @@ from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
+from service.store.ledger import LedgerStore
 from service.store.leftovers import LeftoverStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
@@ -92,6 +93,7 @@ def build_worker(settings: Settings) -> Worker:
         leftovers=LeftoverStore(stores.engine),
         outcomes=OutcomeStore(stores.engine),
         demotions=DemotionStore(stores.engine, stores.bell),
+        ledger=LedgerStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),
@@ -107,6 +109,7 @@ def build_worker(settings: Settings) -> Worker:
         end_process=end_process,
         refire_grace_s=settings.refire_grace_s,
         counted=lambda: _counted(book),
+        book=lambda: book,
         keep_leftovers_s=settings.snapshot_keep_days * 86_400.0,
     )
     return Worker(

@@ -190,6 +190,9 @@ class Changes:
     runs: dict[str, NewRun] = field(default_factory=dict)
     turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
     """When alerts began to fire and resolved, of those that have done so in this batch."""
+    ends: dict[str, str] = field(default_factory=dict)
+    """Why an episode ended, where its sender gives a reason that is no measurement, by id; empty
+    where an episode that had one has ended again without."""
 
 
 @dataclass(frozen=True, slots=True)

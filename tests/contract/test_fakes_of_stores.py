@@ -60,6 +60,7 @@ UNDER_CONTRACT = {
     "FakeLeftovers": "test_leftovers.py",
     "FakeOutcomes": "test_outcomes.py",
     "FakeDemotions": "test_demotions.py",
+    "FakeLedger": "test_ledger.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",

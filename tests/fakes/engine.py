@@ -19,7 +19,7 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.links import Link
-from service.domain.rules.rules import Target
+from service.domain.rules.rules import RuleBook, Target
 from service.engine.execution import execute
 from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
@@ -30,12 +30,13 @@ from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
 from tests.fakes.demotions import FakeDemotions
+from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.outcomes import FakeOutcomes
 from tests.fakes.spend import FakeSpend
-from tests.fakes.telling import FakeMessenger, FakePager
+from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
 ME = "me"
@@ -101,6 +102,16 @@ class FakeRuns:
         if self.holds is None:
             self.entered.append(request.id)
         return self.holds
+
+    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+        self._refuse_when_down()
+        runs = [each for each in self.rows.values() if each.claim == claim]
+        last = self.outcomes.get(runs[-1].id) if runs else None
+        if runs and (last is None or last.cooldown_until > now):
+            return None
+        made = make(f"{claim}.{len(runs) + 1}")
+        self.add(made.request, made.partition)
+        return made.request.id
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:
         self._refuse_when_down()
@@ -501,6 +512,9 @@ class FakeWorker:
     leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
     demotions: FakeDemotions = field(default_factory=FakeDemotions)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    book: RuleBook | None = None
+    metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -531,6 +545,8 @@ class FakeWorker:
             leftovers=self.leftovers,
             outcomes=self.outcomes,
             demotions=self.demotions,
+            ledger=self.ledger,
+            book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
@@ -538,7 +554,7 @@ class FakeWorker:
             work_of=lambda target: self.change,
             pager=self.pager,
             messenger=self.messenger,
-            metrics=None,
+            metrics=self.metrics,
             clock=self.clock,
             new_id=lambda prefix: f"{prefix}_{next(self.numbers)}",
             reconcile=lambda run, why, delay: self.looks.append((run, why, delay)),

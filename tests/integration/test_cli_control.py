@@ -84,8 +84,8 @@ def test_a_pause_is_made_shown_and_ended(terminal: Terminal) -> None:
 def test_json_is_the_same_on_both(terminal: Terminal) -> None:
     made = json.loads(terminal(*PAUSE, "--json").out)
     assert set(made) == {
-        "id", "kind", "target", "rule", "direction", "action", "by", "why", "since", "until",
-        "going_on",
+        "id", "kind", "target", "rule", "direction", "action", "pin", "by", "why", "since",
+        "until", "going_on",
     }  # fmt: skip
     assert (made["kind"], made["target"], made["going_on"]) == ("pause", "api", [])
 

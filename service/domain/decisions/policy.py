@@ -14,6 +14,7 @@ from service.domain.decisions.approval import Approval, approval_from_json
 from service.domain.decisions.budget import Budget, budget_from_json
 from service.domain.decisions.decision import Check
 from service.domain.decisions.expected import Expected, expected_from_json
+from service.domain.decisions.returns import Return, return_from_json
 from service.domain.durations import clock_time, lasted
 from service.domain.windows import Window
 
@@ -71,8 +72,9 @@ class Policy:
     """How far a request may go. `mode` is the more careful of the rule's and the one for all.
 
     `approval` says who decides, where a person has to. `budget` is what the targets may cost, None
-    where nothing bounds that. `expected` is what the rule expects of its changes, None where it
-    expects nothing. `demoted` is whether the rule is in this mode because it has demoted itself.
+    where nothing bounds that. `returns` is when what the rule's alerts add is taken back, None
+    where it stays. `expected` is what the rule expects of its changes, None where it expects
+    nothing. `demoted` is whether the rule is in this mode because it has demoted itself.
     """
 
     mode: str = ACT
@@ -82,6 +84,7 @@ class Policy:
     budget: Budget | None = None
     expected: Expected | None = None
     demoted: bool = False
+    returns: Return | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
@@ -99,6 +102,7 @@ class Policy:
             "budget": None if self.budget is None else self.budget.to_json(),
             "expected": None if self.expected is None else self.expected.to_json(),
             "demoted": self.demoted,
+            "returns": None if self.returns is None else self.returns.to_json(),
         }
 
 
@@ -117,6 +121,7 @@ def policy_from_json(fields: Mapping[str, Any] | None) -> Policy:
         budget=budget_from_json(fields.get("budget")),
         expected=expected_from_json(fields.get("expected")),
         demoted=fields.get("demoted", False),
+        returns=return_from_json(fields.get("returns")),
     )
 
 

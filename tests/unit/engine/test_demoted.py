@@ -10,7 +10,7 @@ from service.domain.alerts.dedup import demoted_dedup_key, is_of_target
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.policy import ACT, APPROVE, SHADOW, Policy
-from service.domain.decisions.requests import PERSON, Origin
+from service.domain.decisions.requests import LEVEL, PERSON, Origin
 from service.engine.judging import JudgingRound
 from service.ports.approvals import Decided
 from tests.fakes.engine import FakeWorker
@@ -75,9 +75,10 @@ def test_a_rule_that_a_person_has_put_in_shadow_pages_nobody(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", [APPROVE, SHADOW])
-def test_what_a_person_asks_for_is_done(mode: str) -> None:
+@pytest.mark.parametrize("origin", [PERSON, LEVEL])
+def test_what_no_alert_asks_for_is_not_touched(mode: str, origin: str) -> None:
     worker = demoted_to(mode)
-    worker.execute(replace(ASK, origin=Origin(PERSON, "a-rule", "it is slow")))
+    worker.execute(replace(ASK, origin=Origin(origin, "a-rule", "it is slow")))
     assert worker.change.value == "large"
 
 
