@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from service.catalogue.request_json import dump_request
 from service.domain.decisions.expected import (
     CLEARED,
     LOOK_EVERY_S,
@@ -21,8 +22,13 @@ from service.domain.decisions.expected import (
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import Policy
 from service.domain.rules.matching import RuleIndex
+from service.engine.execution import execute
+from service.engine.judging import JudgingRound
 from service.ports.outcomes import Outcome, Outcomes
 from service.ports.runs import Outcome as RunOutcome
+from service.store.bell import bell_of
+from service.store.demotions import DemotionStore
+from service.store.incidents import IncidentStore
 from service.store.outcomes import OutcomeStore
 from service.store.queries import OutcomeFilter, Queries
 from service.store.runs import RunStore
@@ -40,6 +46,7 @@ from tests.fakes.alerts import (
     resolved,
     rule_book,
 )
+from tests.fakes.engine import FakeWorker, Recorder
 from tests.fakes.outcomes import FakeOutcomes
 from tests.fakes.runs import API, request_for
 
@@ -397,3 +404,42 @@ def test_a_change_that_has_cleared_ends_the_row_before_it(
         ("api.out.2", False),
     ]
     assert store.take(at + 90_000, 60.0, 5) == []
+
+
+def test_from_the_first_alert_to_the_page_that_is_closed_when_it_resolves(
+    desk: SqlDesk, runs: RunStore, engine: sa.Engine
+) -> None:
+    """Admission, the end of a run, the round of a worker and the run that pages, on one record."""
+    worker = FakeWorker()
+    store, incidents = OutcomeStore(engine), IncidentStore(engine)
+    demotions = DemotionStore(engine, bell_of(engine))
+    parts = replace(
+        worker.parts, runs=runs, outcomes=store, incidents=incidents, demotions=demotions
+    )
+    look = JudgingRound(parts)
+    for number in (1, 2):
+        desk.rest("api.out", 0.0) if number > 1 else None
+        (decision,) = desk.verdicts(delivery(alert(CPU), at=worker.clock.time()))
+        assert decision.run == f"api.out.{number}"
+        _end(runs, decision.run, at=worker.clock.time())
+        worker.clock.sleep(WITHIN_S + 1)
+        look(True)
+    (page,) = worker.pager.open.values()
+    assert [each.partition(":")[0] for each in page.details["what was tried"]] == [
+        "api.out.1",
+        "api.out.2",
+    ]
+    desk.rest("api.out", 0.0)
+    (held,) = desk.verdicts(delivery(alert(CPU, "b"), at=worker.clock.time()))
+    assert held.guard == "no_effect"
+    desk.queued.clear()
+    desk.admit(delivery(resolved(CPU), at=worker.clock.time()))
+    (closing,) = desk.queued
+    assert closing.request.subject == page.dedup_key
+    worker.clock.sleep(200)
+    look(True)
+    assert desk.rows("SELECT due_at FROM alerts WHERE open") == [(worker.clock.time(),)]
+    runs.begin(closing.request.id, worker.clock.time())
+    execute(parts, closing.request.id, dump_request(closing.request), Recorder())
+    assert worker.pager.open == {}
+    assert demotions.in_force() == {}

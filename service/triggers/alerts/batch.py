@@ -20,6 +20,7 @@ from service.domain.decisions.guards import ASKED_AGAIN
 from service.domain.decisions.policy import SHADOW
 from service.domain.rules.rules import RuleBook
 from service.ports.admission import (
+    NOTHING_MORE,
     Changes,
     Delivery,
     EpisodeRecord,
@@ -31,6 +32,7 @@ from service.ports.admission import (
     Verdicted,
 )
 from service.triggers.alerts.candidates import (
+    Candidate,
     Matched,
     claims_of,
     demotable,
@@ -88,6 +90,7 @@ class Batch:
         self._verdicts = Verdicts(transaction, self._runs, gate, now)
         self._memberships: dict[int, list[str]] = {}
         self._turns: dict[int, tuple[float, ...]] = {}
+        self._turning: dict[int, int] = {}
 
     def decide(
         self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
@@ -118,7 +121,8 @@ class Batch:
         everything = [matched for group in wanted for matched in group]
         identities = {identity for matched in everything for identity in identities_of(matched)}
         claims = set(claims_of(wanted))
-        shadows = _shadows(everything)
+        more = _with_more(everything)
+        shadows = _shadows(more)
         claims |= shadows
         unread = [notice for each in batch for notice in quarantine_notices(each)]
         notices = {
@@ -130,7 +134,7 @@ class Batch:
         controls: tuple[Control, ...] = ()
         demotions: Mapping[str, Demotion] = {}
         if identities:
-            on_record = self._transaction.read(identities, claims | notices, _sought(everything))
+            on_record = self._transaction.read(identities, claims | notices, self._sought(more))
             self._turns = on_record.turns
             demotions = on_record.demotions
             self._verdicts.in_vain, self._verdicts.demotions = on_record.in_vain, demotions
@@ -158,6 +162,21 @@ class Batch:
             self._verdicts.notice(notice)
         return demotions
 
+    def _sought(self, more: Sequence[tuple[Matched, Candidate]]) -> Sought:
+        """What else is asked of the record, by keys that few rules have."""
+        if not more:
+            return NOTHING_MORE
+        self._turning = _turning(more)
+        return Sought(
+            turning=self._turning.keys(),
+            giving_up={
+                candidate.rule.name
+                for matched, candidate in more
+                if matched.alert.firing and gives_up(candidate.rule)
+            },
+            demotions=any(demotable(candidate) for _, candidate in more),
+        )
+
     def _judged(self, delivery: Delivery, wanted: tuple[Matched, ...]) -> _JudgedDelivery:
         """The episodes of a delivery's alerts, and what the guards say of each candidate."""
         delivery_id = delivery.kept_as or self._new_id("n")
@@ -180,7 +199,7 @@ class Batch:
             candidates = self._verdicts.refuse_resolve(refused, matched, record, delivery)
             return _JudgedAlert(record, candidates)
         record, what = self._episodes.take(delivery_id, delivery, matched)
-        turns = self._turns_after(delivery, matched, what) if matched.turns_kept else ()
+        turns = self._turns_after(delivery, matched, what) if self._turning else ()
         return _JudgedAlert(
             record,
             [
@@ -195,8 +214,9 @@ class Batch:
         """When the alert began to fire and resolved, this notification among it. A replay tells
         nothing of that."""
         turns = self._turns.get(matched.identity, ())
-        if what in TURNS and not delivery.replay:
-            turns = turned(turns, self._now, matched.turns_kept)
+        most = self._turning.get(matched.identity, 0) if matched.apart is None else 0
+        if most and what in TURNS and not delivery.replay:
+            turns = turned(turns, self._now, most)
             self._turns[matched.identity] = self._changes.turns[matched.identity] = turns
         return turns
 
@@ -256,29 +276,34 @@ class Batch:
         return keys
 
 
-def _sought(everything: Sequence[Matched]) -> Sought:
-    """What else is asked of the record, by keys that few rules have."""
-    return Sought(
-        turning={each.identity for each in everything if each.turns_kept},
-        giving_up={
-            candidate.rule.name
-            for each in everything
-            for candidate in each.candidates
-            if each.alert.firing and gives_up(candidate.rule)
-        },
-        demotions=any(demotable(one) for each in everything for one in each.candidates),
-    )
+def _with_more(everything: Sequence[Matched]) -> list[tuple[Matched, Candidate]]:
+    """The candidates whose rules have a key for which more is asked of the record. Most rules have
+    none, and this is all that they cost a storm."""
+    return [
+        (matched, candidate)
+        for matched in everything
+        for candidate in matched.candidates
+        if candidate.rule.flapping is not None or candidate.rule.policy.expected is not None
+    ]
 
 
-def _shadows(everything: Sequence[Matched]) -> set[str]:
+def _turning(more: Sequence[tuple[Matched, Candidate]]) -> dict[int, int]:
+    """The alerts whose turns are kept, each with how many of them its rules want to know."""
+    kept: dict[int, int] = {}
+    for matched, candidate in more:
+        if candidate.rule.flapping is not None and matched.apart is None:
+            most = candidate.rule.flapping.transitions
+            kept[matched.identity] = max(most, kept.get(matched.identity, 0))
+    return kept
+
+
+def _shadows(more: Sequence[tuple[Matched, Candidate]]) -> set[str]:
     """The claims that firing alerts would take by rules that may have demoted themselves to
     shadow."""
     return {
         shadow_claim(candidate.claim)
-        for each in everything
-        if each.alert.firing
-        for candidate in each.candidates
-        if demotable(candidate) and candidate.rule.policy.mode != SHADOW
+        for matched, candidate in more
+        if matched.alert.firing and demotable(candidate) and candidate.rule.policy.mode != SHADOW
     }
 
 

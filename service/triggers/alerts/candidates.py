@@ -74,14 +74,6 @@ class Matched:
     candidates: tuple[Candidate, ...]
     apart: int | None = None
 
-    @property
-    def turns_kept(self) -> int:
-        """How many of the times at which it began to fire and resolved its rules want to know."""
-        if self.apart is not None:
-            return 0
-        every = (each.rule.flapping for each in self.candidates)
-        return max((each.transitions for each in every if each is not None), default=0)
-
 
 def match_delivery(delivery: Delivery, rules: RulesInForce) -> tuple[Matched, ...]:
     """The alerts of a delivery, each with the candidates of the rules that match it.
