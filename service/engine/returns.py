@@ -21,7 +21,7 @@ from service.ports.admission import NewRun
 
 _log = structlog.get_logger(__name__)
 
-ASK_EVERY_S = 30.0
+ASK_EVERY_S = 10.0
 """How often a worker looks whether something can be taken back, in seconds."""
 _OPPOSITE = {"out": "in", "up": "down"}
 

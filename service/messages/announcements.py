@@ -54,7 +54,7 @@ def announced(request: Request, plan: Plan) -> Message:
     return _message(
         request,
         f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"Scaling because {_why(request)}. {plan.downtime}".rstrip(),
+        f"{_verb(request, 'Scaling')} because {_why(request)}. {plan.downtime}".rstrip(),
         [*_fields(request, plan), *_to_type(request, "running")],
     )
 
@@ -76,20 +76,27 @@ def finished(
     """
     # A person's run has no cooldown.
     later = (cooldown_until or 0.0) > now
-    next_step = (
-        f" The next step may follow {moment(cooldown_until or now, now)}. Its cooldown holds more "
-        "until then."
-        if later
-        else ""
-    )
+    next_step = _next_step(request, moment(cooldown_until or now, now)) if later else ""
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}"
+        f"{_verb(request, 'Scaled')} because {_why(request)}. Verified after {lasted(took_s)}."
+        + next_step
         + (f" This closes the pages of {', '.join(failures)}." if failures else "")
         + " ".join(["", *filter(None, [comes_back, _kept_for(request, now)])]).rstrip(),
         [*_fields(request, plan), *_to_type(request, "succeeded")],
     )
+
+
+def _verb(request: Request, scaled: str) -> str:
+    """What is done: more is given, or what was given is taken back."""
+    return "Taken back" if request.origin.kind == RETURN else scaled
+
+
+def _next_step(request: Request, when: str) -> str:
+    if request.origin.kind == RETURN:
+        return f" What is left of what alerts added may be taken back {when}, at the earliest."
+    return f" The next step may follow {when}. Its cooldown holds more until then."
 
 
 def _kept_for(request: Request, now: float) -> str:

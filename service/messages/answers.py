@@ -275,7 +275,7 @@ class _Told:
             return f"It is told again {when}, at the earliest, if {cause}."
         what = "next step may follow" if self._status == "succeeded" else "next try may be"
         if self._return:
-            return f"The {what} {when}, if it is calm and alerts had added more."
+            return f"The {what} {when}, if it is calm and there is more that alerts added."
         return f"The {what} {when}, if an alert still asks for it."
 
     def _until(self) -> float | None:

@@ -132,6 +132,8 @@ def test_what_cannot_be_done_is_one_sentence_and_an_exit_status(
 def test_a_lock_and_a_hold_are_released_together(terminal: Terminal) -> None:
     assert terminal("lock", "api", "--for", "1h", "--why", "moving it", "--yes").status == 0
     assert terminal("hold", "api", "--why", "five by hand", "--yes").status == 0
+    pinned = terminal("hold", "api", "--why", "the exam", "--pin", "--yes", "--json")
+    assert json.loads(pinned.out)["pin"] is True
     released = terminal("release", "api")
     assert [kind in released.out for kind in ("the hold of api", "the lock of api")] == [True, True]
 

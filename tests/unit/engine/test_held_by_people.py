@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.decisions.controls import LOCK, PAUSE, Control
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.policy import SHADOW, Freeze, Policy
 from service.domain.decisions.requests import PERSON, Origin
+from service.domain.errors import FailureKind
 from service.domain.windows import Window
 from service.engine.again import RESERVED_S, AgainRound
 from tests.fakes.alerts import CPU, alert, delivery
-from tests.fakes.engine import FakeWorker
+from tests.fakes.engine import FakeWorker, Meanwhile
+from tests.fakes.faults import vendor_error
 from tests.fakes.runs import WORKER, request_for
 
 ASK = request_for("vertical_scale", WORKER)
@@ -153,6 +155,18 @@ def test_a_run_that_is_cancelled_between_two_steps_stops_there_and_says_what_was
 # ---- In shadow ----
 
 
+def test_what_is_cancelled_while_its_vendor_is_busy_is_not_tried_again(worker: FakeWorker) -> None:
+    worker.change.unseen = vendor_error(FailureKind.TEMPORARY, retry_after=120.0)
+    said = {RUN: "anna has cancelled it: wrong target"}
+    cancels = lambda: worker.runs.cancels.update(said)  # noqa: E731 - what happens, in one line
+    worker.execute(ASK, Meanwhile(before="conclude", happens=cancels))
+    outcome = worker.runs.outcomes[RUN]
+    assert (outcome.status, outcome.reason) == ("cancelled", said[RUN])
+    assert outcome.cooldown_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.runs.again == []
+    assert any(said[RUN] in each for each in worker.said())
+
+
 def test_a_run_in_shadow_tells_what_it_would_have_changed_and_changes_nothing(
     worker: FakeWorker,
 ) -> None:
@@ -204,3 +218,14 @@ def test_a_round_ends_what_is_over(worker: FakeWorker) -> None:
     worker.clock.sleep(10.0)
     AgainRound(worker.parts)(True)
     assert worker.controls.rows == []
+
+
+@pytest.mark.parametrize(("pin", "status"), [(True, "held"), (False, "succeeded")])
+def test_a_hold_lets_alerts_add_but_where_it_is_pinned(
+    worker: FakeWorker, pin: bool, status: str
+) -> None:
+    now = worker.clock.time()
+    hold = Control("h-1", HOLD, "anna", "the exam", now, now + 900, "worker-vm", pin=pin)
+    worker.controls.rows.append(hold)
+    worker.execute(ASK)
+    assert worker.runs.outcomes[RUN].status == status
