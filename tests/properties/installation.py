@@ -47,7 +47,6 @@ from service.ports.supabase import ComputeState
 from service.store.admissions import SqlJournal
 from service.store.approvals import ApprovalStore
 from service.store.audit import recorded
-from service.store.bell import bell_of
 from service.store.controls import ControlStore
 from service.store.database import open_engine
 from service.store.demotions import DemotionStore
@@ -442,7 +441,7 @@ class Installation:
             leftovers=FakeLeftovers(),
             ledger=LedgerStore(engine),
             outcomes=OutcomeStore(engine),
-            demotions=DemotionStore(engine, bell_of(engine)),
+            demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,
             counted=lambda: targets,
             judge_again=self._admit,
@@ -464,7 +463,7 @@ class Installation:
             controls=self.controls,
             runs=runs,
             approvals=self.approvals,
-            demotions=DemotionStore(engine, bell_of(engine)),
+            demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,
             audited=recorded,
             new_id=new_id,
