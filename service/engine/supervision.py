@@ -19,6 +19,7 @@ from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
 from service.engine.judging import JudgingRound
 from service.engine.leftovers import LeftoverRound
+from service.engine.lock_mirror import LockMirrorRound
 from service.engine.looks import LookRound
 from service.engine.off_round import OffRound
 from service.engine.outbox import OutboxRound
@@ -75,6 +76,7 @@ class Supervisor:
         self._looks = Handed("looks", LookRound(parts))
         self._returns = Handed("returns", ReturnRound(parts))
         self._judging = Handed("judging", JudgingRound(parts))
+        self._lock_mirror = Handed("lock-mirror", LockMirrorRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -94,6 +96,7 @@ class Supervisor:
         self._returns.start()
         self._leftovers.start()
         self._judging.start()
+        self._lock_mirror.start()
 
     def stop(self) -> None:
         """End the rounds."""
@@ -105,6 +108,7 @@ class Supervisor:
         self._returns.stop(self._lease_s)
         self._leftovers.stop(self._lease_s)
         self._judging.stop(self._lease_s)
+        self._lock_mirror.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
@@ -132,6 +136,7 @@ class Supervisor:
             self._judging.hand(signs.judging)
         if signs.due:
             self._again.hand(signs.due)
+        self._lock_mirror.hand(signs.locked)
         if self._count % _SWEEP_EVERY == 0:
             if signs.unended:
                 self.sweep()

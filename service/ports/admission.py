@@ -239,8 +239,9 @@ class Transaction(Protocol):
     def read(
         self, identities: Collection[int], claims: Collection[str], more: Sought = NOTHING_MORE
     ) -> OnRecord:
-        """What is on record of these alerts and claims, in one round trip. Nobody else changes the
-        episodes meanwhile. `more` costs nothing where it is empty."""
+        """What is on record of these alerts and claims, in one round trip unless a pause or a lock
+        is in force. Nobody else changes the episodes meanwhile. `more` costs nothing where it is
+        empty."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

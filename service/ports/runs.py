@@ -116,6 +116,8 @@ class Signs:
     """What became of a change is to be looked at, or people are to be told of a demotion."""
     asking: bool = False
     """A plan waits for a person, or was decided and its message does not say so."""
+    locked: bool = False
+    """A person has locked a target, and other installations on the same Redis are to know."""
 
 
 class Bell(Protocol):
@@ -314,6 +316,11 @@ class Locks(Protocol):
 
     def unlock(self, resource: str, run: str) -> None:
         """Give it back, if it is this run's."""
+        ...
+
+    def locked_elsewhere(self, resource: str) -> str | None:
+        """The person of another installation who has locked it, in words; None where nobody has,
+        or nobody can say."""
         ...
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:

@@ -38,7 +38,7 @@ from service.store.bulk import (
     rows_of_each,
 )
 from service.store.claims import RESTING, take_claims
-from service.store.controls import IN_FORCE
+from service.store.controls import IN_FORCE, OR_ANY_IN_FORCE
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
 from service.store.decode import load
 from service.store.demotions import DEMOTIONS, demotions_of
@@ -128,21 +128,27 @@ class SqlTransaction:
             beside.append(Lookup(COUNTED, sorted(more.giving_up), COUNTED_ORDER))
         if more.demotions:
             beside.append(DEMOTIONS)
-        episodes, cooldowns, controls, *found = rows_of_each(
+        episodes, resting, *found = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
-            Lookup(RESTING, sorted(claims)),
-            IN_FORCE,
+            Lookup(RESTING, sorted(claims), OR_ANY_IN_FORCE),
             *beside,
         )
+        cooldowns = [row for row in resting if row[0] is not None]
         return OnRecord(
             {row[0]: _episode(*row[1:]) for row in episodes},
             _by_key(cooldowns),
-            tuple(Control(*row) for row in controls),
+            self._controls() if len(cooldowns) < len(resting) else (),
             read_turns(found.pop(0)) if more.turning else {},
             _in_vain(found.pop(0)) if more.giving_up else {},
             demotions_of(found.pop(0)) if more.demotions else {},
         )
+
+    def _controls(self) -> tuple[Control, ...]:
+        """The pauses and locks. They are few and seldom: what is asked in any case only says
+        whether there are any, because one more statement is a quarter of what is asked."""
+        (rows,) = rows_of_each(self._connection, IN_FORCE)
+        return tuple(Control(*row) for row in rows)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -14,6 +14,7 @@ from service.catalogue.request_json import dump_request
 from service.catalogue.spec import Change
 from service.domain.alerts.alert import Alert, AlertStatus
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.controls import Control, PersonLock
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
@@ -338,14 +339,35 @@ class FakeLocks:
     owners: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     cooldowns: dict[str, float] = field(default_factory=dict)
+    installation: str = "0a1b2c3d"
+    people: dict[tuple[str, str], Control] = field(default_factory=dict)
+    """What people have locked, by resource and installation; several installations may share it."""
+    away: bool = False
 
     def lock(self, resource: str, run: str) -> str | None:
+        if self.owners.get(resource) != run and (elsewhere := self.locked_elsewhere(resource)):
+            return elsewhere
         holder = self.owners.setdefault(resource, run)
         return None if holder == run else holder
 
     def unlock(self, resource: str, run: str) -> None:
         if self.owners.get(resource) == run:
             del self.owners[resource]
+
+    def locked_elsewhere(self, resource: str) -> str | None:
+        for (locked, installation), each in self.people.items():
+            if locked == resource and installation != self.installation:
+                return PersonLock(installation, each.by, each.why, each.until).owner
+        return None
+
+    def show(self, resources: Collection[str], locks: Mapping[str, Control], now: float) -> bool:
+        if self.away:
+            return False
+        for each in resources:
+            self.people.pop((each, self.installation), None)
+            if each in locks and locks[each].in_force(now):
+                self.people[each, self.installation] = locks[each]
+        return True
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:
         if until >= BUSY_UNTIL or self.after.get(key, run) != run:
@@ -532,6 +554,7 @@ class FakeWorker:
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
+    resources: dict[str, str] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
@@ -552,6 +575,7 @@ class FakeWorker:
             incidents=self.incidents,
             leases=self.leases,
             locks=self.locks,
+            lock_mirror=self.locks,
             offs=self.offs,
             outbox=self.outbox,
             controls=self.controls,
@@ -564,6 +588,7 @@ class FakeWorker:
             ledger=self.ledger,
             book=lambda: self.book,
             counted=lambda: self.counted,
+            resources=lambda: self.resources,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change, self.change.state),

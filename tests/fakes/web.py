@@ -37,6 +37,7 @@ from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
 from service.web.parts import Admit
+from tests.fakes.engine import FakeLocks
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class Stand:
     status: Callable[[str | None], dict[str, Any]]
     engine: sa.Engine
     gate: FreeGate
+    locks: FakeLocks
     enqueued: list[str]
     people: People
     tokens: Tokens
@@ -107,7 +109,7 @@ def make_stand(url: str, **environment: str) -> Stand:
     schema.metadata.create_all(engine)
     book = rule_book()
     rules = RulesInForce(book, RuleIndex(book))
-    gate = FreeGate()
+    gate, locks = FreeGate(), FakeLocks()
     enqueued: list[str] = []
 
     def enqueue(_connection: sa.Connection, run: NewRun) -> None:
@@ -134,9 +136,11 @@ def make_stand(url: str, **environment: str) -> Stand:
         status=lambda target: status(engine, declared(book), time.time(), target),
         engine=engine,
         gate=gate,
+        locks=locks,
         enqueued=enqueued,
         people=People(
             controls=ControlStore(engine, bell_of(engine)),
+            lock_mirror=locks,
             runs=RunStore(engine, enqueue),
             demotions=DemotionStore(engine, bell_of(engine)),
             approvals=ApprovalStore(engine, enqueue, bell_of(engine)),

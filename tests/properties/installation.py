@@ -427,11 +427,13 @@ class Installation:
             works[kind] = Looking(spec.work(port, tools), witness, spec.cost)
         self.pager, self.messenger = FakePager(), FakeMessenger()
         targets = tuple(self.book.targets.values())
+        locks = FakeLocks()
         self.parts = WorkerParts(
             runs=runs,
             incidents=IncidentStore(engine),
             leases=FakeLeases(),
-            locks=FakeLocks(),
+            locks=locks,
+            lock_mirror=locks,
             offs=FakeOffs(),
             outbox=FakeOutbox(),
             controls=self.controls,
@@ -461,6 +463,7 @@ class Installation:
         self._again, self._asking = AgainRound(self.parts), ApprovalRound(self.parts)
         self.people = People(
             controls=self.controls,
+            lock_mirror=locks,
             runs=runs,
             approvals=self.approvals,
             demotions=DemotionStore(engine, self.bell),

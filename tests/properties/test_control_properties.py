@@ -546,9 +546,7 @@ PINNED: dict[str, list[Step]] = {
     "a person sets more before something is taken back": [
         *_ADDED,
         PersonSets("api", 5),
-        TakeBack(),
-        Work(0),
-        Work(0),
+        *(step for _ in range(2) for step in (TakeBack(), Work(0), Work(0), Wait(601.0))),
     ],
     "a person has more set, and an alert adds to it": [
         *_ADDED,

@@ -327,9 +327,14 @@ def _unlocked(prospect: Prospect) -> Check | None:
     if not prospect.lock_asked:
         return None
     if prospect.locked_by is not None:
-        saw = f"{prospect.target} is locked by {prospect.locked_by}."
-        return Check(LOCKED, passed=False, saw=saw, until=prospect.now + LOCK_AGAIN_S)
+        return locked_by(prospect.target, prospect.locked_by, prospect.now)
     return Check(LOCKED, passed=True, saw=f"nobody else has locked {prospect.target}")
+
+
+def locked_by(target: str, owner: str, now: float) -> Check:
+    """The check of a lock in Redis that somebody else has: `owner`, in words."""
+    saw = f"{target} is locked by {owner}."
+    return Check(LOCKED, passed=False, saw=saw, until=now + LOCK_AGAIN_S)
 
 
 PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (

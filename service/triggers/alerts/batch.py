@@ -34,7 +34,8 @@ from service.ports.admission import (
 from service.triggers.alerts.candidates import (
     Candidate,
     Matched,
-    claims_of,
+    asking,
+    claims_at_gate,
     demotable,
     gives_up,
     in_force,
@@ -76,6 +77,7 @@ class Batch:
         new_id: Callable[[str], str],
     ) -> None:
         self._transaction = transaction
+        self._book = book
         self._now = now
         self._new_id = new_id
         self._changes = Changes(rules_hash=book.hash)
@@ -98,7 +100,7 @@ class Batch:
         """Judge all of it, take the claims, write what was decided, and enqueue the runs."""
         demotions = self._read(batch, wanted)
         if demotions:
-            wanted = [tuple(in_force(each, demotions) for each in group) for group in wanted]
+            wanted = in_force(wanted, demotions)
         judged = [
             self._judged(delivery, group) for delivery, group in zip(batch, wanted, strict=True)
         ]
@@ -119,22 +121,29 @@ class Batch:
         """Read, and lock what two batches might change at once, always in the same order:
         alerts, incidents, claims. Returns the rules that have demoted themselves."""
         everything = [matched for group in wanted for matched in group]
-        identities = {identity for matched in everything for identity in identities_of(matched)}
-        claims = set(claims_of(wanted))
+        identities = identities_of(everything)
+        candidates = asking(everything)
         more = _with_more(everything)
         shadows = _shadows(more)
-        claims |= shadows
-        unread = [notice for each in batch for notice in quarantine_notices(each)]
+        unread = [
+            notice
+            for each in batch
+            if each.notification.quarantined
+            for notice in quarantine_notices(each)
+        ]
         notices = {
-            *map(hold_claim, _changing(everything) | shadows),
-            *refusal_claims(everything),
+            *(hold_claim(each.claim) for each in candidates if each.rule.target is not None),
+            *map(hold_claim, shadows),
             *(notice.claim for notice in unread),
         }
+        if self._book.scopes.stated:
+            notices.update(refusal_claims(everything))
         cooldowns: Mapping[str, Cooldown] = {}
         controls: tuple[Control, ...] = ()
         demotions: Mapping[str, Demotion] = {}
         if identities:
-            on_record = self._transaction.read(identities, claims | notices, self._sought(more))
+            claims = claims_at_gate(candidates) | notices | shadows
+            on_record = self._transaction.read(identities, claims, self._sought(more))
             self._turns = on_record.turns
             demotions = on_record.demotions
             self._verdicts.in_vain, self._verdicts.demotions = on_record.in_vain, demotions
@@ -146,11 +155,7 @@ class Batch:
         if over:
             self._memberships = self._transaction.incidents_of(over)
         keys = {
-            candidate.incident
-            for matched in everything
-            if matched.alert.firing
-            for candidate in matched.candidates
-            if candidate.incident is not None and not candidate.refused
+            each.incident for each in candidates if each.incident is not None and not each.refused
         }
         keys.update(key for keys_ in self._memberships.values() for key in keys_)
         if keys:
@@ -304,14 +309,4 @@ def _shadows(more: Sequence[tuple[Matched, Candidate]]) -> set[str]:
         shadow_claim(candidate.claim)
         for matched, candidate in more
         if matched.alert.firing and demotable(candidate) and candidate.rule.policy.mode != SHADOW
-    }
-
-
-def _changing(everything: Sequence[Matched]) -> set[str]:
-    """The claims of the candidates that change a target."""
-    return {
-        candidate.claim
-        for matched in everything
-        for candidate in matched.candidates
-        if candidate.rule.target is not None
     }

@@ -8,10 +8,11 @@ from typing import Any
 
 from service.catalogue.spec import ActionSpec
 from service.domain.decisions.approval import APPROVED
-from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
 from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.policy import OFF, SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.people import (
     AuditEntry,
     BadRequest,
@@ -25,7 +26,7 @@ from service.domain.people import (
 from service.domain.rules.rules import RuleBook, Target
 from service.ports.admission import NewRun
 from service.ports.approvals import Approvals, Asking, Decided
-from service.ports.controls import Beside, ControlDesk, RunDesk
+from service.ports.controls import Beside, ControlDesk, LockMirror, RunDesk
 from service.ports.demotions import DemotionDesk
 from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
@@ -83,6 +84,7 @@ class People:
         self,
         *,
         controls: ControlDesk,
+        lock_mirror: LockMirror,
         runs: RunDesk,
         approvals: Approvals,
         demotions: DemotionDesk,
@@ -92,6 +94,7 @@ class People:
         clock: Callable[[], float],
     ) -> None:
         self._controls = controls
+        self._lock_mirror = lock_mirror
         self._runs = runs
         self._approvals = approvals
         self._demotions = demotions
@@ -138,6 +141,7 @@ class People:
         what = {"for": lasts, "rule": scope.rule, "direction": scope.direction, "id": control.id}
         subject = scope.target or "all"
         self._controls.put(control, self._record(person, kind, subject, control.why, what))
+        self._show_locks([control])
         going_on = [
             each.id for each in self._runs.writing() if control.covers(each.subject_of_controls)
         ]
@@ -204,6 +208,25 @@ class People:
         ids = [each.id for each in controls]
         record = self._record(person, verb, subject, said, {"ids": ids})
         self._controls.end(ids, person.name, self._clock(), record)
+        self._show_locks(controls)
+
+    def _show_locks(self, changed: Sequence[Control]) -> None:
+        """Have other installations on the same Redis know at once what has changed of the locks.
+
+        It is in force already. What they are not told now, a worker tells them in its next round.
+        """
+        targets = self._book().targets
+        names = {each.target or "" for each in changed if each.kind == LOCK}
+        shown = {targets[each].resource for each in names & targets.keys()}
+        if not shown:
+            return
+        resources = {name: each.resource for name, each in targets.items()}
+        now = self._clock()
+        try:
+            locks = locks_by_resource(self._controls.in_force(), resources, now)
+        except (StoreUnavailable, StoreConflict):
+            return
+        self._lock_mirror.show(sorted(shown), locks, now)
 
     # ---- Runs ----
 
