@@ -11,6 +11,7 @@ from service.domain.rules.rules import RuleBook
 from service.store.approvals import ApprovalStore
 from service.store.audit import recorded
 from service.store.controls import ControlStore
+from service.store.demotions import DemotionStore
 from service.store.ids import new_id
 from service.store.tokens import TokenStore
 from service.triggers.people.people import People
@@ -24,6 +25,7 @@ def build_people(stores: Stores, book: Callable[[], RuleBook]) -> People:
         lock_mirror=_LateMirror(stores),
         runs=stores.runs,
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
+        demotions=DemotionStore(stores.engine, stores.bell),
         book=book,
         audited=recorded,
         new_id=new_id,

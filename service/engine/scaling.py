@@ -10,6 +10,7 @@ from typing import Any
 from service.catalogue.context import Record, StepFunction
 from service.domain.capacity.refusals import held_by_refusal
 from service.domain.decisions.decision import Check
+from service.domain.decisions.demotion import as_demoted
 from service.domain.decisions.guards import (
     CANCELLED,
     PROSPECT_GUARDS,
@@ -18,8 +19,8 @@ from service.domain.decisions.guards import (
     judge,
 )
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.policy import SHADOW
-from service.domain.decisions.requests import Request
+from service.domain.decisions.policy import APPROVE, SHADOW, Policy
+from service.domain.decisions.requests import ALERT, REPLAY, Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
 from service.engine import approvals, leftovers, looks, reports
 from service.engine.budgets import Budgeted, within_budget
@@ -71,8 +72,9 @@ class Scaling:
             return
         plan = Plan.from_json(prepared["plan"])
         self._began_at = prepared["began_at"]
-        if self._request.policy.mode == SHADOW:
-            self._end_shadow(plan)
+        # A record of an earlier version knows no demotions.
+        if prepared.get("mode", self._request.policy.mode) == SHADOW:
+            self._end_shadow(plan, demoted=prepared.get("demoted", False))
             return
         if why := prepared.get("ask"):
             self._end_asking(plan, why)
@@ -90,8 +92,8 @@ class Scaling:
 
     def _prepare(self) -> Record:
         """Guards, a look at the target, and the plan; reads only."""
-        began_at = self._parts.clock.time()
-        prospect, checks = self._judge(began_at)
+        began_at, policy = self._parts.clock.time(), self._policy()
+        prospect, checks = self._judge(began_at, policy)
         refused = held_by(checks)
         found, seen = self._look() if refused is None else (Budgeted(_hold(refused, prospect)), {})
         made = found.plan
@@ -108,8 +110,25 @@ class Scaling:
         budget = () if found.check is None else (found.check,)
         self._parts.runs.set_checks(self._request.id, (*checks, self._room(made), *budget))
         self._parts.runs.set_plan(self._request.id, made)
-        ask = approvals.must_ask(self._request, made, found.ask)
-        return {"plan": made.to_json(), "began_at": began_at, "ask": ask, "seen": seen}
+        return {
+            "plan": made.to_json(),
+            "began_at": began_at,
+            "ask": approvals.must_ask(self._request, made, policy, found.ask),
+            "seen": seen,
+            "mode": policy.mode,
+            "demoted": policy.demoted,
+        }
+
+    def _policy(self) -> Policy:
+        """The policy in force: its rule may have demoted itself since it asked. That holds what
+        alerts ask for by it. What a person has approved is done, though no other plan is."""
+        request = self._request
+        if request.origin.kind not in (ALERT, REPLAY):
+            return request.policy
+        demotion = self._parts.demotions.in_force().get(request.origin.by)
+        if demotion is not None and request.approved:
+            demotion = replace(demotion, mode=APPROVE)
+        return as_demoted(request.policy, demotion)
 
     def _room(self, plan: Plan) -> Check:
         """What the plan of the kind found: nothing of the target holds the change."""
@@ -123,12 +142,12 @@ class Scaling:
         said = (self._request.target.name, "held", held.reason)
         return said in self._parts.runs.last_by_target()
 
-    def _judge(self, now: float) -> tuple[Prospect, tuple[Check, ...]]:
+    def _judge(self, now: float, policy: Policy) -> tuple[Prospect, tuple[Check, ...]]:
         """Ask the guards that need no look at the target. The lock is last: asking takes it."""
         request = self._request
         prospect = prospect_of(request, self._parts, now)
         checks = judge(PROSPECT_GUARDS, prospect)
-        if held_by(checks) is not None or request.policy.mode == SHADOW:
+        if held_by(checks) is not None or policy.mode == SHADOW:
             return prospect, checks
         owner = self._parts.locks.lock(request.target.resource, request.id)
         prospect = replace(prospect, lock_asked=True, locked_by=owner)
@@ -188,11 +207,13 @@ class Scaling:
             return
         self._step("report", approvals.tell_asked, request, plan, why, asked, parts)
 
-    def _end_shadow(self, plan: Plan) -> None:
-        """Nothing is changed, and people are told what would have been."""
+    def _end_shadow(self, plan: Plan, *, demoted: bool) -> None:
+        """Nothing is changed, and people are told what would have been. They are paged where the
+        rule would act, had it not demoted itself."""
         ended = self._step("conclude", self._conclude_shadow, plan)
         result = reports.Result(plan, 0.0, ended["cooldown_until"])
-        self._step("report", reports.report_shadow, self._request, result, self._parts)
+        report = partial(reports.report_shadow, demoted=demoted)
+        self._step("report", report, self._request, result, self._parts)
 
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: the cooldown is what the guard asks, and whoever waits is told."""

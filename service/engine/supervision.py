@@ -17,6 +17,7 @@ from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
+from service.engine.judging import JudgingRound
 from service.engine.leftovers import LeftoverRound
 from service.engine.lock_mirror import LockMirrorRound
 from service.engine.looks import LookRound
@@ -74,6 +75,7 @@ class Supervisor:
         self._asking = Handed("approvals", ApprovalRound(parts))
         self._looks = Handed("looks", LookRound(parts))
         self._returns = Handed("returns", ReturnRound(parts))
+        self._judging = Handed("judging", JudgingRound(parts))
         self._lock_mirror = Handed("lock-mirror", LockMirrorRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
@@ -93,6 +95,7 @@ class Supervisor:
         self._looks.hand(True)
         self._returns.start()
         self._leftovers.start()
+        self._judging.start()
         self._lock_mirror.start()
 
     def stop(self) -> None:
@@ -104,6 +107,7 @@ class Supervisor:
         self._looks.stop(self._lease_s)
         self._returns.stop(self._lease_s)
         self._leftovers.stop(self._lease_s)
+        self._judging.stop(self._lease_s)
         self._lock_mirror.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
@@ -128,6 +132,8 @@ class Supervisor:
             self._leftovers.hand(signs.leftover)
         if signs.asking:
             self._asking.hand(signs.asking)
+        if signs.judging:
+            self._judging.hand(signs.judging)
         if signs.due:
             self._again.hand(signs.due)
         self._lock_mirror.hand(signs.locked)

@@ -112,6 +112,8 @@ class Signs:
     """An alert is judged again before long, or a pause or lock is over."""
     leftover: bool = False
     """Something that a run has left at a vendor is to be removed."""
+    judging: bool = False
+    """What became of a change is to be looked at, or people are to be told of a demotion."""
     asking: bool = False
     """A plan waits for a person, or was decided and its message does not say so."""
     locked: bool = False

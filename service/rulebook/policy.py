@@ -119,7 +119,7 @@ def unpriced(policy: Policy, targets: Mapping[str, Target]) -> list[tuple[Place,
     ]
 
 
-OF_A_RULE = ("approval", "returns")
+OF_A_RULE = ("approval", "returns", "expected")
 """The parts of a policy that a rule says for itself. A mode is said by both, and all others by the
 top of a file."""
 

@@ -122,6 +122,10 @@ class LeaseStore:
             "leftover": sa.exists().where(
                 schema.leftovers.c.removed_at.is_(None), schema.leftovers.c.due_at <= self._now
             ),
+            "judging": sa.or_(
+                sa.exists().where(schema.outcomes.c.next_at <= self._now),
+                sa.exists().where(schema.demotions.c.told.is_(None)),
+            ),
             "asking": sa.exists().where(schema.approvals.c.told.is_(None)),
             "locked": sa.exists().where(
                 schema.controls.c.ended_at.is_(None), schema.controls.c.kind == LOCK

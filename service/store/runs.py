@@ -37,6 +37,7 @@ from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
 from service.store.ids import new_id
 from service.store.ledger import askers_of, note_run
+from service.store.outcomes import keep_outcome
 from service.store.rows import CheckEncoder, decision_row
 from service.store.spend import end_reservation, reserve
 
@@ -351,6 +352,7 @@ class RunStore:
             sa.update(schema.runs)
             .where(_r.id == run_id, _r.ended_at.is_(None))
             .values(status=outcome.status, reason=outcome.reason, ended_at=now)
+            .returning(_r.ask, _r.created_at)
         )
         cooldowns = schema.cooldowns.c
         cooldown = (
@@ -361,7 +363,8 @@ class RunStore:
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            if connection.execute(end).rowcount == 0:
+            ended = connection.execute(end).one_or_none()
+            if ended is None:
                 return False
             # A page or a message is told whoever has cancelled it.
             changes = again is not None and again.request.on is not None
@@ -369,6 +372,8 @@ class RunStore:
                 refuse_cancelled(connection, run_id)
             connection.execute(cooldown)
             succeeded = outcome.status == "succeeded"
+            if succeeded:
+                keep_outcome(connection, run_id, load(ended.ask), ended.created_at, now)
             end_reservation(connection, run_id, now, succeeded=succeeded)
             if succeeded or _wrote(connection, run_id):
                 note_run(connection, run_id, now, verified=succeeded)

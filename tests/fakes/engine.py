@@ -30,10 +30,12 @@ from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.demotions import FakeDemotions
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
+from tests.fakes.outcomes import FakeOutcomes
 from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
 
@@ -546,6 +548,8 @@ class FakeWorker:
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     spend: FakeSpend = field(default_factory=FakeSpend)
     leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
+    outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
+    demotions: FakeDemotions = field(default_factory=FakeDemotions)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
@@ -579,6 +583,8 @@ class FakeWorker:
             approvals=self.approvals,
             spend=self.spend,
             leftovers=self.leftovers,
+            outcomes=self.outcomes,
+            demotions=self.demotions,
             ledger=self.ledger,
             book=lambda: self.book,
             counted=lambda: self.counted,

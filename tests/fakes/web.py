@@ -26,6 +26,7 @@ from service.store.audit import AuditStore, recorded
 from service.store.bell import bell_of
 from service.store.controls import ControlStore
 from service.store.database import open_engine
+from service.store.demotions import DemotionStore
 from service.store.ids import new_id
 from service.store.queries import Queries
 from service.store.runs import RunStore
@@ -141,6 +142,7 @@ def make_stand(url: str, **environment: str) -> Stand:
             controls=ControlStore(engine, bell_of(engine)),
             lock_mirror=locks,
             runs=RunStore(engine, enqueue),
+            demotions=DemotionStore(engine, bell_of(engine)),
             approvals=ApprovalStore(engine, enqueue, bell_of(engine)),
             book=lambda: book,
             audited=recorded,

@@ -49,10 +49,12 @@ from service.store.approvals import ApprovalStore
 from service.store.audit import recorded
 from service.store.controls import ControlStore
 from service.store.database import open_engine
+from service.store.demotions import DemotionStore
 from service.store.due import DueStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.ledger import LedgerStore
+from service.store.outcomes import OutcomeStore
 from service.store.runs import RunStore
 from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
@@ -440,6 +442,8 @@ class Installation:
             spend=spend,
             leftovers=FakeLeftovers(),
             ledger=LedgerStore(engine),
+            outcomes=OutcomeStore(engine),
+            demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,
             counted=lambda: targets,
             judge_again=self._admit,
@@ -462,6 +466,7 @@ class Installation:
             lock_mirror=locks,
             runs=runs,
             approvals=self.approvals,
+            demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,
             audited=recorded,
             new_id=new_id,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Generic, TypedDict, TypeVar
 
+from service.domain.alerts.flapping import FLAPPING
 from service.domain.decisions.budget import BUDGET
 from service.domain.decisions.claims import Cooldown, check_cooldown
 from service.domain.decisions.controls import (
@@ -23,6 +24,7 @@ from service.domain.decisions.controls import (
     check_pauses,
 )
 from service.domain.decisions.decision import Check
+from service.domain.decisions.expected import IN_VAIN
 from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.decisions.returns import CALM
@@ -100,8 +102,10 @@ class Arrival:
     nothing may be changed, where no value was measured. `ignored` is whether the rule asks for
     nothing. `asker` says whether the sender may earn the rule, None where no scopes are in force.
     `pauses`, `locks` and `freezes` are what these said of the change, empty where they do not
-    apply. `young_until` is when the alert has fired for as long as its rule asks, None where it has
-    already. It and `now` are in seconds since the epoch.
+    apply. So is `flapping` what the rule says of how often the alert turns, and `in_vain` what it
+    says of changes that had no effect. `demoted` says that the rule is in a more careful mode than
+    its own. `young_until` is when the alert has fired for as long as its
+    rule asks, None where it has already. It and `now` are in seconds since the epoch.
     """
 
     firing: bool
@@ -119,6 +123,9 @@ class Arrival:
     freezes: Check | None = None
     asker: Asker | None = None
     young_until: float | None = None
+    flapping: Check | None = None
+    in_vain: Check | None = None
+    demoted: Check | None = None
 
     @property
     def wants_claim(self) -> bool:
@@ -205,17 +212,20 @@ ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(IGNORED, _ignored),
     Guard(SCOPE, _scope),
     Guard("unmeasured", _unmeasured),
+    Guard(FLAPPING, _of_change(FLAPPING), again=True),
     Guard(YOUNG, _young, told=False, again=True),
     Guard(PAUSED, _of_change("pauses"), again=True),
     Guard(PERSON_LOCK, _of_change("locks"), again=True),
     Guard(FROZEN, _of_change("freezes"), again=True),
+    Guard(IN_VAIN, _of_change("in_vain"), told=False),
+    Guard("demoted", _of_change("demoted")),
     Guard("redis_gate", _redis_gate),
     Guard("cooldown", _cooldown),
 )
 """Asked of every alert that wants a change or a message."""
 
 TOLD_WHEN_HELD = frozenset(guard.name for guard in ARRIVAL_GUARDS if guard.again and guard.told)
-"""The guards whose holds web has told in Slack: those of people."""
+"""The guards whose holds web has told in Slack: those of people, and flapping."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,9 @@ SHADOWED = "runbookd.shadow"
 """`by` of a request that tells of a page which a rule in shadow would have sent."""
 REFUSED = "runbookd.refused"
 """`by` of a request that tells of what a sender's credential may not do."""
-NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED)
+STEADIED = "runbookd.steadied"
+"""`by` of a request that tells of an alert which its rule holds until it is steady."""
+NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED, STEADIED)
 """`by` of all requests that only tell people of alerts that lead to nothing."""
 DIRECTIONS = ("out", "in", "up", "down")
 """The ways in which a target is changed: more and fewer, larger and smaller."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from service.catalogue.registry import action_spec
@@ -10,6 +10,7 @@ from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, AlertKind
 from service.domain.alerts.episodes import identity_of, refused_identity_of
 from service.domain.decisions.claims import button_claim, claim_key, incident_key, shadow_claim
+from service.domain.decisions.demotion import Demotion, as_demoted
 from service.domain.decisions.guards import Asker
 from service.domain.decisions.policy import SHADOW
 from service.domain.rules.matching import RuleIndex
@@ -196,6 +197,46 @@ def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
 def changes(rule: Rule) -> bool:
     """Whether the rule's action changes a target."""
     return action_spec(rule.action).effect is Effect.CHANGES
+
+
+def demotable(candidate: Candidate) -> bool:
+    """Whether the rule may have demoted itself."""
+    expected = candidate.rule.policy.expected
+    return expected is not None and expected.slo is not None
+
+
+def in_force(
+    batch: Sequence[Sequence[Matched]], demotions: Mapping[str, Demotion]
+) -> list[tuple[Matched, ...]]:
+    """The alerts of a batch with the rules as they are in force: some may have demoted themselves.
+    One that is demoted to shadow has the claim of a rule in shadow. Alerts that shared a candidate
+    share one again."""
+    known: dict[Candidate, Candidate] = {}
+
+    def as_it_is(candidate: Candidate) -> Candidate:
+        if candidate not in known:
+            known[candidate] = _in_force(candidate, demotions.get(candidate.rule.name))
+        return known[candidate]
+
+    return [
+        tuple(
+            [replace(each, candidates=tuple(map(as_it_is, each.candidates))) for each in delivery]
+        )
+        for delivery in batch
+    ]
+
+
+def _in_force(candidate: Candidate, demotion: Demotion | None) -> Candidate:
+    policy = as_demoted(candidate.rule.policy, demotion)
+    if policy is candidate.rule.policy:
+        return candidate
+    claim = shadow_claim(candidate.claim) if policy.mode == SHADOW else candidate.claim
+    return replace(candidate, rule=replace(candidate.rule, policy=policy), claim=claim)
+
+
+def gives_up(rule: Rule) -> bool:
+    """Whether the rule makes no further change where so many had no effect."""
+    return rule.policy.expected is not None and rule.policy.expected.give_up > 0
 
 
 def ignores(rule: Rule) -> bool:

@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import AlertKind, young_until
 from service.domain.alerts.episodes import Transition
+from service.domain.alerts.flapping import FLAPPING, check_flapping
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
+from service.domain.decisions.demotion import Demotion, told_demoted
+from service.domain.decisions.expected import check_in_vain
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
     IGNORED,
@@ -49,14 +52,15 @@ from service.triggers.alerts.notices import (
     refusal_claim,
     refusal_notice,
     resolve_notice,
+    rule_notice,
 )
 from service.triggers.alerts.runs import RunMaker
 
 _NOTHING_TO_DO = "resolved: nothing to do"
 
-_About = tuple[Candidate, bool, float | None]
-"""Whom the guards are asked about: the candidate, whether the alert fires, and until when it is
-young. Everything else is the same for the whole batch."""
+_About = tuple[Candidate, bool, float | None, Check | None]
+"""Whom the guards are asked about: the candidate, whether the alert fires, until when it is young,
+and what its rule says of how often it turns. Everything else is the same for the whole batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +89,8 @@ class Judged:
     """One candidate of one alert with what the guards said, before any claim is taken.
 
     `claim` is what it may take: None where a guard holds it. `page` is what a page was judged by,
-    `flood` the flood that tells of the alert already.
+    `flood` the flood that tells of the alert already. `flapping` is what its rule says of how often
+    it turns.
     """
 
     candidate: Candidate
@@ -96,12 +101,15 @@ class Judged:
     claim: str | None
     page: PageArrival | None = None
     flood: Flooded | None = None
+    flapping: Check | None = None
 
 
 class Verdicts:
     """Decides the candidates of one batch: `judge` each, `take_claims` once, `conclude` each.
 
     `cooldowns` are those of changes and messages, as read, and as they are once claims are taken.
+    `in_vain` are, by rule and target, the changes in a row that had no effect. `demotions` are the
+    rules that have demoted themselves.
     """
 
     def __init__(
@@ -112,6 +120,8 @@ class Verdicts:
         self._gate = gate
         self._now = now
         self.cooldowns: dict[str, Cooldown] = {}
+        self.in_vain: Mapping[tuple[str, str], Sequence[str]] = {}
+        self.demotions: Mapping[str, Demotion] = {}
         self._wanted: set[str] = set()
         self._page_claims: set[str] = set()
         self._refired: dict[str, IncidentRecord] = {}
@@ -146,12 +156,16 @@ class Verdicts:
         record: EpisodeRecord,
         delivery: Delivery,
         what: Transition,
+        turns: Sequence[float] = (),
     ) -> Judged:
-        """Ask every guard; what passes all of them wants its claim."""
+        """Ask every guard; what passes all of them wants its claim. `turns` are when the alert
+        began to fire and resolved, oldest first, where a rule asks for it."""
         if candidate.incident is not None:
             return self._judge_page(candidate, matched, record, delivery, what)
         young = young_until(matched.alert, candidate.rule.after, self._now)
-        said = self._asked((candidate, matched.alert.firing, young))
+        flaps = candidate.rule.flapping
+        flapping = check_flapping(turns, flaps, self._now) if flaps is not None else None
+        said = self._asked((candidate, matched.alert.firing, young, flapping))
         claim = candidate.claim if said.held is None else None
         if claim is not None:
             self._wanted.add(claim)
@@ -159,7 +173,7 @@ class Verdicts:
             self._notice_refusal(candidate, matched, record, delivery)
         elif candidate.rule.target is not None and not delivery.replay:
             self._notice_hold(candidate, matched, record, said.held)
-        return Judged(candidate, matched, record, delivery, said, claim)
+        return Judged(candidate, matched, record, delivery, said, claim, flapping=flapping)
 
     def refuse_resolve(
         self,
@@ -197,6 +211,8 @@ class Verdicts:
         if held.guard == COOLDOWN:
             cooldown = self.cooldowns[candidate.claim]
             self.notice(hold_notice(candidate, alert, episode, cooldown, self._now))
+        elif held.guard == FLAPPING:
+            self.notice(rule_notice(candidate, alert, episode, held, self._now))
         else:
             self.notice(people_notice(candidate, alert, episode, held, self._now))
 
@@ -248,7 +264,7 @@ class Verdicts:
             run = self._runs.start(candidate, alert, judged.record.id, judged.delivery, cooldown)
             return _decision(candidate, Verdict.ACT, _why(candidate, run), judged.said, run=run)
         self._runs.join(cooldown.run, judged.record.id)
-        return self._held(candidate, self._asked((candidate, True, None)))
+        return self._held(candidate, self._asked((candidate, True, None, judged.flapping)))
 
     def _conclude_test(self, judged: Judged) -> Decision:
         """A firing test is never acted on. Slack shows once in an hour that it came."""
@@ -289,7 +305,9 @@ class Verdicts:
             known = self._said[about] = Said.by(ARRIVAL_GUARDS, self._arrival(*about))
         return known
 
-    def _arrival(self, candidate: Candidate, firing: bool, young: float | None) -> Arrival:
+    def _arrival(
+        self, candidate: Candidate, firing: bool, young: float | None, flapping: Check | None
+    ) -> Arrival:
         """What the guards are asked by. All that may differ between two alerts is an argument,
         because the answer is known by the arguments (`_asked`)."""
         claim = candidate.claim
@@ -306,12 +324,13 @@ class Verdicts:
             ignored=candidate.ignored,
             asker=candidate.asker,
             young_until=young,
+            flapping=flapping,
             **self._limits_of(candidate.rule),
         )
 
     def _limits_of(self, rule: Rule) -> dict[str, Check | None]:
-        """What pauses, locks and freeze windows say of what this rule changes; asked once for each
-        rule in a batch."""
+        """What pauses, locks, freeze windows and earlier changes say of what this rule changes;
+        asked once for each rule in a batch."""
         if rule.target is None:
             return {}
         known = self._limits.get(rule.name)
@@ -323,6 +342,12 @@ class Verdicts:
                 "pauses": check_pauses(self._controls, change, self._now),
                 "locks": check_locks(self._controls, change, self._now),
                 "freezes": check_freezes(rule.policy.freezes, rule.target, self._now),
+                "in_vain": check_in_vain(
+                    rule.policy.expected,
+                    rule.target,
+                    self.in_vain.get((rule.name, rule.target), ()),
+                ),
+                "demoted": told_demoted(self.demotions.get(rule.name)),
             }
         return known
 

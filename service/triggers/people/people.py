@@ -9,6 +9,7 @@ from typing import Any
 from service.catalogue.spec import ActionSpec
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.policy import OFF, SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from service.domain.errors import StoreConflict, StoreUnavailable
@@ -26,6 +27,7 @@ from service.domain.rules.rules import RuleBook, Target
 from service.ports.admission import NewRun
 from service.ports.approvals import Approvals, Asking, Decided
 from service.ports.controls import Beside, ControlDesk, LockMirror, RunDesk
+from service.ports.demotions import DemotionDesk
 from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
 from service.triggers.people.asked import (
@@ -34,6 +36,7 @@ from service.triggers.people.asked import (
     changing_action,
     checked_scope,
     control_lasts,
+    demoted_rule,
     known_target,
     reached,
     reason_of,
@@ -84,6 +87,7 @@ class People:
         lock_mirror: LockMirror,
         runs: RunDesk,
         approvals: Approvals,
+        demotions: DemotionDesk,
         book: Callable[[], RuleBook],
         audited: Callable[[AuditEntry], Beside],
         new_id: Callable[[str], str],
@@ -93,6 +97,7 @@ class People:
         self._lock_mirror = lock_mirror
         self._runs = runs
         self._approvals = approvals
+        self._demotions = demotions
         self._book = book
         self._audited = audited
         self._new_id = new_id
@@ -312,6 +317,18 @@ class People:
                 f"{known.decided_by}."
             )
         return decided
+
+    def promote(self, person: Person, rule: str, why: str) -> Demotion:
+        """Let a rule that has demoted itself act again as it is written; the demotion that ends."""
+        require_role(person, Role.APPROVER)
+        said = reason_of(why)
+        demotion = demoted_rule(self._book(), self._demotions.in_force(), rule)
+        what = {"was": demotion.mode, "since": demotion.since, "demotion": demotion.id}
+        record = self._record(person, "promote", rule, said, what)
+        ended = self._demotions.end(rule, person.name, self._clock(), record)
+        if ended is None:
+            raise Conflict(f"Somebody else has promoted rule {rule} a moment ago.")
+        return ended
 
     def retry(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Ask once more for what a run that failed, was held or cancelled was to reach."""
