@@ -161,6 +161,9 @@ class Changes:
     """Decisions on record that were only repeated: times and last_at, by id."""
     incidents: dict[str, IncidentRecord] = field(default_factory=dict)
     runs: dict[str, NewRun] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
+    """Why an episode ended, where its sender gives a reason that is no measurement, by id; empty
+    where an episode that had one has ended again without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +208,8 @@ class Transaction(Protocol):
     """One SQL transaction of admission; leaving it without an exception commits."""
 
     def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
-        """What is on record of these alerts and claims, in one round trip. Nobody else changes the
-        episodes meanwhile."""
+        """What is on record of these alerts and claims, in one round trip unless a pause or a lock
+        is in force. Nobody else changes the episodes meanwhile."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -114,6 +114,8 @@ class Signs:
     """Something that a run has left at a vendor is to be removed."""
     asking: bool = False
     """A plan waits for a person, or was decided and its message does not say so."""
+    locked: bool = False
+    """A person has locked a target, and other installations on the same Redis are to know."""
 
 
 class Bell(Protocol):
@@ -153,6 +155,11 @@ class Runs(Protocol):
 
         None when it may be sent, which it is for good once it was; else the check that holds.
         """
+        ...
+
+    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+        """Take a claim that is free and queue the run that `make` makes of its id; that id, None
+        where the claim is not free."""
         ...
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:
@@ -307,6 +314,11 @@ class Locks(Protocol):
 
     def unlock(self, resource: str, run: str) -> None:
         """Give it back, if it is this run's."""
+        ...
+
+    def locked_elsewhere(self, resource: str) -> str | None:
+        """The person of another installation who has locked it, in words; None where nobody has,
+        or nobody can say."""
         ...
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:

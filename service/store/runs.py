@@ -14,12 +14,14 @@ from service.catalogue.registry import names_with
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert
+from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import LIMITED, Made, Trip, longest_window_s, tripped
-from service.domain.decisions.requests import REMOVING, SCENARIO, Request
+from service.domain.decisions.requests import REMOVING, RETURN, SCENARIO, Request
+from service.domain.decisions.returns import check_unasked
 from service.domain.errors import StoreConflict
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
@@ -34,13 +36,11 @@ from service.store.database import begin_writing, translated
 from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
 from service.store.ids import new_id
+from service.store.ledger import askers_of, note_run
 from service.store.rows import CheckEncoder, decision_row
 from service.store.spend import end_reservation, reserve
 
 _r = schema.runs.c
-EVIDENCE_S = 6 * 3_600.0
-"""How long an alert counts as firing without being repeated: half as long again as Alertmanager's
-default repeat_interval of four hours."""
 _RECENT_DECISIONS = 1_000
 """Decisions on a target that are looked through for alerts that still fire; a repeat of an older
 alert would have earned its own run by now."""
@@ -175,6 +175,19 @@ class RunStore:
         self._queued()
         return run.request.id
 
+    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+        """Take a claim that is free, and queue its run; the run's id, None where it is not free."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            claimed = take_claims(connection, [claim], now)[claim]
+            if not claimed.won:
+                return None
+            run = make(claimed.cooldown.run)
+            add_run(connection, run)
+            self._enqueue(connection, run)
+        self._queued()
+        return run.request.id
+
     def enter(self, request: Request, now: float) -> Check | None:
         """Admit the run's first write, in one transaction with the record of it as a change.
 
@@ -270,9 +283,8 @@ class RunStore:
 
     def wrote(self, run_id: str) -> bool:
         """Whether any write took effect or may have: an intention stands."""
-        query = sa.select(schema.intents.c.run).where(schema.intents.c.run == run_id).limit(1)
         with translated(), self._engine.connect() as connection:
-            return connection.execute(query).first() is not None
+            return _wrote(connection, run_id)
 
     def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
         """Show a step as under way; a repeat of it starts over."""
@@ -358,6 +370,8 @@ class RunStore:
             connection.execute(cooldown)
             succeeded = outcome.status == "succeeded"
             end_reservation(connection, run_id, now, succeeded=succeeded)
+            if succeeded or _wrote(connection, run_id):
+                note_run(connection, run_id, now, verified=succeeded)
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)
@@ -456,6 +470,11 @@ _ONE_ENTERS = sa.text("SELECT pg_advisory_xact_lock(0x72756e62)")
 """Limits count rows, so two runs must not count at once. SQLite has one writer anyway."""
 
 
+def _wrote(connection: sa.Connection, run_id: str) -> bool:
+    query = sa.select(schema.intents.c.run).where(schema.intents.c.run == run_id).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def refuse_cancelled(connection: sa.Connection, run_id: str) -> None:
     """Return when nobody has cancelled the run.
 
@@ -505,7 +524,10 @@ def _entry(connection: sa.Connection, request: Request, trip: Trip | None, now: 
     (rows,) = rows_of_each(connection, IN_FORCE)
     found = held_by_people(request, [Control(*row) for row in rows], now)
     limits = None if trip is None else Check(LIMITED, passed=False, saw=trip.why, until=trip.until)
-    return Entry(cancelled=_cancelled(connection, request.id), limits=limits, **found)
+    calm = None
+    if request.origin.kind == RETURN:
+        calm = check_unasked(askers_of(connection, request.target.name, (), now))
+    return Entry(cancelled=_cancelled(connection, request.id), limits=limits, calm=calm, **found)
 
 
 def _pause_of(request: Request, trip: Trip, now: float) -> dict[str, Any]:

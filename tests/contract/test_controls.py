@@ -16,7 +16,7 @@ from service.domain.errors import StoreConflict
 from service.ports.admission import NewRun
 from service.ports.controls import Controls
 from service.ports.runs import Outcome
-from service.store.admissions import add_run
+from service.store.admissions import SqlJournal, add_run
 from service.store.bell import bell_of
 from service.store.controls import ControlStore
 from service.store.due import DueStore
@@ -93,6 +93,25 @@ def test_an_alert_is_decided_by_the_pauses_on_record(store: ControlStore, desk: 
     store.end(["p-1"], "bob", NOW + 2)
     (after,) = desk.verdicts(delivery(alert(CPU), at=NOW + 3))
     assert after.verdict == "act"
+
+
+@pytest.mark.parametrize("claimed", [[], ["api.out"], ["api.out", "worker-vm.up"]])
+@pytest.mark.parametrize("paused", [[], [API_PAUSE], [API_PAUSE, ALL_PAUSE]])
+def test_a_batch_knows_every_pause_whatever_is_known_of_its_claims(
+    store: ControlStore, engine: sa.Engine, claimed: list[str], paused: list[Control]
+) -> None:
+    for each in paused:
+        store.put(each)
+    journal = SqlJournal(engine, lambda *_: None)
+    with journal.transaction() as transaction:
+        transaction.claim(claimed, NOW)
+    with journal.transaction() as transaction:
+        on_record = transaction.read({1}, {"api.out", "worker-vm.up"})
+    assert sorted(on_record.cooldowns) == claimed
+    assert sorted(each.id for each in on_record.controls) == [each.id for each in paused]
+    store.end([each.id for each in paused], "bob", NOW + 1)
+    with journal.transaction() as transaction:
+        assert transaction.read({1}, {"api.out"}).controls == ()
 
 
 def test_ending_a_pause_makes_what_it_held_due_at_once(

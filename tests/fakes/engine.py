@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -14,12 +14,13 @@ from service.catalogue.request_json import dump_request
 from service.catalogue.spec import Change
 from service.domain.alerts.alert import Alert, AlertStatus
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.controls import Control, PersonLock
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.links import Link
-from service.domain.rules.rules import Target
+from service.domain.rules.rules import RuleBook, Target
 from service.engine.execution import execute
 from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
@@ -29,11 +30,12 @@ from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.spend import FakeSpend
-from tests.fakes.telling import FakeMessenger, FakePager
+from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
 ME = "me"
@@ -99,6 +101,16 @@ class FakeRuns:
         if self.holds is None:
             self.entered.append(request.id)
         return self.holds
+
+    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+        self._refuse_when_down()
+        runs = [each for each in self.rows.values() if each.claim == claim]
+        last = self.outcomes.get(runs[-1].id) if runs else None
+        if runs and (last is None or last.cooldown_until > now):
+            return None
+        made = make(f"{claim}.{len(runs) + 1}")
+        self.add(made.request, made.partition)
+        return made.request.id
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:
         self._refuse_when_down()
@@ -325,14 +337,35 @@ class FakeLocks:
     owners: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     cooldowns: dict[str, float] = field(default_factory=dict)
+    installation: str = "0a1b2c3d"
+    people: dict[tuple[str, str], Control] = field(default_factory=dict)
+    """What people have locked, by resource and installation; several installations may share it."""
+    away: bool = False
 
     def lock(self, resource: str, run: str) -> str | None:
+        if self.owners.get(resource) != run and (elsewhere := self.locked_elsewhere(resource)):
+            return elsewhere
         holder = self.owners.setdefault(resource, run)
         return None if holder == run else holder
 
     def unlock(self, resource: str, run: str) -> None:
         if self.owners.get(resource) == run:
             del self.owners[resource]
+
+    def locked_elsewhere(self, resource: str) -> str | None:
+        for (locked, installation), each in self.people.items():
+            if locked == resource and installation != self.installation:
+                return PersonLock(installation, each.by, each.why, each.until).owner
+        return None
+
+    def show(self, resources: Collection[str], locks: Mapping[str, Control], now: float) -> bool:
+        if self.away:
+            return False
+        for each in resources:
+            self.people.pop((each, self.installation), None)
+            if each in locks and locks[each].in_force(now):
+                self.people[each, self.installation] = locks[each]
+        return True
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:
         if until >= BUSY_UNTIL or self.after.get(key, run) != run:
@@ -513,7 +546,11 @@ class FakeWorker:
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     spend: FakeSpend = field(default_factory=FakeSpend)
     leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    book: RuleBook | None = None
+    metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
+    resources: dict[str, str] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
@@ -534,6 +571,7 @@ class FakeWorker:
             incidents=self.incidents,
             leases=self.leases,
             locks=self.locks,
+            lock_mirror=self.locks,
             offs=self.offs,
             outbox=self.outbox,
             controls=self.controls,
@@ -541,14 +579,17 @@ class FakeWorker:
             approvals=self.approvals,
             spend=self.spend,
             leftovers=self.leftovers,
+            ledger=self.ledger,
+            book=lambda: self.book,
             counted=lambda: self.counted,
+            resources=lambda: self.resources,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change, self.change.state),
             work_of=lambda target: self.change,
             pager=self.pager,
             messenger=self.messenger,
-            metrics=None,
+            metrics=self.metrics,
             clock=self.clock,
             new_id=lambda prefix: f"{prefix}_{next(self.numbers)}",
             reconcile=lambda run, why, delay: self.looks.append((run, why, delay)),

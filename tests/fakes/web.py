@@ -36,6 +36,7 @@ from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
 from service.web.parts import Admit
+from tests.fakes.engine import FakeLocks
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class Stand:
     status: Callable[[str | None], dict[str, Any]]
     engine: sa.Engine
     gate: FreeGate
+    locks: FakeLocks
     enqueued: list[str]
     people: People
     tokens: Tokens
@@ -106,7 +108,7 @@ def make_stand(url: str, **environment: str) -> Stand:
     schema.metadata.create_all(engine)
     book = rule_book()
     rules = RulesInForce(book, RuleIndex(book))
-    gate = FreeGate()
+    gate, locks = FreeGate(), FakeLocks()
     enqueued: list[str] = []
 
     def enqueue(_connection: sa.Connection, run: NewRun) -> None:
@@ -133,9 +135,11 @@ def make_stand(url: str, **environment: str) -> Stand:
         status=lambda target: status(engine, declared(book), time.time(), target),
         engine=engine,
         gate=gate,
+        locks=locks,
         enqueued=enqueued,
         people=People(
             controls=ControlStore(engine, bell_of(engine)),
+            lock_mirror=locks,
             runs=RunStore(engine, enqueue),
             approvals=ApprovalStore(engine, enqueue, bell_of(engine)),
             book=lambda: book,

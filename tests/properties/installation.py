@@ -24,8 +24,9 @@ from service.catalogue.request_json import dump_request
 from service.catalogue.spec import Tools, Work
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.decision import Check
+from service.domain.decisions.decision_tree import Question
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import RETURN, Request
 from service.domain.error_json import dump_error, load_error
 from service.domain.errors import FailureKind
 from service.domain.people import Person, Role
@@ -33,10 +34,12 @@ from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import RuleBook, Target
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
-from service.engine.budgets import SpendRound
 from service.engine.execution import execute
+from service.engine.looks import LookRound
 from service.engine.off_watch import OffWatch
 from service.engine.parts import RunLost, WorkerParts
+from service.engine.returns import ReturnRound
+from service.messages.investigate import EXPRESSIONS
 from service.ports.admission import Delivery, NewDecision, NewRun
 from service.ports.app_platform import AppState, Deployment
 from service.ports.runs import Outcome
@@ -49,6 +52,7 @@ from service.store.database import open_engine
 from service.store.due import DueStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
+from service.store.ledger import LedgerStore
 from service.store.runs import RunStore
 from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
@@ -64,7 +68,7 @@ from tests.fakes.journal import MemoryGate
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
-from tests.fakes.telling import FakeMessenger, FakePager, FakeProbe
+from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
 from tests.properties.witness import Look, Values, Witness
 
 T = TypeVar("T")
@@ -227,7 +231,7 @@ class Apps(FakeApps):
         spec = {**self.spec, "services": [dict(each) for each in self.spec["services"]]}
         spec["services"][0].update(values)
         self.deploy(spec)
-        self.witness.person_set("api")
+        self.witness.person_set("api", self.values())
 
     def _take(self, spec: Mapping[str, Any]) -> str:
         before, by = self.values(), present()
@@ -255,7 +259,7 @@ class Database(FakeDatabase):
         self._settle()
         if self.status == "ACTIVE_HEALTHY" and variant != self.variant:
             self.start(variant)
-            self.witness.person_set("database")
+            self.witness.person_set("database", {"size": variant})
 
     def _take(self, variant: str) -> None:
         before, by = {"size": self.variant}, present()
@@ -299,6 +303,9 @@ class WitnessedRuns(RunStore):
             run = self.get(request.id)
             assert run is not None
             assert run.plan is not None
+            if request.origin.kind == RETURN:
+                asking = self.installation.fires(*self.installation.asks_for(request.target.name))
+                self.installation.witness.takes_back(request, asking)
             self.installation.witness.may_write(request, run.plan, now)
         else:
             self.installation.witness.was_held(request, held)
@@ -391,6 +398,7 @@ class Installation:
         self.witness = Witness(self.clock, book.policy, least)
         self.apps, self.database = Apps(self.clock), Database(self.clock, begins_s=0.0)
         self.apps.witness = self.database.witness = self.witness
+        self.metrics = FakeMetrics({EXPRESSIONS[Question.CPU]: 90.0})
         self.waiting: list[tuple[float, NewRun]] = []
         self.under_way: dict[str, Workflow] = {}
         """By partition."""
@@ -417,11 +425,13 @@ class Installation:
             works[kind] = Looking(spec.work(port, tools), witness, spec.cost)
         self.pager, self.messenger = FakePager(), FakeMessenger()
         targets = tuple(self.book.targets.values())
+        locks = FakeLocks()
         self.parts = WorkerParts(
             runs=runs,
             incidents=IncidentStore(engine),
             leases=FakeLeases(),
-            locks=FakeLocks(),
+            locks=locks,
+            lock_mirror=locks,
             offs=FakeOffs(),
             outbox=FakeOutbox(),
             controls=self.controls,
@@ -429,6 +439,8 @@ class Installation:
             approvals=self.approvals,
             spend=spend,
             leftovers=FakeLeftovers(),
+            ledger=LedgerStore(engine),
+            book=lambda: self.book,
             counted=lambda: targets,
             judge_again=self._admit,
             off_watch=OffWatch(self.pager, clock),
@@ -436,7 +448,7 @@ class Installation:
             work_of=lambda target: works[target.kind],
             pager=self.pager,
             messenger=self.messenger,
-            metrics=None,
+            metrics=self.metrics,
             clock=clock,
             new_id=new_id,
             reconcile=lambda run, why, delay: None,
@@ -447,6 +459,7 @@ class Installation:
         self._again, self._asking = AgainRound(self.parts), ApprovalRound(self.parts)
         self.people = People(
             controls=self.controls,
+            lock_mirror=locks,
             runs=runs,
             approvals=self.approvals,
             book=lambda: self.book,
@@ -487,7 +500,25 @@ class Installation:
 
     def look_at_costs(self) -> None:
         """A worker begins to look at what the targets cost."""
-        self.others.append(Execution("spend", lambda: SpendRound(self.parts)(True)))
+        self.others.append(Execution("looks", lambda: LookRound(self.parts)(True)))
+
+    def busy(self, percent: float) -> None:
+        """How busy the instances of the API are from now on."""
+        self.metrics.values[EXPRESSIONS[Question.CPU]] = percent
+
+    def asks_for(self, target: str) -> list[str]:
+        """The names of the alerts whose rules ask for more of a target."""
+        rules = [each for each in self.book.rules if each.target == target]
+        return [matcher.value for each in rules for matcher in each.matchers]
+
+    def fires(self, *names: str) -> list[str]:
+        """Those of these alerts that fire now, by their senders' words."""
+        query = "SELECT name FROM alerts WHERE open AND newest"
+        return [name for (name,) in self.rows(query) if name in names]
+
+    def take_back(self) -> None:
+        """A worker begins to look whether something can be taken back."""
+        self.others.append(Execution("returns", lambda: ReturnRound(self.parts)(True)))
 
     def next_write(self, fault: str) -> None:
         """The next write at either vendor meets this."""
@@ -503,6 +534,11 @@ class Installation:
         there_is[which % len(there_is)].go(turns)
         self._clear_up()
         return True
+
+    def reach(self, which: int, at: str) -> None:
+        """A worker goes on with one of the things that there are to do until it is there."""
+        there_is = self._to_do()
+        there_is[which % len(there_is)].go_to(at)
 
     def begin(self) -> Execution:
         """What the queue has is begun, but does nothing yet; the one execution that there is."""

@@ -24,6 +24,7 @@ from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import HOLD as KEEP
 from service.domain.decisions.controls import LOCK, PAUSE
 from service.domain.decisions.policy import APPROVE, Freeze, Limit, Policy
+from service.domain.decisions.returns import Return
 from service.domain.people import Refusal
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.domain.windows import Window
@@ -57,7 +58,14 @@ def rule_book(budget: Budget = BUDGET, otherwise: str = HOLD) -> RuleBook:
     asks = replace(policy, mode=APPROVE)
     return RuleBook(
         rules=(
-            rule("high-cpu", CPU, "horizontal_scale", "api", options={"step": 1}),
+            rule(
+                "high-cpu",
+                CPU,
+                "horizontal_scale",
+                "api",
+                options={"step": 1},
+                policy=replace(policy, returns=Return(600.0)),
+            ),
             rule(
                 "traffic",
                 TRAFFIC,
@@ -109,6 +117,17 @@ class Work:
 
     def __call__(self, now: Installation) -> None:
         now.work(self.which, self.turns)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One of the executions goes on until it gives way there."""
+
+    at: str
+    which: int = 0
+
+    def __call__(self, now: Installation) -> None:
+        now.reach(self.which, self.at)
 
 
 @dataclass(frozen=True)
@@ -249,6 +268,24 @@ class Look:
         now.look_at_costs()
 
 
+@dataclass(frozen=True)
+class Busy:
+    """How busy the API's instances are from now on, in percent of their CPU."""
+
+    percent: float
+
+    def __call__(self, now: Installation) -> None:
+        now.busy(self.percent)
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """A worker begins to look whether something that alerts added can be taken back."""
+
+    def __call__(self, now: Installation) -> None:
+        now.take_back()
+
+
 Step = Callable[[Installation], None]
 _targets = st.sampled_from(["api", "api", "database", None])
 _few = st.integers(0, 2)
@@ -314,6 +351,8 @@ _WEIGHTED: list[tuple[int, st.SearchStrategy[Step]]] = [
     (1, st.builds(Adopt, _few)),
     (2, st.builds(NextWrite, st.sampled_from(sorted(FAULTS)))),
     (1, st.builds(Look)),
+    (1, st.builds(Busy, st.sampled_from([10.0, 10.0, 60.0, 95.0]))),
+    (3, st.builds(TakeBack)),
 ]
 _steps = st.one_of([each for weight, each in _WEIGHTED for _ in range(weight)])
 _sequences = st.lists(_steps, min_size=20, max_size=45)
@@ -411,12 +450,9 @@ def _to(replicas: int) -> Ask:
     return Ask(_OUT, "api", (("replicas", replicas),))
 
 
-_TO_ITS_PLAN = 6
-"""Turns of a run to where its plan is on record."""
-_FROM_THERE_TO_ITS_WRITE = 7
-"""Turns of it from there to where the vendor has taken its write."""
-_WITHIN_THE_RESIZE = 10
-"""Turns of a run to where it looks at the database right before it writes."""
+_PLANNED = "recorded:prepare"
+_ADDED: list[Step] = [Send(CPU), Work(), Send(CPU, firing=False), Busy(10.0), Wait(601.0)]
+"""An alert has added an instance and is over, and it has been calm for long enough."""
 PINNED: dict[str, list[Step]] = {
     "a person's run is approved although another has asked since": [
         _to(8),
@@ -430,7 +466,7 @@ PINNED: dict[str, list[Step]] = {
     "a run is cancelled while it finds that it has to wait": [
         PersonSets("api", 3),
         _to(5),
-        Work(0, 4),
+        Reach("looked"),
         AboutRun("cancel", 0),
         Work(),
     ],
@@ -438,10 +474,10 @@ PINNED: dict[str, list[Step]] = {
         _to(4),
         Work(),
         _to(5),
-        Work(0, _TO_ITS_PLAN),
+        Reach(_PLANNED),
         _LARGER,
-        Work(1, _TO_ITS_PLAN),
-        Work(0, _FROM_THERE_TO_ITS_WRITE),
+        Reach(_PLANNED, 1),
+        Reach("done:update_app"),
         Work(1),
         Work(0),
     ],
@@ -449,9 +485,9 @@ PINNED: dict[str, list[Step]] = {
         _to(4),
         Work(),
         _to(5),
-        Work(0, _TO_ITS_PLAN),
+        Reach(_PLANNED),
         _LARGER,
-        Work(1, _TO_ITS_PLAN),
+        Reach(_PLANNED, 1),
         Work(0),
         Work(0),
     ],
@@ -460,7 +496,7 @@ PINNED: dict[str, list[Step]] = {
         Work(),
         Wait(901.0),
         Look(),
-        Work(0, 3),
+        Reach("looked"),
         _to(5),
         Work(0),
         Work(0),
@@ -488,7 +524,7 @@ PINNED: dict[str, list[Step]] = {
     "a pause ends by itself": [Put(PAUSE, "api", "10m"), Send(CPU), Wait(601.0), Work()],
     "a pause comes between the plan and the write, and is lifted": [
         Send(CPU),
-        Work(0, _TO_ITS_PLAN),
+        Reach(_PLANNED),
         Put(PAUSE, "api", "8h"),
         Work(),
         Lift(PAUSE),
@@ -508,7 +544,8 @@ PINNED: dict[str, list[Step]] = {
     ],
     "a stopped worker goes on when a person has taken back what another wrote for it": [
         _LARGER,
-        Work(0, _WITHIN_THE_RESIZE),
+        Reach("begun:resize"),
+        Work(0, 2),
         Adopt(),
         Work(1),
         PersonSets("database", "ci_micro"),
@@ -517,7 +554,7 @@ PINNED: dict[str, list[Step]] = {
     ],
     "a person changes the target after the plan": [
         Send(CPU),
-        Work(0, _TO_ITS_PLAN),
+        Reach(_PLANNED),
         PersonSets("api", 5),
         Work(),
     ],
@@ -531,11 +568,44 @@ PINNED: dict[str, list[Step]] = {
     ],
     "a stopped worker goes on when another has ended its run": [
         Send(CPU),
-        Work(0, 9),
+        Reach("begun:update_app"),
+        Work(0, 2),
         Adopt(),
         Work(1),
         PersonSets("api", 5),
         Work(0),
+    ],
+    "load falls, and what alerts added is taken back": [
+        *_ADDED,
+        TakeBack(),
+        Work(0),
+        Work(0),
+        Wait(601.0),
+        TakeBack(),
+        Work(0),
+        Work(0),
+    ],
+    "an alert fires again right before something is taken back": [
+        *_ADDED,
+        TakeBack(),
+        Work(0),
+        Reach(_PLANNED),
+        Send(CPU),
+        Work(0),
+    ],
+    "a person sets more before something is taken back": [
+        *_ADDED,
+        PersonSets("api", 5),
+        *(step for _ in range(2) for step in (TakeBack(), Work(0), Work(0), Wait(601.0))),
+    ],
+    "a person has more set, and an alert adds to it": [
+        *_ADDED,
+        _to(4),
+        Work(),
+        Send(CPU),
+        Work(),
+        Send(CPU, firing=False),
+        *(step for _ in range(13) for step in (Wait(3_601.0), TakeBack(), Work(0), Work(0))),
     ],
     "a person wants fewer than the floor": [_to(1), Work(), Ask(_OUT, "api", step=-2), Work()],
 }

@@ -16,7 +16,7 @@ from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import APPROVE, LIMITED, Limit, Policy
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.requests import PERSON, RETURN, Request
 from tests.fakes.clock import FakeClock
 
 Values = Mapping[str, int | str]
@@ -61,6 +61,8 @@ class Witness:
     costs: dict[str, Look] = field(default_factory=dict)
     set_by_people: dict[str, int] = field(default_factory=dict)
     """The place of what people have last set at the vendor, by target."""
+    wanted_by_people: dict[str, Values] = field(default_factory=dict)
+    """What a target was when a person last had it set, by the vendor or by runbookd."""
     planned: dict[str, int] = field(default_factory=dict)
     """The place of the look from which each run has planned."""
     count: int = 0
@@ -82,9 +84,10 @@ class Witness:
             self.controls.pop(each, None)
         self.ended_at = now
 
-    def person_set(self, target: str) -> None:
-        """A person has set something at the vendor."""
+    def person_set(self, target: str, values: Values) -> None:
+        """A person has set something at the vendor, which then has these values."""
         self.set_by_people[target] = self.event()
+        self.wanted_by_people[target] = values
 
     def saw(self, target: str, look: Look) -> None:
         """What a look has shown is on record; an older one tells nothing of a later write."""
@@ -133,12 +136,21 @@ class Witness:
         began.writes += 1
         if began.writes > 1:
             self._broke(f"run {run_id} has written {began.writes} times to {target}")
+        if began.request.origin.kind == PERSON:
+            self.wanted_by_people[target] = after
+        elif began.request.origin.kind == RETURN:
+            self._leaves_people_theirs(target, run_id, after)
         self._over_nobody(target, run_id, before)
         self._undoes_only_its_own(began.request, before)
         self._above_the_floor(target, run_id, before, after)
         if abs((began.plan.price_after or 0.0) - dollars) > _CENT:
             self._broke(f"run {run_id} made {target} cost {dollars}, and planned another price")
         self.costs[target] = Look(self.event(), dollars)
+
+    def takes_back(self, request: Request, asking: list[str]) -> None:
+        """What alerts added is about to be taken away."""
+        if asking:
+            self._broke(f"run {request.id} takes back what {', '.join(asking)} still ask for")
 
     # ---- What must hold ----
 
@@ -162,7 +174,7 @@ class Witness:
 
     def _within_limits(self, request: Request, now: float) -> None:
         """An undo counts, and is held by no limit."""
-        if request.expects:
+        if request.undoes:
             return
         for limit in self.policy.limits:
             counted = 1 + sum(_counts(limit, each, request, now) for each in self.began.values())
@@ -223,6 +235,12 @@ class Witness:
         # A deployment of a person's is seen even where it leaves the values as they were.
         if was is not None and self.set_by_people.get(target, 0) > self.planned.get(run_id, 0):
             self._broke(f"run {run_id} overwrote what a person had deployed to {target}")
+
+    def _leaves_people_theirs(self, target: str, run_id: str, after: Values) -> None:
+        """A return leaves at least as many as a person has last wanted."""
+        wanted = self.wanted_by_people.get(target, {}).get("replicas", 0)
+        if int(after.get("replicas", wanted)) < int(wanted):
+            self._broke(f"run {run_id} took back what a person had set: {wanted} replicas")
 
     def _undoes_only_its_own(self, request: Request, before: Values) -> None:
         for each in request.expects:

@@ -25,6 +25,7 @@ from service.domain.decisions.controls import (
 from service.domain.decisions.decision import Check
 from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
 from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.returns import CALM
 from service.domain.durations import clock_time
 
 Facts = TypeVar("Facts")
@@ -271,7 +272,8 @@ class Prospect:
     ask for. `settles_until` is in seconds since the epoch, 0 where nothing settles. `lock_asked`
     is False where another guard holds already, because asking takes the lock; `locked_by` is who
     else has it. `pauses`, `locks`, `holds` and `freezes` are what these said of the change, None
-    where they do not apply. `cancelled` is who cancelled the run and why, empty where nobody did.
+    where they do not apply. `calm` is what was seen of a return, None of another request.
+    `cancelled` is who cancelled the run and why, empty where nobody did.
     """
 
     target: str
@@ -284,6 +286,7 @@ class Prospect:
     locks: Check | None = None
     holds: Check | None = None
     freezes: Check | None = None
+    calm: Check | None = None
     cancelled: str = ""
 
 
@@ -314,9 +317,14 @@ def _unlocked(prospect: Prospect) -> Check | None:
     if not prospect.lock_asked:
         return None
     if prospect.locked_by is not None:
-        saw = f"{prospect.target} is locked by {prospect.locked_by}."
-        return Check(LOCKED, passed=False, saw=saw, until=prospect.now + LOCK_AGAIN_S)
+        return locked_by(prospect.target, prospect.locked_by, prospect.now)
     return Check(LOCKED, passed=True, saw=f"nobody else has locked {prospect.target}")
+
+
+def locked_by(target: str, owner: str, now: float) -> Check:
+    """The check of a lock in Redis that somebody else has: `owner`, in words."""
+    saw = f"{target} is locked by {owner}."
+    return Check(LOCKED, passed=False, saw=saw, until=now + LOCK_AGAIN_S)
 
 
 PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
@@ -326,6 +334,7 @@ PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
+    Guard(CALM, attrgetter("calm"), told=False),
     Guard(SETTLING, _settled, told=False),
     Guard(LOCKED, _unlocked),
 )
@@ -340,7 +349,8 @@ class Entry:
 
     `cancelled` is who cancelled it and why, empty where nobody did. `limits` is what the limits on
     the number of changes said, `budget` what the budget says where nothing else holds: by then
-    another run may have taken the room that there was.
+    another run may have taken the room that there was. `calm` is whether anybody asks for more
+    meanwhile of what a return would take away, None of another request.
     """
 
     cancelled: str
@@ -350,6 +360,7 @@ class Entry:
     freezes: Check | None
     limits: Check | None
     budget: Check | None = None
+    calm: Check | None = None
 
 
 class Limits(TypedDict):
@@ -384,6 +395,7 @@ ENTRY_GUARDS: tuple[Guard[Entry], ...] = (
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
+    Guard(CALM, attrgetter("calm")),
     Guard(LIMITED, attrgetter("limits"), again=True),
     Guard(BUDGET, attrgetter("budget")),
 )

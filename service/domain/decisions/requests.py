@@ -108,7 +108,9 @@ class Request:
     that this one is a part of, `step` which part. `policy` is how far it may go. `override` is why
     a person wants it although a pause, a freeze window or the settling of the target would hold it;
     empty where these hold it. `expects` are values that the target must still have.
-    `approved` is the hash of the plan that a person has approved.
+    `approved` is the hash of the plan that a person has approved. `hold_s` is for how long the
+    value is held once a person's run has set it, in seconds, and `pin` whether nothing may be added
+    to it meanwhile.
     """
 
     id: str
@@ -130,6 +132,8 @@ class Request:
     override: str = ""
     expects: tuple[Wanted, ...] = ()
     approved: str = ""
+    hold_s: float = 0.0
+    pin: bool = False
 
     @property
     def target(self) -> Target:
@@ -145,12 +149,13 @@ class Request:
     @property
     def removes(self) -> bool:
         """Whether it asks for less of something, and for more of nothing."""
-        return bool(self.wanted) and all(each.removes for each in self.wanted)
+        less = bool(self.wanted) and all(each.removes for each in self.wanted)
+        return less or self.direction in REMOVING
 
     @property
     def undoes(self) -> bool:
-        """Whether it puts back what another run has changed."""
-        return bool(self.expects)
+        """Whether a person puts back by it what another run has changed."""
+        return self.origin.kind == PERSON and bool(self.expects)
 
     @property
     def subject_of_controls(self) -> Subject:

@@ -40,6 +40,11 @@ class Target(Protocol):
         ...
 
     @property
+    def service(self) -> str:
+        """The value of the label `service` of alerts that are about it; empty where none is."""
+        ...
+
+    @property
     def sizes(self) -> tuple[str, ...]:
         """Its ladder of sizes, smallest first; empty when it never changes size."""
         ...

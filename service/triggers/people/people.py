@@ -8,9 +8,10 @@ from typing import Any
 
 from service.catalogue.spec import ActionSpec
 from service.domain.decisions.approval import APPROVED
-from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
 from service.domain.decisions.policy import OFF, SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.people import (
     AuditEntry,
     BadRequest,
@@ -24,7 +25,8 @@ from service.domain.people import (
 from service.domain.rules.rules import RuleBook, Target
 from service.ports.admission import NewRun
 from service.ports.approvals import Approvals, Asking, Decided
-from service.ports.controls import Beside, ControlDesk, RunDesk
+from service.ports.controls import Beside, ControlDesk, LockMirror, RunDesk
+from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
 from service.triggers.people.asked import (
     Scope,
@@ -79,6 +81,7 @@ class People:
         self,
         *,
         controls: ControlDesk,
+        lock_mirror: LockMirror,
         runs: RunDesk,
         approvals: Approvals,
         book: Callable[[], RuleBook],
@@ -87,6 +90,7 @@ class People:
         clock: Callable[[], float],
     ) -> None:
         self._controls = controls
+        self._lock_mirror = lock_mirror
         self._runs = runs
         self._approvals = approvals
         self._book = book
@@ -114,6 +118,8 @@ class People:
         scope = checked_scope(self._book(), scope)
         if kind != PAUSE and scope.target is None:
             raise BadRequest(f"target: a {kind} is about one target; a pause may be about all.")
+        if scope.pin and kind != HOLD:
+            raise BadRequest(f"pin: a {kind} bars adding anyway; only a hold can be pinned.")
         now = self._clock()
         control = Control(
             id=self._new_id(_PREFIXES[kind]),
@@ -125,10 +131,12 @@ class People:
             target=scope.target,
             rule=scope.rule,
             direction=scope.direction,
+            pin=scope.pin,
         )
         what = {"for": lasts, "rule": scope.rule, "direction": scope.direction, "id": control.id}
         subject = scope.target or "all"
         self._controls.put(control, self._record(person, kind, subject, control.why, what))
+        self._show_locks([control])
         going_on = [
             each.id for each in self._runs.writing() if control.covers(each.subject_of_controls)
         ]
@@ -195,6 +203,25 @@ class People:
         ids = [each.id for each in controls]
         record = self._record(person, verb, subject, said, {"ids": ids})
         self._controls.end(ids, person.name, self._clock(), record)
+        self._show_locks(controls)
+
+    def _show_locks(self, changed: Sequence[Control]) -> None:
+        """Have other installations on the same Redis know at once what has changed of the locks.
+
+        It is in force already. What they are not told now, a worker tells them in its next round.
+        """
+        targets = self._book().targets
+        names = {each.target or "" for each in changed if each.kind == LOCK}
+        shown = {targets[each].resource for each in names & targets.keys()}
+        if not shown:
+            return
+        resources = {name: each.resource for name, each in targets.items()}
+        now = self._clock()
+        try:
+            locks = locks_by_resource(self._controls.in_force(), resources, now)
+        except (StoreUnavailable, StoreConflict):
+            return
+        self._lock_mirror.show(sorted(shown), locks, now)
 
     # ---- Runs ----
 
@@ -219,8 +246,14 @@ class People:
         why: str,
         override: str = "",
         plan_only: bool = False,
+        lasts: str = "",
+        pin: bool = False,
     ) -> Asked:
-        """Queue a change of a target; with `plan_only` the worker only tells what it would do."""
+        """Queue a change of a target; with `plan_only` the worker only tells what it would do.
+
+        What it makes of the target is held for `lasts` (half a day): alerts may add to it, and with
+        `pin` not even that.
+        """
         require_role(person, Role.VIEWER if plan_only else Role.OPERATOR)
         book = self._book()
         on = known_target(book, target)
@@ -236,6 +269,8 @@ class People:
             said,
             override=override,
             plan_only=plan_only,
+            hold_s=0.0 if plan_only else control_lasts(lasts) if lasts else HOLD_S,
+            pin=pin,
         )
 
     def approvals(self, limit: int) -> list[dict[str, Any]]:
@@ -337,6 +372,8 @@ class People:
         parent: str = "",
         expects: tuple[Wanted, ...] = (),
         pause: Control | None = None,
+        hold_s: float = 0.0,
+        pin: bool = False,
     ) -> Asked:
         book = self._book()
         policy = book.policy
@@ -361,6 +398,8 @@ class People:
             policy=Policy(mode, policy.freezes, policy.limits, budget=policy.budget),
             override=overriding or ("the undo pauses it" if pause else ""),
             expects=expects,
+            hold_s=hold_s,
+            pin=pin,
         )
         now = self._clock()
         what = {"wanted": [_shown(each) for each in wanted], "action": spec.name, "of": parent}
