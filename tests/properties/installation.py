@@ -540,6 +540,11 @@ class Installation:
         self._clear_up()
         return True
 
+    def reach(self, which: int, at: str) -> None:
+        """A worker goes on with one of the things that there are to do until it is there."""
+        there_is = self._to_do()
+        there_is[which % len(there_is)].go_to(at)
+
     def begin(self) -> Execution:
         """What the queue has is begun, but does nothing yet; the one execution that there is."""
         (one,) = self._to_do()

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from service.domain.decisions.approval import plan_hash
 from service.domain.decisions.budget import Budget
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.policy import LIMITED, Limit, Policy
+from service.domain.decisions.policy import APPROVE, LIMITED, Limit, Policy
 from service.domain.decisions.requests import PERSON, RETURN, Request
 from tests.fakes.clock import FakeClock
 
@@ -101,6 +102,7 @@ class Witness:
         self._nothing_in_force(request, now)
         self._within_limits(request, now)
         self._within_budget(request, plan)
+        self._as_approved(request, plan)
         self.began[request.id] = Began(request, plan, now)
 
     def was_held(self, request: Request, check: Check) -> None:
@@ -196,6 +198,13 @@ class Witness:
             self._broke(
                 f"run {request.id} makes it {total} a month, and {budget.monthly} are allowed"
             )
+
+    def _as_approved(self, request: Request, plan: Plan) -> None:
+        """What a rule asks a person for is done as that person has read it, or not at all."""
+        if request.policy.mode != APPROVE or request.origin.kind == PERSON:
+            return
+        if request.approved != plan_hash(request.target.name, plan):
+            self._broke(f"run {request.id} makes {plan.after} of {plan.before}, unapproved")
 
     def _cost(self, budget: Budget, target: str) -> float:
         known = self.costs.get(target)
