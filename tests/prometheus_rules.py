@@ -34,6 +34,7 @@ KEYS = (
     "repeat_interval",
     "cooldown",
     "settle",
+    "after",
     "per",
     "pause",
 )

@@ -33,6 +33,7 @@ from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
+from service.store.ledger import LedgerStore
 from service.store.leftovers import LeftoverStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
@@ -89,6 +90,7 @@ def build_worker(settings: Settings) -> Worker:
         due=DueStore(stores.engine),
         spend=SpendStore(stores.engine),
         leftovers=LeftoverStore(stores.engine),
+        ledger=LedgerStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),
@@ -104,7 +106,7 @@ def build_worker(settings: Settings) -> Worker:
         end_process=end_process,
         refire_grace_s=settings.refire_grace_s,
         counted=lambda: _counted(book),
-        resources=lambda: _resources(book),
+        book=lambda: book,
         keep_leftovers_s=settings.snapshot_keep_days * 86_400.0,
     )
     return Worker(
@@ -140,12 +142,6 @@ def _counted(book: RuleBook | None) -> tuple[Target, ...]:
     if book is None or budget is None:
         return ()
     return tuple(each for name, each in book.targets.items() if budget.covers(name))
-
-
-def _resources(book: RuleBook | None) -> dict[str, str]:
-    """The vendor resource of each target. Empty without rules: locks are then shown to others only
-    by whoever puts or ends them."""
-    return {} if book is None else {name: each.resource for name, each in book.targets.items()}
 
 
 def _judge_again(

@@ -79,7 +79,7 @@ def change_of(works: Mapping[str, Work], request: Request) -> Change:
             f"needs one of kind {kinds}. Nothing was done. Correct rule {request.origin.by}.",
         )
     kind = kind_spec(target.kind)
-    return Change(kind.plan, works[target.kind], kind.state)
+    return Change(kind.plan, works[target.kind], kind.state, kind.values)
 
 
 def kinds_of(action: str) -> tuple[str, ...]:

@@ -50,6 +50,8 @@ def dump_request(request: Request) -> dict[str, Any]:
         "override": request.override,
         "approved": request.approved,
         "expects": [asdict(each) for each in request.expects],
+        "hold_s": request.hold_s,
+        "pin": request.pin,
     }
 
 

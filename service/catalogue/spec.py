@@ -125,6 +125,25 @@ def _no_cost(_observed: Mapping[str, Any]) -> float | None:
     return None
 
 
+ValuesFunction = Callable[[Mapping[str, Any]], Mapping[str, int | str]]
+"""What of an observation a plan can change, by the names of `KindSpec.changed`."""
+
+
+LoadFunction = Callable[[Any, Any, str], float | None]
+"""The vendor's own reading of a target's load, in percent, by the name of the attribute that would
+be smaller; it gets the kind's work and the target. None where the vendor has none."""
+
+
+def _no_load(_work: Any, _target: Any, _attribute: str) -> float | None:
+    """Of a kind whose vendor shows no load."""
+    return None
+
+
+def _no_values(_observed: Mapping[str, Any]) -> Mapping[str, int | str]:
+    """Of a kind that does not say: a person's change at the vendor is not seen."""
+    return {}
+
+
 def _no_state(_observed: Mapping[str, Any]) -> State:
     """Of a kind that does not say: only its plans tell the state."""
     return {}
@@ -132,11 +151,13 @@ def _no_state(_observed: Mapping[str, Any]) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a kind of target is changed: its plan, its work over its port, and its state."""
+    """How a kind of target is changed: its plan, its work over its port, its state, and what of it
+    a plan can change."""
 
     plan: PlanFunction
     work: Work
     state: StateFunction = _no_state
+    values: ValuesFunction = _no_values
 
 
 def size_changed(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
@@ -170,6 +191,9 @@ class KindSpec:
     from what `observe` has shown. `prices` are what its sizes cost.
     `needs_sizes` is True where a target makes no sense without a ladder.
     `leftover` is what a verified change leaves at the vendor, None where that is nothing.
+    `values` picks out of what `observe` has shown what a plan can change, by the names of
+    `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
+    the target down, so that no return begins it unasked.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -195,6 +219,9 @@ class KindSpec:
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    values: ValuesFunction = _no_values
+    load: LoadFunction = _no_load
+    interrupts: bool = True
 
     @property
     def has_prices(self) -> bool:

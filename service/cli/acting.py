@@ -51,6 +51,12 @@ def run(
     plan: Annotated[
         bool, typer.Option("--plan", help="Only show what would be changed.", show_default=False)
     ] = False,
+    lasts: Annotated[
+        str, typer.Option("--for", help="How long the value is held; half a day without it.")
+    ] = "",
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Let alerts not even add to it.", show_default=False)
+    ] = False,
     wait: Wait = False,
     yes: Yes = False,
     url: Url = None,
@@ -66,6 +72,8 @@ def run(
       runbookd run horizontal_scale api --to replicas=5 --why "a big exam" --yes --wait
 
       runbookd run vertical_scale worker-vm --step -1 --why "it was for the exam" --yes
+
+      runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes
     """
     body: dict[str, Any] = {
         "action": action,
@@ -79,6 +87,10 @@ def run(
         body["step"] = step
     if override:
         body["override"] = override
+    if lasts:
+        body["for"] = lasts
+    if pin:
+        body["pin"] = True
     if not plan:
         if not why:
             raise BadFilter("Say why with --why, for those who find it at 3 am.")

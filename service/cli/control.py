@@ -132,6 +132,9 @@ def hold(
     target: Target,
     why: Why,
     lasts: Annotated[str, typer.Option("--for", help="How long: 30m, 2h.")] = "12h",
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Let alerts not even add to it.", show_default=False)
+    ] = False,
     yes: Yes = False,
     url: Url = None,
     token_file: TokenFile = None,
@@ -143,9 +146,11 @@ def hold(
 
       runbookd hold api --for 12h --why "I have set five by hand" --yes
     """
-    agreed(f"For {lasts} nothing is taken away from {target} by itself.", yes=yes)
+    added = ", nor added to it" if pin else ""
+    agreed(f"For {lasts} nothing is taken away from {target} by itself{added}.", yes=yes)
     desk, _ = open_desk(url, token_file)
-    _show_put(desk.put("hold", {"target": target}, lasts, why), as_json)
+    scope = {"target": target, "pin": pin}
+    _show_put(desk.put("hold", scope, lasts, why), as_json)
 
 
 @APPS["release"].command("release")

@@ -51,7 +51,7 @@ class Desk(Protocol):
     """What the terminal can change. Each method raises a `Refusal` that says why nothing was
     changed."""
 
-    def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
+    def put(self, kind: str, scope: Mapping[str, Any], lasts: str, why: str) -> Any:
         """Put a pause, lock or hold in force."""
         ...
 
@@ -109,7 +109,7 @@ class RemoteDesk:
     def __init__(self, reader: RemoteReader) -> None:
         self._reader = reader
 
-    def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
+    def put(self, kind: str, scope: Mapping[str, Any], lasts: str, why: str) -> Any:
         """As `Desk`."""
         return self._post(f"/{PLURALS[kind]}", {**scope, "for": lasts, "why": why})
 
@@ -196,7 +196,7 @@ class LocalDesk:
         self._audit = AuditStore(stores.engine)
         self._person: Person = Person(local_name(), frozenset({Role.ADMIN}), via="terminal")
 
-    def put(self, kind: str, scope: Mapping[str, str | None], lasts: str, why: str) -> Any:
+    def put(self, kind: str, scope: Mapping[str, Any], lasts: str, why: str) -> Any:
         """As `Desk`."""
         from service.triggers.people.asked import Scope
 

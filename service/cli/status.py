@@ -113,6 +113,8 @@ def _show_one(target: dict[str, Any], now: float) -> None:
     for place, run in enumerate(target["under_way"] or [None]):
         shown.add("" if place else "  under way", _run_line(run, now))
     shown.add("  last run", _run_line(target["last_run"], now))
+    for place, each in enumerate(target.get("added", [])):
+        shown.add("" if place else "  by alerts", _added(each, now))
     shown.print()
 
 
@@ -186,6 +188,13 @@ def _by_people(found: dict[str, Any]) -> list[str]:
             until = _when(_seconds(each["until"]), now)
             lines[each["id"]] = f"waits for approval until {until}: {change} ({each['id']})"
     return list(lines.values())
+
+
+def _added(added: dict[str, Any], now: float) -> str:
+    """What alerts added, and what its return waits for."""
+    since = _when(_seconds(added["since"]), now)
+    waits = f"; not taken back: {one_line(added['waits_for'])}" if added["waits_for"] else ""
+    return f"{added['attribute']} {added['from']} → {added['to']}, {since}{waits}"
 
 
 def _state(target: dict[str, Any]) -> str:

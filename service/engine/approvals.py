@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from service.catalogue.registry import kind_spec
 from service.domain.decisions.approval import (
     ACT,
     APPROVED,
@@ -16,7 +17,7 @@ from service.domain.decisions.approval import (
 )
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import APPROVE
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.requests import PERSON, RETURN, Request
 from service.domain.durations import lasted
 from service.engine import outbox, reports
 from service.engine.outcomes import cooldown_end
@@ -36,7 +37,8 @@ def must_ask(request: Request, plan: Plan, over_budget: str = "") -> str:
     `over_budget` is what the budget says against it. It is asked of people's requests too.
     """
     by_mode = request.policy.mode == APPROVE and request.origin.kind != PERSON
-    if not by_mode and not over_budget:
+    interrupts = "" if by_mode else _interrupts(request)
+    if not by_mode and not over_budget and not interrupts:
         return ""
     if request.approved == plan_hash(request.target.name, plan):
         return ""
@@ -44,7 +46,18 @@ def must_ask(request: Request, plan: Plan, over_budget: str = "") -> str:
         return (
             f"what was approved has changed meanwhile, so it is asked again (run {request.parent})"
         )
-    return over_budget or f"rule {request.origin.by} is in mode approve"
+    return over_budget or interrupts or f"rule {request.origin.by} is in mode approve"
+
+
+def _interrupts(request: Request) -> str:
+    """Why a return may not begin by itself: it takes the target down, and no window was given in
+    which it may (a return waits for its window before it is asked for)."""
+    returns = request.policy.returns
+    if request.origin.kind != RETURN or (returns is not None and returns.window is not None):
+        return ""
+    if not kind_spec(request.target.kind).interrupts:
+        return ""
+    return f"it takes {request.target.name} down, and its rule names no window for that"
 
 
 def ask(request: Request, plan: Plan, why: str, parts: WorkerParts) -> dict[str, Any]:

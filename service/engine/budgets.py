@@ -1,4 +1,4 @@
-"""Plans within a budget, and the look at what the targets cost."""
+"""Plans within a budget."""
 
 from __future__ import annotations
 
@@ -6,24 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import structlog
-
-from service.catalogue.registry import kind_spec
 from service.catalogue.spec import Change
 from service.domain.decisions.budget import ASK, BUDGET, PAGE, Addition, Budget, check_budget
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request, Wanted
-from service.domain.errors import StepFailed, VendorError
-from service.domain.rules.rules import Target
+from service.engine.looks import look
 from service.engine.parts import WorkerParts
-
-_log = structlog.get_logger(__name__)
-
-ASK_EVERY_S = 30.0
-"""How often a worker asks the store whose cost is too old, in seconds."""
-LOOK_EVERY_S = 600.0
-"""How old the cost of a target may be before it is looked at again, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +80,4 @@ def _look_at_unseen(parts: WorkerParts) -> None:
     seen = {each.target for each in parts.spend.known()}
     for target in parts.counted():
         if target.name not in seen:
-            _look(target, parts)
-
-
-def _look(target: Target, parts: WorkerParts) -> None:
-    """See what a target costs now."""
-    try:
-        observed = parts.work_of(target).observe(target)
-    except (VendorError, StepFailed) as error:
-        _log.warning("cost_not_seen", target=target.name, why=str(error))
-        return
-    parts.spend.saw(target.name, kind_spec(target.kind).cost(observed), parts.clock.time())
-
-
-class SpendRound:
-    """Looks at what those targets cost that a budget counts; by any worker, so that what nobody
-    scales is counted too."""
-
-    def __init__(self, parts: WorkerParts) -> None:
-        self._parts = parts
-        self._next_at = 0.0
-
-    def __call__(self, _sign: bool) -> None:
-        """One round. A target that cannot be looked at keeps the cost that is known."""
-        counted, at = self._parts.counted(), self._parts.clock.monotonic()
-        if not counted or at < self._next_at:
-            return
-        self._next_at = at + ASK_EVERY_S
-        seen = {each.target: each.seen_at for each in self._parts.spend.known()}
-        for target in counted:
-            now = self._parts.clock.time()
-            if now - seen.get(target.name, 0.0) >= LOOK_EVERY_S:
-                _look(target, self._parts)
+            look(target, parts)

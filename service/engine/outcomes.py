@@ -11,7 +11,7 @@ from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.guards import ASKED_AGAIN, CANCELLED, RESOLVED
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import SHADOW
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import RETURN, Request
 from service.domain.errors import (
     FailureKind,
     HeldBack,
@@ -110,16 +110,18 @@ def unobserved(request: Request, error: VendorError) -> PlanHeld:
 
 
 def changed_since(request: Request, plan: Plan) -> PlanHeld | None:
-    """The hold of an undo whose target is no longer what the run made of it."""
+    """The hold of a request whose target is no longer what a run made of it: of an undo, and of a
+    return."""
     if not request.expects:
         return None
     was = {name: pair[0] for name, pair in kind_spec(request.target.kind).changed(plan).items()}
     for each in request.expects:
         if each.attribute in was and was[each.attribute] != each.to:
+            by = f"run {request.parent}" if request.parent else "the last change"
             return PlanHeld(
                 "changed_by_a_person",
-                f"{request.target.name} has {each.attribute} {was[each.attribute]}, and run "
-                f"{request.parent} had made it {each.to}: somebody changed it since. It is left as "
+                f"{request.target.name} has {each.attribute} {was[each.attribute]}, and {by} "
+                f"had made it {each.to}: somebody changed it since. It is left as "
                 "it is; to change it all the same, ask for the value that you want.",
                 by_person=True,
             )
@@ -185,6 +187,9 @@ def hold_ending(
         outcome = Outcome("held", held.reason, now, due_at=until)
         return Ending(outcome, _decision(request, held, passed, (now, until), new_id))
     if held.at_bound:
+        cooldown_until, delay_s = cooldown_end(now, request.cooldown_s), None
+    elif request.origin.kind == RETURN:
+        # Nothing is urgent about it, and whatever still wants it is asked again by then.
         cooldown_until, delay_s = cooldown_end(now, request.cooldown_s), None
     else:
         wait = max(SOONEST_AGAIN_S, held.retry_after_s or 0.0)

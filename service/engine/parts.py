@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from service.catalogue.context import Record
 from service.catalogue.spec import Change, Work
 from service.domain.decisions.requests import Request
-from service.domain.rules.rules import Target
+from service.domain.rules.rules import RuleBook, Target
 from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
 from service.ports.controls import Controls, Due, LockMirror
+from service.ports.ledger import Ledger
 from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
@@ -65,7 +66,7 @@ class WorkerParts:
     `page_later` queues a page that the pager did not take: (page, seconds from now).
     `judge_again` decides once more on alerts whose guard lets go.
     `work_of` is what can be done with a target; `counted` are the targets that a budget counts.
-    `resources` is the vendor resource of each target of the rules.
+    `book` are the rules in force, None where they cannot be read.
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
@@ -85,6 +86,7 @@ class WorkerParts:
     approvals: Approvals
     spend: Spending
     leftovers: Leftovers
+    ledger: Ledger
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]
@@ -99,6 +101,6 @@ class WorkerParts:
     end_process: Callable[[str], NoReturn]
     refire_grace_s: float
     counted: Callable[[], Sequence[Target]] = tuple
-    resources: Callable[[], Mapping[str, str]] = dict
+    book: Callable[[], RuleBook | None] = lambda: None
     keep_leftovers_s: float = 7 * 86_400.0
     executor: str = ""

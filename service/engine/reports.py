@@ -14,6 +14,7 @@ from service.domain.decisions.guards import PROSPECT_GUARDS
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import LIMITED
 from service.domain.decisions.requests import Request
+from service.domain.durations import lasted
 from service.domain.errors import VendorError
 from service.engine import outbox
 from service.engine.outcomes import UNOBSERVABLE, VENDOR_BUSY
@@ -65,7 +66,13 @@ def report_done(
     """The announcement becomes the result; the pager gets a change event and old pages end."""
     failures = parts.runs.failures_before(request.id)
     message = announcements.finished(
-        request, result.plan, result.took_s, result.cooldown_until, parts.clock.time(), failures
+        request,
+        result.plan,
+        result.took_s,
+        result.cooldown_until,
+        parts.clock.time(),
+        failures,
+        comes_back=_comes_back(request, parts),
     )
     told = say(request.id, thread, message, parts)
     event = announcements.change_event(request, result.plan)
@@ -77,6 +84,21 @@ def report_done(
     )
     _resolve_over(request, failures, parts, pager_answers=noted)
     return {"told": told, "change_event": noted}
+
+
+def _comes_back(request: Request, parts: WorkerParts) -> str:
+    """When what alerts have added is taken back; empty where it stays."""
+    returns = request.policy.returns
+    if returns is None or not request.origin.alerts:
+        return ""
+    known = [each for each in parts.ledger.entries() if each.target == request.target.name]
+    wait_s = max([each.wait_s(returns.after_s) for each in known], default=returns.after_s)
+    if wait_s > returns.after_s:
+        return (
+            "It was asked for again soon after it had been taken back, so it is taken back only "
+            f"after {lasted(wait_s)} of calm."
+        )
+    return f"It is taken back after {lasted(wait_s)} of calm."
 
 
 def _resolve_over(

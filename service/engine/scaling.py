@@ -15,14 +15,13 @@ from service.domain.decisions.guards import (
     PROSPECT_GUARDS,
     Prospect,
     held_by,
-    held_by_people,
     judge,
 )
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import SHADOW
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.requests import Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
-from service.engine import approvals, leftovers, reports
+from service.engine import approvals, leftovers, looks, reports
 from service.engine.budgets import Budgeted, within_budget
 from service.engine.context import RunContext
 from service.engine.outcomes import (
@@ -38,6 +37,7 @@ from service.engine.outcomes import (
     unobserved,
 )
 from service.engine.parts import StepRunner, WorkerParts
+from service.engine.prospects import prospect_of
 from service.messages.announcements import Failure
 from service.messages.going_on import next_try
 
@@ -125,15 +125,8 @@ class Scaling:
 
     def _judge(self, now: float) -> tuple[Prospect, tuple[Check, ...]]:
         """Ask the guards that need no look at the target. The lock is last: asking takes it."""
-        request, runs = self._request, self._parts.runs
-        prospect = Prospect(
-            target=request.target.name,
-            wanted=runs.still_wanted(request, now) if request.origin.needs_alert else None,
-            settles_until=self._settles_until(),
-            now=now,
-            cancelled=runs.cancelled(request.id),
-            **held_by_people(request, self._parts.controls.in_force(), now),
-        )
+        request = self._request
+        prospect = prospect_of(request, self._parts, now)
         checks = judge(PROSPECT_GUARDS, prospect)
         if held_by(checks) is not None or request.policy.mode == SHADOW:
             return prospect, checks
@@ -141,18 +134,12 @@ class Scaling:
         prospect = replace(prospect, lock_asked=True, locked_by=owner)
         return prospect, judge(PROSPECT_GUARDS, prospect)
 
-    def _settles_until(self) -> float:
-        """Until when the target settles for this request; a person does not wait for it."""
-        request = self._request
-        if request.origin.kind == PERSON:
-            return 0.0
-        return self._parts.runs.settles_until(request.target.name, adds=not request.removes)
-
     def _look(self) -> tuple[Budgeted, Record]:
         """What follows from a look at the target, and the state that it showed."""
         try:
-            change = self._parts.change_of(self._request)
+            change, began_at = self._parts.change_of(self._request), self._parts.clock.time()
             observed = change.work.observe(self._request.target)
+            looks.note(self._request.target, change.values(observed), began_at, self._parts)
             plan = change.plan(self._request, observed)
         except VendorError as error:
             return Budgeted(unobserved(self._request, error)), {}

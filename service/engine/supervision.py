@@ -17,12 +17,13 @@ from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
-from service.engine.budgets import SpendRound
 from service.engine.leftovers import LeftoverRound
 from service.engine.lock_mirror import LockMirrorRound
+from service.engine.looks import LookRound
 from service.engine.off_round import OffRound
 from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
+from service.engine.returns import ReturnRound
 from service.engine.rounds import Handed
 from service.engine.unforeseen import conclude_failed, end_unreadable, sentence_of
 from service.ports.runs import Signs
@@ -71,8 +72,9 @@ class Supervisor:
         self._again = Handed("again", AgainRound(parts))
         self._leftovers = Handed("leftovers", LeftoverRound(parts))
         self._asking = Handed("approvals", ApprovalRound(parts))
-        self._spend = Handed("spend", SpendRound(parts))
         self._lock_mirror = Handed("lock-mirror", LockMirrorRound(parts))
+        self._looks = Handed("looks", LookRound(parts))
+        self._returns = Handed("returns", ReturnRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -87,8 +89,9 @@ class Supervisor:
         self._outbox.start()
         self._again.start()
         self._asking.start()
-        self._spend.start()
-        self._spend.hand(True)
+        self._looks.start()
+        self._looks.hand(True)
+        self._returns.start()
         self._leftovers.start()
         self._lock_mirror.start()
 
@@ -98,7 +101,8 @@ class Supervisor:
         self._outbox.stop(self._lease_s)
         self._again.stop(self._lease_s)
         self._asking.stop(self._lease_s)
-        self._spend.stop(self._lease_s)
+        self._looks.stop(self._lease_s)
+        self._returns.stop(self._lease_s)
         self._leftovers.stop(self._lease_s)
         self._lock_mirror.stop(self._lease_s)
 
@@ -130,7 +134,8 @@ class Supervisor:
         if self._count % _SWEEP_EVERY == 0:
             if signs.unended:
                 self.sweep()
-            self._spend.hand(True)
+            self._looks.hand(True)
+            self._returns.hand(True)
             self.end_when_stranded(any_here=signs.here)
 
     def adopt(self) -> None:

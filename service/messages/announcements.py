@@ -12,7 +12,7 @@ from typing import Any
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.commands import to_type
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.requests import PERSON, RETURN, Request
 from service.domain.durations import lasted, moment
 from service.domain.links import Link
 from service.messages.going_on import command, context_of, links_of_run, run_facts
@@ -54,7 +54,7 @@ def announced(request: Request, plan: Plan) -> Message:
     return _message(
         request,
         f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"Scaling because {_why(request)}. {plan.downtime}".rstrip(),
+        f"{_verb(request, 'Scaling')} because {_why(request)}. {plan.downtime}".rstrip(),
         [*_fields(request, plan), *_to_type(request, "running")],
     )
 
@@ -66,26 +66,47 @@ def finished(
     cooldown_until: float | None = None,
     now: float = 0.0,
     failures: Sequence[str] = (),
+    comes_back: str = "",
 ) -> Message:
     """What the announcement is edited to when the change is verified.
 
     `took_s` is in seconds, `cooldown_until` and `now` in seconds since the epoch. `failures` are
-    the runs before it that failed: their pages are over.
+    the runs before it that failed: their pages are over. `comes_back` is the sentence that says
+    when it is taken back, empty where it stays.
     """
     # A person's run has no cooldown.
     later = (cooldown_until or 0.0) > now
-    next_step = (
-        f" The next step may follow {moment(cooldown_until or now, now)}. Its cooldown holds more "
-        "until then."
-        if later
-        else ""
-    )
+    next_step = _next_step(request, moment(cooldown_until or now, now)) if later else ""
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"Scaled because {_why(request)}. Verified after {lasted(took_s)}.{next_step}"
-        + (f" This closes the pages of {', '.join(failures)}." if failures else ""),
+        f"{_verb(request, 'Scaled')} because {_why(request)}. Verified after {lasted(took_s)}."
+        + next_step
+        + (f" This closes the pages of {', '.join(failures)}." if failures else "")
+        + " ".join(["", *filter(None, [comes_back, _kept_for(request, now)])]).rstrip(),
         [*_fields(request, plan), *_to_type(request, "succeeded")],
+    )
+
+
+def _verb(request: Request, scaled: str) -> str:
+    """What is done: more is given, or what was given is taken back."""
+    return "Taken back" if request.origin.kind == RETURN else scaled
+
+
+def _next_step(request: Request, when: str) -> str:
+    if request.origin.kind == RETURN:
+        return f" What is left of what alerts added may be taken back {when}, at the earliest."
+    return f" The next step may follow {when}. Its cooldown holds more until then."
+
+
+def _kept_for(request: Request, now: float) -> str:
+    """For how long nothing is taken from what a person has set."""
+    if not request.hold_s:
+        return ""
+    adds = "alerts may not add to it either" if request.pin else "alerts may add to it"
+    return (
+        f"It is held until {moment(now + request.hold_s, now)}: nothing is taken away by itself, "
+        f"and {adds}. `runbookd release {request.target.name}` ends that."
     )
 
 
@@ -266,6 +287,8 @@ def _why(request: Request) -> str:
 
 def _asker(request: Request) -> tuple[str, str]:
     """Who decided: a rule, or a person by name."""
+    if request.origin.kind == RETURN:
+        return "Taken back by", f"rule {request.origin.by}"
     return ("Asked by" if request.origin.kind == PERSON else "Rule"), request.origin.by
 
 

@@ -33,8 +33,8 @@ QUESTIONS = (
 )
 """What a person asks first, in a few words each."""
 
-_PERSON = ".person"
-"""The end of the claim of a person's run."""
+_PERSON, _RETURN = ".person", ".return"
+"""The ends of the claims of a person's run, and of one that takes back what alerts added."""
 _UNENDED = ("queued", "running")
 _UNTOUCHED = "Nothing was changed."
 _NOTHING = "nothing: nothing was changed"
@@ -155,6 +155,11 @@ class _Told:
         return self._rule in NOTICES
 
     @property
+    def _return(self) -> bool:
+        """Whether it takes back what alerts had added."""
+        return self.run is not None and str(self.run["claim"]).endswith(_RETURN)
+
+    @property
     def _changed(self) -> bool:
         """Whether something was changed, or may have been."""
         if not self._target or self.run is None:
@@ -199,6 +204,8 @@ class _Told:
         decision, run = self.decision, self.run
         if run is not None and run["claim"].endswith(_PERSON):
             return _sentence(f"{run['rule']} asked for it: {run['why']}")
+        if self._return and run is not None:
+            return f"What rule {self._rule} had added is taken back in calm: {run['why']}."
         if self._notice and run is not None:
             return _sentence(run["why"])
         if self._rule in RESERVED_NAMES:
@@ -261,6 +268,8 @@ class _Told:
             cause = "more such alerts come" if self._notice else "it still fires"
             return f"It is told again {when}, at the earliest, if {cause}."
         what = "next step may follow" if self._status == "succeeded" else "next try may be"
+        if self._return:
+            return f"The {what} {when}, if it is calm and there is more that alerts added."
         return f"The {what} {when}, if an alert still asks for it."
 
     def _until(self) -> float | None:
@@ -301,6 +310,8 @@ class _Told:
             return str(self.run["rule"])
         if self._notice:
             return "runbookd itself, and no rule"
+        if self._return:
+            return f"rule {self._rule}, by its `return`"
         rules = (self.decision or {}).get("rules_hash", "")
         by = f"rule {self._rule}" + (f" of rules {rules}" if rules else "")
         alert = self.found["alert"]

@@ -161,6 +161,9 @@ class Changes:
     """Decisions on record that were only repeated: times and last_at, by id."""
     incidents: dict[str, IncidentRecord] = field(default_factory=dict)
     runs: dict[str, NewRun] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
+    """Why an episode ended, where its sender gives a reason that is no measurement, by id; empty
+    where an episode that had one has ended again without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -155,6 +155,11 @@ class Runs(Protocol):
 
         None when it may be sent, which it is for good once it was; else the check that holds.
         """
+        ...
+
+    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+        """Take a claim that is free and queue the run that `make` makes of its id; that id, None
+        where the claim is not free."""
         ...
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:

@@ -18,5 +18,8 @@ MAX_COOLDOWN_DAYS = 30
 MAX_SETTLE_DAYS = 30
 """A target that needs longer to settle should not be scaled by rules."""
 
+MAX_RETURN_DAYS = 30
+"""What stays for longer is what the target is meant to have; it belongs in its bounds."""
+
 MAX_FOR_DAYS = 1
 """Whoever wants to wait longer writes it into the sender's own rule."""

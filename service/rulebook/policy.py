@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from service.catalogue.registry import action_spec, kind_spec
 from service.catalogue.shapes import Shape, Text
@@ -24,31 +23,17 @@ from service.domain.decisions.policy import (
 )
 from service.domain.durations import parse_duration
 from service.domain.rules.rules import Rule, Target
-from service.domain.windows import (
-    Window,
-    WindowError,
-    check_zone,
-    read_clock,
-    read_dates,
-    read_days,
-)
 from service.rulebook.bounds import MAX_COOLDOWN_DAYS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 from service.rulebook.schema import read_shape
 from service.rulebook.substitution import Complain
+from service.rulebook.windows import read_window, read_zone
 
 KEYS = ("mode", "zone", "freeze", "limits", "budget")
 """The keys of a file's top that are about policy."""
 _LIMIT_PAUSE = "1h"
 """How long a limit that is reached pauses what it counts, where it does not say."""
-_T = TypeVar("_T")
-
-
-class _WhenShape(Shape):
-    days: Text | None = None
-    between: list[Text] | None = None
-    dates: Text | None = None
 
 
 class _FreezeShape(Shape):
@@ -139,7 +124,8 @@ def policy_of(rule: Rule, of_all: Policy) -> Policy:
     if action_spec(rule.action).effect is not Effect.CHANGES:
         return rule.policy
     mode = careful((rule.policy.mode, of_all.mode))
-    return replace(of_all, mode=mode, approval=rule.policy.approval)
+    mine = rule.policy
+    return replace(of_all, mode=mode, approval=mine.approval, returns=mine.returns)
 
 
 def unknown_targets(policy: Policy, targets: Iterable[str]) -> list[tuple[Place, str]]:
@@ -165,7 +151,7 @@ class _Reader:
     def __init__(self, raw: Mapping[str, Any], complain: Complain) -> None:
         self._raw = raw
         self._complain = complain
-        self._zone = self._read_zone(("zone",), raw.get("zone")) or "UTC"
+        self._zone = read_zone(raw.get("zone"), ("zone",), complain) or "UTC"
 
     def policy(self) -> Policy:
         freezes, limits = tuple(self._freezes()), tuple(self._limits())
@@ -194,7 +180,7 @@ class _Reader:
         shape = read_shape(_FreezeShape, body, place, self._complain).shape
         zone = self._zone
         if shape.zone is not None:
-            zone = self._read_zone((*place, "zone"), shape.zone) or zone
+            zone = read_zone(shape.zone, (*place, "zone"), self._complain) or zone
         if not shape.when:
             self._complain(
                 place,
@@ -202,59 +188,10 @@ class _Reader:
                 '"24:00"]}.',
             )
             return None
-        window = self._window(shape.when, (*place, "when"), zone)
+        window = read_window(shape.when, (*place, "when"), zone, self._complain)
         if window is None:
             return None
         return Freeze(window, tuple(shape.targets or ()), shape.why or "")
-
-    def _window(self, raw: Mapping[str, Any], place: Place, zone: str) -> Window | None:
-        read_when = read_shape(_WhenShape, raw, place, self._complain)
-        shape = read_when.shape
-        fields: dict[str, Any] = {"zone": zone}
-        # A window without what is wrong of it would be another one, and wrong in its own way.
-        fine = not read_when.wrong
-        for key, read in (("days", self._days), ("between", self._between), ("dates", self._dates)):
-            given = getattr(shape, key)
-            if given is None:
-                if key in raw and fine:
-                    self._complain(
-                        (*place, key), f"{key} has no value; give it one, or leave it out."
-                    )
-                    fine = False
-                continue
-            found = self._tried((*place, key), partial(read, given))
-            if found is None:
-                fine = False
-            else:
-                fields |= found
-        if not fine:
-            return None
-        window = Window(**fields)
-        if window.opens_after(_A_DAY) is None:
-            self._complain(
-                place,
-                "this window never opens: its dates are over, or none of them falls on such a day.",
-            )
-            return None
-        if window.closes_after(window.opens_after(_A_DAY) or _A_DAY) > _A_DAY + _FOR_EVER_S:
-            self._complain(place, "this window never closes; to stop all changes, use mode: off.")
-            return None
-        return window
-
-    def _days(self, text: str) -> dict[str, Any]:
-        return {"days": read_days(text)}
-
-    def _between(self, pair: list[str]) -> dict[str, Any]:
-        if len(pair) != 2:  # noqa: PLR2004 - from and to
-            raise WindowError('between takes two times, such as ["16:00", "24:00"].')
-        start, end = read_clock(pair[0]), read_clock(pair[1], end=True)
-        if start == end:
-            raise WindowError(f"between begins and ends at {pair[0]}, so it never opens.")
-        return {"start": start, "end": end}
-
-    def _dates(self, text: str) -> dict[str, Any]:
-        first, last = read_dates(text)
-        return {"first": first, "last": last}
 
     def _budget(self) -> Budget | None:
         given = self._raw.get("budget")
@@ -349,29 +286,6 @@ class _Reader:
             return None
         return seconds
 
-    def _read_zone(self, place: Place, given: object) -> str | None:
-        if given is None:
-            return None
-        if not isinstance(given, str):
-            self._complain(place, "zone must be a time zone, such as Europe/Berlin.")
-            return None
-        return self._tried(place, lambda: _known_zone(given))
-
-    def _tried(self, place: Place, read: Callable[[], _T]) -> _T | None:
-        try:
-            return read()
-        except WindowError as error:
-            self._complain(place, str(error))
-            return None
-
 
 _MOST_DOLLARS = 1e9
 """A budget above this bounds nothing; infinity and what is no number are refused too."""
-_FOR_EVER_S = 8 * 366 * 86_400.0
-_A_DAY = 1_767_225_600.0
-"""2026-01-01: from here on it is looked whether a window opens."""
-
-
-def _known_zone(name: str) -> str:
-    check_zone(name)
-    return name

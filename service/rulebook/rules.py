@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,17 +13,25 @@ from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.approval import Approval
 from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
+from service.domain.decisions.returns import Return
 from service.domain.durations import parse_duration
 from service.domain.people import NAME_FORM, is_name
 from service.domain.rules.matchers import MatcherError, parse_matchers
 from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Origin, Rule
 from service.domain.rules.selectivity import selects
-from service.rulebook.bounds import MAX_COOLDOWN_DAYS, MAX_FOR_DAYS, MAX_SETTLE_DAYS
+from service.rulebook.bounds import (
+    MAX_COOLDOWN_DAYS,
+    MAX_FOR_DAYS,
+    MAX_RETURN_DAYS,
+    MAX_SETTLE_DAYS,
+)
 from service.rulebook.document import Place
 from service.rulebook.errors import MISSPELT, suggestion
-from service.rulebook.schema import ApprovalShape, Read, RuleShape, read_shape
+from service.rulebook.schema import ApprovalShape, Read, ReturnShape, RuleShape, read_shape
 from service.rulebook.substitution import Complain, substituted_matcher
+from service.rulebook.windows import read_window, read_zone
 
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 USUAL_LABELS = ("alertname", "severity")
 """Labels that most rules match on; one that is nearly the same is a slip."""
 
@@ -79,7 +88,11 @@ class _Reader:
             after=self.after(action),
             options=self.options(action),
             severity=self.severity(action),
-            policy=Policy(mode=self.mode(action), approval=self.approval(action)),
+            policy=Policy(
+                mode=self.mode(action),
+                approval=self.approval(action),
+                returns=self.returns(action),
+            ),
             continue_=self.shape.continue_,
             origin=origin,
         )
@@ -245,6 +258,44 @@ class _Reader:
             wait.total_seconds() if wait else known.wait_s,
             shape.otherwise or known.otherwise,
         )
+
+    def returns(self, action: ActionSpec | None) -> Return | None:
+        given = self.shape.return_
+        if given is None:
+            return None
+        if action and action.effect is not Effect.CHANGES:
+            self.note("return", f"return is of no use to {action.name}, which changes nothing.")
+        place = (*self.place, "return")
+        shape = read_shape(ReturnShape, given, place, self.complain).shape
+        after = None
+        if shape.after is None:
+            self.note("return", "return needs after: how long it has to be calm, such as 30m.")
+        else:
+            after = self.duration("return", shape.after, MAX_RETURN_DAYS, "after")
+            if after is not None and not after:
+                self.note("return", "after must be longer than 0, such as 30m.")
+        reading, below = self.when(shape.when)
+        zone = read_zone(shape.zone, (*place, "zone"), self.complain) or "UTC"
+        window = None
+        if shape.window is not None:
+            window = read_window(shape.window, (*place, "window"), zone, self.complain)
+        return Return(
+            after.total_seconds() if after else 0.0, shape.step or 1, reading, below, window
+        )
+
+    def when(self, given: str | None) -> tuple[str, float | None]:
+        """The reading and its limit, from `reading < limit`."""
+        if given is None:
+            return "", None
+        reading, less, limit = given.rpartition("<")
+        if not less or not reading.strip() or not _NUMBER.fullmatch(limit.strip()):
+            self.note(
+                "return",
+                "when must be a reading in PromQL and the limit that it stays below, such as "
+                f"'avg(cpu_usage) < 70', not {given!r}.",
+            )
+            return "", None
+        return reading.strip(), float(limit)
 
     def options(self, action: ActionSpec | None) -> dict[str, Any]:
         given = self.shape.with_

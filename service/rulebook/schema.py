@@ -13,6 +13,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from service.catalogue.actions import MAX_STEP
 from service.catalogue.shapes import Shape, Text
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
@@ -40,6 +41,7 @@ class RuleShape(Shape):
     for_: Text | None = Field(default=None, alias="for", description="a duration such as 2m")
     mode: Literal["act", "approve", "shadow", "off"] | None = None
     approval: dict[str, Any] | None = None
+    return_: dict[str, Any] | None = Field(default=None, alias="return")
     severity: Literal["critical", "error", "warning", "info"] | None = None
     continue_: bool = Field(default=False, alias="continue")
 
@@ -52,6 +54,16 @@ class ApprovalShape(Shape):
     )
     wait: Text | None = Field(default=None, description="a duration such as 15m")
     otherwise: Literal["hold", "page", "act"] | None = None
+
+
+class ReturnShape(Shape):
+    """When what alerts added is taken back, how much at once, and while which reading holds."""
+
+    after: Text | None = Field(default=None, description="a duration such as 30m")
+    step: int | None = Field(default=None, ge=1, le=MAX_STEP)
+    when: Text | None = Field(default=None, description="a reading and its limit, such as x < 70")
+    window: dict[str, Any] | None = None
+    zone: Text | None = None
 
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)

@@ -200,6 +200,8 @@ class SqlTransaction:
                 ),
             ),
         )
+        if changes.ends:
+            self._write_ends(changes.ends)
         self._write_incidents(changes.incidents.values())
 
     def enqueue(self, runs: Collection[NewRun]) -> None:
@@ -208,6 +210,14 @@ class SqlTransaction:
         for run in runs:
             add_run(self._connection, run)
             self._enqueue(self._connection, run)
+
+    def _write_ends(self, ends: Mapping[str, str]) -> None:
+        """Why episodes ended, in the place of what was kept of their ends before."""
+        table, ids = schema.unmeasured_ends, sorted(ends)
+        for some in chunks(ids):
+            self._connection.execute(sa.delete(table).where(table.c.alert.in_(some)))
+        if rows := [{"alert": each, "reason": ends[each]} for each in ids if ends[each]]:
+            self._connection.execute(sa.insert(table), rows)
 
     def _write_incidents(self, incidents: Iterable[IncidentRecord]) -> None:
         for incident in sorted(incidents, key=lambda each: each.dedup_key):

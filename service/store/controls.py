@@ -14,7 +14,10 @@ from service.store.bulk import Statement
 from service.store.database import begin_writing, translated
 
 _c, _a = schema.controls.c, schema.alerts.c
-_NAMES = ("id", "kind", "who", "why", "since", "until", "target", "rule", "direction", "action")
+_NAMES = (
+    *("id", "kind", "who", "why", "since", "until"),
+    *("target", "rule", "direction", "action", "pin"),
+)
 _FIELDS = [_c[name] for name in _NAMES]
 
 IN_FORCE = Statement(f"SELECT {', '.join(_NAMES)} FROM controls WHERE ended_at IS NULL", ())  # noqa: S608 - only our own names

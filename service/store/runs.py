@@ -14,6 +14,7 @@ from service.catalogue.registry import names_with
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert
+from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
@@ -33,13 +34,11 @@ from service.store.database import begin_writing, translated
 from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
 from service.store.ids import new_id
+from service.store.ledger import note_run
 from service.store.rows import CheckEncoder, decision_row
 from service.store.spend import end_reservation, reserve
 
 _r = schema.runs.c
-EVIDENCE_S = 6 * 3_600.0
-"""How long an alert counts as firing without being repeated: half as long again as Alertmanager's
-default repeat_interval of four hours."""
 _RECENT_DECISIONS = 1_000
 """Decisions on a target that are looked through for alerts that still fire; a repeat of an older
 alert would have earned its own run by now."""
@@ -174,6 +173,19 @@ class RunStore:
         self._queued()
         return run.request.id
 
+    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+        """Take a claim that is free, and queue its run; the run's id, None where it is not free."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            claimed = take_claims(connection, [claim], now)[claim]
+            if not claimed.won:
+                return None
+            run = make(claimed.cooldown.run)
+            add_run(connection, run)
+            self._enqueue(connection, run)
+        self._queued()
+        return run.request.id
+
     def enter(self, request: Request, now: float) -> Check | None:
         """Admit the run's first write, in one transaction with the record of it as a change.
 
@@ -269,9 +281,8 @@ class RunStore:
 
     def wrote(self, run_id: str) -> bool:
         """Whether any write took effect or may have: an intention stands."""
-        query = sa.select(schema.intents.c.run).where(schema.intents.c.run == run_id).limit(1)
         with translated(), self._engine.connect() as connection:
-            return connection.execute(query).first() is not None
+            return _wrote(connection, run_id)
 
     def step_began(self, run_id: str, position: int, name: str, attempt: int, now: float) -> None:
         """Show a step as under way; a repeat of it starts over."""
@@ -349,6 +360,8 @@ class RunStore:
             connection.execute(cooldown)
             succeeded = outcome.status == "succeeded"
             end_reservation(connection, run_id, now, succeeded=succeeded)
+            if succeeded or _wrote(connection, run_id):
+                note_run(connection, run_id, now, verified=succeeded)
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)
@@ -453,6 +466,11 @@ class RunStore:
 
 _ONE_ENTERS = sa.text("SELECT pg_advisory_xact_lock(0x72756e62)")
 """Limits count rows, so two runs must not count at once. SQLite has one writer anyway."""
+
+
+def _wrote(connection: sa.Connection, run_id: str) -> bool:
+    query = sa.select(schema.intents.c.run).where(schema.intents.c.run == run_id).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _cancelled(connection: sa.Connection, run_id: str) -> str:

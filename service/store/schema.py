@@ -354,6 +354,7 @@ controls = sa.Table(
     sa.Column("action", sa.String(24), nullable=True),
     sa.Column("ended_at", _TIME, nullable=True),
     sa.Column("ended_by", sa.String(64), nullable=True),
+    sa.Column("pin", sa.Boolean, nullable=True),
     _partial(
         "ix_controls_in_force",
         "until",
@@ -423,6 +424,29 @@ reservations = sa.Table(
 )
 """One row for each run between its first write and its end, where a budget covers its target:
 dollars a month before and after."""
+
+unmeasured_ends = sa.Table(
+    "unmeasured_ends",
+    metadata,
+    sa.Column("alert", _ID, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+"""Why an episode ended where that was not measured (Grafana's state reason): few rows, and none in
+a storm. One that is open again keeps its row until it is resolved anew."""
+
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("attribute", sa.String(24), primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("returned_at", _TIME, nullable=True),
+    sa.Column("doubled", sa.Integer, nullable=False),
+    sa.Column("waits", sa.Text, nullable=False),
+)
+"""One row for each attribute of a target that a run has ever changed: its value, and what alerts
+added to it (`service.domain.capacity.ledger`)."""
 
 leftovers = sa.Table(
     "leftovers",

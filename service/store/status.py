@@ -27,6 +27,7 @@ from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
 from service.store.decode import load
+from service.store.entries import ledger_entries
 from service.store.items import approval_item, run_item
 from service.store.spend import spends
 
@@ -136,6 +137,23 @@ class Asked:
         """What each target costs that was ever seen; there are as many as targets."""
         return {each.target: each for each in spends(self.connection)}
 
+    @cached_property
+    def added(self) -> list[dict[str, Any]]:
+        """What alerts added to targets and is still there."""
+        return [
+            {
+                "target": each.target,
+                "attribute": each.attribute,
+                "from": each.additions[0].before,
+                "to": each.additions[-1].after,
+                "since": moment(each.additions[0].at),
+                "runs": [addition.run for addition in each.additions],
+                "waits_for": each.waits,
+            }
+            for each in ledger_entries(self.connection)
+            if each.additions
+        ]
+
     @property
     def _all_recent(self) -> Iterable[list[sa.RowMapping]]:
         return self.recent.values()
@@ -236,6 +254,11 @@ def _spend(asked: Asked) -> Mapping[str, Any]:
     }
 
 
+def _added(asked: Asked) -> Mapping[str, Any]:
+    """What alerts added and is still there, by attribute, and what its return waits for."""
+    return _grouped(asked.added, lambda each: str(each["target"]))
+
+
 PARTS: Mapping[str, tuple[Callable[[Asked], Mapping[str, Any]], Callable[[], Any]]] = {
     "present": (_present, lambda: None),
     "cooldowns": (_cooldowns, list),
@@ -246,6 +269,7 @@ PARTS: Mapping[str, tuple[Callable[[Asked], Mapping[str, Any]], Callable[[], Any
     "holds": (_in_force(HOLD), list),
     "approvals": (_approvals, list),
     "spend": (_spend, lambda: None),
+    "added": (_added, list),
     "open_episodes": (_open_episodes, lambda: {"count": 0, "items": []}),
 }
 """What is told of each target: by its name, and what stands there for a target without any."""

@@ -45,6 +45,7 @@ class ControlBody(_Strict):
     direction: StrictStr | None = None
     for_: StrictStr = Field(alias="for")
     why: StrictStr
+    pin: StrictBool = False
 
 
 class ReasonBody(_Strict):
@@ -63,6 +64,8 @@ class RunBody(_Strict):
     why: StrictStr
     override: StrictStr = ""
     plan: StrictBool = False
+    for_: StrictStr = Field(default="", alias="for")
+    pin: StrictBool = False
 
 
 class DecisionBody(_Strict):
@@ -101,7 +104,7 @@ def _controls(api: Blueprint, people: People) -> None:
     @api.post("/<any(pauses, locks, holds):plural>")
     def put(plural: str) -> Response:
         body = _body(ControlBody)
-        scope = Scope(body.target, body.rule, body.direction)
+        scope = Scope(body.target, body.rule, body.direction, body.pin)
         control, going_on = people.put(person(), _CONTROLS[plural], scope, body.for_, body.why)
         return answer({**control.to_json(), "going_on": going_on}, 201).to_flask()
 
@@ -143,6 +146,8 @@ def _runs(api: Blueprint, people: People) -> None:
             why=body.why,
             override=body.override,
             plan_only=body.plan,
+            lasts=body.for_,
+            pin=body.pin,
         )
         return _asked(asked)
 

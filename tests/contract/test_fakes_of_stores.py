@@ -58,6 +58,7 @@ UNDER_CONTRACT = {
     "FakeApprovals": "test_approvals.py",
     "FakeSpend": "test_spend.py",
     "FakeLeftovers": "test_leftovers.py",
+    "FakeLedger": "test_ledger.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Check, Verdict
 from service.domain.decisions.planning import Plan
@@ -15,7 +16,7 @@ from service.ports.runs import Outcome
 from service.store import schema
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
-from service.store.runs import EVIDENCE_S, RunStore
+from service.store.runs import RunStore
 from tests.contract.admission import SqlDesk
 from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, alert, delivery, resolved
 

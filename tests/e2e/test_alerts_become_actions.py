@@ -133,7 +133,7 @@ def test_an_exhausted_pool_makes_the_database_larger_and_resolves_by_itself(worl
         assert_a_change_and_no_incident(stack, "database.up.1")
 
 
-def test_an_alert_that_goes_on_firing_earns_one_more_step_after_the_cooldown(
+def test_load_that_rises_earns_two_steps_and_load_that_falls_has_both_taken_back(
     new_world: Callable[[], World],
 ) -> None:
     world = new_world()
@@ -153,6 +153,22 @@ def test_an_alert_that_goes_on_firing_earns_one_more_step_after_the_cooldown(
         first, second = stack.runs(target="api")
         rested = moment(second["created_at"]) - moment(first["ended_at"])
         assert rested >= timedelta(seconds=COOLDOWN_S)
+
+    # 25 % of four instances, and 50 % of two: there is room, and nobody asks for more.
+    stack.load(rps=100)
+    stack.wait_for(lambda: stack.instances() == 3, "the first step back")
+    stack.wait_for(lambda: stack.instances() == 2, "the second step back")
+    stack.wait_for(stack.settled, "every run to be reported")
+
+    with stack.explained():
+        back = [("api.return.1", "succeeded"), ("api.return.2", "succeeded")]
+        assert [each for each in outcomes(stack, "api") if "return" in each[0]] == back
+        assert stack.one("status")["targets"]["api"]["added"] == []
+        titles = [each["text"].splitlines()[0] for each in stack.state()["slack"]["messages"]]
+        [last] = [each for each in titles if each.startswith("Done: api: replicas 3 → 2")]
+        assert "Taken back because alerts of rule high-cpu made it 2 → 3" in last
+        assert not pager(stack)["open"]
+        assert not pager(stack)["resolved"], "nobody was ever paged"
 
 
 def test_two_alertmanagers_that_both_post_make_one_step(

@@ -63,7 +63,7 @@ class FakeApps:
     `unready` is how many replicas of each component never come up. `asked` are the calls.
 
     `slow_reads` are what happens while the next answers to `get_app`, taken before, are on their
-    way for 5 s."""
+    way for 5 s. `cpu_percent` is how busy each component is, None where no metrics are shown."""
 
     clock: FakeClock
     app_id: str = "app-1"
@@ -78,6 +78,7 @@ class FakeApps:
     slow_reads: list[Callable[[], object]] = field(default_factory=list)
     sizes: Sequence[InstanceSize] = SIZES
     price_list_away: VendorError | None = None
+    cpu_percent: float | None = None
 
     def __post_init__(self) -> None:
         self.deploy(self.spec, takes_s=0)
@@ -99,6 +100,12 @@ class FakeApps:
         name = f"dep-{len(self.deployments)}"
         self.deployments.insert(0, _Deploying(name, deepcopy(self.spec), now, ends, self.outcome))
         return name
+
+    def set_count(self, component: str, count: int) -> None:
+        """What a person does at the control panel; it is active at once."""
+        spec = deepcopy(self.spec)
+        self._component(spec, component)["instance_count"] = count
+        self.deploy(spec, takes_s=0)
 
     def running(self, component: str) -> dict[str, Any]:
         """The component in the deployment that serves."""
@@ -144,7 +151,8 @@ class FakeApps:
         found = {}
         for item in active.spec["services"] + active.spec["workers"]:
             count = item.get("instance_count", 1)
-            found[item["name"]] = ComponentHealth(item["name"], count, count - self.unready)
+            name, ready = item["name"], count - self.unready
+            found[name] = ComponentHealth(name, count, ready, self.cpu_percent)
         return found
 
     def _require(self, app_id: str) -> None:

@@ -20,7 +20,7 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.links import Link
-from service.domain.rules.rules import Target
+from service.domain.rules.rules import RuleBook, Target
 from service.engine.execution import execute
 from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
@@ -30,11 +30,12 @@ from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.spend import FakeSpend
-from tests.fakes.telling import FakeMessenger, FakePager
+from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
 ME = "me"
@@ -100,6 +101,16 @@ class FakeRuns:
         if self.holds is None:
             self.entered.append(request.id)
         return self.holds
+
+    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+        self._refuse_when_down()
+        runs = [each for each in self.rows.values() if each.claim == claim]
+        last = self.outcomes.get(runs[-1].id) if runs else None
+        if runs and (last is None or last.cooldown_until > now):
+            return None
+        made = make(f"{claim}.{len(runs) + 1}")
+        self.add(made.request, made.partition)
+        return made.request.id
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:
         self._refuse_when_down()
@@ -519,8 +530,10 @@ class FakeWorker:
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     spend: FakeSpend = field(default_factory=FakeSpend)
     leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    book: RuleBook | None = None
+    metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
-    resources: dict[str, str] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
@@ -549,15 +562,16 @@ class FakeWorker:
             approvals=self.approvals,
             spend=self.spend,
             leftovers=self.leftovers,
+            ledger=self.ledger,
+            book=lambda: self.book,
             counted=lambda: self.counted,
-            resources=lambda: self.resources,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change, self.change.state),
             work_of=lambda target: self.change,
             pager=self.pager,
             messenger=self.messenger,
-            metrics=None,
+            metrics=self.metrics,
             clock=self.clock,
             new_id=lambda prefix: f"{prefix}_{next(self.numbers)}",
             reconcile=lambda run, why, delay: self.looks.append((run, why, delay)),

@@ -81,8 +81,8 @@ def test_a_pause_is_made_shown_and_ended(terminal: Terminal) -> None:
 def test_json_is_the_same_on_both(terminal: Terminal) -> None:
     made = json.loads(terminal(*PAUSE, "--json").out)
     assert set(made) == {
-        "id", "kind", "target", "rule", "direction", "action", "by", "why", "since", "until",
-        "going_on",
+        "id", "kind", "target", "rule", "direction", "action", "pin", "by", "why", "since",
+        "until", "going_on",
     }  # fmt: skip
     assert (made["kind"], made["target"], made["going_on"]) == ("pause", "api", [])
 
@@ -129,6 +129,8 @@ def test_what_cannot_be_done_is_one_sentence_and_an_exit_status(
 def test_a_lock_and_a_hold_are_released_together(terminal: Terminal) -> None:
     assert terminal("lock", "api", "--for", "1h", "--why", "moving it", "--yes").status == 0
     assert terminal("hold", "api", "--why", "five by hand", "--yes").status == 0
+    pinned = terminal("hold", "api", "--why", "the exam", "--pin", "--yes", "--json")
+    assert json.loads(pinned.out)["pin"] is True
     released = terminal("release", "api")
     assert [kind in released.out for kind in ("the hold of api", "the lock of api")] == [True, True]
 

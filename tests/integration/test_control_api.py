@@ -180,6 +180,28 @@ def test_two_requests_of_people_are_two_runs_that_hold_nobody(api: Operators) ->
     assert ids == ["api.person.1", "api.person.2"]
 
 
+def test_what_a_person_sets_is_held_for_half_a_day_or_as_long_as_said(api: Operators) -> None:
+    def asked(**more: Any) -> tuple[float, bool]:
+        _, said = api.post("olga", "/runs", {**RUN, **more})
+        stored = api.runs.get(said["id"])
+        assert stored is not None
+        return stored.request.hold_s, stored.request.pin
+
+    assert asked() == (43_200.0, False)
+    assert asked(**{"for": "4h", "pin": True}) == (14_400.0, True)
+    assert asked(plan=True) == (0.0, False), "a plan sets nothing"
+
+
+def test_a_hold_may_be_pinned_and_a_pause_may_not(api: Operators) -> None:
+    status, said = api.post("olga", "/holds", {**PAUSE, "pin": True})
+    assert (status, said["pin"]) == (201, True)
+    status, said = api.post("olga", "/pauses", {**PAUSE, "pin": True})
+    assert (status, said["error"]) == (
+        422,
+        "pin: a pause bars adding anyway; only a hold can be pinned.",
+    )
+
+
 def test_a_step_may_go_down(api: Operators) -> None:
     body = {"action": "horizontal_scale", "target": "api", "step": -2, "why": "quiet"}
     _, said = api.post("olga", "/runs", body)
@@ -208,6 +230,8 @@ BAD_RUNS = [
     ({"to": {"replicas": -1}}, "replicas must be a whole number"),
     ({"to": None, "step": 0}, "0 steps change nothing"),
     ({"why": ""}, "say in a few words why"),
+    ({"for": "soon"}, "for: 'soon' is not a duration"),
+    ({"for": "31d"}, "for: '31d' is longer than 30d"),
     ({"force": True}, "force is not known"),
 ]
 

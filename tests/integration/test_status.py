@@ -103,6 +103,7 @@ def test_a_target_of_which_nothing_is_known_has_every_key(engine: sa.Engine) -> 
         "holds": [],
         "approvals": [],
         "spend": None,
+        "added": [],
         "budget": None,
         "open_episodes": {"count": 0, "items": []},
     }

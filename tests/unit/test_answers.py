@@ -139,6 +139,18 @@ def test_a_run_of_a_person_names_the_person_and_what_was_said() -> None:
     assert said["now"] == "The run left vm at size large."
 
 
+def test_what_is_taken_back_says_by_which_rule_and_what_may_follow() -> None:
+    back = {**RUN, "claim": "vm.return", "why": "alerts of rule high-memory made it small → large"}
+    said = asked(back, {"vm.return": NOW + 1_800}, alert=None, decisions=[])
+    assert said["why"] == (
+        "What rule high-memory had added is taken back in calm: alerts of rule high-memory made it "
+        "small → large."
+    )
+    assert said["next"].startswith("The next step may follow in 30 min")
+    assert said["next"].endswith("if it is calm and there is more that alerts added.")
+    assert said["decided by"] == "rule high-memory, by its `return`"
+
+
 def test_an_alert_that_no_decision_is_on_record_for_says_what_is_not_known() -> None:
     said = asked(decisions=[], runs=[])
     assert said["what was done"] == "Nothing was changed."

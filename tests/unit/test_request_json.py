@@ -75,6 +75,7 @@ def test_the_pinned_form_stays_as_it_is() -> None:
             "droplet": "101",
             "sizes": ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb", "c-2"),
             "health_url": None,
+            "service": "",
         },
         "wanted": [{"attribute": "size", "by": 1, "to": None}],
         "options": {},
@@ -91,10 +92,13 @@ def test_the_pinned_form_stays_as_it_is() -> None:
             "limits": [],
             "approval": {"of": ["approver"], "wait_s": 900.0, "otherwise": "hold"},
             "budget": None,
+            "returns": None,
         },
         "override": "",
         "expects": [],
         "approved": "",
+        "hold_s": 0.0,
+        "pin": False,
     }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from service.domain.alerts.episodes import EVIDENCE_S
 from service.engine.context import LockKeepingClock
 from service.engine.lease import ROUNDS_PER_LEASE
 from service.providers.waits import Timeouts
 from service.store.coordination import BUSY_MS, HOLD_MS, LOCK_MS
 from service.store.database import BUSY_TIMEOUT_MS
-from service.store.runs import EVIDENCE_S
 from service.web.group_commit import Bounds
 
 HOUR_S = 3_600.0

@@ -10,10 +10,12 @@ import pytest
 from typer.main import get_command
 
 from service.cli.commands import ENTRIES
+from service.domain.capacity.ledger import Entry
 from service.domain.commands import to_type
 from service.domain.decisions.planning import PlanHeld
 from service.domain.decisions.policy import SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request
+from service.domain.decisions.returns import Return
 from service.domain.errors import StepFailed
 from service.ports import Message
 from tests.fakes.engine import FakeWorker
@@ -117,6 +119,33 @@ def test_what_a_person_asked_for_names_the_person_and_no_next_step(worker: FakeW
     said = only_message(worker)
     assert_all(said, "Scaled because a campaign", "Asked by: anna", UNDO)
     assert "next step" not in said
+
+
+def test_what_a_person_has_set_says_for_how_long_it_is_held_and_how_to_end_that(
+    worker: FakeWorker,
+) -> None:
+    worker.execute(by_anna(hold_s=14_400.0))
+    said = only_message(worker)
+    assert_all(said, "It is held until in 4 h", "nothing is taken away by itself, and alerts may")
+    assert_all(said, "add to it. `runbookd release worker-vm` ends that.")
+
+
+def test_a_value_that_is_pinned_says_that_alerts_may_not_add_either(worker: FakeWorker) -> None:
+    worker.execute(by_anna(hold_s=14_400.0, pin=True))
+    assert "and alerts may not add to it either." in only_message(worker)
+
+
+def test_a_change_that_is_taken_back_later_says_after_how_much_calm(worker: FakeWorker) -> None:
+    worker.execute(replace(ASK, policy=Policy(returns=Return(1_800))))
+    assert "It is taken back after 30 min of calm." in only_message(worker)
+
+
+def test_a_change_that_was_asked_for_again_soon_says_that_it_waits_longer(
+    worker: FakeWorker,
+) -> None:
+    worker.ledger.put(Entry(WORKER.name, "size", "large", 0.0, doubled=1))
+    worker.execute(replace(ASK, policy=Policy(returns=Return(1_800))))
+    assert_all(only_message(worker), "asked for again soon", "only after 1 h of calm.")
 
 
 def test_a_plan_that_a_person_asked_for_says_that_nothing_was_changed(worker: FakeWorker) -> None:

@@ -44,6 +44,9 @@ KIND = KindSpec(
     changed=changed_component,
     prices=PRICES,
     cost=component_costs,
+    values=component_is,
+    load=AppChange.load,
+    interrupts=False,
     size_form=r"(basic|professional)-(xxs|xs|s|m|l)|apps-[sd]-.+",
     # Two components of one app are two targets.
     manages=lambda target: f"component {target.component} of app {target.app}",

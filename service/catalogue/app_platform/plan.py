@@ -115,8 +115,11 @@ _NAMES = {INSTANCE_COUNT: "replicas", INSTANCE_SIZE: "size"}
 
 def changed_component(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
     """What a plan changes of a component: each attribute with its values before and after."""
-    was = plan.wanted["planned_from"]
-    return {_NAMES[key]: (was[key], value) for key, value in plan.wanted["after"].items()}
+    wanted = plan.wanted
+    if "key" in wanted:  # the plan of an earlier version, which changes one thing
+        return {_NAMES[wanted["key"]]: (wanted["before"], wanted["after"])}
+    was = wanted["planned_from"]
+    return {_NAMES[key]: (was[key], value) for key, value in wanted["after"].items()}
 
 
 def _price(observed: Mapping[str, Any], state: Mapping[str, Any]) -> float | None:

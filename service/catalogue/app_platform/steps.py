@@ -63,6 +63,12 @@ class AppChange:
             **known,
         }
 
+    def load(self, target: AppTarget, attribute: str) -> float | None:
+        """How busy its instances are by the vendor's own metrics, in percent of their CPU; None
+        where the vendor shows none."""
+        health = self._read(lambda: self._apps.health(target.app)).get(target.component)
+        return None if health is None else health.cpu_percent
+
     def _sizes(self) -> dict[str, Record]:
         return {size.slug: asdict(size) for size in self._apps.instance_sizes()}
 
@@ -175,12 +181,7 @@ class AppChange:
 
     def _read(self, look: Callable[[], T]) -> T:
         """A read outside a step, which keeps no lock alive, so it does not wait for long."""
-        return read(
-            look,
-            clock=self._clock,
-            timings=self._timings,
-            budget_s=self._timings.safe_budget_s,
-        )
+        return read(look, clock=self._clock, timings=self._timings)
 
     def _read_within(self, context: StepContext, look: Callable[[], T]) -> T:
         """A read within a step: it waits for as long as the vendor asks."""

@@ -76,6 +76,7 @@ class AppTarget:
     sizes: tuple[str, ...] = ()
     health_url: str | None = None
     limit: int | None = None
+    service: str = ""
 
     @property
     def most_replicas(self) -> int:
@@ -122,6 +123,7 @@ class AppShape(Shape):
     replicas: ReplicaBounds | None = None
     sizes: Sizes | None = None
     health_url: Url | None = None
+    service: Text | None = None
 
 
 def build_app(name: str, shape: AppShape, noted: Noted) -> AppTarget | None:
@@ -141,7 +143,12 @@ def build_app(name: str, shape: AppShape, noted: Noted) -> AppTarget | None:
         return None
     limit = None if shape.replicas is None else shape.replicas.limit
     sizes = tuple(shape.sizes or ())
-    return AppTarget(name, shape.app, shape.component, *bounds, sizes, shape.health_url, limit)
+    return AppTarget(
+        *(name, shape.app, shape.component, *bounds, sizes),
+        health_url=shape.health_url,
+        limit=limit,
+        service=shape.service or "",
+    )
 
 
 def doubts(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:

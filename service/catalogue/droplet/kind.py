@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from service.catalogue.actions import VERTICAL_SCALE
-from service.catalogue.droplet.plan import droplet_costs, droplet_is, plan_droplet_size
+from service.catalogue.droplet.plan import (
+    droplet_costs,
+    droplet_is,
+    droplet_size,
+    plan_droplet_size,
+)
 from service.catalogue.droplet.steps import DropletResize
 from service.catalogue.droplet.target import (
     NAME,
@@ -38,5 +43,6 @@ KIND = KindSpec(
     leftover=Leftover("snapshot", DropletResize.remove),
     prices=PRICES,
     cost=droplet_costs,
+    values=droplet_size,
     size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
 )

@@ -65,6 +65,11 @@ def droplet_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
     return {"size": observed["size"], **({} if status == ON else {"status": status})}
 
 
+def droplet_size(observed: Mapping[str, Any]) -> dict[str, int | str]:
+    """Its size, which is all that a plan changes."""
+    return {"size": observed["size"]}
+
+
 def snapshot_name(run_id: str, at: float) -> str:
     """`pre-scale-YYYYMMDD-<run>` (runbook, Vertical Scaling Process).
 

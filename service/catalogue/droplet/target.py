@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BeforeValidator, Field
 
 from service.catalogue.prices import PriceList
-from service.catalogue.shapes import Shape, Sizes, Url
+from service.catalogue.shapes import Shape, Sizes, Text, Url
 from service.catalogue.spec import Noted
 
 NAME = "droplet"
@@ -41,6 +41,7 @@ class DropletTarget:
     droplet: str
     sizes: tuple[str, ...]
     health_url: str | None = None
+    service: str = ""
 
     @property
     def kind(self) -> str:
@@ -89,6 +90,7 @@ class DropletShape(Shape):
     )
     sizes: Sizes | None = None
     health_url: Url | None = None
+    service: Text | None = None
 
 
 def build_droplet(name: str, shape: DropletShape, noted: Noted) -> DropletTarget | None:
@@ -97,4 +99,5 @@ def build_droplet(name: str, shape: DropletShape, noted: Noted) -> DropletTarget
         if "droplet" not in noted.wrong:
             noted.missing("droplet", "the droplet's id")
         return None
-    return DropletTarget(name, shape.droplet, tuple(shape.sizes or ()), shape.health_url)
+    ladder, service = tuple(shape.sizes or ()), shape.service or ""
+    return DropletTarget(name, shape.droplet, ladder, shape.health_url, service)

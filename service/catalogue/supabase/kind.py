@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.catalogue.actions import one_size_up
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
-from service.catalogue.supabase.plan import compute_costs, plan_compute, project_is
+from service.catalogue.supabase.plan import compute_costs, plan_compute, project_is, project_size
 from service.catalogue.supabase.steps import ComputeResize
 from service.catalogue.supabase.target import (
     NAME,
@@ -39,5 +39,6 @@ KIND = KindSpec(
     look=_look,
     prices=PRICES,
     cost=compute_costs,
+    values=project_size,
     size_form=r"ci_[a-z0-9_]+",
 )

@@ -33,6 +33,11 @@ def project_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
     return {"compute": size, **({} if status == HEALTHY else {"status": status})}
 
 
+def project_size(observed: Mapping[str, Any]) -> dict[str, int | str]:
+    """Its compute size, which is all that a plan changes."""
+    return {"size": observed["variant"] or NANO}
+
+
 def compute_costs(observed: Mapping[str, Any]) -> float | None:
     """What the project's compute size costs, in dollars a month."""
     return PRICES.price(observed, observed["variant"])

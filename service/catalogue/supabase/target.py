@@ -40,6 +40,7 @@ class SupabaseTarget:
     name: str
     project: str
     sizes: tuple[str, ...]
+    service: str = ""
 
     @property
     def kind(self) -> str:
@@ -68,6 +69,7 @@ class SupabaseShape(Shape):
     kind: str
     project: Text | None = None
     sizes: Sizes | None = None
+    service: Text | None = None
 
 
 def build_project(name: str, shape: SupabaseShape, noted: Noted) -> SupabaseTarget | None:
@@ -82,4 +84,4 @@ def build_project(name: str, shape: SupabaseShape, noted: Noted) -> SupabaseTarg
             f"{shape.project} does not look like the ref of a project, which is 20 small letters. "
             "It is in the address of the project's dashboard.",
         )
-    return SupabaseTarget(name, shape.project, tuple(shape.sizes or ()))
+    return SupabaseTarget(name, shape.project, tuple(shape.sizes or ()), shape.service or "")

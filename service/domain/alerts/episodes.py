@@ -16,6 +16,10 @@ REFIRE_GRACE_S = 120.0
 """Seconds after a resolve within which firing again is the same episode, unless the settings say
 otherwise: highly available senders deliver resolves and firings out of order (docs/webhooks.md)."""
 
+EVIDENCE_S = 6 * 3_600.0
+"""How long an alert counts as firing without being repeated: half as long again as Alertmanager's
+default repeat_interval of four hours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:

@@ -36,7 +36,7 @@ class Control:
 
     `kind` is PAUSE, LOCK or HOLD. `target`, `rule`, `direction` and `action` say what it covers;
     each that is None covers all. `by` is who put it in force, `why` in that person's words. `since`
-    and `until` are in seconds since the epoch.
+    and `until` are in seconds since the epoch. `pin` is whether a hold bars what adds as well.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Control:
     rule: str | None = None
     direction: str | None = None
     action: str | None = None
+    pin: bool | None = None
 
     def in_force(self, now: float) -> bool:
         """Whether it holds at `now`; at `until` itself it is over."""
@@ -73,6 +74,7 @@ class Control:
             "rule": self.rule,
             "direction": self.direction,
             "action": self.action,
+            "pin": bool(self.pin),
             "by": self.by,
             "why": self.why,
             "since": moment(self.since),
@@ -128,10 +130,12 @@ def check_locks(
 def check_holds(
     controls: Iterable[Control], change: Subject, now: float, *, removes: bool
 ) -> Check | None:
-    """The guard of what a person has set: it bars what takes away, and nothing that adds."""
-    if not removes:
+    """The guard of what a person has set: it bars what takes away, and what adds where it is
+    pinned."""
+    barring = [each for each in controls if removes or each.pin]
+    found = _longest(barring, HOLD, change, now)
+    if found is None and not removes:
         return None
-    found = _longest(controls, HOLD, change, now)
     if found is None:
         return Check(PERSON_HOLD, passed=True, saw=f"no person holds what {change.target} has")
     until = clock_time(found.until)

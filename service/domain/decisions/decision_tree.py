@@ -83,6 +83,15 @@ TREE = (
 )
 
 
+def trigger_of(action: str) -> tuple[Question, float] | None:
+    """The reading above which the tree takes this action, and the bound; None where the tree asks
+    whether a reading is below a bound, or does not know the action."""
+    for node in TREE:
+        if node.above and f"({action})" in node.advice:
+            return node.question, node.bound
+    return None
+
+
 def recommend(readings: Mapping[Question, Reading]) -> Recommendation:
     """Down the tree until a question is answered with yes; what could not be read is passed by,
     and named."""

@@ -25,6 +25,7 @@ from service.domain.decisions.controls import (
 from service.domain.decisions.decision import Check
 from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
 from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.returns import CALM
 from service.domain.durations import clock_time
 
 Facts = TypeVar("Facts")
@@ -271,7 +272,8 @@ class Prospect:
     ask for. `settles_until` is in seconds since the epoch, 0 where nothing settles. `lock_asked`
     is False where another guard holds already, because asking takes the lock; `locked_by` is who
     else has it. `pauses`, `locks`, `holds` and `freezes` are what these said of the change, None
-    where they do not apply. `cancelled` is who cancelled the run and why, empty where nobody did.
+    where they do not apply. `calm` is what was seen of a return, None of another request.
+    `cancelled` is who cancelled the run and why, empty where nobody did.
     """
 
     target: str
@@ -284,6 +286,7 @@ class Prospect:
     locks: Check | None = None
     holds: Check | None = None
     freezes: Check | None = None
+    calm: Check | None = None
     cancelled: str = ""
 
 
@@ -331,6 +334,7 @@ PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
+    Guard(CALM, attrgetter("calm"), told=False),
     Guard(SETTLING, _settled, told=False),
     Guard(LOCKED, _unlocked),
 )

@@ -13,6 +13,7 @@ from typing import Any
 from service.domain.decisions.approval import Approval, approval_from_json
 from service.domain.decisions.budget import Budget, budget_from_json
 from service.domain.decisions.decision import Check
+from service.domain.decisions.returns import Return, return_from_json
 from service.domain.durations import clock_time, lasted
 from service.domain.windows import Window
 
@@ -70,7 +71,8 @@ class Policy:
     """How far a request may go. `mode` is the more careful of the rule's and the one for all.
 
     `approval` says who decides, where a person has to. `budget` is what the targets may cost, None
-    where nothing bounds that.
+    where nothing bounds that. `returns` is when what the rule's alerts add is taken back, None
+    where it stays.
     """
 
     mode: str = ACT
@@ -78,6 +80,7 @@ class Policy:
     limits: tuple[Limit, ...] = ()
     approval: Approval = field(default_factory=Approval)
     budget: Budget | None = None
+    returns: Return | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
@@ -93,6 +96,7 @@ class Policy:
             ],
             "approval": self.approval.to_json(),
             "budget": None if self.budget is None else self.budget.to_json(),
+            "returns": None if self.returns is None else self.returns.to_json(),
         }
 
 
@@ -109,6 +113,7 @@ def policy_from_json(fields: Mapping[str, Any] | None) -> Policy:
         limits=tuple(Limit(**each) for each in fields["limits"]),
         approval=approval_from_json(fields["approval"]) if "approval" in fields else Approval(),
         budget=budget_from_json(fields.get("budget")),
+        returns=return_from_json(fields.get("returns")),
     )
 
 

@@ -103,7 +103,9 @@ class Request:
     that this one is a part of, `step` which part. `policy` is how far it may go. `override` is why
     a person wants it although a pause, a freeze window or the settling of the target would hold it;
     empty where these hold it. `expects` are values that the target must still have.
-    `approved` is the hash of the plan that a person has approved.
+    `approved` is the hash of the plan that a person has approved. `hold_s` is for how long the
+    value is held once a person's run has set it, in seconds, and `pin` whether nothing may be added
+    to it meanwhile.
     """
 
     id: str
@@ -125,6 +127,8 @@ class Request:
     override: str = ""
     expects: tuple[Wanted, ...] = ()
     approved: str = ""
+    hold_s: float = 0.0
+    pin: bool = False
 
     @property
     def target(self) -> Target:
@@ -140,7 +144,8 @@ class Request:
     @property
     def removes(self) -> bool:
         """Whether it asks for less of something, and for more of nothing."""
-        return bool(self.wanted) and all(each.removes for each in self.wanted)
+        less = bool(self.wanted) and all(each.removes for each in self.wanted)
+        return less or self.direction in REMOVING
 
     @property
     def subject_of_controls(self) -> Subject:

@@ -40,6 +40,11 @@ class Target(Protocol):
         ...
 
     @property
+    def service(self) -> str:
+        """The value of the label `service` of alerts that are about it; empty where none is."""
+        ...
+
+    @property
     def sizes(self) -> tuple[str, ...]:
         """Its ladder of sizes, smallest first; empty when it never changes size."""
         ...
@@ -144,6 +149,11 @@ class RuleBook:
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""
         return self.targets[rule.target] if rule.target is not None else None
+
+    @property
+    def resources(self) -> dict[str, str]:
+        """The vendor resource of each target, by the target's name."""
+        return {name: each.resource for name, each in self.targets.items()}
 
 
 DEFAULT_RULE = Rule(

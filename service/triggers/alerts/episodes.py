@@ -9,6 +9,7 @@ from service.domain.alerts.episodes import Transition, transition
 from service.domain.decisions.decision import Check
 from service.domain.decisions.resolves import refused_resolve
 from service.domain.rules.scopes import Scopes
+from service.intake.kinds import STATE_REASON
 from service.ports.admission import Changes, Delivery, EpisodeRecord, NewEpisode
 from service.triggers.alerts.candidates import Matched
 
@@ -106,8 +107,11 @@ class Episodes:
             known.labels_hash = _labels(delivery, matched)
         if what is Transition.REOPENED:
             known.open, known.resolved_at = True, None
+            self._changes.ends[known.id] = ""
         elif what is Transition.RESOLVED:
             known.open, known.resolved_at = False, self._now
+            if reason := matched.alert.annotations.get(STATE_REASON):
+                self._changes.ends[known.id] = reason
         if not known.inserted:
             self._changes.touched[known.id] = known
 

@@ -26,11 +26,12 @@ LONGEST_WHY = 500
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a pause covers; each that is None covers all."""
+    """What a control covers; each that is None covers all. `pin` is whether a hold bars adding."""
 
     target: str | None = None
     rule: str | None = None
     direction: str | None = None
+    pin: bool = False
 
 
 def checked_scope(book: RuleBook, scope: Scope) -> Scope:

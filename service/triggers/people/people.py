@@ -26,6 +26,7 @@ from service.domain.rules.rules import RuleBook, Target
 from service.ports.admission import NewRun
 from service.ports.approvals import Approvals, Asking, Decided
 from service.ports.controls import Beside, ControlDesk, LockMirror, RunDesk
+from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
 from service.triggers.people.asked import (
     Scope,
@@ -117,6 +118,8 @@ class People:
         scope = checked_scope(self._book(), scope)
         if kind != PAUSE and scope.target is None:
             raise BadRequest(f"target: a {kind} is about one target; a pause may be about all.")
+        if scope.pin and kind != HOLD:
+            raise BadRequest(f"pin: a {kind} bars adding anyway; only a hold can be pinned.")
         now = self._clock()
         control = Control(
             id=self._new_id(_PREFIXES[kind]),
@@ -128,6 +131,7 @@ class People:
             target=scope.target,
             rule=scope.rule,
             direction=scope.direction,
+            pin=scope.pin,
         )
         what = {"for": lasts, "rule": scope.rule, "direction": scope.direction, "id": control.id}
         subject = scope.target or "all"
@@ -206,12 +210,11 @@ class People:
 
         It is in force already. What they are not told now, a worker tells them in its next round.
         """
-        targets = self._book().targets
+        resources = self._book().resources
         names = {each.target or "" for each in changed if each.kind == LOCK}
-        shown = {targets[each].resource for each in names & targets.keys()}
+        shown = {resources[each] for each in names & resources.keys()}
         if not shown:
             return
-        resources = {name: each.resource for name, each in targets.items()}
         now = self._clock()
         try:
             locks = locks_by_resource(self._controls.in_force(), resources, now)
@@ -242,8 +245,14 @@ class People:
         why: str,
         override: str = "",
         plan_only: bool = False,
+        lasts: str = "",
+        pin: bool = False,
     ) -> Asked:
-        """Queue a change of a target; with `plan_only` the worker only tells what it would do."""
+        """Queue a change of a target; with `plan_only` the worker only tells what it would do.
+
+        What it makes of the target is held for `lasts` (half a day): alerts may add to it, and with
+        `pin` not even that.
+        """
         require_role(person, Role.VIEWER if plan_only else Role.OPERATOR)
         book = self._book()
         on = known_target(book, target)
@@ -259,6 +268,8 @@ class People:
             said,
             override=override,
             plan_only=plan_only,
+            hold_s=0.0 if plan_only else control_lasts(lasts) if lasts else HOLD_S,
+            pin=pin,
         )
 
     def approvals(self, limit: int) -> list[dict[str, Any]]:
@@ -360,6 +371,8 @@ class People:
         parent: str = "",
         expects: tuple[Wanted, ...] = (),
         pause: Control | None = None,
+        hold_s: float = 0.0,
+        pin: bool = False,
     ) -> Asked:
         book = self._book()
         policy = book.policy
@@ -384,6 +397,8 @@ class People:
             policy=Policy(mode, policy.freezes, policy.limits, budget=policy.budget),
             override=overriding or ("the undo pauses it" if pause else ""),
             expects=expects,
+            hold_s=hold_s,
+            pin=pin,
         )
         now = self._clock()
         what = {"wanted": [_shown(each) for each in wanted], "action": spec.name, "of": parent}

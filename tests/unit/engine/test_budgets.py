@@ -14,7 +14,8 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from service.domain.errors import FailureKind, VendorError
-from service.engine.budgets import ASK_EVERY_S, LOOK_EVERY_S, SpendRound, within_budget
+from service.engine.budgets import within_budget
+from service.engine.looks import ASK_EVERY_S, LOOK_EVERY_S, LookRound
 from tests.fakes.engine import FakeWorker
 from tests.fakes.runs import API, WORKER, request_for
 
@@ -144,7 +145,7 @@ def test_an_absolute_wish_is_never_cut(worker: FakeWorker) -> None:
 def test_a_round_looks_at_each_counted_target_whose_cost_is_old(worker: FakeWorker) -> None:
     worker.counted = (WORKER,)
     worker.spend.rows[WORKER.name] = Spend(WORKER.name, 12.0, worker.clock.time())
-    look = SpendRound(worker.parts)
+    look = LookRound(worker.parts)
     look(True)
     assert worker.spend.rows[WORKER.name].seen_at == worker.clock.time(), "it is fresh"
     worker.clock.sleep(LOOK_EVERY_S)
@@ -160,7 +161,7 @@ def test_a_target_that_cannot_be_looked_at_keeps_the_cost_that_is_known(
     worker.counted = (WORKER,)
     worker.spend.rows[WORKER.name] = Spend(WORKER.name, 12.0, 0.0)
     worker.change.unseen = VendorError("digitalocean", "get droplet", FailureKind.TEMPORARY, "away")
-    look = SpendRound(worker.parts)
+    look = LookRound(worker.parts)
     look(True)
     worker.clock.sleep(ASK_EVERY_S)
     look(True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.decisions.controls import LOCK, PAUSE, Control
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.policy import SHADOW, Freeze, Policy
 from service.domain.decisions.requests import PERSON, Origin
@@ -204,3 +204,14 @@ def test_a_round_ends_what_is_over(worker: FakeWorker) -> None:
     worker.clock.sleep(10.0)
     AgainRound(worker.parts)(True)
     assert worker.controls.rows == []
+
+
+@pytest.mark.parametrize(("pin", "status"), [(True, "held"), (False, "succeeded")])
+def test_a_hold_lets_alerts_add_but_where_it_is_pinned(
+    worker: FakeWorker, pin: bool, status: str
+) -> None:
+    now = worker.clock.time()
+    hold = Control("h-1", HOLD, "anna", "the exam", now, now + 900, "worker-vm", pin=pin)
+    worker.controls.rows.append(hold)
+    worker.execute(ASK)
+    assert worker.runs.outcomes[RUN].status == status

@@ -8,7 +8,7 @@ import pytest
 from service.domain.alerts.dedup import bound_dedup_key, run_dedup_key
 from service.domain.decisions.decision import Stage, Verdict
 from service.domain.decisions.planning import PlanHeld
-from service.domain.decisions.requests import LEVEL, PERSON, REPLAY, RETURN, SCENARIO, Origin
+from service.domain.decisions.requests import LEVEL, PERSON, REPLAY, SCENARIO, Origin
 from service.domain.errors import (
     FailureKind,
     FencedOut,
@@ -187,7 +187,7 @@ def test_a_replay_does_not_ask_whether_its_alerts_still_fire(worker: FakeWorker)
     assert worker.runs.outcomes[RUN].status == "succeeded"
 
 
-@pytest.mark.parametrize("kind", [PERSON, LEVEL, RETURN, SCENARIO])
+@pytest.mark.parametrize("kind", [PERSON, LEVEL, SCENARIO])
 def test_what_no_alert_asked_for_does_not_ask_whether_one_still_fires(
     worker: FakeWorker, kind: str
 ) -> None:

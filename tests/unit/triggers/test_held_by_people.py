@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ ACT, HOLD = Verdict.ACT, Verdict.HOLD
 UNTIL = NOW + 1_800
 
 
-def pause(**scope: str) -> Control:
+def pause(**scope: Any) -> Control:
     return Control("p-1", PAUSE, "anna", "the vendor is down", NOW - 60, UNTIL, **scope)
 
 

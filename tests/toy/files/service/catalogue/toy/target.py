@@ -19,6 +19,7 @@ class ToyTarget:
     name: str
     toy: str
     sizes: tuple[str, ...]
+    service: str = ""
 
     @property
     def kind(self) -> str:
@@ -47,6 +48,7 @@ class ToyShape(Shape):
     kind: str
     toy: Text | None = None
     sizes: Sizes | None = None
+    service: Text | None = None
 
 
 def build_toy(name: str, shape: ToyShape, noted: Noted) -> ToyTarget | None:
@@ -54,4 +56,4 @@ def build_toy(name: str, shape: ToyShape, noted: Noted) -> ToyTarget | None:
     if shape.toy is None:
         noted.missing("toy", "the balloon's number")
         return None
-    return ToyTarget(name, shape.toy, tuple(shape.sizes or ()))
+    return ToyTarget(name, shape.toy, tuple(shape.sizes or ()), shape.service or "")

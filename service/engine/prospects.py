@@ -1,0 +1,29 @@
+"""What is known of a change before its target is looked at: the facts of the first guards."""
+
+from __future__ import annotations
+
+from service.domain.decisions.guards import Prospect, held_by_people
+from service.domain.decisions.requests import PERSON, RETURN, Request
+from service.engine.calm import calm_of
+from service.engine.parts import WorkerParts
+
+
+def prospect_of(request: Request, parts: WorkerParts, now: float) -> Prospect:
+    """All of them but the lock, which is taken by asking for it."""
+    runs = parts.runs
+    return Prospect(
+        target=request.target.name,
+        wanted=runs.still_wanted(request, now) if request.origin.needs_alert else None,
+        settles_until=_settles_until(request, parts),
+        now=now,
+        cancelled=runs.cancelled(request.id),
+        calm=calm_of(request, parts, now) if request.origin.kind == RETURN else None,
+        **held_by_people(request, parts.controls.in_force(), now),
+    )
+
+
+def _settles_until(request: Request, parts: WorkerParts) -> float:
+    """Until when the target settles for this request; a person does not wait for it."""
+    if request.origin.kind == PERSON:
+        return 0.0
+    return parts.runs.settles_until(request.target.name, adds=not request.removes)
