@@ -226,6 +226,8 @@ class LocalDesk:
             why=body["why"],
             override=body.get("override", ""),
             plan_only=body.get("plan", False),
+            lasts=body.get("for", ""),
+            pin=body.get("pin", False),
         ).to_json()
 
     def on_run(self, verb: str, run: str, why: str) -> Any:

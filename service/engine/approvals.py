@@ -61,7 +61,9 @@ def _interrupts(request: Request) -> str:
 
 
 def ask(request: Request, plan: Plan, why: str, parts: WorkerParts) -> dict[str, Any]:
-    """End the run, and ask; nobody waits inside a run."""
+    """End the run, and ask; nobody waits inside a run. What a person has cancelled is not asked."""
+    if said := parts.runs.cancelled(request.id):
+        return {"cancelled": said}
     now, terms = parts.clock.time(), request.policy.approval
     approval = parts.approvals.ask(request, plan, why, terms, now)
     parts.locks.unlock(request.target.resource, request.id)

@@ -136,10 +136,11 @@ class Scaling:
 
     def _look(self) -> tuple[Budgeted, Record]:
         """What follows from a look at the target, and the state that it showed."""
+        looked_at = self._parts.clock.time()
         try:
-            change, began_at = self._parts.change_of(self._request), self._parts.clock.time()
+            change = self._parts.change_of(self._request)
             observed = change.work.observe(self._request.target)
-            looks.note(self._request.target, change.values(observed), began_at, self._parts)
+            looks.note(self._request.target, change.values(observed), looked_at, self._parts)
             plan = change.plan(self._request, observed)
         except VendorError as error:
             return Budgeted(unobserved(self._request, error)), {}
@@ -150,7 +151,8 @@ class Scaling:
             return Budgeted(plan), seen
         if held := changed_since(self._request, plan) or self._refused_before(plan):
             return Budgeted(held), seen
-        return within_budget(self._request, change, observed, plan, self._parts), seen
+        found = within_budget(self._request, change, observed, plan, self._parts, looked_at)
+        return found, seen
 
     def _refused_before(self, plan: Plan) -> PlanHeld | None:
         request = self._request
@@ -181,6 +183,9 @@ class Scaling:
         """A person has to approve it first: the run ends, and the approval keeps its claim."""
         request, parts = self._request, self._parts
         asked = self._step("ask", approvals.ask, request, plan, why, parts)
+        if said := asked.get("cancelled"):
+            self._end_held(PlanHeld(CANCELLED, said), (), told_before=False)
+            return
         self._step("report", approvals.tell_asked, request, plan, why, asked, parts)
 
     def _end_shadow(self, plan: Plan) -> None:
@@ -192,6 +197,7 @@ class Scaling:
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: the cooldown is what the guard asks, and whoever waits is told."""
         ended = self._step("conclude", self._conclude_held, held, passed)
+        held = _as_concluded(held, ended)
         report = partial(reports.report_held, told_before=told_before)
         self._step("report", report, self._request, held, self._next_try(ended), self._parts)
 
@@ -244,6 +250,7 @@ class Scaling:
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
         """Nothing was written, and the same request is tried again later with a new plan."""
         ended = self._step("conclude", self._conclude_held, held)
+        held = _as_concluded(held, ended)
         off = reports.PutOff(plan, held, self._next_try(ended), fruitless_before)
         self._report(reports.report_put_off, off)
 
@@ -269,6 +276,9 @@ class Scaling:
         }
 
     def _conclude_held(self, held: PlanHeld, passed: tuple[Check, ...] = ()) -> Record:
+        """What is held may be tried again; a person may have cancelled it since it was judged."""
+        if said := self._parts.runs.cancelled(self._request.id):
+            held = PlanHeld(CANCELLED, said)
         new_id = self._parts.new_id
         return self._conclude(hold_ending(self._request, held, self._now(), new_id, passed))
 
@@ -319,6 +329,12 @@ class Scaling:
     def _look_again(self, attempt: int) -> Record:
         self._parts.reconcile(self._request.id, f"adopted.{attempt}", ADOPTED_LOOK_S)
         return {"in_s": ADOPTED_LOOK_S}
+
+
+def _as_concluded(held: PlanHeld, ended: Record) -> PlanHeld:
+    """The hold that the run ended with: a person's word that came between counts."""
+    cancelled = ended["status"] == CANCELLED and held.guard != CANCELLED
+    return PlanHeld(CANCELLED, ended["reason"]) if cancelled else held
 
 
 def _hold(check: Check, prospect: Prospect) -> PlanHeld:

@@ -72,9 +72,9 @@ class Supervisor:
         self._again = Handed("again", AgainRound(parts))
         self._leftovers = Handed("leftovers", LeftoverRound(parts))
         self._asking = Handed("approvals", ApprovalRound(parts))
-        self._lock_mirror = Handed("lock-mirror", LockMirrorRound(parts))
         self._looks = Handed("looks", LookRound(parts))
         self._returns = Handed("returns", ReturnRound(parts))
+        self._lock_mirror = Handed("lock-mirror", LockMirrorRound(parts))
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0

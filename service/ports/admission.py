@@ -208,8 +208,8 @@ class Transaction(Protocol):
     """One SQL transaction of admission; leaving it without an exception commits."""
 
     def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
-        """What is on record of these alerts and claims, in one round trip. Nobody else changes the
-        episodes meanwhile."""
+        """What is on record of these alerts and claims, in one round trip unless a pause or a lock
+        is in force. Nobody else changes the episodes meanwhile."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

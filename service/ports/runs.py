@@ -224,7 +224,9 @@ class Runs(Protocol):
         if_wanted: bool = False,
     ) -> bool:
         """End a run, once; `again` puts another on its claim, with `if_wanted` only when an alert
-        asks for it that came after the worker had looked. False when it had ended."""
+        asks for it that came after the worker had looked. False when it had ended.
+
+        Raises StoreConflict where a change would be tried again that a person has cancelled."""
         ...
 
     def any_open(self, episodes: Sequence[str]) -> bool:

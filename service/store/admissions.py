@@ -35,7 +35,7 @@ from service.store.bulk import (
     rows_of_each,
 )
 from service.store.claims import RESTING, take_claims
-from service.store.controls import IN_FORCE
+from service.store.controls import IN_FORCE, OR_ANY_IN_FORCE
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
 from service.store.decode import load
 from service.store.encode import dump
@@ -112,14 +112,21 @@ class SqlTransaction:
         if len(identities) > _SOON_DECIDED:
             allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
-        episodes, cooldowns, controls = rows_of_each(
+        episodes, resting = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
-            Lookup(RESTING, sorted(claims)),
-            IN_FORCE,
+            Lookup(RESTING, sorted(claims), OR_ANY_IN_FORCE),
         )
         found = {row[0]: _episode(*row[1:]) for row in episodes}
-        return OnRecord(found, _by_key(cooldowns), tuple(Control(*row) for row in controls))
+        cooldowns = [row for row in resting if row[0] is not None]
+        controls = self._controls() if len(cooldowns) < len(resting) else ()
+        return OnRecord(found, _by_key(cooldowns), controls)
+
+    def _controls(self) -> tuple[Control, ...]:
+        """The pauses and locks. They are few and seldom: what is asked in any case only says
+        whether there are any, because one more statement is a quarter of what is asked."""
+        (rows,) = rows_of_each(self._connection, IN_FORCE)
+        return tuple(Control(*row) for row in rows)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""

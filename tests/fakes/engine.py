@@ -206,6 +206,9 @@ class FakeRuns:
             raise refusal
         if run_id in self.outcomes:
             return False
+        changes = again is not None and again.request.on is not None
+        if run_id in self.cancels and (changes or outcome.due_at is not None):
+            raise StoreConflict(f"run {run_id} cannot go on")
         self.outcomes[run_id] = outcome
         self.ended_at[run_id] = now
         self._change(run_id, status=outcome.status)
@@ -467,6 +470,19 @@ class Recorder:
         except Exception as error:
             return error
         return record
+
+
+@dataclass(slots=True)
+class Meanwhile(Recorder):
+    """Steps, of which something else happens right before the one that is named."""
+
+    before: str = ""
+    happens: Callable[[], object] = lambda: None
+
+    def __call__(self, name: str, function: Callable[..., Record], *arguments: object) -> Record:
+        if name == self.before:
+            self.happens()
+        return Recorder.__call__(self, name, function, *arguments)
 
 
 @dataclass(slots=True)

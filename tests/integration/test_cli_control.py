@@ -15,6 +15,8 @@ from werkzeug.serving import make_server
 from service.bootstrap.startup import migrate
 from service.bootstrap.web import build_web
 from service.settings import load_settings
+from service.store.database import open_engine
+from service.store.runs import RunStore
 from service.web.app import create_app
 from tests.processes import ROOT
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine, Said
@@ -124,6 +126,21 @@ def test_what_cannot_be_done_is_one_sentence_and_an_exit_status(
 ) -> None:
     said = terminal(*arguments)
     assert (said.status, sentence in said.err) == (status, True), said.err
+
+
+def test_every_option_of_a_run_reaches_the_service_and_the_local_store(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    asked = ("run", "horizontal_scale", "api", "--to", "replicas=5", "--why", "an exam", "--yes")
+    options = ("--for", "4h", "--pin", "--override", "it is urgent")
+    assert terminal(*asked, *options).status == 0
+    url = load_settings({"RUNBOOKD_HOME": str(tmp_path)}).effective_database_url
+    engine = open_engine(url)
+    found = RunStore(engine, lambda _connection, _run: None).get("api.person.1")
+    engine.dispose()
+    assert found is not None
+    kept = found.request
+    assert (kept.hold_s, kept.pin, kept.override) == (14_400.0, True, "it is urgent")
 
 
 def test_a_lock_and_a_hold_are_released_together(terminal: Terminal) -> None:

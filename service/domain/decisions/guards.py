@@ -349,7 +349,8 @@ class Entry:
 
     `cancelled` is who cancelled it and why, empty where nobody did. `limits` is what the limits on
     the number of changes said, `budget` what the budget says where nothing else holds: by then
-    another run may have taken the room that there was.
+    another run may have taken the room that there was. `calm` is whether anybody asks for more
+    meanwhile of what a return would take away, None of another request.
     """
 
     cancelled: str
@@ -359,6 +360,7 @@ class Entry:
     freezes: Check | None
     limits: Check | None
     budget: Check | None = None
+    calm: Check | None = None
 
 
 class Limits(TypedDict):
@@ -393,6 +395,7 @@ ENTRY_GUARDS: tuple[Guard[Entry], ...] = (
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
+    Guard(CALM, attrgetter("calm")),
     Guard(LIMITED, attrgetter("limits"), again=True),
     Guard(BUDGET, attrgetter("budget")),
 )

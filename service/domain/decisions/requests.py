@@ -72,6 +72,11 @@ class Origin:
         """Whether the request is over once no alert of its kind fires any more."""
         return self.kind == ALERT
 
+    @property
+    def shares_its_claim(self) -> bool:
+        """Whether others wait for the same claim. Of people's requests each has the next number."""
+        return self.kind != PERSON
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -146,6 +151,11 @@ class Request:
         """Whether it asks for less of something, and for more of nothing."""
         less = bool(self.wanted) and all(each.removes for each in self.wanted)
         return less or self.direction in REMOVING
+
+    @property
+    def undoes(self) -> bool:
+        """Whether a person puts back by it what another run has changed."""
+        return self.origin.kind == PERSON and bool(self.expects)
 
     @property
     def subject_of_controls(self) -> Subject:

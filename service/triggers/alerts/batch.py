@@ -25,7 +25,7 @@ from service.ports.admission import (
     Transaction,
     Verdicted,
 )
-from service.triggers.alerts.candidates import Matched, claims_of
+from service.triggers.alerts.candidates import Matched, asking, claims_at_gate
 from service.triggers.alerts.episodes import Episodes, identities_of
 from service.triggers.alerts.notices import hold_claim, quarantine_notices, refusal_claims
 from service.triggers.alerts.runs import RunMaker
@@ -63,6 +63,7 @@ class Batch:
         new_id: Callable[[str], str],
     ) -> None:
         self._transaction = transaction
+        self._book = book
         self._now = now
         self._new_id = new_id
         self._changes = Changes(rules_hash=book.hash)
@@ -100,18 +101,24 @@ class Batch:
         """Read, and lock what two batches might change at once, always in the same order:
         alerts, incidents, claims."""
         everything = [matched for group in wanted for matched in group]
-        identities = {identity for matched in everything for identity in identities_of(matched)}
-        claims = set(claims_of(wanted))
-        unread = [notice for each in batch for notice in quarantine_notices(each)]
+        identities = identities_of(everything)
+        candidates = asking(everything)
+        unread = [
+            notice
+            for each in batch
+            if each.notification.quarantined
+            for notice in quarantine_notices(each)
+        ]
         notices = {
-            *map(hold_claim, _changing(everything)),
-            *refusal_claims(everything),
+            *(hold_claim(each.claim) for each in candidates if each.rule.target is not None),
             *(notice.claim for notice in unread),
         }
+        if self._book.scopes.stated:
+            notices.update(refusal_claims(everything))
         cooldowns: Mapping[str, Cooldown] = {}
         controls: tuple[Control, ...] = ()
         if identities:
-            on_record = self._transaction.read(identities, claims | notices)
+            on_record = self._transaction.read(identities, claims_at_gate(candidates) | notices)
             self._episodes.begin(on_record.episodes)
             cooldowns, controls = on_record.cooldowns, on_record.controls
         elif notices:
@@ -120,11 +127,7 @@ class Batch:
         if over:
             self._memberships = self._transaction.incidents_of(over)
         keys = {
-            candidate.incident
-            for matched in everything
-            if matched.alert.firing
-            for candidate in matched.candidates
-            if candidate.incident is not None and not candidate.refused
+            each.incident for each in candidates if each.incident is not None and not each.refused
         }
         keys.update(key for keys_ in self._memberships.values() for key in keys_)
         if keys:
@@ -219,13 +222,3 @@ class Batch:
             if not self._episodes.resolved.isdisjoint(incident.members):
                 keys.add(key)
         return keys
-
-
-def _changing(everything: Sequence[Matched]) -> set[str]:
-    """The claims of the candidates that change a target."""
-    return {
-        candidate.claim
-        for matched in everything
-        for candidate in matched.candidates
-        if candidate.rule.target is not None
-    }
