@@ -111,7 +111,6 @@ def build_worker(settings: Settings) -> Worker:
         refire_grace_s=settings.refire_grace_s,
         counted=lambda: _counted(book),
         book=lambda: book,
-        resources=lambda: _resources(book),
         keep_leftovers_s=settings.snapshot_keep_days * 86_400.0,
     )
     return Worker(
@@ -147,12 +146,6 @@ def _counted(book: RuleBook | None) -> tuple[Target, ...]:
     if book is None or budget is None:
         return ()
     return tuple(each for name, each in book.targets.items() if budget.covers(name))
-
-
-def _resources(book: RuleBook | None) -> dict[str, str]:
-    """The vendor resource of each target. Empty without rules: locks are then shown to others only
-    by whoever puts or ends them."""
-    return {} if book is None else {name: each.resource for name, each in book.targets.items()}
 
 
 def _judge_again(

@@ -26,7 +26,8 @@ class LockMirrorRound:
 
     def __call__(self, locked: bool) -> None:
         """One round. Where nothing is locked, it asks the database for nothing."""
-        clock, resources = self._parts.clock, self._parts.resources()
+        clock, book = self._parts.clock, self._parts.book()
+        resources = {} if book is None else book.resources
         if not locked and not self._shown and clock.monotonic() < self._next_at:
             return
         now = clock.time()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
@@ -69,7 +69,6 @@ class WorkerParts:
     `judge_again` decides once more on alerts whose guard lets go.
     `work_of` is what can be done with a target; `counted` are the targets that a budget counts.
     `book` are the rules in force, None where they cannot be read.
-    `resources` is the vendor resource of each target of the rules.
     `end_process` ends this process with a sentence that says why: after losing a run to another
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
@@ -107,6 +106,5 @@ class WorkerParts:
     refire_grace_s: float
     counted: Callable[[], Sequence[Target]] = tuple
     book: Callable[[], RuleBook | None] = lambda: None
-    resources: Callable[[], Mapping[str, str]] = dict
     keep_leftovers_s: float = 7 * 86_400.0
     executor: str = ""

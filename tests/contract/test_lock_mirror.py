@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -47,14 +49,30 @@ class Shared(Locks, LockMirror, Protocol):
     """The locks of one installation on a Redis that it shares."""
 
 
+@contextmanager
+def running(version: str) -> Iterator[RedisServer]:
+    home = Path(tempfile.mkdtemp())
+    server = RedisServer(executable(version), home)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
 def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    home = Path(tempfile.mkdtemp())
-    running = RedisServer(executable(request.param), home)
-    running.start()
-    yield running
-    running.stop()
-    shutil.rmtree(home, ignore_errors=True)
+    with running(request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["fake", *VERSIONS])
+def server_or_none(request: pytest.FixtureRequest) -> Iterator[RedisServer | None]:
+    """None where the fakes are tried."""
+    if request.param == "fake":
+        yield None
+        return
+    with running(request.param) as server:
+        yield server
 
 
 @pytest.fixture
@@ -67,19 +85,14 @@ def on_redis(server: RedisServer, installation: str) -> Shared:
     return connect(server.url, 5.0, lambda: installation)
 
 
-@pytest.fixture(params=["fake", *VERSIONS])
-def join(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Shared]]:
+@pytest.fixture
+def join(server_or_none: RedisServer | None) -> Callable[[str], Shared]:
     """Makes the locks of an installation, by its id, beside those made before."""
-    if request.param == "fake":
+    if server_or_none is None:
         people: dict[tuple[str, str], Control] = {}
-        yield lambda installation: FakeLocks(installation=installation, people=people)
-        return
-    home = Path(tempfile.mkdtemp())
-    running = RedisServer(executable(request.param), home)
-    running.start()
-    yield lambda installation: on_redis(running, installation)
-    running.stop()
-    shutil.rmtree(home, ignore_errors=True)
+        return lambda installation: FakeLocks(installation=installation, people=people)
+    server_or_none.client.flushall()
+    return partial(on_redis, server_or_none)
 
 
 # ---- What one installation shows, and another sees ----
@@ -279,7 +292,7 @@ def install(
         made.append(stores)
         worker = FakeWorker(locks=stores.coordination)  # type: ignore[arg-type]
         worker.controls = ControlStore(stores.engine, bell_of(stores.engine))  # type: ignore[assignment]
-        worker.resources = {name: each.resource for name, each in BOOK.targets.items()}
+        worker.book = BOOK
         return Installation(stores, build_people(stores, lambda: BOOK), worker)
 
     yield one

@@ -554,7 +554,6 @@ class FakeWorker:
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
-    resources: dict[str, str] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     watching: bool = False
@@ -588,7 +587,6 @@ class FakeWorker:
             ledger=self.ledger,
             book=lambda: self.book,
             counted=lambda: self.counted,
-            resources=lambda: self.resources,
             judge_again=self.due.judge,
             off_watch=self.off_watch,
             change_of=lambda ask: Change(self.change.plan, self.change, self.change.state),

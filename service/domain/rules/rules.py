@@ -153,6 +153,11 @@ class RuleBook:
         """The target a rule acts on; None for a rule that only tells someone."""
         return self.targets[rule.target] if rule.target is not None else None
 
+    @property
+    def resources(self) -> dict[str, str]:
+        """The vendor resource of each target, by the target's name."""
+        return {name: each.resource for name, each in self.targets.items()}
+
 
 DEFAULT_RULE = Rule(
     name="unmatched",

@@ -215,12 +215,11 @@ class People:
 
         It is in force already. What they are not told now, a worker tells them in its next round.
         """
-        targets = self._book().targets
+        resources = self._book().resources
         names = {each.target or "" for each in changed if each.kind == LOCK}
-        shown = {targets[each].resource for each in names & targets.keys()}
+        shown = {resources[each] for each in names & resources.keys()}
         if not shown:
             return
-        resources = {name: each.resource for name, each in targets.items()}
         now = self._clock()
         try:
             locks = locks_by_resource(self._controls.in_force(), resources, now)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import pytest
 
 from service.domain.decisions.controls import LOCK, Control
+from service.domain.rules.rules import RuleBook
 from service.engine.lock_mirror import AGAIN_S, LockMirrorRound
 from tests.fakes.controls import FakeControls
 from tests.fakes.engine import FakeLocks, FakeWorker, ProcessEnded, Recorder
-from tests.fakes.runs import WORKER, request_for
+from tests.fakes.runs import API, WORKER, request_for
 
 OURS, THEIRS = "0a1b2c3d", "4e5f6a7b"
 VM = WORKER.resource
@@ -53,7 +54,7 @@ def controls() -> CountedControls:
 def worker(locks: CountedLocks, controls: CountedControls) -> FakeWorker:
     """A worker of our installation, whose rules have two targets."""
     worker = FakeWorker(locks=locks, controls=controls)
-    worker.resources = {"worker-vm": VM, "api": "do-app:1"}
+    worker.book = RuleBook(rules=(), targets={"worker-vm": WORKER, "api": API}, hash="0123456789ab")
     return worker
 
 
@@ -75,7 +76,7 @@ def lock(worker: FakeWorker, target: str = "worker-vm", for_s: float = 900.0) ->
 
 def test_a_round_shows_each_lock_that_is_in_force_and_what_is_free(worker: FakeWorker) -> None:
     made = lock(worker)
-    worker.locks.people["do-app:1", OURS] = made  # of a former lock
+    worker.locks.people[API.resource, OURS] = made  # of a former lock
     LockMirrorRound(worker.parts)(True)
     assert worker.locks.people == {(VM, OURS): made}
 

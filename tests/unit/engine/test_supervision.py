@@ -10,6 +10,7 @@ from service.catalogue.steps.timings import Timings
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.controls import LOCK, Control
 from service.domain.errors import FailureKind, VendorError
+from service.domain.rules.rules import RuleBook
 from service.engine.lease import LATE_WRITE_S, ROUNDS_PER_LEASE, LeaseKeeper
 from service.engine.supervision import Engine, Supervisor
 from service.ports import Message
@@ -454,7 +455,7 @@ def test_each_sign_of_life_has_the_locks_of_people_shown_to_other_installations(
     now = worker.clock.time()
     lock = Control("l-1", LOCK, "anna", "I move it", now, now + 900, "worker-vm")
     worker.controls.rows.append(lock)
-    worker.resources = {"worker-vm": WORKER.resource}
+    worker.book = RuleBook(rules=(), targets={"worker-vm": WORKER}, hash="0123456789ab")
     supervisor = FakeEngine().supervisor(worker)
     supervisor.start()
     try:
