@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.parts import cost, decision, history, idle, large, reaction, runs, soak, storms
+from benchmarks.parts import (
+    cost,
+    decision,
+    history,
+    idle,
+    large,
+    reaction,
+    runs,
+    soak,
+    storms,
+    terminal,
+)
 from benchmarks.processes import BenchmarkFailed
 from benchmarks.report import Line
 from benchmarks.workbench import Options
@@ -29,6 +40,7 @@ PARTS: dict[str, Part] = {
     "history": history.history,
     "history-postgres": history.history_postgres,
     "idle": idle.idle,
+    "terminal": terminal.terminal,
     "runs": runs.runs,
     "soak": soak.soak,
     "before": storms.before,

@@ -74,11 +74,11 @@ def replay(  # noqa: PLR0917 - one parameter per option, all given by name
     require_known("--source", source, SOURCES)
     from service.bootstrap.replay import build_replayer, read_payload
     from service.cli.beside import settings_beside_dev
-    from service.cli.stored import open_stored
+    from service.cli.stored import GO_WHERE_IT_RUNS, open_stored
     from service.store.queries import AlertFilter
 
     settings = settings_beside_dev()
-    open_stored().dispose()
+    open_stored(GO_WHERE_IT_RUNS).dispose()
     replayer = build_replayer(settings)
     wanted = AlertFilter(
         name=name, source=source, since=parse_moment(since), until=parse_moment(until)

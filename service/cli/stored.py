@@ -11,9 +11,18 @@ from service.domain.errors import StoreUnavailable
 from service.environment import database_url, given, home
 from service.store.database import translated
 
+ASK_A_SERVICE = "or name a running service with --url or RUNBOOKD_URL"
+GO_WHERE_IT_RUNS = (
+    "or go where it is: this command asks no service, whatever RUNBOOKD_URL says. Run it where the "
+    "service runs"
+)
 
-def open_stored() -> sa.Engine:
+
+def open_stored(otherwise: str = ASK_A_SERVICE) -> sa.Engine:
     """The database of this environment. It exists and has our tables.
+
+    Args:
+        otherwise: what else can be done where there is no database.
 
     Raises:
         StoreUnavailable: there is no database, it has no tables, or it can't be used.
@@ -26,7 +35,7 @@ def open_stored() -> sa.Engine:
         raise StoreUnavailable(
             f"There is no database at {parsed.database} yet. Start `runbookd dev`, set "
             "DATABASE_URL or RUNBOOKD_HOME to the one you mean, make one with `runbookd migrate`, "
-            "or name a running service with --url or RUNBOOKD_URL"
+            f"{otherwise}"
         )
     engine = open_database(url)
     with translated():

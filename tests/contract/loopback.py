@@ -43,14 +43,20 @@ class Loopback:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def answers(
-        self, status: int, body: object = None, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        after_s: float = 0.0,
     ) -> None:
-        """Answer with JSON, or with `body` as it is when it is bytes."""
+        """Answer after a while, with JSON, or with `body` as it is when it is bytes."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         kind = "text/html" if isinstance(body, bytes) else "application/json"
         fields = {"Content-Type": kind, "Content-Length": str(len(raw))} | dict(headers or {})
 
         def behave(handler: BaseHTTPRequestHandler) -> None:
+            self._released.wait(after_s)
             handler.send_response(status)
             for name, value in fields.items():
                 handler.send_header(name, value)

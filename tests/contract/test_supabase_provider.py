@@ -56,6 +56,23 @@ def test_a_resize_sends_both_fields_and_needs_no_body_back(vendor: Loopback, ans
     assert sent.json == {"addon_type": "compute_instance", "addon_variant": "ci_large"}
 
 
+def test_an_order_of_compute_is_waited_for_longer_than_any_other_answer(vendor: Loopback) -> None:
+    """The vendor needs about 6 s for it. Given up too early, nobody knows what became of it."""
+    slow = SupabaseCompute(
+        token="test-token-not-real",
+        base_url=vendor.url,
+        timeouts=Timeouts(connect=1.0, read=0.3, slow_read=20.0),
+    )
+    vendor.answers(200, {}, after_s=1.0)
+
+    slow.resize("r", "ci_large")
+    with pytest.raises(VendorError) as caught:
+        slow.health("r")
+
+    assert "no answer in time" in caught.value.sentence
+    assert len(vendor.seen) == 2
+
+
 def test_health_is_asked_of_database_and_pooler(vendor: Loopback) -> None:
     vendor.answers(
         200,

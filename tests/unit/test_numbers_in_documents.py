@@ -37,10 +37,22 @@ from tests.processes import ROOT
 
 COUNTS = {3: "three", 10: "ten"}
 FRACTIONS = {5: "a fifth"}
+LENGTHS = {1.0: "a second", 60.0: "a minute", 3_600.0: "an hour"}
 SETTINGS = load_settings({})
-MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+MINUTE_S, DAY_S = 60, 86_400
 MIB = 1024 * 1024
 ROUND_S = SETTINGS.worker_lease_s / ROUNDS_PER_LEASE
+
+
+def length(seconds: float) -> str:
+    """In the page's words. Another length than those is in no page."""
+    return LENGTHS.get(seconds, f"<{seconds:g} seconds>")
+
+
+def once_a(seconds: float) -> str:
+    """How often, in the page's words."""
+    return f"once {length(seconds)}"
+
 
 SAYS = {
     "operations.md": [
@@ -49,11 +61,9 @@ SAYS = {
         f"After {ALONE_S:.0f} s, while anything waits, web pages",
         f"A web process opens {COUNTS[PAGES_A_MINUTE]} a minute",
         f"{COUNTS[INCIDENTS_A_MINUTE].capitalize()} new incidents a minute of one sender are paged",
-        "its count is brought up to date once a minute"
-        if UPDATE_S == MINUTE_S
-        else f"{UPDATE_S} s",
+        f"its count is brought up to date {once_a(UPDATE_S)}",
         f"told again after {AGAIN_S / MINUTE_S:.0f} min",
-        "longer than a second" if READY_S == 1.0 else f"{READY_S} s",
+        f"longer than {length(READY_S)}",
         f"twice `WORKER_CONCURRENCY` ({2 * SETTINGS.worker_concurrency})",
         f"from the first byte of a request's head to its last | {HEAD_S:.0f} s",
         f"a whole body | {BODY_S:.0f} s",
@@ -66,16 +76,18 @@ SAYS = {
             f"after {outbox.FIRST_AGAIN_S:.0f} s, doubled up to "
             f"{outbox.LONGEST_AGAIN_S / MINUTE_S:.0f} min"
         ),
-        "at most an hour later" if outbox.LONGEST_ASKED_S == HOUR_S else "?",
+        f"at most {length(outbox.LONGEST_ASKED_S)} later",
         f"After {COUNTS[round(outbox.GIVE_UP_S / DAY_S)]} days a message is given up",
         (
             f"page_oncall is tried {COUNTS[pages._ATTEMPTS]} times within {pages._BUDGET_S:.0f} s, "
             f"and again {pages.AGAIN_S:.0f} s later"
         ),
         f"tried again every {pages.REFUSED_AGAIN_S / MINUTE_S:.0f} min while its alerts fire",
-        "each minute" if late_pages.AGAIN_S == MINUTE_S else "?",
-        "for an hour, by whichever worker lives" if late_pages.GIVE_UP_S == HOUR_S else "?",
-        "tried again after a minute" if outcomes.SOONEST_AGAIN_S == MINUTE_S else "?",
+        (
+            f"tried each {length(late_pages.AGAIN_S).removeprefix('a ')} for "
+            f"{length(late_pages.GIVE_UP_S)}, by whichever worker lives"
+        ),
+        f"tried again after {length(outcomes.SOONEST_AGAIN_S)}",
         f"it is paged after {PAGE_AFTER_S:.0f} s and tried until it is on",
         (
             f"looked after for {Timings().settle_unknown_s:.0f} s and sent again only if it had no "
@@ -92,7 +104,7 @@ SAYS = {
         f"A notification of more than {Bounds().alerts} alerts is taken in parts",
         f"more than {MAX_ALERTS // 1_000},000 alerts",
         f"cut to {MAX_RAW_BYTES // 1024} KiB",
-        "once an hour for each source and reason" if TOLD_AGAIN_S == HOUR_S else "?",
+        f"{once_a(TOLD_AGAIN_S)} for each source and reason",
         f"more than `MAX_BODY_BYTES` ({SETTINGS.max_body_bytes // MIB} MiB)",
     ],
     "vendors.md": [
@@ -100,6 +112,7 @@ SAYS = {
             f"{Timeouts().connect:.0f} s to connect, {Timeouts().read:.0f} s to answer; "
             f"{Timeouts().total:.0f} s together"
         ),
+        f"Supabase has {Timeouts().slow_read:.0f} s to answer an order of compute",
         (
             f"Limits kept: {BLOCKS_LIMIT} blocks, header {HEADER_LIMIT}, section {TEXT_LIMIT:,}, "
             f"field {FIELD_LIMIT:,} characters"

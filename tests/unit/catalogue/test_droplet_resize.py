@@ -76,6 +76,17 @@ def test_a_snapshot_that_is_complete_but_not_listed_yet_is_waited_for_after_a_cr
     assert droplets.writes.effective == IN_ORDER
 
 
+def test_a_snapshot_may_take_three_minutes_for_each_gigabyte_of_the_disk() -> None:
+    _, droplets, run = prepared()
+    droplets.takes["snapshot"] = 70 * 60
+    assert run.step("snapshot")["snapshot"] == droplets.snapshots[0]
+    _, droplets, run = prepared()
+    droplets.takes["snapshot"] = 80 * 60
+    with pytest.raises(StepFailed):
+        run.step("snapshot")
+    assert (droplets.disk_gb, droplets.status) == (25, "active")
+
+
 def test_a_snapshot_that_a_person_took_is_not_taken_for_ours() -> None:
     clock, droplets, run = prepared()
     droplets.start("snapshot", name="by hand")

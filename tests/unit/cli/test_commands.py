@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.commands import ENTRIES
+from service.cli.commands import ACT, ENTRIES, LOOK
 from tests.processes import ROOT
 from tests.reliability import VendorSaw, scenario
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
@@ -38,6 +38,44 @@ def test_each_command_is_listed_and_teaches_with_an_example(
     assert f"│ {name} " in listed.out
     assert "Example" in said.out
     assert f"runbookd {name}" in said.out
+
+
+BESIDE_THE_STORE = {"replay"}
+"""Of the commands that look or act, those that decide by the rules and the store beside them."""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            (name,)
+            for name, entry in ENTRIES.items()
+            if entry.panel in {LOOK, ACT} and name not in BESIDE_THE_STORE
+        ),
+        *(("token", verb) for verb in ("new", "list", "revoke")),
+    ],
+    ids=" ".join,
+)
+def test_whatever_looks_or_acts_may_ask_a_running_service(
+    runbookd: CommandLine, command: tuple[str, ...]
+) -> None:
+    said = runbookd(*command, "--help")
+    assert said.status == 0
+    assert "--url " in said.out
+    assert "--token-file " in said.out
+
+
+def test_a_replay_far_from_its_store_does_not_advise_an_option_that_it_has_not(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    rules = rule_file(tmp_path)
+    here = {**SANDBOX_IDS, "RUNBOOKD_HOME": str(tmp_path / "none"), "RULES": rules}
+    said = runbookd("replay", env={**here, "RUNBOOKD_URL": "http://127.0.0.1:1"})
+    assert said.status == 1
+    assert "There is no database at" in said.err
+    assert "--url" not in said.err
+    assert "Run it where the service runs" in said.err
+    assert "name a running service with --url" in runbookd("runs", env=here).err
 
 
 def test_an_unknown_command_is_a_usage_error(runbookd: CommandLine) -> None:

@@ -72,6 +72,8 @@ def test_a_resolve_closes_what_is_open_and_is_dropped_otherwise() -> None:
     "wrong",
     [
         {"routing_key": ""},
+        {"routing_key": "k" * 31},
+        {"routing_key": "k" * 33},
         {"event_action": "escalate"},
         {"dedup_key": "k" * 256},
         {"event_action": "resolve", "dedup_key": None},
