@@ -19,7 +19,7 @@ from service.domain.decisions.expected import (
 )
 from service.domain.decisions.guards import RESOLVED
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import PERSON, Request
 from service.ports.outcomes import Outcome
 from service.store import schema
 from service.store.bulk import chunks
@@ -41,7 +41,12 @@ def keep_outcome(
     connection: sa.Connection, run_id: str, pinned: dict[str, Any], began_at: float, now: float
 ) -> None:
     """Keep that a run has verified its change, where alerts asked for it and its rule expects
-    something of it. `pinned` is its request as it is stored, `began_at` when it was queued."""
+    something of it. `pinned` is its request as it is stored, `began_at` when it was queued.
+
+    What a person has undone is not judged: nobody can say any more whether it helped.
+    """
+    if pinned.get("expects") and pinned["origin"]["kind"] == PERSON:
+        _forget_pending(connection, pinned["parent"])
     if not (pinned.get("policy") or {}).get("expected"):
         return
     request = load_request(pinned)
@@ -67,6 +72,13 @@ def keep_outcome(
     connection.execute(sa.insert(schema.outcomes), row)
     asked = [{"run": run_id, "alert": alert} for alert in sorted(alerts)]
     connection.execute(sa.insert(schema.outcome_alerts), asked)
+
+
+def _forget_pending(connection: sa.Connection, run: str) -> None:
+    pending = sa.select(_o.run).where(_o.run == run, _o.result == PENDING)
+    if connection.execute(pending).first() is not None:
+        connection.execute(sa.delete(schema.outcome_alerts).where(_oa.run == run))
+        connection.execute(sa.delete(schema.outcomes).where(_o.run == run))
 
 
 def _asked(connection: sa.Connection, request: Request, began_at: float) -> dict[str, float]:

@@ -21,11 +21,14 @@ from service.domain.decisions.expected import (
 )
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import Policy
+from service.domain.decisions.requests import PERSON, Origin, Wanted
 from service.domain.rules.matching import RuleIndex
 from service.engine.execution import execute
 from service.engine.judging import JudgingRound
+from service.ports.admission import NewRun
 from service.ports.outcomes import Outcome, Outcomes
 from service.ports.runs import Outcome as RunOutcome
+from service.store.admissions import add_run
 from service.store.bell import bell_of
 from service.store.demotions import DemotionStore
 from service.store.incidents import IncidentStore
@@ -103,6 +106,22 @@ def _in_memory() -> Outcomes:
 def outcomes(request: pytest.FixtureRequest, engine: sa.Engine) -> Outcomes:
     """The record, with one outcome that is not judged yet."""
     return _in_memory() if request.param == "fake" else _in_sql(engine)
+
+
+def test_what_a_person_has_undone_is_not_judged(engine: sa.Engine, runs: RunStore) -> None:
+    outcomes = _in_sql(engine)
+    undo = replace(
+        request_for("horizontal_scale", API),
+        id="api.person.1",
+        claim="api.person",
+        origin=Origin(PERSON, "anna", "undo"),
+        parent=RUN,
+        expects=(Wanted("replicas", to=3),),
+    )
+    with engine.begin() as connection:
+        add_run(connection, NewRun(undo, "do-app:app-1", END))
+    _end(runs, "api.person.1", at=END + 60)
+    assert outcomes.take(DUE, 60.0, 5) == []
 
 
 def _looked(outcomes: Outcomes, now: float) -> Outcome:
