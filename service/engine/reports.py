@@ -13,8 +13,8 @@ from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_
 from service.domain.decisions.guards import PROSPECT_GUARDS
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import LIMITED
-from service.domain.decisions.requests import Request
-from service.domain.durations import lasted
+from service.domain.decisions.requests import RETURN, Request
+from service.domain.durations import lasted, moment
 from service.domain.errors import VendorError
 from service.engine import outbox
 from service.engine.outcomes import UNOBSERVABLE, VENDOR_BUSY
@@ -73,7 +73,7 @@ def report_done(
         result.cooldown_until,
         parts.clock.time(),
         failures,
-        comes_back=_comes_back(request, parts),
+        comes_back=_comes_back(request, result.cooldown_until, parts),
     )
     told = say(request.id, thread, message, parts)
     event = announcements.change_event(request, result.plan)
@@ -87,12 +87,17 @@ def report_done(
     return {"told": told, "change_event": noted}
 
 
-def _comes_back(request: Request, parts: WorkerParts) -> str:
+def _comes_back(request: Request, cooldown_until: float, parts: WorkerParts) -> str:
     """When what alerts have added is taken back; empty where it stays."""
     returns = request.policy.returns
+    known = [each for each in parts.ledger.entries() if each.target == request.target.name]
+    if request.origin.kind == RETURN:
+        if not any(each.additions for each in known):
+            return "Nothing is left of what alerts had added."
+        when = moment(cooldown_until, parts.clock.time())
+        return f"What is left of what alerts added may be taken back {when}, at the earliest."
     if returns is None or not request.origin.alerts:
         return ""
-    known = [each for each in parts.ledger.entries() if each.target == request.target.name]
     wait_s = max([each.wait_s(returns.after_s) for each in known], default=returns.after_s)
     if wait_s > returns.after_s:
         return (

@@ -93,7 +93,7 @@ def return_request(entry: Entry, step: Step, rule: Rule, book: RuleBook) -> Requ
 def _why(entry: Entry, step: Step) -> str:
     added = step.addition
     return (
-        f"alerts of rule {added.rule} made it {added.before} → {added.after} at "
+        f"alerts of rule {added.rule} made {entry.attribute} {added.before} → {added.after} at "
         f"{clock_time(added.at)} (run {added.run}), and it is calm"
     )
 

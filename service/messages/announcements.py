@@ -95,7 +95,7 @@ def _verb(request: Request, scaled: str) -> str:
 
 def _next_step(request: Request, when: str) -> str:
     if request.origin.kind == RETURN:
-        return f" What is left of what alerts added may be taken back {when}, at the earliest."
+        return ""  # `comes_back` says whether anything is left to be taken back
     return f" The next step may follow {when}. Its cooldown holds more until then."
 
 

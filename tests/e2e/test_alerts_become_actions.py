@@ -166,7 +166,7 @@ def test_load_that_rises_earns_two_steps_and_load_that_falls_has_both_taken_back
         assert stack.one("status")["targets"]["api"]["added"] == []
         titles = [each["text"].splitlines()[0] for each in stack.state()["slack"]["messages"]]
         [last] = [each for each in titles if each.startswith("Done: api: replicas 3 → 2")]
-        assert "Taken back because alerts of rule high-cpu made it 2 → 3" in last
+        assert "Taken back because alerts of rule high-cpu made replicas 2 → 3" in last
         assert not pager(stack)["open"]
         assert not pager(stack)["resolved"], "nobody was ever paged"
 

@@ -24,7 +24,7 @@ from service.engine.looks import LOOK_EVERY_S, LookRound
 from service.engine.parts import WorkerParts
 from service.engine.returns import ASK_EVERY_S, ReturnRound
 from tests.fakes.apps import FakeApps
-from tests.fakes.engine import FakeWorker, Recorder
+from tests.fakes.engine import FakeRuns, FakeWorker, Recorder
 from tests.fakes.faults import vendor_error
 from tests.fakes.runs import API, WORKER, works_on
 from tests.fakes.telling import FakeMetrics
@@ -99,7 +99,7 @@ def test_a_step_is_asked_for_with_the_addition_that_it_takes_back(world: World) 
     assert request.wanted == (Wanted("replicas", by=-1),)
     assert request.expects == (Wanted("replicas", to=4),)
     assert (request.origin.kind, request.origin.by) == (RETURN, "high-cpu")
-    assert "made it 3 → 4" in request.origin.why
+    assert "made replicas 3 → 4" in request.origin.why
     assert "(run api.out.2), and it is calm" in request.origin.why
     assert (request.cooldown_s, request.settle_s) == (HALF_AN_HOUR, 300.0)
 
@@ -108,8 +108,25 @@ def test_the_step_is_taken_and_told_and_nobody_is_paged(world: World) -> None:
     (request,) = world.asked()
     assert world.run(request) == "succeeded"
     assert world.apps.running("api")["instance_count"] == 3
-    assert "Done: api: replicas 4 → 3" in world.worker.said()[0]
+    said = world.worker.said()[0]
+    assert "Done: api: replicas 4 → 3" in said
+    assert "What is left of what alerts added may be taken back in 30 min" in said
     assert world.worker.pager.open == {}
+
+
+def test_the_last_step_says_that_nothing_is_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (request,) = world.asked()
+    conclude = FakeRuns.conclude
+
+    def last(runs: FakeRuns, *arguments: Any, **more: Any) -> bool:
+        world.worker.ledger.put(world.entry(3))
+        return conclude(runs, *arguments, **more)
+
+    monkeypatch.setattr(FakeRuns, "conclude", last)
+    world.run(request)
+    assert "Nothing is left of what alerts had added." in world.worker.said()[0]
 
 
 def test_while_a_return_is_under_way_no_second_one_is_asked_for(world: World) -> None:
