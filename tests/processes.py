@@ -69,7 +69,7 @@ class Process:
         self.name = name
         self.log = log
         self._command = list(command)
-        self._environment = {**_inherited(), **environment}
+        self._environment = {**inherited(), **environment}
         self._process: subprocess.Popen[bytes] | None = None
         self.inherit: tuple[int, ...] = ()
         """File descriptors that it gets beside its output."""
@@ -157,7 +157,7 @@ def wait_until(condition: Callable[[], _T], timeout_s: float) -> _T | None:
     return found
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """What a program needs to run, and no setting of ours from the developer's shell."""
     wanted = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "XDG_RUNTIME_DIR")
     return {name: os.environ[name] for name in wanted if name in os.environ}

@@ -260,6 +260,10 @@ class Stack:
         """Make a vendor fail (`POST /_sandbox/faults`)."""
         self._control("faults", fault)
 
+    def droplet(self, **changes: Any) -> None:
+        """Set how the sandbox's droplet behaves, or act on it (`POST /_sandbox/droplet`)."""
+        self._control("droplet", changes)
+
     def reset(self, **changes: Any) -> None:
         """The sandbox as at its start, or with other `action_seconds`, `extra_apps`, …"""
         self._control("reset", changes)

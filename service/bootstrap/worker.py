@@ -28,6 +28,7 @@ from service.store.bell import listen
 from service.store.clock import StoreClock
 from service.store.controls import ControlStore
 from service.store.database import translated
+from service.store.demotions import DemotionStore
 from service.store.due import DueStore
 from service.store.facts import FactStore
 from service.store.ids import new_id
@@ -37,6 +38,7 @@ from service.store.ledger import LedgerStore
 from service.store.leftovers import LeftoverStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
+from service.store.outcomes import OutcomeStore
 from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
 
@@ -83,12 +85,15 @@ def build_worker(settings: Settings) -> Worker:
             clock.set,
         ),
         locks=stores.coordination,
+        lock_mirror=stores.coordination,
         offs=OffStore(stores.engine),
         outbox=OutboxStore(stores.engine),
         controls=ControlStore(stores.engine, stores.bell),
         due=DueStore(stores.engine),
         spend=SpendStore(stores.engine),
         leftovers=LeftoverStore(stores.engine),
+        outcomes=OutcomeStore(stores.engine),
+        demotions=DemotionStore(stores.engine, stores.bell),
         ledger=LedgerStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),

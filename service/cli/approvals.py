@@ -1,4 +1,4 @@
-"""`runbookd approvals`, `approve` and `reject`."""
+"""`runbookd approvals`, `approve`, `reject` and `promote`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.desk import WhyOrNot, not_empty, open_desk
+from service.cli.desk import Why, WhyOrNot, Yes, agreed, not_empty, open_desk
 from service.cli.output import Rows, print_json, say
 from service.cli.reading import AsJson, TokenFile, Url
-from service.domain.durations import away
+from service.domain.durations import away, moment
 
 APPS = {
     name: typer.Typer(add_completion=False, rich_markup_mode="rich")
-    for name in ("approvals", "approve", "reject")
+    for name in ("approvals", "approve", "reject", "promote")
 }
 Approval = Annotated[
     str, typer.Argument(help="Its id, as `runbookd approvals` shows it.", callback=not_empty)
@@ -80,6 +80,36 @@ def reject(
       runbookd reject q-1a21d67c4f700000a7670b3c --why "too dear"
     """
     _decide("reject", approval, why, url, token_file, as_json)
+
+
+@APPS["promote"].command("promote")
+def promote(
+    rule: Annotated[
+        str, typer.Argument(help="A rule that has demoted itself.", callback=not_empty)
+    ],
+    why: Why,
+    yes: Yes = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a rule act again that has demoted itself, because too few of its changes helped.
+
+    It is then in the mode that the rules say. What became of its changes is counted anew. Alerts
+    that fire and ask for it are decided again.
+
+    [bold]Example[/bold]
+
+      runbookd promote high-cpu --why "the alert looked at the wrong service" --yes
+    """
+    agreed(f"This lets rule {rule} act again as it is written.", yes=yes)
+    desk, _ = open_desk(url, token_file)
+    made = desk.promote(rule, why)
+    if as_json:
+        print_json(made)
+        return
+    since = moment(datetime.fromisoformat(made["ended"]["since"]).timestamp(), time.time())
+    say(f"Rule {rule} is promoted. It was in mode {made['ended']['mode']} since {since}.")
 
 
 def _decide(

@@ -83,6 +83,10 @@ class Desk(Protocol):
         """Approve or reject a plan that waits."""
         ...
 
+    def promote(self, rule: str, why: str) -> Any:
+        """Let a rule that has demoted itself act again as it is written."""
+        ...
+
     def audit(self, limit: int, filters: Mapping[str, str]) -> Any:
         """The newest `limit` records of what people did and were refused.
 
@@ -140,6 +144,10 @@ class RemoteDesk:
     def decide(self, verb: str, approval: str, why: str) -> Any:
         """As `Desk`."""
         return self._post(f"/approvals/{quote(approval, safe='')}/{verb}", {"why": why})
+
+    def promote(self, rule: str, why: str) -> Any:
+        """As `Desk`."""
+        return self._post(f"/rules/{quote(rule, safe='')}/promote", {"why": why})
 
     def audit(self, limit: int, filters: Mapping[str, str]) -> Any:
         """As `Desk`."""
@@ -226,6 +234,8 @@ class LocalDesk:
             why=body["why"],
             override=body.get("override", ""),
             plan_only=body.get("plan", False),
+            lasts=body.get("for", ""),
+            pin=body.get("pin", False),
         ).to_json()
 
     def on_run(self, verb: str, run: str, why: str) -> Any:
@@ -245,6 +255,10 @@ class LocalDesk:
         state = {"approve": "approved", "reject": "rejected"}[verb]
         made = self._people.decide(self._person, approval, state, why)
         return {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
+
+    def promote(self, rule: str, why: str) -> Any:
+        """As `Desk`."""
+        return {"rule": rule, "ended": self._people.promote(self._person, rule, why).to_json()}
 
     def audit(self, limit: int, filters: Mapping[str, str]) -> Any:
         """As `Desk`."""

@@ -143,6 +143,7 @@ def show_run(run: dict[str, Any]) -> None:
         ("began at", clock(run["started_at"])),
         ("took", took(run["started_at"], run["ended_at"])),
         ("executions", str(run["attempt"])),
+        ("outcome", _outcome(run)),
     ):
         if value:
             facts.add(name, value)
@@ -154,6 +155,16 @@ def show_run(run: dict[str, Any]) -> None:
     facts.print()
     say("")
     _show_steps(run["steps"])
+
+
+def _outcome(run: dict[str, Any]) -> str:
+    """What became of a verified change. Empty where nothing was expected of it."""
+    outcome = run.get("outcome")  # a service of an earlier version does not tell it
+    if outcome is None:
+        return ""
+    from service.messages.answers import outcome_words
+
+    return outcome_words(outcome, time.time())
 
 
 def _price(run: dict[str, Any]) -> str:

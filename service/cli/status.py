@@ -147,6 +147,8 @@ def _show_whole(found: dict[str, Any]) -> None:
     workers, queue = found["workers"], found["queue"]
     for line in _by_people(found):
         say(line, "yellow")
+    for line in _demoted(found):
+        say(line, "yellow")
     for line in _money(found.get("budget")):
         say(line)
     say("")
@@ -157,6 +159,17 @@ def _show_whole(found: dict[str, Any]) -> None:
         f"{queue['running']}. Messages waiting: {queue['messages']}."
     )
     tell(f"Rules {found['rules_hash']}. Times are UTC.")
+
+
+def _demoted(found: dict[str, Any]) -> list[str]:
+    """A line for each rule that has demoted itself. A service of an earlier version tells none."""
+    now = _seconds(found["at"])
+    return [
+        f"rule {each['rule']} has demoted itself to {each['mode']}, "
+        f"{_when(_seconds(each['since']), now)}: {one_line(each['why'])}. To let it act again: "
+        f"runbookd promote {each['rule']} --why WHY"
+        for each in found.get("demotions", ())
+    ]
 
 
 def _money(budget: dict[str, Any] | None) -> list[str]:

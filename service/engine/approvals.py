@@ -16,7 +16,7 @@ from service.domain.decisions.approval import (
     plan_hash,
 )
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.policy import APPROVE
+from service.domain.decisions.policy import APPROVE, Policy
 from service.domain.decisions.requests import PERSON, RETURN, Request
 from service.domain.durations import lasted
 from service.engine import outbox, reports
@@ -31,12 +31,13 @@ BY_ITSELF = "runbookd"
 """Who decides when nobody did."""
 
 
-def must_ask(request: Request, plan: Plan, over_budget: str = "") -> str:
+def must_ask(request: Request, plan: Plan, policy: Policy, over_budget: str = "") -> str:
     """Why this plan needs a person's approval; empty where it needs none, or has it.
 
+    `policy` is the one in force, because a rule may have demoted itself since it asked.
     `over_budget` is what the budget says against it. It is asked of people's requests too.
     """
-    by_mode = request.policy.mode == APPROVE and request.origin.kind != PERSON
+    by_mode = policy.mode == APPROVE and request.origin.kind != PERSON
     interrupts = "" if by_mode else _interrupts(request)
     if not by_mode and not over_budget and not interrupts:
         return ""
@@ -46,7 +47,9 @@ def must_ask(request: Request, plan: Plan, over_budget: str = "") -> str:
         return (
             f"what was approved has changed meanwhile, so it is asked again (run {request.parent})"
         )
-    return over_budget or interrupts or f"rule {request.origin.by} is in mode approve"
+    is_in = "has demoted itself to" if policy.demoted else "is in"
+    by_mode_why = f"rule {request.origin.by} {is_in} mode approve"
+    return over_budget or interrupts or by_mode_why
 
 
 def _interrupts(request: Request) -> str:
@@ -61,7 +64,9 @@ def _interrupts(request: Request) -> str:
 
 
 def ask(request: Request, plan: Plan, why: str, parts: WorkerParts) -> dict[str, Any]:
-    """End the run, and ask; nobody waits inside a run."""
+    """End the run, and ask; nobody waits inside a run. What a person has cancelled is not asked."""
+    if said := parts.runs.cancelled(request.id):
+        return {"cancelled": said}
     now, terms = parts.clock.time(), request.policy.approval
     approval = parts.approvals.ask(request, plan, why, terms, now)
     parts.locks.unlock(request.target.resource, request.id)

@@ -29,17 +29,22 @@ class Budgeted:
 
 
 def within_budget(
-    request: Request, change: Change, observed: Mapping[str, Any], plan: Plan, parts: WorkerParts
+    request: Request,
+    change: Change,
+    observed: Mapping[str, Any],
+    plan: Plan,
+    parts: WorkerParts,
+    looked_at: float,
 ) -> Budgeted:
     """The largest step that fits, where a request asks for several at once; else what the rules
-    say is done with a plan that does not fit."""
+    say is done with a plan that does not fit. `looked_at` is when the look at the target began."""
     budget = request.policy.budget
     if budget is None or not budget.covers(request.target.name):
         return Budgeted(plan)
-    now = parts.clock.time()
     if plan.price_before is not None:
-        parts.spend.saw(request.target.name, plan.price_before, now)
+        parts.spend.saw(request.target.name, plan.price_before, looked_at)
     _look_at_unseen(parts)
+    now = parts.clock.time()
     known = parts.spend.known(besides=request.id)
 
     def judged(made: Plan) -> Budgeted:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import structlog
 
+from service.domain.decisions.decision import Check
+from service.domain.decisions.guards import locked_by
 from service.domain.decisions.requests import Request
 from service.domain.errors import FencedOut, HeldBack, VendorError
 from service.engine.off_duty import Duty
@@ -105,12 +107,25 @@ class RunContext:
         self._require_ours()
         if self._entered or self._request is None:
             return
-        held = self._parts.runs.enter(self._request, self._parts.clock.time())
+        # Before SQL, which counts a change as made once it is let in.
+        held = self._locked_elsewhere() or self._parts.runs.enter(
+            self._request, self._parts.clock.time()
+        )
         if held is not None:
             for name in self._intents:  # nothing was sent
                 self.withdraw(name)
             raise HeldBack("guards", held.saw, held.guard, held.until)
         self._entered = True
+
+    def _locked_elsewhere(self) -> Check | None:
+        """The lock of a person of another installation, which SQL does not know. It may have come
+        since the run took its own. A former execution may have written, so a later one goes on."""
+        if self._request is None or self._attempt > 1:
+            return None
+        owner = self._parts.locks.locked_elsewhere(self._resource)
+        if owner is None:
+            return None
+        return locked_by(self._request.target.name, owner, self._parts.clock.time())
 
     def _require_ours(self) -> None:
         current = self._parts.runs.attempt(self._run_id)

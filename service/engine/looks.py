@@ -34,7 +34,7 @@ def look(target: Target, parts: WorkerParts) -> None:
     note(target, kind_spec(target.kind).values(observed), began_at, parts)
     if any(each.name == target.name for each in parts.counted()):
         cost = kind_spec(target.kind).cost(observed)
-        parts.spend.saw(target.name, cost, parts.clock.time())
+        parts.spend.saw(target.name, cost, began_at)
 
 
 def note(target: Target, values: Mapping[str, Value], began_at: float, parts: WorkerParts) -> None:

@@ -12,6 +12,7 @@ from service.domain.decisions.requests import (
     QUARANTINED,
     REFUSED,
     SHADOWED,
+    STEADIED,
     Request,
 )
 from service.domain.errors import FailureKind, VendorError
@@ -24,6 +25,7 @@ from service.messages.going_on import links_of_run, run_facts
 from service.messages.investigate import investigate, path_works
 from service.messages.notices import (
     held_by_people,
+    held_by_rule,
     hold_line,
     nobody_paged,
     not_readable,
@@ -69,14 +71,17 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
 
 
 def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:
-    """That alerts were held, in the thread of the run that holds; that people hold them; that they
-    were not read; or that their sender may not do what they ask for."""
+    """That alerts were held, in the thread of the run that holds; that people or
+    their rule hold them; that they were not read; or that their sender may not do what they ask
+    for."""
     if request.origin.by == QUARANTINED:
         told = outbox.post_or_keep(not_readable(request), parts)
     elif request.origin.by == SHADOWED:
         told = outbox.post_or_keep(nobody_paged(request), parts)
     elif request.origin.by == REFUSED:
         told = outbox.post_or_keep(refused(request), parts)
+    elif request.origin.by == STEADIED:
+        told = outbox.post_or_keep(held_by_rule(request), parts)
     elif not request.subject:
         told = outbox.post_or_keep(held_by_people(request), parts)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from service.domain.alerts.dedup import is_bound_key
+from service.domain.alerts.dedup import is_of_target
 from service.domain.alerts.floods import FLOOD
 from service.domain.alerts.incident import Incident
 from service.domain.decisions.requests import Request
@@ -57,7 +57,7 @@ def _tell_pager(request: Request, parts: WorkerParts, fence: Callable[[], None])
     if state is None:
         return {"status": "held", "reason": "the incident is not on record"}
     try:
-        if state.firing and is_bound_key(request.subject):
+        if state.firing and is_of_target(request.subject):
             return {"status": "held", "reason": "it is asked for again, so its page stays open"}
         if state.firing:
             return _trigger(request, state, parts, fence)

@@ -14,11 +14,13 @@ from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
-from service.ports.controls import Controls, Due
+from service.ports.controls import Controls, Due, LockMirror
+from service.ports.demotions import Demotions
 from service.ports.ledger import Ledger
 from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
+from service.ports.outcomes import Outcomes
 from service.ports.runs import Incidents, Leases, Locks, Runs
 from service.ports.spend import Spending
 
@@ -78,6 +80,7 @@ class WorkerParts:
     incidents: Incidents
     leases: Leases
     locks: Locks
+    lock_mirror: LockMirror
     offs: Offs
     outbox: Outbox
     controls: Controls
@@ -85,6 +88,8 @@ class WorkerParts:
     approvals: Approvals
     spend: Spending
     leftovers: Leftovers
+    outcomes: Outcomes
+    demotions: Demotions
     ledger: Ledger
     off_watch: OffWatch
     change_of: Callable[[Request], Change]

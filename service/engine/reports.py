@@ -21,6 +21,7 @@ from service.engine.outcomes import UNOBSERVABLE, VENDOR_BUSY
 from service.engine.parts import LatePage, WorkerParts
 from service.messages import announcements
 from service.messages.announcements import Failure
+from service.messages.demoted import page_instead
 from service.ports import Message, MessageRef, Page
 from service.retry import call_with_retries
 
@@ -115,12 +116,22 @@ def _resolve_over(
             parts.page_later(LatePage(page_, parts.clock.time(), run=request.id), 0.0)
 
 
-def report_shadow(request: Request, result: Result, parts: WorkerParts) -> Record:
-    """Say what would have been changed, had the rule's mode let it."""
+def report_shadow(
+    request: Request, result: Result, parts: WorkerParts, *, demoted: bool = False
+) -> Record:
+    """Say what would have been changed, had the rule's mode let it. Where the rule has `demoted`
+    itself, somebody is paged to decide instead."""
     message = announcements.shadowed(
-        request, result.plan, result.cooldown_until, parts.clock.time()
+        request, result.plan, result.cooldown_until, parts.clock.time(), demoted=demoted
     )
-    return {"told": outbox.post(message, parts, run=request.id) is not None}
+    told = outbox.post(message, parts, run=request.id) is not None
+    if not demoted:
+        return {"told": told}
+    page_ = page_instead(request, result.plan)
+    paged = page(page_, parts)
+    if request.origin.needs_alert:
+        close_when_resolved(page_, request, request.origin.alerts, parts)
+    return {"told": told, "paged": paged}
 
 
 def report_held(
@@ -144,17 +155,17 @@ def report_held(
     if page_ is None:
         return {"told": told}
     paged = page(page_, parts, run=request.id, queue=not told_before)
-    if held.at_bound:
-        _close_when_resolved(page_, request, parts)
+    if held.at_bound and request.origin.needs_alert:
+        close_when_resolved(page_, request, request.origin.alerts, parts)
     return {"told": told, "paged": paged}
 
 
-def _close_when_resolved(page_: Page, request: Request, parts: WorkerParts) -> None:
-    """The page at the maximum is over when nobody asks for more any more."""
-    if not request.origin.needs_alert:
-        return
+def close_when_resolved(
+    page_: Page, request: Request, alerts: Sequence[str], parts: WorkerParts
+) -> None:
+    """A page about what is not done any more is over when none of these alerts asks for it."""
     key = page_.dedup_key
-    parts.incidents.enlist(key, request.origin.by, page_.severity, request.origin.alerts)
+    parts.incidents.enlist(key, request.origin.by, page_.severity, alerts)
     state = parts.incidents.state(key)
     if state is not None and not state.firing and resolve(key, parts, attempts=1):
         parts.incidents.mark(key, paged=False)

@@ -10,6 +10,7 @@ from typing import Any
 from service.catalogue.context import Record, StepFunction
 from service.domain.capacity.refusals import held_by_refusal
 from service.domain.decisions.decision import Check
+from service.domain.decisions.demotion import as_demoted
 from service.domain.decisions.guards import (
     CANCELLED,
     PROSPECT_GUARDS,
@@ -18,8 +19,8 @@ from service.domain.decisions.guards import (
     judge,
 )
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.policy import SHADOW
-from service.domain.decisions.requests import Request
+from service.domain.decisions.policy import APPROVE, SHADOW, Policy
+from service.domain.decisions.requests import ALERT, REPLAY, Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
 from service.engine import approvals, leftovers, looks, reports
 from service.engine.budgets import Budgeted, within_budget
@@ -71,8 +72,9 @@ class Scaling:
             return
         plan = Plan.from_json(prepared["plan"])
         self._began_at = prepared["began_at"]
-        if self._request.policy.mode == SHADOW:
-            self._end_shadow(plan)
+        # A record of an earlier version knows no demotions.
+        if prepared.get("mode", self._request.policy.mode) == SHADOW:
+            self._end_shadow(plan, demoted=prepared.get("demoted", False))
             return
         if why := prepared.get("ask"):
             self._end_asking(plan, why)
@@ -90,8 +92,8 @@ class Scaling:
 
     def _prepare(self) -> Record:
         """Guards, a look at the target, and the plan; reads only."""
-        began_at = self._parts.clock.time()
-        prospect, checks = self._judge(began_at)
+        began_at, policy = self._parts.clock.time(), self._policy()
+        prospect, checks = self._judge(began_at, policy)
         refused = held_by(checks)
         found, seen = self._look() if refused is None else (Budgeted(_hold(refused, prospect)), {})
         made = found.plan
@@ -108,8 +110,25 @@ class Scaling:
         budget = () if found.check is None else (found.check,)
         self._parts.runs.set_checks(self._request.id, (*checks, self._room(made), *budget))
         self._parts.runs.set_plan(self._request.id, made)
-        ask = approvals.must_ask(self._request, made, found.ask)
-        return {"plan": made.to_json(), "began_at": began_at, "ask": ask, "seen": seen}
+        return {
+            "plan": made.to_json(),
+            "began_at": began_at,
+            "ask": approvals.must_ask(self._request, made, policy, found.ask),
+            "seen": seen,
+            "mode": policy.mode,
+            "demoted": policy.demoted,
+        }
+
+    def _policy(self) -> Policy:
+        """The policy in force: its rule may have demoted itself since it asked. That holds what
+        alerts ask for by it. What a person has approved is done, though no other plan is."""
+        request = self._request
+        if request.origin.kind not in (ALERT, REPLAY):
+            return request.policy
+        demotion = self._parts.demotions.in_force().get(request.origin.by)
+        if demotion is not None and request.approved:
+            demotion = replace(demotion, mode=APPROVE)
+        return as_demoted(request.policy, demotion)
 
     def _room(self, plan: Plan) -> Check:
         """What the plan of the kind found: nothing of the target holds the change."""
@@ -123,12 +142,12 @@ class Scaling:
         said = (self._request.target.name, "held", held.reason)
         return said in self._parts.runs.last_by_target()
 
-    def _judge(self, now: float) -> tuple[Prospect, tuple[Check, ...]]:
+    def _judge(self, now: float, policy: Policy) -> tuple[Prospect, tuple[Check, ...]]:
         """Ask the guards that need no look at the target. The lock is last: asking takes it."""
         request = self._request
         prospect = prospect_of(request, self._parts, now)
         checks = judge(PROSPECT_GUARDS, prospect)
-        if held_by(checks) is not None or request.policy.mode == SHADOW:
+        if held_by(checks) is not None or policy.mode == SHADOW:
             return prospect, checks
         owner = self._parts.locks.lock(request.target.resource, request.id)
         prospect = replace(prospect, lock_asked=True, locked_by=owner)
@@ -136,10 +155,11 @@ class Scaling:
 
     def _look(self) -> tuple[Budgeted, Record]:
         """What follows from a look at the target, and the state that it showed."""
+        looked_at = self._parts.clock.time()
         try:
-            change, began_at = self._parts.change_of(self._request), self._parts.clock.time()
+            change = self._parts.change_of(self._request)
             observed = change.work.observe(self._request.target)
-            looks.note(self._request.target, change.values(observed), began_at, self._parts)
+            looks.note(self._request.target, change.values(observed), looked_at, self._parts)
             plan = change.plan(self._request, observed)
         except VendorError as error:
             return Budgeted(unobserved(self._request, error)), {}
@@ -150,7 +170,8 @@ class Scaling:
             return Budgeted(plan), seen
         if held := changed_since(self._request, plan) or self._refused_before(plan):
             return Budgeted(held), seen
-        return within_budget(self._request, change, observed, plan, self._parts), seen
+        found = within_budget(self._request, change, observed, plan, self._parts, looked_at)
+        return found, seen
 
     def _refused_before(self, plan: Plan) -> PlanHeld | None:
         request = self._request
@@ -181,17 +202,23 @@ class Scaling:
         """A person has to approve it first: the run ends, and the approval keeps its claim."""
         request, parts = self._request, self._parts
         asked = self._step("ask", approvals.ask, request, plan, why, parts)
+        if said := asked.get("cancelled"):
+            self._end_held(PlanHeld(CANCELLED, said), (), told_before=False)
+            return
         self._step("report", approvals.tell_asked, request, plan, why, asked, parts)
 
-    def _end_shadow(self, plan: Plan) -> None:
-        """Nothing is changed, and people are told what would have been."""
+    def _end_shadow(self, plan: Plan, *, demoted: bool) -> None:
+        """Nothing is changed, and people are told what would have been. They are paged where the
+        rule would act, had it not demoted itself."""
         ended = self._step("conclude", self._conclude_shadow, plan)
         result = reports.Result(plan, 0.0, ended["cooldown_until"])
-        self._step("report", reports.report_shadow, self._request, result, self._parts)
+        report = partial(reports.report_shadow, demoted=demoted)
+        self._step("report", report, self._request, result, self._parts)
 
     def _end_held(self, held: PlanHeld, passed: tuple[Check, ...], *, told_before: bool) -> None:
         """Nothing was changed: the cooldown is what the guard asks, and whoever waits is told."""
         ended = self._step("conclude", self._conclude_held, held, passed)
+        held = _as_concluded(held, ended)
         report = partial(reports.report_held, told_before=told_before)
         self._step("report", report, self._request, held, self._next_try(ended), self._parts)
 
@@ -244,6 +271,7 @@ class Scaling:
     def _end_put_off(self, plan: Plan, held: PlanHeld, fruitless_before: int) -> None:
         """Nothing was written, and the same request is tried again later with a new plan."""
         ended = self._step("conclude", self._conclude_held, held)
+        held = _as_concluded(held, ended)
         off = reports.PutOff(plan, held, self._next_try(ended), fruitless_before)
         self._report(reports.report_put_off, off)
 
@@ -269,6 +297,9 @@ class Scaling:
         }
 
     def _conclude_held(self, held: PlanHeld, passed: tuple[Check, ...] = ()) -> Record:
+        """What is held may be tried again; a person may have cancelled it since it was judged."""
+        if said := self._parts.runs.cancelled(self._request.id):
+            held = PlanHeld(CANCELLED, said)
         new_id = self._parts.new_id
         return self._conclude(hold_ending(self._request, held, self._now(), new_id, passed))
 
@@ -319,6 +350,12 @@ class Scaling:
     def _look_again(self, attempt: int) -> Record:
         self._parts.reconcile(self._request.id, f"adopted.{attempt}", ADOPTED_LOOK_S)
         return {"in_s": ADOPTED_LOOK_S}
+
+
+def _as_concluded(held: PlanHeld, ended: Record) -> PlanHeld:
+    """The hold that the run ended with: a person's word that came between counts."""
+    cancelled = ended["status"] == CANCELLED and held.guard != CANCELLED
+    return PlanHeld(CANCELLED, ended["reason"]) if cancelled else held
 
 
 def _hold(check: Check, prospect: Prospect) -> PlanHeld:

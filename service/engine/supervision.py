@@ -15,15 +15,10 @@ import structlog
 
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.engine import durable
-from service.engine.again import AgainRound
-from service.engine.approvals import ApprovalRound
-from service.engine.leftovers import LeftoverRound
-from service.engine.looks import LookRound
 from service.engine.off_round import OffRound
-from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
-from service.engine.returns import ReturnRound
 from service.engine.rounds import Handed
+from service.engine.tasks import AGAIN, Task, tasks_of
 from service.engine.unforeseen import conclude_failed, end_unreadable, sentence_of
 from service.ports.runs import Signs
 
@@ -65,14 +60,9 @@ class Supervisor:
         self._engine = engine or Engine()
         self._rounds = Handed("supervisor", self.round)
         self._look_after_offs = OffRound(parts, executor, self._engine.statuses, durable.OVER)
-        # On a thread of its own: a messenger that hangs must not keep runs from being adopted.
-        self._outbox = Handed("outbox", OutboxRound(parts))
-        # So must what it judges again, which waits for the moment at which it is due.
-        self._again = Handed("again", AgainRound(parts))
-        self._leftovers = Handed("leftovers", LeftoverRound(parts))
-        self._asking = Handed("approvals", ApprovalRound(parts))
-        self._looks = Handed("looks", LookRound(parts))
-        self._returns = Handed("returns", ReturnRound(parts))
+        self._tasks: list[tuple[Task, Handed[bool]]] = [
+            (task, Handed(task.name, task.work)) for task in tasks_of(parts)
+        ]
         self._under_way = under_way
         self._stranded_since: dict[str, float] = {}
         self._count = 0
@@ -84,23 +74,16 @@ class Supervisor:
         # Each start of a worker adds a row, so each start is when old ones go.
         self._parts.leases.forget_old(_KEEP_RETIRED_S)
         self._rounds.start()
-        self._outbox.start()
-        self._again.start()
-        self._asking.start()
-        self._looks.start()
-        self._looks.hand(True)
-        self._returns.start()
-        self._leftovers.start()
+        for task, thread in self._tasks:
+            if task.sign is None:
+                thread.hand(True)
+            thread.start()
 
     def stop(self) -> None:
         """End the rounds."""
         self._rounds.stop(self._lease_s)
-        self._outbox.stop(self._lease_s)
-        self._again.stop(self._lease_s)
-        self._asking.stop(self._lease_s)
-        self._looks.stop(self._lease_s)
-        self._returns.stop(self._lease_s)
-        self._leftovers.stop(self._lease_s)
+        for _, thread in self._tasks:
+            thread.stop(self._lease_s)
 
     def tell(self, signs: Signs) -> None:
         """Have a round made with what was just seen; never waits."""
@@ -108,7 +91,9 @@ class Supervisor:
 
     def heard(self) -> None:
         """Something was queued, or a hold was lifted: look for alerts that are due; never waits."""
-        self._again.hand(True)
+        for task, thread in self._tasks:
+            if task.name == AGAIN:
+                thread.hand(True)
 
     def round(self, signs: Signs) -> None:
         """Look at what these signs name."""
@@ -118,19 +103,13 @@ class Supervisor:
         # A droplet that another worker has brought on is watched here until the round sees it.
         if signs.off or self._parts.off_watch.runs():
             self._look_after_offs()
-        if signs.untold:
-            self._outbox.hand(signs.untold)
-        if signs.leftover:
-            self._leftovers.hand(signs.leftover)
-        if signs.asking:
-            self._asking.hand(signs.asking)
-        if signs.due:
-            self._again.hand(signs.due)
-        if self._count % _SWEEP_EVERY == 0:
+        third = self._count % _SWEEP_EVERY == 0
+        for task, thread in self._tasks:
+            if (heard := task.heard(signs, third=third)) is not None:
+                thread.hand(heard)
+        if third:
             if signs.unended:
                 self.sweep()
-            self._looks.hand(True)
-            self._returns.hand(True)
             self.end_when_stranded(any_here=signs.here)
 
     def adopt(self) -> None:

@@ -21,6 +21,7 @@ one would not fit into PostgreSQL's index and would fail each time it is sent.""
 MAX_NAME = 500
 """Characters of an alert's name, for the same reason (2,000 bytes in the worst case)."""
 
+_TEXT = frozenset({str})
 _STATUS = {status.value: status for status in AlertStatus}
 
 
@@ -48,8 +49,9 @@ def read_labels(value: object, field: str) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise UnusableAlertError(f"`{field}` is {described(value)}, not an object of strings.")
-    if None in value.values():
-        value = {name: label for name, label in value.items() if label is not None}
+    if _only_text(value):
+        return value
+    value = {name: label for name, label in value.items() if label is not None}
     for name, label in value.items():
         if not isinstance(label, str):
             raise UnusableAlertError(
@@ -65,7 +67,7 @@ def read_annotations(value: object, notes: list[str]) -> dict[str, str]:
     if not isinstance(value, dict):
         notes.append(f"`annotations` was {described(value)}, not an object, and was left out.")
         return {}
-    if all(isinstance(text, str) for text in value.values()):
+    if _only_text(value):
         return value
     notes.append("Annotations that were not strings were kept as JSON text.")
     return {name: _as_text(text) for name, text in value.items() if text is not None}
@@ -87,6 +89,11 @@ def read_name(name: str, notes: list[str]) -> str:
         return name
     notes.append(f"Its name was cut to {MAX_NAME} characters.")
     return name[:MAX_NAME]
+
+
+def _only_text(value: Mapping[str, object]) -> bool:
+    """Whether all values are strings; asked without a step of Python's for each of them."""
+    return _TEXT.issuperset(map(type, value.values()))
 
 
 def _as_text(value: object) -> str:

@@ -110,28 +110,32 @@ def _kept_for(request: Request, now: float) -> str:
     )
 
 
-def shadowed(request: Request, plan: Plan, cooldown_until: float, now: float) -> Message:
-    """Posted by a run in shadow: what would have been changed.
+def shadowed(
+    request: Request, plan: Plan, cooldown_until: float, now: float, *, demoted: bool = False
+) -> Message:
+    """Posted by a run in shadow: what would have been changed. `demoted` is whether its rule has
+    put itself there.
 
     `cooldown_until` and `now` are in seconds since the epoch.
     """
     return _message(
         request,
         f"{'Plan' if request.origin.kind == PERSON else 'In shadow'}: {_attempt(request, plan)}",
-        _not_done(request, cooldown_until, now),
+        _not_done(request, cooldown_until, now, demoted=demoted),
         _fields(request, plan),
     )
 
 
-def _not_done(request: Request, cooldown_until: float, now: float) -> str:
+def _not_done(request: Request, cooldown_until: float, now: float, *, demoted: bool) -> str:
     if request.origin.kind == PERSON:
         return (
             f"{request.origin.by} asked what would be changed, because {_why(request)}. Nothing "
             "was changed."
         )
+    mode = "has demoted itself to shadow, so a person is paged" if demoted else "is in mode shadow"
     return (
         f"This would have been changed because {_why(request)}. Nothing was changed: rule "
-        f"{request.origin.by} is in mode shadow. It decides again {moment(cooldown_until, now)}."
+        f"{request.origin.by} {mode}. It decides again {moment(cooldown_until, now)}."
     )
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from service.domain.commands import NO_MORE, RETRY, STOP, UNDO, to_type
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.expected import NO_EFFECT
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import NOTICES, QUARANTINED
-from service.domain.durations import clock_time, moment
+from service.domain.durations import clock_time, lasted, moment
 from service.domain.rules.rules import RESERVED_NAMES
 from service.messages.announcements import price_change
 from service.messages.going_on import CLOSES, SILENCE
@@ -229,7 +230,7 @@ class _Told:
         return f"Nothing held it: {asked} checks passed."
 
     def _state(self) -> str:
-        return " ".join(filter(None, [self._alert_now(), self._target_now()]))
+        return " ".join(filter(None, [self._alert_now(), self._target_now(), self._outcome()]))
 
     def _alert_now(self) -> str:
         alert = self.found["alert"]
@@ -248,6 +249,11 @@ class _Told:
         if self._status == "failed":
             return f"`runbookd status {self._target}` shows how {self._target} is."
         return f"{self._target} was left as it was."
+
+    def _outcome(self) -> str:
+        """What became of a verified change, where its rule expects something of it."""
+        outcome = self.run.get("outcome") if self.run is not None else None
+        return "" if outcome is None else outcome_words(outcome, self.now)
 
     def _next(self) -> str:
         if self._status in _UNENDED:
@@ -318,6 +324,24 @@ class _Told:
         if alert is None:
             return by
         return f"{by}, on an alert of {alert['credential'] or alert['source']}"
+
+
+def outcome_words(outcome: Json, now: float) -> str:
+    """What became of a verified change, as a sentence or two at `now` (seconds since the epoch)."""
+    ended_at, due_at = _seconds(outcome["ended_at"]) or now, _seconds(outcome["due_at"]) or now
+    if outcome["result"] == NO_EFFECT:
+        return f"What asked for it did not clear within {lasted(due_at - ended_at)} of the change."
+    cleared_at = _seconds(outcome["cleared_at"])
+    if cleared_at is None:
+        return f"Whether what asked for it clears is judged by {moment(due_at, now)}."
+    if cleared_at <= ended_at:
+        told = "What asked for it had cleared before the change was verified."
+    else:
+        told = f"What asked for it cleared {lasted(cleared_at - ended_at)} after the change."
+    recurred_at = _seconds(outcome["recurred_at"])
+    if recurred_at is None:
+        return told
+    return f"{told} It fired again {lasted(recurred_at - cleared_at)} later."
 
 
 def _sentence(text: str) -> str:

@@ -8,6 +8,7 @@ from service.messages.going_on import (
     alerts_named,
     command,
     context_of,
+    explained,
     links_of_run,
 )
 from service.ports import Message
@@ -38,6 +39,21 @@ def held_by_people(request: Request) -> Message:
         context=context_of(request),
         links=links_of_run(request),
     )
+
+
+def held_by_rule(request: Request) -> Message:
+    """That an alert fires and resolves again and again, and that its rule waits."""
+    alert = request.origin.alerts[0] if request.origin.alerts else request.id
+    return Message(
+        title="Held: the alert flaps",
+        text=f"{request.origin.why} {NOTHING_DONE}",
+        fields=[("See each check", explained(alert)), ("Steady it", _STEADY)],
+        context=context_of(request),
+        links=links_of_run(request),
+    )
+
+
+_STEADY = "give the sender's own rule a longer `for`, or `keep_firing_for`"
 
 
 def nobody_paged(request: Request) -> Message:

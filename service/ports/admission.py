@@ -13,6 +13,7 @@ from service.domain.alerts.floods import Rate
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.requests import Request
 
 
@@ -79,13 +80,39 @@ class EpisodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """What a batch asks of the record besides, because of keys that few rules have.
+
+    `turning` are the alerts of which it wants to know when they began to fire and resolved.
+    `giving_up` are the rules of which it wants to know how many changes were in vain. `demotions`
+    is whether it wants to know which rules have demoted themselves.
+    """
+
+    turning: Collection[int] = ()
+    giving_up: Collection[str] = ()
+    demotions: bool = False
+
+
+NOTHING_MORE = Sought()
+
+
+@dataclass(frozen=True, slots=True)
 class OnRecord:
     """What a batch is decided by: the newest episode of each alert that has one, the cooldowns, and
-    the pauses and locks that nobody has ended."""
+    the pauses and locks that nobody has ended.
+
+    `turns` are when alerts began to fire and resolved, oldest first (`service.domain.alerts.
+    flapping`), of those that were asked for. `in_vain` are, by rule and target, the changes in a
+    row without effect whose alerts still fire (`service.domain.decisions.expected`). `demotions`
+    are those in force, by rule.
+    """
 
     episodes: dict[int, EpisodeRecord]
     cooldowns: dict[str, Cooldown]
     controls: tuple[Control, ...] = ()
+    turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    in_vain: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    demotions: dict[str, Demotion] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -161,6 +188,8 @@ class Changes:
     """Decisions on record that were only repeated: times and last_at, by id."""
     incidents: dict[str, IncidentRecord] = field(default_factory=dict)
     runs: dict[str, NewRun] = field(default_factory=dict)
+    turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    """When alerts began to fire and resolved, of those that have done so in this batch."""
     ends: dict[str, str] = field(default_factory=dict)
     """Why an episode ended, where its sender gives a reason that is no measurement, by id; empty
     where an episode that had one has ended again without."""
@@ -207,9 +236,12 @@ class Gate(Protocol):
 class Transaction(Protocol):
     """One SQL transaction of admission; leaving it without an exception commits."""
 
-    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
-        """What is on record of these alerts and claims, in one round trip. Nobody else changes the
-        episodes meanwhile."""
+    def read(
+        self, identities: Collection[int], claims: Collection[str], more: Sought = NOTHING_MORE
+    ) -> OnRecord:
+        """What is on record of these alerts and claims, in one round trip unless a pause or a lock
+        is in force. Nobody else changes the episodes meanwhile. `more` costs nothing where it is
+        empty."""
         ...
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:

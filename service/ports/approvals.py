@@ -53,7 +53,8 @@ class Approvals(Protocol):
     ) -> str | None:
         """End the run of this request as waiting, and ask; the approval's id.
 
-        The claim stays taken. None when the run had ended before; asking twice asks once.
+        The claim stays taken. None when the run had ended before; asking twice asks once. Raises
+        StoreConflict where a person has cancelled the run.
         """
         ...
 

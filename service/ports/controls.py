@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from service.domain.decisions.controls import Control
@@ -35,6 +35,15 @@ class ControlDesk(Controls, Protocol):
 
     def end(self, ids: Sequence[str], who: str, now: float, beside: Beside) -> list[Control]:
         """End those of these that are in force, and have what they held judged again; the ended."""
+        ...
+
+
+class LockMirror(Protocol):
+    """Tells other installations on the same Redis what people of this one have locked."""
+
+    def show(self, resources: Collection[str], locks: Mapping[str, Control], now: float) -> bool:
+        """Show these locks, by vendor resource, and that nobody has locked the others of
+        `resources`. It raises nothing; False when Redis did not take it."""
         ...
 
 

@@ -112,8 +112,12 @@ class Signs:
     """An alert is judged again before long, or a pause or lock is over."""
     leftover: bool = False
     """Something that a run has left at a vendor is to be removed."""
+    judging: bool = False
+    """What became of a change is to be looked at, or people are to be told of a demotion."""
     asking: bool = False
     """A plan waits for a person, or was decided and its message does not say so."""
+    locked: bool = False
+    """A person has locked a target, and other installations on the same Redis are to know."""
 
 
 class Bell(Protocol):
@@ -222,7 +226,9 @@ class Runs(Protocol):
         if_wanted: bool = False,
     ) -> bool:
         """End a run, once; `again` puts another on its claim, with `if_wanted` only when an alert
-        asks for it that came after the worker had looked. False when it had ended."""
+        asks for it that came after the worker had looked. False when it had ended.
+
+        Raises StoreConflict where a change would be tried again that a person has cancelled."""
         ...
 
     def any_open(self, episodes: Sequence[str]) -> bool:
@@ -310,6 +316,11 @@ class Locks(Protocol):
 
     def unlock(self, resource: str, run: str) -> None:
         """Give it back, if it is this run's."""
+        ...
+
+    def locked_elsewhere(self, resource: str) -> str | None:
+        """The person of another installation who has locked it, in words; None where nobody has,
+        or nobody can say."""
         ...
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:

@@ -16,5 +16,6 @@ class Spending(Protocol):
         ...
 
     def saw(self, target: str, dollars_month: float | None, now: float) -> None:
-        """Keep what a target costs at `now` (seconds since the epoch), in dollars a month."""
+        """Keep what a target costs, in dollars a month, as a look has shown that began at `now`
+        (seconds since the epoch). What is known since then stays."""
         ...

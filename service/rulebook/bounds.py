@@ -23,3 +23,22 @@ MAX_RETURN_DAYS = 30
 
 MAX_FOR_DAYS = 1
 """Whoever wants to wait longer writes it into the sender's own rule."""
+
+MIN_TRANSITIONS = 3
+"""Whatever fires has turned once, and whatever fires again three times; fewer would hold every
+alert."""
+
+MAX_TRANSITIONS = 50
+"""So many turns of an alert are kept. Whoever allows more of them wants no such guard."""
+
+MAX_FLAPPING_DAYS = 1
+"""An alert that turned yesterday does not flap."""
+
+MAX_EXPECT_DAYS = 1
+"""An alert that a change clears only after more than a day was cleared by something else."""
+
+MAX_SLO_OF = 100
+"""A rule makes a few changes a day: more than so many reach back for months."""
+
+MAX_GIVE_UP = 20
+"""Whoever goes on for longer than so many changes in vain does not want to give up."""

@@ -119,13 +119,17 @@ def unpriced(policy: Policy, targets: Mapping[str, Target]) -> list[tuple[Place,
     ]
 
 
+OF_A_RULE = ("approval", "returns", "expected")
+"""The parts of a policy that a rule says for itself. A mode is said by both, and all others by the
+top of a file."""
+
+
 def policy_of(rule: Rule, of_all: Policy) -> Policy:
     """How far one rule may act. What holds for all is about rules that change a target."""
     if action_spec(rule.action).effect is not Effect.CHANGES:
         return rule.policy
-    mode = careful((rule.policy.mode, of_all.mode))
-    mine = rule.policy
-    return replace(of_all, mode=mode, approval=mine.approval, returns=mine.returns)
+    own = {name: getattr(rule.policy, name) for name in OF_A_RULE}
+    return replace(of_all, **own, mode=careful((rule.policy.mode, of_all.mode)))
 
 
 def unknown_targets(policy: Policy, targets: Iterable[str]) -> list[tuple[Place, str]]:

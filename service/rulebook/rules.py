@@ -11,7 +11,9 @@ from typing import Any
 
 from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.spec import ActionSpec, Effect
+from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.approval import Approval
+from service.domain.decisions.expected import Expected, Slo
 from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
 from service.domain.decisions.returns import Return
 from service.domain.durations import parse_duration
@@ -21,19 +23,34 @@ from service.domain.rules.rules import DEFAULT_RULE, RESERVED_NAMES, Matcher, Or
 from service.domain.rules.selectivity import selects
 from service.rulebook.bounds import (
     MAX_COOLDOWN_DAYS,
+    MAX_EXPECT_DAYS,
+    MAX_FLAPPING_DAYS,
     MAX_FOR_DAYS,
     MAX_RETURN_DAYS,
     MAX_SETTLE_DAYS,
 )
 from service.rulebook.document import Place
 from service.rulebook.errors import MISSPELT, suggestion
-from service.rulebook.schema import ApprovalShape, Read, ReturnShape, RuleShape, read_shape
+from service.rulebook.schema import (
+    ApprovalShape,
+    FlappingShape,
+    Read,
+    ReturnShape,
+    RuleShape,
+    SloShape,
+    read_shape,
+)
 from service.rulebook.substitution import Complain, substituted_matcher
 from service.rulebook.windows import read_window, read_zone
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 USUAL_LABELS = ("alertname", "severity")
 """Labels that most rules match on; one that is nearly the same is a slip."""
+
+
+_NEEDS_EXPECT = (
+    "{key} needs expect: within which time the alerts should clear, such as expect: 10m."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +103,13 @@ class _Reader:
             cooldown=cooldown,
             settle=settle,
             after=self.after(action),
+            flapping=self.flapping(action),
             options=self.options(action),
             severity=self.severity(action),
             policy=Policy(
                 mode=self.mode(action),
                 approval=self.approval(action),
+                expected=self.expected(action),
                 returns=self.returns(action),
             ),
             continue_=self.shape.continue_,
@@ -212,6 +231,57 @@ class _Reader:
             self.note("for", f"for is of no use to {action.name}, which waits for nothing.")
         return self.duration("for", given, MAX_FOR_DAYS) or timedelta()
 
+    def flapping(self, action: ActionSpec | None) -> Flapping | None:
+        given = self.shape.flapping
+        if given is None:
+            return None
+        self.only_of_changes("flapping", action)
+        read = read_shape(FlappingShape, given, (*self.place, "flapping"), self.complain)
+        transitions, within = read.shape.transitions, read.shape.within
+        if read.wrong:
+            return None
+        if transitions is None or within is None:
+            self.note(
+                "flapping",
+                "flapping needs transitions and within, such as {transitions: 4, within: 10m}.",
+            )
+            return None
+        lasts = self.duration("flapping", within, MAX_FLAPPING_DAYS, "within")
+        if lasts == timedelta():
+            self.note("flapping", "within must be longer than 0, such as 10m.")
+        return Flapping(transitions, lasts.total_seconds()) if lasts else None
+
+    def expected(self, action: ActionSpec | None) -> Expected | None:
+        given = self.shape.expect
+        for key in ("give_up", "slo"):
+            if getattr(self.shape, key) is not None and self.lacks("expect", given):
+                self.note(key, _NEEDS_EXPECT.format(key=key))
+        slo = self.slo()
+        if given is None:
+            return None
+        self.only_of_changes("expect", action)
+        within = self.duration("expect", given, MAX_EXPECT_DAYS)
+        if within == timedelta():
+            self.note("expect", "expect must be longer than 0, such as 10m.")
+        return Expected(within.total_seconds(), self.shape.give_up or 0, slo) if within else None
+
+    def slo(self) -> Slo | None:
+        given = self.shape.slo
+        if given is None:
+            return None
+        read = read_shape(SloShape, given, (*self.place, "slo"), self.complain)
+        if read.wrong:
+            return None
+        if read.shape.cleared is None or read.shape.of is None:
+            self.note("slo", "slo needs cleared and of, such as {cleared: 0.8, of: 10}.")
+            return None
+        return Slo(read.shape.cleared, read.shape.of)
+
+    def only_of_changes(self, key: str, action: ActionSpec | None) -> None:
+        """Note a key that only a rule that changes a target has use for."""
+        if action and action.effect is not Effect.CHANGES:
+            self.note(key, f"{key} is of no use to {action.name}, which changes nothing.")
+
     def duration(self, key: str, text: str, most_days: int, name: str = "") -> timedelta | None:
         """The duration that stands at `key`; `name` is what it is called, where that differs."""
         try:
@@ -240,8 +310,7 @@ class _Reader:
         given = self.shape.approval
         if given is None:
             return Approval()
-        if action and action.effect is not Effect.CHANGES:
-            self.note("approval", f"approval is of no use to {action.name}, which changes nothing.")
+        self.only_of_changes("approval", action)
         shape = read_shape(ApprovalShape, given, (*self.place, "approval"), self.complain).shape
         wait = None
         if shape.wait is not None:

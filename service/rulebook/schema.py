@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from service.catalogue.actions import MAX_STEP
 from service.catalogue.shapes import Shape, Text
+from service.rulebook.bounds import MAX_GIVE_UP, MAX_SLO_OF, MAX_TRANSITIONS, MIN_TRANSITIONS
 from service.rulebook.document import Place
 from service.rulebook.errors import suggestion
 
@@ -39,11 +40,31 @@ class RuleShape(Shape):
     cooldown: Text | None = Field(default=None, description="a duration such as 10m")
     settle: Text | None = Field(default=None, description="a duration such as 2m")
     for_: Text | None = Field(default=None, alias="for", description="a duration such as 2m")
+    flapping: dict[str, Any] | None = None
+    expect: Text | None = Field(default=None, description="a duration such as 10m")
+    give_up: Annotated[int, Field(ge=1, le=MAX_GIVE_UP)] | None = None
+    slo: dict[str, Any] | None = None
     mode: Literal["act", "approve", "shadow", "off"] | None = None
     approval: dict[str, Any] | None = None
     return_: dict[str, Any] | None = Field(default=None, alias="return")
     severity: Literal["critical", "error", "warning", "info"] | None = None
     continue_: bool = Field(default=False, alias="continue")
+
+
+class FlappingShape(Shape):
+    """How often an alert may turn within which time."""
+
+    transitions: Annotated[int, Field(ge=MIN_TRANSITIONS, le=MAX_TRANSITIONS)] | None = None
+    within: Text | None = Field(default=None, description="a duration such as 10m")
+
+
+class SloShape(Shape):
+    """Which share of how many changes has to clear its alerts."""
+
+    cleared: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="a share above 0 and at most 1, such as 0.8"
+    )
+    of: Annotated[int, Field(ge=1, le=MAX_SLO_OF)] | None = None
 
 
 class ApprovalShape(Shape):

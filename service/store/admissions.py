@@ -16,6 +16,7 @@ from service.domain.alerts.floods import Rate, is_flood_key
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.controls import Control
 from service.ports.admission import (
+    NOTHING_MORE,
     Changes,
     Claimed,
     EpisodeRecord,
@@ -23,11 +24,13 @@ from service.ports.admission import (
     NewEpisode,
     NewRun,
     OnRecord,
+    Sought,
 )
 from service.store import schema
 from service.store.bulk import (
     Lookup,
     Pending,
+    Statement,
     bulk_insert,
     bulk_update,
     change_together,
@@ -35,9 +38,10 @@ from service.store.bulk import (
     rows_of_each,
 )
 from service.store.claims import RESTING, take_claims
-from service.store.controls import IN_FORCE
+from service.store.controls import IN_FORCE, OR_ANY_IN_FORCE
 from service.store.database import allow_idle, begin_writing, insert_of, require_file, translated
 from service.store.decode import load
+from service.store.demotions import DEMOTIONS, demotions_of
 from service.store.encode import dump
 from service.store.incidents import (
     count_incidents,
@@ -45,6 +49,7 @@ from service.store.incidents import (
     read_incidents,
     read_members,
 )
+from service.store.outcomes import COUNTED, COUNTED_ORDER
 from service.store.rows import (
     CheckEncoder,
     decision_row,
@@ -55,6 +60,7 @@ from service.store.rows import (
     repeated_row,
     touched_row,
 )
+from service.store.turns import TURNS, read_turns, write_turns
 
 Enqueue = Callable[[sa.Connection, NewRun], None]
 """Puts a run on the worker's queue within the caller's transaction."""
@@ -106,20 +112,43 @@ class SqlTransaction:
         self.queued = False
         """Whether a run was queued in it."""
 
-    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
+    def read(
+        self, identities: Collection[int], claims: Collection[str], more: Sought = NOTHING_MORE
+    ) -> OnRecord:
         """The newest episode of each alert that has one, locked: what is decided from it stays
         true until the commit. And the cooldowns, pauses and locks on record."""
         if len(identities) > _SOON_DECIDED:
             allow_idle(self._connection, len(identities) * _DECIDING_MS)
         lock = " FOR UPDATE" if self._locks else ""
-        episodes, cooldowns, controls = rows_of_each(
+        # What hangs on the alerts is read behind them, and so once they are locked.
+        beside: list[Lookup | Statement] = []
+        if more.turning:
+            beside.append(Lookup(TURNS, sorted(more.turning)))
+        if more.giving_up:
+            beside.append(Lookup(COUNTED, sorted(more.giving_up), COUNTED_ORDER))
+        if more.demotions:
+            beside.append(DEMOTIONS)
+        episodes, resting, *found = rows_of_each(
             self._connection,
             Lookup(_NEWEST, sorted(identities), f"AND newest ORDER BY identity{lock}"),
-            Lookup(RESTING, sorted(claims)),
-            IN_FORCE,
+            Lookup(RESTING, sorted(claims), OR_ANY_IN_FORCE),
+            *beside,
         )
-        found = {row[0]: _episode(*row[1:]) for row in episodes}
-        return OnRecord(found, _by_key(cooldowns), tuple(Control(*row) for row in controls))
+        cooldowns = [row for row in resting if row[0] is not None]
+        return OnRecord(
+            {row[0]: _episode(*row[1:]) for row in episodes},
+            _by_key(cooldowns),
+            self._controls() if len(cooldowns) < len(resting) else (),
+            read_turns(found.pop(0)) if more.turning else {},
+            _in_vain(found.pop(0)) if more.giving_up else {},
+            demotions_of(found.pop(0)) if more.demotions else {},
+        )
+
+    def _controls(self) -> tuple[Control, ...]:
+        """The pauses and locks. They are few and seldom: what is asked in any case only says
+        whether there are any, because one more statement is a quarter of what is asked."""
+        (rows,) = rows_of_each(self._connection, IN_FORCE)
+        return tuple(Control(*row) for row in rows)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """The cooldowns on record."""
@@ -203,6 +232,8 @@ class SqlTransaction:
         if changes.ends:
             self._write_ends(changes.ends)
         self._write_incidents(changes.incidents.values())
+        if changes.turns:
+            write_turns(self._connection, changes.turns)
 
     def enqueue(self, runs: Collection[NewRun]) -> None:
         """Insert the runs and put them on the worker's queue."""
@@ -279,6 +310,13 @@ def _episode(
         verdicts={rule: tuple(last) for rule, last in load(verdicts).items()},
         labels_hash=labels_hash,
     )
+
+
+def _in_vain(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for rule, target, run in rows:
+        found[rule, target] = (*found.get((rule, target), ()), run)
+    return found
 
 
 def _memberships(incident: IncidentRecord, identities: Iterable[int]) -> list[dict[str, Any]]:

@@ -24,11 +24,13 @@ from service.ports.controls import Beside
 from service.ports.runs import Bell
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
+from service.store.claims import next_run
 from service.store.database import begin_writing, translated
 from service.store.decode import load
 from service.store.encode import dump
 from service.store.ids import new_id
 from service.store.items import approval_item
+from service.store.runs import refuse_cancelled
 
 _p, _r, _c = schema.approvals.c, schema.runs.c, schema.cooldowns.c
 
@@ -44,7 +46,11 @@ class ApprovalStore:
     def ask(
         self, request: Request, plan: Plan, why: str, terms: Approval, now: float
     ) -> str | None:
-        """End the run as waiting, and ask, in one transaction; the claim stays taken."""
+        """End the run as waiting, and ask, in one transaction; the claim stays taken.
+
+        Raises:
+            StoreConflict: a person has cancelled the run.
+        """
         end = (
             sa.update(schema.runs)
             .where(_r.id == request.id, _r.ended_at.is_(None))
@@ -69,6 +75,7 @@ class ApprovalStore:
                 known = sa.select(_p.id).where(_p.run == request.id)
                 found: str | None = connection.execute(known).scalar_one_or_none()
                 return found
+            refuse_cancelled(connection, request.id)
             connection.execute(sa.insert(schema.approvals), row)
         return str(row["id"])
 
@@ -128,12 +135,7 @@ class ApprovalStore:
 
     def _start(self, connection: sa.Connection, asking: Asking, now: float) -> Asking:
         """The next run of the claim, which the approval has kept."""
-        claim = asking.request.claim
-        query = sa.select(_c.generation).where(_c.key == claim, _c.run == asking.run)
-        generation = int(connection.execute(query).scalar_one()) + 1
-        following = run_id(claim, generation)
-        taken = {"generation": generation, "run": following, "until": BUSY_UNTIL, "reason": ""}
-        connection.execute(sa.update(schema.cooldowns).where(_c.key == claim).values(**taken))
+        following = _next_of(connection, asking)
         request = replace(
             asking.request, id=following, parent=asking.run, approved=asking.plan_hash
         )
@@ -154,6 +156,19 @@ class ApprovalStore:
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             connection.execute(statement)
+
+
+def _next_of(connection: sa.Connection, asking: Asking) -> str:
+    """The id of the run that an approval starts; it has the claim from now on."""
+    claim = asking.request.claim
+    if not asking.request.origin.shares_its_claim:
+        return next_run(connection, claim)
+    query = sa.select(_c.generation).where(_c.key == claim, _c.run == asking.run)
+    generation = int(connection.execute(query).scalar_one()) + 1
+    following = run_id(claim, generation)
+    taken = {"generation": generation, "run": following, "until": BUSY_UNTIL, "reason": ""}
+    connection.execute(sa.update(schema.cooldowns).where(_c.key == claim).values(**taken))
+    return following
 
 
 def _read(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> list[Asking]:

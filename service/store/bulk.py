@@ -7,6 +7,7 @@ one than the database to put in the rows (docs/performance.md).
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +15,10 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
-import psycopg
 import sqlalchemy as sa
 from pydantic_core import to_json
+
+from service.store.driver import by_driver
 
 LARGEST = 1_024
 """Rows that are handed to the driver at once: about a megabyte."""
@@ -43,13 +45,12 @@ class Bulk:
 
     def __call__(self, connection: sa.Connection, rows: Iterable[_Row]) -> None:
         """Change them all, in order; each row is made when its turn comes."""
-        as_json = connection.dialect.name == "postgresql"
-        values = itemgetter(*self.fields)
-        for part in _pieces(rows, LARGEST):
-            if as_json:
-                connection.exec_driver_sql(self.from_json, (to_json(part).decode(),))
-            else:
-                connection.exec_driver_sql(self.one_by_one, list(map(values, part)))
+        if connection.dialect.name == "postgresql":
+            for part in _pieces(rows, LARGEST):
+                _executed(connection, self.from_json, (to_json(part).decode(),))
+        else:
+            values = map(itemgetter(*self.fields), rows)
+            by_driver(connection, lambda driver: driver.executemany(self.one_by_one, values))
 
 
 def bulk_insert(table: sa.Table) -> Bulk:
@@ -121,7 +122,11 @@ def change_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) 
         parts = ", ".join(f"part_{n} AS ({text})" for n, text in enumerate(first))
         text = f"WITH {parts} {last}" if first else last
         values = tuple(to_json(list(each.rows())).decode() for each in wanted)
-        connection.exec_driver_sql(text, values)
+        _executed(connection, text, values)
+
+
+def _executed(connection: sa.Connection, text: str, values: tuple[str, ...]) -> None:
+    by_driver(connection, lambda driver: driver.execute(text, values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def rows_of_each(connection: sa.Connection, *asked: Lookup | Statement) -> list[
     """The rows of each, in order; on PostgreSQL all are sent at once, in one round trip."""
     if connection.dialect.name == "postgresql":
         return _pipelined(connection, [_for_postgresql(each) for each in asked])
-    return [list(_one_on_sqlite(connection, each)) for each in asked]
+    return by_driver(connection, lambda driver: [_on_sqlite(driver, each) for each in asked])
 
 
 def _for_postgresql(asked: Lookup | Statement) -> Statement:
@@ -154,13 +159,14 @@ def _for_postgresql(asked: Lookup | Statement) -> Statement:
     return Statement(f"{asked.head} = ANY(%s) {asked.tail}", (list(asked.values),))
 
 
-def _one_on_sqlite(connection: sa.Connection, asked: Lookup | Statement) -> Iterator[_Found]:
+def _on_sqlite(driver: sqlite3.Connection, asked: Lookup | Statement) -> list[_Found]:
     if isinstance(asked, Lookup):
-        return _in_lists(connection, asked)
-    return map(tuple, connection.exec_driver_sql(asked.text, asked.values))
+        return _in_lists(driver, asked)
+    return driver.execute(asked.text, asked.values).fetchall()
 
 
-def _in_lists(connection: sa.Connection, lookup: Lookup) -> Iterator[_Found]:
+def _in_lists(driver: sqlite3.Connection, lookup: Lookup) -> list[_Found]:
+    found: list[_Found] = []
     wanted = list(lookup.values)
     for start in range(0, len(wanted), LARGEST_LIST):
         some = wanted[start : start + LARGEST_LIST]
@@ -168,26 +174,19 @@ def _in_lists(connection: sa.Connection, lookup: Lookup) -> Iterator[_Found]:
         room = 1 << (len(some) - 1).bit_length()
         some += some[-1:] * (room - len(some))
         text = f"{lookup.head} IN {_tuples(room, 1)} {lookup.tail}"
-        yield from map(tuple, connection.exec_driver_sql(text, tuple(some)))
+        found += driver.execute(text, some)
+    return found
 
 
 def _pipelined(connection: sa.Connection, statements: Sequence[Statement]) -> list[list[_Found]]:
-    """Sent together, the transaction's own BEGIN before them.
+    """Sent together, the transaction's own BEGIN before them."""
 
-    SQLAlchemy knows nothing of it, and so is told of an error as its own drivers tell it.
-    """
-    driver: Any = connection.connection.driver_connection
-    try:
+    def sent(driver: Any) -> list[list[_Found]]:
         with driver.pipeline():
             cursors = [driver.execute(each.text, each.values) for each in statements]
         return [cursor.fetchall() for cursor in cursors]
-    except psycopg.Error as error:
-        if driver.closed:
-            connection.invalidate(error)
-        told: Exception = sa.exc.DBAPIError.instance(
-            None, None, error, psycopg.Error, connection_invalidated=driver.closed
-        )
-        raise told from error
+
+    return by_driver(connection, sent)
 
 
 def _pieces(values: Iterable[_Value], length: int) -> Iterator[list[_Value]]:

@@ -23,6 +23,12 @@ _FIELDS = [_c[name] for name in _NAMES]
 IN_FORCE = Statement(f"SELECT {', '.join(_NAMES)} FROM controls WHERE ended_at IS NULL", ())  # noqa: S608 - only our own names
 """The fields of a `Control`, in order; the table's partial index holds no others."""
 
+OR_ANY_IN_FORCE = (
+    "UNION ALL SELECT NULL, 0, 0, '', '' "
+    "WHERE EXISTS (SELECT 1 FROM controls WHERE ended_at IS NULL)"
+)
+"""Behind a question for cooldowns: one row more, without a key, where a control is in force."""
+
 
 def _nothing(_connection: sa.Connection) -> None:
     """No record is kept beside it."""

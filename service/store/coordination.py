@@ -5,13 +5,15 @@ costs speed and the second barrier, never a decision. After a failure Redis is l
 second, so that a storm does not wait for it request by request.
 
 Several installations may share one Redis. With the same rules their runs have the same ids, so each
-has keys of its own for its cooldowns, and the owner of a lock says whose run it is.
+has keys of its own for its cooldowns, and the owner of a lock says whose run it is. What people
+have locked is in SQL, which no other installation reads, so each shows it to the others here.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -21,6 +23,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown
+from service.domain.decisions.controls import Control, PersonLock
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.ports.admission import GateReply
 from service.ports.loop import Loop
 from service.store.on_loop import redis_on
@@ -60,7 +64,9 @@ class Coordination:
             self._ask = client.register_script(_lua("ask"))
             self._give_back = client.register_script(_lua("give_back"))
             self._cool_down = client.register_script(_lua("cool_down"))
-            self._lock = client.register_script(_lua("lock"))
+            self._lock = client.register_script(_lua("people", "lock"))
+            self._elsewhere = client.register_script(_lua("people", "locked_elsewhere"))
+            self._show = client.register_script(_lua("people", "show_locks"))
             self._unlock = client.register_script(_lua("unlock"))
 
     def ask(self, claims: Collection[str], token: str) -> GateReply:
@@ -120,9 +126,41 @@ class Coordination:
         """
         if self._client is None:
             return None
-        ours = self._owner(run)
-        held = _text(self._try(lambda: self._lock(keys=[f"lock:{resource}"], args=[ours, LOCK_MS])))
-        return None if held in {"", ours} else self._named(held)
+        ours, keys = self._owner(run), [f"lock:{resource}", _person_key(resource)]
+        arguments: list[str | int] = [ours, LOCK_MS, self._installation()]
+        held = self._try(lambda: self._lock(keys=keys, args=arguments))
+        if held is None or _text(held[0]) == ours:
+            return None
+        return self._named(_text(held[0])) if len(held) == 1 else _person(held)
+
+    def locked_elsewhere(self, resource: str) -> str | None:
+        """The person of another installation who has locked a resource, in words.
+
+        None where nobody has, or Redis cannot say. What people of this installation have locked is
+        not looked at: SQL knows that.
+        """
+        if self._client is None:
+            return None
+        keys, ours = [_person_key(resource)], self._installation()
+        found = self._try(lambda: self._elsewhere(keys=keys, args=[ours]))
+        return _person(found) if found else None
+
+    def show(self, resources: Collection[str], locks: Mapping[str, Control], now: float) -> bool:
+        """Show other installations who has locked these resources, and that the rest is free.
+
+        False when Redis did not take it. Each lock ends by itself here when it ends in SQL.
+        """
+        if self._client is None or not resources:
+            return True
+        arguments: list[str | int] = []
+        for resource in resources:
+            arguments += _shown(locks.get(resource), now)
+        keys = [_person_key(each) for each in resources]
+        try:
+            ours = self._installation()
+        except (StoreUnavailable, StoreConflict):
+            return False
+        return self._try(lambda: self._show(keys=keys, args=[ours, *arguments])) is not None
 
     def unlock(self, resource: str, run: str) -> None:
         """Give the lock back, if it is this run's."""
@@ -189,8 +227,34 @@ def connect(
     return Coordination(client, installation)
 
 
-def _lua(name: str) -> str:
-    return files("service.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+def _person_key(resource: str) -> str:
+    return f"person-lock:{resource}"
+
+
+def _shown(lock: Control | None, now: float) -> tuple[int, str]:
+    """How much longer it lasts, in milliseconds, and what others may know of it."""
+    if lock is None:
+        return 0, ""
+    told = {"by": lock.by, "why": lock.why, "until": lock.until}
+    return max(0, int((lock.until - now) * 1000)), json.dumps(told)
+
+
+def _person(found: list[Any]) -> str:
+    """Whose lock it is, from {installation, lock}; another version may write it otherwise."""
+    installation, shown = map(_text, found)
+    try:
+        told = json.loads(shown)
+        by, why, until = str(told["by"]), str(told["why"]), float(told["until"])
+        owner = PersonLock(installation, by, why, until).owner
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return f"a person at another runbookd (installation {installation}) on the same Redis"
+    return owner
+
+
+def _lua(*names: str) -> str:
+    """A script; what stands in several of them comes first."""
+    folder = files("service.store").joinpath("lua")
+    return "".join(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8") for name in names)
 
 
 def _text(value: Any) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreConflict, StoreLost, StoreUnavailable
 from service.domain.redaction import shown_addresses
+from service.store.driver import BEGIN_IMMEDIATE, by_driver
 from service.store.open_file import OpenFile
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def begin_writing(connection: sa.Connection) -> None:
     require_file(connection)
     wait: LockWait | None = connection.get_execution_options().get(_WAITS)
     if wait is None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        by_driver(connection, BEGIN_IMMEDIATE)
     else:
         wait.begin_immediate(connection)
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from service.domain.alerts.alert import AlertStatus
 from service.domain.decisions.decision import Verdict
+from service.domain.decisions.expected import RESULTS
 from service.domain.filters import (
     ACTIONS,
     DEFAULT_LIMIT,
@@ -22,7 +23,7 @@ from service.domain.filters import (
     require_known,
 )
 from service.store.pages import Page
-from service.store.queries import AlertFilter, DecisionFilter, Queries, RunFilter
+from service.store.queries import AlertFilter, DecisionFilter, OutcomeFilter, Queries, RunFilter
 
 Arguments = Mapping[str, str]
 
@@ -39,7 +40,7 @@ class Paging:
 
 
 def page_of(queries: Queries, what: str, arguments: Arguments) -> Page:
-    """A page of alerts, decisions, runs or quarantined alerts, as the arguments filter it.
+    """A page of what is listed (`LISTED`), as the arguments filter it.
 
     Raises:
         BadFilter: an argument cannot be used.
@@ -97,6 +98,15 @@ def run_filter(arguments: Arguments) -> RunFilter:
         status=_known(arguments, "status", RUN_STATUSES),
         target=arguments.get("target"),
         action=_action(arguments),
+    )
+
+
+def outcome_filter(arguments: Arguments) -> OutcomeFilter:
+    """rule, target, result (pending, cleared, no_effect)."""
+    return OutcomeFilter(
+        rule=arguments.get("rule"),
+        target=arguments.get("target"),
+        result=_known(arguments, "result", RESULTS),
     )
 
 
@@ -160,6 +170,12 @@ LISTED: Mapping[str, Listed] = {
     "runs": Listed(
         ("status", "target", "action"),
         lambda queries, given, page: queries.runs(run_filter(given), page.limit, page.after),
+    ),
+    "outcomes": Listed(
+        ("rule", "target", "result"),
+        lambda queries, given, page: queries.outcomes(
+            outcome_filter(given), page.limit, page.after
+        ),
     ),
     "quarantine": Listed((), lambda queries, _, page: queries.quarantine(page.limit, page.after)),
 }

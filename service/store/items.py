@@ -5,6 +5,7 @@ Times are ISO 8601 in UTC, so that all of them tell the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping as Row
@@ -12,6 +13,7 @@ from sqlalchemy import RowMapping as Row
 from service.catalogue.pinned import alerts_of, why_of
 from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.decision_json import decision_json, moment
+from service.domain.decisions.expected import CLEARED, RESULTS
 from service.store.decode import load
 
 
@@ -107,6 +109,43 @@ def run_item(row: Row) -> dict[str, Any]:
         "created_at": moment(row["created_at"]),
         "started_at": moment(row["started_at"]),
         "ended_at": moment(row["ended_at"]),
+    }
+
+
+def outcome_item(row: Row) -> dict[str, Any]:
+    """What became of one verified change. `took_s` is how long the alerts fired, in seconds."""
+    cleared_at = row["cleared_at"]
+    return {
+        "run": row["run"],
+        "rule": row["rule"],
+        "target": row["target"],
+        "direction": row["direction"],
+        "result": row["result"],
+        "asked_at": moment(row["asked_at"]),
+        "ended_at": moment(row["ended_at"]),
+        "due_at": moment(row["due_at"]),
+        "judged_at": moment(row["judged_at"]),
+        "cleared_at": moment(cleared_at),
+        "recurred_at": moment(row["recurred_at"]),
+        "took_s": None if cleared_at is None else round(cleared_at - row["asked_at"], 1),
+    }
+
+
+def outcomes_item(rows: Sequence[Row]) -> dict[str, Any]:
+    """What became of the changes of one rule, a row for each result. The times to mitigate are in
+    seconds, from the first alert until the last had resolved; None where nothing has cleared."""
+    count = {row["result"]: row["count"] for row in rows}
+    cleared = next((row for row in rows if row["result"] == CLEARED), None)
+    return {
+        "verified": sum(count.values()),
+        **{result: count.get(result, 0) for result in RESULTS},
+        "recurred": sum(row["recurred"] for row in rows),
+        "time_to_mitigate_s": None
+        if cleared is None
+        else {
+            "mean": round(cleared["took_s"] / cleared["count"], 1),
+            "longest": round(cleared["longest_s"], 1),
+        },
     }
 
 

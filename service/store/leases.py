@@ -15,6 +15,7 @@ from dataclasses import fields
 
 import sqlalchemy as sa
 
+from service.domain.decisions.controls import LOCK
 from service.ports.runs import Signs
 from service.store import schema
 from service.store.alive import lease_runs
@@ -121,7 +122,14 @@ class LeaseStore:
             "leftover": sa.exists().where(
                 schema.leftovers.c.removed_at.is_(None), schema.leftovers.c.due_at <= self._now
             ),
+            "judging": sa.or_(
+                sa.exists().where(schema.outcomes.c.next_at <= self._now),
+                sa.exists().where(schema.demotions.c.told.is_(None)),
+            ),
             "asking": sa.exists().where(schema.approvals.c.told.is_(None)),
+            "locked": sa.exists().where(
+                schema.controls.c.ended_at.is_(None), schema.controls.c.kind == LOCK
+            ),
             "due": sa.or_(
                 sa.exists().where(schema.alerts.c.due_at <= self._now + DUE_AHEAD_S),
                 sa.exists().where(

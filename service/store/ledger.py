@@ -15,7 +15,7 @@ from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.capacity.ledger import Entry, Made, Value, after_run, entry_json, seen
 from service.domain.decisions.controls import HOLD, Control
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import ALERT, PERSON, REMOVING, REPLAY, RETURN, Request
+from service.domain.decisions.requests import ALERT, REMOVING, REPLAY, RETURN, Request
 from service.domain.decisions.returns import Asker
 from service.ports.ledger import HELD_BY, HOLD_S
 from service.store import schema
@@ -92,20 +92,8 @@ class LedgerStore:
 
     def askers(self, target: str, alerts: Sequence[str], now: float) -> list[Asker]:
         """These alerts, and those that have asked for more of the target lately."""
-        recent = (
-            sa.select(_d.alert)
-            .where(_d.target == target, _d.direction.not_in(REMOVING))
-            .order_by(_d.id.desc())
-            .limit(_RECENT_DECISIONS)
-        )
-        query = (
-            sa.select(_a.name, _a.open, _a.newest, _a.last_seen, _a.resolved_at, _e.reason)
-            .outerjoin_from(schema.alerts, schema.unmeasured_ends, _e.alert == _a.id)
-            .where(sa.or_(_a.id.in_(list(alerts)[:1000]), _a.id.in_(recent)))
-            .order_by(_a.id.desc())
-        )
         with translated(), self._engine.connect() as connection:
-            return [_asker(row, now) for row in connection.execute(query)]
+            return askers_of(connection, target, alerts, now)
 
     def open_pages(self, service: str) -> list[str]:
         """The names of the alerts whose incident is open at the pager."""
@@ -122,6 +110,25 @@ class LedgerStore:
         if not service:
             return [row.name for row in rows]
         return [row.name for row in rows if load(row.body)["labels"].get("service") == service]
+
+
+def askers_of(
+    connection: sa.Connection, target: str, alerts: Sequence[str], now: float
+) -> list[Asker]:
+    """These alerts, and those that have asked for more of the target lately."""
+    recent = (
+        sa.select(_d.alert)
+        .where(_d.target == target, _d.direction.not_in(REMOVING))
+        .order_by(_d.id.desc())
+        .limit(_RECENT_DECISIONS)
+    )
+    query = (
+        sa.select(_a.name, _a.open, _a.newest, _a.last_seen, _a.resolved_at, _e.reason)
+        .outerjoin_from(schema.alerts, schema.unmeasured_ends, _e.alert == _a.id)
+        .where(sa.or_(_a.id.in_(list(alerts)[:1000]), _a.id.in_(recent)))
+        .order_by(_a.id.desc())
+    )
+    return [_asker(row, now) for row in connection.execute(query)]
 
 
 def note_run(connection: sa.Connection, run: str, now: float, *, verified: bool) -> None:
@@ -168,7 +175,7 @@ def _made(
         alerts=request.origin.alerts,
         adds=request.origin.kind in (ALERT, REPLAY),
         returns=request.origin.kind == RETURN,
-        undoes=request.parent if request.expects and request.origin.kind == PERSON else "",
+        undoes=request.parent if request.undoes else "",
         verified=verified,
         asked_again_s=0.0 if returns is None else returns.after_s,
     )

@@ -22,6 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from service.ports.loop import Loop
+from service.store.driver import BEGIN_IMMEDIATE, by_driver
 
 _Result = TypeVar("_Result")
 
@@ -46,7 +47,7 @@ class LockWait:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                by_driver(connection, BEGIN_IMMEDIATE)
             except OperationalError as error:
                 if not _is_locked(error) or time.monotonic() >= until:
                     raise

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.demotion import Demotion
 from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
 from service.store.alive import live_workers
@@ -25,6 +26,8 @@ from service.store.items import (
     alert_item,
     decision_item,
     delivery_item,
+    outcome_item,
+    outcomes_item,
     quarantine_item,
     run_item,
     step_item,
@@ -65,6 +68,15 @@ class DecisionFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class OutcomeFilter:
+    """Which outcomes of verified changes; None is no condition."""
+
+    rule: str | None = None
+    target: str | None = None
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs; None is no condition."""
 
@@ -75,6 +87,7 @@ class RunFilter:
 
 _a, _d, _r = schema.alerts.c, schema.decisions.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
+_o = schema.outcomes.c
 _n, _q, _s = schema.deliveries.c, schema.quarantine.c, schema.run_steps.c
 _ALERTS = sa.select(schema.alerts, _n.credential, _n.address).outerjoin(
     schema.deliveries, _n.id == _a.delivery
@@ -178,6 +191,52 @@ class Queries:
                 return None
             return {**found[0], "decisions": _decisions(connection, _d.run == run_id)}
 
+    def outcomes(
+        self, wanted: OutcomeFilter, limit: int = DEFAULT_LIMIT, after: str | None = None
+    ) -> Page:
+        """What became of verified changes, the last one to end first.
+
+        Raises:
+            UnknownCursor: no outcome is of the run `after`.
+        """
+        query = sa.select(schema.outcomes).order_by(_o.ended_at.desc(), _o.run.desc())
+        for column, value in (
+            (_o.rule, wanted.rule),
+            (_o.target, wanted.target),
+            (_o.result, wanted.result),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        with self._reading() as connection:
+            if after is not None:
+                query = query.where(_before_outcome(connection, after))
+            return read_page(connection, query, limit, outcome_item, "run")
+
+    def outcomes_of_rules(self) -> dict[str, dict[str, Any]]:
+        """How many changes of each rule were verified, and what became of them."""
+        known = _o.result.label("result")
+        query = sa.select(
+            _o.rule,
+            known,
+            sa.func.count().label("count"),
+            sa.func.count(_o.recurred_at).label("recurred"),
+            sa.func.sum(_o.cleared_at - _o.asked_at).label("took_s"),
+            sa.func.max(_o.cleared_at - _o.asked_at).label("longest_s"),
+        ).group_by(_o.rule, _o.result)
+        found: dict[str, list[sa.RowMapping]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(row["rule"], []).append(row)
+        return {rule: outcomes_item(rows) for rule, rows in found.items()}
+
+    def demotions(self) -> dict[str, Demotion]:
+        """The rules that have demoted themselves, by name."""
+        fields = [schema.demotions.c[name] for name in Demotion.__dataclass_fields__]
+        query = sa.select(*fields).where(schema.demotions.c.ended_at.is_(None))
+        with self._reading() as connection:
+            found = [Demotion(*row) for row in connection.execute(query)]
+        return {each.rule: each for each in found}
+
     def quarantine(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page:
         """Alerts that could not be understood, newest notification first.
 
@@ -268,6 +327,14 @@ def _before_run(connection: sa.Connection, after: str) -> sa.ColumnElement[bool]
     return sa.tuple_(_r.created_at, _r.id) < sa.tuple_(sa.literal(created_at), sa.literal(after))
 
 
+def _before_outcome(connection: sa.Connection, after: str) -> sa.ColumnElement[bool]:
+    query = sa.select(_o.ended_at).where(_o.run == after)
+    ended_at = connection.execute(query).scalar_one_or_none()
+    if ended_at is None:
+        raise UnknownCursor(after)
+    return sa.tuple_(_o.ended_at, _o.run) < sa.tuple_(sa.literal(ended_at), sa.literal(after))
+
+
 def _one(connection: sa.Connection, query: sa.Select[Any]) -> sa.RowMapping | None:
     return connection.execute(query).mappings().one_or_none()
 
@@ -288,7 +355,13 @@ def _runs(connection: sa.Connection, ids: Iterable[str]) -> list[dict[str, Any]]
     rows = connection.execute(
         sa.select(schema.runs).where(_r.id.in_(wanted)).order_by(_r.created_at, _r.id)
     ).mappings()
-    found = {row["id"]: {**run_item(row), "wrote": row["id"] in wrote, "steps": []} for row in rows}
+    found = {
+        row["id"]: {**run_item(row), "wrote": row["id"] in wrote, "outcome": None, "steps": []}
+        for row in rows
+    }
+    outcomes = sa.select(schema.outcomes).where(_o.run.in_(wanted))
+    for row in connection.execute(outcomes).mappings():
+        found[row["run"]]["outcome"] = outcome_item(row)
     steps = connection.execute(
         sa.select(schema.run_steps).where(_s.run.in_(wanted)).order_by(_s.run, _s.position)
     ).mappings()

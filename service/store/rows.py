@@ -17,17 +17,23 @@ from service.store.encode import dump, dump_alert
 
 
 class CheckEncoder:
-    """Encodes checks; in a storm most decisions share theirs."""
+    """Encodes checks; in a storm most decisions share theirs.
+
+    They are known by what they are and not by what they say: to compare seven checks costs more
+    than to encode them.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Check, ...], str] = {}
+        self._known: dict[int, tuple[str, tuple[Check, ...]]] = {}
 
     def __call__(self, checks: tuple[Check, ...]) -> str:
         """The checks as JSON text, encoded once."""
-        text = self._known.get(checks)
-        if text is None:
-            text = self._known[checks] = dump([check.to_json() for check in checks])
-        return text
+        known = self._known.get(id(checks))
+        if known is None:
+            text = dump([check.to_json() for check in checks])
+            # The checks are kept too, so that no others get their id.
+            known = self._known[id(checks)] = (text, checks)
+        return known[0]
 
 
 def delivery_row(delivery_id: str, delivery: Delivery) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import LIMITED, Made, Trip, longest_window_s, tripped
-from service.domain.decisions.requests import REMOVING, SCENARIO, Request
+from service.domain.decisions.requests import REMOVING, RETURN, SCENARIO, Request
+from service.domain.decisions.returns import check_unasked
+from service.domain.errors import StoreConflict
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
 from service.ports.controls import Beside
@@ -34,7 +36,8 @@ from service.store.database import begin_writing, translated
 from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
 from service.store.ids import new_id
-from service.store.ledger import note_run
+from service.store.ledger import askers_of, note_run
+from service.store.outcomes import keep_outcome
 from service.store.rows import CheckEncoder, decision_row
 from service.store.spend import end_reservation, reserve
 
@@ -340,11 +343,16 @@ class RunStore:
         `again` starts another run on the same claim instead of a cooldown; with `if_wanted` only
         when an alert asks for it that came after the worker had looked. False when the run
         had ended before; then nothing is changed.
+
+        Raises:
+            StoreConflict: it would be tried again, and a person has cancelled it. Then nothing is
+                changed either.
         """
         end = (
             sa.update(schema.runs)
             .where(_r.id == run_id, _r.ended_at.is_(None))
             .values(status=outcome.status, reason=outcome.reason, ended_at=now)
+            .returning(_r.ask, _r.created_at)
         )
         cooldowns = schema.cooldowns.c
         cooldown = (
@@ -355,10 +363,17 @@ class RunStore:
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            if connection.execute(end).rowcount == 0:
+            ended = connection.execute(end).one_or_none()
+            if ended is None:
                 return False
+            # A page or a message is told whoever has cancelled it.
+            changes = again is not None and again.request.on is not None
+            if changes or outcome.due_at is not None:
+                refuse_cancelled(connection, run_id)
             connection.execute(cooldown)
             succeeded = outcome.status == "succeeded"
+            if succeeded:
+                keep_outcome(connection, run_id, load(ended.ask), ended.created_at, now)
             end_reservation(connection, run_id, now, succeeded=succeeded)
             if succeeded or _wrote(connection, run_id):
                 note_run(connection, run_id, now, verified=succeeded)
@@ -372,17 +387,9 @@ class RunStore:
         return True
 
     def _start_again(self, connection: sa.Connection, again: NewRun, now: float) -> None:
-        connection.execute(
-            sa.update(schema.cooldowns)
-            .where(
-                schema.cooldowns.c.key == again.request.claim,
-                schema.cooldowns.c.run == again.request.id,
-            )
-            .values(until=now)
-        )
-        claimed = take_claims(connection, [again.request.claim], now)[again.request.claim]
-        if claimed.won:
-            run = replace(again, request=replace(again.request, id=claimed.cooldown.run))
+        following = _claimed_again(connection, again.request, now)
+        if following is not None:
+            run = replace(again, request=replace(again.request, id=following))
             add_run(connection, run)
             self._enqueue(connection, run)
 
@@ -473,6 +480,31 @@ def _wrote(connection: sa.Connection, run_id: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def refuse_cancelled(connection: sa.Connection, run_id: str) -> None:
+    """Return when nobody has cancelled the run.
+
+    Raises:
+        StoreConflict: somebody has.
+    """
+    if said := _cancelled(connection, run_id):
+        raise StoreConflict(f"run {run_id} cannot go on: {said}")
+
+
+def _claimed_again(connection: sa.Connection, request: Request, now: float) -> str | None:
+    """The run that follows on a request's claim; None when somebody else has the claim."""
+    claim = request.claim
+    if not request.origin.shares_its_claim:
+        return next_run(connection, claim)
+    cooldowns = schema.cooldowns.c
+    connection.execute(
+        sa.update(schema.cooldowns)
+        .where(cooldowns.key == claim, cooldowns.run == request.id)
+        .values(until=now)
+    )
+    claimed = take_claims(connection, [claim], now)[claim]
+    return claimed.cooldown.run if claimed.won else None
+
+
 def _cancelled(connection: sa.Connection, run_id: str) -> str:
     asked = connection.execute(sa.select(_r.cancel).where(_r.id == run_id)).scalar_one_or_none()
     if asked is None:
@@ -483,7 +515,7 @@ def _cancelled(connection: sa.Connection, run_id: str) -> str:
 
 def _tripped(connection: sa.Connection, request: Request, now: float) -> Trip | None:
     limits = request.policy.limits
-    if not limits or request.origin.kind == SCENARIO:
+    if not limits or request.origin.kind == SCENARIO or request.undoes:
         return None
     made = schema.changes.c
     query = sa.select(made.target, made.action, made.at).where(
@@ -497,7 +529,10 @@ def _entry(connection: sa.Connection, request: Request, trip: Trip | None, now: 
     (rows,) = rows_of_each(connection, IN_FORCE)
     found = held_by_people(request, [Control(*row) for row in rows], now)
     limits = None if trip is None else Check(LIMITED, passed=False, saw=trip.why, until=trip.until)
-    return Entry(cancelled=_cancelled(connection, request.id), limits=limits, **found)
+    calm = None
+    if request.origin.kind == RETURN:
+        calm = check_unasked(askers_of(connection, request.target.name, (), now))
+    return Entry(cancelled=_cancelled(connection, request.id), limits=limits, calm=calm, **found)
 
 
 def _pause_of(request: Request, trip: Trip, now: float) -> dict[str, Any]:

@@ -125,6 +125,15 @@ last decision's [id, key], so that a repeat which changes nothing is only counte
 it is judged again by itself, because a guard that holds it lets go then. `labels_hash` stands for
 the labels with which it fired; episodes of versions before migration 0012 have none."""
 
+alert_turns = sa.Table(
+    "alert_turns",
+    metadata,
+    sa.Column("identity", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("turns", sa.Text, nullable=False),
+)
+"""When an alert began to fire and resolved, its newest times as JSON; only of alerts that a rule
+with `flapping` matches."""
+
 NOT_HELD: sa.ColumnElement[bool] = sa.literal_column("verdict <> 'hold'")
 """In a storm nearly every decision is a hold; an index of the others costs a storm nothing. A
 query must carry this very term to use it."""
@@ -374,6 +383,75 @@ changes = sa.Table(
     sa.Index("ix_changes_at", "at"),
 )
 """One row per run that reached its first write, whoever asked: what limits count."""
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("target", sa.String(64), nullable=False),
+    sa.Column("direction", sa.String(8), nullable=False),
+    sa.Column("asked_at", _TIME, nullable=False),
+    sa.Column("ended_at", _TIME, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False),
+    sa.Column("result", sa.String(12), nullable=False),
+    sa.Column("judged_at", _TIME, nullable=True),
+    sa.Column("cleared_at", _TIME, nullable=True),
+    sa.Column("recurred_at", _TIME, nullable=True),
+    sa.Column("next_at", _TIME, nullable=True),
+    sa.Column("counts", sa.Boolean, nullable=False),
+    _partial(
+        "ix_outcomes_counts",
+        "rule",
+        "ended_at",
+        where=sa.text("counts"),
+    ),
+    _partial(
+        "ix_outcomes_next_at",
+        "next_at",
+        where=sa.text("next_at IS NOT NULL"),
+    ),
+    sa.Index("ix_outcomes_ended_at", "ended_at", "run"),
+    sa.Index("ix_outcomes_rule_ended_at", "rule", "ended_at", "run"),
+)
+"""One row for each verified change that alerts asked for by a rule with `expect`
+(`service.domain.decisions.expected`). `next_at` is when it is looked at again; empty once it is
+over. `counts` is whether it had no effect, nothing of the same rule has had one since, and its
+alerts may still fire: few rows, which are read with a batch."""
+
+demotions = sa.Table(
+    "demotions",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("mode", sa.String(12), nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("ended_at", _TIME, nullable=True),
+    sa.Column("ended_by", sa.String(64), nullable=True),
+    sa.Column("told", _TIME, nullable=True),
+    _partial(
+        "uq_demotions_in_force",
+        "rule",
+        unique=True,
+        where=sa.text("ended_at IS NULL"),
+    ),
+    _partial(
+        "ix_demotions_untold",
+        "since",
+        where=sa.text("told IS NULL"),
+    ),
+    sa.Index("ix_demotions_rule", "rule"),
+)
+"""One row for each time that a rule has demoted itself. `told` is when people were told of it."""
+
+outcome_alerts = sa.Table(
+    "outcome_alerts",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("alert", _ID, primary_key=True),
+)
+"""The episodes that asked for such a change."""
 
 approvals = sa.Table(
     "approvals",

@@ -37,10 +37,16 @@ class SpendStore:
             return spends(connection, besides)
 
     def saw(self, target: str, dollars_month: float | None, now: float) -> None:
-        """Keep what a target costs now."""
+        """Keep what a look that began at `now` has shown.
+
+        A run may have ended during that look: what it made of the target is newer, and stays.
+        """
+        known = sa.select(_s.seen_at).where(_s.target == target)
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            _keep(connection, target, dollars_month, now)
+            seen_at = connection.execute(known).scalar_one_or_none()
+            if seen_at is None or seen_at <= now:
+                _keep(connection, target, dollars_month, now)
 
 
 def spends(connection: sa.Connection, besides: str = "") -> list[Spend]:

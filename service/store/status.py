@@ -20,6 +20,7 @@ from service.domain.decisions.budget import Spend
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision_json import moment
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.present import Passed, Present, present_state
 from service.domain.decisions.requests import DIRECTIONS
 from service.domain.filters import require_known
@@ -49,7 +50,7 @@ LARGEST = 100
 """Targets in one statement: SQLite takes 500 parts in one UNION ALL, and a target needs two."""
 
 _FIELDS = tuple(Control.__dataclass_fields__)
-_k, _p = schema.controls.c, schema.approvals.c
+_k, _p, _m = schema.controls.c, schema.approvals.c, schema.demotions.c
 _a, _c, _d, _r, _s = (
     table.c
     for table in (schema.alerts, schema.cooldowns, schema.decisions, schema.runs, schema.run_steps)
@@ -292,7 +293,18 @@ def _queue(asked: Asked) -> dict[str, int]:
     return dict(asked.connection.execute(query).mappings().one())
 
 
-WHOLE: Mapping[str, Callable[[Asked], Any]] = {"workers": _workers, "queue": _queue}
+def _demotions(asked: Asked) -> list[dict[str, Any]]:
+    """The rules that have demoted themselves; they are few."""
+    query = sa.select(*(_m[name] for name in Demotion.__dataclass_fields__))
+    rows = asked.connection.execute(query.where(_m.ended_at.is_(None)).order_by(_m.since, _m.id))
+    return [Demotion(*row).to_json() for row in rows]
+
+
+WHOLE: Mapping[str, Callable[[Asked], Any]] = {
+    "workers": _workers,
+    "queue": _queue,
+    "demotions": _demotions,
+}
 """What is told beside the targets. Counts end at `MOST_COUNTED`."""
 
 

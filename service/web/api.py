@@ -14,7 +14,7 @@ from flask import Blueprint, Response, g, request
 
 from service.domain.filters import BadFilter
 from service.domain.people import Person
-from service.domain.rules.consulted import consulted
+from service.domain.rules.consulted import consulted, rules_told
 from service.store.explain import explain
 from service.store.filters import LISTED, only, page_of
 from service.store.pages import UnknownCursor
@@ -120,6 +120,14 @@ def _now(api: Blueprint, parts: WebParts, show: Show) -> None:
     def status() -> Response:
         only(request.args, "target")
         return answer(parts.status(request.args.get("target"))).to_flask()
+
+    @api.get("/rules")
+    def rules() -> Response:
+        only(request.args)
+        book = parts.rules().book
+        queries = parts.queries
+        items = rules_told(book, queries.outcomes_of_rules(), queries.demotions())
+        return answer({"hash": book.hash, "items": items, "next": None}).to_flask()
 
     @api.get("/explain")
     def explain_any() -> Response:

@@ -71,7 +71,10 @@ def is_gzip(environ: dict[str, Any]) -> bool:
     Raises:
         PayloadRefused: 415, for any other encoding.
     """
-    encoding = (environ.get("HTTP_CONTENT_ENCODING") or "identity").strip().lower()
+    given = environ.get("HTTP_CONTENT_ENCODING")
+    if not given:
+        return False
+    encoding = given.strip().lower()
     if encoding in GZIP:
         return True
     if encoding in ("identity", ""):

@@ -90,6 +90,7 @@ def add_control(api: Blueprint, parts: ControlParts, refused: Refused) -> None:
     _controls(api, parts.people)
     _runs(api, parts.people)
     _approvals(api, parts.people)
+    _rules(api, parts.people)
     _tokens(api, parts.tokens)
     _records(api, parts.audit)
     api.register_error_handler(Refusal, partial(_refused, refused))
@@ -186,6 +187,13 @@ def _approvals(api: Blueprint, people: People) -> None:
         made = people.decide(person(), approval_id, state, body.why, body.plan)
         said = {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
         return answer(said).to_flask()
+
+
+def _rules(api: Blueprint, people: People) -> None:
+    @api.post("/rules/<path:name>/promote")
+    def promote(name: str) -> Response:
+        ended = people.promote(person(), name, _body(ReasonBody).why)
+        return answer({"rule": name, "ended": ended.to_json()}).to_flask()
 
 
 def _tokens(api: Blueprint, tokens: Tokens) -> None:

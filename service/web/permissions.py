@@ -19,6 +19,8 @@ NEEDS = {
     "undo": Role.OPERATOR,
     # Whoever has one of the roles or groups that the approval itself names.
     "decide": Role.VIEWER,
+    # It gives back what an approver decides on otherwise.
+    "promote": Role.APPROVER,
     "all_tokens": Role.ADMIN,
     "new_token": Role.ADMIN,
     "revoke_token": Role.ADMIN,

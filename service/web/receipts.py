@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import structlog
 from pydantic_core import to_json
 
 from service import telemetry
-from service.domain.alerts.alert import Notification, Quarantined
+from service.domain.alerts.alert import AlertStatus, Notification, Quarantined
+from service.domain.decisions.decision import Decision
 from service.domain.decisions.decision_json import decision_json
 from service.ports.admission import Receipt, Verdicted
 
 _SLICE = 256
-"""Decisions, or quarantined alerts, that are serialised in one call."""
+"""Quarantined alerts that are serialised in one call."""
 
 _LOGGED = 3
 """The most reasons of one notification that the log shows."""
 
-_Item = TypeVar("_Item")
+_FIRING, _RESOLVED = AlertStatus.FIRING.value, AlertStatus.RESOLVED.value
+
+# The library checks the labels and takes a lock whenever it is asked for a counter by them.
+_alerts = lru_cache(maxsize=64)(telemetry.ALERTS.labels)
+_decisions = lru_cache(maxsize=4096)(telemetry.DECISIONS.labels)
+
 _log = structlog.get_logger(__name__)
 
 
 def receipt_body(receipt: Receipt) -> bytes:
     """The answer to the sender as JSON: each decision, and each alert that was quarantined.
 
-    It is made in slices. One call for a hundred thousand decisions would hold the interpreter's
+    It is made in pieces. One call for a hundred thousand decisions would hold the interpreter's
     lock for a tenth of a second, and all other requests with it.
     """
     return b"".join(
@@ -35,27 +40,30 @@ def receipt_body(receipt: Receipt) -> bytes:
             b'{"notification":',
             to_json(receipt.delivery),
             b',"decisions":[',
-            _in_slices(receipt.verdicts, _decision_json),
+            b",".join(_verdicts_json(receipt.verdicts)),
             b'],"quarantined":[',
-            _in_slices(receipt.quarantined, _quarantined_json),
+            b",".join(_quarantined_json(receipt.quarantined)),
             b"]}",
         )
     )
 
 
-def _in_slices(items: Sequence[_Item], json_of: Callable[[_Item], dict[str, Any]]) -> bytes:
-    return b",".join(
-        to_json([json_of(each) for each in items[start : start + _SLICE]])[1:-1]
-        for start in range(0, len(items), _SLICE)
-    )
+def _verdicts_json(verdicts: Sequence[Verdicted]) -> Iterator[bytes]:
+    """Each alert with its decision; one that several alerts share is serialised once."""
+    made: dict[int, bytes] = {}
+    for each in verdicts:
+        text = made.get(id(each.decision))
+        if text is None:
+            # Without its opening brace: the alert comes first.
+            text = to_json(decision_json(each.decision, checks=False))[1:]
+            made[id(each.decision)] = text
+        yield b'{"alert":%b,%b' % (to_json(each.alert), text)
 
 
-def _quarantined_json(quarantined: Quarantined) -> dict[str, Any]:
-    return {"index": quarantined.index, "reason": quarantined.reason}
-
-
-def _decision_json(verdicted: Verdicted) -> dict[str, Any]:
-    return {"alert": verdicted.alert, **decision_json(verdicted.decision, checks=False)}
+def _quarantined_json(quarantined: Sequence[Quarantined]) -> Iterator[bytes]:
+    for start in range(0, len(quarantined), _SLICE):
+        some = quarantined[start : start + _SLICE]
+        yield to_json([{"index": each.index, "reason": each.reason} for each in some])[1:-1]
 
 
 def count(notification: Notification, receipt: Receipt) -> None:
@@ -63,15 +71,14 @@ def count(notification: Notification, receipt: Receipt) -> None:
 
     Equal labels are summed up first, because a notification may have ten thousand alerts.
     """
-    source = notification.source
-    for status, alerts in Counter(alert.status for alert in notification.alerts).items():
-        telemetry.ALERTS.labels(source, status.value).inc(alerts)
-    kinds = Counter(
-        (each.decision.rule, each.decision.action, each.decision.verdict, each.decision.guard)
-        for each in receipt.verdicts
-    )
-    for (rule, action, verdict, guard), times in kinds.items():
-        telemetry.DECISIONS.labels(rule, action, verdict.value, guard).inc(times)
+    source, alerts = notification.source, notification.alerts
+    firing = len([None for alert in alerts if alert.firing])
+    for status, times in ((_FIRING, firing), (_RESOLVED, len(alerts) - firing)):
+        if times:
+            _alerts(source, status).inc(times)
+    for decision, times in _with_times(receipt.verdicts):
+        verdict = decision.verdict.value
+        _decisions(decision.rule, decision.action, verdict, decision.guard).inc(times)
     if receipt.quarantined:
         telemetry.QUARANTINED.labels(source).inc(len(receipt.quarantined))
         _log.warning(
@@ -81,3 +88,14 @@ def count(notification: Notification, receipt: Receipt) -> None:
             count=len(receipt.quarantined),
             reasons=[each.reason for each in receipt.quarantined[:_LOGGED]],
         )
+
+
+def _with_times(verdicts: Sequence[Verdicted]) -> Iterator[tuple[Decision, int]]:
+    """Each decision, with how many of the alerts share it."""
+    decisions: dict[int, Decision] = {}
+    times: dict[int, int] = {}
+    for each in verdicts:
+        key = id(each.decision)
+        decisions[key] = each.decision
+        times[key] = times.get(key, 0) + 1
+    return zip(decisions.values(), times.values(), strict=True)

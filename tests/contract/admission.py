@@ -15,6 +15,7 @@ from service.ports.admission import Delivery, Gate, NewRun, Receipt
 from service.store.admissions import Enqueue, SqlJournal
 from service.store.ids import new_id
 from service.triggers.alerts.admit import Admitter
+from service.triggers.alerts.candidates import RulesInForce
 from tests.fakes.alerts import GRACE_S, rules_in_force
 from tests.fakes.journal import MemoryGate
 
@@ -34,10 +35,11 @@ class SqlDesk:
         enqueue: Enqueue | None = None,
         journal: SqlJournal | None = None,
         scopes: Scopes = UNSTATED,
+        rules: RulesInForce | None = None,
     ) -> None:
         self.engine = engine
         self.queued: list[NewRun] = []
-        self._rules = rules_in_force(scopes)
+        self._rules = rules or rules_in_force(scopes)
         self._gate = gate or MemoryGate()
         self.journal = journal or SqlJournal(engine, enqueue or self._enqueue)
         self._admitter = Admitter(

@@ -20,6 +20,9 @@ from service.domain.decisions.approval import (
 )
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import PERSON, Origin
+from service.domain.errors import StoreConflict
+from service.ports.admission import NewRun
 from service.ports.approvals import Approvals, Decided
 from service.store.approvals import ApprovalStore
 from service.store.bell import bell_of
@@ -115,6 +118,38 @@ def test_what_is_approved_is_the_next_run_of_its_claim_bound_to_the_plan(
         ("api.out.1", "held"),
         ("api.out.2", "queued"),
     ]
+
+
+def test_a_persons_run_is_approved_although_others_have_asked_for_the_same_target_since(
+    engine: sa.Engine,
+) -> None:
+    desk = SqlDesk(engine)
+    approvals = ApprovalStore(engine, desk._enqueue, bell_of(engine))
+    runs = RunStore(engine, desk._enqueue)
+    by_anna = replace(RUN, origin=Origin(PERSON, "anna", "exams"), claim="api.person")
+
+    def asks() -> str:
+        made = lambda run: NewRun(replace(by_anna, id=run), "do-app:app-1", NOW)  # noqa: E731 - the id is the store's
+        return runs.ask("api.person", made, nothing)
+
+    first = replace(by_anna, id=asks())
+    approval = approvals.ask(first, PLAN, "over budget", TERMS, NOW + 1)
+    assert approval is not None
+    assert asks() == "api.person.2"
+    asking = approvals.decide(approval, Decided(APPROVED, "paul", "", NOW + 10), NOW, nothing)
+    assert asking is not None
+    assert asking.next_run == "api.person.3"
+    assert desk.queued[-1].request.parent == first.id
+
+
+def test_what_a_person_has_cancelled_is_not_asked(engine: sa.Engine) -> None:
+    approvals, desk = store_of(engine)
+    runs = RunStore(engine, desk._enqueue)
+    assert runs.cancel(RUN.id, "anna", "wrong", NOW, nothing)
+    with pytest.raises(StoreConflict):
+        asked(approvals)
+    assert runs.unfinished() == [RUN.id]
+    assert approvals.waiting() == []
 
 
 def test_while_it_waits_alerts_that_ask_for_the_same_are_held(engine: sa.Engine) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from service.bootstrap.stores import Stores
 from service.bootstrap.web import build_web
@@ -16,6 +17,7 @@ from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.planning import Plan
 from service.ports.runs import Outcome
 from service.settings import load_settings
+from service.store import schema
 from service.store.approvals import ApprovalStore
 from service.web.app import create_app
 from tests.processes import ROOT
@@ -200,6 +202,36 @@ def test_what_waits_is_approved_or_rejected(
     assert (status, said["state"], said["next_run"]) == (200, state, following), said
     assert service.audited()[-1] == ("paul", state, approval)
     assert following is None or service.queued(following)
+
+
+def test_a_rule_that_has_demoted_itself_is_promoted_by_an_approver_alone(service: Service) -> None:
+    row = {"id": "m-1", "rule": "high-cpu", "mode": "approve", "since": 1.0, "why": "few helped"}
+    with service.stores.engine.begin() as connection:
+        connection.execute(sa.insert(schema.demotions), row)
+    (told,) = service.ask("vera", "GET", "/status")[1]["demotions"]
+    assert (told["rule"], told["mode"], told["why"]) == ("high-cpu", "approve", "few helped")
+    rules = {each["name"]: each for each in service.ask("vera", "GET", "/rules")[1]["items"]}
+    assert (rules["high-cpu"]["mode"], rules["high-cpu"]["in_force"]) == ("act", "approve")
+    assert rules["high-cpu"]["demotion"] == told
+    path = "/rules/high-cpu/promote"
+    assert service.post("olga", path, WHY)[0] == 403
+    for who, of, body, said in (
+        ("paul", path, {}, "why: say in a few words why"),
+        ("paul", path, {"why": " "}, "why: say in a few words why"),
+        ("paul", "/rules/high-cpo/promote", WHY, "There is no rule 'high-cpo'. There is high-cpu,"),
+        ("ada", "/rules/high-memory/promote", WHY, "Rule high-memory has not demoted itself"),
+    ):
+        status, answered = service.post(who, of, body)
+        assert (status, said in answered["error"]) == (422, True), answered
+    assert len(service.ask("vera", "GET", "/status")[1]["demotions"]) == 1
+    status, made = service.post("paul", path, WHY)
+    assert (status, made) == (200, {"rule": "high-cpu", "ended": told})
+    assert service.ask("vera", "GET", "/status")[1]["demotions"] == []
+    assert service.audited()[-1] == ("paul", "promote", "high-cpu")
+    with service.stores.engine.connect() as connection:
+        ended = connection.execute(sa.select(schema.demotions.c.ended_by)).scalars().all()
+    assert ended == ["paul"]
+    assert service.post("paul", path, WHY)[0] == 422
 
 
 def test_a_token_is_made_works_and_is_ended(service: Service) -> None:

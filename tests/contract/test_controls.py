@@ -11,18 +11,19 @@ import sqlalchemy as sa
 
 from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.policy import EACH_TARGET, Limit, Policy
-from service.domain.decisions.requests import PERSON, SCENARIO, Origin, Request
+from service.domain.decisions.requests import PERSON, SCENARIO, Origin, Request, Wanted
+from service.domain.errors import StoreConflict
 from service.ports.admission import NewRun
 from service.ports.controls import Controls
 from service.ports.runs import Outcome
-from service.store.admissions import add_run
+from service.store.admissions import SqlJournal, add_run
 from service.store.bell import bell_of
 from service.store.controls import ControlStore
 from service.store.due import DueStore
 from service.store.runs import RunStore
 from tests.contract.admission import SqlDesk
 from tests.contract.leases import lease_store
-from tests.fakes.alerts import CPU, MEMORY, NOW, alert, delivery, resolved
+from tests.fakes.alerts import CPU, ERRORS, MEMORY, NOW, alert, delivery, resolved
 from tests.fakes.controls import FakeControls, FakeDue
 from tests.fakes.runs import API, WORKER, request_for
 
@@ -92,6 +93,25 @@ def test_an_alert_is_decided_by_the_pauses_on_record(store: ControlStore, desk: 
     store.end(["p-1"], "bob", NOW + 2)
     (after,) = desk.verdicts(delivery(alert(CPU), at=NOW + 3))
     assert after.verdict == "act"
+
+
+@pytest.mark.parametrize("claimed", [[], ["api.out"], ["api.out", "worker-vm.up"]])
+@pytest.mark.parametrize("paused", [[], [API_PAUSE], [API_PAUSE, ALL_PAUSE]])
+def test_a_batch_knows_every_pause_whatever_is_known_of_its_claims(
+    store: ControlStore, engine: sa.Engine, claimed: list[str], paused: list[Control]
+) -> None:
+    for each in paused:
+        store.put(each)
+    journal = SqlJournal(engine, lambda *_: None)
+    with journal.transaction() as transaction:
+        transaction.claim(claimed, NOW)
+    with journal.transaction() as transaction:
+        on_record = transaction.read({1}, {"api.out", "worker-vm.up"})
+    assert sorted(on_record.cooldowns) == claimed
+    assert sorted(each.id for each in on_record.controls) == [each.id for each in paused]
+    store.end([each.id for each in paused], "bob", NOW + 1)
+    with journal.transaction() as transaction:
+        assert transaction.read({1}, {"api.out"}).controls == ()
 
 
 def test_ending_a_pause_makes_what_it_held_due_at_once(
@@ -228,6 +248,33 @@ def test_a_run_that_has_ended_cannot_be_cancelled(engine: sa.Engine) -> None:
     assert runs.cancelled(RUN.id) == ""
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["by itself", "by its alerts"])
+def test_what_a_person_has_cancelled_is_not_tried_again_whatever_held_it(
+    engine: sa.Engine, again: bool
+) -> None:
+    runs = queued(engine, RUN)
+    assert runs.cancel(RUN.id, "anna", "wrong target", NOW, lambda _connection: None)
+    outcome = Outcome("held", "the vendor is busy", NOW + 60, due_at=None if again else NOW + 60)
+    next_one = NewRun(RUN, "do-app:app-1", NOW + 5, 60.0) if again else None
+    with pytest.raises(StoreConflict, match="anna has cancelled it: wrong target"):
+        runs.conclude(RUN.id, outcome, NOW + 5, again=next_one)
+    assert runs.unfinished() == [RUN.id]
+    assert runs.conclude(RUN.id, Outcome("cancelled", "wrong target", NOW + 600), NOW + 5)
+
+
+def test_a_page_that_somebody_has_cancelled_is_told_all_the_same(
+    desk: SqlDesk, engine: sa.Engine
+) -> None:
+    desk.admit(delivery(alert(ERRORS)))
+    (page,) = desk.queued
+    runs = RunStore(engine, lambda _connection, _run: None)
+    assert runs.cancel(page.request.id, "anna", "enough", NOW, lambda _connection: None)
+    again = replace(page, created_at=NOW + 5)
+    told = Outcome("succeeded", "told", NOW + 5)
+    assert runs.conclude(page.request.id, told, NOW + 5, again=again)
+    assert len(runs.unfinished()) == 1
+
+
 def limited(number: int, target: object = API, **changes: object) -> Request:
     policy = Policy(limits=(Limit(3, 3_600.0), Limit(2, 600.0, EACH_TARGET, 1_800.0)))
     name = "api" if target is API else "worker-vm"
@@ -274,6 +321,19 @@ def test_limits_count_every_origin_and_never_hold_a_scenarios_step(
     assert (runs.enter(last, NOW + 1) is not None) is held
 
 
+def test_an_undo_is_held_by_no_limit_and_counts_as_a_change(engine: sa.Engine) -> None:
+    first, second = limited(1), limited(2)
+    undo = limited(3, origin=Origin(PERSON, "anna", "undo"), expects=(Wanted("replicas", to=3),))
+    runs = queued(engine, first, undo, second)
+    one = Policy(limits=(Limit(1, 600.0),))
+    two = Policy(limits=(Limit(2, 600.0),))
+    assert runs.enter(replace(first, policy=one), NOW) is None
+    assert runs.enter(replace(undo, policy=one), NOW + 1) is None
+    held = runs.enter(replace(second, policy=two), NOW + 2)
+    assert held is not None
+    assert held.guard == "blast_radius"
+
+
 def test_two_runs_at_once_do_not_both_take_the_last_place(engine: sa.Engine) -> None:
     requests = [replace(limited(n), policy=Policy(limits=(Limit(1, 60.0),))) for n in range(6)]
     runs = queued(engine, *requests)
@@ -316,3 +376,21 @@ def test_each_run_that_a_person_asks_for_has_the_next_number(engine: sa.Engine) 
     assert [asked(), asked()] == ["api.person.1", "api.person.2"]
     assert noted == ["a record", "a record"]
     assert runs.unfinished() == ["api.person.1", "api.person.2"]
+
+
+def test_two_requests_of_people_that_are_both_put_off_are_both_tried_again(
+    engine: sa.Engine,
+) -> None:
+    queue: list[str] = []
+    runs = RunStore(engine, lambda _connection, run: queue.append(run.request.id))
+    busy = Outcome("held", "the vendor is busy", NOW + 60)
+
+    def asked() -> Request:
+        by_anna = replace(RUN, origin=Origin(PERSON, "anna", "exams"), claim="api.person")
+        made = lambda run: NewRun(replace(by_anna, id=run), "do-app:app-1", NOW)  # noqa: E731 - the id is the store's
+        return replace(by_anna, id=runs.ask("api.person", made, lambda _connection: None))
+
+    for each in [asked(), asked()]:
+        runs.conclude(each.id, busy, NOW, again=NewRun(each, "do-app:app-1", NOW, 60.0))
+    assert queue == [f"api.person.{number}" for number in (1, 2, 3, 4)]
+    assert runs.unfinished() == ["api.person.3", "api.person.4"]

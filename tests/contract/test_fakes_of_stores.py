@@ -58,6 +58,8 @@ UNDER_CONTRACT = {
     "FakeApprovals": "test_approvals.py",
     "FakeSpend": "test_spend.py",
     "FakeLeftovers": "test_leftovers.py",
+    "FakeOutcomes": "test_outcomes.py",
+    "FakeDemotions": "test_demotions.py",
     "FakeLedger": "test_ledger.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",

@@ -14,12 +14,15 @@ from sqlalchemy import event
 
 from service.bootstrap.stores import Stores
 from service.bootstrap.worker import build_worker
+from service.domain.decisions.controls import HOLD, LOCK, Control
 from service.engine.worker import Worker
 from service.ports import Message
 from service.ports.offs import ON, Resize, Sent
 from service.ports.outbox import Waiting
 from service.ports.runs import Outcome, Signs
 from service.settings import Settings, load_settings
+from service.store.bell import bell_of
+from service.store.controls import ControlStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
 from tests.contract.admission import SqlDesk
@@ -198,4 +201,15 @@ def test_a_message_that_is_due_is_seen(installation: Installation) -> None:
     outbox.again(waiting, now - 60)
     assert installation.seen() == Signs(untold=True)
     outbox.forget(waiting)
+    assert installation.seen() == Signs()
+
+
+def test_a_lock_of_a_person_is_seen_until_it_is_ended(installation: Installation) -> None:
+    engine, now = installation.stores.engine, time.time()
+    controls = ControlStore(engine, bell_of(engine))
+    controls.put(Control("h-1", HOLD, "anna", "set by hand", now, now + 900, "api"))
+    assert installation.seen() == Signs(), "it is no lock"
+    controls.put(Control("l-1", LOCK, "anna", "I move it", now, now + 900, "api"))
+    assert installation.seen() == Signs(locked=True)
+    controls.end(["l-1"], "anna", now + 1)
     assert installation.seen() == Signs()

@@ -44,6 +44,24 @@ def test_the_last_look_counts_and_the_dollars_of_the_month_add_up(spend: Spendin
     assert worker == Spend("worker-vm", None, NOW)
 
 
+def test_a_look_that_began_before_what_is_known_tells_nothing_new(spend: Spending) -> None:
+    spend.saw("api", 36.0, NOW + 100)
+    spend.saw("api", 24.0, NOW + 50)
+    (api,) = spend.known()
+    assert (api.dollars_month, api.seen_at) == (36.0, NOW + 100)
+
+
+def test_a_look_that_was_under_way_when_a_run_ended_does_not_hide_what_that_run_has_spent(
+    runs: RunStore, engine: sa.Engine
+) -> None:
+    assert runs.enter(OUT, NOW) is None
+    runs.conclude(OUT.id, Outcome("succeeded", "2 → 5", NOW + 600), NOW + 9)
+    SpendStore(engine).saw("api", 24.0, NOW + 5)
+    held = runs.enter(UP, NOW + 10)
+    assert held is not None
+    assert held.guard == "budget"
+
+
 def planned(runs: RunStore, request: Request, before: float, after: float) -> None:
     plan = Plan("replicas", "2", "3", ("verify",), {}, before, after)
     runs.set_plan(request.id, plan)

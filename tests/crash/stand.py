@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 import sqlalchemy as sa
 
+from service.bootstrap.people import build_people
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
 from service.bootstrap.worker import LOST_RUN_EXIT
@@ -46,10 +47,11 @@ Json = dict[str, Any]
 
 
 class Stand:
-    """One installation. `home` holds the logs."""
+    """One installation. `home` holds the logs; `rules` are those in force, the shipped ones where
+    none are given. `people` is what people may do."""
 
     def __init__(
-        self, home: Path, database_url: str, sandbox_url: str, redis_url: str = ""
+        self, home: Path, database_url: str, sandbox_url: str, redis_url: str = "", rules: str = ""
     ) -> None:
         self._home = home
         self._log = home / "workers.log"
@@ -65,9 +67,15 @@ class Stand:
             "REDIS_URL": redis_url,
             "RUNBOOKD_HOME": str(home),
         }
+        if rules:
+            file = home / "rules.yml"
+            file.write_text(rules, encoding="utf-8")
+            self._environment["RULES"] = str(file)
         self._settings = load_settings(self._environment)
         self.stores = Stores(self._settings)
-        self._admitter = build_admitter(self.stores, load_rules(self._settings, self._environment))
+        book = load_rules(self._settings, self._environment)
+        self._admitter = build_admitter(self.stores, book)
+        self.people = build_people(self.stores, lambda: book)
         self._workers: list[ForkedWorker] = []
         self._replaced: set[int] = set()
 
@@ -94,6 +102,11 @@ class Stand:
         process = ForkedWorker(environment, self._failpoint(failpoint), self._log)
         self._workers.append(process)
         return process
+
+    def end(self, process: ForkedWorker) -> None:
+        """End a worker in good order."""
+        process.send(signal.SIGTERM)
+        self.wait_for(lambda: not process.is_alive(), "the worker to end")
 
     def pause(self, process: ForkedWorker) -> None:
         """Stop a worker (SIGSTOP) between two of its writes."""
@@ -300,7 +313,7 @@ _ROUTES = threading.Lock()
 
 
 @contextmanager
-def a_stand(home: Path, database_url: str, redis_url: str = "") -> Iterator[Stand]:
+def a_stand(home: Path, database_url: str, redis_url: str = "", rules: str = "") -> Iterator[Stand]:
     """A stand with its sandbox, ended whatever happens."""
     config = SandboxConfig(action_seconds=ACTION_S, rate_limits=False)
     with _ROUTES:
@@ -308,7 +321,7 @@ def a_stand(home: Path, database_url: str, redis_url: str = "") -> Iterator[Stan
     server = make_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    stand = Stand(home, database_url, f"http://127.0.0.1:{server.port}", redis_url)
+    stand = Stand(home, database_url, f"http://127.0.0.1:{server.port}", redis_url, rules)
     try:
         yield stand
     finally:

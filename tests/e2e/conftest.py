@@ -32,6 +32,7 @@ def world(shared_world: World) -> World:
 
 @pytest.fixture
 def new_world(senders: None, tmp_path: Path) -> Iterator[Callable[..., World]]:
-    """A world of one's own, for tests of what a target has been through: `new_world(2)`."""
+    """A world of one's own, for tests of what a target has been through. It takes what
+    `open_world` takes: `new_world(2)`, `new_world(rules=RULES)`."""
     with ExitStack() as ends:
-        yield lambda alertmanagers=1: ends.enter_context(open_world(tmp_path, alertmanagers))
+        yield lambda *given, **named: ends.enter_context(open_world(tmp_path, *given, **named))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ REFIRE_GRACE_S = 120.0 / SPEED
 """The setting's default, as fast as the rest."""
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """How soon Alertmanager sends an alert again that goes on firing, in place of the shipped
+    interval. `soon` are the values of the label `signal` that it repeats each second."""
+
+    every: str
+    soon: tuple[str, ...] = ()
+
+
 def fast_rule_pack(directory: Path) -> Path:
     """rules/quizmentor.yml with fast cooldowns, as a file for `Options.rules`."""
     return _written(directory / "quizmentor.yml", _shipped("rules/quizmentor.yml"))
@@ -36,8 +46,15 @@ class Monitoring:
     Several Alertmanagers don't know each other: each posts, as a pair does whose gossip is cut.
     """
 
-    def __init__(self, stack: Stack, prometheus_port: int, alertmanagers: int = 1) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        prometheus_port: int,
+        alertmanagers: int = 1,
+        repeats: Repeats | None = None,
+    ) -> None:
         self._stack = stack
+        self._repeats = repeats
         self._home = stack.home / "monitoring"
         self._home.mkdir()
         self.ports = [free_port() for _ in range(alertmanagers)]
@@ -105,6 +122,7 @@ class Monitoring:
             {
                 "http://localhost:8080": self._stack.web_urls["web"],
                 "/etc/alertmanager/runbookd.token": str(token),
+                **(_repeated(self._repeats) if self._repeats is not None else {}),
             },
         )
         config = _written(self._home / f"alertmanager-{number}.yml", text)
@@ -145,6 +163,25 @@ scrape_configs:
 
 
 _SENT = re.compile(r"^alertmanager_notifications_total\{.*webhook.*} (\d+)", re.MULTILINE)
+
+
+def _repeated(repeats: Repeats) -> dict[str, str]:
+    """What is replaced in the shipped routes: the interval, and a route for what is repeated."""
+    routes = "  routes:\n"
+    soon = "".join(
+        f"    - matchers: ['signal=\"{signal}\"']\n"
+        "      group_by: [signal, service]\n"
+        "      repeat_interval: 1s\n"
+        for signal in repeats.soon
+    )
+    return {
+        _interval_line("repeat_interval: 15m"): f"\n  repeat_interval: {repeats.every}\n",
+        routes: routes + soon,
+    }
+
+
+def _interval_line(shipped: str) -> str:
+    return f"\n  {shorten(shipped, SPEED)}\n"
 
 
 def _targets(ports: Sequence[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -14,6 +14,7 @@ from service.catalogue.request_json import dump_request
 from service.catalogue.spec import Change
 from service.domain.alerts.alert import Alert, AlertStatus
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.decisions.controls import Control, PersonLock
 from service.domain.decisions.decision import Check
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
@@ -29,10 +30,12 @@ from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.demotions import FakeDemotions
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
+from tests.fakes.outcomes import FakeOutcomes
 from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
 
@@ -205,6 +208,9 @@ class FakeRuns:
             raise refusal
         if run_id in self.outcomes:
             return False
+        changes = again is not None and again.request.on is not None
+        if run_id in self.cancels and (changes or outcome.due_at is not None):
+            raise StoreConflict(f"run {run_id} cannot go on")
         self.outcomes[run_id] = outcome
         self.ended_at[run_id] = now
         self._change(run_id, status=outcome.status)
@@ -333,14 +339,35 @@ class FakeLocks:
     owners: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     cooldowns: dict[str, float] = field(default_factory=dict)
+    installation: str = "0a1b2c3d"
+    people: dict[tuple[str, str], Control] = field(default_factory=dict)
+    """What people have locked, by resource and installation; several installations may share it."""
+    away: bool = False
 
     def lock(self, resource: str, run: str) -> str | None:
+        if self.owners.get(resource) != run and (elsewhere := self.locked_elsewhere(resource)):
+            return elsewhere
         holder = self.owners.setdefault(resource, run)
         return None if holder == run else holder
 
     def unlock(self, resource: str, run: str) -> None:
         if self.owners.get(resource) == run:
             del self.owners[resource]
+
+    def locked_elsewhere(self, resource: str) -> str | None:
+        for (locked, installation), each in self.people.items():
+            if locked == resource and installation != self.installation:
+                return PersonLock(installation, each.by, each.why, each.until).owner
+        return None
+
+    def show(self, resources: Collection[str], locks: Mapping[str, Control], now: float) -> bool:
+        if self.away:
+            return False
+        for each in resources:
+            self.people.pop((each, self.installation), None)
+            if each in locks and locks[each].in_force(now):
+                self.people[each, self.installation] = locks[each]
+        return True
 
     def cool_down(self, key: str, run: str, until: float, now: float) -> None:
         if until >= BUSY_UNTIL or self.after.get(key, run) != run:
@@ -448,6 +475,19 @@ class Recorder:
 
 
 @dataclass(slots=True)
+class Meanwhile(Recorder):
+    """Steps, of which something else happens right before the one that is named."""
+
+    before: str = ""
+    happens: Callable[[], object] = lambda: None
+
+    def __call__(self, name: str, function: Callable[..., Record], *arguments: object) -> Record:
+        if name == self.before:
+            self.happens()
+        return Recorder.__call__(self, name, function, *arguments)
+
+
+@dataclass(slots=True)
 class FlakyPager(FakePager):
     """A pager that answers with `problem` while it has one; `tries` counts the pages sent.
 
@@ -508,6 +548,8 @@ class FakeWorker:
     approvals: FakeApprovals = field(default_factory=FakeApprovals)
     spend: FakeSpend = field(default_factory=FakeSpend)
     leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
+    outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
+    demotions: FakeDemotions = field(default_factory=FakeDemotions)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
@@ -532,6 +574,7 @@ class FakeWorker:
             incidents=self.incidents,
             leases=self.leases,
             locks=self.locks,
+            lock_mirror=self.locks,
             offs=self.offs,
             outbox=self.outbox,
             controls=self.controls,
@@ -539,6 +582,8 @@ class FakeWorker:
             approvals=self.approvals,
             spend=self.spend,
             leftovers=self.leftovers,
+            outcomes=self.outcomes,
+            demotions=self.demotions,
             ledger=self.ledger,
             book=lambda: self.book,
             counted=lambda: self.counted,

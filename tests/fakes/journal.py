@@ -12,9 +12,11 @@ from service.domain.alerts.floods import Rate, is_flood_key, rate_after
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
+from service.domain.decisions.demotion import Demotion
 from service.domain.errors import StoreConflict
 from service.domain.rules.scopes import UNSTATED, Scopes
 from service.ports.admission import (
+    NOTHING_MORE,
     Changes,
     Claimed,
     Delivery,
@@ -25,6 +27,7 @@ from service.ports.admission import (
     NewRun,
     OnRecord,
     Receipt,
+    Sought,
 )
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
@@ -46,6 +49,9 @@ class MemoryStore:
     rates: dict[str, Rate] = field(default_factory=dict)
     deliveries: list[str] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
+    turns: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    in_vain: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    demotions: dict[str, Demotion] = field(default_factory=dict)
 
     def rest(self, claim: str, until: float, reason: str = "") -> None:
         """What a worker leaves at the end of a run."""
@@ -64,12 +70,22 @@ class MemoryTransaction:
         self._store = store
         self._refuse_runs = refuse_runs
 
-    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
+    def read(
+        self, identities: Collection[int], claims: Collection[str], more: Sought = NOTHING_MORE
+    ) -> OnRecord:
         known = self._store.episodes
         found = {each: copy.deepcopy(known[each]) for each in identities if each in known}
         for record in found.values():
             record.seen, record.inserted = 0, False
-        return OnRecord(found, self.cooldowns(claims), tuple(self._store.controls))
+        turns = self._store.turns
+        return OnRecord(
+            found,
+            self.cooldowns(claims),
+            tuple(self._store.controls),
+            {each: turns[each] for each in more.turning if each in turns},
+            {of: runs for of, runs in self._store.in_vain.items() if of[0] in more.giving_up},
+            dict(self._store.demotions) if more.demotions else {},
+        )
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         return {each: self._store.cooldowns[each] for each in claims if each in self._known_claims}
@@ -141,6 +157,7 @@ class MemoryTransaction:
             store.episodes[new.identity] = new.record
             store.times_seen[new.record.id] = new.record.seen
         store.decisions |= changes.decisions
+        store.turns |= changes.turns
         for decision_id, (times, at) in changes.repeats.items():
             store.decisions[decision_id].times += times
             store.decisions[decision_id].last_at = at

@@ -30,4 +30,6 @@ class FakeSpend:
 
     def saw(self, target: str, dollars_month: float | None, now: float) -> None:
         was = self.rows.get(target, Spend(target, None, now))
+        if was.seen_at > now:
+            return
         self.rows[target] = was.seen(dollars_month, now)

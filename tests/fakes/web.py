@@ -26,6 +26,7 @@ from service.store.audit import AuditStore, recorded
 from service.store.bell import bell_of
 from service.store.controls import ControlStore
 from service.store.database import open_engine
+from service.store.demotions import DemotionStore
 from service.store.ids import new_id
 from service.store.queries import Queries
 from service.store.runs import RunStore
@@ -36,6 +37,7 @@ from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
 from service.web.parts import Admit
+from tests.fakes.engine import FakeLocks
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class Stand:
     status: Callable[[str | None], dict[str, Any]]
     engine: sa.Engine
     gate: FreeGate
+    locks: FakeLocks
     enqueued: list[str]
     people: People
     tokens: Tokens
@@ -106,7 +109,7 @@ def make_stand(url: str, **environment: str) -> Stand:
     schema.metadata.create_all(engine)
     book = rule_book()
     rules = RulesInForce(book, RuleIndex(book))
-    gate = FreeGate()
+    gate, locks = FreeGate(), FakeLocks()
     enqueued: list[str] = []
 
     def enqueue(_connection: sa.Connection, run: NewRun) -> None:
@@ -133,10 +136,13 @@ def make_stand(url: str, **environment: str) -> Stand:
         status=lambda target: status(engine, declared(book), time.time(), target),
         engine=engine,
         gate=gate,
+        locks=locks,
         enqueued=enqueued,
         people=People(
             controls=ControlStore(engine, bell_of(engine)),
+            lock_mirror=locks,
             runs=RunStore(engine, enqueue),
+            demotions=DemotionStore(engine, bell_of(engine)),
             approvals=ApprovalStore(engine, enqueue, bell_of(engine)),
             book=lambda: book,
             audited=recorded,

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from werkzeug.serving import make_server
 
 from service.bootstrap.startup import migrate
 from service.bootstrap.web import build_web
 from service.settings import load_settings
+from service.store import schema
+from service.store.database import open_engine
+from service.store.runs import RunStore
 from service.web.app import create_app
 from tests.processes import ROOT
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine, Said
@@ -126,6 +130,21 @@ def test_what_cannot_be_done_is_one_sentence_and_an_exit_status(
     assert (said.status, sentence in said.err) == (status, True), said.err
 
 
+def test_every_option_of_a_run_reaches_the_service_and_the_local_store(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    asked = ("run", "horizontal_scale", "api", "--to", "replicas=5", "--why", "an exam", "--yes")
+    options = ("--for", "4h", "--pin", "--override", "it is urgent")
+    assert terminal(*asked, *options).status == 0
+    url = load_settings({"RUNBOOKD_HOME": str(tmp_path)}).effective_database_url
+    engine = open_engine(url)
+    found = RunStore(engine, lambda _connection, _run: None).get("api.person.1")
+    engine.dispose()
+    assert found is not None
+    kept = found.request
+    assert (kept.hold_s, kept.pin, kept.override) == (14_400.0, True, "it is urgent")
+
+
 def test_a_lock_and_a_hold_are_released_together(terminal: Terminal) -> None:
     assert terminal("lock", "api", "--for", "1h", "--why", "moving it", "--yes").status == 0
     assert terminal("hold", "api", "--why", "five by hand", "--yes").status == 0
@@ -184,6 +203,12 @@ BAD = [
     (("retry", "", "--yes"), "is empty"),
     (("undo", "", "--yes"), "is empty"),
     (("approve", ""), "is empty"),
+    (("promote", "", *DOWN), "is empty"),
+    (("promote", NOT_UTF8, *DOWN), "is not UTF-8"),
+    (("promote", "high-cpo", *DOWN), "There is no rule 'high-cpo'. There is high-cpu,"),
+    (("promote", "high-cpu", *DOWN), "Rule high-cpu has not demoted itself"),
+    (("promote", "high-cpu", "--why", " ", "--yes"), "why: say in a few"),
+    (("promote", "high-cpu", "--why", "x"), "say --yes"),
     (("reject", NOT_UTF8), "is not UTF-8"),
     (("token", "new", "e e", "--role", "viewer"), "must be 1 to 63 letters"),
     (("token", "new", "eve", "--role", "boss"), "There is no role 'boss'. Roles are viewer,"),
@@ -210,6 +235,26 @@ def test_what_is_not_there_is_status_1_whatever_it_is_called(terminal: Terminal,
         assert (said.status, said.err) == (1, f"There is no run '{name}'.\n")
     said = terminal("approve", name)
     assert (said.status, said.err) == (1, f"There is no approval '{name}'.\n")
+
+
+def test_a_rule_that_has_demoted_itself_is_shown_and_promoted(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    engine = open_engine(load_settings({"RUNBOOKD_HOME": str(tmp_path)}).effective_database_url)
+    with engine.begin() as connection:
+        row = {"id": "m-1", "rule": "high-cpu", "mode": "approve", "since": 1.0, "why": "few help"}
+        connection.execute(sa.insert(schema.demotions), row)
+    engine.dispose()
+    shown = terminal("status")
+    assert "rule high-cpu has demoted itself to approve, " in shown.out
+    assert "few help. To let it act again: runbookd promote high-cpu --why WHY" in shown.out
+    made = terminal("promote", "high-cpu", "--why", "it helps", "--yes", **ADA)
+    assert (made.status, "Rule high-cpu is promoted. It was in mode approve" in made.out) == (
+        0,
+        True,
+    ), made
+    assert "demoted" not in terminal("status").out
+    assert "promote" in terminal("audit", **ADA).out
 
 
 def test_what_people_say_why_is_shown_by_the_audit(terminal: Terminal) -> None:

@@ -93,6 +93,35 @@ def test_a_release_ends_holds_and_locks_of_the_target_alone(api: Operators) -> N
     assert len(api.ask("vera", "GET", "/pauses")[1]["items"]) == 1
 
 
+def test_other_installations_are_shown_a_lock_from_when_it_is_put_until_it_is_ended(
+    api: Operators,
+) -> None:
+    shown = api.stand.locks.people
+    _, first = api.post("olga", "/locks", PAUSE)
+    assert [(key[0], each.by) for key, each in shown.items()] == [("do-app:app-1", "olga")]
+    _, longer = api.post("oscar", "/locks", {**PAUSE, "for": "2h"})
+    assert [each.id for each in shown.values()] == [longer["id"]]
+    api.ask("oscar", "DELETE", f"/locks/{longer['id']}")
+    assert [each.id for each in shown.values()] == [first["id"]]
+    api.post("olga", "/targets/api/unlock")
+    assert shown == {}
+    api.post("olga", "/locks", PAUSE)
+    api.post("olga", "/targets/api/release")
+    assert shown == {}
+
+
+def test_a_pause_and_a_hold_are_shown_to_no_other_installation(api: Operators) -> None:
+    api.post("olga", "/pauses", PAUSE)
+    api.post("olga", "/holds", PAUSE)
+    assert api.stand.locks.people == {}
+
+
+def test_a_lock_is_put_and_ended_although_redis_takes_nothing(api: Operators) -> None:
+    api.stand.locks.away = True
+    assert api.post("olga", "/locks", PAUSE)[0] == 201
+    assert api.post("olga", "/targets/api/unlock")[0] == 200
+
+
 BAD_CONTROLS = [
     ({"target": "apo", "for": "30m", "why": "x"}, "There is no target 'apo'. There is api."),
     ({"rule": "nothing", "for": "30m", "why": "x"}, "There is no rule 'nothing'."),

@@ -60,6 +60,7 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
         WHY,
         (APPROVER, ADMIN),
     ),
+    ("POST", "/rules/<path:name>/promote", "/rules/high-cpu/promote", WHY, (APPROVER, ADMIN)),
     ("GET", "/me", "/me", None, EVERYBODY),
     ("GET", "/audit", "/audit", None, OPERATORS),
     ("GET", "/tokens", "/tokens", None, ADMINS),
@@ -67,7 +68,15 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
     ("DELETE", "/tokens/<path:name>", "/tokens/eve", None, ADMINS),
     *(
         ("GET", path, path, None, EVERYBODY)
-        for path in ("/alerts", "/decisions", "/runs", "/quarantine", "/status")
+        for path in (
+            "/alerts",
+            "/decisions",
+            "/runs",
+            "/outcomes",
+            "/rules",
+            "/quarantine",
+            "/status",
+        )
     ),
     ("GET", "/explain", "/explain?last=true", None, EVERYBODY),
     ("GET", "/alerts/<alert_id>", "/alerts/a-1", None, EVERYBODY),

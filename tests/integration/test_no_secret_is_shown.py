@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.cli.commands import ENTRIES
-from tests.processes import ROOT, _inherited, free_port, wait_until
+from tests.processes import ROOT, free_port, inherited, wait_until
 from tests.unit.cli.commandline import SANDBOX_IDS
 
 PLANTED = "planted-not-real"
@@ -53,7 +53,7 @@ def said(command: str, home: Path, given: Mapping[str, str]) -> str:
         "SANDBOX_URL": f"http://user:sandbox-{PLANTED}@{NOWHERE}",
     }
     ports = {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
-    environment = {**_inherited(), **SANDBOX_IDS, **secrets, **ports, **given}
+    environment = {**inherited(), **SANDBOX_IDS, **secrets, **ports, **given}
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", command, *ARGUMENTS.get(command, [])],
         cwd=ROOT,

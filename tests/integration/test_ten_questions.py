@@ -6,7 +6,6 @@ a situation is the one that its message names.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import pytest
 
 from service.messages.answers import QUESTIONS
 from tests.processes import ROOT
+from tests.said import messages
 from tests.stack import TOKEN, Options, Stack, alert, notification
 from tests.unit.cli.commandline import CommandLine
 
@@ -315,26 +315,6 @@ def pin(stack: Stack, app: str) -> None:
         body = {"deployment_id": first["id"]}
         assert person.post(f"{address}/rollback", json=body).is_success
         stack.wait_for(lambda: newest()["phase"] == "ACTIVE", "the rollback")
-
-
-def messages(stack: Stack) -> list[str]:
-    """What each message in Slack says, as a person reads it."""
-    return [
-        html.unescape(" ".join(_texts(each["blocks"])))
-        for each in stack.state()["slack"]["messages"]
-    ]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, dict):
-        for name in ("text", "elements", "fields"):
-            if isinstance(found := value.get(name), str):
-                yield found.replace("*", "").replace("\n", " ")
-            else:
-                yield from _texts(found)
 
 
 @pytest.fixture(scope="module")

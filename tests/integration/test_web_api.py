@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from service.domain.errors import StoreUnavailable
@@ -433,3 +434,34 @@ def test_alerts_and_notifications_say_who_sent_them(tmp_path: Path) -> None:
     assert [(each["credential"], each["address"]) for each in told["notifications"]] == [
         ("prod", "127.0.0.1")
     ]
+
+
+def test_the_rules_tell_their_mode_and_what_became_of_their_changes(
+    client: FlaskClient, stand: Stand
+) -> None:
+    with stand.engine.begin() as connection:
+        row = {
+            "target": "api",
+            "direction": "out",
+            "asked_at": 10.0,
+            "ended_at": 70.0,
+            "counts": False,
+        }
+        for run, result, cleared_at in (("a", "cleared", 110.0), ("b", "no_effect", None)):
+            values = {**row, "run": run, "rule": "high-cpu", "due_at": 970.0, "result": result}
+            connection.execute(sa.insert(schema.outcomes), {**values, "cleared_at": cleared_at})
+    found = {each["name"]: each for each in items(client, "rules")}
+    assert (found["high-cpu"]["mode"], found["high-cpu"]["target"]) == ("act", "api")
+    assert found["high-cpu"]["outcomes"] == {
+        "verified": 2,
+        "pending": 0,
+        "cleared": 1,
+        "no_effect": 1,
+        "recurred": 0,
+        "time_to_mitigate_s": {"mean": 100.0, "longest": 100.0},
+    }
+    assert {each["outcomes"] for name, each in found.items() if name != "high-cpu"} == {None}
+    assert [each["run"] for each in items(client, "outcomes?result=no_effect")] == ["b"]
+    assert client.get("/api/v1/outcomes?result=good").status_code == 422
+    assert client.get("/api/v1/rules?rule=high-cpu").status_code == 422
+    assert client.get("/api/v1/outcomes?after=c").status_code == 422

@@ -155,3 +155,45 @@ def test_an_alert_that_no_decision_is_on_record_for_says_what_is_not_known() -> 
     said = asked(decisions=[], runs=[])
     assert said["what was done"] == "Nothing was changed."
     assert said["why not"] == "It is not known."
+
+
+OUTCOME: dict[str, Any] = {
+    "result": "pending",
+    "ended_at": "2026-11-18T09:00:00Z",
+    "due_at": "2026-11-18T09:15:00Z",
+    "cleared_at": None,
+    "recurred_at": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({}, "Whether what asked for it clears is judged by "),
+        ({"result": "no_effect"}, "What asked for it did not clear within 15 min of the change."),
+        (
+            {"result": "cleared", "cleared_at": "2026-11-18T09:04:00Z"},
+            "What asked for it cleared 4 min after the change.",
+        ),
+        (
+            {"result": "cleared", "cleared_at": "2026-11-18T08:59:00Z"},
+            "What asked for it had cleared before the change was verified.",
+        ),
+        (
+            {
+                "result": "cleared",
+                "cleared_at": "2026-11-18T09:04:00Z",
+                "recurred_at": "2026-11-18T09:13:00Z",
+            },
+            "cleared 4 min after the change. It fired again 9 min later.",
+        ),
+    ],
+    ids=["not judged yet", "no effect", "cleared", "before the end", "and fired again"],
+)
+def test_how_things_are_tells_what_became_of_the_change(known: dict[str, Any], said: str) -> None:
+    assert said in asked({**RUN, "outcome": {**OUTCOME, **known}})["now"]
+
+
+def test_a_run_of_which_nothing_is_expected_tells_nothing_of_an_outcome() -> None:
+    assert "What asked for it" not in asked({**RUN, "outcome": None})["now"]
+    assert "What asked for it" not in asked(RUN)["now"]

@@ -93,6 +93,8 @@ def test_the_pinned_form_stays_as_it_is() -> None:
             "approval": {"of": ["approver"], "wait_s": 900.0, "otherwise": "hold"},
             "budget": None,
             "returns": None,
+            "expected": None,
+            "demoted": False,
         },
         "override": "",
         "expects": [],

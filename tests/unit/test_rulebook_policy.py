@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from service.domain.decisions.approval import Approval
+from service.domain.decisions.budget import Budget
 from service.domain.decisions.policy import (
     APPROVE,
     EACH_ACTION,
     EACH_TARGET,
     OFF,
     SHADOW,
+    Freeze,
     Limit,
+    Policy,
+    policy_from_json,
 )
+from service.domain.decisions.returns import Return
+from service.domain.rules.rules import Rule
 from service.domain.windows import Window
+from service.rulebook.policy import OF_A_RULE, policy_of
 from tests.unit.rulebook_files import GOOD, load, told, with_rule
 
 
@@ -192,3 +201,30 @@ def test_what_changes_nothing_asks_nobody(tmp_path: Path, key: str) -> None:
     rule = with_rule(action="page_oncall", target=None, cooldown=None, **{key: asks})
     (error,) = told(tmp_path, rule)
     assert "is of no use to page_oncall, which changes nothing." in error
+
+
+EVERY_PART = Policy(
+    mode=SHADOW,
+    freezes=(Freeze(Window((4,)), ("api",), "late"),),
+    limits=(Limit(6, 3_600.0),),
+    approval=Approval(wait_s=60.0),
+    budget=Budget(200.0),
+    returns=Return(1_800.0),
+)
+"""A policy of which no part is as it is by default."""
+
+
+def test_each_part_of_a_policy_is_said_by_a_rule_or_by_the_top_of_a_file() -> None:
+    parts = set(Policy.__dataclass_fields__)
+    assert {part for part in parts if getattr(EVERY_PART, part) == getattr(Policy(), part)} == set()
+    rule = Rule("high-cpu", (), "horizontal_scale", "api", policy=EVERY_PART)
+    of_rule = policy_of(rule, Policy())
+    of_top = policy_of(replace(rule, policy=Policy()), EVERY_PART)
+    said_by_rule = {part for part in parts if getattr(of_rule, part) == getattr(EVERY_PART, part)}
+    said_by_top = {part for part in parts if getattr(of_top, part) == getattr(EVERY_PART, part)}
+    assert said_by_rule == {*OF_A_RULE, "mode"}
+    assert said_by_top == parts - set(OF_A_RULE)
+
+
+def test_each_part_of_a_policy_survives_being_pinned() -> None:
+    assert policy_from_json(json.loads(json.dumps(EVERY_PART.to_json()))) == EVERY_PART

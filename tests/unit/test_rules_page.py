@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from service.catalogue.registry import ACTIONS, KINDS, kinds_of
+from service.domain.alerts.flapping import FLAPPING
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
 from service.domain.decisions.budget import BUDGET
 from service.domain.decisions.claims import COOLDOWN
 from service.domain.decisions.controls import PAUSED, PERSON_HOLD, PERSON_LOCK
+from service.domain.decisions.demotion import DEMOTED
+from service.domain.decisions.expected import IN_VAIN
 from service.domain.decisions.guards import (
     CANCELLED,
     IGNORED,
@@ -76,6 +79,9 @@ WRONG = [
     with_rule(cooldown=None),
     with_rule(cooldown="600"),
     with_rule(cooldown="10 minutes"),
+    with_rule(flapping="{transitions: 4}"),
+    with_rule(give_up="3"),
+    with_rule(expect="10m", slo="{cleared: 80, of: 10}"),
     with_rule(cooldown="900000w"),
     with_rule(action="page_oncall"),
     with_rule(**NO_TARGET, settle="2m", severity="error"),
@@ -158,7 +164,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
     named |= {YOUNG, PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET, CALM}
-    named |= {SCOPE, LABELS}
+    named |= {SCOPE, LABELS, FLAPPING, IN_VAIN, DEMOTED}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.
     assert listed == named - {"redis_gate", "target"}

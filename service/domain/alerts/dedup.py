@@ -43,9 +43,20 @@ def bound_dedup_key(target: str, direction: str) -> str:
     return f"{PREFIX}bound/{target}.{direction}"
 
 
-def is_bound_key(key: str) -> bool:
-    """Whether it is the incident of a target that can grow no further."""
-    return key.startswith(f"{PREFIX}bound/")
+def in_vain_dedup_key(rule: str, target: str, direction: str) -> str:
+    """The incident of a rule whose changes of a target do not help."""
+    return f"{PREFIX}in-vain/{rule}/{target}.{direction}"
+
+
+def demoted_dedup_key(rule: str, target: str, direction: str) -> str:
+    """The incident of what a rule that is demoted to shadow would have changed."""
+    return f"{PREFIX}demoted/{rule}/{target}.{direction}"
+
+
+def is_of_target(key: str) -> bool:
+    """Whether it is an incident of a target that runbookd does nothing more for by itself. It stays
+    open while the alerts that asked for it fire."""
+    return key.startswith((f"{PREFIX}bound/", f"{PREFIX}in-vain/", f"{PREFIX}demoted/"))
 
 
 def blocked_dedup_key(target: str, direction: str) -> str:

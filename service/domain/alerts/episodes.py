@@ -43,6 +43,10 @@ class Transition(StrEnum):
     RESOLVED_AGAIN = "resolved_again"
 
 
+TURNS = (Transition.OPENED, Transition.REOPENED, Transition.RESOLVED)
+"""What makes an alert fire that did not, or ends it."""
+
+
 def identity(source: str, fingerprint: str) -> int:
     """The key of an alert in storage: 63 bits of a hash over (source, fingerprint).
 

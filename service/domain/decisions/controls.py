@@ -6,13 +6,14 @@ keeps what a person has set from being taken away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from service.domain.decisions.decision import Check
 from service.domain.decisions.decision_json import moment
 from service.domain.durations import clock_time
+from service.domain.text import cut, one_line
 
 PAUSE = "pause"
 """Nothing is changed by an alert, a level or a return. A person's request is held too, unless the
@@ -140,6 +141,55 @@ def check_holds(
     until = clock_time(found.until)
     saw = f"{found.scope} is held as it is until {until} by {found.by}: {found.why}"
     return Check(PERSON_HOLD, passed=False, saw=saw, until=found.until)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLock:
+    """A person's lock as another installation on the same Redis sees it.
+
+    `by` is the person's name, as the installation of this id knows it: the same name elsewhere may
+    be somebody else. `until` is in seconds since the epoch, by that installation's clock. All of it
+    was written by others.
+    """
+
+    installation: str
+    by: str
+    why: str
+    until: float
+
+    @property
+    def owner(self) -> str:
+        """Who has it, until when and why, to follow `is locked by`."""
+        return (
+            f"{_shown(self.by)}, a person at another runbookd (installation "
+            f"{_shown(self.installation)}) on the same Redis, until {clock_time(self.until)}: "
+            f"{_shown(self.why)}"
+        )
+
+
+def locks_by_resource(
+    controls: Iterable[Control], resources: Mapping[str, str], now: float
+) -> dict[str, Control]:
+    """The lock that lasts longest on each vendor resource; `resources` are those of the targets.
+
+    Two targets may share a resource, such as two components of one app.
+    """
+    found: dict[str, Control] = {}
+    for each in controls:
+        resource = resources.get(each.target or "")
+        if each.kind != LOCK or resource is None or not each.in_force(now):
+            continue
+        if resource not in found or found[resource].until < each.until:
+            found[resource] = each
+    return found
+
+
+_LONGEST_SHOWN = 500
+"""Characters of what another installation says; its own limit for a reason."""
+
+
+def _shown(text: str) -> str:
+    return cut(one_line(text), _LONGEST_SHOWN).rstrip(" .")
 
 
 def _longest(controls: Iterable[Control], kind: str, change: Subject, now: float) -> Control | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Generic, TypedDict, TypeVar
 
+from service.domain.alerts.flapping import FLAPPING
 from service.domain.decisions.budget import BUDGET
 from service.domain.decisions.claims import Cooldown, check_cooldown
 from service.domain.decisions.controls import (
@@ -23,6 +24,7 @@ from service.domain.decisions.controls import (
     check_pauses,
 )
 from service.domain.decisions.decision import Check
+from service.domain.decisions.expected import IN_VAIN
 from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.decisions.returns import CALM
@@ -100,8 +102,10 @@ class Arrival:
     nothing may be changed, where no value was measured. `ignored` is whether the rule asks for
     nothing. `asker` says whether the sender may earn the rule, None where no scopes are in force.
     `pauses`, `locks` and `freezes` are what these said of the change, empty where they do not
-    apply. `young_until` is when the alert has fired for as long as its rule asks, None where it has
-    already. It and `now` are in seconds since the epoch.
+    apply. So is `flapping` what the rule says of how often the alert turns, and `in_vain` what it
+    says of changes that had no effect. `demoted` says that the rule is in a more careful mode than
+    its own. `young_until` is when the alert has fired for as long as its
+    rule asks, None where it has already. It and `now` are in seconds since the epoch.
     """
 
     firing: bool
@@ -119,6 +123,9 @@ class Arrival:
     freezes: Check | None = None
     asker: Asker | None = None
     young_until: float | None = None
+    flapping: Check | None = None
+    in_vain: Check | None = None
+    demoted: Check | None = None
 
     @property
     def wants_claim(self) -> bool:
@@ -205,17 +212,20 @@ ARRIVAL_GUARDS: tuple[Guard[Arrival], ...] = (
     Guard(IGNORED, _ignored),
     Guard(SCOPE, _scope),
     Guard("unmeasured", _unmeasured),
+    Guard(FLAPPING, _of_change(FLAPPING), again=True),
     Guard(YOUNG, _young, told=False, again=True),
     Guard(PAUSED, _of_change("pauses"), again=True),
     Guard(PERSON_LOCK, _of_change("locks"), again=True),
     Guard(FROZEN, _of_change("freezes"), again=True),
+    Guard(IN_VAIN, _of_change("in_vain"), told=False),
+    Guard("demoted", _of_change("demoted")),
     Guard("redis_gate", _redis_gate),
     Guard("cooldown", _cooldown),
 )
 """Asked of every alert that wants a change or a message."""
 
 TOLD_WHEN_HELD = frozenset(guard.name for guard in ARRIVAL_GUARDS if guard.again and guard.told)
-"""The guards whose holds web has told in Slack: those of people."""
+"""The guards whose holds web has told in Slack: those of people, and flapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +327,14 @@ def _unlocked(prospect: Prospect) -> Check | None:
     if not prospect.lock_asked:
         return None
     if prospect.locked_by is not None:
-        saw = f"{prospect.target} is locked by {prospect.locked_by}."
-        return Check(LOCKED, passed=False, saw=saw, until=prospect.now + LOCK_AGAIN_S)
+        return locked_by(prospect.target, prospect.locked_by, prospect.now)
     return Check(LOCKED, passed=True, saw=f"nobody else has locked {prospect.target}")
+
+
+def locked_by(target: str, owner: str, now: float) -> Check:
+    """The check of a lock in Redis that somebody else has: `owner`, in words."""
+    saw = f"{target} is locked by {owner}."
+    return Check(LOCKED, passed=False, saw=saw, until=now + LOCK_AGAIN_S)
 
 
 PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
@@ -344,7 +359,8 @@ class Entry:
 
     `cancelled` is who cancelled it and why, empty where nobody did. `limits` is what the limits on
     the number of changes said, `budget` what the budget says where nothing else holds: by then
-    another run may have taken the room that there was.
+    another run may have taken the room that there was. `calm` is whether anybody asks for more
+    meanwhile of what a return would take away, None of another request.
     """
 
     cancelled: str
@@ -354,6 +370,7 @@ class Entry:
     freezes: Check | None
     limits: Check | None
     budget: Check | None = None
+    calm: Check | None = None
 
 
 class Limits(TypedDict):
@@ -388,6 +405,7 @@ ENTRY_GUARDS: tuple[Guard[Entry], ...] = (
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),
     Guard(FROZEN, attrgetter("freezes"), again=True),
+    Guard(CALM, attrgetter("calm")),
     Guard(LIMITED, attrgetter("limits"), again=True),
     Guard(BUDGET, attrgetter("budget")),
 )

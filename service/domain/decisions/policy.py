@@ -13,6 +13,7 @@ from typing import Any
 from service.domain.decisions.approval import Approval, approval_from_json
 from service.domain.decisions.budget import Budget, budget_from_json
 from service.domain.decisions.decision import Check
+from service.domain.decisions.expected import Expected, expected_from_json
 from service.domain.decisions.returns import Return, return_from_json
 from service.domain.durations import clock_time, lasted
 from service.domain.windows import Window
@@ -72,7 +73,8 @@ class Policy:
 
     `approval` says who decides, where a person has to. `budget` is what the targets may cost, None
     where nothing bounds that. `returns` is when what the rule's alerts add is taken back, None
-    where it stays.
+    where it stays. `expected` is what the rule expects of its changes, None where it expects
+    nothing. `demoted` is whether the rule is in this mode because it has demoted itself.
     """
 
     mode: str = ACT
@@ -80,6 +82,8 @@ class Policy:
     limits: tuple[Limit, ...] = ()
     approval: Approval = field(default_factory=Approval)
     budget: Budget | None = None
+    expected: Expected | None = None
+    demoted: bool = False
     returns: Return | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -96,6 +100,8 @@ class Policy:
             ],
             "approval": self.approval.to_json(),
             "budget": None if self.budget is None else self.budget.to_json(),
+            "expected": None if self.expected is None else self.expected.to_json(),
+            "demoted": self.demoted,
             "returns": None if self.returns is None else self.returns.to_json(),
         }
 
@@ -113,6 +119,8 @@ def policy_from_json(fields: Mapping[str, Any] | None) -> Policy:
         limits=tuple(Limit(**each) for each in fields["limits"]),
         approval=approval_from_json(fields["approval"]) if "approval" in fields else Approval(),
         budget=budget_from_json(fields.get("budget")),
+        expected=expected_from_json(fields.get("expected")),
+        demoted=fields.get("demoted", False),
         returns=return_from_json(fields.get("returns")),
     )
 

@@ -37,7 +37,9 @@ SHADOWED = "runbookd.shadow"
 """`by` of a request that tells of a page which a rule in shadow would have sent."""
 REFUSED = "runbookd.refused"
 """`by` of a request that tells of what a sender's credential may not do."""
-NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED)
+STEADIED = "runbookd.steadied"
+"""`by` of a request that tells of an alert which its rule holds until it is steady."""
+NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED, STEADIED)
 """`by` of all requests that only tell people of alerts that lead to nothing."""
 DIRECTIONS = ("out", "in", "up", "down")
 """The ways in which a target is changed: more and fewer, larger and smaller."""
@@ -71,6 +73,11 @@ class Origin:
     def needs_alert(self) -> bool:
         """Whether the request is over once no alert of its kind fires any more."""
         return self.kind == ALERT
+
+    @property
+    def shares_its_claim(self) -> bool:
+        """Whether others wait for the same claim. Of people's requests each has the next number."""
+        return self.kind != PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,11 @@ class Request:
         """Whether it asks for less of something, and for more of nothing."""
         less = bool(self.wanted) and all(each.removes for each in self.wanted)
         return less or self.direction in REMOVING
+
+    @property
+    def undoes(self) -> bool:
+        """Whether a person puts back by it what another run has changed."""
+        return self.origin.kind == PERSON and bool(self.expects)
 
     @property
     def subject_of_controls(self) -> Subject:

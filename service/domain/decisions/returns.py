@@ -148,6 +148,14 @@ def check_quiet(calm: Calm) -> Check:
     return Check(CALM, passed=True, saw=f"{calm.target} has been calm since {clock_time(since)}")
 
 
+def check_unasked(askers: Sequence[Asker]) -> Check:
+    """Right before the write: nobody asks for more meanwhile of what is to be taken away."""
+    firing = next((each for each in askers if each.fires), None)
+    if firing is not None:
+        return _not_calm(f"{firing.name} fires again, so nothing is taken back")
+    return Check(CALM, passed=True, saw="no alert asks for more")
+
+
 def check_calm(calm: Calm) -> Check:
     """The guard: quiet, and the load after the step stays below what asks for more."""
     quiet, load = check_quiet(calm), calm.load

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.demotion import Demotion, as_demoted
 from service.domain.rules.matching import RuleIndex, RuleTrace
 from service.domain.rules.rules import RuleBook
 
@@ -12,6 +14,28 @@ from service.domain.rules.rules import RuleBook
 def consulted(book: RuleBook, index: RuleIndex, alert: Alert) -> dict[str, Any]:
     """Every rule consulted, with what each of its matchers saw, and the hash of the rules."""
     return {"hash": book.hash, "consulted": [trace_json(each) for each in index.explain(alert)]}
+
+
+def rules_told(
+    book: RuleBook, outcomes: Mapping[str, Any], demotions: Mapping[str, Demotion]
+) -> list[dict[str, Any]]:
+    """The rules in force, in their order, each with what became of its changes; None where nothing
+    is expected of them. `mode` is what the rules say, `in_force` the more careful one of that and
+    of the demotion."""
+    return [
+        {
+            "name": rule.name,
+            "origin": str(rule.origin),
+            "action": rule.action,
+            "target": rule.target,
+            "mode": rule.policy.mode,
+            "in_force": as_demoted(rule.policy, demotions.get(rule.name)).mode,
+            "demotion": demotions[rule.name].to_json() if rule.name in demotions else None,
+            "expected": None if rule.policy.expected is None else rule.policy.expected.to_json(),
+            "outcomes": outcomes.get(rule.name),
+        }
+        for rule in book.rules
+    ]
 
 
 def not_consulted(why: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.policy import Policy
 from service.domain.rules.scopes import UNSTATED, Scopes
 
@@ -109,7 +110,8 @@ class Rule:
     `action` is a name in the catalogue. `cooldown` is how long the same (target, direction) is left
     alone after this rule's action; it is zero only for page_oncall, whose dedup_key does that work.
     `settle` is how long the target is left alone after a run of this rule, whichever rule asks
-    next. `after` is how long an alert has to fire before it earns anything. `options` are the
+    next. `after` is how long an alert has to fire before it earns anything. `flapping` is
+    how often an alert may fire and resolve, None where the rule does not say. `options` are the
     action's own, as plain JSON that the catalogue has checked. `severity` overrides the alert's
     severity in a page. `policy` is how far it may act: what the rule says, and what holds for all
     rules.
@@ -122,6 +124,7 @@ class Rule:
     cooldown: timedelta = timedelta()
     settle: timedelta = timedelta()
     after: timedelta = timedelta()
+    flapping: Flapping | None = None
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     severity: str | None = None
     policy: Policy = field(default_factory=Policy)
@@ -149,6 +152,11 @@ class RuleBook:
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""
         return self.targets[rule.target] if rule.target is not None else None
+
+    @property
+    def resources(self) -> dict[str, str]:
+        """The vendor resource of each target, by the target's name."""
+        return {name: each.resource for name, each in self.targets.items()}
 
 
 DEFAULT_RULE = Rule(

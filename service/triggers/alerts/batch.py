@@ -10,22 +10,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.domain.decisions.claims import Cooldown, telling_claim
+from service.domain.alerts.episodes import TURNS, Transition
+from service.domain.alerts.flapping import turned
+from service.domain.decisions.claims import Cooldown, shadow_claim, telling_claim
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.guards import ASKED_AGAIN
+from service.domain.decisions.policy import SHADOW
 from service.domain.rules.rules import RuleBook
 from service.ports.admission import (
+    NOTHING_MORE,
     Changes,
     Delivery,
     EpisodeRecord,
     GateReply,
     NewDecision,
     Receipt,
+    Sought,
     Transaction,
     Verdicted,
 )
-from service.triggers.alerts.candidates import Matched, claims_of
+from service.triggers.alerts.candidates import (
+    Candidate,
+    Matched,
+    asking,
+    claims_at_gate,
+    demotable,
+    gives_up,
+    in_force,
+)
 from service.triggers.alerts.episodes import Episodes, identities_of
 from service.triggers.alerts.notices import hold_claim, quarantine_notices, refusal_claims
 from service.triggers.alerts.runs import RunMaker
@@ -63,6 +77,7 @@ class Batch:
         new_id: Callable[[str], str],
     ) -> None:
         self._transaction = transaction
+        self._book = book
         self._now = now
         self._new_id = new_id
         self._changes = Changes(rules_hash=book.hash)
@@ -76,12 +91,16 @@ class Batch:
         self._runs = RunMaker(book, self._changes, now, refire_grace_s)
         self._verdicts = Verdicts(transaction, self._runs, gate, now)
         self._memberships: dict[int, list[str]] = {}
+        self._turns: dict[int, tuple[float, ...]] = {}
+        self._turning: dict[int, int] = {}
 
     def decide(
         self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
     ) -> list[Receipt]:
         """Judge all of it, take the claims, write what was decided, and enqueue the runs."""
-        self._read(batch, wanted)
+        demotions = self._read(batch, wanted)
+        if demotions:
+            wanted = in_force(wanted, demotions)
         judged = [
             self._judged(delivery, group) for delivery, group in zip(batch, wanted, strict=True)
         ]
@@ -96,22 +115,38 @@ class Batch:
         """The cooldowns in force after the batch, for the gate."""
         return list(self._verdicts.cooldowns.values())
 
-    def _read(self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]) -> None:
+    def _read(
+        self, batch: Sequence[Delivery], wanted: Sequence[tuple[Matched, ...]]
+    ) -> Mapping[str, Demotion]:
         """Read, and lock what two batches might change at once, always in the same order:
-        alerts, incidents, claims."""
+        alerts, incidents, claims. Returns the rules that have demoted themselves."""
         everything = [matched for group in wanted for matched in group]
-        identities = {identity for matched in everything for identity in identities_of(matched)}
-        claims = set(claims_of(wanted))
-        unread = [notice for each in batch for notice in quarantine_notices(each)]
+        identities = identities_of(everything)
+        candidates = asking(everything)
+        more = _with_more(everything)
+        shadows = _shadows(more)
+        unread = [
+            notice
+            for each in batch
+            if each.notification.quarantined
+            for notice in quarantine_notices(each)
+        ]
         notices = {
-            *map(hold_claim, _changing(everything)),
-            *refusal_claims(everything),
+            *(hold_claim(each.claim) for each in candidates if each.rule.target is not None),
+            *map(hold_claim, shadows),
             *(notice.claim for notice in unread),
         }
+        if self._book.scopes.stated:
+            notices.update(refusal_claims(everything))
         cooldowns: Mapping[str, Cooldown] = {}
         controls: tuple[Control, ...] = ()
+        demotions: Mapping[str, Demotion] = {}
         if identities:
-            on_record = self._transaction.read(identities, claims | notices)
+            claims = claims_at_gate(candidates) | notices | shadows
+            on_record = self._transaction.read(identities, claims, self._sought(more))
+            self._turns = on_record.turns
+            demotions = on_record.demotions
+            self._verdicts.in_vain, self._verdicts.demotions = on_record.in_vain, demotions
             self._episodes.begin(on_record.episodes)
             cooldowns, controls = on_record.cooldowns, on_record.controls
         elif notices:
@@ -120,11 +155,7 @@ class Batch:
         if over:
             self._memberships = self._transaction.incidents_of(over)
         keys = {
-            candidate.incident
-            for matched in everything
-            if matched.alert.firing
-            for candidate in matched.candidates
-            if candidate.incident is not None and not candidate.refused
+            each.incident for each in candidates if each.incident is not None and not each.refused
         }
         keys.update(key for keys_ in self._memberships.values() for key in keys_)
         if keys:
@@ -134,6 +165,22 @@ class Batch:
         self._verdicts.begin(asked, told, controls)
         for notice in unread:
             self._verdicts.notice(notice)
+        return demotions
+
+    def _sought(self, more: Sequence[tuple[Matched, Candidate]]) -> Sought:
+        """What else is asked of the record, by keys that few rules have."""
+        if not more:
+            return NOTHING_MORE
+        self._turning = _turning(more)
+        return Sought(
+            turning=self._turning.keys(),
+            giving_up={
+                candidate.rule.name
+                for matched, candidate in more
+                if matched.alert.firing and gives_up(candidate.rule)
+            },
+            demotions=any(demotable(candidate) for _, candidate in more),
+        )
 
     def _judged(self, delivery: Delivery, wanted: tuple[Matched, ...]) -> _JudgedDelivery:
         """The episodes of a delivery's alerts, and what the guards say of each candidate."""
@@ -157,13 +204,26 @@ class Batch:
             candidates = self._verdicts.refuse_resolve(refused, matched, record, delivery)
             return _JudgedAlert(record, candidates)
         record, what = self._episodes.take(delivery_id, delivery, matched)
+        turns = self._turns_after(delivery, matched, what) if self._turning else ()
         return _JudgedAlert(
             record,
             [
-                self._verdicts.judge(candidate, matched, record, delivery, what)
+                self._verdicts.judge(candidate, matched, record, delivery, what, turns)
                 for candidate in matched.candidates
             ],
         )
+
+    def _turns_after(
+        self, delivery: Delivery, matched: Matched, what: Transition
+    ) -> tuple[float, ...]:
+        """When the alert began to fire and resolved, this notification among it. A replay tells
+        nothing of that."""
+        turns = self._turns.get(matched.identity, ())
+        most = self._turning.get(matched.identity, 0) if matched.apart is None else 0
+        if most and what in TURNS and not delivery.replay:
+            turns = turned(turns, self._now, most)
+            self._turns[matched.identity] = self._changes.turns[matched.identity] = turns
+        return turns
 
     def _receipt(self, judged: _JudgedDelivery) -> Receipt:
         verdicts = tuple(
@@ -221,11 +281,32 @@ class Batch:
         return keys
 
 
-def _changing(everything: Sequence[Matched]) -> set[str]:
-    """The claims of the candidates that change a target."""
-    return {
-        candidate.claim
+def _with_more(everything: Sequence[Matched]) -> list[tuple[Matched, Candidate]]:
+    """The candidates whose rules have a key for which more is asked of the record. Most rules have
+    none, and this is all that they cost a storm."""
+    return [
+        (matched, candidate)
         for matched in everything
         for candidate in matched.candidates
-        if candidate.rule.target is not None
+        if candidate.rule.flapping is not None or candidate.rule.policy.expected is not None
+    ]
+
+
+def _turning(more: Sequence[tuple[Matched, Candidate]]) -> dict[int, int]:
+    """The alerts whose turns are kept, each with how many of them its rules want to know."""
+    kept: dict[int, int] = {}
+    for matched, candidate in more:
+        if candidate.rule.flapping is not None and matched.apart is None:
+            most = candidate.rule.flapping.transitions
+            kept[matched.identity] = max(most, kept.get(matched.identity, 0))
+    return kept
+
+
+def _shadows(more: Sequence[tuple[Matched, Candidate]]) -> set[str]:
+    """The claims that firing alerts would take by rules that may have demoted themselves to
+    shadow."""
+    return {
+        shadow_claim(candidate.claim)
+        for matched, candidate in more
+        if matched.alert.firing and demotable(candidate) and candidate.rule.policy.mode != SHADOW
     }

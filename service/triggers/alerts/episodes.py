@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 
 from service.domain.alerts.alert import AlertKind, labels_hash
 from service.domain.alerts.episodes import Transition, transition
@@ -73,6 +73,8 @@ class Episodes:
 
     def refused_resolve(self, delivery: Delivery, matched: Matched) -> Check | None:
         """Why a resolve must not end the open episode; None where there is none, or it may."""
+        if matched.alert.firing:
+            return None
         refused = self._why_not_ended(delivery, matched)
         own = self._known.get(matched.apart) if matched.apart is not None else None
         # Whoever may earn nothing by an alert may still end what he began himself.
@@ -180,12 +182,11 @@ class Episodes:
         return known.verdicts.keys() | self._asked.get(known.id, set())
 
 
-def identities_of(matched: Matched) -> Iterator[int]:
-    """What is read for one alert: a resolve may be about either of two episodes."""
-    if matched.apart is None or not matched.alert.firing:
-        yield matched.identity
-    if matched.apart is not None:
-        yield matched.apart
+def identities_of(alerts: Collection[Matched]) -> set[int]:
+    """What is read for these alerts: a resolve may be about either of two episodes."""
+    found = {each.identity for each in alerts if each.apart is None or not each.alert.firing}
+    found.update(each.apart for each in alerts if each.apart is not None)
+    return found
 
 
 def _labels(delivery: Delivery, matched: Matched) -> int:

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from service.domain.alerts.alert import Alert, Notification, Quarantined
 from service.domain.decisions.claims import NOTIFY, Cooldown
 from service.domain.decisions.decision import Check
-from service.domain.decisions.requests import HELD, QUARANTINED, REFUSED, SHADOWED
+from service.domain.decisions.requests import HELD, QUARANTINED, REFUSED, SHADOWED, STEADIED
 from service.domain.durations import moment
 from service.ports.admission import Delivery
 from service.triggers.alerts.candidates import Candidate, Matched, alert_line
@@ -33,8 +33,9 @@ _FIELD = re.compile("`([A-Za-z]+)`")
 class Notice:
     """What is told once for each generation of `claim`, and not again for `cooldown_s` seconds.
 
-    `by` is HELD, QUARANTINED, SHADOWED or REFUSED. `subject` is the run that holds, the source, or
-    the sender. It is empty where people hold it, by a pause, a lock or a freeze window.
+    `by` is HELD, STEADIED, QUARANTINED, SHADOWED or REFUSED. `subject` is the run that holds, the
+    source, or the sender. It is empty where people hold it, by a pause, a lock or a freeze window,
+    and where its own rule does.
     """
 
     claim: str
@@ -62,6 +63,19 @@ def people_notice(
     )
     told_for_s = min(until - now, TOLD_AGAIN_S)
     return Notice(hold_claim(candidate.claim), HELD, "", why, told_for_s, (episode,))
+
+
+def rule_notice(
+    candidate: Candidate, alert: Alert, episode: str, held: Check, now: float
+) -> Notice:
+    """That an alert asks for what its own rule holds, until the rule lets go by itself."""
+    when = f" {moment(held.until, now)}" if held.until is not None else ""
+    why = (
+        f"{alert_line(alert)}. Rule {candidate.rule.name} asks for {candidate.rule.action}, and "
+        f"holds it: {held.saw}. It is decided again{when}, if the alert still fires then."
+    )
+    told_for_s = candidate.rule.cooldown.total_seconds()
+    return Notice(hold_claim(candidate.claim), STEADIED, "", why, told_for_s, (episode,))
 
 
 def shadow_notice(candidate: Candidate, alert: Alert, episode: str) -> Notice:

@@ -16,6 +16,7 @@ from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decisions.decision import Decision
 from service.domain.rules.matching import RuleTrace
 from service.ports.admission import (
+    NOTHING_MORE,
     Changes,
     Claimed,
     Delivery,
@@ -23,6 +24,7 @@ from service.ports.admission import (
     IncidentRecord,
     NewRun,
     OnRecord,
+    Sought,
     Transaction,
 )
 from service.triggers.alerts.batch import Batch
@@ -88,9 +90,11 @@ class ReadOnly:
         self._reading = reading
         self._claimed: dict[str, Cooldown] = {}
 
-    def read(self, identities: Collection[int], claims: Collection[str]) -> OnRecord:
+    def read(
+        self, identities: Collection[int], claims: Collection[str], more: Sought = NOTHING_MORE
+    ) -> OnRecord:
         """As on record."""
-        return self._reading.read(identities, claims)
+        return self._reading.read(identities, claims, more)
 
     def cooldowns(self, claims: Collection[str]) -> dict[str, Cooldown]:
         """As on record."""

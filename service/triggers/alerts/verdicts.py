@@ -13,15 +13,20 @@ from dataclasses import dataclass, replace
 from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import AlertKind, young_until
 from service.domain.alerts.episodes import Transition
+from service.domain.alerts.flapping import FLAPPING, check_flapping
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
+from service.domain.decisions.demotion import Demotion, told_demoted
+from service.domain.decisions.expected import check_in_vain
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,
     IGNORED,
     PAGE_GUARDS,
     TOLD_WHEN_HELD,
     Arrival,
+    Facts,
+    Guard,
     PageArrival,
     held_by,
     judge,
@@ -47,32 +52,64 @@ from service.triggers.alerts.notices import (
     refusal_claim,
     refusal_notice,
     resolve_notice,
+    rule_notice,
 )
 from service.triggers.alerts.runs import RunMaker
+
+_NOTHING_TO_DO = "resolved: nothing to do"
+
+_About = tuple[Candidate, bool, float | None, Check | None]
+"""Whom the guards are asked about: the candidate, whether the alert fires, until when it is young,
+and what its rule says of how often it turns. Everything else is the same for the whole batch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What the guards say of a candidate: all checks, and the first that holds it.
+
+    Alerts of which the guards say the same share it.
+    """
+
+    checks: tuple[Check, ...]
+    held: Check | None
+
+    @classmethod
+    def by(cls, guards: Sequence[Guard[Facts]], facts: Facts) -> Said:
+        """What these guards say of the facts."""
+        return cls.of(judge(guards, facts))
+
+    @classmethod
+    def of(cls, checks: tuple[Check, ...]) -> Said:
+        """What these checks say."""
+        return cls(checks, held_by(checks))
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One candidate of one alert with its checks, before any claim is taken.
+    """One candidate of one alert with what the guards said, before any claim is taken.
 
     `claim` is what it may take: None where a guard holds it. `page` is what a page was judged by,
-    `flood` the flood that tells of the alert already.
+    `flood` the flood that tells of the alert already. `flapping` is what its rule says of how often
+    it turns.
     """
 
     candidate: Candidate
     matched: Matched
     record: EpisodeRecord
     delivery: Delivery
-    checks: tuple[Check, ...]
+    said: Said
     claim: str | None
     page: PageArrival | None = None
     flood: Flooded | None = None
+    flapping: Check | None = None
 
 
 class Verdicts:
     """Decides the candidates of one batch: `judge` each, `take_claims` once, `conclude` each.
 
     `cooldowns` are those of changes and messages, as read, and as they are once claims are taken.
+    `in_vain` are, by rule and target, the changes in a row that had no effect. `demotions` are the
+    rules that have demoted themselves.
     """
 
     def __init__(
@@ -83,12 +120,16 @@ class Verdicts:
         self._gate = gate
         self._now = now
         self.cooldowns: dict[str, Cooldown] = {}
+        self.in_vain: Mapping[tuple[str, str], Sequence[str]] = {}
+        self.demotions: Mapping[str, Demotion] = {}
         self._wanted: set[str] = set()
         self._page_claims: set[str] = set()
         self._refired: dict[str, IncidentRecord] = {}
         self._claimed: dict[str, Claimed] = {}
         self._unspent: set[str] = set()
-        self._checked: dict[Arrival, tuple[Check, ...]] = {}
+        self._said: dict[_About, Said] = {}
+        self._said_of_pages: dict[PageArrival, Said] = {}
+        self._holds: dict[tuple[Candidate, Said], Decision] = {}
         self._told: Mapping[str, Cooldown] = {}
         self._notices: dict[str, Notice] = {}
         self._floods = Floods(transaction, runs.changes, now)
@@ -115,21 +156,24 @@ class Verdicts:
         record: EpisodeRecord,
         delivery: Delivery,
         what: Transition,
+        turns: Sequence[float] = (),
     ) -> Judged:
-        """Ask every guard; what passes all of them wants its claim."""
+        """Ask every guard; what passes all of them wants its claim. `turns` are when the alert
+        began to fire and resolved, oldest first, where a rule asks for it."""
         if candidate.incident is not None:
             return self._judge_page(candidate, matched, record, delivery, what)
         young = young_until(matched.alert, candidate.rule.after, self._now)
-        checks = self._checks(candidate, firing=matched.alert.firing, young=young)
-        held = held_by(checks)
-        claim = candidate.claim if held is None else None
+        flaps = candidate.rule.flapping
+        flapping = check_flapping(turns, flaps, self._now) if flaps is not None else None
+        said = self._asked((candidate, matched.alert.firing, young, flapping))
+        claim = candidate.claim if said.held is None else None
         if claim is not None:
             self._wanted.add(claim)
-        elif refuses(held):
+        elif refuses(said.held):
             self._notice_refusal(candidate, matched, record, delivery)
         elif candidate.rule.target is not None and not delivery.replay:
-            self._notice_hold(candidate, matched, record, checks)
-        return Judged(candidate, matched, record, delivery, checks, claim)
+            self._notice_hold(candidate, matched, record, said.held)
+        return Judged(candidate, matched, record, delivery, said, claim, flapping=flapping)
 
     def refuse_resolve(
         self,
@@ -141,8 +185,9 @@ class Verdicts:
         """A resolve that ends nothing: people are told, and no guard is asked."""
         first = matched.candidates[0]
         self.notice(resolve_notice(first, matched.alert, record.id, delivery, check))
+        said = Said.of((check,))
         return [
-            Judged(candidate, matched, record, delivery, (check,), None)
+            Judged(candidate, matched, record, delivery, said, None)
             for candidate in matched.candidates
         ]
 
@@ -156,9 +201,8 @@ class Verdicts:
         candidate: Candidate,
         matched: Matched,
         record: EpisodeRecord,
-        checks: tuple[Check, ...],
+        held: Check | None,
     ) -> None:
-        held = held_by(checks)
         told = held is not None and (held.guard == COOLDOWN or held.guard in TOLD_WHEN_HELD)
         # A storm of held alerts has one notice; its sentence is made for the first alone.
         if held is None or not told or not self._is_news(hold_claim(candidate.claim)):
@@ -167,6 +211,8 @@ class Verdicts:
         if held.guard == COOLDOWN:
             cooldown = self.cooldowns[candidate.claim]
             self.notice(hold_notice(candidate, alert, episode, cooldown, self._now))
+        elif held.guard == FLAPPING:
+            self.notice(rule_notice(candidate, alert, episode, held, self._now))
         else:
             self.notice(people_notice(candidate, alert, episode, held, self._now))
 
@@ -189,6 +235,7 @@ class Verdicts:
         if not wanted:
             return
         self._claimed = self._transaction.claim(wanted, self._now)
+        self._said.clear()
         self._unspent = {key for key, claimed in self._claimed.items() if claimed.won}
         self.cooldowns.update({key: self._claimed[key].cooldown for key in self._wanted})
         for claim, notice in self._notices.items():
@@ -197,8 +244,8 @@ class Verdicts:
 
     def conclude(self, judged: Judged) -> Decision:
         """Act, for the first that wanted a claim that was won; otherwise hold, and why."""
-        if refuses(held_by(judged.checks)):
-            return self._held(judged.candidate, judged.checks)
+        if refuses(judged.said.held):
+            return self._held(judged.candidate, judged.said)
         if judged.page is not None:
             return self._conclude_page(judged, judged.page)
         return self._conclude_claim(judged)
@@ -207,17 +254,17 @@ class Verdicts:
         """Of an alert that wants a change or a message."""
         candidate, alert = judged.candidate, judged.matched.alert
         if not alert.firing:
-            return _decision(candidate, Verdict.HOLD, "resolved: nothing to do", judged.checks)
+            return self._hold(candidate, judged.said, _NOTHING_TO_DO)
         if alert.kind is AlertKind.TEST:
             return self._conclude_test(judged)
         if judged.claim is None:
-            return self._held(candidate, judged.checks)
+            return self._held(candidate, judged.said)
         cooldown = self.cooldowns[candidate.claim]
         if self._spend(judged.claim):
             run = self._runs.start(candidate, alert, judged.record.id, judged.delivery, cooldown)
-            return _decision(candidate, Verdict.ACT, _why(candidate, run), judged.checks, run=run)
+            return _decision(candidate, Verdict.ACT, _why(candidate, run), judged.said, run=run)
         self._runs.join(cooldown.run, judged.record.id)
-        return self._held(candidate, self._checks(candidate, firing=True))
+        return self._held(candidate, self._asked((candidate, True, None, judged.flapping)))
 
     def _conclude_test(self, judged: Judged) -> Decision:
         """A firing test is never acted on. Slack shows once in an hour that it came."""
@@ -233,19 +280,38 @@ class Verdicts:
         saw = f"{alert.name or 'this alert'} is a test notification"
         check = Check("test", passed=False, saw=saw)
         reason = f"{saw}: never acted on; {shown}"
-        return _decision(candidate, Verdict.REJECT, reason, (check,), run=run)
+        return _decision(candidate, Verdict.REJECT, reason, Said.of((check,)), run=run)
 
-    def _held(self, candidate: Candidate, checks: tuple[Check, ...]) -> Decision:
-        held = held_by(checks) or checks[-1]
+    def _held(self, candidate: Candidate, said: Said) -> Decision:
+        held = said.held or said.checks[-1]
         verdict = Verdict.REJECT if held.guard == IGNORED else Verdict.HOLD
-        return _decision(candidate, verdict, held.saw, checks, until=held.until)
+        return self._hold(candidate, said, held.saw, verdict)
 
-    def _checks(
-        self, candidate: Candidate, *, firing: bool, young: float | None = None
-    ) -> tuple[Check, ...]:
-        """What the guards say; asked once for each set of facts in a batch."""
+    def _hold(
+        self, candidate: Candidate, said: Said, reason: str, verdict: Verdict = Verdict.HOLD
+    ) -> Decision:
+        """A decision from which nothing follows. It is made once for all alerts that share it."""
+        known = self._holds.get((candidate, said))
+        if known is None:
+            until = said.held.until if said.held is not None else None
+            known = _decision(candidate, verdict, reason, said, until=until)
+            self._holds[candidate, said] = known
+        return known
+
+    def _asked(self, about: _About) -> Said:
+        """What the guards say; they are asked once for all alerts of which they know the same."""
+        known = self._said.get(about)
+        if known is None:
+            known = self._said[about] = Said.by(ARRIVAL_GUARDS, self._arrival(*about))
+        return known
+
+    def _arrival(
+        self, candidate: Candidate, firing: bool, young: float | None, flapping: Check | None
+    ) -> Arrival:
+        """What the guards are asked by. All that may differ between two alerts is an argument,
+        because the answer is known by the arguments (`_asked`)."""
         claim = candidate.claim
-        arrival = Arrival(
+        return Arrival(
             firing=firing,
             claim=claim,
             changes=candidate.rule.target is not None,
@@ -258,16 +324,13 @@ class Verdicts:
             ignored=candidate.ignored,
             asker=candidate.asker,
             young_until=young,
+            flapping=flapping,
             **self._limits_of(candidate.rule),
         )
-        known = self._checked.get(arrival)
-        if known is None:
-            known = self._checked[arrival] = judge(ARRIVAL_GUARDS, arrival)
-        return known
 
     def _limits_of(self, rule: Rule) -> dict[str, Check | None]:
-        """What pauses, locks and freeze windows say of what this rule changes; asked once for each
-        rule in a batch."""
+        """What pauses, locks, freeze windows and earlier changes say of what this rule changes;
+        asked once for each rule in a batch."""
         if rule.target is None:
             return {}
         known = self._limits.get(rule.name)
@@ -279,6 +342,12 @@ class Verdicts:
                 "pauses": check_pauses(self._controls, change, self._now),
                 "locks": check_locks(self._controls, change, self._now),
                 "freezes": check_freezes(rule.policy.freezes, rule.target, self._now),
+                "in_vain": check_in_vain(
+                    rule.policy.expected,
+                    rule.target,
+                    self.in_vain.get((rule.name, rule.target), ()),
+                ),
+                "demoted": told_demoted(self.demotions.get(rule.name)),
             }
         return known
 
@@ -315,9 +384,8 @@ class Verdicts:
             paged=incident is not None and incident.paged,
             asker=candidate.asker,
         )
-        checks = judge(PAGE_GUARDS, page)
-        held = held_by(checks)
-        claim = None
+        said = self._asked_of_page(page)
+        held, claim = said.held, None
         if held is None:
             claim = self._want_page(flooded, candidate, matched, delivery)
         elif refuses(held):
@@ -325,7 +393,13 @@ class Verdicts:
         elif held.guard == "paged" and what is Transition.REOPENED and incident is not None:
             claim = telling_claim(incident.rule, incident.dedup_key, "resolve")
             self._refired[incident.dedup_key] = incident
-        return Judged(candidate, matched, record, delivery, checks, claim, page, flooded)
+        return Judged(candidate, matched, record, delivery, said, claim, page, flooded)
+
+    def _asked_of_page(self, page: PageArrival) -> Said:
+        known = self._said_of_pages.get(page)
+        if known is None:
+            known = self._said_of_pages[page] = Said.by(PAGE_GUARDS, page)
+        return known
 
     def _want_page(
         self, flooded: Flooded | None, candidate: Candidate, matched: Matched, delivery: Delivery
@@ -357,16 +431,15 @@ class Verdicts:
         }
 
     def _conclude_page(self, judged: Judged, page: PageArrival) -> Decision:
-        candidate, checks = judged.candidate, judged.checks
+        candidate, said, held = judged.candidate, judged.said, judged.said.held
         if not page.firing:
-            return _decision(candidate, Verdict.HOLD, "resolved: nothing to do", checks)
-        held = held_by(checks)
+            return self._hold(candidate, said, _NOTHING_TO_DO)
         flooded = judged.flood or self._floods.instead_of(candidate)
         asks = flooded.candidate if flooded is not None else candidate
         if held is None:
-            return _paging(candidate, checks, self._page_run(judged, asks), flooded)
+            return _paging(candidate, said, self._page_run(judged, asks), flooded)
         if judged.claim is not None and self._spend(judged.claim):
-            again = judge(PAGE_GUARDS, replace(page, reopened=True))
+            again = self._asked_of_page(replace(page, reopened=True))
             run = self._new_page(judged, asks, judged.claim)
             return _paging(candidate, again, run, flooded)
         reason = (
@@ -374,7 +447,7 @@ class Verdicts:
             if held.guard == "paged"
             else "a replay pages nobody about an alert that is over"
         )
-        return _decision(candidate, Verdict.HOLD, reason, checks)
+        return self._hold(candidate, said, reason)
 
     def _page_run(self, judged: Judged, asks: Candidate) -> str:
         """A new page run, or the one that waits: that one will tell the incident's newest state."""
@@ -404,30 +477,28 @@ def _why(candidate: Candidate, run: str) -> str:
     )
 
 
-def _paging(
-    candidate: Candidate, checks: tuple[Check, ...], run: str, flooded: Flooded | None = None
-) -> Decision:
+def _paging(candidate: Candidate, said: Said, run: str, flooded: Flooded | None = None) -> Decision:
     reason = f"page the person on call: run {run}"
     if flooded is not None:
         reason = (
             f"page the person on call, as part of a flood of incidents from {flooded.sender}: "
             f"run {run}"
         )
-        checks = (*checks, flooded.check)
-    return _decision(candidate, Verdict.ACT, reason, checks, run=run)
+        said = Said.of((*said.checks, flooded.check))
+    return _decision(candidate, Verdict.ACT, reason, said, run=run)
 
 
 def _decision(
     candidate: Candidate,
     verdict: Verdict,
     reason: str,
-    checks: tuple[Check, ...],
+    said: Said,
     *,
     until: float | None = None,
     run: str | None = None,
 ) -> Decision:
     rule = candidate.rule
-    decided = held_by(checks) or checks[-1]
+    decided = said.held or said.checks[-1]
     return Decision(
         verdict=verdict,
         rule=rule.name,
@@ -436,7 +507,7 @@ def _decision(
         direction=action_spec(rule.action).direction,
         reason=reason,
         guard=decided.guard,
-        checks=checks,
+        checks=said.checks,
         until=until,
         run=run,
     )

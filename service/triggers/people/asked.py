@@ -9,6 +9,7 @@ from typing import Any
 from service.catalogue.actions import MAX_STEP
 from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
 from service.catalogue.spec import ActionSpec, Effect
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Wanted
 from service.domain.durations import MAX_DAYS, parse_duration
@@ -60,6 +61,21 @@ def known_target(book: RuleBook, name: str) -> Target:
     """
     _known("target", name, book.targets)
     return book.targets[name]
+
+
+def demoted_rule(book: RuleBook, demotions: Mapping[str, Demotion], name: str) -> Demotion:
+    """The demotion of the rule of this name. A rule that is gone from the file may still have one.
+
+    Raises:
+        BadRequest: there is no such rule, or it has not demoted itself.
+    """
+    if name in demotions:
+        return demotions[name]
+    _known("rule", name, [rule.name for rule in book.rules])
+    demoted = ", ".join(sorted(demotions)) or "none"
+    raise BadRequest(
+        f"Rule {name} has not demoted itself, so there is nothing to promote. Demoted: {demoted}."
+    )
 
 
 def control_lasts(given: str) -> float:

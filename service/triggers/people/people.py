@@ -8,9 +8,11 @@ from typing import Any
 
 from service.catalogue.spec import ActionSpec
 from service.domain.decisions.approval import APPROVED
-from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
+from service.domain.decisions.demotion import Demotion
 from service.domain.decisions.policy import OFF, SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.people import (
     AuditEntry,
     BadRequest,
@@ -24,7 +26,8 @@ from service.domain.people import (
 from service.domain.rules.rules import RuleBook, Target
 from service.ports.admission import NewRun
 from service.ports.approvals import Approvals, Asking, Decided
-from service.ports.controls import Beside, ControlDesk, RunDesk
+from service.ports.controls import Beside, ControlDesk, LockMirror, RunDesk
+from service.ports.demotions import DemotionDesk
 from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
 from service.triggers.people.asked import (
@@ -33,6 +36,7 @@ from service.triggers.people.asked import (
     changing_action,
     checked_scope,
     control_lasts,
+    demoted_rule,
     known_target,
     reached,
     reason_of,
@@ -80,16 +84,20 @@ class People:
         self,
         *,
         controls: ControlDesk,
+        lock_mirror: LockMirror,
         runs: RunDesk,
         approvals: Approvals,
+        demotions: DemotionDesk,
         book: Callable[[], RuleBook],
         audited: Callable[[AuditEntry], Beside],
         new_id: Callable[[str], str],
         clock: Callable[[], float],
     ) -> None:
         self._controls = controls
+        self._lock_mirror = lock_mirror
         self._runs = runs
         self._approvals = approvals
+        self._demotions = demotions
         self._book = book
         self._audited = audited
         self._new_id = new_id
@@ -133,6 +141,7 @@ class People:
         what = {"for": lasts, "rule": scope.rule, "direction": scope.direction, "id": control.id}
         subject = scope.target or "all"
         self._controls.put(control, self._record(person, kind, subject, control.why, what))
+        self._show_locks([control])
         going_on = [
             each.id for each in self._runs.writing() if control.covers(each.subject_of_controls)
         ]
@@ -199,6 +208,24 @@ class People:
         ids = [each.id for each in controls]
         record = self._record(person, verb, subject, said, {"ids": ids})
         self._controls.end(ids, person.name, self._clock(), record)
+        self._show_locks(controls)
+
+    def _show_locks(self, changed: Sequence[Control]) -> None:
+        """Have other installations on the same Redis know at once what has changed of the locks.
+
+        It is in force already. What they are not told now, a worker tells them in its next round.
+        """
+        resources = self._book().resources
+        names = {each.target or "" for each in changed if each.kind == LOCK}
+        shown = {resources[each] for each in names & resources.keys()}
+        if not shown:
+            return
+        now = self._clock()
+        try:
+            locks = locks_by_resource(self._controls.in_force(), resources, now)
+        except (StoreUnavailable, StoreConflict):
+            return
+        self._lock_mirror.show(sorted(shown), locks, now)
 
     # ---- Runs ----
 
@@ -289,6 +316,18 @@ class People:
                 f"{known.decided_by}."
             )
         return decided
+
+    def promote(self, person: Person, rule: str, why: str) -> Demotion:
+        """Let a rule that has demoted itself act again as it is written; the demotion that ends."""
+        require_role(person, Role.APPROVER)
+        said = reason_of(why)
+        demotion = demoted_rule(self._book(), self._demotions.in_force(), rule)
+        what = {"was": demotion.mode, "since": demotion.since, "demotion": demotion.id}
+        record = self._record(person, "promote", rule, said, what)
+        ended = self._demotions.end(rule, person.name, self._clock(), record)
+        if ended is None:
+            raise Conflict(f"Somebody else has promoted rule {rule} a moment ago.")
+        return ended
 
     def retry(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Ask once more for what a run that failed, was held or cancelled was to reach."""

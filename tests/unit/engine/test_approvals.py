@@ -11,7 +11,7 @@ from service.domain.decisions.policy import APPROVE, Policy
 from service.domain.decisions.requests import PERSON, Origin
 from service.engine.approvals import ApprovalRound
 from service.ports.approvals import Decided
-from tests.fakes.engine import FakeWorker
+from tests.fakes.engine import FakeWorker, Meanwhile
 from tests.fakes.runs import WORKER, request_for
 
 ASK = request_for("vertical_scale", WORKER, policy=Policy(APPROVE))
@@ -83,6 +83,15 @@ def test_the_question_says_how_it_was_decided(worker: FakeWorker) -> None:
     assert "Run worker-vm.up.2 looks again" in said
     ApprovalRound(worker.parts)(True)
     assert worker.approvals.untold() == []
+
+
+def test_what_a_person_has_cancelled_meanwhile_is_not_asked(worker: FakeWorker) -> None:
+    said = {RUN: "anna has cancelled it: wrong"}
+    worker.execute(ASK, Meanwhile(before="ask", happens=lambda: worker.runs.cancels.update(said)))
+    assert worker.approvals.waiting() == []
+    outcome = worker.runs.outcomes[RUN]
+    assert (outcome.status, outcome.reason) == ("cancelled", "anna has cancelled it: wrong")
+    assert outcome.cooldown_until == worker.clock.time() + ASK.cooldown_s
 
 
 def test_it_lapses_when_no_alert_asks_for_it_any_more_and_frees_its_claim(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.context import Record
 from service.catalogue.registry import kind_spec
 from service.catalogue.spec import Change
 from service.domain.decisions.budget import ASK, HOLD, PAGE, Budget, Spend
@@ -14,9 +15,10 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from service.domain.errors import FailureKind, VendorError
+from service.domain.rules.rules import Target
 from service.engine.budgets import within_budget
 from service.engine.looks import ASK_EVERY_S, LOOK_EVERY_S, LookRound
-from tests.fakes.engine import FakeWorker
+from tests.fakes.engine import FakeChange, FakeWorker
 from tests.fakes.runs import API, WORKER, request_for
 
 RUN = "worker-vm.up.1"
@@ -127,7 +129,7 @@ def plan_out(worker: FakeWorker, wanted: Wanted, monthly: float) -> Plan | PlanH
     change = Change(kind.plan, worker.change)
     plan = change.plan(request, OBSERVED)
     assert isinstance(plan, Plan)
-    return within_budget(request, change, OBSERVED, plan, worker.parts).plan
+    return within_budget(request, change, OBSERVED, plan, worker.parts, worker.clock.time()).plan
 
 
 def test_of_several_steps_the_largest_that_fits_is_made(worker: FakeWorker) -> None:
@@ -153,6 +155,25 @@ def test_a_round_looks_at_each_counted_target_whose_cost_is_old(worker: FakeWork
     look(True)
     seen = worker.spend.rows[WORKER.name]
     assert (seen.dollars_month, seen.seen_at) == (13.0, worker.clock.time())
+
+
+def test_a_look_counts_from_when_it_began_because_a_run_may_have_ended_during_it(
+    worker: FakeWorker,
+) -> None:
+    worker.counted = (WORKER,)
+    worker.spend.rows[WORKER.name] = Spend(WORKER.name, 12.0, 0.0)
+    smaller = {"size": "s-1vcpu-1gb", "sizes": {"s-1vcpu-1gb": {"price_monthly": 6.0}}}
+
+    class SlowToAnswer(FakeChange):
+        def observe(self, target: Target) -> Record:
+            worker.clock.sleep(5.0)
+            worker.spend.saw(WORKER.name, 24.0, worker.clock.time())
+            worker.clock.sleep(5.0)
+            return smaller
+
+    worker.change = SlowToAnswer()
+    LookRound(worker.parts)(True)
+    assert worker.spend.rows[WORKER.name].dollars_month == 24.0
 
 
 def test_a_target_that_cannot_be_looked_at_keeps_the_cost_that_is_known(

@@ -10,10 +10,12 @@ from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.policy import SHADOW, Freeze, Policy
 from service.domain.decisions.requests import PERSON, Origin
+from service.domain.errors import FailureKind
 from service.domain.windows import Window
 from service.engine.again import RESERVED_S, AgainRound
 from tests.fakes.alerts import CPU, alert, delivery
-from tests.fakes.engine import FakeWorker
+from tests.fakes.engine import FakeWorker, Meanwhile
+from tests.fakes.faults import vendor_error
 from tests.fakes.runs import WORKER, request_for
 
 ASK = request_for("vertical_scale", WORKER)
@@ -151,6 +153,18 @@ def test_a_run_that_is_cancelled_between_two_steps_stops_there_and_says_what_was
 
 
 # ---- In shadow ----
+
+
+def test_what_is_cancelled_while_its_vendor_is_busy_is_not_tried_again(worker: FakeWorker) -> None:
+    worker.change.unseen = vendor_error(FailureKind.TEMPORARY, retry_after=120.0)
+    said = {RUN: "anna has cancelled it: wrong target"}
+    cancels = lambda: worker.runs.cancels.update(said)  # noqa: E731 - what happens, in one line
+    worker.execute(ASK, Meanwhile(before="conclude", happens=cancels))
+    outcome = worker.runs.outcomes[RUN]
+    assert (outcome.status, outcome.reason) == ("cancelled", said[RUN])
+    assert outcome.cooldown_until == worker.clock.time() + ASK.cooldown_s
+    assert worker.runs.again == []
+    assert any(said[RUN] in each for each in worker.said())
 
 
 def test_a_run_in_shadow_tells_what_it_would_have_changed_and_changes_nothing(

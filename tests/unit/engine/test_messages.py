@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.requests import ALERT, HELD, QUARANTINED, REFUSED, Origin, Request
+from service.domain.decisions.requests import (
+    ALERT,
+    HELD,
+    QUARANTINED,
+    REFUSED,
+    STEADIED,
+    Origin,
+    Request,
+)
 from service.domain.errors import FailureKind, VendorError
 from service.ports.runs import Outcome
 from tests.fakes import engine as fakes
@@ -137,6 +145,17 @@ def test_what_a_sender_may_not_do_is_a_message_with_its_name() -> None:
     assert message.title == "Not taken from grafana-dev"
     assert message.text == "High CPU Usage. Nothing was changed."
     assert message.context == "Told once an hour for each credential and rule."
+
+
+def test_an_alert_that_flaps_is_a_message_that_says_how_to_steady_it() -> None:
+    worker = FakeWorker()
+    flaps = notice(STEADIED, "", "High CPU Usage. It flaps.")
+    worker.execute(replace(flaps, origin=replace(flaps.origin, alerts=("alert-1",))))
+    (message,) = worker.messenger.messages.values()
+    assert message.title == "Held: the alert flaps"
+    assert message.text.startswith("High CPU Usage. It flaps. Nothing was changed")
+    assert ("See each check", "runbookd explain alert-1") in message.fields
+    assert "a longer `for`" in dict(message.fields)["Steady it"]
 
 
 @pytest.mark.parametrize(

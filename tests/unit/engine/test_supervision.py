@@ -8,7 +8,9 @@ import structlog
 
 from service.catalogue.steps.timings import Timings
 from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.controls import LOCK, Control
 from service.domain.errors import FailureKind, VendorError
+from service.domain.rules.rules import RuleBook
 from service.engine.lease import LATE_WRITE_S, ROUNDS_PER_LEASE, LeaseKeeper
 from service.engine.supervision import Engine, Supervisor
 from service.ports import Message
@@ -442,3 +444,25 @@ def test_a_message_that_is_due_is_told_beside_the_rounds() -> None:
     assert wait_until(lambda: worker.outbox.count() == 0, 30)
     supervisor.stop()
     assert worker.said() == ["Failed | text"]
+
+
+# ---- What people have locked ----
+
+
+def test_each_sign_of_life_has_the_locks_of_people_shown_to_other_installations(
+    worker: FakeWorker,
+) -> None:
+    now = worker.clock.time()
+    lock = Control("l-1", LOCK, "anna", "I move it", now, now + 900, "worker-vm")
+    worker.controls.rows.append(lock)
+    worker.book = RuleBook(rules=(), targets={"worker-vm": WORKER}, hash="0123456789ab")
+    supervisor = FakeEngine().supervisor(worker)
+    supervisor.start()
+    try:
+        supervisor.round(Signs(locked=True))
+        assert wait_until(lambda: list(worker.locks.people.values()) == [lock], 10)
+        worker.controls.rows.clear()
+        supervisor.round(Signs())
+        assert wait_until(lambda: worker.locks.people == {}, 10)
+    finally:
+        supervisor.stop()
