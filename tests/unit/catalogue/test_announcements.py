@@ -127,6 +127,13 @@ def test_a_price_is_dollars_a_month_or_not_known(
     assert price_change(replace(PLAN, price_before=before, price_after=after)) == text
 
 
+def test_a_price_that_is_not_the_vendors_own_of_today_says_where_it_is_from() -> None:
+    known = replace(PLAN, price_source="DigitalOcean's list of 2026-11-03")
+    priced = "$40 → $60 a month (+$20), by DigitalOcean's list of 2026-11-03"
+    assert ("Price", priced) in announcements.announced(ASK, known).fields
+    assert ("Price", priced) in announcements.finished(ASK, known, 75.2, NOW + 600, NOW).fields
+
+
 LINKED = replace(
     ASK,
     origin=replace(
