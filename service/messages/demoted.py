@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.domain.alerts.dedup import demoted_dedup_key
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import APPROVE
 from service.domain.decisions.requests import Request

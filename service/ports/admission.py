@@ -13,7 +13,7 @@ from service.domain.alerts.floods import Rate
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.requests import Request
 
 

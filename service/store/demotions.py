@@ -7,7 +7,8 @@ from dataclasses import fields
 
 import sqlalchemy as sa
 
-from service.domain.decisions.demotion import Demotion, next_mode, why_demoted
+from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.demotion import next_mode, why_demoted
 from service.domain.decisions.expected import PENDING
 from service.domain.decisions.policy import careful
 from service.domain.decisions.requests import Request

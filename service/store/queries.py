@@ -10,11 +10,12 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.demoted import Demotion
 from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
 from service.store.alive import live_workers
@@ -38,9 +39,6 @@ from service.store.pages import (
     id_at,
     read_page,
 )
-
-if TYPE_CHECKING:
-    from service.domain.decisions.demotion import Demotion
 
 _ID_SLACK_S = 600.0
 """An alert's id is made moments after its `first_seen`, at most the tries of one transaction
@@ -233,9 +231,6 @@ class Queries:
 
     def demotions(self) -> dict[str, Demotion]:
         """The rules that have demoted themselves, by name."""
-        # Here, so that a list in the terminal does not load all that a policy is made of.
-        from service.domain.decisions.demotion import Demotion
-
         fields = [schema.demotions.c[name] for name in Demotion.__dataclass_fields__]
         query = sa.select(*fields).where(schema.demotions.c.ended_at.is_(None))
         with self._reading() as connection:

@@ -20,7 +20,7 @@ from service.domain.decisions.budget import Spend
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision_json import moment
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.present import Passed, Present, present_state
 from service.domain.decisions.requests import DIRECTIONS
 from service.domain.filters import require_known

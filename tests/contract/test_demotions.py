@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.expected import CLEARED, NO_EFFECT, Expected, Slo
 from service.domain.decisions.policy import APPROVE, SHADOW, Policy
 from service.domain.rules.matching import RuleIndex

@@ -12,7 +12,7 @@ from service.domain.alerts.floods import Rate, is_flood_key, rate_after
 from service.domain.decisions.claims import BUSY_UNTIL, Cooldown, run_id
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.errors import StoreConflict
 from service.domain.rules.scopes import UNSTATED, Scopes
 from service.ports.admission import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.decisions.demotion import Demotion, as_demoted, next_mode, why_demoted
+from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.demotion import as_demoted, next_mode, why_demoted
 from service.domain.decisions.expected import CLEARED, NO_EFFECT, Expected, Slo
 from service.domain.decisions.policy import ACT, APPROVE, SHADOW, Policy, policy_from_json
 

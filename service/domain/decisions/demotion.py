@@ -6,11 +6,9 @@ A rule goes from `act` to `approve`, and from there to `shadow`. Only a person p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from service.domain.decisions.decision import Check
-from service.domain.decisions.decision_json import moment
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.expected import CLEARED, Slo
 from service.domain.decisions.policy import ACT, APPROVE, SHADOW, Policy, careful
 from service.domain.durations import clock_time
@@ -18,27 +16,6 @@ from service.domain.durations import clock_time
 DEMOTED = "demoted"
 """The check that says that a rule has demoted itself; it holds nothing."""
 _NEXT = {ACT: APPROVE, APPROVE: SHADOW}
-
-
-@dataclass(frozen=True, slots=True)
-class Demotion:
-    """A rule in a more careful mode than its own, since `since` (seconds since the epoch)."""
-
-    id: str
-    rule: str
-    mode: str
-    since: float
-    why: str
-
-    def to_json(self) -> dict[str, Any]:
-        """For the API and the terminal."""
-        return {
-            "id": self.id,
-            "rule": self.rule,
-            "mode": self.mode,
-            "since": moment(self.since),
-            "why": self.why,
-        }
 
 
 def next_mode(slo: Slo, results: Sequence[str], mode: str) -> str | None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.domain.alerts.alert import Alert
-from service.domain.decisions.demotion import Demotion, as_demoted
+from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.demotion import as_demoted
 from service.domain.rules.matching import RuleIndex, RuleTrace
 from service.domain.rules.rules import RuleBook
 

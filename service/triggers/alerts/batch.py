@@ -15,7 +15,7 @@ from service.domain.alerts.flapping import turned
 from service.domain.decisions.claims import Cooldown, shadow_claim, telling_claim
 from service.domain.decisions.controls import Control
 from service.domain.decisions.decision import Decision
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.guards import ASKED_AGAIN
 from service.domain.decisions.policy import SHADOW
 from service.domain.rules.rules import RuleBook

@@ -10,7 +10,8 @@ from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert, AlertKind
 from service.domain.alerts.episodes import identity_of, refused_identity_of
 from service.domain.decisions.claims import button_claim, claim_key, incident_key, shadow_claim
-from service.domain.decisions.demotion import Demotion, as_demoted
+from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.demotion import as_demoted
 from service.domain.decisions.guards import Asker
 from service.domain.decisions.policy import SHADOW
 from service.domain.rules.matching import RuleIndex

@@ -17,7 +17,8 @@ from service.domain.alerts.flapping import FLAPPING, check_flapping
 from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
-from service.domain.decisions.demotion import Demotion, told_demoted
+from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.demotion import told_demoted
 from service.domain.decisions.expected import check_in_vain
 from service.domain.decisions.guards import (
     ARRIVAL_GUARDS,

@@ -9,7 +9,7 @@ from typing import Any
 from service.catalogue.actions import MAX_STEP
 from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
 from service.catalogue.spec import ActionSpec, Effect
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Wanted
 from service.domain.durations import MAX_DAYS, parse_duration

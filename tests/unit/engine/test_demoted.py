@@ -8,7 +8,7 @@ import pytest
 
 from service.domain.alerts.dedup import demoted_dedup_key, is_of_target
 from service.domain.decisions.approval import APPROVED
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.policy import ACT, APPROVE, SHADOW, Policy
 from service.domain.decisions.requests import LEVEL, PERSON, Origin
 from service.engine.judging import JudgingRound

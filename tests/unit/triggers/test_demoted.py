@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from service.domain.decisions.decision import Verdict
-from service.domain.decisions.demotion import Demotion
+from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.expected import Expected, Slo
 from service.domain.decisions.policy import APPROVE, SHADOW, Policy
 from service.domain.rules.matching import RuleIndex
