@@ -48,7 +48,8 @@ class ReturnRound:
                 self._consider(entry, rules, book)
 
     def _consider(self, entry: Entry, rules: Mapping[str, Rule], book: RuleBook) -> None:
-        step = next_step(entry, {name: _of(each) for name, each in rules.items()})
+        of_target = {name: each for name, each in rules.items() if each.target == entry.target}
+        step = next_step(entry, {name: _of(each) for name, each in of_target.items()})
         if step is None:
             return
         request = return_request(entry, step, rules[step.addition.rule], book)

@@ -237,8 +237,15 @@ def test_a_rule_in_shadow_tells_what_it_would_have_taken_back_on_a_claim_of_its_
 
 @pytest.mark.parametrize(
     "rules",
-    [None, book(), book(rule(returns=None)), book(rule(mode=OFF)), book(rule("another"))],
-    ids=["no rules", "no rule", "no return", "off", "another rule"],
+    [
+        None,
+        book(),
+        book(rule(returns=None)),
+        book(rule(mode=OFF)),
+        book(rule("another")),
+        book(rule(target="worker-vm")),
+    ],
+    ids=["no rules", "no rule", "no return", "off", "another rule", "another target by now"],
 )
 def test_without_a_rule_that_takes_it_back_it_stays(world: World, rules: RuleBook | None) -> None:
     world.worker.book = rules
