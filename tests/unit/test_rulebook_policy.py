@@ -10,6 +10,7 @@ import pytest
 
 from service.domain.decisions.approval import Approval
 from service.domain.decisions.budget import Budget
+from service.domain.decisions.expected import Expected
 from service.domain.decisions.policy import (
     APPROVE,
     EACH_ACTION,
@@ -210,6 +211,8 @@ EVERY_PART = Policy(
     approval=Approval(wait_s=60.0),
     budget=Budget(200.0),
     returns=Return(1_800.0),
+    expected=Expected(600.0, 3),
+    demoted=True,
 )
 """A policy of which no part is as it is by default."""
 
