@@ -1,4 +1,4 @@
-"""Pauses and locks on record, and the alerts that are judged again when what held them is over."""
+"""Pauses, locks and holds on record, and alerts that are judged again when what held them ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Controls(Protocol):
     """What people have put in force. Every method raises StoreUnavailable."""
 
     def in_force(self) -> tuple[Control, ...]:
-        """The pauses and locks that nobody has ended; one whose time is over may be among them."""
+        """The pauses, locks and holds that nobody has ended. One whose time is over may be there."""
         ...
 
     def end_over(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Pauses and locks in SQL."""
+"""Pauses, locks and holds in SQL."""
 
 from __future__ import annotations
 

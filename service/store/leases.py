@@ -64,8 +64,12 @@ class LeaseStore:
         self._show_life(row.returning(self._now.label("now")), {})
 
     def renew(self, executor: str) -> Signs | None:
-        """Show life, and see what there may be to do, in one statement: this is all that a worker
-        at rest asks of the database. None when this worker has been retired and must end."""
+        """Show life, and see what there may be to do, in one statement; None when this worker has
+        been retired and must end.
+
+        A worker at rest asks the database for nothing else, but for what its tasks look at by
+        themselves, each ten seconds or more apart.
+        """
         row = self._show_life(self._renewal, {"me": executor})
         if row is None:
             return None

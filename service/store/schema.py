@@ -370,7 +370,7 @@ controls = sa.Table(
         where=sa.text("ended_at IS NULL"),
     ),
 )
-"""Pauses and locks. Those without `ended_at` are read with each batch, so they are few: what is
+"""Pauses, locks and holds. Those without `ended_at` are read with a batch, so they are few: what is
 over is ended by the next worker's round."""
 
 changes = sa.Table(

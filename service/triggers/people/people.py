@@ -456,6 +456,6 @@ _OPPOSITE = {"out": "in", "up": "down"}
 
 def _direction(spec: ActionSpec, wanted: Sequence[Wanted]) -> str:
     """Which way a request goes; of an absolute value only a look can tell, so it counts as more."""
-    if all(each.removes for each in wanted):
+    if wanted and all(each.removes for each in wanted):
         return _OPPOSITE.get(spec.direction, spec.direction)
     return spec.direction
