@@ -18,7 +18,7 @@ class Controls(Protocol):
     """What people have put in force. Every method raises StoreUnavailable."""
 
     def in_force(self) -> tuple[Control, ...]:
-        """The pauses, locks and holds that nobody has ended. One whose time is over may be there."""
+        """The pauses, locks and holds that nobody has ended. One that is over may be there."""
         ...
 
     def end_over(self, now: float) -> None:
