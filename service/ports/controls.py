@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from service.domain.capacity.ledger import Value
 from service.domain.decisions.controls import Control
 from service.domain.decisions.requests import Request
 from service.ports.admission import Delivery, NewRun
@@ -56,6 +57,10 @@ class RunDesk(Protocol):
 
     def cancel(self, run_id: str, who: str, why: str, now: float, beside: Beside) -> bool:
         """Have a run stop before its first write or between two steps; False when it has ended."""
+        ...
+
+    def known_values(self, target: str) -> Mapping[str, Value]:
+        """What is known of a target's attributes: by the last change, or by a look since."""
         ...
 
     def writing(self) -> list[Request]:

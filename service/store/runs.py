@@ -15,6 +15,7 @@ from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert
 from service.domain.alerts.episodes import EVIDENCE_S
+from service.domain.capacity.ledger import Value
 from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
@@ -35,6 +36,7 @@ from service.store.controls import IN_FORCE, add_control
 from service.store.database import begin_writing, translated
 from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
+from service.store.entries import ledger_entries
 from service.store.ids import new_id
 from service.store.ledger import askers_of, note_run
 from service.store.outcomes import keep_outcome
@@ -142,6 +144,12 @@ class RunStore:
                 return False
             beside(connection)
         return True
+
+    def known_values(self, target: str) -> dict[str, Value]:
+        """What is known of a target's attributes, by the ledger."""
+        with translated(), self._engine.connect() as connection:
+            entries = ledger_entries(connection)
+        return {each.attribute: each.value for each in entries if each.target == target}
 
     def writing(self) -> list[Request]:
         """The runs that have reached their first write and have not ended, oldest first."""

@@ -17,6 +17,7 @@ from service.domain.decisions.planning import Plan
 from service.ports.runs import Outcome
 from service.store.approvals import ApprovalStore
 from service.store.bell import bell_of
+from service.store.ledger import LedgerStore
 from service.web.app import create_app
 from tests.fakes.web import make_stand, sqlite_url
 from tests.operators import PAUSE, RUN, Operators
@@ -280,6 +281,21 @@ def test_an_undo_asks_for_what_was_there_before_and_pauses_the_target_for_an_hou
     assert request.override, "its own pause does not hold it"
     (pause,) = api.ask("vera", "GET", "/pauses")[1]["items"]
     assert (pause["id"], pause["target"]) == (said["pause"]["id"], "api")
+
+
+def test_what_is_known_to_have_changed_since_is_not_undone(api: Operators) -> None:
+    run, later = ended(api, "succeeded"), BUSY_UNTIL + 1
+    LedgerStore(api.stand.engine).saw("api", {"replicas": 7}, later, later)
+    status, said = api.post("olga", f"/runs/{run}/undo", {"why": "too much"})
+    assert (status, said["error"]) == (
+        409,
+        (
+            f"api has replicas 7, and run {run} had made it 5: it was changed since, and is left as it "
+            "is. To change it all the same, ask for the value that you want."
+        ),
+    )
+    assert api.stand.enqueued == [run]
+    assert api.ask("vera", "GET", "/pauses")[1]["items"] == []
 
 
 @pytest.mark.parametrize("status", ["held", "cancelled", "shadow"])

@@ -357,6 +357,7 @@ class People:
             )
         on = known_target(self._book(), run.request.target.name)
         spec = changing_action(run.request.action, on)
+        self._require_unchanged(run_id, on, reached(on, run.plan))
         said = reason_of(why) if why else f"undo of {run_id}"
         now = self._clock()
         pause = Control(
@@ -373,6 +374,18 @@ class People:
             expects=reached(on, run.plan),
             pause=pause,
         )
+
+    def _require_unchanged(self, run_id: str, on: Target, made: tuple[Wanted, ...]) -> None:
+        """Refuse an undo of what is known to have changed since. What nobody has seen yet, the
+        worker sees before it writes."""
+        known = self._runs.known_values(on.name)
+        for each in made:
+            if each.attribute in known and known[each.attribute] != each.to:
+                raise Conflict(
+                    f"{on.name} has {each.attribute} {known[each.attribute]}, and run {run_id} had "
+                    f"made it {each.to}: it was changed since, and is left as it is. To change it "
+                    "all the same, ask for the value that you want."
+                )
 
     def _ask(
         self,
