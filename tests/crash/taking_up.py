@@ -14,7 +14,8 @@ from pathlib import Path
 from tests.crash.stand import Stand, a_stand
 from tests.databases import Databases
 
-AT_ONCE = 5
+AT_ONCE = 3
+"""Stands at once: each has two workers, and more of them than cores only wait for each other."""
 TakenUp = Callable[[Stand, str], None]
 
 
