@@ -131,24 +131,41 @@ def askers_of(
     return [_asker(row, now) for row in connection.execute(query)]
 
 
-def note_run(connection: sa.Connection, run: str, now: float, *, verified: bool) -> None:
+def note_run(
+    connection: sa.Connection, run: str, record: Any, now: float, *, verified: bool
+) -> None:
     """A run ends that has changed its target, or may have: keep what it made of each attribute.
 
-    A value that a person asked for is held from now on.
+    `record` is the run's row, with its `ask` and `plan`. A value that a person asked for is held
+    from now on.
     """
-    row = connection.execute(sa.select(_r.ask, _r.plan).where(_r.id == run)).one()
-    request = load_request(load(row.ask))
-    if row.plan is None or request.on is None:
+    known = _read(run, record)
+    if known is None:
         return
-    plan = Plan.from_json(load(row.plan))
+    request, plan = known
     for attribute, pair in _changed(request, plan).items():
         if None in pair:
             continue
-        known = _known(connection, request.target.name, attribute)
+        before = _known(connection, request.target.name, attribute)
         made = _made(request, attribute, pair, now, verified=verified)
-        _put(connection, after_run(known, made))
+        _put(connection, after_run(before, made))
     if verified and request.hold_s:
         add_control(connection, _hold_of(request, plan, now))
+
+
+def _read(run: str, record: Any) -> tuple[Request, Plan] | None:
+    """The request and the plan of a run that has a target and a plan.
+
+    A record that cannot be read must not keep its run from ending.
+    """
+    if record.plan is None:
+        return None
+    try:
+        request, plan = load_request(load(record.ask)), Plan.from_json(load(record.plan))
+    except (KeyError, TypeError, ValueError) as error:
+        _log.error("change_not_kept", run=run, unreadable=repr(error))
+        return None
+    return None if request.on is None else (request, plan)
 
 
 def _changed(request: Request, plan: Plan) -> Mapping[str, tuple[Any, Any]]:

@@ -360,7 +360,7 @@ class RunStore:
             sa.update(schema.runs)
             .where(_r.id == run_id, _r.ended_at.is_(None))
             .values(status=outcome.status, reason=outcome.reason, ended_at=now)
-            .returning(_r.ask, _r.created_at)
+            .returning(_r.ask, _r.plan, _r.created_at)
         )
         cooldowns = schema.cooldowns.c
         cooldown = (
@@ -384,12 +384,12 @@ class RunStore:
                 keep_outcome(connection, run_id, load(ended.ask), ended.created_at, now)
             end_reservation(connection, run_id, now, succeeded=succeeded)
             if succeeded or _wrote(connection, run_id):
-                note_run(connection, run_id, now, verified=succeeded)
+                note_run(connection, run_id, ended, now, verified=succeeded)
             if decision is not None:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)
             if outcome.due_at is not None:
-                _make_due(connection, run_id, outcome.due_at)
+                _make_due(connection, load_request(load(ended.ask)), outcome.due_at)
             if again is not None and not (if_wanted and not _wanted(connection, again, now)):
                 self._start_again(connection, again, now)
         return True
@@ -557,10 +557,8 @@ def _pause_of(request: Request, trip: Trip, now: float) -> dict[str, Any]:
     }
 
 
-def _make_due(connection: sa.Connection, run_id: str, due_at: float) -> None:
+def _make_due(connection: sa.Connection, request: Request, due_at: float) -> None:
     """Have the alerts that still fire, and asked for this run or were held by it, judged again."""
-    ask = connection.execute(sa.select(_r.ask).where(_r.id == run_id)).scalar_one()
-    request = load_request(load(ask))
     if not request.origin.needs_alert:
         return
     alerts, decisions = schema.alerts.c, schema.decisions.c

@@ -21,6 +21,7 @@ from service.intake.kinds import STATE_REASON
 from service.ports.admission import NewRun
 from service.ports.ledger import HELD_BY, HOLD_S, Ledger
 from service.ports.runs import Outcome
+from service.store import schema
 from service.store.controls import ControlStore
 from service.store.ledger import LedgerStore
 from service.store.runs import RunStore
@@ -67,6 +68,22 @@ def ledger(request: pytest.FixtureRequest, engine: sa.Engine) -> Ledger:
 
 def test_what_a_run_made_of_its_target_is_kept_with_what_it_added(ledger: Ledger) -> None:
     assert list(ledger.entries()) == [ENTRY]
+
+
+@pytest.mark.parametrize(
+    ("column", "kept"), [("ask", '{"action": "gone"}'), ("plan", "{}")], ids=["request", "plan"]
+)
+def test_a_run_that_wrote_ends_though_its_record_cannot_be_read(
+    engine: sa.Engine, column: str, kept: str
+) -> None:
+    runs = queued(engine, OUT)
+    runs.set_plan(OUT.id, plan_of(2, 3))
+    runs.intend(OUT.id, "update_app", NOW)
+    with engine.begin() as connection:
+        connection.execute(sa.update(schema.runs).values({column: kept}))
+    assert runs.conclude(OUT.id, Outcome("failed", "its record cannot be read", NOW + 60), NOW)
+    assert runs.unfinished() == []
+    assert LedgerStore(engine).entries() == []
 
 
 def test_a_look_that_shows_what_we_set_is_no_news(ledger: Ledger) -> None:
