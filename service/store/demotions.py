@@ -18,15 +18,13 @@ from service.store import schema
 from service.store.bulk import Statement
 from service.store.database import begin_writing, translated
 from service.store.ids import new_id
+from service.store.recent import recent_decisions
 
 _m, _o = schema.demotions.c, schema.outcomes.c
 _a, _d = schema.alerts.c, schema.decisions.c
 _NAMES = tuple(field.name for field in fields(Demotion))
 _FIELDS = [_m[name] for name in _NAMES]
 BY_ITSELF = "runbookd"
-_RECENT_DECISIONS = 1_000
-"""Decisions of the rule that are looked through for alerts that still fire."""
-
 DEMOTIONS = Statement(f"SELECT {', '.join(_NAMES)} FROM demotions WHERE ended_at IS NULL", ())  # noqa: S608 - only our own names
 """The fields of a `Demotion`, in order, of those in force."""
 
@@ -101,12 +99,7 @@ class DemotionStore:
             .values(ended_at=now, ended_by=who)
             .returning(*_FIELDS)
         )
-        recent = (
-            sa.select(_d.alert)
-            .where(_d.rule == rule)
-            .order_by(_d.id.desc())
-            .limit(_RECENT_DECISIONS)
-        )
+        recent = sa.select(recent_decisions(_d.rule == rule).c.alert)
         due = sa.update(schema.alerts).where(_a.open, _a.newest, _a.id.in_(recent))
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)

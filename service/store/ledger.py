@@ -25,6 +25,7 @@ from service.store.decode import load
 from service.store.encode import dump
 from service.store.entries import entry_of, ledger_entries
 from service.store.ids import new_id
+from service.store.recent import recent_decisions
 
 _log = structlog.get_logger(__name__)
 
@@ -40,8 +41,6 @@ _l, _r, _a, _d, _e, _i, _m = (
         schema.incident_members,
     )
 )
-_RECENT_DECISIONS = 1_000
-"""Decisions on a target that are looked through for alerts that ask for more of it."""
 _MOST_PAGES = 100
 _KEPT_AS_IT_IS = "{attribute} was {was} by the last change, and is {now} without a run of runbookd"
 
@@ -116,16 +115,11 @@ def askers_of(
     connection: sa.Connection, target: str, alerts: Sequence[str], now: float
 ) -> list[Asker]:
     """These alerts, and those that have asked for more of the target lately."""
-    recent = (
-        sa.select(_d.alert)
-        .where(_d.target == target, _d.direction.not_in(REMOVING))
-        .order_by(_d.id.desc())
-        .limit(_RECENT_DECISIONS)
-    )
+    recent = recent_decisions(_d.target == target, _d.direction.not_in(REMOVING))
     query = (
         sa.select(_a.name, _a.open, _a.newest, _a.last_seen, _a.resolved_at, _e.reason)
         .outerjoin_from(schema.alerts, schema.unmeasured_ends, _e.alert == _a.id)
-        .where(sa.or_(_a.id.in_(list(alerts)[:1000]), _a.id.in_(recent)))
+        .where(sa.or_(_a.id.in_(list(alerts)[:1000]), _a.id.in_(sa.select(recent.c.alert))))
         .order_by(_a.id.desc())
     )
     return [_asker(row, now) for row in connection.execute(query)]

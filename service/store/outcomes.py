@@ -26,6 +26,7 @@ from service.store.bulk import chunks
 from service.store.database import begin_writing, translated
 from service.store.decode import load
 from service.store.demotions import demote_if_below
+from service.store.recent import recent_decisions
 
 _o, _oa, _r = schema.outcomes.c, schema.outcome_alerts.c, schema.runs.c
 _a, _d = schema.alerts.c, schema.decisions.c
@@ -33,8 +34,6 @@ _n = schema.alerts.alias("newest_one").c
 _JUDGED = tuple(field.name for field in fields(Judged))
 _MOST_ALERTS = 1_000
 """Alerts by which a change is judged at most."""
-_RECENT_DECISIONS = 1_000
-"""Decisions on the target that are looked through for alerts that asked while the run went on."""
 
 
 def keep_outcome(
@@ -84,13 +83,7 @@ def _forget_pending(connection: sa.Connection, run: str) -> None:
 def _asked(connection: sa.Connection, request: Request, began_at: float) -> dict[str, float]:
     """The episodes that asked for a run, each with when it was first seen: those that it was queued
     for, and those that the same rule has held because of it since."""
-    recent = (
-        sa.select(_d.alert, _d.rule, _d.guard, _d.last_at)
-        .where(_d.target == request.target.name, _d.direction == request.direction)
-        .order_by(_d.id.desc())
-        .limit(_RECENT_DECISIONS)
-        .subquery()
-    )
+    recent = recent_decisions(_d.target == request.target.name, _d.direction == request.direction)
     held = sa.select(recent.c.alert).where(
         recent.c.rule == request.origin.by,
         recent.c.guard != RESOLVED,
@@ -211,13 +204,7 @@ def _lift_hold(connection: sa.Connection, run: str, now: float) -> None:
     same = (_o.rule == found["rule"], _o.target == found["target"])
     if connection.execute(sa.select(_o.run).where(_COUNTS, *same).limit(1)).first() is not None:
         return
-    recent = (
-        sa.select(_d.alert, _d.rule, _d.guard)
-        .where(_d.target == found["target"], _d.direction == found["direction"])
-        .order_by(_d.id.desc())
-        .limit(_RECENT_DECISIONS)
-        .subquery()
-    )
+    recent = recent_decisions(_d.target == found["target"], _d.direction == found["direction"])
     held = sa.select(recent.c.alert).where(
         recent.c.rule == found["rule"], recent.c.guard == IN_VAIN
     )

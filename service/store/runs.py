@@ -40,13 +40,11 @@ from service.store.entries import ledger_entries
 from service.store.ids import new_id
 from service.store.ledger import askers_of, note_run
 from service.store.outcomes import keep_outcome
+from service.store.recent import recent_decisions
 from service.store.rows import CheckEncoder, decision_row
 from service.store.spend import end_reservation, reserve
 
 _r = schema.runs.c
-_RECENT_DECISIONS = 1_000
-"""Decisions on a target that are looked through for alerts that still fire; a repeat of an older
-alert would have earned its own run by now."""
 _LONGEST_ROW = 20
 """Runs that are looked back at for how often one has tried in vain; the wait is longest before."""
 _HAS_ASKED = sa.exists().where(schema.approvals.c.run == _r.id)
@@ -561,19 +559,21 @@ def _make_due(connection: sa.Connection, request: Request, due_at: float) -> Non
     """Have the alerts that still fire, and asked for this run or were held by it, judged again."""
     if not request.origin.needs_alert:
         return
-    alerts, decisions = schema.alerts.c, schema.decisions.c
-    recent = (
-        sa.select(decisions.alert)
-        .where(decisions.target == request.target.name, decisions.direction == request.direction)
-        .order_by(decisions.id.desc())
-        .limit(_RECENT_DECISIONS)
-    )
+    alerts = schema.alerts.c
+    recent = _asked_alike(request)
     asked = sa.or_(alerts.id.in_(list(request.origin.alerts)[:1000]), alerts.id.in_(recent))
     connection.execute(
         sa.update(schema.alerts)
         .where(alerts.open, alerts.newest, asked)
         .values(due_at=sa.func.coalesce(alerts.due_at, due_at))
     )
+
+
+def _asked_alike(request: Request) -> sa.Select[Any]:
+    """The alerts of the newest decisions on a request's target and in its direction."""
+    d = schema.decisions.c
+    recent = recent_decisions(d.target == request.target.name, d.direction == request.direction)
+    return sa.select(recent.c.alert)
 
 
 def _of(run_id: str, column: str) -> sa.ScalarSelect[Any]:
@@ -606,7 +606,7 @@ def _wanted(connection: sa.Connection, run: NewRun, now: float) -> bool:
 
 
 def _still_wanted(connection: sa.Connection, request: Request, now: float) -> bool:
-    alerts, decisions = schema.alerts.c, schema.decisions.c
+    alerts = schema.alerts.c
     fires = sa.and_(alerts.open, alerts.newest, alerts.last_seen > now - EVIDENCE_S)
     for some in chunks(request.origin.alerts):
         if connection.execute(
@@ -614,11 +614,6 @@ def _still_wanted(connection: sa.Connection, request: Request, now: float) -> bo
         ).first():
             return True
     # Alerts that came while the run waited were held because of it, and are not in its request.
-    recent = (
-        sa.select(decisions.alert)
-        .where(decisions.target == request.target.name, decisions.direction == request.direction)
-        .order_by(decisions.id.desc())
-        .limit(_RECENT_DECISIONS)
-    )
+    recent = _asked_alike(request)
     query = sa.select(alerts.id).where(alerts.id.in_(recent), fires).limit(1)
     return connection.execute(query).first() is not None
