@@ -14,7 +14,7 @@ from benchmarks.payloads import alert, notification
 from benchmarks.processes import MeasuredProcess
 from benchmarks.report import Line
 from benchmarks.workbench import Options, Workbench
-from benchmarks.wrk import Receiver, Storm, blow
+from benchmarks.wrk import Receiver, Sample, Storm, blow
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
 from service.domain.alerts.alert import Notification
@@ -45,15 +45,22 @@ def cost(options: Options) -> Iterator[Line]:
         yield from _pieces(bench)
 
 
+def blow_and_cost(
+    receiver: Receiver, process: MeasuredProcess, storm: Storm
+) -> tuple[Sample, float]:
+    """One storm, and the microseconds of processor time that each answer cost the receiver."""
+    before, began = process.cpu_s(), time.monotonic()
+    sample = blow(receiver, storm)
+    answers = sample.per_second * (time.monotonic() - began)
+    return sample, (process.cpu_s() - before) / answers * 1e6
+
+
 def _in_storm(options: Options, receiver: Receiver, process: MeasuredProcess) -> float:
     """Microseconds for each request, by the median of the rounds."""
-    found = []
-    for _ in range(options.rounds):
-        before, began = process.cpu_s(), time.monotonic()
-        sample = blow(receiver, Storm(CONNECTIONS, options.seconds))
-        requests = sample.per_second * (time.monotonic() - began)
-        found.append((process.cpu_s() - before) / requests * 1e6)
-    return statistics.median(found)
+    storm = Storm(CONNECTIONS, options.seconds)
+    return statistics.median(
+        blow_and_cost(receiver, process, storm)[1] for _ in range(options.rounds)
+    )
 
 
 def _pieces(bench: Workbench) -> Iterator[Line]:
