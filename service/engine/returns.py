@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import structlog
 
+from service.catalogue.registry import action_spec
 from service.domain.capacity.ledger import Entry
 from service.domain.decisions.claims import shadow_claim
 from service.domain.decisions.guards import PROSPECT_GUARDS, held_by, judge
 from service.domain.decisions.policy import OFF, SHADOW
-from service.domain.decisions.requests import RETURN, Origin, Request, Wanted
+from service.domain.decisions.requests import OPPOSITE, RETURN, Origin, Request, Wanted
 from service.domain.decisions.returns import Return, Step, next_step
 from service.domain.durations import clock_time
 from service.domain.rules.rules import Rule, RuleBook
@@ -23,7 +24,6 @@ _log = structlog.get_logger(__name__)
 
 ASK_EVERY_S = 10.0
 """How often a worker looks whether something can be taken back, in seconds."""
-_OPPOSITE = {"out": "in", "up": "down"}
 
 
 class ReturnRound:
@@ -80,7 +80,7 @@ def return_request(entry: Entry, step: Step, rule: Rule, book: RuleBook) -> Requ
         origin=Origin(RETURN, rule.name, _why(entry, step)),
         claim=shadow_claim(claim) if shadow else claim,
         rules_hash=book.hash,
-        direction=_OPPOSITE[_direction(entry)],
+        direction=OPPOSITE[action_spec(rule.action).direction],
         on=target,
         wanted=(Wanted(entry.attribute, by=int(step.to) - int(entry.value) if counted else -1),),
         options=rule.options,
@@ -97,10 +97,6 @@ def _why(entry: Entry, step: Step) -> str:
         f"alerts of rule {added.rule} made {entry.attribute} {added.before} → {added.after} at "
         f"{clock_time(added.at)} (run {added.run}), and it is calm"
     )
-
-
-def _direction(entry: Entry) -> str:
-    return "out" if isinstance(entry.value, int) else "up"
 
 
 def _returns(rule: Rule) -> bool:

@@ -332,8 +332,7 @@ class _Reader:
         given = self.shape.return_
         if given is None:
             return None
-        if action and action.effect is not Effect.CHANGES:
-            self.note("return", f"return is of no use to {action.name}, which changes nothing.")
+        self.only_of_changes("return", action)
         place = (*self.place, "return")
         shape = read_shape(ReturnShape, given, place, self.complain).shape
         after = None

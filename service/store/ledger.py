@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -237,10 +236,16 @@ def _hold(known: Entry, value: Value, now: float) -> Control:
 def _hold_of(request: Request, plan: Plan, now: float) -> Control:
     """The hold of a value that a person had runbookd set."""
     why = f"{plan.what} {plan.after} by run {request.id}: {request.origin.why}"
-    hold = Control(
-        new_id("h"), HOLD, request.origin.by, why, now, now + request.hold_s, request.target.name
+    return Control(
+        new_id("h"),
+        HOLD,
+        request.origin.by,
+        why,
+        now,
+        now + request.hold_s,
+        request.target.name,
+        pin=request.pin,
     )
-    return replace(hold, pin=request.pin)
 
 
 def _asker(row: Any, now: float) -> Asker:

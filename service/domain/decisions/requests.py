@@ -45,6 +45,8 @@ DIRECTIONS = ("out", "in", "up", "down")
 """The ways in which a target is changed: more and fewer, larger and smaller."""
 REMOVING = ("in", "down")
 """The directions in which a claim only takes away."""
+OPPOSITE = {"out": "in", "up": "down"}
+"""The direction that takes back what another one added."""
 
 ORIGINS = (ALERT, REPLAY, LEVEL, RETURN, PERSON, SCENARIO)
 

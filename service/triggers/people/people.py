@@ -11,7 +11,7 @@ from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
 from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.policy import OFF, SHADOW, Policy
-from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
+from service.domain.decisions.requests import OPPOSITE, PERSON, Origin, Request, Wanted
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.people import (
     AuditEntry,
@@ -464,11 +464,8 @@ class People:
         )
 
 
-_OPPOSITE = {"out": "in", "up": "down"}
-
-
 def _direction(spec: ActionSpec, wanted: Sequence[Wanted]) -> str:
     """Which way a request goes; of an absolute value only a look can tell, so it counts as more."""
     if wanted and all(each.removes for each in wanted):
-        return _OPPOSITE.get(spec.direction, spec.direction)
+        return OPPOSITE.get(spec.direction, spec.direction)
     return spec.direction
