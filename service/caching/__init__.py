@@ -7,8 +7,9 @@ holds that.
     cache = LayeredCache("quizmentor", memory=MemoryLayer(100 * 1024 * 1024), shared=[…])
     question = cache.get(Key.shared("question", 42), load, Life(fresh_s=3600, stale_s=600))
 
-The layers on a network are imported where they are used: `service.caching.redis_layer`,
-`service.caching.table` and `service.caching.cloudflare`. docs/caching.md explains the whole.
+What needs a network is imported where it is used: `service.caching.redis_layer`,
+`service.caching.listener`, `service.caching.table` and `service.caching.cloudflare`.
+docs/caching.md explains the whole.
 """
 
 from service.caching.cache import Cached, Invalidation, LayeredCache

@@ -120,7 +120,7 @@ class LayeredCache:
             raise ValueError(f"jitter is {jitter}: give a share from 0 to below 1")
         if not load_s > 0 or not retry_s > 0:
             raise ValueError(f"load_s is {load_s} and retry_s {retry_s}: give more than 0 seconds")
-        self._namespace = checked_namespace(namespace)
+        self.namespace = checked_namespace(namespace)
         self._everything = f"{namespace}:*"
         self._counters = Counters()
         self._memory = self._circuit(memory, monotonic)
@@ -190,20 +190,25 @@ class LayeredCache:
 
         A value whose load began before is not kept, and nobody who asks from now on gets it.
         """
-        stored = f"{self._namespace}:{key.text}"
+        stored = f"{self.namespace}:{key.text}"
         now = self._clock()
         return self._everywhere(lambda layer: layer.delete(stored, now), stored, key.tag)
 
     def invalidate(self, tag: str) -> Invalidation:
         """Make all entries with this tag absent in every layer, and purge the tag at the CDN."""
         (checked,) = checked_tags((tag,))
-        name, now = f"{self._namespace}:t:{checked}", self._clock()
+        name, now = f"{self.namespace}:t:{checked}", self._clock()
         return self._everywhere(lambda layer: layer.invalidate(name, now), name, checked)
 
     def clear(self) -> Invalidation:
         """Make all entries of the namespace absent. Every key is loaded anew: mind the source."""
         name, now = self._everything, self._clock()
         return self._everywhere(lambda layer: layer.invalidate(name, now), name, None)
+
+    def invalidated_elsewhere(self, name: str) -> None:
+        """Another process has invalidated this key or name, as the layers know it."""
+        self._memory.invalidate(name, self._clock())
+        self._flights.forget(name)
 
     def headers(
         self, key: Key, cached: Cached, tags: Iterable[str] = (), *, browser_s: float = 0.0
@@ -230,11 +235,11 @@ class LayeredCache:
     def _asked(self, key: Key, tags: Iterable[str]) -> _Asked:
         found = checked_tags(tags)
         own = (key.user_tag,) if key.user_tag is not None else ()
-        names = (self._everything, *(f"{self._namespace}:t:{each}" for each in (*own, *found)))
-        return _Asked(f"{self._namespace}:{key.text}", names)
+        names = (self._everything, *(f"{self.namespace}:t:{each}" for each in (*own, *found)))
+        return _Asked(f"{self.namespace}:{key.text}", names)
 
     def _cdn_tag(self, tag: str | None) -> str:
-        return self._namespace if tag is None else f"{self._namespace}:{tag}"
+        return self.namespace if tag is None else f"{self.namespace}:{tag}"
 
     def _look(self, asked: _Asked) -> _Look:
         """Look from near to far. The nearest shared layer that has the entry decides.

@@ -125,13 +125,19 @@ class RedisLayer:
             pipeline.delete(_entry(key))
             pipeline.set(_deleted(key), uuid.uuid4().hex, px=_ms(DELETED_S))
             pipeline.delete(_entry(key))
-            pipeline.execute()
+            _execute_and_tell(pipeline, key)
 
         _asking(send)
 
     def invalidate(self, name: str, now: float) -> None:
         """Remove the mark. A Redis that is full still does that."""
-        _asking(lambda: self._client.delete(name))
+
+        def send() -> None:
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.delete(name)
+            _execute_and_tell(pipeline, name)
+
+        _asking(send)
 
     def lock(self, key: str, token: str, life_s: float) -> bool:
         """Take the right to load `key`."""
@@ -155,6 +161,23 @@ def redis_layer(url: str, *, timeout_s: float = TIMEOUT_S) -> RedisLayer:
             retry=Retry(NoBackoff(), 0),
         )
     )
+
+
+def channel_of(name: str) -> str:
+    """Where invalidations of a key or a name are told; one channel for each namespace."""
+    return name.partition(":")[0] + ":invalidated"
+
+
+def _execute_and_tell(pipeline: Any, name: str) -> None:
+    """Run the commands, and tell the other processes. A failure to tell them is no failure.
+
+    They would find out by themselves, a little later (`memory.TRUST_S`).
+    """
+    pipeline.publish(channel_of(name), name)
+    *answers, _ = pipeline.execute(raise_on_error=False)
+    for each in answers:
+        if isinstance(each, Exception):
+            raise each
 
 
 def _asking(ask: Callable[[], _T]) -> _T:

@@ -15,14 +15,15 @@ import sqlalchemy as sa
 
 from service.caching import Key, LayeredCache, Life
 from service.caching.entry import Entry, pack
-from service.caching.layers import Layer, LayerDown, LayerRefused
+from service.caching.layers import FleetLock, Layer, LayerDown, LayerRefused
 from service.caching.memory import MemoryLayer
 from service.caching.redis_layer import RedisLayer, redis_layer
 from service.caching.table import MARK_S, SWEEP_ROWS, TableLayer
 from tests.contract.loopback import closed_port
 from tests.databases import Databases, PostgresDatabases, SqliteFiles
-from tests.fakes.caching import MB, Faulty, Source
+from tests.fakes.caching import MB, Clock, Faulty, Locking, Source
 from tests.postgres import PostgresServer
+from tests.processes import wait_until
 from tests.redis_servers import EMBEDDED, REDIS_7, RedisServer, executable
 
 KEY = "quiz:s:question:n42"
@@ -171,15 +172,32 @@ def test_a_value_may_hold_any_byte(layer: Layer) -> None:
     assert found(layer) == body
 
 
-@pytest.mark.parametrize("place", REDIS, indirect=True)
-def test_only_one_process_has_the_lock_of_a_key(layer: Layer) -> None:
-    assert isinstance(layer, RedisLayer)
+def check_locks(layer: FleetLock) -> None:
+    """What a lock of the fleet promises."""
     assert layer.lock(KEY, "ours", 60)
     assert not layer.lock(KEY, "theirs", 60)
     layer.unlock(KEY, "theirs")
     assert not layer.lock(KEY, "theirs", 60)
+    assert layer.lock(KEY + "other", "theirs", 60)
     layer.unlock(KEY, "ours")
     assert layer.lock(KEY, "theirs", 60)
+
+
+def test_the_lock_of_the_fake_is_one_too() -> None:
+    check_locks(Locking(MemoryLayer(MB), Clock()))
+
+
+@pytest.mark.parametrize("place", REDIS, indirect=True)
+def test_a_lock_ends_by_itself(layer: Layer) -> None:
+    assert isinstance(layer, RedisLayer)
+    assert layer.lock(KEY, "ours", 0.05)
+    assert wait_until(lambda: layer.lock(KEY, "theirs", 60), LONG_S)
+
+
+@pytest.mark.parametrize("place", REDIS, indirect=True)
+def test_only_one_process_has_the_lock_of_a_key(layer: Layer) -> None:
+    assert isinstance(layer, RedisLayer)
+    check_locks(layer)
 
 
 @pytest.mark.parametrize("place", REDIS, indirect=True)
@@ -265,6 +283,22 @@ def test_what_is_over_is_swept_from_the_tables(layer: Layer) -> None:
     assert layer.sweep(at + MARK_S + 1) == 2 + len(NAMES)
     assert layer.sweep(at + MARK_S + 1) == 0
     assert SWEEP_ROWS >= 5
+
+
+@pytest.mark.parametrize("place", TABLES, indirect=True)
+def test_a_dead_row_that_was_not_swept_is_served_to_nobody(layer: Layer) -> None:
+    clock, source = Clock(), Source()
+    memory = MemoryLayer(MB)
+    cache = LayeredCache("quiz", memory=memory, shared=(layer,), clock=clock, jitter=0.0)
+    cache.get(Key.shared(1), source, Life(60, 60, 60))
+    memory.invalidate("quiz:*", clock())
+    clock.pass_(179)
+    assert cache.peek(Key.shared(1)) is not None
+    clock.pass_(1)
+    assert cache.peek(Key.shared(1)) is None
+    source.error = OSError("the source is down")
+    with pytest.raises(OSError, match="the source is down"):
+        cache.get(Key.shared(1), source, HOUR)
 
 
 @pytest.mark.parametrize("place", SHARED, indirect=True)

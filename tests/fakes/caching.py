@@ -89,6 +89,30 @@ class Faulty:
             raise self.error
 
 
+class Locking(Faulty):
+    """A faulty layer with the fleet's lock; `first` runs before the next lock is asked for."""
+
+    def __init__(self, behind: Layer, clock: Clock) -> None:
+        super().__init__(behind)
+        self._clock = clock
+        self._held: dict[str, tuple[str, float]] = {}
+        self.first: Callable[[], object] = lambda: None
+
+    def lock(self, key: str, token: str, life_s: float) -> bool:
+        first, self.first = self.first, lambda: None
+        first()
+        self._ask()
+        if key in self._held and self._held[key][1] > self._clock():
+            return False
+        self._held[key] = (token, self._clock() + life_s)
+        return True
+
+    def unlock(self, key: str, token: str) -> None:
+        self._ask()
+        if self._held.get(key, ("", 0.0))[0] == token:
+            del self._held[key]
+
+
 class Cdn:
     """A purger that keeps what it was asked to purge."""
 

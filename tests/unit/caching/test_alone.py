@@ -21,7 +21,7 @@ print([n for n in ("redis", "sqlalchemy", "httpx") if n in sys.modules])
 
 def said(program: str) -> str:
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
 
 
 def test_the_cache_imports_nothing_else_of_runbookd() -> None:

@@ -8,7 +8,7 @@ import tracemalloc
 from service.caching.entry import Entry
 from service.caching.memory import MOST_NAMES, MemoryLayer
 
-BOUND = 3_000_000
+BOUND = 1_000_000
 NOW = 1_000.0
 
 
@@ -23,7 +23,7 @@ def test_memory_holds_its_bound_by_the_interpreters_count() -> None:
     try:
         before = tracemalloc.get_traced_memory()[0]
         layer = MemoryLayer(BOUND)
-        for number in range(6_000):
+        for number in range(2_000):
             names = [f"quiz:t:tag{number}-{at}" for at in range(number % 4)]
             for _ in range(2):
                 key = f"quiz:s:question:n{number:012d}"
