@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import TTLCache
 
@@ -70,8 +70,7 @@ class Invalidation:
         return not self.owed and self.not_purged is None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """A key as the layers know it."""
 
     key: str
@@ -181,29 +180,33 @@ class LayeredCache:
         """
         asked, body = self._asked(key, tags), encode(value)
         deleted = self.delete(key)
-        marks = self._prepare(asked, self._layers).marks
-        self._keep(asked, self._new_entry(body, life, self._clock()), marks)
+        now = self._clock()
+        readings = {each.name: each.prepare(*asked, now) for each in self._layers}
+        marks = {name: each.marks for name, each in readings.items() if each is not None}
+        self._keep(asked, self._new_entry(body, life, now), marks)
         return deleted
 
     def delete(self, key: Key) -> Invalidation:
-        """Make the entry absent in every layer, and purge it at the CDN.
+        """Make the entry absent in every layer, and purge it at the CDN unless it is personal.
 
         A value whose load began before is not kept, and nobody who asks from now on gets it.
         """
-        stored = f"{self.namespace}:{key.text}"
-        now = self._clock()
-        return self._everywhere(lambda layer: layer.delete(stored, now), stored, key.tag)
+        stored, now = f"{self.namespace}:{key.text}", self._clock()
+        at_cdn = self._cdn_tag(key.tag) if key.user_tag is None else None
+        return self._everywhere(lambda layer: layer.delete(stored, now), stored, at_cdn)
 
     def invalidate(self, tag: str) -> Invalidation:
         """Make all entries with this tag absent in every layer, and purge the tag at the CDN."""
         (checked,) = checked_tags((tag,))
         name, now = f"{self.namespace}:t:{checked}", self._clock()
-        return self._everywhere(lambda layer: layer.invalidate(name, now), name, checked)
+        return self._everywhere(
+            lambda layer: layer.invalidate(name, now), name, self._cdn_tag(checked)
+        )
 
     def clear(self) -> Invalidation:
         """Make all entries of the namespace absent. Every key is loaded anew: mind the source."""
         name, now = self._everything, self._clock()
-        return self._everywhere(lambda layer: layer.invalidate(name, now), name, None)
+        return self._everywhere(lambda layer: layer.invalidate(name, now), name, self.namespace)
 
     def invalidated_elsewhere(self, name: str) -> None:
         """Another process has invalidated this key or name, as the layers know it."""
@@ -218,8 +221,7 @@ class LayeredCache:
         A personal key gives `private, no-store`. `browser_s` is how long a browser keeps the
         response, which no purge reaches. Send no Set-Cookie with a response that is shared.
         """
-        names = [self._cdn_tag(None), self._cdn_tag(key.tag)]
-        names += [self._cdn_tag(each) for each in checked_tags(tags)]
+        names = [self.namespace, *map(self._cdn_tag, (key.tag, *checked_tags(tags)))]
         personal = key.user_tag is not None
         now = self._clock()
         return cdn_headers(cached.entry, now, tags=names, personal=personal, browser_s=browser_s)
@@ -238,8 +240,8 @@ class LayeredCache:
         names = (self._everything, *(f"{self.namespace}:t:{each}" for each in (*own, *found)))
         return _Asked(f"{self.namespace}:{key.text}", names)
 
-    def _cdn_tag(self, tag: str | None) -> str:
-        return self.namespace if tag is None else f"{self.namespace}:{tag}"
+    def _cdn_tag(self, tag: str) -> str:
+        return f"{self.namespace}:{tag}"
 
     def _look(self, asked: _Asked) -> _Look:
         """Look from near to far. The nearest shared layer that has the entry decides.
@@ -409,16 +411,16 @@ class LayeredCache:
             raise error.with_traceback(None)
 
     def _everywhere(
-        self, do: Callable[[Circuit], str | None], name: str, tag: str | None
+        self, do: Callable[[Circuit], str | None], name: str, at_cdn: str | None
     ) -> Invalidation:
         """From far to near, so that no layer is refilled from one behind it; then the CDN."""
         said = {layer.name: do(layer) for layer in reversed(self._layers)}
         owed = {layer: why for layer, why in said.items() if why is not None}
         self._flights.forget(name)
-        return Invalidation(owed, self._purge(self._cdn_tag(tag)))
+        return Invalidation(owed, self._purge(at_cdn))
 
-    def _purge(self, tag: str) -> str | None:
-        if self._purger is None:
+    def _purge(self, tag: str | None) -> str | None:
+        if self._purger is None or tag is None:
             return None
         try:
             self._purger.purge((tag,))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from service.caching.cache import LayeredCache
 from service.caching.redis_layer import channel_of
@@ -13,7 +15,8 @@ _LOOK_S = 0.5
 """How often the thread looks whether it shall end."""
 _AGAIN_S = 1.0
 """How long it waits before it connects again."""
-_CONNECT_S = 5.0
+_ANSWER_S = 5.0
+"""For a connection and its greeting. A channel may be silent for longer."""
 
 
 class Listener:
@@ -26,7 +29,12 @@ class Listener:
     def __init__(self, cache: LayeredCache, url: str) -> None:
         self._cache = cache
         self._channel = channel_of(cache.namespace)
-        self._client = redis.Redis.from_url(url, socket_connect_timeout=_CONNECT_S)
+        self._client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=_ANSWER_S,
+            socket_timeout=_ANSWER_S,
+            retry=Retry(NoBackoff(), 0),
+        )
         self._closing = threading.Event()
         self._hearing = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="cache-listener", daemon=True)

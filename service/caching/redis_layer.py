@@ -7,7 +7,8 @@
 | … `:l` | the token of the process that loads the key |
 | `<name>` | the mark of a tag, or of everything; without one its entries are absent |
 
-The braces keep the three keys of one entry on one node of a cluster. A mark is random and made
+The braces are for a cluster, where they keep the three keys of one entry on one node; the layer is
+tried with single servers only. A mark is random and made
 anew after each invalidation, so it never comes back with an old value, whatever Redis evicts.
 """
 

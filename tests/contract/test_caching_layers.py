@@ -356,11 +356,15 @@ def test_a_database_that_hangs_costs_one_time_out(postgres: PostgresServer) -> N
     layer = TableLayer(engine)
     layer.create()
     source = Source()
-    cache = LayeredCache("quiz", memory=MemoryLayer(MB), shared=(layer,))
+    # By this monotonic clock the layer rests for ever once it did not answer.
+    cache = LayeredCache("quiz", memory=MemoryLayer(MB), shared=(layer,), monotonic=Clock())
     cache.get(Key.shared("before"), source, HOUR)
+    began = time.monotonic()
     with postgres.frozen():
         for number in range(20):
             assert cache.get(Key.shared(number), source, HOUR) == "first"
+    # The time-out is a quarter of a second, and each further get takes under a millisecond.
+    assert time.monotonic() - began < 10.0
     counts = cache.counts().layers["table"]
     assert counts["error"] == 1
     assert counts["rested"] > 20

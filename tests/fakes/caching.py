@@ -119,8 +119,10 @@ class Cdn:
     def __init__(self) -> None:
         self.purged: list[str] = []
         self.error: PurgeFailed | None = None
+        self.first: Callable[[], object] = lambda: None
 
     def purge(self, tags: Sequence[str]) -> None:
+        self.first()
         if self.error is not None:
             raise self.error
         self.purged += tags

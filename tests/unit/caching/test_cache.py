@@ -284,6 +284,17 @@ def test_put_replaces_the_value_also_while_another_one_is_loaded(world: World) -
     assert source.loads == 1
 
 
+def test_put_wins_over_a_load_that_another_process_begins_and_ends_during_it(
+    world: World,
+) -> None:
+    other = world.process()
+    world.cdn.first = lambda: other.get(KEY, Source("loaded"), HOUR)
+    world.cache.put(KEY, "put", HOUR)
+    assert world.cache.get(KEY, Source(), HOUR) == "put"
+    assert world.process().get(KEY, Source(), HOUR) == "put"
+    assert world.process(shared=(world.table,)).get(KEY, Source(), HOUR) == "put"
+
+
 def test_the_life_counts_from_the_moment_at_which_the_load_began(world: World) -> None:
     source = Source()
     source.first = lambda: world.clock.pass_(30)
@@ -378,6 +389,11 @@ def test_a_delete_purges_the_key_and_an_invalidation_the_tag(world: World) -> No
     world.cache.invalidate("Questions")
     world.cache.clear()
     assert world.cdn.purged == [f"quiz:{KEY.tag}", "quiz:questions", "quiz"]
+
+
+def test_a_personal_entry_is_not_purged_because_no_cdn_has_it(world: World) -> None:
+    assert world.cache.delete(Key.personal(7, "progress")).complete
+    assert world.cdn.purged == []
 
 
 def test_a_purge_that_fails_is_reported_and_the_layers_are_invalid_all_the_same(
