@@ -33,6 +33,7 @@ def test_a_value_that_is_false_is_a_value(world: World, value: object) -> None:
     assert found is not None
     assert type(found.value) is type(value)
     assert source.loads == 1
+    assert world.cache.counts().cache == {"loaded": 1, "hit": 1}
 
 
 def test_a_key_that_was_never_loaded_is_absent_and_not_none(world: World) -> None:
