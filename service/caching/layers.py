@@ -52,7 +52,7 @@ class Layer(Protocol):
         """The entry of `key` if it was written with the same names, and the marks now."""
 
     def prepare(self, key: str, names: Sequence[str], now: float) -> Reading:
-        """As `read`, and the marks are never None: what was missing of them is made."""
+        """As `read`, after what is missing of the marks is made. A full Redis may drop it again."""
 
     def write(self, key: str, names: Sequence[str], entry: Entry, marks: Any, now: float) -> None:
         """Keep the entry until it is dead, unless `marks` are no longer true."""
