@@ -26,6 +26,7 @@ and an approval starts another run."""
 ACTIONS = (
     "horizontal_scale",
     "vertical_scale",
+    "set_capacity",
     "scale_database",
     "page_oncall",
     "investigate",

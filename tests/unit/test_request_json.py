@@ -46,6 +46,8 @@ EVERY_FIELD = request_for(
         request_for("vertical_scale", API),
         request_for("vertical_scale", WORKER),
         request_for("scale_database", DATABASE),
+        request_for("set_capacity", API, options={"replicas": 5}),
+        request_for("set_capacity", API, options={"size": "professional-m", "exact": True}),
         TELL,
         EVERY_FIELD,
     ],

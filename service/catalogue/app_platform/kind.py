@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
+from service.catalogue.actions import HORIZONTAL_SCALE, SET_CAPACITY, VERTICAL_SCALE
 from service.catalogue.app_platform.plan import (
     changed_component,
     component_costs,
@@ -17,6 +17,7 @@ from service.catalogue.app_platform.target import (
     AppTarget,
     build_app,
     doubts,
+    errors,
 )
 from service.catalogue.spec import KindSpec
 from service.ports import AppPlatform
@@ -36,7 +37,7 @@ KIND = KindSpec(
     target=AppTarget,
     shape=AppShape,
     build=build_app,
-    actions=(HORIZONTAL_SCALE, VERTICAL_SCALE),
+    actions=(HORIZONTAL_SCALE, VERTICAL_SCALE, SET_CAPACITY),
     plan=plan_component,
     state=component_is,
     work=AppChange,
@@ -51,5 +52,6 @@ KIND = KindSpec(
     # Two components of one app are two targets.
     manages=lambda target: f"component {target.component} of app {target.app}",
     doubts=doubts,
+    errors=errors,
     needs_sizes=False,
 )

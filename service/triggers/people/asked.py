@@ -8,8 +8,9 @@ from typing import Any
 
 from service.catalogue.actions import MAX_STEP
 from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
-from service.catalogue.spec import ActionSpec, Effect
+from service.catalogue.spec import ActionSpec
 from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Wanted
 from service.domain.durations import MAX_DAYS, parse_duration
@@ -46,10 +47,7 @@ def checked_scope(book: RuleBook, scope: Scope) -> Scope:
     if scope.rule is not None:
         _known("rule", scope.rule, [rule.name for rule in book.rules])
     if scope.direction is not None:
-        directions = sorted(
-            {each.direction for each in ACTIONS if each.effect is Effect.CHANGES} | {"in", "down"}
-        )
-        _known("direction", scope.direction, directions)
+        _known("direction", scope.direction, DIRECTIONS)
     return scope
 
 
@@ -145,7 +143,13 @@ def wanted_of(
     Raises:
         BadRequest: neither or both are given, or a value makes no sense.
     """
-    attributes = [each.attribute for each in action.wanted(checked_options(action.name, {}))]
+    attributes = list(action.sets) or [
+        each.attribute for each in action.wanted(checked_options(action.name, {}))
+    ]
+    if action.sets and step is not None:
+        raise BadRequest(
+            f"{action.name} takes values and no steps: say to what, such as {{{attributes[0]}: …}}."
+        )
     if (to is None) == (step is None):
         raise BadRequest(
             f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
