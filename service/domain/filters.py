@@ -27,6 +27,7 @@ ACTIONS = (
     "horizontal_scale",
     "vertical_scale",
     "set_capacity",
+    "set_autoscaling",
     "scale_database",
     "page_oncall",
     "investigate",

@@ -214,7 +214,8 @@ def _is_more(pair: tuple[Any, Any], ladder: Sequence[str]) -> bool:
 
     A kind without a ladder has only values that its actions make more of.
     """
-    return not ladder or is_less(*pair, ladder) is False
+    was_set = pair[0] not in (0, "")
+    return was_set and (not ladder or is_less(*pair, ladder) is False)
 
 
 def _is_writing(connection: sa.Connection, target: str) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from service.catalogue.app_platform.autoscaling import MAX, MIN
+from service.catalogue.app_platform.plan import component_values
 from service.domain.alerts.alert import Alert
 from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.capacity.ledger import Addition, Entry
@@ -210,6 +212,39 @@ def test_what_an_alert_has_set_lower_is_no_addition(engine: sa.Engine) -> None:
     end(runs, EXACT, 4, 2, NOW + 900)
     (entry,) = LedgerStore(engine).entries()
     assert (entry.value, entry.additions) == (2, ())
+
+
+def bounds_of(
+    before: tuple[int | None, int | None, int | None],
+    after: tuple[int | None, int | None, int | None],
+) -> Plan:
+    """The count, and the two bounds of the vendor's autoscaling."""
+    keys = ("instance_count", MIN, MAX)
+    was, will = dict(zip(keys, before, strict=True)), dict(zip(keys, after, strict=True))
+    changed = {key: value for key, value in will.items() if value != was[key]}
+    return Plan("autoscaling", "", "", ("update_app",), {"after": changed, "planned_from": was})
+
+
+def test_the_bounds_of_the_vendors_autoscaling_are_kept_added_to_and_a_persons(
+    engine: sa.Engine,
+) -> None:
+    on = request_for("set_autoscaling", API, id="api.set.1")
+    runs, ledger = queued(engine, OUT, on), LedgerStore(engine)
+    for request, plan, now in (
+        (on, bounds_of((2, None, None), (None, 2, 4)), NOW),
+        (OUT, bounds_of((None, 2, 4), (None, 2, 5)), NOW + 60),
+    ):
+        runs.set_plan(request.id, plan)
+        runs.enter(request, now)
+        runs.intend(request.id, "update_app", now)
+        runs.conclude(request.id, Outcome("succeeded", "", now), now)
+    kept = {each.attribute: (each.value, each.additions) for each in ledger.entries()}
+    added = Addition("api.out.1", "a-rule", 4, 5, NOW + 60, ("alert-1",))
+    assert kept == {"replicas": (0, ()), "min": (2, ()), "max": (5, (added,))}
+    looked = component_values({"replicas": None, "size": "", "fields": {MIN: 2, MAX: 9}})
+    changed = ledger.saw("api", looked, NOW + 120, NOW + 121)
+    assert [each.attribute for each in changed] == ["max"]
+    assert {each.attribute: each.additions for each in ledger.entries()}["max"] == ()
 
 
 def test_only_alerts_of_rules_that_add_count_as_asking_for_more(ledger_of_two: sa.Engine) -> None:

@@ -60,7 +60,7 @@ def test_what_a_person_changed_since_is_not_overwritten(
     conflict = PlannedChange.of(WANTED).conflict(now, deployments(**listed))
     assert conflict is not None
     assert words in conflict
-    assert "3 was not set" in conflict
+    assert "instance_count of api was not set to 3." in conflict
 
 
 def test_what_was_deployed_before_the_plan_is_nobodys_change_since() -> None:

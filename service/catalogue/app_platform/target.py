@@ -55,6 +55,14 @@ PRICES = PriceList(
     order_is_sure=False,
 )
 
+DEDICATED = (
+    "professional-1l",
+    "professional-l",
+    "professional-xl",
+    *(size for size in _DOCUMENTED if size.startswith("apps-d-")),
+)
+"""The sizes whose CPUs are their own, as documented. The vendor scales no others by itself."""
+
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|app-.+|.*\$.*")
 """The id of an app: DigitalOcean's are UUIDs, the sandbox's begin with `app-`. What holds a `$` has
 been noted already."""

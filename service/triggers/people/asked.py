@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.catalogue.actions import MAX_STEP
-from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
+from service.catalogue.registry import (
+    ACTIONS,
+    NotInCatalogue,
+    action_spec,
+    checked_options,
+    kind_spec,
+    kinds_of,
+)
 from service.catalogue.spec import ActionSpec
 from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.directions import DIRECTIONS
@@ -176,11 +183,34 @@ def _value(
             shown = cut(repr(given), LONGEST_SHOWN)
             raise BadRequest(f"size {shown} is not on the ladder of {target.name}: {ladder}.")
         return Wanted(name, to=str(given))
+    if action.sets and name in action.options.model_fields:
+        return Wanted(name, to=_of_options(action, name, given))
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise BadRequest(f"{name} must be a whole number, not {cut(repr(given), LONGEST_SHOWN)}.")
     if given > MAX_STEP:
         raise BadRequest(f"{name}: at most {MAX_STEP}, whatever the rules say.")
     return Wanted(name, to=given)
+
+
+def _of_options(action: ActionSpec, name: str, given: object) -> int | str:
+    """A value as a rule may give it.
+
+    Raises:
+        BadRequest: a rule may not.
+    """
+    try:
+        value: int | str = checked_options(action.name, {name: given})[name]
+    except NotInCatalogue:
+        field = action.options.model_fields[name]
+        shown = cut(repr(given), LONGEST_SHOWN)
+        wanted = field.description or " and ".join(_bound(each) for each in field.metadata)
+        raise BadRequest(f"{name} must be {wanted}, not {shown}.") from None
+    return value
+
+
+def _bound(limit: Any) -> str:
+    least, most = getattr(limit, "ge", None), getattr(limit, "le", None)
+    return f"at least {least}" if least is not None else f"at most {most}"
 
 
 def reached(target: Target, plan: Plan) -> tuple[Wanted, ...]:

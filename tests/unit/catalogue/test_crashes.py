@@ -56,6 +56,26 @@ def capacity() -> Case:
     )
 
 
+def autoscaling() -> Case:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    options = {"min": 2, "max": 6, "cpu": 70, "health_path": "/health"}
+    request = request_for("set_autoscaling", API, options=options)
+    run = planned(works_on(clock, apps=apps), request, clock)
+    keys = ("instance_size_slug", "autoscaling", "health_check")
+    block = {
+        "min_instance_count": 2,
+        "max_instance_count": 6,
+        "metrics": {"cpu": {"percent": 70}},
+    }
+    return Case(
+        run,
+        apps.writes,
+        lambda: tuple(apps.running("api")[each] for each in keys),
+        ("professional-l", block, {"http_path": "/health"}),
+    )
+
+
 def droplet(*, ignores_shutdown: bool = False) -> Case:
     clock = FakeClock()
     droplets = FakeDroplets(clock)
@@ -83,6 +103,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
     capacity: ["update_app"],
+    autoscaling: ["update_app"],
     droplet: ["snapshot", "shutdown", "resize", "power_on"],
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],

@@ -42,9 +42,11 @@ class Company:
         return replace(self.worker.parts, change_of=partial(change_of, works.by_kind))
 
     def run(self, request: Request) -> str:
+        """How it ended; one that has asked for approval waits."""
         self.worker.runs.add(request, request.target.resource)
         execute(self.parts, request.id, dump_request(request), Recorder())
-        return self.worker.runs.outcomes[request.id].status
+        ended = self.worker.runs.outcomes.get(request.id)
+        return "waiting" if ended is None else ended.status
 
     @property
     def api(self) -> tuple[int, str]:
