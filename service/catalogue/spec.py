@@ -207,6 +207,8 @@ class KindSpec:
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
     the target down, so that no return begins it unasked.
 
+    `choices` are sizes of a target beside its ladder, which only a person may name.
+
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
     two targets stand for the same. `doubts` are sentences about an action on a target that is
@@ -236,6 +238,7 @@ class KindSpec:
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True
+    choices: Callable[[Any], tuple[str, ...]] = lambda _: ()
 
     @property
     def has_prices(self) -> bool:

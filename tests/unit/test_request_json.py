@@ -78,6 +78,7 @@ def test_the_pinned_form_stays_as_it_is() -> None:
             "sizes": ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb", "c-2"),
             "health_url": None,
             "service": "",
+            "choices": (),
         },
         "wanted": [{"attribute": "size", "by": 1, "to": None}],
         "options": {},

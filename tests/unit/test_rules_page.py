@@ -74,6 +74,7 @@ WRONG = [
         f"{{kind: droplet, droplet: 1, sizes: [{', '.join(f'n{at}' for at in range(51))}]}}"
     ),
     with_target("{kind: droplet, droplet: 1, sizes: [s-4vcpu-8gb, c-2]}"),
+    with_target("{kind: droplet, droplet: 1, sizes: [s-1vcpu-1gb, c-2], choices: [c-2]}"),
     with_target(f"{{{APP}, sizes: [professional-s, professional-s]}}"),
     with_target(f"{{{APP}, sizes: [professional-s, ci_small]}}"),
     with_rule(cooldown=None),

@@ -178,10 +178,14 @@ def _value(
     if name not in attributes:
         raise BadRequest(f"{action.name} changes {' and '.join(attributes)}, not {name}.")
     if name == "size":
-        if given not in target.sizes:
+        choices = kind_spec(target.kind).choices(target)
+        if given not in (*target.sizes, *choices):
             ladder = " → ".join(target.sizes)
+            besides = f", nor one of {', '.join(choices)}" if choices else ""
             shown = cut(repr(given), LONGEST_SHOWN)
-            raise BadRequest(f"size {shown} is not on the ladder of {target.name}: {ladder}.")
+            raise BadRequest(
+                f"size {shown} is not on the ladder of {target.name}: {ladder}{besides}."
+            )
         return Wanted(name, to=str(given))
     if action.sets and name in action.options.model_fields:
         return Wanted(name, to=_of_options(action, name, given))
