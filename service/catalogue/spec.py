@@ -42,6 +42,11 @@ class ActionSpec:
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
     `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
     them. `climbs` is True where the target needs a ladder of sizes.
+
+    Where the options of a rule decide which way it goes, `directed` tells that from them, and
+    `direction` is that of a person's request. `sets` are the attributes that a person gives values
+    of, where the options have no defaults that name them. `lacking` is what is wrong with the
+    options of a rule as a whole, as a sentence; empty where nothing is.
     """
 
     name: str
@@ -50,6 +55,13 @@ class ActionSpec:
     wanted: Callable[[Mapping[str, Any]], tuple[Wanted, ...]] = lambda options: ()
     options: type[Shape] = NoOptions
     climbs: bool = False
+    directed: Callable[[Mapping[str, Any]], str] | None = None
+    sets: tuple[str, ...] = ()
+    lacking: Callable[[Mapping[str, Any]], str] = lambda options: ""
+
+    def direction_of(self, options: Mapping[str, Any]) -> str:
+        """Which way it goes with these options of a rule."""
+        return self.direction if self.directed is None else self.directed(options)
 
 
 class Noted(Protocol):
@@ -195,10 +207,13 @@ class KindSpec:
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
     the target down, so that no return begins it unasked.
 
+    `choices` are sizes of a target beside its ladder, which only a person may name.
+
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
     two targets stand for the same. `doubts` are sentences about an action on a target that is
-    allowed and hardly meant; it gets the target, the action's name and its options.
+    allowed and hardly meant, and `errors` about one that can never be done; both get the target,
+    the action's name and its options.
     """
 
     name: str
@@ -219,9 +234,11 @@ class KindSpec:
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    errors: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True
+    choices: Callable[[Any], tuple[str, ...]] = lambda _: ()
 
     @property
     def has_prices(self) -> bool:

@@ -71,6 +71,8 @@ def run(
 
       runbookd run horizontal_scale api --to replicas=5 --why "a big exam" --yes --wait
 
+      runbookd run set_capacity api --to replicas=8 --to size=professional-m --plan
+
       runbookd run vertical_scale worker-vm --step -1 --why "it was for the exam" --yes
 
       runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes

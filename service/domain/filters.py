@@ -26,6 +26,8 @@ and an approval starts another run."""
 ACTIONS = (
     "horizontal_scale",
     "vertical_scale",
+    "set_capacity",
+    "set_autoscaling",
     "scale_database",
     "page_oncall",
     "investigate",

@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import structlog
 
-from service.catalogue.registry import action_spec
 from service.domain.capacity.ledger import Entry
 from service.domain.decisions.claims import shadow_claim
 from service.domain.decisions.guards import PROSPECT_GUARDS, held_by, judge
 from service.domain.decisions.policy import OFF, SHADOW
-from service.domain.decisions.requests import OPPOSITE, RETURN, Origin, Request, Wanted
+from service.domain.decisions.requests import RETURN, Origin, Request, Wanted
 from service.domain.decisions.returns import Return, Step, next_step
 from service.domain.durations import clock_time
-from service.domain.rules.rules import Rule, RuleBook
+from service.domain.rules.rules import Rule, RuleBook, Target
 from service.engine.parts import WorkerParts
 from service.engine.prospects import prospect_of
 from service.ports.admission import NewRun
@@ -73,16 +72,15 @@ def return_request(entry: Entry, step: Step, rule: Rule, book: RuleBook) -> Requ
     target, returns = book.targets[entry.target], _of(rule)
     shadow = rule.policy.mode == SHADOW
     claim = f"{entry.target}.{RETURN}"
-    counted = isinstance(entry.value, int) and isinstance(step.to, int)
     return Request(
         id="",
         action=rule.action,
         origin=Origin(RETURN, rule.name, _why(entry, step)),
         claim=shadow_claim(claim) if shadow else claim,
         rules_hash=book.hash,
-        direction=OPPOSITE[action_spec(rule.action).direction],
+        direction=_way_back(entry),
         on=target,
-        wanted=(Wanted(entry.attribute, by=int(step.to) - int(entry.value) if counted else -1),),
+        wanted=(Wanted(entry.attribute, by=_back(entry, step, target)),),
         options=rule.options,
         cooldown_s=entry.wait_s(returns.after_s),
         settle_s=rule.settle.total_seconds(),
@@ -97,6 +95,20 @@ def _why(entry: Entry, step: Step) -> str:
         f"alerts of rule {added.rule} made {entry.attribute} {added.before} → {added.after} at "
         f"{clock_time(added.at)} (run {added.run}), and it is calm"
     )
+
+
+def _back(entry: Entry, step: Step, target: Target) -> int:
+    """How many instances, or steps of the ladder, it is back: below zero."""
+    if isinstance(entry.value, int) and isinstance(step.to, int):
+        return step.to - entry.value
+    if entry.value in target.sizes and step.to in target.sizes:
+        return target.sizes.index(str(step.to)) - target.sizes.index(str(entry.value))
+    return -1
+
+
+def _way_back(entry: Entry) -> str:
+    """The direction by what was added, for a rule's action may add more than one attribute."""
+    return "in" if isinstance(entry.value, int) else "down"
 
 
 def _returns(rule: Rule) -> bool:

@@ -79,6 +79,8 @@ def _check_suits(placed: Placed, action: ActionSpec, target: Target) -> None:
             "smallest first.",
         )
     else:
+        for error in kind_spec(target.kind).errors(target, action.name, placed.rule.options):
+            placed.note("with", f"with: {error}")
         for doubt in kind_spec(target.kind).doubts(target, action.name, placed.rule.options):
             placed.doubt("with", doubt)
 

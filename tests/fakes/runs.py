@@ -51,12 +51,13 @@ def request_for(
     """What an alert asks for by a rule, in a run that is the first of its claim."""
     spec = action_spec(action)
     options = checked_options(action, changes.get("options", {}))
+    direction = spec.direction_of(options)
     facts: dict[str, Any] = {
-        "id": f"{target.name}.{spec.direction}.1",
+        "id": f"{target.name}.{direction}.1",
         "action": action,
         "origin": Origin(REPLAY if replay else ALERT, "a-rule", "High CPU Usage is 93", alerts),
-        "claim": f"{target.name}.{spec.direction}",
-        "direction": spec.direction,
+        "claim": f"{target.name}.{direction}",
+        "direction": direction,
         "on": target,
         "wanted": spec.wanted(options),
         "options": options,
@@ -64,7 +65,7 @@ def request_for(
         "settle_s": 120.0,
         "rules_hash": "0123456789ab",
     }
-    return Request(**{**facts, **changes})
+    return Request(**{**facts, **changes, "options": options})
 
 
 def telling_for(action: str, run: str, subject: str = "", **changes: Any) -> Request:

@@ -74,6 +74,7 @@ WRONG = [
         f"{{kind: droplet, droplet: 1, sizes: [{', '.join(f'n{at}' for at in range(51))}]}}"
     ),
     with_target("{kind: droplet, droplet: 1, sizes: [s-4vcpu-8gb, c-2]}"),
+    with_target("{kind: droplet, droplet: 1, sizes: [s-1vcpu-1gb, c-2], choices: [c-2]}"),
     with_target(f"{{{APP}, sizes: [professional-s, professional-s]}}"),
     with_target(f"{{{APP}, sizes: [professional-s, ci_small]}}"),
     with_rule(cooldown=None),
@@ -87,6 +88,9 @@ WRONG = [
     with_rule(**NO_TARGET, settle="2m", severity="error"),
     with_rule(**{"with": "{steps: 1}"}),
     with_rule(action="page_oncall", target=None, cooldown=None, **{"with": "{step: 1}"}),
+    with_rule(action="set_capacity"),
+    with_rule(action="set_capacity", **{"with": "{replicas: 11}"}),
+    with_rule(action="set_capacity", **{"with": "{size: c-2}"}),
     with_rule(**{"with": "{step: 0}", "continue": "yes"}, severity="high"),
     FOURTH + FOURTH.splitlines(keepends=True)[-1].replace("high-cpu", "other"),
     FOURTH + SECOND,

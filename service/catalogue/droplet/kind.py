@@ -44,5 +44,6 @@ KIND = KindSpec(
     prices=PRICES,
     cost=droplet_costs,
     values=droplet_size,
+    choices=lambda target: tuple(target.choices),
     size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
 )

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.catalogue.actions import MAX_STEP
-from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
-from service.catalogue.spec import ActionSpec, Effect
+from service.catalogue.registry import (
+    ACTIONS,
+    NotInCatalogue,
+    action_spec,
+    checked_options,
+    kind_spec,
+    kinds_of,
+)
+from service.catalogue.spec import ActionSpec
 from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Wanted
 from service.domain.durations import MAX_DAYS, parse_duration
@@ -46,10 +54,7 @@ def checked_scope(book: RuleBook, scope: Scope) -> Scope:
     if scope.rule is not None:
         _known("rule", scope.rule, [rule.name for rule in book.rules])
     if scope.direction is not None:
-        directions = sorted(
-            {each.direction for each in ACTIONS if each.effect is Effect.CHANGES} | {"in", "down"}
-        )
-        _known("direction", scope.direction, directions)
+        _known("direction", scope.direction, DIRECTIONS)
     return scope
 
 
@@ -145,7 +150,13 @@ def wanted_of(
     Raises:
         BadRequest: neither or both are given, or a value makes no sense.
     """
-    attributes = [each.attribute for each in action.wanted(checked_options(action.name, {}))]
+    attributes = list(action.sets) or [
+        each.attribute for each in action.wanted(checked_options(action.name, {}))
+    ]
+    if action.sets and step is not None:
+        raise BadRequest(
+            f"{action.name} takes values and no steps: say to what, such as {{{attributes[0]}: …}}."
+        )
     if (to is None) == (step is None):
         raise BadRequest(
             f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
@@ -167,16 +178,43 @@ def _value(
     if name not in attributes:
         raise BadRequest(f"{action.name} changes {' and '.join(attributes)}, not {name}.")
     if name == "size":
-        if given not in target.sizes:
+        choices = kind_spec(target.kind).choices(target)
+        if given not in (*target.sizes, *choices):
             ladder = " → ".join(target.sizes)
+            besides = f", nor one of {', '.join(choices)}" if choices else ""
             shown = cut(repr(given), LONGEST_SHOWN)
-            raise BadRequest(f"size {shown} is not on the ladder of {target.name}: {ladder}.")
+            raise BadRequest(
+                f"size {shown} is not on the ladder of {target.name}: {ladder}{besides}."
+            )
         return Wanted(name, to=str(given))
+    if action.sets and name in action.options.model_fields:
+        return Wanted(name, to=_of_options(action, name, given))
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise BadRequest(f"{name} must be a whole number, not {cut(repr(given), LONGEST_SHOWN)}.")
     if given > MAX_STEP:
         raise BadRequest(f"{name}: at most {MAX_STEP}, whatever the rules say.")
     return Wanted(name, to=given)
+
+
+def _of_options(action: ActionSpec, name: str, given: object) -> int | str:
+    """A value as a rule may give it.
+
+    Raises:
+        BadRequest: a rule may not.
+    """
+    try:
+        value: int | str = checked_options(action.name, {name: given})[name]
+    except NotInCatalogue:
+        field = action.options.model_fields[name]
+        shown = cut(repr(given), LONGEST_SHOWN)
+        wanted = field.description or " and ".join(_bound(each) for each in field.metadata)
+        raise BadRequest(f"{name} must be {wanted}, not {shown}.") from None
+    return value
+
+
+def _bound(limit: Any) -> str:
+    least, most = getattr(limit, "ge", None), getattr(limit, "le", None)
+    return f"at least {least}" if least is not None else f"at most {most}"
 
 
 def reached(target: Target, plan: Plan) -> tuple[Wanted, ...]:

@@ -10,8 +10,9 @@ from service.catalogue.spec import ActionSpec
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
 from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.directions import OPPOSITE
 from service.domain.decisions.policy import OFF, SHADOW, Policy
-from service.domain.decisions.requests import OPPOSITE, PERSON, Origin, Request, Wanted
+from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.people import (
     AuditEntry,

@@ -40,6 +40,42 @@ def instance_size() -> Case:
     return Case(run, apps.writes, ended, "professional-s")
 
 
+def capacity() -> Case:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    options = {"replicas": 5, "size": "professional-m"}
+    run = planned(
+        works_on(clock, apps=apps), request_for("set_capacity", API, options=options), clock
+    )
+    values = ("instance_count", "instance_size_slug")
+    return Case(
+        run,
+        apps.writes,
+        lambda: tuple(apps.running("api")[each] for each in values),
+        (5, "professional-m"),
+    )
+
+
+def autoscaling() -> Case:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    options = {"min": 2, "max": 6, "cpu": 70, "health_path": "/health"}
+    request = request_for("set_autoscaling", API, options=options)
+    run = planned(works_on(clock, apps=apps), request, clock)
+    keys = ("instance_size_slug", "autoscaling", "health_check")
+    block = {
+        "min_instance_count": 2,
+        "max_instance_count": 6,
+        "metrics": {"cpu": {"percent": 70}},
+    }
+    return Case(
+        run,
+        apps.writes,
+        lambda: tuple(apps.running("api")[each] for each in keys),
+        ("professional-l", block, {"http_path": "/health"}),
+    )
+
+
 def droplet(*, ignores_shutdown: bool = False) -> Case:
     clock = FakeClock()
     droplets = FakeDroplets(clock)
@@ -66,6 +102,8 @@ def database() -> Case:
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
+    capacity: ["update_app"],
+    autoscaling: ["update_app"],
     droplet: ["snapshot", "shutdown", "resize", "power_on"],
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],

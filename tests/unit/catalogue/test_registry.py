@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.bootstrap.vendors import PORTS
+from service.catalogue.actions import SET_CAPACITY
+from service.catalogue.app_platform.autoscaling import SET_AUTOSCALING
 from service.catalogue.registry import (
     ACTIONS,
     KINDS,
@@ -21,7 +23,7 @@ from service.catalogue.registry import (
 )
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
-from service.domain.decisions.requests import DIRECTIONS
+from service.domain.decisions.directions import DIRECTIONS
 from service.domain.errors import StepFailed
 from service.domain.links import is_web_address
 from service.domain.rules.rules import DEFAULT_RULE, NO_DATA_RULE, TEST_RULE
@@ -88,6 +90,17 @@ def test_the_rule_file_that_the_page_of_a_kind_shows_makes_a_target_of_it(
     assert is_web_address(target.console)
     assert target.sizes or not kind.needs_sizes
     assert {rule.action for rule in book.rules} <= {action.name for action in kind.actions}
+
+
+@pytest.mark.parametrize("action", [SET_CAPACITY, SET_AUTOSCALING], ids=lambda action: action.name)
+def test_the_rules_that_the_page_of_an_action_shows_are_of_it(
+    action: ActionSpec, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "actions" / f"{action.name}.md").read_text(encoding="utf-8")
+    shown = tmp_path / "rules.yml"
+    shown.write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    assert {rule.action for rule in load_rulebook([shown], IDS).rules} == {action.name}
+    assert all(f"`{name}`" in page for name in action.options.model_fields)
 
 
 @each_kind
