@@ -1,0 +1,1 @@
+"""nginx: a file that balances requests over servers."""
