@@ -61,7 +61,7 @@ ENTRIES = {
     "promote": Entry("Let a rule act again that has demoted itself.", ACT, "approvals"),
     "token": Entry("Tokens of people: new, list, revoke.", CARE, "people"),
     "check": Entry("Check rule files; errors by file and line.", CARE),
-    "nginx": Entry("Check a file for nginx before it is in force.", CARE),
+    "nginx": Entry("Files for nginx: check one, or render a target's.", CARE),
     "doctor": Entry("What is set, what is reachable, what is missing.", CARE),
     "migrate": Entry("Bring the database's tables up to date.", CARE),
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.completion import complete_target
 from service.cli.output import FAILED, MISUSED, fail, say
+from service.domain.filters import BadFilter
 
 if TYPE_CHECKING:
     from service.providers.nginx import NginxCommand
@@ -24,6 +27,8 @@ def _nginx() -> None:
     [bold]Example[/bold]
 
       runbookd nginx check /etc/nginx/conf.d/edge.conf
+
+      runbookd nginx render --target edge
     """
 
 
@@ -65,6 +70,57 @@ def check(
         raise typer.Exit(FAILED)
     if words is None:
         raise typer.Exit(NOT_TESTED)
+
+
+@app.command("render")
+def render_file(
+    target: Annotated[
+        str,
+        typer.Option("--target", help="A target of kind nginx.", autocompletion=complete_target),
+    ] = "",
+) -> None:
+    """Print the file that apply_balancer would write for a target of the rules. Changes nothing.
+
+    Without [bold]--target[/bold] the rules must have exactly one target of kind nginx. Names of
+    servers that cannot be looked up here are told on standard error: nginx refuses such a file.
+
+    [bold]Example[/bold]
+
+      runbookd nginx render --target edge > edge.conf
+    """
+    from service.bootstrap.rules import load_rules
+    from service.catalogue.nginx.render import render
+    from service.catalogue.nginx.target import NginxTarget
+    from service.settings import load_settings
+
+    targets = load_rules(load_settings()).targets
+    balancers = {name: each for name, each in targets.items() if isinstance(each, NginxTarget)}
+    if target and target not in balancers:
+        known = ", ".join(balancers) or "none"
+        raise BadFilter(f"There is no target {target!r} of kind nginx; there is {known}.")
+    if not target and len(balancers) != 1:
+        known = ", ".join(balancers) or "there is none in the rules"
+        raise BadFilter(f"Say which target of kind nginx with --target: {known}.")
+    chosen = balancers[target or next(iter(balancers))]
+    for name in _unknown(chosen.addresses):
+        typer.echo(
+            f"{name} cannot be looked up here; nginx refuses a file that names it.", err=True
+        )
+    typer.echo(render(chosen), nl=False)
+
+
+def _unknown(addresses: Sequence[str]) -> list[str]:
+    """The hosts that nobody knows here."""
+    import socket
+
+    hosts = dict.fromkeys(each.rpartition(":")[0].strip("[]") for each in addresses)
+    unknown: list[str] = []
+    for host in hosts:
+        try:
+            socket.getaddrinfo(host, None)
+        except (OSError, UnicodeError):  # the latter for what can be no name
+            unknown.append(host)
+    return unknown
 
 
 def _refusal(command: NginxCommand, file: Path) -> str | None:

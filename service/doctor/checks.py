@@ -325,7 +325,8 @@ def _redis(settings: Settings) -> Finding:
 
 def _target(name: str, target: Target, settings: Settings) -> Finding:
     port = PORTS[target.kind]
-    if missing := _no_secret(settings, name, settings.secret(port.secret), port.secret):
+    secret = port.secret
+    if secret and (missing := _no_secret(settings, name, settings.secret(secret), secret)):
         return missing
     try:
         saw = kind_spec(target.kind).look(port.build(Vendors(settings)), target)

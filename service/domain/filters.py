@@ -26,6 +26,7 @@ and an approval starts another run."""
 ACTIONS = (
     "horizontal_scale",
     "vertical_scale",
+    "apply_balancer",
     "scale_database",
     "page_oncall",
     "investigate",

@@ -88,9 +88,15 @@ def finished(
     )
 
 
+_SCALES = ("horizontal_scale", "vertical_scale", "scale_database")
+"""The actions that make a target larger or smaller; any other one changes it."""
+
+
 def _verb(request: Request, scaled: str) -> str:
     """What is done: more is given, or what was given is taken back."""
-    return "Taken back" if request.origin.kind == RETURN else scaled
+    if request.origin.kind == RETURN:
+        return "Taken back"
+    return scaled if request.action in _SCALES else scaled.replace("Scal", "Chang")
 
 
 def _next_step(request: Request, when: str) -> str:

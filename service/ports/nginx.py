@@ -47,6 +47,10 @@ class Nginx(Protocol):
         """The file, and what nginx does now."""
         ...
 
+    def rehearse(self, place: Place) -> None:
+        """Have nginx test its files as they are, and see whether the file may be written."""
+        ...
+
     def write(self, place: Place, text: str | None) -> None:
         """Have nginx test the text, keep what the file holds, and put the text in its place.
 
@@ -63,6 +67,9 @@ class Nginx(Protocol):
         """Have nginx read its files again. Requests under way are finished by the old ones."""
         ...
 
-    def ask_server(self, place: Place, number: int) -> int:
-        """The status that a server of the file in force answers through nginx, counted from 1."""
+    def ask_server(self, place: Place, number: int, digest: str) -> int:
+        """The status that a server answers through nginx, counted from 1.
+
+        Temporary where nginx does not work by the file of that digest.
+        """
         ...

@@ -28,11 +28,19 @@ from service.providers.waits import Timeouts
 VENDOR = "nginx"
 LONGEST_S = 10.0
 """Seconds for one call of the command. The longest that any vendor gets, and less than a lease."""
+_OLD_ANSWERS = 20
+"""How often an old process of nginx may answer after a reload. It stops listening within some
+milliseconds; one such answer was seen with nginx 1.22."""
 _ELSEWHERE = ("/usr/sbin", "/usr/local/sbin")
 """Where nginx is, and where only root's PATH leads."""
+MOST_KEPT = 10
+"""Old files that are kept beside the one in force."""
+_KEPT = re.compile(r"\.runbookd-[0-9a-f]{16}$")
 _PID_FILE = "/run/nginx.pid"
 """Debian's, which holds where the main file names none."""
 _INCLUDE = re.compile(r"^([ \t]*)include[ \t]+([^;{}\n]+);", re.MULTILINE)
+_PREFIX = re.compile(r"^(nginx: |[0-9/]+ [0-9:]+ )+|(?<=\] )[0-9]+#[0-9]+: ")
+"""What nginx writes before its words: its name, the time, its process."""
 _PID = re.compile(r"^[ \t]*pid[ \t]+(/[^;\s]+);", re.MULTILINE)
 _OPENS_BLOCK = re.compile(r"^\s*(events|http|stream|mail)\s*\{", re.MULTILINE)
 
@@ -65,7 +73,7 @@ class Ran:
         """What it said in one line, the first complaint first."""
         lines = [line for line in self.said.splitlines() if line.strip()]
         complaints = [line for line in lines if "[emerg]" in line or "[alert]" in line] or lines
-        shown = [re.sub(r"^(nginx: |[0-9/]+ [0-9:]+ )+", "", line) for line in complaints]
+        shown = [_PREFIX.sub("", line) for line in complaints]
         return cut(" ".join(shown), LONGEST_QUOTE)
 
 
@@ -130,7 +138,7 @@ class LocalNginx:
 
     def __init__(self, command: NginxCommand, *, timeouts: Timeouts | None = None) -> None:
         self._command = command
-        self._http = make_http_client("", timeouts=timeouts)
+        self._http = make_http_client("http://127.0.0.1", timeouts=timeouts)
 
     def look(self, place: Place) -> Seen:
         """The file, and what nginx does now."""
@@ -141,6 +149,20 @@ class LocalNginx:
         except (OSError, UnicodeDecodeError) as problem:
             raise _refused(call, problem) from problem
         return Seen(text, self._in_force(place), _runs(main), _with_file(main, place, "") != main)
+
+    def rehearse(self, place: Place) -> None:
+        """`nginx -t`, and the rights to the two folders that `write` needs."""
+        call = Call(VENDOR, f"write {place.file}", repeatable=True)
+        for folder in (Path(place.file).resolve().parent, Path(place.main).parent):
+            if not os.access(folder, os.W_OK):
+                sentence = (
+                    f"This worker may not write in {folder}, which it has to. Give it the right."
+                )
+                raise call.error(FailureKind.PERMANENT, sentence)
+        ran = self._run(call, "-t", "-q", "-c", place.main, sent=False)
+        if ran.status != 0:
+            sentence = f"nginx refuses its own files as they are: {ran.words}"
+            raise call.error(FailureKind.PERMANENT, f"{sentence.rstrip('.')}.")
 
     def write(self, place: Place, text: str | None) -> None:
         """Test, keep the old one, and rename."""
@@ -157,13 +179,14 @@ class LocalNginx:
                 real.unlink(missing_ok=True)
             else:
                 new.replace(real)
-            _flush_folder(real.parent)
         except (OSError, UnicodeDecodeError) as problem:
             raise _refused(call, problem) from problem
         finally:
             for left in (new, main):
                 with suppress(OSError):
                     left.unlink(missing_ok=True)
+        with suppress(OSError):  # it is in its place; only a crash of the machine could undo it
+            _flush_folder(real.parent)
 
     def kept(self, place: Place, digest: str) -> str | None:
         """What `write` has kept beside the file."""
@@ -181,13 +204,18 @@ class LocalNginx:
             sentence = f"nginx was not reloaded. `{self._command} -s reload` said: {ran.words}"
             raise call.error(FailureKind.PERMANENT, f"{sentence.rstrip('.')}.")
 
-    def ask_server(self, place: Place, number: int) -> int:
-        """One GET through nginx."""
+    def ask_server(self, place: Place, number: int, digest: str) -> int:
+        """One GET through nginx. An old process may take it a moment after a reload; then again."""
         call = Call(VENDOR, f"ask server {number}", repeatable=True)
-        try:
-            return self._ask(place, f"server/{number}").status_code
-        except httpx.HTTPError as problem:
-            raise no_answer(call, problem) from problem
+        for _ in range(_OLD_ANSWERS):
+            try:
+                answer = self._ask(place, f"server/{number}")
+            except httpx.HTTPError as problem:
+                raise no_answer(call, problem) from problem
+            if answer.headers.get("X-Runbookd-File") == digest:
+                return answer.status_code
+        sentence = f"Server {number} was not asked: nginx does not work by {digest} there."
+        raise call.error(FailureKind.TEMPORARY, sentence)
 
     def close(self) -> None:
         """Close the connections."""
@@ -198,11 +226,15 @@ class LocalNginx:
             answer = self._ask(place, "config")
         except httpx.HTTPError:
             return ""
-        return answer.text.strip() if answer.status_code == httpx.codes.OK else ""
+        name, _, digest = answer.text.strip().partition(" ")
+        # At a port that several files share, another file may answer.
+        return digest if answer.status_code == httpx.codes.OK and name == place.name else ""
 
     def _ask(self, place: Place, path: str) -> httpx.Response:
+        """A connection of its own: a kept one leads to a process that goes on by the old file."""
         address = f"http://127.0.0.1:{place.check_port}/{path}"
-        return self._http.get(address, headers={"Host": f"{place.name}.runbookd"})
+        headers = {"Host": f"{place.name}.runbookd", "Connection": "close"}
+        return self._http.get(address, headers=headers)
 
     def _test(self, call: Call, main: Path) -> None:
         ran = self._run(call, "-t", "-q", "-c", str(main), sent=False)
@@ -214,6 +246,12 @@ class LocalNginx:
         """Call the command; `sent` is whether it changes something."""
         try:
             return self._command.run(*arguments)
+        except OSError as problem:
+            sentence = (
+                f"`{self._command}` could not be started: {problem.strerror}. Install nginx, or "
+                "correct NGINX_COMMAND."
+            )
+            raise call.error(FailureKind.PERMANENT, sentence) from problem
         except subprocess.TimeoutExpired as problem:
             kind = FailureKind.UNKNOWN if sent else FailureKind.TEMPORARY
             sentence = f"`{self._command} {arguments[0]}` did not end within {LONGEST_S:.0f} s."
@@ -253,8 +291,12 @@ def _put(path: Path, text: str, like: Path) -> None:
 def _keep(real: Path) -> None:
     """Keep what the file holds under its digest, for an undo."""
     text = _text_of(real)
-    if text is not None:
-        _put(_beside(real, digest_on_disk(text)), text, like=real)
+    if text is None:
+        return
+    _put(_beside(real, digest_on_disk(text)), text, like=real)
+    kept = [each for each in real.parent.glob(f"{real.name}.runbookd-*") if _KEPT.search(each.name)]
+    for old in sorted(kept, key=lambda each: each.stat().st_mtime_ns)[:-MOST_KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -13,6 +13,9 @@ from service.catalogue.nginx.target import NginxTarget
 PASSED_ON = ("error", "timeout", "http_502", "http_503", "http_504")
 """After what a request goes to another server. A 500 is the application's own answer."""
 
+CHECK_S = 3
+"""Seconds that a server may take for one answer when it is verified."""
+
 _TEMPLATE = r"""
 # Made by runbookd from target {{ t.name }}. What is changed here by hand is not overwritten, and
 # holds runbookd back: change the target in the rules, and let `apply_balancer` write this file.
@@ -89,11 +92,11 @@ server {
     # Only what may be sent twice is asked to come again: a POST may have arrived.
     location @unavailable {
         default_type text/plain;
-        if ($request_method !~ ^(GET|HEAD|OPTIONS)$) {
-            return 502 "No server has answered. Whether it has arrived is not known.\n";
+        if ($request_method ~ ^(GET|HEAD|OPTIONS)$) {
+            add_header Retry-After {{ t.fail_timeout_s }} always;
+            return 503 "No server answers. Try again later.\n";
         }
-        add_header Retry-After {{ t.fail_timeout_s }} always;
-        return 503 "No server answers. Try again later.\n";
+        return 502 "No server has answered. Whether it has arrived is not known.\n";
     }
 }
 
@@ -105,15 +108,16 @@ server {
 
     location = /config {
         default_type text/plain;
-        return 200 "{{ digest }}\n";
+        return 200 "{{ t.name }} {{ digest }}\n";
     }
 {% for address in t.addresses %}
 
     location = /server/{{ loop.index }} {
+        add_header X-Runbookd-File {{ digest }} always;
         proxy_pass http://{{ address }}{{ t.health_path }};
         proxy_set_header Host {{ host }};
-        proxy_connect_timeout {{ t.connect_timeout_s }}s;
-        proxy_read_timeout {{ t.read_timeout_s }}s;
+        proxy_connect_timeout {{ check_s }}s;
+        proxy_read_timeout {{ check_s }}s;
     }
 {% endfor %}
 
@@ -161,6 +165,7 @@ def _filled(target: NginxTarget, digest: str) -> str:
     names = [each for each in target.names if "*" not in each and each != "_"]
     return _ENVIRONMENT.from_string(_TEMPLATE).render(
         t=target,
+        check_s=CHECK_S,
         passed_on=" ".join(PASSED_ON + (("http_500",) if target.retry_500 else ())),
         digest=digest,
         group=f"runbookd_{target.name}",

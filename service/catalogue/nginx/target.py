@@ -31,7 +31,8 @@ MAX_FAILS, FAIL_TIMEOUT_S = 3, 30
 """The runbook's own."""
 KEEPALIVE = 32
 """The runbook's own; idle connections to the servers that each process of nginx keeps."""
-MOST_SERVERS = 100
+MOST_SERVERS = 32
+"""A verification asks each of them, one after the other."""
 _LONGEST_S = 3_600
 
 NO_BACKUP = ("ip_hash", "random")

@@ -145,7 +145,10 @@ def wanted_of(
     Raises:
         BadRequest: neither or both are given, or a value makes no sense.
     """
-    attributes = [each.attribute for each in action.wanted(checked_options(action.name, {}))]
+    wanted = action.wanted(checked_options(action.name, {}))
+    attributes = [each.attribute for each in wanted]
+    if to is None and step is None and all(each.to is not None for each in wanted):
+        return wanted  # the action itself says what the target shall become
     if (to is None) == (step is None):
         raise BadRequest(
             f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from service.catalogue.nginx.render import render
+from service.catalogue.nginx.target import NginxTarget
 from tests.programs import require
 from tests.unit.catalogue.test_nginx_lint import RUNBOOK, SOUND
 from tests.unit.cli.commandline import CommandLine
@@ -89,3 +91,77 @@ def test_the_real_nginx_tests_whole_files_and_parts_of_http(
     env = {"NGINX_COMMAND": require("nginx", "nginx")}
     said = runbookd("nginx", "check", str(written(tmp_path, text)), env=env)
     assert (said.status, words in said.out) == (status, True), said.out
+
+
+RULES = """\
+targets:
+  edge:
+    kind: nginx
+    file: /etc/nginx/conf.d/edge.conf
+    servers: [{host: 127.0.0.1, port: 8081}]
+  inner:
+    kind: nginx
+    file: /etc/nginx/conf.d/inner.conf
+    servers: [{host: localhost, port: 8082}]
+rules:
+  - {name: e, match: ['alertname="E"'], action: apply_balancer, target: edge, cooldown: 5m}
+  - {name: i, match: ['alertname="I"'], action: apply_balancer, target: inner, cooldown: 5m}
+"""
+
+
+def rules(folder: Path, text: str = RULES) -> dict[str, str]:
+    """The settings with these rules."""
+    (folder / "rules.yml").write_text(text, encoding="utf-8")
+    return {"RULES": str(folder / "rules.yml")}
+
+
+def test_the_file_of_a_target_is_printed_and_nothing_else(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    env = rules(tmp_path)
+    said = runbookd("nginx", "render", "--target", "inner", env=env)
+    assert (said.status, said.err) == (0, "")
+    assert said.out == render(
+        NginxTarget(
+            "inner",
+            "/etc/nginx/conf.d/inner.conf",
+            "/etc/nginx/nginx.conf",
+            ("localhost:8082",),
+        )
+    )
+
+
+def test_the_only_balancer_of_the_rules_needs_no_name(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    head, _, tail = RULES.partition("  inner:")
+    only = head + tail[tail.index("rules:") :].partition("  - {name: i")[0]
+    said = runbookd("nginx", "render", env=rules(tmp_path, only))
+    assert "server 127.0.0.1:8081" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "Say which target of kind nginx with --target: edge, inner."),
+        (("--target", "outer"), "There is no target 'outer' of kind nginx; there is edge, inner."),
+    ],
+)
+def test_which_file_is_to_be_printed_has_to_be_clear(
+    runbookd: CommandLine, tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    said = runbookd("nginx", "render", *arguments, env=rules(tmp_path))
+    assert (said.status, said.out) == (2, "")
+    assert sentence in said.err
+
+
+def test_a_name_that_cannot_be_looked_up_is_told_beside_the_file(
+    runbookd: CommandLine, tmp_path: Path
+) -> None:
+    """A name too long for DNS fails without asking anybody."""
+    name = f"{'a' * 64}.example"
+    env = rules(tmp_path, RULES.replace("localhost", name))
+    said = runbookd("nginx", "render", "--target", "inner", env=env)
+    assert said.status == 0
+    assert f"server {name}:8082" in said.out
+    assert said.err.startswith(f"{name} cannot be looked up here; nginx refuses")
