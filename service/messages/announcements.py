@@ -127,7 +127,7 @@ def shadowed(
     return _message(
         request,
         f"{'Plan' if request.origin.kind == PERSON else 'In shadow'}: {_attempt(request, plan)}",
-        _not_done(request, cooldown_until, now, demoted=demoted),
+        f"{_not_done(request, cooldown_until, now, demoted=demoted)} {plan.downtime}".rstrip(),
         _fields(request, plan),
     )
 

@@ -38,7 +38,7 @@ MOST_KEPT = 10
 _KEPT = re.compile(r"\.runbookd-[0-9a-f]{16}$")
 _PID_FILE = "/run/nginx.pid"
 """Debian's, which holds where the main file names none."""
-_INCLUDE = re.compile(r"^([ \t]*)include[ \t]+([^;{}\n]+);", re.MULTILINE)
+_INCLUDE = re.compile(r"^((?:[^#\n]*[\s{;])?)include[ \t]+([^;{}\n]+);", re.MULTILINE)
 _PREFIX = re.compile(r"^(nginx: |[0-9/]+ [0-9:]+ )+|(?<=\] )[0-9]+#[0-9]+: ")
 """What nginx writes before its words: its name, the time, its process."""
 _PID = re.compile(r"^[ \t]*pid[ \t]+(/[^;\s]+);", re.MULTILINE)
@@ -319,7 +319,7 @@ def _with_file(main: str, place: Place, candidate: str) -> str:
         root = Path(pattern.anchor)
         others = sorted(str(each) for each in root.glob(str(pattern.relative_to(root))))
         files = [*(each for each in others if each != place.file), candidate]
-        return "\n".join(f"{found[1]}include {each};" for each in files)
+        return found[1] + " ".join(f"include {each};" for each in files)
 
     return _INCLUDE.sub(instead, main)
 

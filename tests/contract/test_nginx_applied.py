@@ -13,6 +13,7 @@ import pytest
 from service.catalogue.nginx.digest import digest_on_disk
 from service.catalogue.nginx.render import render
 from service.catalogue.nginx.target import NginxTarget
+from service.catalogue.registry import kind_spec
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import PlanHeld
 from service.domain.decisions.requests import Wanted
@@ -154,3 +155,17 @@ def test_a_file_that_a_person_has_written_there_holds_the_plan(machine: Machine)
     held = machine.works.plan(request_for("apply_balancer", target))
     assert isinstance(held, PlanHeld)
     assert held.guard == "changed_by_a_person"
+
+
+def test_doctor_tries_what_an_apply_needs_and_changes_nothing(machine: Machine) -> None:
+    look = kind_spec("nginx").look
+    target = machine.balancer.target("127.0.0.1:1")
+    assert look(machine.nginx, target) == f"{target.file} is none, nginx runs"
+    elsewhere = replace(target, file=str(machine.balancer.root / "missing" / "edge.conf"))
+    with pytest.raises(VendorError, match=r"may not write in .*/missing, which it has to"):
+        look(machine.nginx, elsewhere)
+    (machine.balancer.root / "conf.d" / "other.conf").write_text("nonsense;")
+    with pytest.raises(
+        VendorError, match=r"refuses its own files as they are: .*unknown directive"
+    ):
+        look(machine.nginx, target)

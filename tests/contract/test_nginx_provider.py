@@ -183,6 +183,29 @@ def test_a_file_that_the_main_file_does_not_include_is_told_so(balancer: Balance
         assert not nginx.look(elsewhere).included
 
 
+@pytest.mark.parametrize(
+    ("line", "included"),
+    [
+        ("include conf.d/*.conf;", True),
+        ("http { include conf.d/edge.conf; }", True),
+        ("http { include /etc/mime.types; include 'conf.d/e*.conf' ; }", True),
+        ("# include conf.d/*.conf;", False),
+        ("events {} # include conf.d/*.conf;", False),
+        ("include conf.d/*;", True),
+        ("include *.conf;", False),
+        ("xinclude conf.d/*.conf;", False),
+    ],
+)
+def test_what_the_main_file_includes_is_read_as_nginx_reads_it(
+    tmp_path: Path, line: str, included: bool
+) -> None:
+    (tmp_path / "main.conf").write_text(f"events {{}}\n{line}\n")
+    file = str(tmp_path / "conf.d" / "edge.conf")
+    place = Place("edge", file, str(tmp_path / "main.conf"), free_port())
+    with contextlib.closing(LocalNginx(NginxCommand(["nginx"]))) as nginx:
+        assert nginx.look(place).included is included
+
+
 def test_nginx_that_does_not_run_is_seen_and_its_words_are_told_at_a_reload(
     balancer: Balancer,
 ) -> None:

@@ -23,8 +23,8 @@ NO_DOWNTIME = "No downtime: nginx finishes the requests under way by the old fil
 
 
 def file_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
-    """The file's digest and its servers, and what nginx does where that is not the usual."""
-    state: dict[str, int | str] = {"file": observed["file"], "servers": observed["servers"]}
+    """The file, as plans show it, and what nginx does where that is not the usual."""
+    state: dict[str, int | str] = {"file": _shown(observed["file"], observed["servers"])}
     if not observed["running"]:
         state["status"] = "nginx does not run"
     elif observed["file"] != NO_FILE and observed["in_force"] != observed["file"]:
@@ -58,7 +58,7 @@ def plan_file(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
         return nothing_to_do(target)
     return Plan(
         what="file",
-        before=_shown(before, observed["servers"] if before != NO_FILE else None),
+        before=_shown(before, observed["servers"]),
         after=_shown(after, len(target.servers) if from_rules else None),
         steps=FILE_STEPS,
         wanted={"before": before, "after": after, "place": observed["place"]},
@@ -96,7 +96,7 @@ def _held(target: NginxTarget, observed: Mapping[str, Any]) -> PlanHeld | None:
 
 def _shown(digest: str, servers: int | None) -> str:
     if digest == NO_FILE:
-        return "no file"
+        return NO_FILE
     count = "" if servers is None else f" with {servers} server{'' if servers == 1 else 's'}"
     return f"{digest}{count}"
 

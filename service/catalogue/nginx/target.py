@@ -111,7 +111,10 @@ class NginxTarget:
     def console(self) -> str:
         """Where it answers: nginx has no page of its own."""
         host = next((each for each in self.names if "*" not in each and each != "_"), "127.0.0.1")
-        return f"{'https' if self.certificate else 'http'}://{host}:{self.listen}/"
+        scheme, usual = ("https", 443) if self.certificate else ("http", 80)
+        return (
+            f"{scheme}://{host}/" if self.listen == usual else f"{scheme}://{host}:{self.listen}/"
+        )
 
 
 class ServerShape(Shape):

@@ -51,6 +51,7 @@ def test_the_servers_of_a_rule_file_are_those_of_the_target(tmp_path: Path) -> N
         "api-2.example:8080 weight=2",
         "[fd00::3]:8080 backup",
     )
+    assert target.console == "http://127.0.0.1/"
     assert (target.bounds, target.resource) == ("3 servers", "nginx:/etc/nginx/nginx.conf")
 
 
