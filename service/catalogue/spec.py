@@ -51,6 +51,13 @@ class ActionSpec:
     options: type[Shape] = NoOptions
     climbs: bool = False
 
+    @property
+    def absolute(self) -> bool:
+        """Whether the rules alone say what the target shall become, so that nobody names a value
+        or a step."""
+        wanted = self.wanted(self.options().model_dump())
+        return bool(wanted) and all(each.to is not None for each in wanted)
+
 
 class Noted(Protocol):
     """Takes what is wrong with a target in a rule file."""

@@ -334,6 +334,8 @@ class _Reader:
             return None
         if action and action.effect is not Effect.CHANGES:
             self.note("return", f"return is of no use to {action.name}, which changes nothing.")
+        elif action and action.absolute:
+            self.note("return", f"return is of no use to {action.name}, which adds nothing.")
         place = (*self.place, "return")
         shape = read_shape(ReturnShape, given, place, self.complain).shape
         after = None

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from service.catalogue.nginx.render import render
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.people import BadRequest
 from tests.contract.test_crashes_and_people import adopted, boundaries, restarted
 from tests.databases import Databases
 from tests.fakes.alerts import CPU, NOW, alert, delivery, rule_book
@@ -110,3 +111,12 @@ def test_an_undo_of_a_file_that_somebody_has_changed_since_changes_nothing(
     ended = dict(now.rows("SELECT id, status FROM runs"))
     assert ended["edge.person.1"] == "held"
     assert "10.0.0.99" in (nginx.text or "")
+
+
+@pytest.mark.parametrize(("to", "step"), [({"file": "none"}, None), (None, 1)])
+def test_a_person_can_name_neither_a_value_nor_steps_of_a_file(
+    engine: sa.Engine, to: dict[str, str] | None, step: int | None
+) -> None:
+    now, _ = asked(engine)
+    with pytest.raises(BadRequest, match="takes neither a value nor steps: it does what the rules"):
+        now.people.run(OLGA, "apply_balancer", "edge", to=to, step=step, why="a try")

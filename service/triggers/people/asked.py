@@ -143,12 +143,17 @@ def wanted_of(
     """What the target shall become: values, or steps from what it is when the worker looks.
 
     Raises:
-        BadRequest: neither or both are given, or a value makes no sense.
+        BadRequest: neither or both are given, or a value makes no sense, or the rules alone say it.
     """
     wanted = action.wanted(checked_options(action.name, {}))
     attributes = [each.attribute for each in wanted]
-    if to is None and step is None and all(each.to is not None for each in wanted):
-        return wanted  # the action itself says what the target shall become
+    if action.absolute:
+        if to is None and step is None:
+            return wanted
+        raise BadRequest(
+            f"{action.name} takes neither a value nor steps: it does what the rules say. To put "
+            "back what was there before a run, undo that run."
+        )
     if (to is None) == (step is None):
         raise BadRequest(
             f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."

@@ -136,6 +136,12 @@ def test_a_balancer_of_backups_alone_is_refused(tmp_path: Path) -> None:
         read(tmp_path, text)
 
 
+def test_a_return_of_a_file_is_refused_because_nothing_was_added(tmp_path: Path) -> None:
+    text = RULES.replace("    cooldown: 5m", "    cooldown: 5m\n    return: {after: 30m}")
+    with pytest.raises(RuleBookInvalid, match="return is of no use to apply_balancer"):
+        read(tmp_path, text)
+
+
 def test_a_server_that_hangs_for_longer_than_retries_last_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
     file.write_text(RULES.replace("    servers:", "    read_timeout: 60s\n    servers:"))
