@@ -53,8 +53,13 @@ def assert_in_order(now: Installation, nginx: FakeNginx, text: str, writes: int)
     assert now.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL) == []
 
 
-@pytest.mark.parametrize("taken_up", [restarted, adopted])
-@pytest.mark.parametrize("boundary", boundaries(*STEPS))
+@pytest.mark.parametrize(
+    ("boundary", "taken_up"),
+    [
+        *((each, restarted) for each in boundaries(*STEPS)),
+        *((each, adopted) for each in boundaries("write", "reload", "verify")),
+    ],
+)
 def test_a_run_that_dies_anywhere_puts_the_file_in_force_once(
     engine: sa.Engine, boundary: str, taken_up: Callable[[Installation, Execution], None]
 ) -> None:

@@ -26,7 +26,7 @@ rules:
     target: edge
     cooldown: 10m
 """
-FAILPOINTS = ("after:write", "done:write", "after:reload")
+FAILPOINTS = ("after:write", "after:reload")
 
 
 def test_killed_around_its_writes_and_taken_up_it_writes_and_loads_the_file_once(
