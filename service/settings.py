@@ -146,6 +146,10 @@ class Settings(BaseModel):
     prometheus_token: SecretStr = Field(SecretStr(""), alias="PROMETHEUS_TOKEN")
     """The bearer token for a Prometheus behind authentication."""
 
+    nginx_command: str = Field("nginx", alias="NGINX_COMMAND", min_length=1)
+    """How nginx is called on this machine, in words without a shell: `sudo -n /usr/sbin/nginx` for
+    a worker that is not root."""
+
     runbookd_url: str = Field("", alias="RUNBOOKD_URL")
     """The service that the terminal asks. Empty: it reads the local store."""
     runbookd_token: SecretStr = Field(SecretStr(""), alias="RUNBOOKD_TOKEN")
@@ -202,6 +206,11 @@ class Settings(BaseModel):
         (attribute,) = (name for name, field in fields if field.alias == variable)
         secret: SecretStr = getattr(self, attribute)
         return secret
+
+    @property
+    def nginx_words(self) -> list[str]:
+        """NGINX_COMMAND, word by word."""
+        return self.nginx_command.split()
 
     @property
     def effective_database_url(self) -> str:

@@ -11,12 +11,15 @@ from service.bootstrap.pager import secret_of
 from service.catalogue.registry import KINDS
 from service.catalogue.spec import Tools, Work
 from service.ports import Clock, Messenger, Metrics
+from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
 from service.providers import digitalocean, slack, supabase
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.health import HttpHealthProbe
+from service.providers.nginx import LocalNginx, NginxCommand
+from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
@@ -52,6 +55,13 @@ class Vendors:
         return SupabaseCompute(token=self.secret("SUPABASE_ACCESS_TOKEN"), base_url=address)
 
     @cached_property
+    def nginx(self) -> Nginx:
+        """The nginx of this machine, or the sandbox's."""
+        if self.settings.sandbox_url:
+            return SandboxNginx(base_url=self.address("nginx", ""))
+        return LocalNginx(NginxCommand(self.settings.nginx_words))
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -65,8 +75,8 @@ class Vendors:
 class Port:
     """How a kind of target is reached.
 
-    `secret` is the setting with the vendor's token. `build` makes the kind's port
-    (`ports/<kind>.py`).
+    `secret` is the setting with the vendor's token, empty for what needs none. `build` makes the
+    kind's port (`ports/<kind>.py`).
     """
 
     secret: str
@@ -76,6 +86,7 @@ class Port:
 PORTS: Mapping[str, Port] = {
     "app_platform": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanApps(vs.digitalocean)),
     "droplet": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanDroplets(vs.digitalocean)),
+    "nginx": Port("", lambda vs: vs.nginx),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the

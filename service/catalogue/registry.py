@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.catalogue import app_platform, droplet, supabase
+from service.catalogue import app_platform, droplet, nginx, supabase
 from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.domain.decisions.directions import takes_away
@@ -22,6 +22,7 @@ from service.domain.rules.rules import Target
 KINDS: tuple[KindSpec, ...] = (
     app_platform.KIND,
     droplet.KIND,
+    nginx.KIND,
     supabase.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (

@@ -63,6 +63,13 @@ class ActionSpec:
         """Which way it goes with these options of a rule."""
         return self.direction if self.directed is None else self.directed(options)
 
+    @property
+    def absolute(self) -> bool:
+        """Whether the rules alone say what the target shall become, so that nobody names a value
+        or a step."""
+        wanted = self.wanted(self.options().model_dump())
+        return bool(wanted) and all(each.to is not None for each in wanted)
+
 
 class Noted(Protocol):
     """Takes what is wrong with a target in a rule file."""

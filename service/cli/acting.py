@@ -75,6 +75,8 @@ def run(
 
       runbookd run vertical_scale worker-vm --step -1 --why "it was for the exam" --yes
 
+      runbookd run apply_balancer edge --plan
+
       runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes
     """
     body: dict[str, Any] = {
@@ -96,7 +98,11 @@ def run(
     if not plan:
         if not why:
             raise BadFilter("Say why with --why, for those who find it at 3 am.")
-        wanted = ", ".join(to or []) or f"{step:+} steps" if to or step is not None else "nothing"
+        wanted = (
+            ", ".join(to or []) or f"{step:+} steps"
+            if to or step is not None
+            else "as the rules say"
+        )
         agreed(f"This changes {target} by {action}: {wanted}.", yes=yes)
     desk, reader = open_desk(url, token_file)
     _show_asked(desk.run(body), reader, wait=wait or plan, as_json=as_json)

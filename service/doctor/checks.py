@@ -122,7 +122,8 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
 def _prices(settings: Settings, book: RuleBook | None) -> Finding:
     """How old the vendors' price lists are that runs have kept."""
     name, kept = "prices", kept_prices(settings)
-    used = dict.fromkeys(target.kind for target in (book.targets.values() if book else ()))
+    kinds = dict.fromkeys(target.kind for target in (book.targets.values() if book else ()))
+    used = [kind for kind in kinds if kind_spec(kind).prices.note]
     saw = "\n".join(_price_list(kind_spec(kind), kept.get(kind)) for kind in used)
     now = time.time()
     fresh = all(kind in kept and now - kept[kind].at < OLD_PRICES_S for kind in used)
@@ -325,7 +326,8 @@ def _redis(settings: Settings) -> Finding:
 
 def _target(name: str, target: Target, settings: Settings) -> Finding:
     port = PORTS[target.kind]
-    if missing := _no_secret(settings, name, settings.secret(port.secret), port.secret):
+    secret = port.secret
+    if secret and (missing := _no_secret(settings, name, settings.secret(secret), secret)):
         return missing
     try:
         saw = kind_spec(target.kind).look(port.build(Vendors(settings)), target)

@@ -28,6 +28,7 @@ ACTIONS = (
     "vertical_scale",
     "set_capacity",
     "set_autoscaling",
+    "apply_balancer",
     "scale_database",
     "page_oncall",
     "investigate",

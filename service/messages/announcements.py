@@ -88,9 +88,15 @@ def finished(
     )
 
 
+_SCALES = ("horizontal_scale", "vertical_scale", "scale_database")
+"""The actions that make a target larger or smaller; any other one changes it."""
+
+
 def _verb(request: Request, scaled: str) -> str:
     """What is done: more is given, or what was given is taken back."""
-    return "Taken back" if request.origin.kind == RETURN else scaled
+    if request.origin.kind == RETURN:
+        return "Taken back"
+    return scaled if request.action in _SCALES else scaled.replace("Scal", "Chang")
 
 
 def _next_step(request: Request, when: str) -> str:
@@ -121,7 +127,7 @@ def shadowed(
     return _message(
         request,
         f"{'Plan' if request.origin.kind == PERSON else 'In shadow'}: {_attempt(request, plan)}",
-        _not_done(request, cooldown_until, now, demoted=demoted),
+        f"{_not_done(request, cooldown_until, now, demoted=demoted)} {plan.downtime}".rstrip(),
         _fields(request, plan),
     )
 

@@ -160,15 +160,21 @@ def _dotted(where: tuple[int | str, ...]) -> str:
 
 def _known_keys(shape: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     """The keys of the mapping in which an unknown one was found."""
+    fields = _innermost(shape, where).model_fields.items()
+    return [field.alias or name for name, field in fields]
+
+
+def _innermost(shape: type[BaseModel], where: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model of the mapping that holds the last key."""
     model = shape
     for part in where[:-1]:
         model = _model_in(_field(model, part)) or model
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return model
 
 
 def _described(shape: type[BaseModel], where: tuple[int | str, ...]) -> str:
     """What the key itself says is wanted of it, where that tells more than pydantic's fault."""
-    field = _field(shape, where[0]) if len(where) == 1 else None
+    field = _field(_innermost(shape, where), where[-1])
     if field is None:
         return ""
     inner = [text for part in get_args(field.annotation) for text in _descriptions(part)]
@@ -186,8 +192,9 @@ def _field(model: type[BaseModel], key: int | str) -> FieldInfo | None:
 
 
 def _model_in(field: FieldInfo | None) -> type[BaseModel] | None:
-    """The model of a key that holds a mapping of its own."""
-    parts = get_args(field.annotation) if field else ()
+    """The model of a key that holds a mapping of its own, or a list of them."""
+    either = get_args(field.annotation) if field else ()
+    parts = [*either, *(part for each in either for part in get_args(each))]
     return next(
         (each for each in parts if isinstance(each, type) and issubclass(each, BaseModel)), None
     )

@@ -9,6 +9,7 @@ from typing import Any
 from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
 from service.catalogue.droplet.target import DropletTarget
+from service.catalogue.nginx.target import NginxTarget
 from service.catalogue.registry import action_spec, change_of, checked_options, kind_spec
 from service.catalogue.spec import Tools, Work
 from service.catalogue.steps.timings import Timings
@@ -20,6 +21,7 @@ from service.domain.rules.rules import Target
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
 from service.ports import AppPlatform, Clock, DatabaseCompute, Droplets, HealthProbe, MessageRef
+from service.ports.nginx import Nginx
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -38,6 +40,13 @@ API = AppTarget(
 )
 WORKER = DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb", "c-2"))
 DATABASE = SupabaseTarget("database", "project-1", ("ci_micro", "ci_small", "ci_medium"))
+
+EDGE = NginxTarget(
+    "edge",
+    "/etc/nginx/conf.d/edge.conf",
+    "/etc/nginx/nginx.conf",
+    ("10.0.0.11:8080", "10.0.0.12:8080"),
+)
 
 
 def request_for(
@@ -110,12 +119,13 @@ def works_on(
     apps: AppPlatform | None = None,
     droplets: Droplets | None = None,
     database: DatabaseCompute | None = None,
+    nginx: Nginx | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
     """The work of the kinds whose port is given."""
     tools = Tools(probe or FakeProbe(), clock, timings or Timings())
-    ports = {"app_platform": apps, "droplet": droplets, "supabase": database}
+    ports = {"app_platform": apps, "droplet": droplets, "supabase": database, "nginx": nginx}
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 
 

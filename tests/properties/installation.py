@@ -390,9 +390,12 @@ def opened(url: str) -> Iterator[sa.Engine]:
 
 
 class Installation:
-    """Web, workers and people on one database."""
+    """Web, workers and people on one database. `ports` are of kinds beside those of its own."""
 
-    def __init__(self, engine: sa.Engine, book: RuleBook) -> None:
+    def __init__(
+        self, engine: sa.Engine, book: RuleBook, ports: Mapping[str, object] | None = None
+    ) -> None:
+        self._ports = ports or {}
         self.engine = engine
         self.book = book
         self.clock = SharedClock(NOW)
@@ -422,7 +425,8 @@ class Installation:
         self.due = DueStore(engine)
         tools = Tools(FakeProbe(), clock, Timings())
         works: dict[str, Work] = {}
-        for kind, port in (("app_platform", self.apps), ("supabase", self.database)):
+        ports = {"app_platform": self.apps, "supabase": self.database, **self._ports}
+        for kind, port in ports.items():
             spec = kind_spec(kind)
             works[kind] = Looking(spec.work(port, tools), witness, spec.cost)
         self.pager, self.messenger = FakePager(), FakeMessenger()

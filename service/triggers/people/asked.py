@@ -148,11 +148,17 @@ def wanted_of(
     """What the target shall become: values, or steps from what it is when the worker looks.
 
     Raises:
-        BadRequest: neither or both are given, or a value makes no sense.
+        BadRequest: neither or both are given, or a value makes no sense, or the rules alone say it.
     """
-    attributes = list(action.sets) or [
-        each.attribute for each in action.wanted(checked_options(action.name, {}))
-    ]
+    wanted = [] if action.sets else action.wanted(checked_options(action.name, {}))
+    attributes = list(action.sets) or [each.attribute for each in wanted]
+    if action.absolute:
+        if to is None and step is None:
+            return tuple(wanted)
+        raise BadRequest(
+            f"{action.name} takes neither a value nor steps: it does what the rules say. To put "
+            "back what was there before a run, undo that run."
+        )
     if action.sets and step is not None:
         raise BadRequest(
             f"{action.name} takes values and no steps: say to what, such as {{{attributes[0]}: …}}."

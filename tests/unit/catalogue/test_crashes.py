@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
+from service.catalogue.nginx.render import render
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, Writes
-from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, planned, request_for, works_on
+from tests.fakes.nginx import FakeNginx
+from tests.fakes.runs import API, DATABASE, EDGE, WORKER, FakeRun, planned, request_for, works_on
 
 
 @dataclass(slots=True)
@@ -99,6 +101,18 @@ def database() -> Case:
     )
 
 
+def balancer(*, first: bool = False) -> Case:
+    clock = FakeClock()
+    old = None if first else render(replace(EDGE, servers=("10.0.0.11:8080",)))
+    nginx = FakeNginx(clock, text=old, loaded=old)
+    run = planned(works_on(clock, nginx=nginx), request_for("apply_balancer", EDGE), clock)
+    return Case(run, nginx.writes, lambda: (nginx.text, nginx.loaded), (render(EDGE),) * 2)
+
+
+def first_balancer() -> Case:
+    return balancer(first=True)
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
@@ -107,6 +121,8 @@ CASES: dict[Callable[[], Case], list[str]] = {
     droplet: ["snapshot", "shutdown", "resize", "power_on"],
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],
+    balancer: ["write", "reload"],
+    first_balancer: ["write", "reload"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")
