@@ -41,7 +41,8 @@ class ActionSpec:
 
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
     `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
-    them. `climbs` is True where the target needs a ladder of sizes.
+    them. `climbs` is True where the target needs a ladder of sizes. `undoes` is whether what it did
+    can be put back; its name is in `domain/commands.py: NO_UNDO` where it cannot.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ActionSpec:
     wanted: Callable[[Mapping[str, Any]], tuple[Wanted, ...]] = lambda options: ()
     options: type[Shape] = NoOptions
     climbs: bool = False
+    undoes: bool = True
 
 
 class Noted(Protocol):
@@ -199,6 +201,8 @@ class KindSpec:
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
     two targets stand for the same. `doubts` are sentences about an action on a target that is
     allowed and hardly meant; it gets the target, the action's name and its options.
+    `refuses` gets the same, and its sentences are about options that cannot be used together or on
+    this target. People's requests are held against it too.
     """
 
     name: str
@@ -219,6 +223,7 @@ class KindSpec:
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    refuses: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True

@@ -27,6 +27,7 @@ ACTIONS = (
     "horizontal_scale",
     "vertical_scale",
     "scale_database",
+    "purge",
     "page_oncall",
     "investigate",
     "ignore",

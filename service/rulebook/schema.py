@@ -168,11 +168,13 @@ def _known_keys(shape: type[BaseModel], where: tuple[int | str, ...]) -> list[st
 
 def _described(shape: type[BaseModel], where: tuple[int | str, ...]) -> str:
     """What the key itself says is wanted of it, where that tells more than pydantic's fault."""
-    field = _field(shape, where[0]) if len(where) == 1 else None
-    if field is None:
+    field = _field(shape, where[0])
+    within_a_list = len(where) == 2 and isinstance(where[1], int)  # noqa: PLR2004 - key and index
+    if field is None or (len(where) > 1 and not within_a_list):
         return ""
     inner = [text for part in get_args(field.annotation) for text in _descriptions(part)]
-    return field.description or next(iter(inner), "")
+    of_the_list = "" if within_a_list else field.description
+    return of_the_list or next(iter(inner), "")
 
 
 def _descriptions(annotation: object) -> list[str]:

@@ -19,7 +19,15 @@ from service.domain.errors import FencedOut, StoreUnavailable
 from service.domain.rules.rules import Target
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
-from service.ports import AppPlatform, Clock, DatabaseCompute, Droplets, HealthProbe, MessageRef
+from service.ports import (
+    AppPlatform,
+    Clock,
+    CloudflareZones,
+    DatabaseCompute,
+    Droplets,
+    HealthProbe,
+    MessageRef,
+)
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -64,7 +72,7 @@ def request_for(
         "settle_s": 120.0,
         "rules_hash": "0123456789ab",
     }
-    return Request(**{**facts, **changes})
+    return Request(**{**facts, **changes, "options": options})
 
 
 def telling_for(action: str, run: str, subject: str = "", **changes: Any) -> Request:
@@ -109,12 +117,18 @@ def works_on(
     apps: AppPlatform | None = None,
     droplets: Droplets | None = None,
     database: DatabaseCompute | None = None,
+    zones: CloudflareZones | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
     """The work of the kinds whose port is given."""
     tools = Tools(probe or FakeProbe(), clock, timings or Timings())
-    ports = {"app_platform": apps, "droplet": droplets, "supabase": database}
+    ports = {
+        "app_platform": apps,
+        "droplet": droplets,
+        "supabase": database,
+        "cloudflare_zone": zones,
+    }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.catalogue.actions import MAX_STEP
-from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
+from service.catalogue.registry import (
+    ACTIONS,
+    NotInCatalogue,
+    action_spec,
+    checked_options,
+    kind_spec,
+    kinds_of,
+)
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.planning import Plan
@@ -146,6 +153,10 @@ def wanted_of(
         BadRequest: neither or both are given, or a value makes no sense.
     """
     attributes = [each.attribute for each in action.wanted(checked_options(action.name, {}))]
+    if not attributes:
+        if to is not None or step is not None:
+            raise BadRequest(f"{action.name} takes neither `to` nor `step`: it moves nothing.")
+        return ()
     if (to is None) == (step is None):
         raise BadRequest(
             f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
@@ -177,6 +188,25 @@ def _value(
     if given > MAX_STEP:
         raise BadRequest(f"{name}: at most {MAX_STEP}, whatever the rules say.")
     return Wanted(name, to=given)
+
+
+def options_of(action: ActionSpec, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an action that moves nothing. Of any other, `to` and `step` say all there is.
+
+    Raises:
+        BadRequest: an option is not known, or cannot be used.
+    """
+    if action.wanted(checked_options(action.name, {})):
+        if given:
+            raise BadRequest(f"{action.name} takes no options: say `to` or `step`.")
+        return {}
+    try:
+        options = checked_options(action.name, given)
+    except NotInCatalogue as error:
+        raise BadRequest(str(error)) from None
+    for sentence in kind_spec(target.kind).refuses(target, action.name, options):
+        raise BadRequest(f"{action.name} of {target.name}: {sentence}")
+    return options
 
 
 def reached(target: Target, plan: Plan) -> tuple[Wanted, ...]:

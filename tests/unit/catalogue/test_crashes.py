@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import pytest
 
+from service.catalogue.cloudflare_zone.target import ZoneTarget
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, Writes
 from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, planned, request_for, works_on
+from tests.fakes.zones import ZONE, FakeZones
+
+PROBE = "https://quizmentor.app/assets/app.js"
 
 
 @dataclass(slots=True)
@@ -63,12 +67,28 @@ def database() -> Case:
     )
 
 
+def purge() -> Case:
+    clock = FakeClock()
+    zones = FakeZones(clock)
+    zones.copy(PROBE)
+    clock.sleep(60.0)
+    request = request_for(
+        "purge",
+        ZoneTarget("cdn", ZONE, PROBE),
+        options={"prefixes": ["quizmentor.app/"], "files": [PROBE]},
+    )
+    run = planned(works_on(clock, zones=zones), request, clock)
+    wanted = [("prefixes", ("quizmentor.app/",)), ("files", (PROBE,))]
+    return Case(run, zones.writes, lambda: zones.asked, wanted)
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
     droplet: ["snapshot", "shutdown", "resize", "power_on"],
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],
+    purge: ["purge prefixes", "purge files"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")
