@@ -202,7 +202,8 @@ class KindSpec:
     two targets stand for the same. `doubts` are sentences about an action on a target that is
     allowed and hardly meant; it gets the target, the action's name and its options.
     `refuses` gets the same, and its sentences are about options that cannot be used together or on
-    this target. People's requests are held against it too.
+    this target. People's requests are held against it too. `choices` are the values that a person
+    may ask of an attribute that is neither a size nor a count; it gets the target and its name.
     """
 
     name: str
@@ -224,6 +225,7 @@ class KindSpec:
     cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
     refuses: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    choices: Callable[[Any, str], tuple[str, ...]] = lambda *_: ()
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True

@@ -28,6 +28,7 @@ ACTIONS = (
     "vertical_scale",
     "scale_database",
     "purge",
+    "set_cache_rules",
     "page_oncall",
     "investigate",
     "ignore",

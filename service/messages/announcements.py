@@ -88,7 +88,10 @@ def finished(
     )
 
 
-_OF_ITS_OWN = {"purge": {"Scaling": "Purging", "Scaled": "Purged"}}
+_OF_ITS_OWN = {
+    "purge": {"Scaling": "Purging", "Scaled": "Purged"},
+    "set_cache_rules": {"Scaling": "Setting cache rules", "Scaled": "Cache rules were set"},
+}
 """The words of actions that scale nothing."""
 
 

@@ -5,9 +5,9 @@ Every method raises `service.domain.errors.VendorError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,17 @@ class EdgeCopy:
     age_s: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class CacheRules:
+    """All cache rules of a zone in their order, as the API has them, and the version of the list.
+
+    The version is 0 where the zone has never had one.
+    """
+
+    version: int
+    rules: tuple[Mapping[str, Any], ...]
+
+
 class CloudflareZones(Protocol):
     """Cloudflare's API and its edge."""
 
@@ -48,6 +59,15 @@ class CloudflareZones(Protocol):
 
         It is everything where `by` is everything; then there are no entries.
         """
+        ...
+
+    def cache_rules(self, zone: str) -> CacheRules:
+        """The zone's cache rules now, those of people among them."""
+        ...
+
+    def set_cache_rules(self, zone: str, rules: Sequence[Mapping[str, Any]]) -> CacheRules:
+        """Replace all cache rules of the zone by these, in one write; what Cloudflare made of
+        it."""
         ...
 
     def copy(self, url: str) -> EdgeCopy:

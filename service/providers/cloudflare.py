@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from service.ports.cloudflare_zone import EdgeCopy, ZoneState
+from service.domain.errors import VendorError
+from service.ports.cloudflare_zone import CacheRules, EdgeCopy, ZoneState
 from service.providers.errors import (
     Call,
     busy,
@@ -25,11 +26,20 @@ from service.providers.errors import (
     vendor_message,
 )
 from service.providers.http import ask, make_http_client
-from service.providers.scopes import PURGE, READ_ZONE, Needed
+from service.providers.scopes import (
+    PURGE,
+    READ_CACHE_RULES,
+    READ_ZONE,
+    SET_CACHE_RULES,
+    Needed,
+)
 from service.providers.waits import Timeouts
 
 ENDPOINT = "https://api.cloudflare.com"
 EVERYTHING = "everything"
+NO_LIST = 10003
+"""The code of Cloudflare's error for a zone that has no list of cache rules yet."""
+_CACHE_RULES = "rulesets/phases/http_request_cache_settings/entrypoint"
 TOO_FAST = (971, 1134)
 """Codes of errors that ask for a later try: the limit of all calls, and the limit of purges."""
 
@@ -74,6 +84,23 @@ class CloudflareApi:
         what = EVERYTHING if by == EVERYTHING else f"{len(entries)} {by}"
         call = self._call(f"purge {what} of zone {zone}", PURGE, repeatable=False)
         self._result(call, "POST", _path(zone, "purge_cache"), body=body)
+
+    def cache_rules(self, zone: str) -> CacheRules:
+        """The zone's cache rules now. A zone that has never had one has no list, which is a 404."""
+        call = self._call(f"read the cache rules of zone {zone}", READ_CACHE_RULES)
+        try:
+            found = self._result(call, "GET", _path(zone, _CACHE_RULES))
+        except VendorError as problem:
+            if problem.status == httpx.codes.NOT_FOUND and str(NO_LIST) in problem.sentence:
+                return CacheRules(0, ())
+            raise
+        return _rules(call, found)
+
+    def set_cache_rules(self, zone: str, rules: Sequence[Mapping[str, Any]]) -> CacheRules:
+        """Replace all cache rules of the zone in one write. Cloudflare takes no condition on it."""
+        call = self._call(f"set the cache rules of zone {zone}", SET_CACHE_RULES, repeatable=False)
+        body = {"rules": list(rules)}
+        return _rules(call, self._result(call, "PUT", _path(zone, _CACHE_RULES), body=body))
 
     def copy(self, url: str) -> EdgeCopy:
         """Get this address as a visitor does. The body is not read, and no token is sent."""
@@ -125,6 +152,12 @@ class CloudflareApi:
         if codes & set(TOO_FAST):
             raise busy(call, httpx.codes.OK, said, None)
         raise refused(call, httpx.codes.OK, said)
+
+
+def _rules(call: Call, found: Any) -> CacheRules:
+    with reading(call):
+        rules = tuple({**rule} for rule in found.get("rules") or ())
+        return CacheRules(int(found["version"]), rules)
 
 
 def _codes(answer: Mapping[str, Any]) -> set[int]:

@@ -42,6 +42,12 @@ ASK_DATABASE = Needed(
 CHANGE_COMPUTE = Needed("supabase", "supabase", "change its compute size", ("infra_add_ons_write",))
 READ_ZONE = Needed("cloudflare", "cloudflare_zone", "read a zone", ("Zone Read",), reads=True)
 PURGE = Needed("cloudflare", "cloudflare_zone", "purge what is cached", ("Cache Purge",))
+READ_CACHE_RULES = Needed(
+    "cloudflare", "cloudflare_zone", "read its cache rules", ("Cache Settings Read",), reads=True
+)
+SET_CACHE_RULES = Needed(
+    "cloudflare", "cloudflare_zone", "change its cache rules", ("Cache Settings Write",)
+)
 POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
 
 NEEDED = (
@@ -58,6 +64,8 @@ NEEDED = (
     CHANGE_COMPUTE,
     READ_ZONE,
     PURGE,
+    READ_CACHE_RULES,
+    SET_CACHE_RULES,
     POST_MESSAGES,
 )
 

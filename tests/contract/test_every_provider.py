@@ -105,6 +105,10 @@ OPERATIONS = [
     Operation(
         "cloudflare", "purge", lambda at: cloudflare(at).purge("z", "tags", ["a"]), False, CF
     ),
+    Operation("cloudflare", "rules", lambda at: cloudflare(at).cache_rules("z"), True, CF),
+    Operation(
+        "cloudflare", "set_rules", lambda at: cloudflare(at).set_cache_rules("z", []), False, CF
+    ),
     Operation("pagerduty", "trigger", lambda at: pager(at).trigger(PAGE), True, PD),
     Operation("pagerduty", "resolve", lambda at: pager(at).resolve("group-1"), True, PD),
     Operation("pagerduty", "change", lambda at: pager(at).change("s", "api", {}), True, PD),

@@ -198,3 +198,72 @@ def test_the_control_refuses_what_makes_no_sense(body: Any, said: str) -> None:
     assert answer.status_code == 422
     assert answer.json is not None
     assert said in answer.json["error"]
+
+
+# ---- Cache rules ----
+
+RULE = {
+    "ref": "runbookd_assets",
+    "expression": '(starts_with(http.request.uri.path, "/assets/"))',
+    "action": "set_cache_settings",
+    "action_parameters": {"cache": False},
+    "description": "d",
+    "enabled": True,
+}
+RULES = f"{ONE}/rulesets/phases/http_request_cache_settings/entrypoint"
+
+
+def test_a_zone_without_a_list_of_cache_rules_has_none_and_its_first_write_makes_one(
+    sandbox: Served,
+) -> None:
+    cloudflare = provider(sandbox)
+    assert (
+        httpx.get(
+            f"{sandbox.url}{RULES}", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+        ).json()["errors"][0]["code"]
+        == 10003
+    )
+    assert (cloudflare.cache_rules(ZONE).version, cloudflare.cache_rules(ZONE).rules) == (0, ())
+    made = cloudflare.set_cache_rules(ZONE, [RULE])
+    assert (made.version, made.rules[0]["ref"]) == (1, "runbookd_assets")
+    assert cloudflare.cache_rules(ZONE) == made
+
+
+def test_another_zone_is_not_one_without_rules(sandbox: Served) -> None:
+    with pytest.raises(VendorError, match="perhaps your object identifier is invalid"):
+        provider(sandbox).cache_rules("0" * 32)
+
+
+def test_a_rule_that_is_sent_back_keeps_its_id(sandbox: Served) -> None:
+    cloudflare = provider(sandbox)
+    (first,) = cloudflare.set_cache_rules(ZONE, [RULE]).rules
+    again = {key: first[key] for key in (*RULE, "id")}
+    assert cloudflare.set_cache_rules(ZONE, [again]).rules[0]["id"] == first["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": "1"}, "unknown field"),
+        ({"action": "block"}, "needs an expression"),
+        ({"action_parameters": {"edge_ttl": {"mode": "override_origin", "default": 60}}}, "short"),
+        (
+            {"action_parameters": {"browser_ttl": {"mode": "override_origin", "default": 9}}},
+            "short",
+        ),
+    ],
+)
+def test_a_rule_that_the_plan_or_the_phase_does_not_take_is_refused(
+    sandbox: Served, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(VendorError, match=said) as caught:
+        provider(sandbox).set_cache_rules(ZONE, [{**RULE, **change}])
+    assert caught.value.kind is FailureKind.PERMANENT
+    assert provider(sandbox).cache_rules(ZONE).version == 0
+
+
+def test_rules_beyond_the_plan_or_with_one_ref_twice_are_refused(sandbox: Served) -> None:
+    with pytest.raises(VendorError, match="exceeded maximum number of rules"):
+        provider(sandbox).set_cache_rules(ZONE, [{**RULE, "ref": str(at)} for at in range(11)])
+    with pytest.raises(VendorError, match="duplicate rule ref"):
+        provider(sandbox).set_cache_rules(ZONE, [RULE, RULE])

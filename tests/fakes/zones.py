@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from service.ports.cloudflare_zone import EdgeCopy, ZoneState
+from service.ports.cloudflare_zone import CacheRules, EdgeCopy, ZoneState
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, not_found
 
@@ -25,11 +26,14 @@ class FakeZones:
     copies: dict[str, float] = field(default_factory=dict)
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     deaf: bool = False
+    plan: str = "free"
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    version: int = 0
     writes: Writes = field(default_factory=Writes)
 
     def zone(self, zone: str) -> ZoneState:
         self._require(zone)
-        return ZoneState(zone, "quizmentor.app", self.status, self.paused, "free")
+        return ZoneState(zone, "quizmentor.app", self.status, self.paused, self.plan)
 
     def purge(self, zone: str, by: str, entries: Sequence[str]) -> None:
         self._require(zone)
@@ -42,6 +46,22 @@ class FakeZones:
             self.copies = {
                 url: at for url, at in self.copies.items() if not _names(url, by, entries)
             }
+
+    def cache_rules(self, zone: str) -> CacheRules:
+        self._require(zone)
+        return CacheRules(self.version, tuple(dict(rule) for rule in self.rules))
+
+    def set_cache_rules(self, zone: str, rules: Sequence[Mapping[str, Any]]) -> CacheRules:
+        self._require(zone)
+        self.writes.send("set_cache_rules", lambda: self.put(rules), self.clock.time())
+        return CacheRules(self.version, tuple(self.rules))
+
+    def put(self, rules: Sequence[Mapping[str, Any]]) -> None:
+        """What a write, or a person at the dashboard, makes of the rules."""
+        self.version += 1
+        self.rules = [
+            {"id": f"id-{number}", "version": "1", **rule} for number, rule in enumerate(rules)
+        ]
 
     def copy(self, url: str) -> EdgeCopy:
         self.writes.land(self.clock.time())

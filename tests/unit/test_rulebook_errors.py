@@ -27,7 +27,7 @@ from tests.unit.rulebook_files import (
             {"action": "launch_rocket"},
             (
                 "11: rule extra: unknown action 'launch_rocket'; known: horizontal_scale, ignore, "
-                "investigate, page_oncall, purge, scale_database, vertical_scale."
+                "investigate, page_oncall, purge, scale_database, set_cache_rules, vertical_scale."
             ),
         ),
         ({"action": None}, "9: rule extra: action is missing: one of horizontal_scale, "),

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
+from service.catalogue.cloudflare_zone import rules
 from service.catalogue.cloudflare_zone.plan import PURGE_STEPS
 from service.catalogue.cloudflare_zone.purge import counted
 from service.catalogue.cloudflare_zone.target import ZoneTarget
@@ -22,9 +23,9 @@ from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.polling import poll, read
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
-from service.domain.errors import FailureKind, StepFailed, VendorError
+from service.domain.errors import FailureKind, StepFailed, TargetChanged, VendorError
 from service.ports import Clock, CloudflareZones
-from service.ports.cloudflare_zone import EdgeCopy
+from service.ports.cloudflare_zone import CacheRules, EdgeCopy
 
 _NEW = ("MISS", "EXPIRED", "REVALIDATED")
 """Cloudflare's words for an answer that came from the origin just now, or that it confirmed."""
@@ -83,7 +84,7 @@ class _Looked:
 
 
 class ZoneWork:
-    """The steps purge_1 … purge_20 and verify over one port."""
+    """The steps of purges and of sets of cache rules over one port."""
 
     def __init__(self, zones: CloudflareZones, tools: Tools) -> None:
         self._zones = zones
@@ -100,18 +101,95 @@ class ZoneWork:
             "paused": zone.paused,
             "plan": zone.plan,
             "probe": self._warmed(target.probe),
+            "rules": self._rules(target),
         }
 
     def steps(self) -> Mapping[str, StepFunction]:
-        """One step for each request, and verify."""
+        """One step for each request and its verification, and those of a set of cache rules."""
         requests = {name: partial(self._purge, number) for number, name in enumerate(PURGE_STEPS)}
-        return {**requests, "verify": self._verify}
+        return {
+            **requests,
+            "verify": self._verify,
+            "set_rules": self._set_rules,
+            "verify_rules": self._verify_rules,
+        }
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
-        """A purge leaves nothing unsafe: what is gone from the cache comes from the origin."""
+        """A purge leaves nothing unsafe: what is gone from the cache comes from the origin. Rules
+        are replaced in one write, so there are never some of a set."""
+        if plan.what == rules.ATTRIBUTE:
+            return self._left(plan)
         return (
             f"Zone {plan.wanted['zone']} serves as before; what was purged comes from the origin "
             "until it is cached again."
+        )
+
+    def _left(self, plan: Plan) -> str:
+        zone = plan.wanted["zone"]
+        try:
+            found = self._read_rules(zone)
+        except VendorError as problem:
+            return f"Which cache rules zone {zone} has is not known. {problem} Look at them."
+        return f"Zone {zone} has our cache rules {rules.value_of(found.rules)!r} now."
+
+    def _rules(self, target: ZoneTarget) -> list[dict[str, Any]] | None:
+        """The zone's cache rules; None where the target names no sets, so that a token that may
+        only purge need not read them."""
+        if not target.cache_rules:
+            return None
+        return [dict(rule) for rule in self._read_rules(target.zone).rules]
+
+    def _read_rules(self, zone: str) -> CacheRules:
+        return read(lambda: self._zones.cache_rules(zone), clock=self._clock, timings=self._timings)
+
+    def _set_rules(
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Replace our rules in one write. People's rules go back as they were read right before."""
+        zone, was, wanted = (plan.wanted[key] for key in ("zone", "was", "rules"))
+        intent = context.intent("set_rules")
+
+        def look() -> Applied | Pending[CacheRules]:
+            found = self._zones.cache_rules(zone)
+            if rules.same(rules.ours(found.rules), wanted):
+                return Applied({"version": found.version})
+            if not rules.same(rules.ours(found.rules), was):
+                raise TargetChanged(
+                    "set_rules",
+                    f"The cache rules that runbookd set in zone {zone} are not those that this "
+                    "run was planned from. They were left as they are.",
+                )
+            return Pending(found)
+
+        def send(read_last: CacheRules) -> Record:
+            made = self._zones.set_cache_rules(zone, rules.merged(read_last.rules, wanted))
+            return {"version": made.version, "read": read_last.version}
+
+        what = f"setting the cache rules of zone {zone}"
+        return apply_once(context, intent, Write("set_rules", what, look, send), self._timings)
+
+    def _verify_rules(
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Read them back, and see whether somebody came between our last look and our write."""
+        zone, wanted = plan.wanted["zone"], plan.wanted["rules"]
+        set_by_us = done["set_rules"]
+        was = set_by_us.get("read")  # not known where the answer was lost
+        if was is not None and set_by_us["version"] > was + 1:
+            raise StepFailed(
+                "verify_rules",
+                f"Somebody changed the cache rules of zone {zone} while runbookd set its own: "
+                f"version {was} was read, and ours is version {set_by_us['version']}. What was "
+                "between is overwritten. Look at the versions of the zone's cache rules at "
+                "Cloudflare now, and put back what is missing.",
+            )
+        found = self._read_rules(zone)
+        if rules.same(rules.ours(found.rules), wanted):
+            return {"version": found.version, "rules": len(found.rules)}
+        raise StepFailed(
+            "verify_rules",
+            f"Cloudflare took the cache rules of zone {zone}, and others are there now: "
+            f"{rules.value_of(found.rules)}. Look at them at Cloudflare.",
         )
 
     def _warmed(self, probe: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from service.catalogue.cloudflare_zone.rules import CacheRuleShape, read_sets
 from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Text, Url
 from service.catalogue.spec import Noted
@@ -19,12 +22,14 @@ _ID = re.compile(r"[0-9a-f]{32}|.*\$.*")
 @dataclass(frozen=True, slots=True)
 class ZoneTarget:
     """One Cloudflare zone by its id. `probe` is an address that its edge caches, or empty: it shows
-    whether a purge took effect."""
+    whether a purge took effect. `cache_rules` are its sets of cache rules by name, as plain
+    JSON."""
 
     name: str
     zone: str
     probe: str = ""
     service: str = ""
+    cache_rules: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def kind(self) -> str:
@@ -43,8 +48,9 @@ class ZoneTarget:
 
     @property
     def bounds(self) -> str:
-        """What is never touched, whatever fires."""
-        return "what it has cached"
+        """What may be changed, and no more."""
+        sets = f", cache rules {' or '.join(self.cache_rules)}" if self.cache_rules else ""
+        return f"what it has cached{sets}"
 
     @property
     def console(self) -> str:
@@ -59,6 +65,7 @@ class ZoneShape(Shape):
     kind: str
     zone: Text | None = None
     probe: Url | None = None
+    cache_rules: dict[str, list[CacheRuleShape]] | None = None
     service: Text | None = None
 
 
@@ -74,4 +81,5 @@ def build_zone(name: str, shape: ZoneShape, noted: Noted) -> ZoneTarget | None:
             f"{shape.zone} does not look like the id of a zone, which is 32 of 0-9 and a-f. It is "
             "on the zone's overview page at Cloudflare.",
         )
-    return ZoneTarget(name, shape.zone, shape.probe or "", shape.service or "")
+    sets = read_sets(shape.cache_rules, noted)
+    return ZoneTarget(name, shape.zone, shape.probe or "", shape.service or "", sets)

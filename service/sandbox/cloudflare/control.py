@@ -28,6 +28,8 @@ def zone_json(cloud: Cloud) -> Json:
         "deaf": zone.deaf,
         "copies": sorted(zone.copies),
         "purges": zone.purges,
+        "rules": zone.rules,
+        "rules_version": zone.rules_version,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 BUCKETS = {
@@ -37,7 +38,8 @@ class Zone:
     """One zone. `copies` maps each address that the edge has cached to the instant of its copy.
 
     `tags` maps an address to the cache tags that its origin sends. `deaf` is how many purges are
-    taken and have no effect. `purges` are those that had one, as they were asked for.
+    taken and have no effect. `rules` are its cache rules, `rules_version` how often they were set;
+    0 means that there is no list yet. `purges` are those that had one, as they were asked for.
     """
 
     name: str = "quizmentor.app"
@@ -48,6 +50,8 @@ class Zone:
     tags: dict[str, list[str]] = field(default_factory=dict)
     purges: list[dict[str, object]] = field(default_factory=list)
     deaf: int = 0
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    rules_version: int = 0
     bucket: Bucket | None = None
 
     def may_purge(self, now: float) -> bool:

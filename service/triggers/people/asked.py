@@ -177,6 +177,12 @@ def _value(
 ) -> Wanted:
     if name not in attributes:
         raise BadRequest(f"{action.name} changes {' and '.join(attributes)}, not {name}.")
+    if choices := kind_spec(target.kind).choices(target, name):
+        if given not in choices:
+            shown = cut(repr(given), LONGEST_SHOWN)
+            known = ", ".join(choices)
+            raise BadRequest(f"{name} {shown} is not known at {target.name}: there is {known}.")
+        return Wanted(name, to=str(given))
     if name == "size":
         if given not in target.sizes:
             ladder = " → ".join(target.sizes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from service.catalogue.cloudflare_zone.rules import value_of
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
@@ -82,12 +83,22 @@ def purge() -> Case:
     return Case(run, zones.writes, lambda: zones.asked, wanted)
 
 
+def cache_rules() -> Case:
+    clock = FakeClock()
+    zones = FakeZones(clock)
+    sets = {"standard": [{"name": "a", "path": "/a/*", "host": "", "mode": "bypass"}]}
+    request = request_for("set_cache_rules", ZoneTarget("cdn", ZONE, "", "", sets))
+    run = planned(works_on(clock, zones=zones), request, clock)
+    return Case(run, zones.writes, lambda: value_of(zones.rules), "standard")
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
     droplet: ["snapshot", "shutdown", "resize", "power_on"],
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],
+    cache_rules: ["set_cache_rules"],
     purge: ["purge prefixes", "purge files"],
 }
 CRASHES = [

@@ -1,13 +1,17 @@
-"""What `check` says of rules that purge a zone."""
+"""What `check` says of zones, and of rules that purge them or set their cache rules."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.registry import ACTIONS
+from service.catalogue.request_json import dump_request, load_request
 from service.domain.commands import NO_UNDO, UNDO, to_type
+from tests.fakes.runs import request_for
 from tests.unit.rulebook_files import ENV, PACK, load, told, with_zone
 
 PROBE = "https://quizmentor.app/assets/app.js"
@@ -83,3 +87,71 @@ def test_an_undo_is_offered_only_where_there_is_one(status: str) -> None:
     }
     assert UNDO not in offered["purge"]
     assert UNDO in offered["horizontal_scale"]
+
+
+RULED = """\
+targets:
+  cdn:
+    kind: cloudflare_zone
+    zone: c0dec0dec0dec0dec0dec0dec0dec0de
+    cache_rules: {SETS}
+rules:
+  - name: rush
+    match: [alertname=Rush]
+    action: set_cache_rules
+    target: cdn
+    with: {OPTIONS}
+    cooldown: 1h
+"""
+BYPASS = "{name: a, path: /a, mode: bypass}"
+
+
+def ruled(sets: str, options: str = "{set: standard}") -> str:
+    return RULED.replace("{SETS}", sets).replace("{OPTIONS}", options)
+
+
+@pytest.mark.parametrize(
+    ("sets", "options", "said"),
+    [
+        (f"{{standard: [{BYPASS}]}}", "{set: maximum}", "no set of cache rules 'maximum'; there"),
+        ("{none: []}", "{set: none}", "'none' is no name of a set"),
+        ("{standard: [{name: a, path: /a, mode: cache}]}", "{}", "mode cache needs edge"),
+        (
+            "{standard: [{name: a, path: /a, mode: respect, edge: 2h}]}",
+            "{}",
+            "mode respect takes no edge and no browser",
+        ),
+        ("{standard: [{name: a, path: /a}]}", "{}", "set standard, rule a: mode is missing"),
+        (
+            "{standard: [{name: a, path: /a, mode: cache, edge: soon}]}",
+            "{}",
+            "set standard, rule a: edge 'soon' is not a duration",
+        ),
+        (f"{{standard: [{BYPASS}, {BYPASS}]}}", "{}", "set standard names rule a more than once"),
+        (
+            "{standard: [{name: a, path: 'a b', mode: bypass}]}",
+            "{}",
+            "[1].path must be a path such as /api/questions",
+        ),
+    ],
+)
+def test_a_set_of_cache_rules_that_cannot_be_meant_is_refused(
+    tmp_path: Path, sets: str, options: str, said: str
+) -> None:
+    errors = "\n".join(told(tmp_path, ruled(sets, options)))
+    assert said in errors
+
+
+def test_a_set_is_read_with_its_times_in_seconds(tmp_path: Path) -> None:
+    sets = "{standard: [{name: a, path: '/a/*', mode: cache, edge: 2h, browser: 1m}]}"
+    target = load(tmp_path, ruled(sets)).targets["cdn"]
+    assert isinstance(target, ZoneTarget)
+    (rule,) = target.cache_rules["standard"]
+    assert (rule["edge_s"], rule["browser_s"], rule["path"]) == (7200, 60, "/a/*")
+    assert target.bounds == "what it has cached, cache rules standard"
+
+
+def test_a_queued_set_is_pinned_with_the_sets_of_its_target(tmp_path: Path) -> None:
+    target = load(tmp_path, ruled(f"{{standard: [{BYPASS}]}}")).targets["cdn"]
+    request = request_for("set_cache_rules", target)
+    assert load_request(json.loads(json.dumps(dump_request(request)))) == request

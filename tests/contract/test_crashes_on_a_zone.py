@@ -1,4 +1,4 @@
-"""Purges that die at any boundary of their steps, on both databases: each is sent once."""
+"""Purges and sets of cache rules that die at any boundary of their steps, on both databases."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from service.catalogue.cloudflare_zone.rules import compiled, value_of
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.registry import checked_options
 from service.domain.decisions.claims import BUSY_UNTIL
+from service.domain.people import BadRequest
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from tests.contract.test_crashes_and_people import TakenUp, both_ways, boundaries
 from tests.databases import Databases
@@ -126,3 +128,73 @@ def test_people_read_that_something_is_purged_and_are_not_offered_an_undo(
     assert "Undo it" not in offered
     ((_, said),) = [pair for pair in message.fields if pair[0] == "Price"]
     assert said == "$0 → $0 a month (+$0)"
+
+
+# ---- Cache rules ----
+
+SETS = {
+    name: [{"name": name, "path": "/admin/*", "host": "", "mode": "bypass"}]
+    for name in ("standard", "aggressive")
+}
+RULED = RuleBook(
+    (replace(BOOK.rules[0], action="set_cache_rules", options={"set": "aggressive"}),),
+    {"cdn": ZoneTarget("cdn", ZONE, PROBE, "", SETS)},
+    BOOK.hash,
+)
+SETTING = ("prepare", "announce", "set_rules", "verify_rules", "conclude", "report")
+
+
+def ruled(engine: sa.Engine) -> Installation:
+    """One on which an alert has asked for another set of cache rules than there is."""
+    now = Installation(engine, RULED)
+    now.zones.put(compiled("standard", SETS["standard"]))
+    now.deliver(delivery(alert(STALE), at=NOW))
+    return now
+
+
+@both_ways
+@pytest.mark.parametrize("boundary", boundaries(*SETTING))
+def test_a_set_of_cache_rules_that_dies_anywhere_is_set_once(
+    engine: sa.Engine, boundary: str, taken_up: TakenUp
+) -> None:
+    now = ruled(engine)
+    first = now.begin()
+    first.go_to(boundary)
+    taken_up(now, first)
+    assert statuses(now) == {"cdn.up.1": "succeeded"}
+    assert value_of(now.zones.rules) == "aggressive"
+    assert now.zones.writes.effective == ["set_cache_rules"]
+    assert now.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL) == []
+
+
+def test_an_undo_puts_the_former_set_back(
+    engine: sa.Engine,
+) -> None:
+    now = ruled(engine)
+    now.go_on()
+    now.people.undo(OLGA, "cdn.up.1", "it was too much")
+    now.go_on()
+    assert statuses(now) == {"cdn.up.1": "succeeded", "cdn.person.1": "succeeded"}
+    assert value_of(now.zones.rules) == "standard"
+
+
+def test_an_undo_leaves_what_a_person_has_edited_since(engine: sa.Engine) -> None:
+    now = ruled(engine)
+    now.go_on()
+    now.zones.rules[0]["expression"] = "(true)"
+    now.people.undo(OLGA, "cdn.up.1", "it was too much")
+    now.go_on()
+    assert statuses(now)["cdn.person.1"] == "held"
+    assert now.zones.rules[0]["expression"] == "(true)"
+
+
+def test_a_set_that_a_person_asks_for_is_held_for_a_while_and_must_be_one_of_the_target(
+    engine: sa.Engine,
+) -> None:
+    now = Installation(engine, RULED)
+    with pytest.raises(BadRequest, match="'maximum' is not known at cdn: there is standard"):
+        now.people.run(OLGA, "set_cache_rules", "cdn", to={"cache_rules": "maximum"}, why="x")
+    now.people.run(OLGA, "set_cache_rules", "cdn", to={"cache_rules": "aggressive"}, why="a rush")
+    now.go_on()
+    assert value_of(now.zones.rules) == "aggressive"
+    assert [each.kind for each in now.controls.in_force()] == ["hold"]

@@ -91,3 +91,44 @@ def test_a_zone_that_is_paused_is_held(sandbox: Served) -> None:
     assert isinstance(held, PlanHeld)
     assert held.guard == "zone_status"
     assert purges(sandbox) == []
+
+
+# ---- Cache rules ----
+
+SETS = {
+    "standard": [{"name": "admin", "path": "/admin/*", "host": "", "mode": "bypass"}],
+    "aggressive": [
+        {"name": "admin", "path": "/admin/*", "host": "", "mode": "bypass"},
+        {
+            "name": "assets",
+            "path": "/assets/*",
+            "host": "",
+            "mode": "cache",
+            "edge_s": 7200,
+            "browser_s": None,
+        },
+    ],
+}
+RULED = ZoneTarget("cdn", ZONE, "", "", SETS)
+
+
+def rules_run(sandbox: Served, name: str) -> FakeRun:
+    request = request_for("set_cache_rules", RULED, options={"set": name})
+    return planned(works(sandbox), request, WallClock())
+
+
+def found(sandbox: Served) -> list[str]:
+    return [each["ref"] for each in sandbox.state()["cloudflare"][ZONE]["rules"]]
+
+
+@pytest.mark.parametrize("drop", [None, "before", "after"])
+def test_a_set_of_cache_rules_is_set_once_and_taken_back(sandbox: Served, drop: str | None) -> None:
+    rules_run(sandbox, "standard").execute()
+    run = rules_run(sandbox, "aggressive")
+    if drop:
+        control(sandbox, "faults", vendor="cloudflare", method="PUT", drop=drop)
+    run.execute()
+    assert found(sandbox) == ["runbookd_assets", "runbookd_admin"]
+    assert sandbox.state()["cloudflare"][ZONE]["rules_version"] == 2
+    rules_run(sandbox, "standard").execute()
+    assert found(sandbox) == ["runbookd_admin"]
