@@ -8,7 +8,7 @@ shows it, the run fails, says so, and leaves it to a person.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -67,20 +67,6 @@ def seen(copy: EdgeCopy, least_s: float, most_s: float) -> Seen:
     if copy.age_s <= least_s:
         return Seen.PURGED
     return Seen.OLD if copy.age_s > most_s else Seen.TOO_CLOSE
-
-
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    """A copy, and between which instants the edge told of it."""
-
-    copy: EdgeCopy
-    asked_at: float
-    answered_at: float
-
-    def shows(self, intent: Intent) -> Seen:
-        """What it shows of a purge that was about to be sent."""
-        at = intent.recorded_at
-        return seen(self.copy, self.asked_at - at, self.answered_at - at)
 
 
 class ZoneWork:
@@ -211,28 +197,24 @@ class ZoneWork:
     ) -> Record:
         """Send one request, and look at the probe where its answer was lost."""
         step, batch = PURGE_STEPS[number], plan.wanted["batches"][number]
-        before = self._copy_before(context.clock, plan.wanted["probe"]) if batch["probed"] else None
+        if batch["probed"]:
+            self._keep_an_old_copy(context.clock, plan.wanted["probe"])
         intent = context.intent(step)
         attempt = _Attempt(self._zones, context, plan, batch, step, intent)
-        if intent.repeated and before is not None and before.shows(intent) is Seen.PURGED:
-            return attempt.record(proof="the probe")
         write = Write(step, attempt.what, attempt.look, attempt.send)
         return apply_once(context, intent, write, self._timings)
 
-    def _copy_before(self, clock: Clock, probe: str) -> _Looked | None:
+    def _keep_an_old_copy(self, clock: Clock, probe: str) -> None:
         """Have the edge keep a copy of the probe that is surely older than the request to come.
 
-        An earlier request of the run may have purged it. None where the probe does not answer.
+        An earlier request of the run may have purged it. Where that is done anew after a crash, a
+        copy that had been purged is made anew, which is newer than the intent and shows it. A probe
+        that does not answer only proves nothing.
         """
-        asked_at = clock.time()
-        try:
+        with suppress(VendorError):
             copy = self._zones.copy(probe)
-        except VendorError:
-            return None
-        looked = _Looked(copy, asked_at, clock.time())
-        if copy.status in _NEW or (copy.status in _KEPT and not copy.age_s):
-            clock.sleep(OLD_ENOUGH_S)
-        return looked
+            if copy.status in _NEW or (copy.status in _KEPT and not copy.age_s):
+                clock.sleep(OLD_ENOUGH_S)
 
     def _verify(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
@@ -311,7 +293,7 @@ class _Attempt:
             probe = self._plan.wanted["probe"]
             found, _ = _look_at(self._zones, self._context.clock, probe, self._at)
         if found is Seen.PURGED:
-            return Applied(self.record(proof="the probe"))
+            return Applied(self._record(proof="the probe"))
         if found is Seen.OLD:
             return Pending(None)
         raise StepFailed(
@@ -330,9 +312,9 @@ class _Attempt:
         except VendorError as problem:
             self._unsure = problem.kind is FailureKind.UNKNOWN
             raise
-        return self.record(proof="its answer")
+        return self._record(proof="its answer")
 
-    def record(self, proof: str) -> Record:
+    def _record(self, proof: str) -> Record:
         """What the step leaves: when it was asked for, and what shows that it was taken."""
         return {"asked_at": self._at, "entries": len(self._batch["entries"]), "proof": proof}
 
