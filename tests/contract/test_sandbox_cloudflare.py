@@ -10,6 +10,7 @@ import pytest
 
 from service.domain.errors import FailureKind, VendorError
 from service.providers.cloudflare import CloudflareApi
+from tests.contract.loopback import Loopback
 from tests.fakes.zones import ZONE
 from tests.unit.sandbox.support import TOKEN, Sandbox, Served, served
 
@@ -70,9 +71,15 @@ def test_a_purge_removes_what_it_names_from_the_edge_and_nothing_else(
     assert cloudflare.copy(PAGE).status == ("HIT" if left else "MISS")
 
 
-def test_the_edge_is_asked_without_the_token(sandbox: Served) -> None:
-    control(sandbox, "tokens", cloudflare={})
-    assert provider(sandbox, "another-token-not-real").copy(PAGE).status == "MISS"
+def test_the_edge_is_asked_without_the_token(vendor: Loopback) -> None:
+    """The address is a site's, and whoever serves it must not get the token."""
+    vendor.answers(200, b"a page", {"CF-Cache-Status": "hit", "Age": "7"})
+    copy = CloudflareApi(token=TOKEN, edge_url=vendor.url).copy(PAGE)
+    assert (copy.status, copy.age_s) == ("HIT", 7)
+    (seen,) = vendor.seen
+    assert seen.path == "/quizmentor.app/assets/app.js"
+    assert "authorization" not in {name.lower() for name in seen.headers}
+    assert TOKEN not in str(seen.headers)
 
 
 def test_a_token_without_the_permission_is_refused_with_what_it_lacks(sandbox: Served) -> None:

@@ -35,6 +35,7 @@ def test_a_purge_that_cannot_be_meant_is_refused_with_its_line(
     errors = "\n".join(told(tmp_path, with_zone(options)))
     assert said in errors
     assert "1.yml:8" in errors
+    assert len(errors.splitlines()) == 1, "a consequence is not told beside its cause"
 
 
 @pytest.mark.parametrize(
