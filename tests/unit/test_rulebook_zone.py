@@ -11,6 +11,7 @@ from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.registry import ACTIONS
 from service.catalogue.request_json import dump_request, load_request
 from service.domain.commands import NO_UNDO, UNDO, to_type
+from service.rulebook.pack import packaged
 from tests.fakes.runs import request_for
 from tests.unit.rulebook_files import ENV, PACK, load, told, with_zone
 
@@ -74,6 +75,7 @@ def test_the_shipped_file_for_the_cdn_is_valid_beside_the_pack_and_says_what_it_
     book = load(tmp_path, *files, env={**ENV, "CLOUDFLARE_ZONE_ID": "5eed" * 8})
     assert (book.targets["cdn"].resource, book.warnings) == (f"cloudflare:{'5eed' * 8}", ())
     assert any("CLOUDFLARE_ZONE_ID" in each for each in told(tmp_path, *files, env=ENV))
+    assert packaged("cdn.yml").read_text() == files[1], "an installation carries it"
 
 
 def test_what_nothing_takes_back_is_what_the_catalogue_says() -> None:
