@@ -134,6 +134,8 @@ class Settings(BaseModel):
     """The Supabase project of the shipped rules."""
     digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
     supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
+    cloudflare_token: SecretStr = Field(SecretStr(""), alias="CLOUDFLARE_API_TOKEN")
+    """A token for the zones among the targets, never the global key."""
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
     """An integration key of Events v2. Web and worker both need it."""
     slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_BOT_TOKEN")

@@ -13,7 +13,8 @@ from service.catalogue.spec import Tools, Work
 from service.ports import Clock, Messenger, Metrics
 from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
-from service.providers import digitalocean, slack, supabase
+from service.providers import cloudflare, digitalocean, slack, supabase
+from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
@@ -62,6 +63,15 @@ class Vendors:
         return LocalNginx(NginxCommand(self.settings.nginx_words))
 
     @cached_property
+    def cloudflare(self) -> CloudflareApi:
+        """Cloudflare's API. In the sandbox, its edge is there too."""
+        return CloudflareApi(
+            token=self.secret("CLOUDFLARE_API_TOKEN"),
+            base_url=self.address("cloudflare", cloudflare.ENDPOINT),
+            edge_url=self.address("cloudflare/edge", ""),
+        )
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -88,6 +98,7 @@ PORTS: Mapping[str, Port] = {
     "droplet": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanDroplets(vs.digitalocean)),
     "nginx": Port("", lambda vs: vs.nginx),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
+    "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""

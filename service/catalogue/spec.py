@@ -41,7 +41,8 @@ class ActionSpec:
 
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
     `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
-    them. `climbs` is True where the target needs a ladder of sizes.
+    them. `climbs` is True where the target needs a ladder of sizes. `undoes` is whether what it did
+    can be put back; its name is in `domain/commands.py: NO_UNDO` where it cannot.
 
     Where the options of a rule decide which way it goes, `directed` tells that from them, and
     `direction` is that of a person's request. `sets` are the attributes that a person gives values
@@ -58,6 +59,7 @@ class ActionSpec:
     directed: Callable[[Mapping[str, Any]], str] | None = None
     sets: tuple[str, ...] = ()
     lacking: Callable[[Mapping[str, Any]], str] = lambda options: ""
+    undoes: bool = True
 
     def direction_of(self, options: Mapping[str, Any]) -> str:
         """Which way it goes with these options of a rule."""
@@ -214,13 +216,14 @@ class KindSpec:
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
     the target down, so that no return begins it unasked.
 
-    `choices` are sizes of a target beside its ladder, which only a person may name.
-
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
     two targets stand for the same. `doubts` are sentences about an action on a target that is
-    allowed and hardly meant, and `errors` about one that can never be done; both get the target,
-    the action's name and its options.
+    allowed and hardly meant; it gets the target, the action's name and its options.
+    `refuses` gets the same, and its sentences are about what can never be done: options that cannot
+    be used together or on this target. People's requests are held against it too. `choices` are the
+    values that a person may ask of an attribute besides the sizes of the ladder; it gets the target
+    and the attribute's name.
     """
 
     name: str
@@ -241,11 +244,11 @@ class KindSpec:
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
-    errors: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    refuses: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    choices: Callable[[Any, str], tuple[str, ...]] = lambda *_: ()
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True
-    choices: Callable[[Any], tuple[str, ...]] = lambda _: ()
 
     @property
     def has_prices(self) -> bool:

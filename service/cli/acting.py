@@ -28,6 +28,7 @@ LONGEST_WAIT_S = 3_600.0
 """Seconds that `--wait` waits for a run to end."""
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 """A value that is sent as a number."""
+_WORDS = {"true": True, "false": False}
 _LOOK_S = 0.5
 """Seconds between two looks at a run that is waited for."""
 _UNENDED = ("queued", "running")
@@ -43,6 +44,10 @@ def run(
     ] = None,
     step: Annotated[
         int | None, typer.Option("--step", help="Steps up or, below zero, down.")
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="An option: prefixes=quizmentor.app/assets/; also repeated."),
     ] = None,
     why: WhyOrNot = "",
     override: Annotated[
@@ -78,6 +83,8 @@ def run(
       runbookd run apply_balancer edge --plan
 
       runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes
+
+      runbookd run purge cdn --with prefixes=quizmentor.app/assets/ --why "a bad build" --yes
     """
     body: dict[str, Any] = {
         "action": action,
@@ -89,6 +96,8 @@ def run(
         body["to"] = _values(to)
     if step is not None:
         body["step"] = step
+    if with_:
+        body["with"] = _options(with_)
     if override:
         body["override"] = override
     if lasts:
@@ -98,11 +107,8 @@ def run(
     if not plan:
         if not why:
             raise BadFilter("Say why with --why, for those who find it at 3 am.")
-        wanted = (
-            ", ".join(to or []) or f"{step:+} steps"
-            if to or step is not None
-            else "as the rules say"
-        )
+        steps = [] if step is None else [f"{step:+} steps"]
+        wanted = ", ".join([*(to or []), *(with_ or []), *steps]) or "as the rules say"
         agreed(f"This changes {target} by {action}: {wanted}.", yes=yes)
     desk, reader = open_desk(url, token_file)
     _show_asked(desk.run(body), reader, wait=wait or plan, as_json=as_json)
@@ -195,6 +201,22 @@ def _values(given: list[str]) -> dict[str, int | str]:
         # What is no number is a size, or is told as what it is.
         values[name] = int(value) if _NUMBER.fullmatch(value) else value
     return values
+
+
+def _options(given: list[str]) -> dict[str, bool | list[str]]:
+    """Options of an action: true and false as such, and anything else as a list of texts."""
+    options: dict[str, bool | list[str]] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise BadFilter(f"--with {each!r} must be a name and a value, such as tags=questions.")
+        if value in _WORDS:
+            options[name] = _WORDS[value]
+            continue
+        known = options.setdefault(name, [])
+        if isinstance(known, list):
+            known.append(value)
+    return options
 
 
 def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: bool) -> None:

@@ -231,6 +231,7 @@ class LocalDesk:
             body["target"],
             to=body.get("to"),
             step=body.get("step"),
+            options=body.get("with"),
             why=body["why"],
             override=body.get("override", ""),
             plan_only=body.get("plan", False),

@@ -19,16 +19,23 @@ _OF_STATUS = {
 }
 
 
-def to_type(run: str, status: str, target: str, *, wrote: bool = True) -> list[tuple[str, str]]:
+NO_UNDO = ("purge",)
+"""The actions that nothing takes back. A test holds it equal to what the catalogue says."""
+
+
+def to_type(
+    run: str, status: str, target: str, *, wrote: bool = True, action: str = ""
+) -> list[tuple[str, str]]:
     """What fits a run with this status, each a few words and a command; nothing without a target.
 
     A pause of the target is among them whatever the status: it holds what alerts ask for next.
     `wrote` is False for a failed run of which no write can have taken effect: there is nothing to
-    undo.
+    undo. `action` is the run's, empty where it is not known.
     """
     if not target:
         return []
-    fits = [words for words in _OF_STATUS.get(status, ()) if wrote or words != UNDO]
+    undoable = wrote and action not in NO_UNDO
+    fits = [words for words in _OF_STATUS.get(status, ()) if undoable or words != UNDO]
     return [
         (words, "runbookd " + _TYPED[words].format(run=run, target=target))
         for words in (*fits, NO_MORE)

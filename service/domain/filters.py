@@ -30,6 +30,8 @@ ACTIONS = (
     "set_autoscaling",
     "apply_balancer",
     "scale_database",
+    "purge",
+    "set_cache_rules",
     "page_oncall",
     "investigate",
     "ignore",

@@ -90,18 +90,27 @@ def finished(
 
 _SCALES = ("horizontal_scale", "vertical_scale", "scale_database")
 """The actions that make a target larger or smaller; any other one changes it."""
+_OF_ITS_OWN = {
+    "purge": {"Scaling": "Purging", "Scaled": "Purged"},
+    "set_cache_rules": {"Scaling": "Setting cache rules", "Scaled": "Cache rules were set"},
+}
+"""The words of actions that have their own."""
 
 
 def _verb(request: Request, scaled: str) -> str:
-    """What is done: more is given, or what was given is taken back."""
+    """What is done: more is given, or what was given is taken back, or nothing is moved."""
     if request.origin.kind == RETURN:
         return "Taken back"
-    return scaled if request.action in _SCALES else scaled.replace("Scal", "Chang")
+    if request.action in _SCALES:
+        return scaled
+    return _OF_ITS_OWN.get(request.action, {}).get(scaled, scaled.replace("Scal", "Chang"))
 
 
 def _next_step(request: Request, when: str) -> str:
     if request.origin.kind == RETURN:
         return ""  # `comes_back` says whether anything is left to be taken back
+    if request.action in _OF_ITS_OWN:
+        return f" It may be done again {when}. Its cooldown holds it until then."
     return f" The next step may follow {when}. Its cooldown holds more until then."
 
 
@@ -313,12 +322,14 @@ _FREE = ("To undo or pay", "nothing: nothing was changed")
 
 def _after_failure(request: Request, failure: Failure) -> list[tuple[str, str]]:
     """What to type after a failure. What wrote nothing has nothing to be undone."""
-    typed = to_type(request.id, "failed", request.target.name, wrote=failure.wrote)
+    typed = to_type(
+        request.id, "failed", request.target.name, wrote=failure.wrote, action=request.action
+    )
     return typed if failure.wrote else [_FREE, *typed]
 
 
 def _to_type(request: Request, status: str) -> list[tuple[str, str]]:
-    return to_type(request.id, status, request.target.name)
+    return to_type(request.id, status, request.target.name, action=request.action)
 
 
 def _message(request: Request, title: str, text: str, fields: Sequence[tuple[str, str]]) -> Message:

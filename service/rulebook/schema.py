@@ -174,11 +174,26 @@ def _innermost(shape: type[BaseModel], where: tuple[int | str, ...]) -> type[Bas
 
 def _described(shape: type[BaseModel], where: tuple[int | str, ...]) -> str:
     """What the key itself says is wanted of it, where that tells more than pydantic's fault."""
-    field = _field(_innermost(shape, where), where[-1])
+    field = _field(shape, where[0])
+    within_a_list = len(where) == 2 and isinstance(where[1], int)  # noqa: PLR2004 - key and index
     if field is None:
         return ""
+    if len(where) > 1 and not within_a_list:
+        return _described_within(field.annotation, where[-1])
     inner = [text for part in get_args(field.annotation) for text in _descriptions(part)]
-    return field.description or next(iter(inner), "")
+    of_the_list = "" if within_a_list else field.description
+    return of_the_list or next(iter(inner), "")
+
+
+def _described_within(annotation: object, key: int | str) -> str:
+    """What a key of the mappings in a list or a mapping says is wanted of it."""
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            field = _field(part, key)
+            return (field.description or "") if field is not None else ""
+        if found := _described_within(part, key):
+            return found
+    return ""
 
 
 def _descriptions(annotation: object) -> list[str]:

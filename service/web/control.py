@@ -55,12 +55,14 @@ class ReasonBody(_Strict):
 
 
 class RunBody(_Strict):
-    """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down."""
+    """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down.
+    `with` are the options of an action that moves nothing, as in a rule."""
 
     action: StrictStr
     target: StrictStr
     to: dict[str, StrictStr | StrictInt] | None = None
     step: StrictInt | None = None
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     why: StrictStr
     override: StrictStr = ""
     plan: StrictBool = False
@@ -144,6 +146,7 @@ def _runs(api: Blueprint, people: People) -> None:
             body.target,
             to=body.to,
             step=body.step,
+            options=body.with_,
             why=body.why,
             override=body.override,
             plan_only=body.plan,

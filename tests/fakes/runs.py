@@ -20,7 +20,15 @@ from service.domain.errors import FencedOut, StoreUnavailable
 from service.domain.rules.rules import Target
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
-from service.ports import AppPlatform, Clock, DatabaseCompute, Droplets, HealthProbe, MessageRef
+from service.ports import (
+    AppPlatform,
+    Clock,
+    CloudflareZones,
+    DatabaseCompute,
+    Droplets,
+    HealthProbe,
+    MessageRef,
+)
 from service.ports.nginx import Nginx
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
@@ -120,12 +128,19 @@ def works_on(
     droplets: Droplets | None = None,
     database: DatabaseCompute | None = None,
     nginx: Nginx | None = None,
+    zones: CloudflareZones | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
     """The work of the kinds whose port is given."""
     tools = Tools(probe or FakeProbe(), clock, timings or Timings())
-    ports = {"app_platform": apps, "droplet": droplets, "supabase": database, "nginx": nginx}
+    ports = {
+        "app_platform": apps,
+        "droplet": droplets,
+        "supabase": database,
+        "nginx": nginx,
+        "cloudflare_zone": zones,
+    }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 
 

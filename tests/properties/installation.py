@@ -71,6 +71,7 @@ from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
+from tests.fakes.zones import FakeZones
 from tests.properties.witness import Look, Values, Witness
 
 T = TypeVar("T")
@@ -402,6 +403,7 @@ class Installation:
         least = {"api": 2}
         self.witness = Witness(self.clock, book.policy, least)
         self.apps, self.database = Apps(self.clock), Database(self.clock, begins_s=0.0)
+        self.zones = FakeZones(self.clock)
         self.apps.witness = self.database.witness = self.witness
         self.metrics = FakeMetrics({EXPRESSIONS[Question.CPU]: 90.0})
         self.waiting: list[tuple[float, NewRun]] = []
@@ -425,7 +427,12 @@ class Installation:
         self.due = DueStore(engine)
         tools = Tools(FakeProbe(), clock, Timings())
         works: dict[str, Work] = {}
-        ports = {"app_platform": self.apps, "supabase": self.database, **self._ports}
+        ports = {
+            "app_platform": self.apps,
+            "supabase": self.database,
+            "cloudflare_zone": self.zones,
+            **self._ports,
+        }
         for kind, port in ports.items():
             spec = kind_spec(kind)
             works[kind] = Looking(spec.work(port, tools), witness, spec.cost)

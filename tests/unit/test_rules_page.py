@@ -38,6 +38,7 @@ from tests.unit.rulebook_files import (
     load,
     with_rule,
     with_target,
+    with_zone,
 )
 
 ROOT = PACK.parents[1]
@@ -86,6 +87,7 @@ WRONG = [
     with_rule(cooldown="900000w"),
     with_rule(action="page_oncall"),
     with_rule(**NO_TARGET, settle="2m", severity="error"),
+    *(with_zone(f"{{{options}}}") for options in ("", "everything: true, tags: [a]")),
     with_rule(**{"with": "{steps: 1}"}),
     with_rule(action="page_oncall", target=None, cooldown=None, **{"with": "{step: 1}"}),
     with_rule(action="set_capacity"),

@@ -37,7 +37,7 @@ def _look(apps: AppPlatform, target: AppTarget) -> str:
     return f"DigitalOcean knows app {target.app}"
 
 
-def _errors(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:
+def _refuses(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:
     yield from errors(target, action, options)
     if action == SET_AUTOSCALING.name:
         yield from autoscaling_errors(target, options)
@@ -64,6 +64,6 @@ KIND = KindSpec(
     # Two components of one app are two targets.
     manages=lambda target: f"component {target.component} of app {target.app}",
     doubts=doubts,
-    errors=_errors,
+    refuses=_refuses,
     needs_sizes=False,
 )

@@ -152,6 +152,10 @@ def wanted_of(
     """
     wanted = [] if action.sets else action.wanted(checked_options(action.name, {}))
     attributes = list(action.sets) or [each.attribute for each in wanted]
+    if not attributes:
+        if to is not None or step is not None:
+            raise BadRequest(f"{action.name} takes neither `to` nor `step`: it moves nothing.")
+        return ()
     if action.absolute:
         if to is None and step is None:
             return tuple(wanted)
@@ -159,14 +163,7 @@ def wanted_of(
             f"{action.name} takes neither a value nor steps: it does what the rules say. To put "
             "back what was there before a run, undo that run."
         )
-    if action.sets and step is not None:
-        raise BadRequest(
-            f"{action.name} takes values and no steps: say to what, such as {{{attributes[0]}: …}}."
-        )
-    if (to is None) == (step is None):
-        raise BadRequest(
-            f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
-        )
+    _check_one_of(action, attributes, to, step)
     if step is not None:
         if step == 0:
             raise BadRequest("step: 0 steps change nothing.")
@@ -178,13 +175,27 @@ def wanted_of(
     return tuple(_value(action, target, attributes, *pair) for pair in to.items())
 
 
+def _check_one_of(
+    action: ActionSpec, attributes: list[str], to: Mapping[str, Any] | None, step: int | None
+) -> None:
+    """Refuse steps where the action takes values only, and both or neither of them."""
+    if action.sets and step is not None:
+        raise BadRequest(
+            f"{action.name} takes values and no steps: say to what, such as {{{attributes[0]}: …}}."
+        )
+    if (to is None) == (step is None):
+        raise BadRequest(
+            f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
+        )
+
+
 def _value(
     action: ActionSpec, target: Target, attributes: list[str], name: str, given: object
 ) -> Wanted:
     if name not in attributes:
         raise BadRequest(f"{action.name} changes {' and '.join(attributes)}, not {name}.")
+    choices = kind_spec(target.kind).choices(target, name)
     if name == "size":
-        choices = kind_spec(target.kind).choices(target)
         if given not in (*target.sizes, *choices):
             ladder = " → ".join(target.sizes)
             besides = f", nor one of {', '.join(choices)}" if choices else ""
@@ -192,6 +203,12 @@ def _value(
             raise BadRequest(
                 f"size {shown} is not on the ladder of {target.name}: {ladder}{besides}."
             )
+        return Wanted(name, to=str(given))
+    if choices:
+        if given not in choices:
+            shown = cut(repr(given), LONGEST_SHOWN)
+            known = ", ".join(choices)
+            raise BadRequest(f"{name} {shown} is not known at {target.name}: there is {known}.")
         return Wanted(name, to=str(given))
     if action.sets and name in action.options.model_fields:
         return Wanted(name, to=_of_options(action, name, given))
@@ -221,6 +238,25 @@ def _of_options(action: ActionSpec, name: str, given: object) -> int | str:
 def _bound(limit: Any) -> str:
     least, most = getattr(limit, "ge", None), getattr(limit, "le", None)
     return f"at least {least}" if least is not None else f"at most {most}"
+
+
+def options_of(action: ActionSpec, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an action that moves nothing. Of any other, `to` and `step` say all there is.
+
+    Raises:
+        BadRequest: an option is not known, or cannot be used.
+    """
+    if action.sets or action.wanted(checked_options(action.name, {})):
+        if given:
+            raise BadRequest(f"{action.name} takes no options: say `to` or `step`.")
+        return {}
+    try:
+        options = checked_options(action.name, given)
+    except NotInCatalogue as error:
+        raise BadRequest(str(error)) from None
+    for sentence in kind_spec(target.kind).refuses(target, action.name, options):
+        raise BadRequest(f"{action.name} of {target.name}: {sentence}")
+    return options
 
 
 def reached(target: Target, plan: Plan) -> tuple[Wanted, ...]:

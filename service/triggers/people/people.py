@@ -39,6 +39,7 @@ from service.triggers.people.asked import (
     control_lasts,
     demoted_rule,
     known_target,
+    options_of,
     reached,
     reason_of,
     wanted_of,
@@ -248,6 +249,7 @@ class People:
         *,
         to: Mapping[str, Any] | None = None,
         step: int | None = None,
+        options: Mapping[str, Any] | None = None,
         why: str,
         override: str = "",
         plan_only: bool = False,
@@ -257,14 +259,16 @@ class People:
         """Queue a change of a target; with `plan_only` the worker only tells what it would do.
 
         What it makes of the target is held for `lasts` (half a day): alerts may add to it, and with
-        `pin` not even that.
+        `pin` not even that. `options` are those of an action that moves nothing, such as a purge.
         """
         require_role(person, Role.VIEWER if plan_only else Role.OPERATOR)
         book = self._book()
         on = known_target(book, target)
         spec = changing_action(action, on)
         wanted = wanted_of(spec, on, to, step)
+        given = options_of(spec, on, options or {})
         said = reason_of(why)
+        lasting = control_lasts(lasts) if lasts else HOLD_S
         return self._ask(
             person,
             "plan" if plan_only else "run",
@@ -274,7 +278,8 @@ class People:
             said,
             override=override,
             plan_only=plan_only,
-            hold_s=0.0 if plan_only else control_lasts(lasts) if lasts else HOLD_S,
+            options=given,
+            hold_s=lasting if wanted and not plan_only else 0.0,
             pin=pin,
         )
 
@@ -342,7 +347,8 @@ class People:
         spec = changing_action(run.request.action, on)
         wanted = run.request.wanted if run.plan is None else reached(on, run.plan)
         said = reason_of(why) if why else f"retry of {run_id}: {run.request.origin.why}"
-        return self._ask(person, "retry", on, spec, wanted, said, parent=run_id)
+        options = {} if wanted else run.request.options
+        return self._ask(person, "retry", on, spec, wanted, said, parent=run_id, options=options)
 
     def undo(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Put back what a run has changed, and pause the target for an hour.
@@ -358,6 +364,11 @@ class People:
             )
         on = known_target(self._book(), run.request.target.name)
         spec = changing_action(run.request.action, on)
+        if not spec.undoes:
+            raise Conflict(
+                f"Run {run_id} did {spec.name} of {on.name}, which nothing takes back. Nothing was "
+                "changed now."
+            )
         self._require_unchanged(run_id, on, reached(on, run.plan))
         said = reason_of(why) if why else f"undo of {run_id}"
         now = self._clock()
@@ -397,6 +408,7 @@ class People:
         wanted: tuple[Wanted, ...],
         why: str,
         *,
+        options: Mapping[str, Any] | None = None,
         override: str = "",
         plan_only: bool = False,
         parent: str = "",
@@ -423,7 +435,7 @@ class People:
             direction=_direction(spec, wanted),
             on=on,
             wanted=wanted,
-            options={},
+            options=options or {},
             parent=parent,
             policy=Policy(mode, policy.freezes, policy.limits, budget=policy.budget),
             override=overriding or ("the undo pauses it" if pause else ""),
@@ -432,7 +444,13 @@ class People:
             pin=pin,
         )
         now = self._clock()
-        what = {"wanted": [_shown(each) for each in wanted], "action": spec.name, "of": parent}
+        what: dict[str, Any] = {
+            "wanted": [_shown(each) for each in wanted],
+            "action": spec.name,
+            "of": parent,
+        }
+        if options:
+            what["options"] = dict(options)
         if overriding:
             what["override"] = overriding
         run_id = self._runs.ask(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from service.catalogue.cloudflare_zone.rules import value_of
+from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.nginx.render import render
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
@@ -15,6 +17,9 @@ from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, Writes
 from tests.fakes.nginx import FakeNginx
 from tests.fakes.runs import API, DATABASE, EDGE, WORKER, FakeRun, planned, request_for, works_on
+from tests.fakes.zones import ZONE, FakeZones
+
+PROBE = "https://quizmentor.app/assets/app.js"
 
 
 @dataclass(slots=True)
@@ -113,6 +118,30 @@ def first_balancer() -> Case:
     return balancer(first=True)
 
 
+def purge() -> Case:
+    clock = FakeClock()
+    zones = FakeZones(clock)
+    zones.copy(PROBE)
+    clock.sleep(60.0)
+    request = request_for(
+        "purge",
+        ZoneTarget("cdn", ZONE, PROBE),
+        options={"prefixes": ["quizmentor.app/"], "files": [PROBE]},
+    )
+    run = planned(works_on(clock, zones=zones), request, clock)
+    wanted = [("prefixes", ("quizmentor.app/",)), ("files", (PROBE,))]
+    return Case(run, zones.writes, lambda: zones.asked, wanted)
+
+
+def cache_rules() -> Case:
+    clock = FakeClock()
+    zones = FakeZones(clock)
+    sets = {"standard": [{"name": "a", "path": "/a/*", "host": "", "mode": "bypass"}]}
+    request = request_for("set_cache_rules", ZoneTarget("cdn", ZONE, "", "", sets))
+    run = planned(works_on(clock, zones=zones), request, clock)
+    return Case(run, zones.writes, lambda: value_of(zones.rules), "standard")
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
@@ -123,6 +152,8 @@ CASES: dict[Callable[[], Case], list[str]] = {
     database: ["resize"],
     balancer: ["write", "reload"],
     first_balancer: ["write", "reload"],
+    cache_rules: ["set_cache_rules"],
+    purge: ["purge prefixes", "purge files"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")
