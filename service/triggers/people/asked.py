@@ -156,7 +156,8 @@ def wanted_of(
         if to is not None or step is not None:
             raise BadRequest(f"{action.name} takes neither `to` nor `step`: it moves nothing.")
         return ()
-    if action.absolute:
+    named = any(kind_spec(target.kind).choices(target, each) for each in attributes)
+    if action.absolute and not named:
         if to is None and step is None:
             return tuple(wanted)
         raise BadRequest(
