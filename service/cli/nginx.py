@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.completion import complete_target
-from service.cli.output import FAILED, MISUSED, fail, say
+from service.cli.findings import read_or_fail, show_findings
+from service.cli.output import FAILED, MISUSED, say
 from service.domain.filters import BadFilter
 
 if TYPE_CHECKING:
@@ -51,14 +52,9 @@ def check(
     from service.providers.nginx import NginxCommand
     from service.settings import load_settings
 
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = getattr(problem, "strerror", None) or "it is not UTF-8"
-        fail(f"{file} cannot be read: {reason}.")
+    text = read_or_fail(file, FAILED)
     found = find_faults(text)
-    for each in found:
-        say(f"{file}:{each.line}: {each.name}: {each.sentence}")
+    show_findings(file, found)
     words = _refusal(NginxCommand(load_settings().nginx_words), file)
     if words is None:
         say(f"{file}: nginx is not here, so whether it takes the file is not known.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.findings import read_or_fail, show_findings
 from service.cli.output import FAILED, MISUSED, fail, print_json, say
 
 if TYPE_CHECKING:
@@ -146,14 +147,9 @@ def check(
     from service.domain.pools.node import find_faults
     from service.domain.pools.size import Server
 
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = getattr(problem, "strerror", None) or "it is not UTF-8"
-        fail(f"{file} cannot be read: {reason}.", MISUSED)
+    text = read_or_fail(file, MISUSED)
     found = find_faults(text, instances, Server(max_connections, reserved))
-    for each in found:
-        say(f"{file}:{each.line}: {each.name}: {each.sentence}")
+    show_findings(file, found)
     if found:
         raise typer.Exit(FAILED)
     say(f"{file}: nothing was found.")

@@ -132,14 +132,15 @@ def change_together(
 def _executed(
     connection: sa.Connection, text: str, values: tuple[str, ...], *, commit: bool = False
 ) -> None:
-    def sent_with_commit(driver: Any) -> None:
+    def sent(driver: Any) -> None:
+        if not commit:
+            driver.execute(text, values)
+            return
         with driver.pipeline():
             driver.execute(text, values)
             driver.commit()
 
-    by_driver(
-        connection, sent_with_commit if commit else lambda driver: driver.execute(text, values)
-    )
+    by_driver(connection, sent)
 
 
 @dataclass(frozen=True, slots=True)

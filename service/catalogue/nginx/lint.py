@@ -11,21 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from service.catalogue.nginx.config import Config, Directive, UnreadableConfig, parse_config
+from service.domain.findings import Finding
 
 _HEALTH = re.compile(r"health.?check", re.IGNORECASE)
 _ACTIVE_CHECKS = ("health_check", "check")
 """The directives of NGINX Plus and of a module from elsewhere that really ask servers."""
 _COMMENT_REACH = 1
 """Lines below a comment that it is about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong at a line (from 1): a short name, and a sentence with what to write instead."""
-
-    line: int
-    name: str
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.domain.decisions.planning import PlanHeld
-from service.domain.decisions.returns import Asker
+from service.domain.decisions.returns import Asker, first_firing
 
 
 def held_by_askers(target: str, less: Sequence[str], askers: Sequence[Asker]) -> PlanHeld | None:
     """The hold of a plan that makes less of these attributes; `askers` are the alerts that have
     asked for more of the target lately. Whoever asks for more wins."""
-    firing = next((each for each in askers if each.fires), None)
+    firing = first_firing(askers)
     if not less or firing is None:
         return None
     return PlanHeld(

@@ -124,7 +124,7 @@ class Calm:
 
 def check_quiet(calm: Calm) -> Check:
     """The first half of the guard, which needs no reading: nobody asks, and nobody was paged."""
-    firing = _firing(calm.askers)
+    firing = first_firing(calm.askers)
     if firing is not None:
         return _not_calm(f"{firing.name} still fires")
     unproved = next((each for each in calm.askers if each.reason), None)
@@ -146,7 +146,7 @@ def check_quiet(calm: Calm) -> Check:
 
 def check_unasked(askers: Sequence[Asker]) -> Check:
     """Right before the write: nobody asks for more meanwhile of what is to be taken away."""
-    firing = _firing(askers)
+    firing = first_firing(askers)
     if firing is not None:
         return _not_calm(f"{firing.name} fires again, so nothing is taken back")
     return Check(CALM, passed=True, saw="no alert asks for more")
@@ -163,7 +163,8 @@ def check_calm(quiet: Check, load: Load) -> Check:
     return Check(CALM, passed=True, saw=f"{quiet.saw}; {after}, below {load.below:g}")
 
 
-def _firing(askers: Sequence[Asker]) -> Asker | None:
+def first_firing(askers: Sequence[Asker]) -> Asker | None:
+    """The first of these alerts that fires."""
     return next((each for each in askers if each.fires), None)
 
 

@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from service.domain.findings import Finding
 from service.domain.pools.size import Demand, Server, most_per_instance
 
 _COMMENT = re.compile(r"//.*$")
 _MODULE = re.compile(r"""\brequire\(\s*['"]pgbouncer['"]\s*\)|\bfrom\s+['"]pgbouncer['"]""")
 _NUMBER = r"\b{}\s*:\s*([0-9][0-9_]*)"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One fault: its line (from 1), its name, and a sentence that says what to write instead."""
-
-    line: int
-    name: str
-    sentence: str
 
 
 def find_faults(text: str, instances: int, server: Server) -> Sequence[Finding]:
