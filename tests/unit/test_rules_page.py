@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.catalogue.registry import ACTIONS, KINDS, kinds_of
+from service.catalogue.spec import ActionSpec
 from service.domain.alerts.flapping import FLAPPING
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
 from service.domain.decisions.budget import BUDGET
@@ -150,9 +151,23 @@ def test_the_scopes_that_the_page_shows_suit_the_shipped_pack(tmp_path: Path) ->
 
 def test_the_page_lists_every_action_that_is_not_of_one_kind_alone() -> None:
     table = PAGE.split("| action | needs a target of kind |")[1].split("\n\n")[0]
-    listed = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+    listed = set(re.findall(r"^\| \[?`(\w+)`", table, re.MULTILINE))
     shared = {action.name for action in ACTIONS if len(kinds_of(action.name)) != 1}
     assert shared <= listed <= {action.name for action in ACTIONS}
+
+
+@pytest.mark.parametrize(
+    "action", [each for each in ACTIONS if each.name != "ignore"], ids=lambda each: each.name
+)
+def test_an_action_has_a_page_that_names_its_options_and_says_whether_it_can_be_undone(
+    action: ActionSpec,
+) -> None:
+    page = (ROOT / "docs" / "actions" / f"{action.name}.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"`(\w+)`", page)) >= set(action.options.model_fields)
+    assert re.search(r"\*\*Undo|runbookd undo", page)
+    assert "## How it fails" in page
+    assert f"actions/{action.name}.md" in PAGE
 
 
 def named_in(folders: Iterable[Path]) -> set[str]:
