@@ -7,6 +7,7 @@ memory, at each boundary, and in both ways in which a run is taken up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -169,6 +170,37 @@ def test_a_count_and_a_size_that_a_person_sets_are_one_write_wherever_the_run_di
     assert now.apps.values()["size"] == "professional-m"
     kept = {each.attribute: each.value for each in now.parts.ledger.entries()}
     assert kept == to
+
+
+@pytest.mark.parametrize("boundary", boundaries(*CHANGING))
+def test_the_vendors_autoscaling_is_set_in_one_write_and_taken_back_in_one_wherever_runs_die(
+    engine: sa.Engine, boundary: str
+) -> None:
+    api = AppTarget("api", "app-1", "api", 2, 10, ("professional-m", "professional-l"))
+    now = Installation(engine, replace(book("act"), targets={"api": api}))
+    dedicated = deepcopy(now.apps.spec)
+    dedicated["services"][0]["instance_size_slug"] = "professional-l"
+    now.apps.deploy(dedicated, takes_s=0)
+    to = {"min": 2, "max": 10, "cpu": 70}
+    now.people.run(OLGA, "set_autoscaling", "api", to=to, why="a big exam")
+    first = now.begin()
+    first.go_to(boundary)
+    restarted(now, first)
+    assert now.apps.specified("api")["autoscaling"] == {
+        "min_instance_count": 2,
+        "max_instance_count": 10,
+        "metrics": {"cpu": {"percent": 70}},
+    }
+    assert now.apps.writes.effective == ["update_app"]
+
+    now.people.undo(OLGA, "api.person.1", "the exam is off")
+    second = now.begin()
+    second.go_to(boundary)
+    restarted(now, second)
+    assert statuses(now) == {"api.person.1": "succeeded", "api.person.2": "succeeded"}
+    assert now.apps.spec == dedicated
+    assert now.apps.writes.effective == ["update_app"] * 2
+    assert now.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL) == []
 
 
 @both_ways

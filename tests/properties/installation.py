@@ -219,9 +219,13 @@ class Apps(FakeApps):
         return self.writes.send("update_app", lambda: self._take(spec), self.clock.time())
 
     def values(self) -> Values:
-        """What the component is to be, as it is specified."""
+        """What the component is to be, as it is specified: while the vendor scales it, at most."""
         found = self.specified("api")
-        return {"replicas": found["instance_count"], "size": found["instance_size_slug"]}
+        most = found.get("autoscaling", {}).get("max_instance_count")
+        return {
+            "replicas": found["instance_count"] if most is None else most,
+            "size": found["instance_size_slug"],
+        }
 
     def dollars(self) -> float:
         """What that costs."""

@@ -244,7 +244,7 @@ class Witness:
 
     def _undoes_only_its_own(self, request: Request, before: Values) -> None:
         for each in request.expects:
-            if before[each.attribute] != each.to:
+            if each.attribute in before and before[each.attribute] != each.to:
                 self._broke(
                     f"run {request.id} took back {before}, and run {request.parent} had made "
                     f"{each.attribute} {each.to}"
