@@ -28,6 +28,7 @@ SECRETS = frozenset(
         "PAGERDUTY_ROUTING_KEY",
         "PROMETHEUS_TOKEN",
         "RUNBOOKD_TOKEN",
+        "SANDBOX_DATABASE_URL",
         "SLACK_BOT_TOKEN",
         "SUPABASE_ACCESS_TOKEN",
     }

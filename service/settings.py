@@ -125,6 +125,9 @@ class Settings(BaseModel):
     """Seconds that the sandbox's deployments, droplet actions and resizes take."""
     sandbox_rate_limits: bool = Field(default=True, alias="SANDBOX_RATE_LIMITS")
     """Whether the sandbox answers 429 as the vendors do."""
+    sandbox_database_url: SecretStr = Field(SecretStr(""), alias="SANDBOX_DATABASE_URL")
+    """`postgresql://…` on this machine: it answers what Supabase's query operation is asked in the
+    sandbox."""
 
     api_app_id: str = Field("", alias="API_APP_ID")
     """The App Platform app of the shipped rules. The sandbox uses these ids too."""

@@ -26,7 +26,8 @@ def sandbox() -> None:
     POST /_sandbox/faults, POST /_sandbox/reset; /metrics for Prometheus.
 
     [bold]Settings[/bold]: SANDBOX_PORT (8090), SANDBOX_HOST (127.0.0.1), SANDBOX_RATE_LIMITS,
-    SANDBOX_ACTION_SECONDS (1); API_APP_ID, DROPLET_ID and SUPABASE_PROJECT_REF set the ids in it.
+    SANDBOX_ACTION_SECONDS (1), SANDBOX_DATABASE_URL; API_APP_ID, DROPLET_ID and
+    SUPABASE_PROJECT_REF set the ids in it.
 
     [bold]Example[/bold]
 
@@ -47,7 +48,7 @@ def config_of(settings: Settings) -> SandboxConfig:
     """The sandbox's configuration, with the ids of the targets from the settings.
 
     Raises:
-        SettingsInvalid: DROPLET_ID is no number.
+        SettingsInvalid: DROPLET_ID is no number, or SANDBOX_DATABASE_URL leads to another machine.
     """
     from service.sandbox.config import SandboxConfig
     from service.settings import SettingsInvalid
@@ -62,4 +63,16 @@ def config_of(settings: Settings) -> SandboxConfig:
         app_id=settings.api_app_id or default.app_id,
         droplet_id=int(droplet),
         supabase_ref=settings.supabase_project_ref or default.supabase_ref,
+        database_url=_real_database(settings),
     )
+
+
+def _real_database(settings: Settings) -> str:
+    from service.sandbox.supabase.sql import RealDatabase
+    from service.settings import SettingsInvalid
+
+    url = settings.sandbox_database_url.get_secret_value()
+    try:
+        return RealDatabase(url).url if url else ""
+    except ValueError as error:
+        raise SettingsInvalid((str(error),)) from None

@@ -11,7 +11,9 @@ class SandboxConfig:
 
     `action_seconds` is how many seconds a deployment, a droplet action and a Supabase restart take.
     With 0 they are complete at the next request. `rate_limits` turns the vendors' limits on.
-    `extra_apps` adds that many idle copies of the app for load tests: `app-bench-000` and so on.
+    `database_url` is a PostgreSQL on this machine that answers Supabase's query operation; empty
+    for none. `extra_apps` adds that many idle copies of the app for load tests: `app-bench-000` and
+    so on.
     """
 
     action_seconds: float = 1.0
@@ -20,6 +22,7 @@ class SandboxConfig:
     droplet_id: int = 101
     supabase_ref: str = "quizmentorquizmentor"
     cloudflare_zone: str = "5eed0000000000000000000000000c0d"
+    database_url: str = ""
     extra_apps: int = 0
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from service.sandbox.core.wire import Answer, Call, Json, as_object, one_of
 from service.sandbox.supabase import postgres_settings
 from service.sandbox.supabase.common import ONE, Args, project_of, refusal, refusals
 from service.sandbox.supabase.project import Project
-from service.sandbox.supabase.sql import QueryRefusedError, run_query
+from service.sandbox.supabase.sql import QueryRefusedError, RealDatabase, run_query
 
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud
@@ -106,12 +106,19 @@ def put_settings(cloud: Cloud, call: Call, args: Args) -> Answer:
 
 
 def query(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """POST /v1/projects/{ref}/database/query and …/read-only: the few queries of `run_query`."""
-    project, text = project_of(cloud, args), as_object(call.body).get("query")
+    """POST /v1/projects/{ref}/database/query and …/read-only: what `run_query` can answer."""
+    project, body = project_of(cloud, args), as_object(call.body)
+    text, read_only = (
+        body.get("query"),
+        call.path.endswith("/read-only") or bool(body.get("read_only")),
+    )
     if not isinstance(text, str) or not text.strip():
         raise refusal(400, "query is required")
     try:
-        return Answer(201, run_query(text, project, cloud.load.db_connections))
+        url = cloud.config.database_url
+        behind = RealDatabase(url) if url else None
+        connections = cloud.load.db_connections
+        return Answer(201, run_query(text, project, connections, behind, read_only=read_only))
     except QueryRefusedError as error:
         raise refusal(400, str(error)) from None
 
