@@ -134,6 +134,10 @@ class Settings(BaseModel):
     """The Supabase project of the shipped rules."""
     digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
     supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
+    app_database_url: SecretStr = Field(SecretStr(""), alias="APP_DATABASE_URL")
+    """`postgresql://…`: the application's own database, never the one that runbookd keeps its state
+    in. It is a secret as a whole, because it holds a password. Targets of kind app_database are off
+    until it is given."""
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
     """An integration key of Events v2. Web and worker both need it."""
     slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_BOT_TOKEN")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import sqlalchemy as sa
+
 from service.bootstrap.pager import secret_of
 from service.catalogue.registry import KINDS
 from service.catalogue.spec import Tools, Work
@@ -17,6 +19,7 @@ from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.health import HttpHealthProbe
+from service.providers.postgresql import PostgresDatabase
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
@@ -52,6 +55,12 @@ class Vendors:
         return SupabaseCompute(token=self.secret("SUPABASE_ACCESS_TOKEN"), base_url=address)
 
     @cached_property
+    def app_database(self) -> PostgresDatabase:
+        """The application's database. Nothing stands in for it in the sandbox."""
+        url = self.settings.app_database_url.get_secret_value()
+        return PostgresDatabase(url=url, own_url=_own_postgresql(self.settings))
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -66,17 +75,28 @@ class Port:
     """How a kind of target is reached.
 
     `secret` is the setting with the vendor's token. `build` makes the kind's port
-    (`ports/<kind>.py`).
+    (`ports/<kind>.py`). `optional` is whether its targets are just off while the secret is not
+    set: nothing stands in for it in the sandbox, and a worker starts without it.
     """
 
     secret: str
     build: Callable[[Vendors], Any]
+    optional: bool = False
+
+
+def _own_postgresql(settings: Settings) -> str:
+    """The address of runbookd's own database as psycopg takes it; empty where that is SQLite."""
+    url = sa.make_url(settings.effective_database_url)
+    if url.get_backend_name() != "postgresql":
+        return ""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 PORTS: Mapping[str, Port] = {
     "app_platform": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanApps(vs.digitalocean)),
     "droplet": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanDroplets(vs.digitalocean)),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
+    "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.catalogue import app_platform, droplet, supabase
+from service.catalogue import app_database, app_platform, droplet, supabase
 from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.domain.decisions.requests import Request
@@ -21,6 +21,7 @@ KINDS: tuple[KindSpec, ...] = (
     app_platform.KIND,
     droplet.KIND,
     supabase.KIND,
+    app_database.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (
     *dict.fromkeys(action for kind in KINDS for action in kind.actions),

@@ -41,7 +41,8 @@ class ActionSpec:
 
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
     `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
-    them. `climbs` is True where the target needs a ladder of sizes.
+    them. `climbs` is True where the target needs a ladder of sizes. `undoable` is whether what it
+    did can be put back; where not, `domain/commands.py: NO_UNDO` says why.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ActionSpec:
     wanted: Callable[[Mapping[str, Any]], tuple[Wanted, ...]] = lambda options: ()
     options: type[Shape] = NoOptions
     climbs: bool = False
+    undoable: bool = True
 
 
 class Noted(Protocol):
@@ -181,7 +183,8 @@ class Leftover:
 class KindSpec:
     """A kind of vendor resource that can be changed.
 
-    `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there.
+    `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there; it
+    is empty where nothing stands in, because the real part runs anywhere.
     `target` is the frozen dataclass of a target, `shape` the model of its YAML, and `build` makes
     the one of the other; it returns None when something is missing, and notes that. `actions` are
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Annotated, Any
@@ -44,6 +45,10 @@ def run(
     step: Annotated[
         int | None, typer.Option("--step", help="Steps up or, below zero, down.")
     ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="An option of the action: older_than=60s, most=5."),
+    ] = None,
     why: WhyOrNot = "",
     override: Annotated[
         str, typer.Option("--override", help="Why it is done although a pause or freeze holds it.")
@@ -74,6 +79,8 @@ def run(
       runbookd run vertical_scale worker-vm --step -1 --why "it was for the exam" --yes
 
       runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes
+
+      runbookd run kill_queries app-database --with older_than=60s --plan
     """
     body: dict[str, Any] = {
         "action": action,
@@ -85,6 +92,8 @@ def run(
         body["to"] = _values(to)
     if step is not None:
         body["step"] = step
+    if with_:
+        body["with"] = _options(with_)
     if override:
         body["override"] = override
     if lasts:
@@ -94,8 +103,7 @@ def run(
     if not plan:
         if not why:
             raise BadFilter("Say why with --why, for those who find it at 3 am.")
-        wanted = ", ".join(to or []) or f"{step:+} steps" if to or step is not None else "nothing"
-        agreed(f"This changes {target} by {action}: {wanted}.", yes=yes)
+        agreed(f"This changes {target} by {action}{_in_words(to, step, with_)}.", yes=yes)
     desk, reader = open_desk(url, token_file)
     _show_asked(desk.run(body), reader, wait=wait or plan, as_json=as_json)
 
@@ -187,6 +195,27 @@ def _values(given: list[str]) -> dict[str, int | str]:
         # What is no number is a size, or is told as what it is.
         values[name] = int(value) if _NUMBER.fullmatch(value) else value
     return values
+
+
+def _in_words(to: list[str] | None, step: int | None, given: list[str] | None) -> str:
+    said = [*(to or []), *([f"{step:+} steps"] if step is not None else []), *(given or [])]
+    return f": {', '.join(said)}" if said else ""
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    """The options that were typed. A value is read as JSON where it is some, else as text."""
+    options: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise BadFilter(f"--with {each!r} must be a name and a value, such as most=5.")
+        if name in options:
+            raise BadFilter(f"--with names {name} twice.")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
 
 
 def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: bool) -> None:

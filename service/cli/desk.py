@@ -236,6 +236,7 @@ class LocalDesk:
             plan_only=body.get("plan", False),
             lasts=body.get("for", ""),
             pin=body.get("pin", False),
+            options=body.get("with"),
         ).to_json()
 
     def on_run(self, verb: str, run: str, why: str) -> Any:

@@ -149,7 +149,8 @@ def show_run(run: dict[str, Any]) -> None:
             facts.add(name, value)
     # A service of an earlier version does not tell whether the run wrote.
     wrote = run.get("wrote", True)
-    for label, typed in to_type(run["id"], run["status"], run["target"] or "", wrote=wrote):
+    target, action = run["target"] or "", run["action"]
+    for label, typed in to_type(run["id"], run["status"], target, action=action, wrote=wrote):
         facts.add(label.lower(), typed)
     show_checks(facts, run["checks"])
     facts.print()

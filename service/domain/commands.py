@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 STOP, UNDO, RETRY, NO_MORE = "Stop it", "Undo it", "Try again", "No more of it"
 _TYPED = {
     STOP: "cancel {run} --why WHY",
@@ -17,18 +19,26 @@ _OF_STATUS = {
     "held": (RETRY,),
     "cancelled": (RETRY,),
 }
+NO_UNDO: Mapping[str, str] = {
+    "kill_queries": "a session that was ended is gone, and its client has to connect anew",
+}
+"""Why what an action did cannot be put back, by the action. A test compares it with the
+catalogue."""
 
 
-def to_type(run: str, status: str, target: str, *, wrote: bool = True) -> list[tuple[str, str]]:
+def to_type(
+    run: str, status: str, target: str, *, action: str = "", wrote: bool = True
+) -> list[tuple[str, str]]:
     """What fits a run with this status, each a few words and a command; nothing without a target.
 
     A pause of the target is among them whatever the status: it holds what alerts ask for next.
     `wrote` is False for a failed run of which no write can have taken effect: there is nothing to
-    undo.
+    undo. Neither is there where the `action` cannot be undone.
     """
     if not target:
         return []
-    fits = [words for words in _OF_STATUS.get(status, ()) if wrote or words != UNDO]
+    undoable = wrote and action not in NO_UNDO
+    fits = [words for words in _OF_STATUS.get(status, ()) if undoable or words != UNDO]
     return [
         (words, "runbookd " + _TYPED[words].format(run=run, target=target))
         for words in (*fits, NO_MORE)

@@ -24,6 +24,7 @@ class FailureKind(StrEnum):
 _SHOWN = {
     "digitalocean": "DigitalOcean",
     "pagerduty": "PagerDuty",
+    "postgresql": "PostgreSQL",
     "prometheus": "Prometheus",
     "slack": "Slack",
     "supabase": "Supabase",

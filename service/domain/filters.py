@@ -27,6 +27,7 @@ ACTIONS = (
     "horizontal_scale",
     "vertical_scale",
     "scale_database",
+    "kill_queries",
     "page_oncall",
     "investigate",
     "ignore",

@@ -54,7 +54,7 @@ def announced(request: Request, plan: Plan) -> Message:
     return _message(
         request,
         f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"{_verb(request, 'Scaling')} because {_why(request)}. {plan.downtime}".rstrip(),
+        f"{_verb(request, done=False)} because {_why(request)}. {plan.downtime}".rstrip(),
         [*_fields(request, plan), *_to_type(request, "running")],
     )
 
@@ -80,7 +80,7 @@ def finished(
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"{_verb(request, 'Scaled')} because {_why(request)}. Verified after {lasted(took_s)}."
+        f"{_verb(request, done=True)} because {_why(request)}. Verified after {lasted(took_s)}."
         + next_step
         + (f" This closes the pages of {', '.join(failures)}." if failures else "")
         + " ".join(["", *filter(None, [comes_back, _kept_for(request, now)])]).rstrip(),
@@ -88,9 +88,17 @@ def finished(
     )
 
 
-def _verb(request: Request, scaled: str) -> str:
+_DOING = {
+    "kill_queries": ("Ending sessions", "Sessions were ended"),
+}
+"""What an action that scales nothing does, and did."""
+
+
+def _verb(request: Request, *, done: bool) -> str:
     """What is done: more is given, or what was given is taken back."""
-    return "Taken back" if request.origin.kind == RETURN else scaled
+    if request.origin.kind == RETURN:
+        return "Taken back"
+    return _DOING.get(request.action, ("Scaling", "Scaled"))[done]
 
 
 def _next_step(request: Request, when: str) -> str:
@@ -307,12 +315,13 @@ _FREE = ("To undo or pay", "nothing: nothing was changed")
 
 def _after_failure(request: Request, failure: Failure) -> list[tuple[str, str]]:
     """What to type after a failure. What wrote nothing has nothing to be undone."""
-    typed = to_type(request.id, "failed", request.target.name, wrote=failure.wrote)
+    name, wrote = request.target.name, failure.wrote
+    typed = to_type(request.id, "failed", name, action=request.action, wrote=wrote)
     return typed if failure.wrote else [_FREE, *typed]
 
 
 def _to_type(request: Request, status: str) -> list[tuple[str, str]]:
-    return to_type(request.id, status, request.target.name)
+    return to_type(request.id, status, request.target.name, action=request.action)
 
 
 def _message(request: Request, title: str, text: str, fields: Sequence[tuple[str, str]]) -> Message:

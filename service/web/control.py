@@ -55,7 +55,8 @@ class ReasonBody(_Strict):
 
 
 class RunBody(_Strict):
-    """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down."""
+    """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down,
+    `with` the options of the action."""
 
     action: StrictStr
     target: StrictStr
@@ -66,6 +67,7 @@ class RunBody(_Strict):
     plan: StrictBool = False
     for_: StrictStr = Field(default="", alias="for")
     pin: StrictBool = False
+    with_: dict[str, Any] | None = Field(default=None, alias="with")
 
 
 class DecisionBody(_Strict):
@@ -149,6 +151,7 @@ def _runs(api: Blueprint, people: People) -> None:
             plan_only=body.plan,
             lasts=body.for_,
             pin=body.pin,
+            options=body.with_,
         )
         return _asked(asked)
 

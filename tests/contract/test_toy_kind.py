@@ -29,7 +29,7 @@ PORT = """\
 LINES = {
     "service/catalogue/registry.py": (
         ("    supabase.KIND,\n", "    toy.KIND,\n"),
-        ("import app_platform, droplet, supabase", ", toy"),
+        ("import app_database, app_platform, droplet, supabase", ", toy"),
     ),
     "service/bootstrap/vendors.py": (
         (

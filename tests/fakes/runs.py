@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.catalogue.app_database.target import AppDatabaseTarget
 from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
 from service.catalogue.droplet.target import DropletTarget
@@ -20,6 +21,7 @@ from service.domain.rules.rules import Target
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
 from service.ports import AppPlatform, Clock, DatabaseCompute, Droplets, HealthProbe, MessageRef
+from service.ports.app_database import AppDatabase
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -38,6 +40,7 @@ API = AppTarget(
 )
 WORKER = DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb", "c-2"))
 DATABASE = SupabaseTarget("database", "project-1", ("ci_micro", "ci_small", "ci_medium"))
+APP_DATABASE = AppDatabaseTarget("app-database", ("quiz_app", "quiz_report"), ("migrations",))
 
 
 def request_for(
@@ -109,12 +112,18 @@ def works_on(
     apps: AppPlatform | None = None,
     droplets: Droplets | None = None,
     database: DatabaseCompute | None = None,
+    app_database: AppDatabase | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
     """The work of the kinds whose port is given."""
     tools = Tools(probe or FakeProbe(), clock, timings or Timings())
-    ports = {"app_platform": apps, "droplet": droplets, "supabase": database}
+    ports = {
+        "app_platform": apps,
+        "droplet": droplets,
+        "supabase": database,
+        "app_database": app_database,
+    }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 
 

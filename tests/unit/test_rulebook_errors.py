@@ -27,7 +27,7 @@ from tests.unit.rulebook_files import (
             {"action": "launch_rocket"},
             (
                 "11: rule extra: unknown action 'launch_rocket'; known: horizontal_scale, ignore, "
-                "investigate, page_oncall, scale_database, vertical_scale."
+                "investigate, kill_queries, page_oncall, scale_database, vertical_scale."
             ),
         ),
         ({"action": None}, "9: rule extra: action is missing: one of horizontal_scale, "),
@@ -198,7 +198,7 @@ def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
     ("target", "expected"),
     [
         ("{kind: app_platfrm}", "unknown kind 'app_platfrm'; did you mean app_platform?"),
-        ("{app: a}", "kind is missing: one of app_platform, droplet, supabase."),
+        ("{app: a}", "kind is missing: one of app_platform, droplet, supabase, app_database."),
         ("[a]", "a target is a mapping with a kind, an id and bounds."),
         (
             "{kind: app_platform, app: a, component: c}",

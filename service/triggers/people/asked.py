@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.catalogue.actions import MAX_STEP
-from service.catalogue.registry import ACTIONS, action_spec, checked_options, kind_spec, kinds_of
+from service.catalogue.registry import (
+    ACTIONS,
+    NotInCatalogue,
+    action_spec,
+    checked_options,
+    kind_spec,
+    kinds_of,
+)
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.planning import Plan
@@ -146,6 +153,13 @@ def wanted_of(
         BadRequest: neither or both are given, or a value makes no sense.
     """
     attributes = [each.attribute for each in action.wanted(checked_options(action.name, {}))]
+    if not attributes:
+        if to is not None or step is not None:
+            raise BadRequest(
+                f"{action.name} moves {target.name} to no value and by no steps. Leave to and step "
+                f"out; it takes {_options_of(action)}."
+            )
+        return ()
     if (to is None) == (step is None):
         raise BadRequest(
             f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
@@ -159,6 +173,31 @@ def wanted_of(
     if not to:
         raise BadRequest(f"to: name what to change: {' or '.join(attributes)}.")
     return tuple(_value(action, target, attributes, *pair) for pair in to.items())
+
+
+def options_of(action: ActionSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an action as a person gives them, checked, with the defaults put in.
+
+    Raises:
+        BadRequest: the action takes no such option, or not this value.
+    """
+    known = action.options.model_fields
+    for name in given:
+        if name not in known:
+            raise BadRequest(
+                f"with: unknown key {name}; {action.name} takes {_options_of(action)}."
+            )
+    try:
+        return checked_options(action.name, given)
+    except NotInCatalogue as refused:
+        wanted = "; ".join(
+            f"{name} is {known[name].description}" for name in given if known[name].description
+        )
+        raise BadRequest(f"with: {refused}{f' Here {wanted}.' if wanted else ''}") from None
+
+
+def _options_of(action: ActionSpec) -> str:
+    return ", ".join(action.options.model_fields) or "no options"
 
 
 def _value(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from service.catalogue.spec import ActionSpec
+from service.domain.commands import NO_UNDO
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
 from service.domain.decisions.demoted import Demotion
@@ -38,6 +39,7 @@ from service.triggers.people.asked import (
     control_lasts,
     demoted_rule,
     known_target,
+    options_of,
     reached,
     reason_of,
     wanted_of,
@@ -252,9 +254,11 @@ class People:
         plan_only: bool = False,
         lasts: str = "",
         pin: bool = False,
+        options: Mapping[str, Any] | None = None,
     ) -> Asked:
         """Queue a change of a target; with `plan_only` the worker only tells what it would do.
 
+        `options` are the action's own, as in the `with` of a rule.
         What it makes of the target is held for `lasts` (half a day): alerts may add to it, and with
         `pin` not even that.
         """
@@ -263,6 +267,9 @@ class People:
         on = known_target(book, target)
         spec = changing_action(action, on)
         wanted = wanted_of(spec, on, to, step)
+        given = options_of(spec, options or {})
+        if not wanted and (lasts or pin):
+            raise BadRequest(f"{action} sets no value, so for and pin have nothing to hold.")
         said = reason_of(why)
         return self._ask(
             person,
@@ -271,9 +278,10 @@ class People:
             spec,
             wanted,
             said,
+            options=given,
             override=override,
             plan_only=plan_only,
-            hold_s=0.0 if plan_only else control_lasts(lasts) if lasts else HOLD_S,
+            hold_s=0.0 if plan_only or not wanted else control_lasts(lasts) if lasts else HOLD_S,
             pin=pin,
         )
 
@@ -341,7 +349,8 @@ class People:
         spec = changing_action(run.request.action, on)
         wanted = run.request.wanted if run.plan is None else reached(on, run.plan)
         said = reason_of(why) if why else f"retry of {run_id}: {run.request.origin.why}"
-        return self._ask(person, "retry", on, spec, wanted, said, parent=run_id)
+        options = run.request.options
+        return self._ask(person, "retry", on, spec, wanted, said, parent=run_id, options=options)
 
     def undo(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Put back what a run has changed, and pause the target for an hour.
@@ -355,6 +364,8 @@ class People:
             raise Conflict(
                 f"Run {run_id} is {run.status}; only a run that changed something can be undone."
             )
+        if why_not := NO_UNDO.get(run.request.action):
+            raise Conflict(f"Run {run_id} cannot be undone: {why_not}.")
         on = known_target(self._book(), run.request.target.name)
         spec = changing_action(run.request.action, on)
         self._require_unchanged(run_id, on, reached(on, run.plan))
@@ -403,6 +414,7 @@ class People:
         pause: Control | None = None,
         hold_s: float = 0.0,
         pin: bool = False,
+        options: Mapping[str, Any] | None = None,
     ) -> Asked:
         book = self._book()
         policy = book.policy
@@ -422,7 +434,7 @@ class People:
             direction=_direction(spec, wanted),
             on=on,
             wanted=wanted,
-            options={},
+            options=options or {},
             parent=parent,
             policy=Policy(mode, policy.freezes, policy.limits, budget=policy.budget),
             override=overriding or ("the undo pauses it" if pause else ""),
@@ -431,7 +443,13 @@ class People:
             pin=pin,
         )
         now = self._clock()
-        what = {"wanted": [_shown(each) for each in wanted], "action": spec.name, "of": parent}
+        what: dict[str, Any] = {
+            "wanted": [_shown(each) for each in wanted],
+            "action": spec.name,
+            "of": parent,
+        }
+        if options:
+            what["with"] = dict(options)
         if overriding:
             what["override"] = overriding
         run_id = self._runs.ask(
