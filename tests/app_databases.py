@@ -107,6 +107,20 @@ def make_roles(server: PostgresServer) -> None:
     server.drop(address)
 
 
+def with_questions(app: AppDatabaseOfTests) -> None:
+    """The table of the runbook, owned by the application, whose rights our role has."""
+    app.admin(
+        "CREATE TABLE questions (id int PRIMARY KEY, topic text, difficulty text, is_active bool)"
+    )
+    app.admin("ALTER TABLE questions OWNER TO quiz_app")
+    app.admin(f"GRANT quiz_app TO {OURS}")
+    app.admin(
+        "INSERT INTO questions SELECT n, 'topic ' || n % 10, 'level ' || n % 3, n % 2 = 0 "
+        "FROM generate_series(1, 1000) n"
+    )
+    app.admin("ANALYZE questions")
+
+
 @contextmanager
 def app_database(server: PostgresServer) -> Iterator[AppDatabaseOfTests]:
     """A fresh database of the application."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.prices import PriceList
@@ -42,7 +42,8 @@ class ActionSpec:
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
     `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
     them. `climbs` is True where the target needs a ladder of sizes. `undoable` is whether what it
-    did can be put back; where not, `domain/commands.py: NO_UNDO` says why.
+    did can be put back; where not, `domain/commands.py: NO_UNDO` says why. `lacks` says
+    in a sentence what is missing of the options; empty where nothing is.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ActionSpec:
     options: type[Shape] = NoOptions
     climbs: bool = False
     undoable: bool = True
+    lacks: Callable[[Mapping[str, Any]], str] = lambda options: ""
 
 
 class Noted(Protocol):
@@ -86,6 +88,15 @@ class Tools:
     clock: Clock
     timings: Timings = field(default_factory=Timings)
     notes: Notes = field(default_factory=NoNotes)
+
+
+@runtime_checkable
+class LooksForRequest(Protocol):
+    """Work whose look depends on what is asked for, such as a table that the options name."""
+
+    def observe_for(self, request: Request) -> Record:
+        """As `Work.observe`, for one request."""
+        ...
 
 
 class Work(Protocol):
@@ -160,6 +171,12 @@ class Change:
     work: Work
     state: StateFunction = _no_state
     values: ValuesFunction = _no_values
+
+    def observe(self, request: Request) -> Record:
+        """Look at the target of a request. Raises VendorError."""
+        if isinstance(self.work, LooksForRequest):
+            return self.work.observe_for(request)
+        return self.work.observe(request.target)
 
 
 def size_changed(plan: Plan) -> Mapping[str, tuple[Any, Any]]:

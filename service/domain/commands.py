@@ -21,6 +21,9 @@ _OF_STATUS = {
 }
 NO_UNDO: Mapping[str, str] = {
     "kill_queries": "a session that was ended is gone, and its client has to connect anew",
+    "optimize_database": (
+        "it changes no data, and an index that is not wanted any more is a person's to drop"
+    ),
 }
 """Why what an action did cannot be put back, by the action. A test compares it with the
 catalogue."""

@@ -28,6 +28,7 @@ ACTIONS = (
     "vertical_scale",
     "scale_database",
     "kill_queries",
+    "optimize_database",
     "page_oncall",
     "investigate",
     "ignore",

@@ -90,6 +90,7 @@ def finished(
 
 _DOING = {
     "kill_queries": ("Ending sessions", "Sessions were ended"),
+    "optimize_database": ("Working on a table", "Worked on a table"),
 }
 """What an action that scales nothing does, and did."""
 

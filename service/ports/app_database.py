@@ -5,9 +5,9 @@ Every method raises `service.domain.errors.VendorError`, and nothing of a driver
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,146 @@ class Activity:
     sessions: Sequence[Session]
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition on a column; `op` is PostgreSQL's, or `is null` or `is not null`."""
+
+    column: str
+    op: str
+    value: str | int | float | bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as the catalog has it. `rows` and `bytes` are PostgreSQL's own estimates.
+
+    `kind` is its letter (`relkind`): r for an ordinary table. `ours` is whether runbookd's role has
+    the rights of its owner. `vacuumed` is when it was last vacuumed by hand, empty where never, and
+    `vacuuming` whether it is being vacuumed now.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    ours: bool
+    owner: str
+    columns: Sequence[str]
+    rows: int
+    bytes: int
+    vacuumed: str
+    vacuuming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoTable:
+    """There is no such table; `close` are tables with a name like it."""
+
+    close: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedIndex:
+    """An index as it is wanted, on a table that is there."""
+
+    schema: str
+    table: str
+    name: str
+    columns: Sequence[str]
+    where: Sequence[Condition]
+    unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index as the catalog has it. `number` is its oid, which a rebuild changes.
+
+    `builder` is the pid of the session that builds it now, None where nobody does. `excludes` is
+    whether it stands behind an exclusion constraint: PostgreSQL rebuilds none of these beside
+    writers.
+    """
+
+    name: str
+    number: int
+    valid: bool
+    definition: str
+    builder: int | None = None
+    excludes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What is there of a wanted index. `found` has its name, whatever it is; `same` is whether its
+    definition is the wanted one, as the server writes both. `twin` is the name of another valid
+    index with that definition, empty where there is none."""
+
+    found: Index | None
+    same: bool
+    twin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the server is with an index (`pg_stat_progress_create_index`).
+
+    `waits_for` is the pid of the session whose transaction it waits for.
+    """
+
+    phase: str
+    blocks_done: int
+    blocks: int
+    waits_for: int | None
+
+
+class Running(Protocol):
+    """A statement that goes on for long, on a connection of its own."""
+
+    def done(self) -> bool:
+        """Whether it has ended. Raises VendorError where it has failed."""
+        ...
+
+
 class AppDatabase(Protocol):
     """One database of the application (docs/kinds/app_database.md)."""
+
+    def server(self) -> Server:
+        """The server, and what our role may do there."""
+        ...
+
+    def table(self, name: str) -> Table | NoTable:
+        """A table by its name, or by schema and name with a dot between them."""
+        ...
+
+    def index(self, wanted: WantedIndex) -> IndexState:
+        """What is there of an index."""
+        ...
+
+    def build(self, wanted: WantedIndex) -> Running:
+        """Build an index while the table is read and written."""
+        ...
+
+    def drop_index(self, schema: str, name: str) -> Running:
+        """Drop an index while its table is read and written."""
+        ...
+
+    def indexes(self, schema: str, table: str) -> Sequence[Index]:
+        """All indexes of a table, valid or not."""
+        ...
+
+    def rebuild(self, schema: str, name: str) -> Running:
+        """Rebuild an index while its table is read and written."""
+        ...
+
+    def vacuum(self, schema: str, table: str, *, analyze: bool) -> Running:
+        """Vacuum a table while it is read and written."""
+        ...
+
+    def explain(self, schema: str, table: str, where: Sequence[Condition]) -> Mapping[str, Any]:
+        """The plan of a query of one table, as PostgreSQL tells it; it is not executed."""
+        ...
+
+    def progress(self, schema: str, table: str) -> Progress | None:
+        """How far the server is with an index of this table; None where it builds none."""
+        ...
 
     def activity(self) -> Activity:
         """What goes on in the database now; runbookd's own session is left out."""

@@ -8,17 +8,33 @@ shares sessions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from service.domain.errors import FailureKind, VendorError
-from service.ports.app_database import Activity, LoginRole, Server, Session, Work
+from service.ports.app_database import (
+    Activity,
+    Condition,
+    Index,
+    IndexState,
+    LoginRole,
+    NoTable,
+    Progress,
+    Running,
+    Server,
+    Session,
+    Table,
+    WantedIndex,
+    Work,
+)
+from service.providers import postgresql_upkeep as upkeep
 from service.providers.errors import Call, in_words, no_answer, quote
 
 SETTING = "APP_DATABASE_URL"
@@ -113,6 +129,57 @@ class PostgresDatabase:
         self._url = url
         self._own_url = own_url
         self._is_direct = False
+
+    def server(self) -> Server:
+        """The server, and what our role may do there."""
+        with self._open("ask what our role may do") as connection:
+            (server,) = connection.execute(_SERVER).fetchall()
+        return Server(**server)
+
+    def table(self, name: str) -> Table | NoTable:
+        """A table by name."""
+        with self._open(f"look up table {name}") as connection:
+            return upkeep.find_table(connection, name)
+
+    def index(self, wanted: WantedIndex) -> IndexState:
+        """What is there of an index."""
+        with self._open(f"look at index {wanted.name}") as connection:
+            return upkeep.look_at_index(connection, wanted)
+
+    def build(self, wanted: WantedIndex) -> Running:
+        """Build an index."""
+        return self._long(f"build index {wanted.name}", upkeep.create_index(wanted))
+
+    def drop_index(self, schema: str, name: str) -> Running:
+        """Drop an index."""
+        return self._long(f"drop index {name}", upkeep.drop_index(schema, name))
+
+    def indexes(self, schema: str, table: str) -> Sequence[Index]:
+        """All indexes of a table."""
+        with self._open(f"look at the indexes of {table}") as connection:
+            return upkeep.all_indexes(connection, schema, table)
+
+    def rebuild(self, schema: str, name: str) -> Running:
+        """Rebuild an index."""
+        return self._long(f"rebuild index {name}", upkeep.rebuild_index(schema, name))
+
+    def vacuum(self, schema: str, table: str, *, analyze: bool) -> Running:
+        """Vacuum a table."""
+        statement = upkeep.vacuum_table(schema, table, analyze=analyze)
+        return self._long(f"vacuum table {table}", statement)
+
+    def explain(self, schema: str, table: str, where: Sequence[Condition]) -> Mapping[str, Any]:
+        """The plan of a query of one table."""
+        with self._open(f"explain a query of {table}") as connection:
+            return upkeep.explain_query(connection, schema, table, where)
+
+    def progress(self, schema: str, table: str) -> Progress | None:
+        """How far the server is with an index of this table."""
+        with self._open("ask how far an index is") as connection:
+            return upkeep.look_at_progress(connection, schema, table)
+
+    def _long(self, operation: str, statement: sql.Composed) -> Running:
+        return upkeep.LongStatement(lambda: self._open(operation, repeatable=False), statement)
 
     def activity(self) -> Activity:
         """What goes on in the database now."""

@@ -376,7 +376,11 @@ class _Reader:
                 self.complain(place, f"with: unknown key {key}; {action.name} takes no options.")
             return {}
         place = (*self.place, "with")
-        return read_shape(action.options, given or {}, place, self.note_option).shape.model_dump()
+        read = read_shape(action.options, given or {}, place, self.note_option)
+        options = read.shape.model_dump()
+        if not read.wrong and (lacks := action.lacks(options)):
+            self.note("with", f"with: {lacks}")
+        return options
 
     def note_option(self, place: Place, sentence: str) -> None:
         self.complain(place, f"with: {sentence}")

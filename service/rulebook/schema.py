@@ -144,6 +144,8 @@ def _sentence(
     name = _dotted(where)
     if fault == "extra_forbidden":
         return f"unknown key {name}; {suggestion(str(where[-1]), _known_keys(shape, where))}"
+    if fault == "missing":
+        return f"{name} is missing."
     if fault == "string_too_short":
         return f"{name} is empty."
     described = _described(shape, where)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -13,27 +12,22 @@ import sqlalchemy as sa
 from psycopg import pq
 
 from service.catalogue.app_database import options
-from service.catalogue.app_database.work import DatabaseWork
-from service.catalogue.context import Record
-from service.catalogue.registry import change_of, checked_options
-from service.catalogue.request_json import dump_request
-from service.catalogue.spec import Tools
+from service.catalogue.registry import checked_options
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import FailureKind, VendorError
-from service.engine.execution import execute
 from service.ports.admission import NewRun
 from service.ports.app_database import Work
 from service.providers.postgresql import PostgresDatabase
 from service.store.admissions import add_run
 from service.store.database import open_engine
 from service.store.runs import RunStore
+from tests.app_database_runs import Dying, boundaries, once
 from tests.app_databases import AppDatabaseOfTests, FastClock, app_database
 from tests.databases import Databases
-from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
+from tests.fakes.engine import ProcessEnded
 from tests.fakes.runs import APP_DATABASE, FakeRun, planned, request_for, works_on
-from tests.fakes.telling import FakeProbe
 from tests.poolers import SESSION, TRANSACTION, pooler
 from tests.postgres import PostgresServer
 
@@ -335,32 +329,10 @@ def test_a_server_that_is_away_allows_another_try(app: AppDatabaseOfTests) -> No
 # ---- Executions that die ----
 
 
-@dataclass(slots=True)
-class Dying(Recorder):
-    """Records of a run whose process dies once: before a step is recorded, or after it."""
-
-    dies_at: str = ""
-
-    def __call__(self, name: str, function: Any, *arguments: object) -> Record:
-        if name not in self.records and self.dies_at == f"done:{name}":
-            self._call(function, *arguments)
-            self._die(name)
-        record = Recorder.__call__(self, name, function, *arguments)
-        if self.dies_at == f"recorded:{name}":
-            self._die(name)
-        return record
-
-    def _die(self, name: str) -> None:
-        self.dies_at = ""
-        raise ProcessEnded(name)
-
-
 STEPS = ("prepare", "announce", "cancel", "terminate", "verify", "conclude", "report")
 
 
-@pytest.mark.parametrize(
-    "boundary", [f"{when}:{step}" for step in STEPS for when in ("done", "recorded")]
-)
+@pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_run_that_dies_anywhere_ends_the_sessions_of_its_plan_and_no_others(
     app: AppDatabaseOfTests, databases: Databases, boundary: str
 ) -> None:
@@ -373,9 +345,9 @@ def test_a_run_that_dies_anywhere_ends_the_sessions_of_its_plan_and_no_others(
             add_run(connection, NewRun(request, request.target.resource, FastClock().time()))
         steps = Dying(dies_at=boundary)
         with pytest.raises(ProcessEnded):
-            once(app, runs, request, steps)
+            once(runs, request, steps, PostgresDatabase(url=app.url()))
         innocent = app.running(SLEEP)
-        once(app, runs, request, steps)
+        once(runs, request, steps, PostgresDatabase(url=app.url()))
         ended = runs.get(request.id)
         engine.dispose()
     assert ended is not None
@@ -383,12 +355,3 @@ def test_a_run_that_dies_anywhere_ends_the_sessions_of_its_plan_and_no_others(
     assert [app.state(each) for each in (stubborn, idle)] == ["gone", "gone"]
     planned_late = boundary == "done:prepare"  # the plan that counts was made by the second one
     assert app.state(innocent) == ("idle" if planned_late else "active")
-
-
-def once(app: AppDatabaseOfTests, runs: RunStore, request: Request, steps: Recorder) -> None:
-    """One execution, in a process that has just begun."""
-    clock = FastClock()
-    tools = Tools(FakeProbe(), clock, Timings(settle_unknown_s=1.0))
-    works = {"app_database": DatabaseWork(PostgresDatabase(url=app.url()), tools)}
-    parts = replace(FakeWorker().parts, runs=runs, clock=clock, change_of=partial(change_of, works))
-    execute(parts, request.id, dump_request(request), steps)

@@ -94,7 +94,7 @@ class Works:
     by_kind: Mapping[str, Work]
 
     def observe(self, request: Request) -> Record:
-        return change_of(self.by_kind, request).work.observe(request.target)
+        return change_of(self.by_kind, request).observe(request)
 
     def plan(self, request: Request) -> Plan | PlanHeld:
         return change_of(self.by_kind, request).plan(request, self.observe(request))

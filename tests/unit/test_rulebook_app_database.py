@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,94 @@ def test_a_target_that_cannot_be_is_refused_where_it_stands(
     (error,) = told(tmp_path, file(target=f"  app: {target}\n"))
     assert error.startswith("1.yml:2: target app: ")
     assert sentence in error
+
+
+HOSTILE = [
+    "questions; DROP TABLE questions",
+    "questions--",
+    "questions/*",
+    "questions*/",
+    'questions"',
+    "questions'",
+    "questions\\",
+    "questions $$",
+    "questions)",
+    "(SELECT 1)",
+    "pg_sleep(10)",
+    "questions topic",
+    "questions,topic",
+    "ques\ttions",
+    "ques\ntions",
+    "questions\x00",
+    "quеstions",
+    "questions::text",
+    "1questions",
+    "",
+    "a.b.c",
+    "a" * 64,
+]
+
+
+def optimize(options: str) -> str:
+    return file(options).replace("kill_queries", "optimize_database")
+
+
+def quoted(text: str) -> str:
+    """A text as YAML, on one line."""
+    return json.dumps(text)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{{vacuum: {{table: {0}}}}}",
+        "{{reindex: {{table: questions, index: {0}}}}}",
+        "{{index: {{table: {0}, columns: [a]}}}}",
+        "{{index: {{table: questions, columns: [a, {0}]}}}}",
+        "{{index: {{table: questions, columns: [a], name: {0}}}}}",
+        "{{explain: {{table: questions, where: [{{column: {0}, value: 1}}]}}}}",
+        "{{explain: {{table: questions, where: [{{column: a, op: {0}, value: 1}}]}}}}",
+    ],
+)
+def test_a_hostile_text_is_refused_where_it_stands(tmp_path: Path, form: str, text: str) -> None:
+    (error,) = told(tmp_path, optimize(form.format(quoted(text))))
+    assert error.startswith("1.yml:9: rule slow: with: ")
+    assert " must be " in error or " is empty" in error
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_value_is_a_value_whatever_it_holds(tmp_path: Path, text: str) -> None:
+    form = f"{{explain: {{table: questions, where: [{{column: a, value: {quoted(text)}}}]}}}}"
+    book = load(tmp_path, optimize(form))
+    assert book.rules[0].options["explain"]["where"] == [{"column": "a", "op": "=", "value": text}]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("", "needs exactly one of index, reindex, vacuum, explain, not none."),
+        ("{vacuum: {table: a}, explain: {table: a}}", "not vacuum and explain."),
+        ("{sql: VACUUM}", "unknown key sql"),
+        ("{vacuum: {table: a, full: true}}", "unknown key vacuum.full"),
+        ("{vacuum: VACUUM FULL}", "vacuum must be a mapping, not 'VACUUM FULL'."),
+        ("{vacuum: {}}", "vacuum.table is missing."),
+        ("{index: {table: a, columns: []}}", "index.columns must be"),
+        ("{explain: {table: a, query: SELECT 1}}", "unknown key explain.query"),
+        ("{explain: {table: a, where: a = 1}}", "explain.where must be a list, not 'a = 1'."),
+        (
+            "{explain: {table: a, where: [{column: b}]}}",
+            "explain.where[1] with op '=' needs a value, not",
+        ),
+        (
+            "{explain: {table: a, where: [{column: b, op: is null, value: 1}]}}",
+            "explain.where[1] with op 'is null' takes no value, not",
+        ),
+    ],
+)
+def test_an_operation_that_cannot_be_is_refused_where_it_stands(
+    tmp_path: Path, options: str, sentence: str
+) -> None:
+    (error,) = told(tmp_path, optimize(options))
+    assert sentence in error
+    assert error.startswith(("1.yml:9: rule slow: with: ", "1.yml:4: rule slow: with: "))

@@ -27,7 +27,8 @@ from tests.unit.rulebook_files import (
             {"action": "launch_rocket"},
             (
                 "11: rule extra: unknown action 'launch_rocket'; known: horizontal_scale, ignore, "
-                "investigate, kill_queries, page_oncall, scale_database, vertical_scale."
+                "investigate, kill_queries, optimize_database, page_oncall, scale_database, "
+                "vertical_scale."
             ),
         ),
         ({"action": None}, "9: rule extra: action is missing: one of horizontal_scale, "),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from service.catalogue.app_database.options import KillOptions
-from service.catalogue.app_database.plan import KILL, database_is, plan_database
+from service.catalogue.app_database.options import KillOptions, OptimizeOptions, lacks_operation
+from service.catalogue.app_database.plan import database_is, plan_database
 from service.catalogue.app_database.sessions import missing_grants
 from service.catalogue.app_database.target import (
+    KILL,
     NAME,
+    OPTIMIZE,
     PRICES,
     AppDatabaseShape,
     AppDatabaseTarget,
@@ -19,6 +21,16 @@ from service.ports.app_database import AppDatabase
 
 KILL_QUERIES = ActionSpec(KILL, Effect.CHANGES, "out", options=KillOptions, undoable=False)
 """End what runs for too long (runbook, Emergency Scaling)."""
+
+OPTIMIZE_DATABASE = ActionSpec(
+    OPTIMIZE,
+    Effect.CHANGES,
+    "up",
+    options=OptimizeOptions,
+    undoable=False,
+    lacks=lacks_operation,
+)
+"""One operation on one table (runbook, Database Optimization Scripts)."""
 
 
 def _look(database: AppDatabase, target: AppDatabaseTarget) -> str:
@@ -45,7 +57,7 @@ KIND = KindSpec(
     target=AppDatabaseTarget,
     shape=AppDatabaseShape,
     build=build_database,
-    actions=(KILL_QUERIES,),
+    actions=(KILL_QUERIES, OPTIMIZE_DATABASE),
     plan=plan_database,
     work=DatabaseWork,
     look=_look,

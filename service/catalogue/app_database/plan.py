@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.catalogue.app_database.sessions import plan_kill
-from service.catalogue.app_database.target import AppDatabaseTarget
+from service.catalogue.app_database.target import OPTIMIZE, AppDatabaseTarget
+from service.catalogue.app_database.upkeep import plan_upkeep
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
-
-KILL = "kill_queries"
 
 
 def database_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
     """How many sessions are busy, and whether it is a replica."""
     server = observed["server"]
-    state: dict[str, int | str] = {"busy sessions": len(observed["sessions"])}
+    sessions = observed.get("sessions")  # an operation on a table looks at no session
+    state: dict[str, int | str] = {} if sessions is None else {"busy sessions": len(sessions)}
     return {**state, **({"status": "replica"} if server["replica"] else {})}
 
 
@@ -28,4 +28,6 @@ def plan_database(request: Request, observed: Mapping[str, Any]) -> Plan | PlanH
     target = request.target
     if not isinstance(target, AppDatabaseTarget):
         raise TypeError(f"{target.name} is no database of the application")
+    if request.action == OPTIMIZE:
+        return plan_upkeep(target, request.options, observed)
     return plan_kill(target, request.options, observed)

@@ -12,6 +12,8 @@ from service.catalogue.shapes import Shape, Text, Url
 from service.catalogue.spec import Noted
 
 NAME = "app_database"
+KILL, OPTIMIZE = "kill_queries", "optimize_database"
+"""The actions of this kind."""
 SETTING = "APP_DATABASE_URL"
 """The setting with the address of the database, and with the password of runbookd's role."""
 PRICES = PriceList("PostgreSQL", {})

@@ -8,7 +8,8 @@ from typing import Any
 
 from service.catalogue.app_database.sessions import IDLE, shown
 from service.catalogue.app_database.statements import is_plain, verbs
-from service.catalogue.app_database.target import AppDatabaseTarget
+from service.catalogue.app_database.target import OPTIMIZE, AppDatabaseTarget
+from service.catalogue.app_database.upkeep_work import Upkeep
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
@@ -29,6 +30,7 @@ class DatabaseWork:
     """The steps of every action on the database, over one port."""
 
     def __init__(self, database: AppDatabase, tools: Tools) -> None:
+        self._upkeep = Upkeep(database, tools)
         self._database = database
         self._clock = tools.clock
         self._timings = tools.timings
@@ -38,12 +40,25 @@ class DatabaseWork:
         seen = read(self._database.activity, clock=self._clock, timings=self._timings)
         return observed(seen)
 
+    def observe_for(self, request: Request) -> Record:
+        """The same, or what one operation on a table needs to know."""
+        if request.action == OPTIMIZE:
+            return self._upkeep.observe(request)
+        target = request.target
+        if not isinstance(target, AppDatabaseTarget):
+            raise TypeError(f"{target.name} is no database of the application")
+        return self.observe(target)
+
     def steps(self) -> Mapping[str, StepFunction]:
-        """cancel, terminate, verify."""
-        return {"cancel": self._cancel, "terminate": self._terminate, "verify": self._verify}
+        """cancel, terminate, verify; and those of the upkeep."""
+        own = {"cancel": self._cancel, "terminate": self._terminate, "verify": self._verify}
+        return {**own, **self._upkeep.steps()}
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
-        """Says which sessions go on; one that was ended cannot be brought back."""
+        """Says which sessions go on; one that was ended cannot be brought back. An index that is
+        invalid is dropped."""
+        if "running" not in plan.wanted:
+            return self._upkeep.make_safe(context, plan)
         try:
             left = self._going_on(plan, "running", "idle")
         except VendorError as problem:

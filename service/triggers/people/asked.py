@@ -188,12 +188,15 @@ def options_of(action: ActionSpec, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"with: unknown key {name}; {action.name} takes {_options_of(action)}."
             )
     try:
-        return checked_options(action.name, given)
+        options = checked_options(action.name, given)
     except NotInCatalogue as refused:
         wanted = "; ".join(
             f"{name} is {known[name].description}" for name in given if known[name].description
         )
         raise BadRequest(f"with: {refused}{f' Here {wanted}.' if wanted else ''}") from None
+    if lacks := action.lacks(options):
+        raise BadRequest(f"with: {lacks}")
+    return options
 
 
 def _options_of(action: ActionSpec) -> str:
