@@ -122,7 +122,12 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
 def _prices(settings: Settings, book: RuleBook | None) -> Finding:
     """How old the vendors' price lists are that runs have kept."""
     name, kept = "prices", kept_prices(settings)
-    used = dict.fromkeys(target.kind for target in (book.targets.values() if book else ()))
+    targets = book.targets.values() if book else ()
+    used = [
+        kind
+        for kind in dict.fromkeys(target.kind for target in targets)
+        if kind_spec(kind).prices.documented  # others sell nothing
+    ]
     saw = "\n".join(_price_list(kind_spec(kind), kept.get(kind)) for kind in used)
     now = time.time()
     fresh = all(kind in kept and now - kept[kind].at < OLD_PRICES_S for kind in used)

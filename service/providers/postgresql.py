@@ -132,7 +132,7 @@ class PostgresDatabase:
 
     def server(self) -> Server:
         """The server, and what our role may do there."""
-        with self._open("ask what our role may do") as connection:
+        with self._open("say what our role may do") as connection:
             (server,) = connection.execute(_SERVER).fetchall()
         return Server(**server)
 

@@ -176,6 +176,7 @@ def test_a_worker_that_is_killed_in_the_middle_leaves_a_build_that_the_next_one_
     app.stack.close()
     thread.join(LONG_S)
     assert run.records["build_index"] == {"index": NAME, "built": 0}
+    assert not any("dropped" in each for each in run.context.told), "it is not in the way"
     assert app.admin(INDEXES) == [(NAME, True)]
 
 

@@ -130,8 +130,9 @@ class TableWork:
         )
         nodes = [_node(each) for each in _walked(found)]
         cost, rows = float(found["Total Cost"]), int(found["Plan Rows"])
-        context.progress(f"{' ← '.join(nodes)}: cost {cost:,.0f}, about {rows:,} rows.")
-        return {"nodes": nodes, "cost": cost, "rows": rows}
+        said = f"{' ← '.join(nodes)}: cost {cost:,.0f}, about {rows:,} rows"
+        context.progress(f"{said}.")
+        return {"plan": said, "nodes": nodes, "cost": cost, "rows": rows}
 
     def _bring(self, context: StepContext, plan: Plan, sending: Sending) -> int:
         """Send a statement until a look shows its effect; how often it was sent."""
