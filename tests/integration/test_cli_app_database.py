@@ -96,7 +96,9 @@ def test_what_was_ended_cannot_be_undone_and_a_retry_keeps_its_options(
     undone = terminal("undo", run, "--yes")
     assert undone.status != 0
     assert f"Run {run} cannot be undone: a session that was ended is gone" in undone.err
-    assert "undo it" not in terminal("runs", run).out
+    shown = terminal("runs", run).out
+    assert "undo it" not in shown
+    assert "No downtime at all." in shown
     again = json.loads(terminal("retry", run, "--yes", "--json").out)["id"]
     assert terminal.queued(again).options["most"] == 7
 
@@ -106,7 +108,9 @@ def _end(terminal: Terminal, run: str) -> None:
     engine = open_engine(terminal.settings.effective_database_url, pool_size=1)
     store = RunStore(engine, lambda _connection, _run: None)
     store.begin(run, 1.0)
-    store.set_plan(run, Plan("sessions", "pid 1", "ended", ("cancel",), {}))
+    store.set_plan(
+        run, Plan("sessions", "pid 1", "ended", ("cancel",), {}, downtime="No downtime at all.")
+    )
     store.conclude(run, Outcome("failed", "cancel failed", 2.0), 2.0)
     engine.dispose()
 
