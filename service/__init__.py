@@ -5,5 +5,6 @@ offer. `catalogue` knows each kind of target and each action, `messages` what pe
 `intake` what senders post. `triggers` makes requests of alerts, and `rulebook` reads the rules.
 `providers`, `store`, `engine` and `sandbox` do the I/O. `bootstrap` chooses the concrete parts,
 `doctor` looks at them, and `dev` runs them all. `web` and `cli` are what the outside talks to. The
-import contract in pyproject.toml holds that order.
+import contract in pyproject.toml holds that order. `caching` stands beside all of them: it is a
+library for the application whose load runbookd watches.
 """

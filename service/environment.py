@@ -22,6 +22,7 @@ SECRETS = frozenset(
         "ALERTMANAGER_TOKENS",
         "API_TOKENS",
         "APP_DATABASE_URL",
+        "CLOUDFLARE_API_TOKEN",
         "DIGITALOCEAN_TOKEN",
         "GRAFANA_BASIC",
         "GRAFANA_TOKENS",

@@ -134,6 +134,8 @@ class Settings(BaseModel):
     """The Supabase project of the shipped rules."""
     digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
     supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
+    cloudflare_token: SecretStr = Field(SecretStr(""), alias="CLOUDFLARE_API_TOKEN")
+    """A token for the zones among the targets, never the global key."""
     app_database_url: SecretStr = Field(SecretStr(""), alias="APP_DATABASE_URL")
     """`postgresql://…`: the application's own database, never the one that runbookd keeps its state
     in. It is a secret as a whole, because it holds a password. Targets of kind app_database are off
@@ -149,6 +151,10 @@ class Settings(BaseModel):
     look up."""
     prometheus_token: SecretStr = Field(SecretStr(""), alias="PROMETHEUS_TOKEN")
     """The bearer token for a Prometheus behind authentication."""
+
+    nginx_command: str = Field("nginx", alias="NGINX_COMMAND", min_length=1)
+    """How nginx is called on this machine, in words without a shell: `sudo -n /usr/sbin/nginx` for
+    a worker that is not root."""
 
     runbookd_url: str = Field("", alias="RUNBOOKD_URL")
     """The service that the terminal asks. Empty: it reads the local store."""
@@ -206,6 +212,11 @@ class Settings(BaseModel):
         (attribute,) = (name for name, field in fields if field.alias == variable)
         secret: SecretStr = getattr(self, attribute)
         return secret
+
+    @property
+    def nginx_words(self) -> list[str]:
+        """NGINX_COMMAND, word by word."""
+        return self.nginx_command.split()
 
     @property
     def effective_database_url(self) -> str:

@@ -36,25 +36,47 @@ def pooler(
 ) -> Iterator[str]:
     """The address of this database behind a PgBouncer. Of the parameters that a client may send
     at its start, it passes over those that are `ignored`, and refuses the others."""
-    program = require("pgbouncer", "pgbouncer")
-    url = sa.make_url(database_url)
-    port = free_port()
-    directory = str(url.query["host"])
-    configuration = home / f"pgbouncer-{port}.ini"
-    configuration.write_text(
-        _CONFIGURATION.format(
-            name=url.database,
-            host=directory,
-            user=url.username,
-            port=port,
-            mode=mode,
-            ignored=ignored,
-        )
+    url, port = sa.make_url(database_url), free_port()
+    text = _CONFIGURATION.format(
+        name=url.database,
+        host=url.query["host"],
+        user=url.username,
+        port=port,
+        mode=mode,
+        ignored=ignored,
     )
+    with _started(text, url, port, home) as address:
+        yield address
+
+
+@contextmanager
+def pooler_of(text: str, database_url: str, home: Path) -> Iterator[str]:
+    """The address of this database behind a PgBouncer with this file. Changed are only where it
+    listens, where the server is, and that nobody is asked for a password."""
+    url, port = sa.make_url(database_url), free_port()
+    changes = {
+        "host=127.0.0.1": f"host={url.query['host']} user={url.username}",
+        "listen_port = 6432": f"listen_port = {port}\nunix_socket_dir =",
+        "auth_type = scram-sha-256": "auth_type = any",
+        "auth_file = /etc/pgbouncer/userlist.txt": "",
+    }
+    for was, becomes in changes.items():
+        assert text.count(was) == 1, f"the file has not one {was!r}"
+        text = text.replace(was, becomes)
+    with _started(text, url, port, home) as address:
+        yield address
+
+
+@contextmanager
+def _started(text: str, url: sa.URL, port: int, home: Path) -> Iterator[str]:
+    program = require("pgbouncer", "pgbouncer")
+    configuration = home / f"pgbouncer-{port}.ini"
+    configuration.write_text(text)
     command = [program, str(configuration)]
     if os.getuid() == 0:
         # It refuses to run as root, and the server's socket is its owner's alone.
-        command[1:1] = ["-u", pwd.getpwuid(Path(directory).stat().st_uid).pw_name]
+        owner = Path(str(url.query["host"])).stat().st_uid
+        command[1:1] = ["-u", pwd.getpwuid(owner).pw_name]
     process = Process("pgbouncer", command, home / f"pgbouncer-{port}.log", {})
     process.start()
     try:

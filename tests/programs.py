@@ -17,6 +17,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "prometheus-alertmanager": ("prometheus-alertmanager", "alertmanager"),
     # Debian puts it where only root's PATH leads.
     "pgbouncer": ("pgbouncer", "/usr/sbin/pgbouncer"),
+    "nginx": ("nginx", "/usr/sbin/nginx"),
 }
 
 
@@ -33,7 +34,8 @@ def require(program: str, package: str) -> str:
     """Return the path of `program`; without it skip the test, or fail it when CI=true.
 
     `package` is the Debian package that carries it: `prometheus` (prometheus, promtool),
-    `prometheus-alertmanager` (prometheus-alertmanager, amtool), `redis-server`, `pgbouncer`.
+    `prometheus-alertmanager` (prometheus-alertmanager, amtool), `redis-server`, `pgbouncer`,
+    `nginx`.
     """
     path = find(program)
     if path is not None:

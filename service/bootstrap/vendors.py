@@ -13,12 +13,16 @@ from service.bootstrap.pager import secret_of
 from service.catalogue.registry import KINDS
 from service.catalogue.spec import Tools, Work
 from service.ports import Clock, Messenger, Metrics
+from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
-from service.providers import digitalocean, slack, supabase
+from service.providers import cloudflare, digitalocean, slack, supabase
+from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.health import HttpHealthProbe
+from service.providers.nginx import LocalNginx, NginxCommand
+from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.postgresql import PostgresDatabase
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
@@ -60,6 +64,21 @@ class Vendors:
         url = self.settings.app_database_url.get_secret_value()
         return PostgresDatabase(url=url, own_url=_own_postgresql(self.settings))
 
+    def nginx(self) -> Nginx:
+        """The nginx of this machine, or the sandbox's."""
+        if self.settings.sandbox_url:
+            return SandboxNginx(base_url=self.address("nginx", ""))
+        return LocalNginx(NginxCommand(self.settings.nginx_words))
+
+    @cached_property
+    def cloudflare(self) -> CloudflareApi:
+        """Cloudflare's API. In the sandbox, its edge is there too."""
+        return CloudflareApi(
+            token=self.secret("CLOUDFLARE_API_TOKEN"),
+            base_url=self.address("cloudflare", cloudflare.ENDPOINT),
+            edge_url=self.address("cloudflare/edge", ""),
+        )
+
     @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
@@ -74,9 +93,9 @@ class Vendors:
 class Port:
     """How a kind of target is reached.
 
-    `secret` is the setting with the vendor's token. `build` makes the kind's port
-    (`ports/<kind>.py`). `optional` is whether its targets are just off while the secret is not
-    set: nothing stands in for it in the sandbox, and a worker starts without it.
+    `secret` is the setting with the vendor's token, empty for what needs none. `build` makes the
+    kind's port (`ports/<kind>.py`). `optional` is whether its targets are just off while the secret
+    is not set: nothing stands in for it in the sandbox, and a worker starts without it.
     """
 
     secret: str
@@ -95,7 +114,9 @@ def _own_postgresql(settings: Settings) -> str:
 PORTS: Mapping[str, Port] = {
     "app_platform": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanApps(vs.digitalocean)),
     "droplet": Port("DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanDroplets(vs.digitalocean)),
+    "nginx": Port("", lambda vs: vs.nginx),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
+    "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
     "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import Field
 
-from service.catalogue.shapes import Shape
+from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.decisions.claims import NOTIFY
+from service.domain.decisions.directions import SET
 from service.domain.decisions.requests import Wanted
 
 MAX_STEP = 250
@@ -23,6 +24,36 @@ class StepOptions(Shape):
     """How many instances one step adds."""
 
     step: int = Field(default=1, ge=1, le=MAX_STEP)
+
+
+class CapacityOptions(Shape):
+    """How many instances, of which size; at least one of them. `exact` may take away too."""
+
+    replicas: int | None = Field(default=None, ge=1, le=MAX_STEP)
+    size: Text | None = None
+    exact: bool = False
+
+
+def capacity(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """The values that are named. An alert asks for at least these, unless its rule says exact."""
+    return tuple(
+        Wanted(name, to=options[name], least=not options["exact"])
+        for name in ("replicas", "size")
+        if options[name] is not None
+    )
+
+
+def _way(options: Mapping[str, Any]) -> str:
+    """At least so many instances is the same wish as one more of them, and takes its claim."""
+    if options["exact"]:
+        return SET
+    return "up" if options["replicas"] is None else "out"
+
+
+def _names_nothing(options: Mapping[str, Any]) -> str:
+    if options["replicas"] is None and options["size"] is None:
+        return "set_capacity needs replicas, size or both, such as {replicas: 10}."
+    return ""
 
 
 def one_size_up(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
@@ -41,6 +72,19 @@ HORIZONTAL_SCALE = ActionSpec(
 
 VERTICAL_SCALE = ActionSpec("vertical_scale", Effect.CHANGES, "up", wanted=one_size_up, climbs=True)
 """The next size of the target's ladder (runbook, Vertical Scaling)."""
+
+SET_CAPACITY = ActionSpec(
+    "set_capacity",
+    Effect.CHANGES,
+    SET,
+    wanted=capacity,
+    options=CapacityOptions,
+    directed=_way,
+    sets=("replicas", "size"),
+    lacking=_names_nothing,
+)
+"""Values instead of steps: so many instances, of such a size (runbook, Manual Horizontal Scaling;
+Viral Growth)."""
 
 PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY)
 """One PagerDuty incident for each group of alerts."""

@@ -10,17 +10,28 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.catalogue import app_database, app_platform, droplet, supabase
+from service.catalogue import (
+    app_database,
+    app_platform,
+    cloudflare_zone,
+    droplet,
+    nginx,
+    supabase,
+)
 from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
-from service.domain.decisions.requests import Request
+from service.domain.decisions.directions import takes_away
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import PERSON, RETURN, Request
 from service.domain.errors import StepFailed
 from service.domain.rules.rules import Target
 
 KINDS: tuple[KindSpec, ...] = (
     app_platform.KIND,
     droplet.KIND,
+    nginx.KIND,
     supabase.KIND,
+    cloudflare_zone.KIND,
     app_database.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (
@@ -96,6 +107,16 @@ def names_with(effect: Effect) -> tuple[str, ...]:
 def kind_of_size(size: str) -> str | None:
     """The kind of target that a known size belongs to; None for a size that is not listed."""
     return next((kind.name for kind in KINDS if size in kind.prices.documented), None)
+
+
+def taken_by(request: Request, plan: Plan) -> list[str]:
+    """The attributes of its target that a plan makes less of, where others may still want them.
+
+    A person may always take away, and a return is judged by its own guard.
+    """
+    if not request.removes or request.origin.kind in (PERSON, RETURN):
+        return []
+    return takes_away(kind_spec(request.target.kind).changed(plan), request.target.sizes)
 
 
 def target_fields(target: Target) -> dict[str, Any]:

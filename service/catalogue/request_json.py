@@ -37,7 +37,7 @@ def dump_request(request: Request) -> dict[str, Any]:
         "claim": request.claim,
         "direction": request.direction,
         "target": target and {"kind": target.kind, **target_fields(target)},
-        "wanted": [asdict(each) for each in request.wanted],
+        "wanted": [_wanted_json(each) for each in request.wanted],
         "options": checked_options(request.action, request.options),
         "cooldown_s": request.cooldown_s,
         "settle_s": request.settle_s,
@@ -49,10 +49,16 @@ def dump_request(request: Request) -> dict[str, Any]:
         "policy": request.policy.to_json(),
         "override": request.override,
         "approved": request.approved,
-        "expects": [asdict(each) for each in request.expects],
+        "expects": [_wanted_json(each) for each in request.expects],
         "hold_s": request.hold_s,
         "pin": request.pin,
     }
+
+
+def _wanted_json(wanted: Wanted) -> dict[str, Any]:
+    """Without `least` where it is not set, so that the version before it reads it too."""
+    values = asdict(wanted)
+    return values if wanted.least else {key: values[key] for key in ("attribute", "by", "to")}
 
 
 def load_request(pinned: Mapping[str, Any]) -> Request:
@@ -72,7 +78,7 @@ def load_request(pinned: Mapping[str, Any]) -> Request:
         "wanted": tuple(Wanted(**_known(Wanted, each)) for each in fields["wanted"]),
         "options": checked_options(fields["action"], fields["options"]),
         "policy": policy_from_json(fields.get("policy")),
-        "expects": tuple(Wanted(**each) for each in fields.get("expects", ())),
+        "expects": tuple(Wanted(**_known(Wanted, each)) for each in fields.get("expects", ())),
     }
     return Request(**_known(Request, values))
 

@@ -41,9 +41,13 @@ class ActionSpec:
 
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
     `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
-    them. `climbs` is True where the target needs a ladder of sizes. `undoable` is whether what it
-    did can be put back; where not, `domain/commands.py: NO_UNDO` says why. `lacks` says
-    in a sentence what is missing of the options; empty where nothing is.
+    them. `climbs` is True where the target needs a ladder of sizes. `undoes` is whether what it did
+    can be put back; where not, `domain/commands.py: NO_UNDO` says why.
+
+    Where the options of a rule decide which way it goes, `directed` tells that from them, and
+    `direction` is that of a person's request. `sets` are the attributes that a person gives values
+    of, where the options have no defaults that name them. `lacking` is what is wrong with the
+    options of a rule as a whole, as a sentence; empty where nothing is.
     """
 
     name: str
@@ -52,8 +56,21 @@ class ActionSpec:
     wanted: Callable[[Mapping[str, Any]], tuple[Wanted, ...]] = lambda options: ()
     options: type[Shape] = NoOptions
     climbs: bool = False
-    undoable: bool = True
-    lacks: Callable[[Mapping[str, Any]], str] = lambda options: ""
+    directed: Callable[[Mapping[str, Any]], str] | None = None
+    sets: tuple[str, ...] = ()
+    lacking: Callable[[Mapping[str, Any]], str] = lambda options: ""
+    undoes: bool = True
+
+    def direction_of(self, options: Mapping[str, Any]) -> str:
+        """Which way it goes with these options of a rule."""
+        return self.direction if self.directed is None else self.directed(options)
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the rules alone say what the target shall become, so that nobody names a value
+        or a step."""
+        wanted = self.wanted(self.options().model_dump())
+        return bool(wanted) and all(each.to is not None for each in wanted)
 
 
 class Noted(Protocol):
@@ -219,6 +236,10 @@ class KindSpec:
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
     two targets stand for the same. `doubts` are sentences about an action on a target that is
     allowed and hardly meant; it gets the target, the action's name and its options.
+    `refuses` gets the same, and its sentences are about what can never be done: options that cannot
+    be used together or on this target. People's requests are held against it too. `choices` are the
+    values that a person may ask of an attribute besides the sizes of the ladder; it gets the target
+    and the attribute's name.
     """
 
     name: str
@@ -239,6 +260,8 @@ class KindSpec:
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
     cost: CostFunction = _no_cost
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    refuses: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
+    choices: Callable[[Any, str], tuple[str, ...]] = lambda *_: ()
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True

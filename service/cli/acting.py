@@ -29,6 +29,7 @@ LONGEST_WAIT_S = 3_600.0
 """Seconds that `--wait` waits for a run to end."""
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 """A value that is sent as a number."""
+_WORDS = ("true", "false", "null")
 _LOOK_S = 0.5
 """Seconds between two looks at a run that is waited for."""
 _UNENDED = ("queued", "running")
@@ -47,7 +48,7 @@ def run(
     ] = None,
     with_: Annotated[
         list[str] | None,
-        typer.Option("--with", help="An option of the action: older_than=60s, most=5."),
+        typer.Option("--with", help="An option: prefixes=quizmentor.app/assets/; also repeated."),
     ] = None,
     why: WhyOrNot = "",
     override: Annotated[
@@ -76,11 +77,16 @@ def run(
 
       runbookd run horizontal_scale api --to replicas=5 --why "a big exam" --yes --wait
 
+      runbookd run set_capacity api --to replicas=8 --to size=professional-m --plan
+
       runbookd run vertical_scale worker-vm --step -1 --why "it was for the exam" --yes
+
+      runbookd run apply_balancer edge --plan
 
       runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes
 
       runbookd run kill_queries app-database --with older_than=60s --plan
+      runbookd run purge cdn --with prefixes=quizmentor.app/assets/ --why "a bad build" --yes
     """
     body: dict[str, Any] = {
         "action": action,
@@ -103,7 +109,9 @@ def run(
     if not plan:
         if not why:
             raise BadFilter("Say why with --why, for those who find it at 3 am.")
-        agreed(f"This changes {target} by {action}{_in_words(to, step, with_)}.", yes=yes)
+        steps = [] if step is None else [f"{step:+} steps"]
+        wanted = ", ".join([*(to or []), *(with_ or []), *steps]) or "as the rules say"
+        agreed(f"This changes {target} by {action}: {wanted}.", yes=yes)
     desk, reader = open_desk(url, token_file)
     _show_asked(desk.run(body), reader, wait=wait or plan, as_json=as_json)
 
@@ -197,25 +205,31 @@ def _values(given: list[str]) -> dict[str, int | str]:
     return values
 
 
-def _in_words(to: list[str] | None, step: int | None, given: list[str] | None) -> str:
-    said = [*(to or []), *([f"{step:+} steps"] if step is not None else []), *(given or [])]
-    return f": {', '.join(said)}" if said else ""
-
-
 def _options(given: list[str]) -> dict[str, Any]:
-    """The options that were typed. A value is read as JSON where it is some, else as text."""
+    """The options that were typed: JSON where one is no plain text, and a list of a name that comes
+    twice."""
     options: dict[str, Any] = {}
     for each in given:
-        name, equals, value = each.partition("=")
-        if not (name and equals and value):
+        name, equals, text = each.partition("=")
+        if not (name and equals and text):
             raise BadFilter(f"--with {each!r} must be a name and a value, such as most=5.")
-        if name in options:
-            raise BadFilter(f"--with names {name} twice.")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
+        value = _option(each, text)
+        if name not in options:
             options[name] = value
+        elif isinstance(options[name], list):
+            options[name].append(value)
+        else:
+            options[name] = [options[name], value]
     return options
+
+
+def _option(typed: str, text: str) -> Any:
+    if text not in _WORDS and text[0] not in "[{":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadFilter(f"--with {typed!r} is no JSON: {error}.") from None
 
 
 def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: bool) -> None:

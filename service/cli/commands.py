@@ -61,6 +61,8 @@ ENTRIES = {
     "promote": Entry("Let a rule act again that has demoted itself.", ACT, "approvals"),
     "token": Entry("Tokens of people: new, list, revoke.", CARE, "people"),
     "check": Entry("Check rule files; errors by file and line.", CARE),
+    "pool": Entry("Pools of database connections: what fits, and their files.", CARE),
+    "nginx": Entry("Files for nginx: check one, or render a target's.", CARE),
     "doctor": Entry("What is set, what is reachable, what is missing.", CARE),
     "migrate": Entry("Bring the database's tables up to date.", CARE),
 }

@@ -137,7 +137,7 @@ def show_run(run: dict[str, Any]) -> None:
         ("target", run["target"] or ""),
         ("change", change(run)),
         ("price", _price(run)),
-        ("effect", str((run.get("plan") or {}).get("downtime", ""))),
+        ("effect", (run["plan"] or {}).get("downtime", "")),
         ("rule", run["rule"]),
         ("alerts", ", ".join(run["alerts"])),
         ("asked for at", clock(run["created_at"])),
@@ -150,8 +150,9 @@ def show_run(run: dict[str, Any]) -> None:
             facts.add(name, value)
     # A service of an earlier version does not tell whether the run wrote.
     wrote = run.get("wrote", True)
-    target, action = run["target"] or "", run["action"]
-    for label, typed in to_type(run["id"], run["status"], target, action=action, wrote=wrote):
+    action = run.get("action") or ""
+    words = to_type(run["id"], run["status"], run["target"] or "", wrote=wrote, action=action)
+    for label, typed in words:
         facts.add(label.lower(), typed)
     show_checks(facts, run["checks"])
     facts.print()

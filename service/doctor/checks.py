@@ -122,12 +122,8 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
 def _prices(settings: Settings, book: RuleBook | None) -> Finding:
     """How old the vendors' price lists are that runs have kept."""
     name, kept = "prices", kept_prices(settings)
-    targets = book.targets.values() if book else ()
-    used = [
-        kind
-        for kind in dict.fromkeys(target.kind for target in targets)
-        if kind_spec(kind).prices.documented  # others sell nothing
-    ]
+    kinds = dict.fromkeys(target.kind for target in (book.targets.values() if book else ()))
+    used = [kind for kind in kinds if kind_spec(kind).prices.note]
     saw = "\n".join(_price_list(kind_spec(kind), kept.get(kind)) for kind in used)
     now = time.time()
     fresh = all(kind in kept and now - kept[kind].at < OLD_PRICES_S for kind in used)
@@ -332,7 +328,8 @@ def _target(name: str, target: Target, settings: Settings) -> Finding:
     port = PORTS[target.kind]
     if port.optional:
         return _optional_target(name, target, settings)
-    if missing := _no_secret(settings, name, settings.secret(port.secret), port.secret):
+    secret = port.secret
+    if secret and (missing := _no_secret(settings, name, settings.secret(secret), secret)):
         return missing
     try:
         saw = kind_spec(target.kind).look(port.build(Vendors(settings)), target)

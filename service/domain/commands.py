@@ -20,6 +20,7 @@ _OF_STATUS = {
     "cancelled": (RETRY,),
 }
 NO_UNDO: Mapping[str, str] = {
+    "purge": "the edge has lost its copies, and takes them from the origin as they are asked for",
     "kill_queries": "a session that was ended is gone, and its client has to connect anew",
     "optimize_database": (
         "it changes no data, and an index that is not wanted any more is a person's to drop"
@@ -30,13 +31,13 @@ catalogue."""
 
 
 def to_type(
-    run: str, status: str, target: str, *, action: str = "", wrote: bool = True
+    run: str, status: str, target: str, *, wrote: bool = True, action: str = ""
 ) -> list[tuple[str, str]]:
     """What fits a run with this status, each a few words and a command; nothing without a target.
 
     A pause of the target is among them whatever the status: it holds what alerts ask for next.
     `wrote` is False for a failed run of which no write can have taken effect: there is nothing to
-    undo. Neither is there where the `action` cannot be undone.
+    undo. Neither is there where the `action`, empty where it is not known, cannot be undone.
     """
     if not target:
         return []

@@ -22,6 +22,7 @@ class FailureKind(StrEnum):
 
 
 _SHOWN = {
+    "cloudflare": "Cloudflare",
     "digitalocean": "DigitalOcean",
     "pagerduty": "PagerDuty",
     "postgresql": "PostgreSQL",

@@ -26,7 +26,12 @@ and an approval starts another run."""
 ACTIONS = (
     "horizontal_scale",
     "vertical_scale",
+    "set_capacity",
+    "set_autoscaling",
+    "apply_balancer",
     "scale_database",
+    "purge",
+    "set_cache_rules",
     "kill_queries",
     "optimize_database",
     "page_oncall",

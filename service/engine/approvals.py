@@ -39,7 +39,7 @@ def must_ask(request: Request, plan: Plan, policy: Policy, over_budget: str = ""
     """
     by_mode = policy.mode == APPROVE and request.origin.kind != PERSON
     interrupts = "" if by_mode else _interrupts(request)
-    if not by_mode and not over_budget and not interrupts:
+    if not by_mode and not over_budget and not interrupts and not plan.asks:
         return ""
     if request.approved == plan_hash(request.target.name, plan):
         return ""
@@ -49,7 +49,7 @@ def must_ask(request: Request, plan: Plan, policy: Policy, over_budget: str = ""
         )
     is_in = "has demoted itself to" if policy.demoted else "is in"
     by_mode_why = f"rule {request.origin.by} {is_in} mode approve"
-    return over_budget or interrupts or by_mode_why
+    return over_budget or interrupts or plan.asks or by_mode_why
 
 
 def _interrupts(request: Request) -> str:

@@ -24,7 +24,6 @@ from service.ports import Metrics
 
 _UNKNOWN_SHARE = 2.0
 """How much larger the load of the smaller size is where no price tells: most ladders double."""
-_NOT_ASKED = Load("", 0.0, None)
 
 
 def calm_of(request: Request, parts: WorkerParts, now: float) -> Check:
@@ -46,14 +45,13 @@ def calm_of(request: Request, parts: WorkerParts, now: float) -> Check:
         wait_s=entry.wait_s(returns.after_s),
         askers=parts.ledger.askers(target.name, alerts, now),
         pages=parts.ledger.open_pages(target.service),
-        load=_NOT_ASKED,
         now=now,
     )
     quiet = check_quiet(calm)
     if not quiet.passed:
         return quiet
     share = _share(request, entry.value, step.to)
-    return check_calm(calm.reading(_load(request, returns, entry.attribute, share, parts)))
+    return check_calm(quiet, _load(request, returns, entry.attribute, share, parts))
 
 
 def _closed(request: Request, returns: Return, now: float) -> Check | None:

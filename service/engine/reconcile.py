@@ -11,6 +11,7 @@ from __future__ import annotations
 import structlog
 
 from service.catalogue.context import Record
+from service.catalogue.registry import kind_spec
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
@@ -118,7 +119,8 @@ def _compared(parts: WorkerParts, request: Request, plan: Plan) -> tuple[str, st
     if isinstance(again, PlanHeld):
         unsafe = again.reason if again.unsafe else ""
         return unsafe, again.reason if again.by_person else ""
-    if again.before != plan.before:
+    moves = kind_spec(request.target.kind).changed(plan)
+    if not moves or again.before != plan.before:
         return "", ""
     return "", (
         f"{request.target.name} has {plan.what} {plan.before} again, as before this run, which had "

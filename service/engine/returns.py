@@ -14,7 +14,7 @@ from service.domain.decisions.policy import OFF, SHADOW
 from service.domain.decisions.requests import RETURN, Origin, Request, Wanted
 from service.domain.decisions.returns import Return, Step, next_step
 from service.domain.durations import clock_time
-from service.domain.rules.rules import Rule, RuleBook
+from service.domain.rules.rules import Rule, RuleBook, Target
 from service.engine.parts import WorkerParts
 from service.engine.prospects import prospect_of
 from service.ports.admission import NewRun
@@ -23,7 +23,6 @@ _log = structlog.get_logger(__name__)
 
 ASK_EVERY_S = 10.0
 """How often a worker looks whether something can be taken back, in seconds."""
-_OPPOSITE = {"out": "in", "up": "down"}
 
 
 class ReturnRound:
@@ -73,16 +72,15 @@ def return_request(entry: Entry, step: Step, rule: Rule, book: RuleBook) -> Requ
     target, returns = book.targets[entry.target], _of(rule)
     shadow = rule.policy.mode == SHADOW
     claim = f"{entry.target}.{RETURN}"
-    counted = isinstance(entry.value, int) and isinstance(step.to, int)
     return Request(
         id="",
         action=rule.action,
         origin=Origin(RETURN, rule.name, _why(entry, step)),
         claim=shadow_claim(claim) if shadow else claim,
         rules_hash=book.hash,
-        direction=_OPPOSITE[_direction(entry)],
+        direction=_way_back(entry),
         on=target,
-        wanted=(Wanted(entry.attribute, by=int(step.to) - int(entry.value) if counted else -1),),
+        wanted=(Wanted(entry.attribute, by=_back(entry, step, target)),),
         options=rule.options,
         cooldown_s=entry.wait_s(returns.after_s),
         settle_s=rule.settle.total_seconds(),
@@ -99,8 +97,18 @@ def _why(entry: Entry, step: Step) -> str:
     )
 
 
-def _direction(entry: Entry) -> str:
-    return "out" if isinstance(entry.value, int) else "up"
+def _back(entry: Entry, step: Step, target: Target) -> int:
+    """How many instances, or steps of the ladder, it is back: below zero."""
+    if isinstance(entry.value, int) and isinstance(step.to, int):
+        return step.to - entry.value
+    if entry.value in target.sizes and step.to in target.sizes:
+        return target.sizes.index(str(step.to)) - target.sizes.index(str(entry.value))
+    return -1
+
+
+def _way_back(entry: Entry) -> str:
+    """The direction by what was added, for a rule's action may add more than one attribute."""
+    return "in" if isinstance(entry.value, int) else "down"
 
 
 def _returns(rule: Rule) -> bool:

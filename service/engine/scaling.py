@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 from service.catalogue.context import Record, StepFunction
+from service.catalogue.registry import taken_by
 from service.domain.capacity.refusals import held_by_refusal
+from service.domain.capacity.taking import held_by_askers
 from service.domain.decisions.decision import Check
 from service.domain.decisions.demotion import as_demoted
 from service.domain.decisions.guards import (
@@ -168,7 +170,8 @@ class Scaling:
         seen = dict(change.state(observed))
         if isinstance(plan, PlanHeld):
             return Budgeted(plan), seen
-        if held := changed_since(self._request, plan) or self._refused_before(plan):
+        held = changed_since(self._request, plan) or self._refused_before(plan)
+        if held := held or self._asked_for_more(plan):
             return Budgeted(held), seen
         found = within_budget(self._request, change, observed, plan, self._parts, looked_at)
         return found, seen
@@ -182,6 +185,14 @@ class Scaling:
             cooldown_s=request.cooldown_s,
             now=self._parts.clock.time(),
         )
+
+    def _asked_for_more(self, plan: Plan) -> PlanHeld | None:
+        """Whether it would take away what another alert asks for. SQL is asked only then."""
+        target, less = self._request.target.name, taken_by(self._request, plan)
+        if not less:
+            return None
+        askers = self._parts.ledger.asking_more(target, self._parts.clock.time())
+        return held_by_askers(target, less, askers)
 
     def _apply(self, plan: Plan) -> dict[str, Record]:
         """The plan's own steps, in order; what each leaves is there for the next, and returned."""

@@ -88,23 +88,31 @@ def finished(
     )
 
 
-_DOING = {
+_SCALES = ("horizontal_scale", "vertical_scale", "scale_database")
+"""The actions that make a target larger or smaller; any other one changes it."""
+_OF_ITS_OWN = {
+    "purge": ("Purging", "Purged"),
+    "set_cache_rules": ("Setting cache rules", "Cache rules were set"),
     "kill_queries": ("Ending sessions", "Sessions were ended"),
     "optimize_database": ("Working on a table", "Worked on a table"),
 }
-"""What an action that scales nothing does, and did."""
+"""What an action that has words of its own does, and did."""
 
 
 def _verb(request: Request, *, done: bool) -> str:
-    """What is done: more is given, or what was given is taken back."""
+    """What is done: more is given, or what was given is taken back, or nothing is moved."""
     if request.origin.kind == RETURN:
         return "Taken back"
-    return _DOING.get(request.action, ("Scaling", "Scaled"))[done]
+    if request.action in _SCALES:
+        return ("Scaling", "Scaled")[done]
+    return _OF_ITS_OWN.get(request.action, ("Changing", "Changed"))[done]
 
 
 def _next_step(request: Request, when: str) -> str:
     if request.origin.kind == RETURN:
         return ""  # `comes_back` says whether anything is left to be taken back
+    if request.action in _OF_ITS_OWN:
+        return f" It may be done again {when}. Its cooldown holds it until then."
     return f" The next step may follow {when}. Its cooldown holds more until then."
 
 
@@ -130,7 +138,7 @@ def shadowed(
     return _message(
         request,
         f"{'Plan' if request.origin.kind == PERSON else 'In shadow'}: {_attempt(request, plan)}",
-        _not_done(request, cooldown_until, now, demoted=demoted),
+        f"{_not_done(request, cooldown_until, now, demoted=demoted)} {plan.downtime}".rstrip(),
         _fields(request, plan),
     )
 
@@ -316,8 +324,9 @@ _FREE = ("To undo or pay", "nothing: nothing was changed")
 
 def _after_failure(request: Request, failure: Failure) -> list[tuple[str, str]]:
     """What to type after a failure. What wrote nothing has nothing to be undone."""
-    name, wrote = request.target.name, failure.wrote
-    typed = to_type(request.id, "failed", name, action=request.action, wrote=wrote)
+    typed = to_type(
+        request.id, "failed", request.target.name, wrote=failure.wrote, action=request.action
+    )
     return typed if failure.wrote else [_FREE, *typed]
 
 

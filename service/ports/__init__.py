@@ -6,6 +6,7 @@ them; `service.bootstrap` alone decides which implementation is used.
 
 from service.ports.app_platform import AppPlatform
 from service.ports.clock import Clock
+from service.ports.cloudflare_zone import CloudflareZones
 from service.ports.droplet import Droplets
 from service.ports.messenger import Message, MessageRef, Messenger
 from service.ports.pager import Page, Pager
@@ -15,6 +16,7 @@ from service.ports.supabase import DatabaseCompute
 __all__ = [
     "AppPlatform",
     "Clock",
+    "CloudflareZones",
     "DatabaseCompute",
     "Droplets",
     "HealthProbe",

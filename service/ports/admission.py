@@ -269,8 +269,9 @@ class Transaction(Protocol):
         """The dedup_keys of the incidents that each alert belongs to."""
         ...
 
-    def write(self, changes: Changes) -> None:
-        """Everything but the runs."""
+    def write(self, changes: Changes, *, last: bool = False) -> None:
+        """Everything but the runs. With `last` nothing else follows in this transaction, and it
+        may be committed with the changes."""
         ...
 
     def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:

@@ -43,6 +43,10 @@ class Ledger(Protocol):
         """These alerts, and those that have asked for more of the target lately."""
         ...
 
+    def asking_more(self, target: str, now: float) -> Sequence[Asker]:
+        """The alerts that have asked for more of the target lately, by rules that only add."""
+        ...
+
     def open_pages(self, service: str) -> Sequence[str]:
         """The names of the alerts whose incident is open at the pager; with `service` only those
         that carry it as their label."""

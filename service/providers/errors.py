@@ -183,15 +183,23 @@ def from_status(call: Call, status: int, message: str, retry_after: float | None
 
 def vendor_message(body: object) -> str:
     """The message in an error body ({"message"}, {"error"}, {"errors": […]}). Empty if it has
-    none."""
+    none. Each of `errors` may be a text, or have a message and a code, as Cloudflare's have."""
     if isinstance(body, str):
         return body
     if not isinstance(body, Mapping):
         return ""
     said = [body.get(key) for key in ("message", "error")]
     listed = body.get("errors")
-    said.extend(listed if isinstance(listed, list) else [listed])
+    said.extend(map(_listed, listed) if isinstance(listed, list) else [listed])
     return "; ".join(dict.fromkeys(part for part in said if isinstance(part, str) and part))
+
+
+def _listed(one: object) -> object:
+    """The words of one of several errors, with its code where it has both."""
+    if not isinstance(one, Mapping):
+        return one
+    words, code = one.get("message"), one.get("code")
+    return f"{words} ({code})" if isinstance(words, str) and code is not None else words
 
 
 @contextmanager

@@ -40,6 +40,14 @@ ASK_DATABASE = Needed(
     "supabase", "supabase", "ask the database since when it runs", ("database_read",), reads=True
 )
 CHANGE_COMPUTE = Needed("supabase", "supabase", "change its compute size", ("infra_add_ons_write",))
+READ_ZONE = Needed("cloudflare", "cloudflare_zone", "read a zone", ("Zone Read",), reads=True)
+PURGE = Needed("cloudflare", "cloudflare_zone", "purge what is cached", ("Cache Purge",))
+READ_CACHE_RULES = Needed(
+    "cloudflare", "cloudflare_zone", "read its cache rules", ("Cache Settings Read",), reads=True
+)
+SET_CACHE_RULES = Needed(
+    "cloudflare", "cloudflare_zone", "change its cache rules", ("Cache Settings Write",)
+)
 POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
 
 NEEDED = (
@@ -54,6 +62,10 @@ NEEDED = (
     READ_COMPUTE,
     ASK_DATABASE,
     CHANGE_COMPUTE,
+    READ_ZONE,
+    PURGE,
+    READ_CACHE_RULES,
+    SET_CACHE_RULES,
     POST_MESSAGES,
 )
 

@@ -41,8 +41,8 @@ def retry_after(
     """Seconds that the vendor asks us to wait: Retry-After, or at a 429 the reset of its rate
     limit.
 
-    The headers of the limit are on every answer, so they count only at a 429. Retry-After may be a
-    number or an HTTP date. None if there is no usable value.
+    The headers of the limit are on every answer, so they count only at a 429. Both may be a number
+    or an HTTP date (Cloudflare's reset is one). None if there is no usable value.
     """
     moment = time.time() if now is None else now
     fields = {name.lower(): value for name, value in headers.items()}
@@ -52,11 +52,16 @@ def retry_after(
         return seconds if seconds is not None else _until_date(asked, moment)
     if status != HTTPStatus.TOO_MANY_REQUESTS:
         return None
-    resets = (_number(fields[name]) for name in _RESETS if name in fields)
-    reset = next((value for value in resets if value is not None), None)
-    if reset is None or reset < _AN_EPOCH:
-        return reset
-    return max(0.0, reset - moment)
+    resets = (_until(fields[name], moment) for name in _RESETS if name in fields)
+    return next((seconds for seconds in resets if seconds is not None), None)
+
+
+def _until(reset: str, now: float) -> float | None:
+    """Seconds until the reset of a rate limit."""
+    number = _number(reset)
+    if number is None:
+        return _until_date(reset, now)
+    return number if number < _AN_EPOCH else max(0.0, number - now)
 
 
 def _number(text: str) -> float | None:

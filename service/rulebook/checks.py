@@ -78,7 +78,9 @@ def _check_suits(placed: Placed, action: ActionSpec, target: Target) -> None:
             f"{action.name} needs a ladder, and target {target.name} has none; give it sizes, "
             "smallest first.",
         )
-    else:
+    elif not placed.draft.wrong_options:
+        for sentence in kind_spec(target.kind).refuses(target, action.name, placed.rule.options):
+            placed.note("with", f"with: {sentence}")
         for doubt in kind_spec(target.kind).doubts(target, action.name, placed.rule.options):
             placed.doubt("with", doubt)
 

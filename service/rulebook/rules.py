@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from service.catalogue.registry import ACTIONS, action_spec, names_with
+from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.approval import Approval
@@ -58,13 +59,14 @@ class Draft:
     """A rule as far as it could be read: enough to check it against the others.
 
     `matchers` is None when one of them could not be read; `rule` lacks nothing only if no
-    error was noted.
+    error was noted. `wrong_options` is whether some of its options were left out.
     """
 
     place: Place
     rule: Rule
     action: ActionSpec | None
     matchers: tuple[Matcher, ...] | None
+    wrong_options: bool = False
 
 
 def read_rule(
@@ -95,6 +97,7 @@ class _Reader:
                 f"settle {self.shape.settle} is longer than cooldown {self.shape.cooldown}: when "
                 "the cooldown is over, the next step is held until the target has settled.",
             )
+        options = self.options(action)
         rule = Rule(
             name=self.name(),
             matchers=matchers or (),
@@ -104,7 +107,7 @@ class _Reader:
             settle=settle,
             after=self.after(action),
             flapping=self.flapping(action),
-            options=self.options(action),
+            options={} if options is None else options.shape.model_dump(),
             severity=self.severity(action),
             policy=Policy(
                 mode=self.mode(action),
@@ -115,7 +118,8 @@ class _Reader:
             continue_=self.shape.continue_,
             origin=origin,
         )
-        return Draft(self.place, rule, action, matchers)
+        wrong_options = options is not None and bool(options.wrong)
+        return Draft(self.place, rule, action, matchers, wrong_options)
 
     def note(self, key: str, sentence: str) -> None:
         self.complain((*self.place, key), sentence)
@@ -332,8 +336,9 @@ class _Reader:
         given = self.shape.return_
         if given is None:
             return None
-        if action and action.effect is not Effect.CHANGES:
-            self.note("return", f"return is of no use to {action.name}, which changes nothing.")
+        self.only_of_changes("return", action)
+        if action and action.absolute:
+            self.note("return", f"return is of no use to {action.name}, which adds nothing.")
         place = (*self.place, "return")
         shape = read_shape(ReturnShape, given, place, self.complain).shape
         after = None
@@ -366,21 +371,20 @@ class _Reader:
             return "", None
         return reading.strip(), float(limit)
 
-    def options(self, action: ActionSpec | None) -> dict[str, Any]:
+    def options(self, action: ActionSpec | None) -> Read[Shape] | None:
         given = self.shape.with_
         if action is None:
-            return {}
+            return None
         if given and not action.options.model_fields:
             for key in given:
                 place = (*self.place, "with", key)
                 self.complain(place, f"with: unknown key {key}; {action.name} takes no options.")
-            return {}
+            return None
         place = (*self.place, "with")
         read = read_shape(action.options, given or {}, place, self.note_option)
-        options = read.shape.model_dump()
-        if not read.wrong and (lacks := action.lacks(options)):
-            self.note("with", f"with: {lacks}")
-        return options
+        if not read.wrong and (lacking := action.lacking(read.shape.model_dump())):
+            self.note_option(place, lacking)
+        return read
 
     def note_option(self, place: Place, sentence: str) -> None:
         self.complain(place, f"with: {sentence}")

@@ -165,19 +165,40 @@ def _dotted(where: tuple[int | str, ...]) -> str:
 
 def _known_keys(shape: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     """The keys of the mapping in which an unknown one was found."""
+    fields = _innermost(shape, where).model_fields.items()
+    return [field.alias or name for name, field in fields]
+
+
+def _innermost(shape: type[BaseModel], where: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model of the mapping that holds the last key."""
     model = shape
     for part in where[:-1]:
         model = _model_in(_field(model, part)) or model
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return model
 
 
 def _described(shape: type[BaseModel], where: tuple[int | str, ...]) -> str:
     """What the key itself says is wanted of it, where that tells more than pydantic's fault."""
-    field = _field(shape, where[0]) if len(where) == 1 else None
+    field = _field(shape, where[0])
+    within_a_list = len(where) == 2 and isinstance(where[1], int)  # noqa: PLR2004 - key and index
     if field is None:
         return ""
+    if len(where) > 1 and not within_a_list:
+        return _described_within(field.annotation, where[-1])
     inner = [text for part in get_args(field.annotation) for text in _descriptions(part)]
-    return field.description or next(iter(inner), "")
+    of_the_list = "" if within_a_list else field.description
+    return of_the_list or next(iter(inner), "")
+
+
+def _described_within(annotation: object, key: int | str) -> str:
+    """What a key of the mappings in a list or a mapping says is wanted of it."""
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            field = _field(part, key)
+            return (field.description or "") if field is not None else ""
+        if found := _described_within(part, key):
+            return found
+    return ""
 
 
 def _descriptions(annotation: object) -> list[str]:
@@ -191,8 +212,9 @@ def _field(model: type[BaseModel], key: int | str) -> FieldInfo | None:
 
 
 def _model_in(field: FieldInfo | None) -> type[BaseModel] | None:
-    """The model of a key that holds a mapping of its own."""
-    parts = get_args(field.annotation) if field else ()
+    """The model of a key that holds a mapping of its own, or a list of them."""
+    either = get_args(field.annotation) if field else ()
+    parts = [*either, *(part for each in either for part in get_args(each))]
     return next(
         (each for each in parts if isinstance(each, type) and issubclass(each, BaseModel)), None
     )

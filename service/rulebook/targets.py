@@ -43,6 +43,8 @@ def read_target(
     noted.wrong = read.wrong
     if "sizes" in kind.shape.model_fields and "sizes" not in read.wrong:
         _check_ladder(_Sold(kind, kept.get(kind.name)), raw.get("sizes"), place, noted)
+    if "choices" in kind.shape.model_fields and not read.wrong & {"sizes", "choices"}:
+        _check_choices(_Sold(kind, kept.get(kind.name)), raw, place, noted)
     target = kind.build(name, read.shape, noted)
     return None if noted.any else target
 
@@ -139,15 +141,32 @@ def _check_ladder(sold: _Sold, sizes: Sequence[str] | None, place: Place, noted:
         noted(ladder, f"sizes has {len(sizes)} sizes; a ladder has at most {MAX_LADDER}.")
     for size in dict.fromkeys(size for size in sizes if sizes.count(size) > 1):
         noted(ladder, f"sizes names {size} more than once.")
+    _check_names(sold, sizes, ladder, noted)
+    _check_order(sold, sizes, ladder, noted)
+
+
+def _check_choices(sold: _Sold, raw: Mapping[str, Any], place: Place, noted: _Noted) -> None:
+    """What people may choose beside the ladder: sizes of this kind, which are not on it."""
+    choices: Sequence[str] = raw.get("choices") or ()
+    listed = (*place, "choices")
+    for size in dict.fromkeys(choices):
+        if choices.count(size) > 1:
+            noted(listed, f"choices names {size} more than once.")
+        if size in (raw.get("sizes") or ()):
+            noted(listed, f"choices names {size}, which is on the ladder already.")
+    _check_names(sold, choices, listed, noted)
+
+
+def _check_names(sold: _Sold, sizes: Sequence[str], listed: Place, noted: _Noted) -> None:
     for index, size in enumerate(sizes):
         known = kind_of_size(size)
-        if known not in (None, kind.name):
+        if known not in (None, sold.kind.name):
             noted(
-                (*ladder, index), f"{size} is a size of {known}, and this target is a {kind.name}."
+                (*listed, index),
+                f"{size} is a size of {known}, and this target is a {sold.kind.name}.",
             )
         elif size not in sold and (doubt := _doubt(sold, size)):
-            noted.warn((*ladder, index), doubt)
-    _check_order(sold, sizes, ladder, noted)
+            noted.warn((*listed, index), doubt)
 
 
 def _doubt(sold: _Sold, size: str) -> str:

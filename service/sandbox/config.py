@@ -19,6 +19,7 @@ class SandboxConfig:
     app_id: str = "app-quizmentor"
     droplet_id: int = 101
     supabase_ref: str = "quizmentorquizmentor"
+    cloudflare_zone: str = "5eed0000000000000000000000000c0d"
     extra_apps: int = 0
 
     def __post_init__(self) -> None:

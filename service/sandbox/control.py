@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from service.sandbox.cloud import Cloud
+from service.sandbox.cloudflare.control import CloudflareControlError, change_zone, zone_json
 from service.sandbox.config import MAX_EXTRA_APPS
 from service.sandbox.core.faults import FaultError
 from service.sandbox.core.names import vendor_names
@@ -40,6 +41,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     _add_state(control, cloud)
     _add_faults(control, cloud)
     for name, change, shown in (
+        ("cloudflare", change_zone, zone_json),
         ("droplet", change_droplet, droplet_json),
         ("slack", change_workspace, workspace_json),
         ("supabase", change_project, project_json),
@@ -49,6 +51,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
         control.add_url_rule(f"/{name}", name, view, methods=["POST"])
 
     @control.errorhandler(ControlError)
+    @control.errorhandler(CloudflareControlError)
     @control.errorhandler(DropletControlError)
     @control.errorhandler(SlackControlError)
     @control.errorhandler(SupabaseControlError)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from service.sandbox.cloud import Cloud
+from service.sandbox.cloudflare.control import zone_json
 from service.sandbox.core.wire import Json
 from service.sandbox.digitalocean.droplet import Droplet
 from service.sandbox.digitalocean.droplets import snapshot_json
@@ -27,6 +28,7 @@ def state_json(cloud: Cloud, now: float) -> Json:
             "changes": cloud.state(Pager).changes,
         },
         "slack": {"messages": [message_json(one) for one in cloud.state(Workspace).messages]},
+        "cloudflare": {cloud.config.cloudflare_zone: zone_json(cloud)},
         "load": asdict(cloud.load),
         "metrics": _metrics(cloud),
         "config": asdict(cloud.config),

@@ -204,10 +204,11 @@ class SqlTransaction:
             found |= count_open_members(self._connection, some)
         return found
 
-    def write(self, changes: Changes) -> None:
+    def write(self, changes: Changes, *, last: bool = False) -> None:
         """Everything but the runs; rows are ordered, so that two processes can't deadlock.
 
-        Decisions are only ever repeated under the lock of their alert, which `read` has taken.
+        Decisions are only ever repeated under the lock of their alert, which `read` has taken. A
+        COMMIT goes along with what is the `last` statement: it would be a round trip of its own.
         """
         write = self._connection.execute
         if poison := list(quarantine_rows(changes.deliveries)):
@@ -228,6 +229,7 @@ class SqlTransaction:
                     lambda new: decision_row(new, changes.rules_hash, encode),
                 ),
             ),
+            commit=last and not (changes.ends or changes.incidents or changes.turns),
         )
         if changes.ends:
             self._write_ends(changes.ends)

@@ -106,11 +106,15 @@ class Pending(Generic[_Value]):
         return map(self.to_row, self.records)
 
 
-def change_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) -> None:
+def change_together(
+    connection: sa.Connection, pending: Iterable[Pending[Any]], *, commit: bool = False
+) -> None:
     """Make changes that don't depend on each other; none to a row that another changes too.
 
     PostgreSQL does it in one statement, for each one is a round trip; unless there are so many
-    rows that it does not matter.
+    rows that it does not matter. With `commit` nothing may follow in the transaction: where there
+    is that one statement, COMMIT is sent along, and the commit that SQLAlchemy makes afterwards
+    finds nothing to do.
     """
     wanted = [each for each in pending if each.records]
     large = any(len(each.records) > LARGEST for each in wanted)
@@ -122,11 +126,21 @@ def change_together(connection: sa.Connection, pending: Iterable[Pending[Any]]) 
         parts = ", ".join(f"part_{n} AS ({text})" for n, text in enumerate(first))
         text = f"WITH {parts} {last}" if first else last
         values = tuple(to_json(list(each.rows())).decode() for each in wanted)
-        _executed(connection, text, values)
+        _executed(connection, text, values, commit=commit)
 
 
-def _executed(connection: sa.Connection, text: str, values: tuple[str, ...]) -> None:
-    by_driver(connection, lambda driver: driver.execute(text, values))
+def _executed(
+    connection: sa.Connection, text: str, values: tuple[str, ...], *, commit: bool = False
+) -> None:
+    def sent(driver: Any) -> None:
+        if not commit:
+            driver.execute(text, values)
+            return
+        with driver.pipeline():
+            driver.execute(text, values)
+            driver.commit()
+
+    by_driver(connection, sent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ _RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 IDLE_MS = 8_000
 """How long PostgreSQL lets a transaction do nothing. A process that is stopped in one holds rows
 that others want; a worker's are free again before its lease is over."""
+MIGRATION_IDLE_MS = 300_000
+"""The same for a migration, which everybody else waits for anyway."""
 
 _POSTGRES = {
     "connect_timeout": 3,
@@ -168,6 +170,16 @@ def allow_idle(connection: sa.Connection, more_ms: int) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(
             f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS + more_ms}"
+        )
+
+
+def allow_long(connection: sa.Connection) -> None:
+    """Let this transaction's statements take as long as they need, and let it do nothing for
+    `MIGRATION_IDLE_MS`: a migration builds indices of all that is stored, and rewrites rows."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql(
+            f"SET LOCAL idle_in_transaction_session_timeout = {MIGRATION_IDLE_MS}"
         )
 
 

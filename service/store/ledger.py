@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,8 +13,9 @@ from service.catalogue.request_json import load_request
 from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.capacity.ledger import Entry, Made, Value, after_run, entry_json, seen
 from service.domain.decisions.controls import HOLD, Control
+from service.domain.decisions.directions import ADDING, REMOVING, is_less
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import ALERT, REMOVING, REPLAY, RETURN, Request
+from service.domain.decisions.requests import ALERT, REPLAY, RETURN, Request
 from service.domain.decisions.returns import Asker
 from service.ports.ledger import HELD_BY, HOLD_S
 from service.store import schema
@@ -94,6 +94,11 @@ class LedgerStore:
         with translated(), self._engine.connect() as connection:
             return askers_of(connection, target, alerts, now)
 
+    def asking_more(self, target: str, now: float) -> list[Asker]:
+        """The alerts that have asked for more of the target lately, by rules that only add."""
+        with translated(), self._engine.connect() as connection:
+            return asking_more(connection, target, now)
+
     def open_pages(self, service: str) -> list[str]:
         """The names of the alerts whose incident is open at the pager."""
         query = (
@@ -116,10 +121,21 @@ def askers_of(
 ) -> list[Asker]:
     """These alerts, and those that have asked for more of the target lately."""
     recent = recent_decisions(_d.target == target, _d.direction.not_in(REMOVING))
+    asked = sa.or_(_a.id.in_(list(alerts)[:1000]), _a.id.in_(sa.select(recent.c.alert)))
+    return _askers(connection, asked, now)
+
+
+def asking_more(connection: sa.Connection, target: str, now: float) -> list[Asker]:
+    """The alerts that have asked for more of the target lately, by rules that only add."""
+    recent = recent_decisions(_d.target == target, _d.direction.in_(ADDING))
+    return _askers(connection, _a.id.in_(sa.select(recent.c.alert)), now)
+
+
+def _askers(connection: sa.Connection, asked: sa.ColumnElement[bool], now: float) -> list[Asker]:
     query = (
         sa.select(_a.name, _a.open, _a.newest, _a.last_seen, _a.resolved_at, _e.reason)
         .outerjoin_from(schema.alerts, schema.unmeasured_ends, _e.alert == _a.id)
-        .where(sa.or_(_a.id.in_(list(alerts)[:1000]), _a.id.in_(sa.select(recent.c.alert))))
+        .where(asked)
         .order_by(_a.id.desc())
     )
     return [_asker(row, now) for row in connection.execute(query)]
@@ -184,12 +200,21 @@ def _made(
         run=request.id,
         rule=request.origin.by,
         alerts=request.origin.alerts,
-        adds=request.origin.kind in (ALERT, REPLAY),
+        adds=request.origin.kind in (ALERT, REPLAY) and _is_more(pair, request.target.sizes),
         returns=request.origin.kind == RETURN,
         undoes=request.parent if request.undoes else "",
         verified=verified,
         asked_again_s=0.0 if returns is None else returns.after_s,
     )
+
+
+def _is_more(pair: tuple[Any, Any], ladder: Sequence[str]) -> bool:
+    """Whether it can be taken back: it is more, and the way back is known.
+
+    A kind without a ladder has only values that its actions make more of.
+    """
+    was_set = pair[0] not in (0, "")
+    return was_set and (not ladder or is_less(*pair, ladder) is False)
 
 
 def _is_writing(connection: sa.Connection, target: str) -> bool:
@@ -237,10 +262,16 @@ def _hold(known: Entry, value: Value, now: float) -> Control:
 def _hold_of(request: Request, plan: Plan, now: float) -> Control:
     """The hold of a value that a person had runbookd set."""
     why = f"{plan.what} {plan.after} by run {request.id}: {request.origin.why}"
-    hold = Control(
-        new_id("h"), HOLD, request.origin.by, why, now, now + request.hold_s, request.target.name
+    return Control(
+        new_id("h"),
+        HOLD,
+        request.origin.by,
+        why,
+        now,
+        now + request.hold_s,
+        request.target.name,
+        pin=request.pin,
     )
-    return replace(hold, pin=request.pin)
 
 
 def _asker(row: Any, now: float) -> Asker:

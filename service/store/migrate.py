@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from service.store.database import begin_writing, translated
+from service.store.database import allow_long, begin_writing, translated
 
 VERSION_TABLE = "runbookd_version"
 """Where Alembic keeps which migration was the last; its own default name may be another's."""
@@ -38,6 +38,7 @@ def migrate(engine: sa.Engine, to: str = "head") -> None:
     config.set_main_option("script_location", scripts.replace("%", "%%"))
     with translated(), engine.begin() as connection:
         begin_writing(connection)
+        allow_long(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, to)
 

@@ -10,18 +10,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.catalogue.registry import names_with
+from service.catalogue.registry import names_with, taken_by
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
 from service.domain.alerts.alert import Alert
 from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.capacity.ledger import Value
+from service.domain.capacity.taking import held_by_askers
 from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.decision import Check
+from service.domain.decisions.directions import REMOVING
 from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import LIMITED, Made, Trip, longest_window_s, tripped
-from service.domain.decisions.requests import REMOVING, RETURN, SCENARIO, Request
+from service.domain.decisions.requests import RETURN, SCENARIO, Request
 from service.domain.decisions.returns import check_unasked
 from service.domain.errors import StoreConflict
 from service.ports import MessageRef
@@ -38,7 +40,7 @@ from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
 from service.store.entries import ledger_entries
 from service.store.ids import new_id
-from service.store.ledger import askers_of, note_run
+from service.store.ledger import askers_of, asking_more, note_run
 from service.store.outcomes import keep_outcome
 from service.store.recent import recent_decisions
 from service.store.rows import CheckEncoder, decision_row
@@ -538,7 +540,20 @@ def _entry(connection: sa.Connection, request: Request, trip: Trip | None, now: 
     calm = None
     if request.origin.kind == RETURN:
         calm = check_unasked(askers_of(connection, request.target.name, (), now))
+    elif less := _taken(connection, request):
+        held = held_by_askers(
+            request.target.name, less, asking_more(connection, request.target.name, now)
+        )
+        calm = None if held is None else held.check
     return Entry(cancelled=_cancelled(connection, request.id), limits=limits, calm=calm, **found)
+
+
+def _taken(connection: sa.Connection, request: Request) -> list[str]:
+    """The attributes that a run's plan makes less of, while others may want them."""
+    if not request.removes:
+        return []
+    plan = connection.execute(sa.select(_r.plan).where(_r.id == request.id)).scalar_one_or_none()
+    return [] if plan is None else taken_by(request, Plan.from_json(load(plan)))
 
 
 def _pause_of(request: Request, trip: Trip, now: float) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control
 from service.domain.decisions.decision_json import moment
 from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.present import Passed, Present, present_state
-from service.domain.decisions.requests import DIRECTIONS
 from service.domain.filters import require_known
 from service.store import schema
 from service.store.alive import live_workers

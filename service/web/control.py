@@ -55,19 +55,19 @@ class ReasonBody(_Strict):
 
 
 class RunBody(_Strict):
-    """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down,
-    `with` the options of the action."""
+    """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down.
+    `with` are the options of an action that moves nothing, as in a rule."""
 
     action: StrictStr
     target: StrictStr
     to: dict[str, StrictStr | StrictInt] | None = None
     step: StrictInt | None = None
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     why: StrictStr
     override: StrictStr = ""
     plan: StrictBool = False
     for_: StrictStr = Field(default="", alias="for")
     pin: StrictBool = False
-    with_: dict[str, Any] | None = Field(default=None, alias="with")
 
 
 class DecisionBody(_Strict):

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from service.catalogue.app_platform.target import AppTarget
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.policy import APPROVE, Policy
@@ -149,6 +150,25 @@ def test_an_undo_that_dies_anywhere_takes_back_once(
     taken_up(now, first)
     assert statuses(now) == {"api.out.1": "succeeded", "api.person.1": "succeeded"}
     assert_in_order(now, 2, 2)
+
+
+@pytest.mark.parametrize("boundary", boundaries(*CHANGING))
+def test_a_count_and_a_size_that_a_person_sets_are_one_write_wherever_the_run_dies(
+    engine: sa.Engine, boundary: str
+) -> None:
+    rules = book("act")
+    api = AppTarget("api", "app-1", "api", 2, 10, ("professional-xs", "professional-m"))
+    now = Installation(engine, replace(rules, targets={"api": api}))
+    to = {"replicas": 4, "size": "professional-m"}
+    now.people.run(OLGA, "set_capacity", "api", to=to, why="a big exam")
+    first = now.begin()
+    first.go_to(boundary)
+    restarted(now, first)
+    assert statuses(now) == {"api.person.1": "succeeded"}
+    assert_in_order(now, 4, 1)
+    assert now.apps.values()["size"] == "professional-m"
+    kept = {each.attribute: each.value for each in now.parts.ledger.entries()}
+    assert kept == to
 
 
 @both_ways

@@ -14,6 +14,7 @@ import pytest
 from service.domain.error_json import dump_error, load_error
 from service.domain.errors import FailureKind, VendorError
 from service.ports import Message, MessageRef, Page
+from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
@@ -65,6 +66,10 @@ def slack(at: At) -> SlackMessenger:
     )
 
 
+def cloudflare(at: At) -> CloudflareApi:
+    return CloudflareApi(token=SECRET, base_url=at.url, timeouts=at.timeouts)
+
+
 def prometheus(at: At) -> PrometheusMetrics:
     return PrometheusMetrics(base_url=at.url, token=SECRET, timeouts=at.timeouts)
 
@@ -83,6 +88,7 @@ class Operation:
 
 
 DO, SB, PD = "DIGITALOCEAN_TOKEN", "SUPABASE_ACCESS_TOKEN", "PAGERDUTY_ROUTING_KEY"
+CF = "CLOUDFLARE_API_TOKEN"
 OPERATIONS = [
     Operation("digitalocean", "get_app", lambda at: apps(at).get_app("a"), True, DO),
     Operation("digitalocean", "deployments", lambda at: apps(at).list_deployments("a"), True, DO),
@@ -95,6 +101,14 @@ OPERATIONS = [
     Operation("supabase", "get", lambda at: supabase(at).get("ref"), True, SB),
     Operation("supabase", "health", lambda at: supabase(at).health("ref"), True, SB),
     Operation("supabase", "resize", lambda at: supabase(at).resize("r", "ci_large"), False, SB),
+    Operation("cloudflare", "zone", lambda at: cloudflare(at).zone("z"), True, CF),
+    Operation(
+        "cloudflare", "purge", lambda at: cloudflare(at).purge("z", "tags", ["a"]), False, CF
+    ),
+    Operation("cloudflare", "rules", lambda at: cloudflare(at).cache_rules("z"), True, CF),
+    Operation(
+        "cloudflare", "set_rules", lambda at: cloudflare(at).set_cache_rules("z", []), False, CF
+    ),
     Operation("pagerduty", "trigger", lambda at: pager(at).trigger(PAGE), True, PD),
     Operation("pagerduty", "resolve", lambda at: pager(at).resolve("group-1"), True, PD),
     Operation("pagerduty", "change", lambda at: pager(at).change("s", "api", {}), True, PD),

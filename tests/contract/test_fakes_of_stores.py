@@ -46,6 +46,7 @@ UNDER_CONTRACT = {
     "FakeApps": "test_fakes_of_vendors.py",
     "FakeDroplets": "test_fakes_of_vendors.py",
     "FakeDatabase": "test_fakes_of_vendors.py",
+    "FakeNginx": "test_nginx_provider.py",
     "FakePager": "test_fakes_of_vendors.py",
     "FlakyPager": "test_fakes_of_vendors.py",
     "FakeMessenger": "test_fakes_of_vendors.py",

@@ -18,6 +18,7 @@ import pytest
 from service.domain.errors import FailureKind, VendorError
 from service.ports import (
     AppPlatform,
+    CloudflareZones,
     DatabaseCompute,
     Droplets,
     HealthProbe,
@@ -28,6 +29,7 @@ from service.ports import (
     Page,
     Pager,
 )
+from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
@@ -44,6 +46,7 @@ from tests.fakes.droplets import FakeDroplets
 from tests.fakes.engine import FlakyPager
 from tests.fakes.faults import vendor_error
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
+from tests.fakes.zones import ZONE, FakeZones
 from tests.unit.sandbox.support import Served, served
 
 TOKEN = "test-token-not-real"
@@ -62,6 +65,8 @@ class Lab(Protocol):
     def droplets(self) -> Droplets: ...
     @property
     def database(self) -> DatabaseCompute: ...
+    @property
+    def zones(self) -> CloudflareZones: ...
     @property
     def pager(self) -> Pager: ...
     @property
@@ -104,6 +109,7 @@ class FakeLab:
         self.apps = FakeApps(self.clock, APP)
         self.droplets = FakeDroplets(self.clock, DROPLET)
         self.database = FakeDatabase(self.clock, PROJECT)
+        self.zones = FakeZones(self.clock)
         self.pager = pager or FakePager()
         self.messenger = FakeMessenger()
 
@@ -114,7 +120,7 @@ class FakeLab:
         self.clock.sleep(1.0)
 
     def lose_answer(self, *, acted: bool) -> None:
-        for each in (self.apps, self.droplets, self.database):
+        for each in (self.apps, self.droplets, self.database, self.zones):
             faults = each.writes.after if acted else each.writes.before
             faults[each.writes.sent] = vendor_error(FailureKind.UNKNOWN)
 
@@ -144,6 +150,8 @@ class RealLab:
         self.apps = DigitalOceanApps(client)
         self.droplets = DigitalOceanDroplets(client)
         self.database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox.url}/supabase")
+        cloudflare = f"{sandbox.url}/cloudflare"
+        self.zones = CloudflareApi(token=TOKEN, base_url=cloudflare, edge_url=f"{cloudflare}/edge")
         self.pager = PagerDutyPager(routing_key="f" * 32, base_url=f"{sandbox.url}/pagerduty")
         self.messenger = SlackMessenger(
             token=TOKEN, channel="#ops", base_url=f"{sandbox.url}/slack/api/"
@@ -213,6 +221,55 @@ def act(lab: Lab, action: str, **parameters: Any) -> str:
     begun = lab.droplets.act(DROPLET, action, **parameters)
     wait_for(lab, lambda: lab.droplets.get_action(DROPLET, begun.id).status != "in-progress")
     return lab.droplets.get_action(DROPLET, begun.id).status
+
+
+# ---- A Cloudflare zone ----
+
+
+ASSET = "https://quizmentor.app/assets/app.js"
+
+
+def test_a_zone_is_told_by_its_domain_and_status(lab: Lab) -> None:
+    found = lab.zones.zone(ZONE)
+    assert (found.name, found.status, found.paused) == ("quizmentor.app", "active", False)
+
+
+@pytest.mark.parametrize(
+    ("by", "entries", "status"),
+    [
+        ("prefixes", ["quizmentor.app/assets/"], "MISS"),
+        ("hosts", ["quizmentor.app"], "MISS"),
+        ("files", [ASSET], "MISS"),
+        ("everything", [], "MISS"),
+        ("prefixes", ["quizmentor.app/api/"], "HIT"),
+        ("files", [f"{ASSET}?v=2"], "HIT"),
+    ],
+)
+def test_the_edge_keeps_a_copy_until_a_purge_names_it(
+    lab: Lab, by: str, entries: list[str], status: str
+) -> None:
+    assert [lab.zones.copy(ASSET).status for _ in range(2)] == ["MISS", "HIT"]
+    assert lab.zones.copy(ASSET).age_s in (0, 1)
+    lab.zones.purge(ZONE, by, entries)
+    assert lab.zones.copy(ASSET).status == status
+
+
+@pytest.mark.parametrize("acted", [True, False])
+def test_a_purge_without_an_answer_is_in_doubt_whether_it_was_taken_or_not(
+    lab: Lab, acted: bool
+) -> None:
+    lab.zones.copy(ASSET)
+    lab.lose_answer(acted=acted)
+    with pytest.raises(VendorError) as caught:
+        lab.zones.purge(ZONE, "files", [ASSET])
+    assert caught.value.kind is FailureKind.UNKNOWN
+    assert lab.zones.copy(ASSET).status == ("MISS" if acted else "HIT")
+
+
+def test_another_zone_is_not_there_for_good(lab: Lab) -> None:
+    with pytest.raises(VendorError) as caught:
+        lab.zones.zone("0" * 32)
+    assert caught.value.kind is FailureKind.PERMANENT
 
 
 # ---- App Platform ----

@@ -307,7 +307,10 @@ def test_rows_that_another_process_wrote_first_are_a_conflict(engine: sa.Engine)
         )
 
 
-def test_a_row_that_is_there_already_undoes_all_of_its_transaction(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("last", [False, True])
+def test_a_row_that_is_there_already_undoes_all_of_its_transaction(
+    engine: sa.Engine, last: bool
+) -> None:
     desk = SqlDesk(engine)
     changes = Changes(rules_hash="0" * 12, deliveries=[("n-1", delivery(alert()))])
 
@@ -315,14 +318,31 @@ def test_a_row_that_is_there_already_undoes_all_of_its_transaction(engine: sa.En
         with desk.journal.transaction() as transaction:
             transaction.claim(["api.out"], NOW)
             transaction.write(changes)
-            transaction.write(changes)
+            transaction.write(changes, last=last)
 
     with pytest.raises(StoreConflict):
         admit_it_twice()
     assert (desk.count("deliveries"), desk.count("cooldowns")) == (0, 0)
     with desk.journal.transaction() as transaction:
-        transaction.write(changes)
+        transaction.write(changes, last=last)
     assert desk.count("deliveries") == 1
+
+
+def test_postgresql_commits_along_with_the_last_write_where_nothing_is_left_to_say(
+    engine: sa.Engine,
+) -> None:
+    desk = SqlDesk(engine)
+    along = 1 if engine.dialect.name == "postgresql" else 0
+    with desk.journal.transaction() as transaction:
+        kept = Changes(rules_hash="0" * 12, deliveries=[("n-1", delivery(alert()))])
+        transaction.write(kept, last=True)
+        assert desk.count("deliveries") == along
+    with desk.journal.transaction() as transaction:
+        more = Changes(rules_hash="0" * 12, deliveries=[("n-2", delivery(alert()))])
+        more.turns[1] = (NOW,)
+        transaction.write(more, last=True)
+        assert desk.count("deliveries") == 1
+    assert desk.count("deliveries") == 2
 
 
 # ---- what strangers send ----

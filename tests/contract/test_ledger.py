@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from service.catalogue.app_platform.autoscaling import MAX, MIN
+from service.catalogue.app_platform.plan import component_values
 from service.domain.alerts.alert import Alert
 from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.capacity.ledger import Addition, Entry
@@ -17,6 +20,8 @@ from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import Policy
 from service.domain.decisions.requests import PERSON, RETURN, Origin, Request, Wanted
 from service.domain.decisions.returns import Asker, Return
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.rules import Matcher, MatchOp, Rule
 from service.intake.kinds import STATE_REASON
 from service.ports.admission import NewRun
 from service.ports.ledger import HELD_BY, HOLD_S, Ledger
@@ -25,14 +30,16 @@ from service.store import schema
 from service.store.controls import ControlStore
 from service.store.ledger import LedgerStore
 from service.store.runs import RunStore
+from service.triggers.alerts.candidates import RulesInForce
 from tests.contract.admission import SqlDesk
 from tests.contract.test_controls import queued
-from tests.fakes.alerts import CPU, ERRORS, NOW, alert, delivery, resolved
+from tests.fakes.alerts import CPU, ERRORS, NOW, alert, delivery, resolved, rule_book
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.runs import API, request_for
 
 OUT = replace(request_for("horizontal_scale", API), policy=Policy(returns=Return(1_800)))
 ADDED = Addition("api.out.1", "a-rule", 2, 3, NOW, ("alert-1",))
+IDLE = "Idle API"
 ENTRY = Entry("api", "replicas", 3, NOW, (ADDED,))
 
 
@@ -194,6 +201,83 @@ def test_a_run_that_wrote_nothing_is_not_in_the_ledger(engine: sa.Engine) -> Non
     runs.set_plan(OUT.id, plan_of(2, 3))
     runs.conclude(OUT.id, Outcome("held", "", NOW), NOW)
     assert LedgerStore(engine).entries() == []
+
+
+EXACT = request_for("set_capacity", API, options={"replicas": 2, "exact": True})
+
+
+def test_what_an_alert_has_set_lower_is_no_addition(engine: sa.Engine) -> None:
+    runs = queued(engine, OUT, EXACT)
+    end(runs, OUT, 2, 4, NOW)
+    end(runs, EXACT, 4, 2, NOW + 900)
+    (entry,) = LedgerStore(engine).entries()
+    assert (entry.value, entry.additions) == (2, ())
+
+
+def bounds_of(
+    before: tuple[int | None, int | None, int | None],
+    after: tuple[int | None, int | None, int | None],
+) -> Plan:
+    """The count, and the two bounds of the vendor's autoscaling."""
+    keys = ("instance_count", MIN, MAX)
+    was, will = dict(zip(keys, before, strict=True)), dict(zip(keys, after, strict=True))
+    changed = {key: value for key, value in will.items() if value != was[key]}
+    return Plan("autoscaling", "", "", ("update_app",), {"after": changed, "planned_from": was})
+
+
+def test_the_bounds_of_the_vendors_autoscaling_are_kept_added_to_and_a_persons(
+    engine: sa.Engine,
+) -> None:
+    on = request_for("set_autoscaling", API, id="api.set.1")
+    runs, ledger = queued(engine, OUT, on), LedgerStore(engine)
+    for request, plan, now in (
+        (on, bounds_of((2, None, None), (None, 2, 4)), NOW),
+        (OUT, bounds_of((None, 2, 4), (None, 2, 5)), NOW + 60),
+    ):
+        runs.set_plan(request.id, plan)
+        runs.enter(request, now)
+        runs.intend(request.id, "update_app", now)
+        runs.conclude(request.id, Outcome("succeeded", "", now), now)
+    kept = {each.attribute: (each.value, each.additions) for each in ledger.entries()}
+    added = Addition("api.out.1", "a-rule", 4, 5, NOW + 60, ("alert-1",))
+    assert kept == {"replicas": (0, ()), "min": (2, ()), "max": (5, (added,))}
+    looked = component_values({"replicas": None, "size": "", "fields": {MIN: 2, MAX: 9}})
+    changed = ledger.saw("api", looked, NOW + 120, NOW + 121)
+    assert [each.attribute for each in changed] == ["max"]
+    assert {each.attribute: each.additions for each in ledger.entries()}["max"] == ()
+
+
+def test_only_alerts_of_rules_that_add_count_as_asking_for_more(ledger_of_two: sa.Engine) -> None:
+    ledger = LedgerStore(ledger_of_two)
+    assert ledger.asking_more("api", NOW + 60) == [Asker(CPU, fires=True)]
+    assert {each.name for each in ledger.askers("api", (), NOW + 60)} == {CPU, IDLE}
+    assert ledger.asking_more("worker-vm", NOW + 60) == []
+
+
+def test_what_takes_away_does_not_enter_while_another_alert_asks_for_more(
+    ledger_of_two: sa.Engine,
+) -> None:
+    exact = replace(EXACT, id="api.set.9")
+    runs = queued(ledger_of_two, exact)
+    runs.set_plan(exact.id, plan_of(4, 2))
+    held = runs.enter(exact, NOW + 60)
+    assert held is not None
+    assert (held.guard, held.passed) == ("more_asked", False)
+    runs.set_plan(exact.id, plan_of(1, 2))
+    assert runs.enter(exact, NOW + 60) is None, "it adds"
+
+
+@pytest.fixture
+def ledger_of_two(engine: sa.Engine) -> sa.Engine:
+    """An alert that asks for more fires, and one of a rule that sets an exact count."""
+    book = rule_book()
+    matcher = Matcher("alertname", MatchOp.EQUAL, IDLE)
+    options = {"replicas": 2, "size": None, "exact": True}
+    idle = Rule("idle", (matcher,), "set_capacity", "api", timedelta(minutes=10), options=options)
+    book = replace(book, rules=(*book.rules, idle))
+    desk = SqlDesk(engine, rules=RulesInForce(book, RuleIndex(book)))
+    desk.admit(delivery(alert(CPU)), delivery(alert(IDLE)))
+    return engine
 
 
 def askers(engine: sa.Engine, now: float) -> list[Asker]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from service.bootstrap.stores import Stores
@@ -28,6 +30,7 @@ from service.store.schema import metadata
 from tests.contract.admission import SqlDesk
 from tests.databases import Databases
 from tests.fakes.alerts import ERRORS, NOW, alert, delivery
+from tests.postgres import PostgresServer
 
 PATIENCE_S = 600.0
 """For a start of Python with all it imports, on a machine where twenty others want to run."""
@@ -220,6 +223,33 @@ def test_a_migration_that_fails_half_way_leaves_nothing(empty_url: str) -> None:
             connection.execute(sa.text("DROP TABLE workers"))
         migrate(engine)
         assert _differences(engine) == []
+
+
+def test_a_migration_on_postgresql_may_take_long_and_nothing_else_may(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index of a million rows takes longer than the 30 s that other statements have."""
+    seen: list[tuple[str, str]] = []
+
+    def look(config: Config, _to: str) -> None:
+        seen.append(_settings(config.attributes["connection"]))
+
+    monkeypatch.setattr(command, "upgrade", look)
+    with opened(postgres.create()) as engine:
+        migrate(engine)
+        with engine.connect() as connection:
+            seen.append(_settings(connection))
+    assert seen == [("0", "300000"), ("30000", "8000")]
+
+
+def _settings(connection: sa.Connection) -> tuple[str, str]:
+    """How long a statement may take, and how long a transaction may do nothing; milliseconds."""
+    query = "SELECT setting FROM pg_settings WHERE name = :name"
+    statement, idle = (
+        connection.execute(sa.text(query), {"name": name}).scalar_one()
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout")
+    )
+    return statement, idle
 
 
 def test_a_worker_of_the_version_before_lives_on_through_the_migration(empty_url: str) -> None:

@@ -207,6 +207,11 @@ class Stand:
             rows = connection.execute(sa.select(table.c.workflow_uuid, table.c.status))
             return {row[0]: row[1] for row in rows}
 
+    def nginx_calls(self) -> list[str]:
+        """What the sandbox's nginx has taken that changes something, in order."""
+        calls = [each for each in self._get("calls") if each["vendor"] == "nginx"]
+        return [f"{each['method']} {each['path']}" for each in calls if each["method"] != "GET"]
+
     def reached(self, failpoint: str) -> bool:
         """Whether a worker came to `failpoint`."""
         return self._failpoint(failpoint).once.exists()

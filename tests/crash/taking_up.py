@@ -35,14 +35,14 @@ def adopted(stand: Stand, failpoint: str) -> None:
 
 
 def crashes(
-    databases: Databases, home: Path, failpoints: Iterable[str], crash: TakenUp
+    databases: Databases, home: Path, failpoints: Iterable[str], crash: TakenUp, rules: str = ""
 ) -> dict[str, Future[None]]:
-    """What became of `crash` at each failpoint, each on a stand of its own."""
+    """What became of `crash` at each failpoint, each on a stand of its own, by these rules."""
 
     def one(failpoint: str) -> None:
         its_home = home / failpoint.replace(":", "-")
         its_home.mkdir()
-        with databases.borrowed() as url, a_stand(its_home, url) as stand:
+        with databases.borrowed() as url, a_stand(its_home, url, rules=rules) as stand:
             crash(stand, failpoint)
 
     databases.fresh()  # makes the original, which is not a thing for many threads

@@ -28,6 +28,7 @@ from service.catalogue.steps.timings import Timings
 from service.engine import durable, lease, off_round, off_watch, worker
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
+from service.providers.nginx_sandbox import SandboxNginx
 from service.settings import load_settings
 
 QUICK = Timings(
@@ -94,6 +95,8 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_steps(failpoint, durable.run_step)
     _arm_write(failpoint, DigitalOceanDroplets, "act", lambda args: str(args[1]))
     _arm_write(failpoint, DigitalOceanApps, "update_app", lambda _: "update_app")
+    _arm_write(failpoint, SandboxNginx, "write", lambda _: "write")
+    _arm_write(failpoint, SandboxNginx, "reload", lambda _: "reload")
     if failpoint.text.startswith("late:"):
         _neglect_the_lease(failpoint)
 

@@ -150,7 +150,8 @@ class FakeApps:
         active = next(one for one in self._settled() if one.phase == "ACTIVE")
         found = {}
         for item in active.spec["services"] + active.spec["workers"]:
-            count = item.get("instance_count", 1)
+            scaled = item.get("autoscaling", {})
+            count = item.get("instance_count", scaled.get("min_instance_count", 1))
             name, ready = item["name"], count - self.unready
             found[name] = ComponentHealth(name, count, ready, self.cpu_percent)
         return found

@@ -140,7 +140,7 @@ class MemoryTransaction:
             and (firing := sum(episodes[each].open for each in incidents[key].members))
         }
 
-    def write(self, changes: Changes) -> None:
+    def write(self, changes: Changes, *, last: bool = False) -> None:
         store = self._store
         store.deliveries.extend(delivery_id for delivery_id, _ in changes.deliveries)
         for record in changes.touched.values():

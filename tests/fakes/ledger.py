@@ -12,12 +12,14 @@ from service.domain.decisions.returns import Asker
 @dataclass(slots=True)
 class FakeLedger:
     """Entries by target and attribute. `asking` are the alerts that ask, `paged` the names of those
-    whose incident is open, each with its service. `busy` are targets with a run that writes."""
+    whose incident is open, each with its service. `busy` are targets with a run that writes, and
+    `wanting` the alerts that ask for more by rules that only add."""
 
     rows: dict[tuple[str, str], Entry] = field(default_factory=dict)
     asking: list[Asker] = field(default_factory=list)
     paged: list[tuple[str, str]] = field(default_factory=list)
     busy: set[str] = field(default_factory=set)
+    wanting: list[Asker] = field(default_factory=list)
 
     def put(self, entry: Entry) -> None:
         """What a run has left."""
@@ -44,6 +46,9 @@ class FakeLedger:
 
     def askers(self, target: str, alerts: Sequence[str], now: float) -> Sequence[Asker]:
         return list(self.asking)
+
+    def asking_more(self, target: str, now: float) -> Sequence[Asker]:
+        return list(self.wanting)
 
     def open_pages(self, service: str) -> Sequence[str]:
         return [name for name, of in self.paged if service in ("", of)]

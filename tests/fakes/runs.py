@@ -10,6 +10,7 @@ from service.catalogue.app_database.target import AppDatabaseTarget
 from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
 from service.catalogue.droplet.target import DropletTarget
+from service.catalogue.nginx.target import NginxTarget
 from service.catalogue.registry import action_spec, change_of, checked_options, kind_spec
 from service.catalogue.spec import Tools, Work
 from service.catalogue.steps.timings import Timings
@@ -20,8 +21,17 @@ from service.domain.errors import FencedOut, StoreUnavailable
 from service.domain.rules.rules import Target
 from service.engine.off_duty import Duty
 from service.engine.off_watch import OffDroplet
-from service.ports import AppPlatform, Clock, DatabaseCompute, Droplets, HealthProbe, MessageRef
+from service.ports import (
+    AppPlatform,
+    Clock,
+    CloudflareZones,
+    DatabaseCompute,
+    Droplets,
+    HealthProbe,
+    MessageRef,
+)
 from service.ports.app_database import AppDatabase
+from service.ports.nginx import Nginx
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -42,6 +52,13 @@ WORKER = DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vc
 DATABASE = SupabaseTarget("database", "project-1", ("ci_micro", "ci_small", "ci_medium"))
 APP_DATABASE = AppDatabaseTarget("app-database", ("quiz_app", "quiz_report"), ("migrations",))
 
+EDGE = NginxTarget(
+    "edge",
+    "/etc/nginx/conf.d/edge.conf",
+    "/etc/nginx/nginx.conf",
+    ("10.0.0.11:8080", "10.0.0.12:8080"),
+)
+
 
 def request_for(
     action: str,
@@ -54,12 +71,13 @@ def request_for(
     """What an alert asks for by a rule, in a run that is the first of its claim."""
     spec = action_spec(action)
     options = checked_options(action, changes.get("options", {}))
+    direction = spec.direction_of(options)
     facts: dict[str, Any] = {
-        "id": f"{target.name}.{spec.direction}.1",
+        "id": f"{target.name}.{direction}.1",
         "action": action,
         "origin": Origin(REPLAY if replay else ALERT, "a-rule", "High CPU Usage is 93", alerts),
-        "claim": f"{target.name}.{spec.direction}",
-        "direction": spec.direction,
+        "claim": f"{target.name}.{direction}",
+        "direction": direction,
         "on": target,
         "wanted": spec.wanted(options),
         "options": options,
@@ -67,7 +85,7 @@ def request_for(
         "settle_s": 120.0,
         "rules_hash": "0123456789ab",
     }
-    return Request(**{**facts, **changes})
+    return Request(**{**facts, **changes, "options": options})
 
 
 def telling_for(action: str, run: str, subject: str = "", **changes: Any) -> Request:
@@ -112,6 +130,8 @@ def works_on(
     apps: AppPlatform | None = None,
     droplets: Droplets | None = None,
     database: DatabaseCompute | None = None,
+    nginx: Nginx | None = None,
+    zones: CloudflareZones | None = None,
     app_database: AppDatabase | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
@@ -122,6 +142,8 @@ def works_on(
         "app_platform": apps,
         "droplet": droplets,
         "supabase": database,
+        "nginx": nginx,
+        "cloudflare_zone": zones,
         "app_database": app_database,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})

@@ -145,6 +145,16 @@ def test_every_option_of_a_run_reaches_the_service_and_the_local_store(
     assert (kept.hold_s, kept.pin, kept.override) == (14_400.0, True, "it is urgent")
 
 
+def test_the_options_of_a_purge_reach_the_service_and_the_local_store(
+    terminal: Terminal,
+) -> None:
+    """The pack has no zone. So the answer is about the target, once the options were read."""
+    said = terminal("run", "purge", "api", "--with", "tags=news", "--why", "x", "--yes")
+    assert (said.status, "purge cannot change api" in said.err) == (2, True), said.err
+    said = terminal("run", "purge", "api", "--with", "tags", "--why", "x", "--yes")
+    assert (said.status, "must be a name and a value" in said.err) == (2, True), said.err
+
+
 def test_a_lock_and_a_hold_are_released_together(terminal: Terminal) -> None:
     assert terminal("lock", "api", "--for", "1h", "--why", "moving it", "--yes").status == 0
     assert terminal("hold", "api", "--why", "five by hand", "--yes").status == 0

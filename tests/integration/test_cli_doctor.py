@@ -130,7 +130,7 @@ def test_the_age_of_the_price_lists_that_runs_have_kept_is_told(
             told.saw,
             re.MULTILINE,
         )
-    for kind in [each for each in KINDS if each.prices.note]:
+    for kind in (each for each in KINDS if each.prices.note):
         notes = FactStore(stores.engine)
         kept = load_kept(notes.get(kind.prices.note))
         assert kept is not None

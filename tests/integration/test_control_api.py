@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.domain.decisions.approval import Approval
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision import Verdict
@@ -19,12 +21,25 @@ from service.store.approvals import ApprovalStore
 from service.store.bell import bell_of
 from service.store.ledger import LedgerStore
 from service.web.app import create_app
-from tests.fakes.web import make_stand, sqlite_url
+from tests.fakes.web import make_stand, rule_book, sqlite_url
 from tests.operators import PAUSE, RUN, Operators
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Operators:
+    return Operators(sqlite_url(tmp_path))
+
+
+PURGE = {"action": "purge", "target": "cdn", "with": {"tags": ["news"]}, "why": "wrong answers"}
+
+
+@pytest.fixture
+def zoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operators:
+    """The same, with a zone among the targets."""
+    book = rule_book()
+    zone = ZoneTarget("cdn", "5eed0000000000000000000000000c0d")
+    with_zone = replace(book, targets={**book.targets, "cdn": zone})
+    monkeypatch.setattr("tests.fakes.web.rule_book", lambda: with_zone)
     return Operators(sqlite_url(tmp_path))
 
 
@@ -245,6 +260,47 @@ def test_a_bad_request_for_a_run_is_one_clear_sentence_and_queues_nothing(
     assert status == 422, answer
     assert said in answer["error"]
     assert api.stand.enqueued == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"with": {}}, "names nothing to purge"),
+        ({"with": {"tag": ["a"]}}, "purge cannot be done with these options: tag"),
+        ({"with": {"prefixes": ["https://a.example/"]}}, "prefixes"),
+        ({"to": {"replicas": 3}}, "purge takes neither `to` nor `step`"),
+        ({"action": "horizontal_scale", "target": "api", "step": 1}, "takes no options"),
+    ],
+)
+def test_a_bad_request_for_a_purge_is_one_clear_sentence_and_queues_nothing(
+    zoned: Operators, change: dict[str, Any], said: str
+) -> None:
+    status, answer = zoned.post("olga", "/runs", {**PURGE, **change})
+    assert status == 422, answer
+    assert said in answer["error"]
+    assert zoned.stand.enqueued == []
+
+
+def test_a_purge_that_a_person_asks_for_has_its_options_and_holds_no_value(
+    zoned: Operators,
+) -> None:
+    status, said = zoned.post("olga", "/runs", PURGE)
+    assert (status, said["id"], said["wanted"]) == (201, "cdn.person.1", [])
+    run = zoned.runs.get("cdn.person.1")
+    assert run is not None
+    assert (run.request.options["tags"], run.request.hold_s) == (["news"], 0.0)
+    (record,) = zoned.audit()
+    assert record["what"]["options"]["tags"] == ["news"]
+
+
+def test_a_purge_is_not_undone_and_the_answer_says_why(zoned: Operators) -> None:
+    zoned.post("olga", "/runs", PURGE)
+    plan = Plan("cache", "1 tag (news)", "purged", ("purge_1", "verify"), {})
+    zoned.runs.set_plan("cdn.person.1", plan)
+    zoned.runs.conclude("cdn.person.1", Outcome("succeeded", "it is purged", 0.0), time.time())
+    status, said = zoned.post("olga", "/runs/cdn.person.1/undo")
+    assert (status, "which nothing takes back" in said["error"]) == (409, True)
+    assert zoned.stand.enqueued == ["cdn.person.1"]
 
 
 def test_a_run_is_cancelled_once_it_is_known_and_not_when_it_has_ended(api: Operators) -> None:

@@ -125,7 +125,7 @@ def test_json_is_the_apis_own_value(runbookd: CommandLine, url: str, away: dict[
 UNKNOWN = [
     (("runs", "--status", "faild"), "queued, running, succeeded, held, failed"),
     (("runs", "--target", "apy"), "api, worker-vm, database"),
-    (("runs", "--action", "explode"), "horizontal_scale, vertical_scale, scale_database"),
+    (("runs", "--action", "explode"), "horizontal_scale, vertical_scale, set_capacity"),
     (("alerts", "--source", "nagios"), "alertmanager, grafana"),
     (("status", "apy"), "api, worker-vm, database"),
     (("alerts", "--since", "soon"), "2h, 30m"),

@@ -71,6 +71,7 @@ from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager, FakeProbe
+from tests.fakes.zones import FakeZones
 from tests.properties.witness import Look, Values, Witness
 
 T = TypeVar("T")
@@ -390,15 +391,19 @@ def opened(url: str) -> Iterator[sa.Engine]:
 
 
 class Installation:
-    """Web, workers and people on one database."""
+    """Web, workers and people on one database. `ports` are of kinds beside those of its own."""
 
-    def __init__(self, engine: sa.Engine, book: RuleBook) -> None:
+    def __init__(
+        self, engine: sa.Engine, book: RuleBook, ports: Mapping[str, object] | None = None
+    ) -> None:
+        self._ports = ports or {}
         self.engine = engine
         self.book = book
         self.clock = SharedClock(NOW)
         least = {"api": 2}
         self.witness = Witness(self.clock, book.policy, least)
         self.apps, self.database = Apps(self.clock), Database(self.clock, begins_s=0.0)
+        self.zones = FakeZones(self.clock)
         self.apps.witness = self.database.witness = self.witness
         self.metrics = FakeMetrics({EXPRESSIONS[Question.CPU]: 90.0})
         self.waiting: list[tuple[float, NewRun]] = []
@@ -422,7 +427,13 @@ class Installation:
         self.due = DueStore(engine)
         tools = Tools(FakeProbe(), clock, Timings())
         works: dict[str, Work] = {}
-        for kind, port in (("app_platform", self.apps), ("supabase", self.database)):
+        ports = {
+            "app_platform": self.apps,
+            "supabase": self.database,
+            "cloudflare_zone": self.zones,
+            **self._ports,
+        }
+        for kind, port in ports.items():
             spec = kind_spec(kind)
             works[kind] = Looking(spec.work(port, tools), witness, spec.cost)
         self.pager, self.messenger = FakePager(), FakeMessenger()

@@ -68,6 +68,15 @@ def with_rule(**changes: str | None) -> str:
     return GOOD + "  - name: extra\n" + "".join(lines)
 
 
+def with_zone(options: str, probe: str = "") -> str:
+    """A zone, and one rule that purges it, on lines 4 to 8."""
+    zone = f"kind: cloudflare_zone, zone: {'c0de' * 8}{probe and f', probe: {probe!r}'}"
+    return (
+        f"targets:\n  cdn: {{{zone}}}\nrules:\n  - name: stale\n    match: [alertname=Stale]\n"
+        f"    action: purge\n    target: cdn\n    with: {options}\n    cooldown: 10m\n"
+    )
+
+
 def with_target(text: str) -> str:
     """The good rules, and their targets but for `api`, which is written as `text` on line 2."""
     lines = TARGETS.splitlines(keepends=True)

@@ -101,14 +101,6 @@ def test_what_a_person_has_raised_above_the_maximum_is_held_without_a_page(
     assert (held.guard, held.at_bound) == ("max_replicas", pages)
 
 
-def test_native_autoscaling_holds_and_names_its_bounds() -> None:
-    autoscaling = {"min_instance_count": 2, "max_instance_count": 8}
-    held = plan_component(OUT, seen(replicas=None, autoscaling=autoscaling))
-    assert isinstance(held, PlanHeld)
-    assert (held.guard, held.at_bound) == ("native_autoscaling", False)
-    assert "from 2 to 8 instances" in held.reason
-
-
 def test_a_deployment_of_others_holds_for_a_minute() -> None:
     held = plan_component(OUT, seen(deploying="dep-9"))
     assert isinstance(held, PlanHeld)

@@ -60,7 +60,7 @@ def test_what_a_person_changed_since_is_not_overwritten(
     conflict = PlannedChange.of(WANTED).conflict(now, deployments(**listed))
     assert conflict is not None
     assert words in conflict
-    assert "3 was not set" in conflict
+    assert "instance_count of api was not set to 3." in conflict
 
 
 def test_what_was_deployed_before_the_plan_is_nobodys_change_since() -> None:
@@ -87,6 +87,17 @@ def test_the_replicas_needed_are_those_we_set_or_those_the_vendor_wants() -> Non
     size = {**WANTED, "after": {"instance_size_slug": "b"}}
     assert PlannedChange.of(size).needed(health) == 5
     assert PlannedChange.of(size).needed(ComponentHealth("api", 0, 0)) == 1
+
+
+def test_where_the_vendor_decides_on_the_count_at_least_its_minimum_must_serve() -> None:
+    scaled = {"instance_count": None, "autoscaling.min_instance_count": 3}
+    change = PlannedChange.of({**WANTED, "after": scaled})
+    assert change.needed(ComponentHealth("api", desired=1, ready=1)) == 3
+    assert change.needed(ComponentHealth("api", desired=5, ready=1)) == 5
+    assert (str(change), change.wanted) == (
+        "instance_count and autoscaling of api",
+        "none and min_instance_count 3",
+    )
 
 
 def test_a_plan_of_an_earlier_version_is_held_against_the_one_value_that_it_names() -> None:

@@ -69,3 +69,10 @@ def test_the_plan_of_an_earlier_version_tells_the_state_in_its_words() -> None:
     assert begun is not None
     assert done.state == {"replicas": 3, "size": "basic-m"}
     assert begun.state == {"replicas": 2, "size": "basic-s"}
+
+
+def test_what_a_plan_makes_of_no_attribute_is_no_state() -> None:
+    """A purge leaves nothing that the next look would find."""
+    purge = {"what": "cache", "before": "1 tag (news)", "after": "purged"}
+    expected = Present({"plan": "free"}, Known.SET, "cdn.out.1", ENDED_AT)
+    assert present_state([passed(id="cdn.out.1", plan=purge, saw={"plan": "free"})]) == expected

@@ -9,6 +9,7 @@ from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.supabase.target import SupabaseTarget
 from service.domain.rules.rules import Target
 from service.settings import load_settings
+from tests.fakes.runs import EDGE
 
 APP = AppTarget("api", "app-1", "api", 2, 10)
 DATABASE = SupabaseTarget("database", "ref", ("ci_micro", "ci_small"))
@@ -36,3 +37,7 @@ def test_each_missing_secret_is_named_with_what_cannot_work(
     sentences = missing_secrets(load_settings(given), targets)
     assert [each.split()[0] for each in sentences] == missing
     assert all(each.endswith(".") for each in sentences)
+
+
+def test_a_balancer_needs_no_secret() -> None:
+    assert missing_secrets(load_settings(TOLD | DO), [EDGE, APP]) == ()

@@ -38,6 +38,7 @@ from tests.unit.rulebook_files import (
     load,
     with_rule,
     with_target,
+    with_zone,
 )
 
 ROOT = PACK.parents[1]
@@ -74,6 +75,7 @@ WRONG = [
         f"{{kind: droplet, droplet: 1, sizes: [{', '.join(f'n{at}' for at in range(51))}]}}"
     ),
     with_target("{kind: droplet, droplet: 1, sizes: [s-4vcpu-8gb, c-2]}"),
+    with_target("{kind: droplet, droplet: 1, sizes: [s-1vcpu-1gb, c-2], choices: [c-2]}"),
     with_target(f"{{{APP}, sizes: [professional-s, professional-s]}}"),
     with_target(f"{{{APP}, sizes: [professional-s, ci_small]}}"),
     with_rule(cooldown=None),
@@ -85,8 +87,12 @@ WRONG = [
     with_rule(cooldown="900000w"),
     with_rule(action="page_oncall"),
     with_rule(**NO_TARGET, settle="2m", severity="error"),
+    *(with_zone(f"{{{options}}}") for options in ("", "everything: true, tags: [a]")),
     with_rule(**{"with": "{steps: 1}"}),
     with_rule(action="page_oncall", target=None, cooldown=None, **{"with": "{step: 1}"}),
+    with_rule(action="set_capacity"),
+    with_rule(action="set_capacity", **{"with": "{replicas: 11}"}),
+    with_rule(action="set_capacity", **{"with": "{size: c-2}"}),
     with_rule(**{"with": "{step: 0}", "continue": "yes"}, severity="high"),
     FOURTH + FOURTH.splitlines(keepends=True)[-1].replace("high-cpu", "other"),
     FOURTH + SECOND,

@@ -19,7 +19,7 @@ from service.catalogue.spec import ActionSpec, Effect, KindSpec
 from service.domain.errors import FailureKind, VendorError
 from service.ports.app_database import AppDatabase
 
-KILL_QUERIES = ActionSpec(KILL, Effect.CHANGES, "out", options=KillOptions, undoable=False)
+KILL_QUERIES = ActionSpec(KILL, Effect.CHANGES, "out", options=KillOptions, undoes=False)
 """End what runs for too long (runbook, Emergency Scaling)."""
 
 OPTIMIZE_DATABASE = ActionSpec(
@@ -27,8 +27,8 @@ OPTIMIZE_DATABASE = ActionSpec(
     Effect.CHANGES,
     "up",
     options=OptimizeOptions,
-    undoable=False,
-    lacks=lacks_operation,
+    undoes=False,
+    lacking=lacks_operation,
 )
 """One operation on one table (runbook, Database Optimization Scripts)."""
 

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.catalogue.app_platform.spec import INSTANCE_COUNT, value_of, with_values
+from service.catalogue.app_platform.spec import (
+    INSTANCE_COUNT,
+    MIN_COUNT,
+    value_of,
+    with_values,
+)
 from service.domain.capacity.three_way import AlreadyThere, Conflict, ToWrite, Value, merge
 from service.ports.app_platform import ComponentHealth, Deployment
 
@@ -25,7 +30,7 @@ class PlannedChange:
 
     app: str
     component: str
-    after: Mapping[str, int | str]
+    after: Mapping[str, Value]
     last_deployment: str | None
     planned_from: Mapping[str, Value]
 
@@ -44,17 +49,17 @@ class PlannedChange:
 
     def __str__(self) -> str:
         """As sentences name it."""
-        return f"{' and '.join(self.after)} of {self.component}"
+        return f"{_and(dict.fromkeys(key.split('.')[0] for key in self.after))} of {self.component}"
 
     @property
     def before(self) -> str:
         """The values that the plan was made from, as sentences name them."""
-        return _and(self.planned_from[key] for key in self.after)
+        return _shown({key: self.planned_from[key] for key in self.after})
 
     @property
     def wanted(self) -> str:
         """The values that are wanted, as sentences name them."""
-        return _and(self.after.values())
+        return _shown(self.after)
 
     def found_in(self, spec: Mapping[str, Any]) -> dict[str, Value]:
         """The present values; None where the component is gone or the vendor decides on one."""
@@ -62,7 +67,7 @@ class PlannedChange:
 
     def told_of(self, spec: Mapping[str, Any]) -> str:
         """The present values, as sentences name them."""
-        return _and(self.found_in(spec).values())
+        return _shown(self.found_in(spec))
 
     def is_set_in(self, spec: Mapping[str, Any]) -> bool:
         """Whether a spec holds the wanted values."""
@@ -80,7 +85,9 @@ class PlannedChange:
     def needed(self, health: ComponentHealth) -> int:
         """How many replicas must serve; what the vendor wants where we set no count."""
         count = self.after.get(INSTANCE_COUNT)
-        return max(health.desired, 1) if count is None else int(count)
+        if count is not None:
+            return int(count)
+        return max(health.desired, int(self.after.get(MIN_COUNT) or 1))
 
     def carrier(self, deployments: Sequence[Deployment]) -> str | None:
         """The newest deployment since the plan that carries the wanted values: ours, or as good."""
@@ -130,11 +137,21 @@ class PlannedChange:
         return None if kept == dict(mine.spec) else theirs.id
 
     def _left(self, why: str) -> str:
-        return f"{why}. The app was left so, and {_and(self.after)} {self.wanted} was not set."
+        return f"{why}. The app was left so, and {self} was not set to {self.wanted}."
 
 
 def _and(parts: Iterable[object]) -> str:
     return " and ".join(str(part) for part in parts)
+
+
+def _shown(values: Mapping[str, Value]) -> str:
+    """Values as sentences name them; those within a block with their own names."""
+    return _and(
+        f"{key.rpartition('.')[2]} {'not set' if value is None else value}"
+        if "." in key
+        else ("none" if value is None else value)
+        for key, value in values.items()
+    )
 
 
 def _newer_than(anchor: str | None, deployments: Sequence[Deployment]) -> Sequence[Deployment]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from service.catalogue.actions import HORIZONTAL_SCALE, VERTICAL_SCALE
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from service.catalogue.actions import HORIZONTAL_SCALE, SET_CAPACITY, VERTICAL_SCALE
+from service.catalogue.app_platform.autoscaling import SET_AUTOSCALING
+from service.catalogue.app_platform.autoscaling import errors as autoscaling_errors
 from service.catalogue.app_platform.plan import (
     changed_component,
     component_costs,
     component_is,
+    component_values,
     plan_component,
 )
 from service.catalogue.app_platform.steps import AppChange
@@ -17,6 +23,7 @@ from service.catalogue.app_platform.target import (
     AppTarget,
     build_app,
     doubts,
+    errors,
 )
 from service.catalogue.spec import KindSpec
 from service.ports import AppPlatform
@@ -30,13 +37,19 @@ def _look(apps: AppPlatform, target: AppTarget) -> str:
     return f"DigitalOcean knows app {target.app}"
 
 
+def _refuses(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:
+    yield from errors(target, action, options)
+    if action == SET_AUTOSCALING.name:
+        yield from autoscaling_errors(target, options)
+
+
 KIND = KindSpec(
     name=NAME,
     stand_in="digitalocean",
     target=AppTarget,
     shape=AppShape,
     build=build_app,
-    actions=(HORIZONTAL_SCALE, VERTICAL_SCALE),
+    actions=(HORIZONTAL_SCALE, VERTICAL_SCALE, SET_CAPACITY, SET_AUTOSCALING),
     plan=plan_component,
     state=component_is,
     work=AppChange,
@@ -44,12 +57,13 @@ KIND = KindSpec(
     changed=changed_component,
     prices=PRICES,
     cost=component_costs,
-    values=component_is,
+    values=component_values,
     load=AppChange.load,
     interrupts=False,
     size_form=r"(basic|professional)-(xxs|xs|s|m|l)|apps-[sd]-.+",
     # Two components of one app are two targets.
     manages=lambda target: f"component {target.component} of app {target.app}",
     doubts=doubts,
+    refuses=_refuses,
     needs_sizes=False,
 )

@@ -9,17 +9,37 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from service.catalogue.app_platform.autoscaling import (
+    FIELDS,
+    MAX,
+    MIN,
+    NAMES,
+    Scaled,
+    Value,
+    field_wanted,
+    health_told,
+    held_by_size,
+    held_by_vendor,
+    is_dedicated,
+    offered,
+    told,
+    unset,
+)
 from service.catalogue.app_platform.spec import INSTANCE_COUNT, INSTANCE_SIZE, SCALABLE
 from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.requests import PERSON, Request, Wanted
 
 APP_STEPS = ("update_app", "await_deployment", "verify")
 
 DOWNTIME = "No downtime: the app serves until its new instances do."
 """The vendor's rolling deployments (docs/vendors.md)."""
+
+AT_ITS_MAX = "The price is that of as many instances as autoscaling may run."
+BY_LOAD = "by load"
+"""How many instances there are, where the vendor decides."""
 
 DEPLOYMENT_RETRY_S = 60.0
 """Seconds until a held run looks again; a deployment takes a few minutes."""
@@ -31,52 +51,95 @@ def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | Plan
     target = _app_target(request)
     if held := _held(target, observed):
         return held
-    after: dict[str, int | str] = {}
+    most = _most(request, target)
+    scaled = Scaled(target, _state(observed), most)
+    after: dict[str, Value] = {}
     for wanted in request.wanted:
-        if wanted.attribute == "replicas":
-            if observed["autoscaling"]:
-                return _autoscaling_held(target, observed["autoscaling"])
-            current = int(observed["replicas"])
-            count = count_wanted(target, wanted, current, _bounds(request, target))
-            if isinstance(count, PlanHeld) and _above(target, current):
-                # A person has raised it above what alerts may ask for: nobody is paged for that.
-                return replace(count, at_bound=False)
-            if isinstance(count, PlanHeld):
-                return count
-            after[INSTANCE_COUNT] = count
-        else:
-            size = size_wanted(target, wanted, observed["size"])
-            if isinstance(size, PlanHeld):
-                return size
-            after[INSTANCE_SIZE] = size
-    return _plan(target, observed, after)
+        found = _wanted(request, scaled, observed, wanted)
+        if isinstance(found, PlanHeld):
+            return found
+        after |= found
+    if after.get(MAX) is not None and INSTANCE_COUNT not in after:
+        after[INSTANCE_COUNT] = None
+    return _plan(request, scaled, observed, after)
 
 
-def _bounds(request: Request, target: AppTarget) -> tuple[int, int]:
-    most = target.most_replicas if request.origin.kind == PERSON else target.max_replicas
-    return target.min_replicas, most
+def _state(observed: Mapping[str, Any]) -> dict[str, Value]:
+    """Every field of the component that a plan can change."""
+    fields = {**dict.fromkeys(FIELDS.values()), **observed.get("fields", {})}
+    # What was observed by an earlier version, or for less, names the block alone.
+    block = observed.get("autoscaling") or {}
+    fields[MIN] = fields[MIN] or block.get("min_instance_count")
+    fields[MAX] = fields[MAX] or block.get("max_instance_count")
+    return {INSTANCE_COUNT: observed["replicas"], INSTANCE_SIZE: observed["size"], **fields}
 
 
-def _above(target: AppTarget, count: int) -> bool:
-    """Whether it is above what alerts may ask for, and below what anybody may."""
-    return target.max_replicas < count < target.most_replicas
+def _wanted(
+    request: Request, scaled: Scaled, observed: Mapping[str, Any], wanted: Wanted
+) -> Mapping[str, Value] | PlanHeld:
+    """The fields that one wish changes."""
+    target = scaled.target
+    if wanted.attribute == "size":
+        size = size_wanted(target, wanted, observed["size"])
+        return size if isinstance(size, PlanHeld) else {INSTANCE_SIZE: size}
+    if wanted.attribute in FIELDS:
+        return _without_a_page(scaled, field_wanted(scaled, wanted), scaled.high)
+    if wanted.to == 0:
+        return {INSTANCE_COUNT: None}  # an undo, of what has taken the count from the vendor
+    if scaled.state[MAX] is not None and not _switches_off(request):
+        return _without_a_page(scaled, scaled.moved(wanted), scaled.high)
+    current = int(observed["replicas"] or 0)
+    count = count_wanted(target, wanted, current, (target.min_replicas, scaled.most))
+    made = count if isinstance(count, PlanHeld) else {INSTANCE_COUNT: count}
+    return _without_a_page(scaled, made, current)
+
+
+def _switches_off(request: Request) -> bool:
+    return any(each.attribute == "max" and each.to == 0 for each in request.wanted)
+
+
+def _without_a_page(
+    scaled: Scaled, found: Mapping[str, Value] | PlanHeld, current: int
+) -> Mapping[str, Value] | PlanHeld:
+    """Nobody is paged where a person has raised it above what alerts may ask for."""
+    above = scaled.target.max_replicas < current < scaled.target.most_replicas
+    return replace(found, at_bound=False) if isinstance(found, PlanHeld) and above else found
+
+
+def _most(request: Request, target: AppTarget) -> int:
+    return target.most_replicas if request.origin.kind == PERSON else target.max_replicas
 
 
 def component_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
-    """How many instances there are and of which size, as far as the app says."""
+    """How many instances there are and of which size, as far as the app says; and how the vendor
+    scales them, where it does."""
     named = {name: observed[name] for name in ("replicas", "size")}
+    if observed.get("autoscaling"):
+        named["autoscaling"] = told(_state(observed))
     return {name: value for name, value in named.items() if value not in (None, "")}
 
 
+def component_values(observed: Mapping[str, Any]) -> dict[str, int | str]:
+    """What a plan can change, as far as it is set."""
+    state = _state(observed)
+    found = {name: state[key] for name, key in NAMES.items()}
+    return {name: value for name, value in found.items() if value is not None and value != ""}
+
+
 def _plan(
-    target: AppTarget, observed: Mapping[str, Any], wanted: Mapping[str, int | str]
+    request: Request, scaled: Scaled, observed: Mapping[str, Any], wanted: Mapping[str, Value]
 ) -> Plan | PlanHeld:
-    now = {INSTANCE_COUNT: observed["replicas"], INSTANCE_SIZE: observed["size"]}
+    now, target = scaled.state, scaled.target
     after = {key: value for key, value in wanted.items() if value != now[key]}
     if not after:
         return nothing_to_do(target)
+    asks, held = "", _held_by_autoscaling(request, scaled, observed, after)
+    if isinstance(held, str):
+        asks, after[INSTANCE_SIZE] = _offers(observed, now, held), held
+    elif held is not None:
+        return held
     then = {**now, **after}
-    size, count = then[INSTANCE_SIZE], then[INSTANCE_COUNT]
+    size, count = str(then[INSTANCE_SIZE]), _most_of(then)
     if not _may_run(observed, size, count or 1):
         return PlanHeld(
             "single_instance",
@@ -85,46 +148,106 @@ def _plan(
             "apps-s-1vcpu-1gb.",
             facts={"size": size, "wanted": count},
         )
+    parts = _parts(now, then)
+    fields = [*after, INSTANCE_COUNT, INSTANCE_SIZE]
     return Plan(
-        what=" and ".join(_NAMES[key] for key in after),
-        before=" × ".join(str(now[key]) for key in after),
-        after=" × ".join(str(then[key]) for key in after),
+        what=" and ".join(name for name, _, _ in parts),
+        before=" × ".join(was for _, was, _ in parts),
+        after=" × ".join(will for _, _, will in parts),
         steps=APP_STEPS,
         wanted={
             "app": target.app,
             "component": target.component,
             "after": after,
             "last_deployment": observed["last_deployment"],
-            "planned_from": now,
+            "planned_from": {key: now[key] for key in now if key in fields},
         },
         price_before=_price(observed, now),
         price_after=_price(observed, then),
-        price_source=PRICES.source(observed, now[INSTANCE_SIZE], then[INSTANCE_SIZE]),
-        downtime=DOWNTIME,
+        price_source=PRICES.source(observed, str(now[INSTANCE_SIZE]), size),
+        downtime=DOWNTIME if then[MAX] is None else f"{DOWNTIME} {AT_ITS_MAX}",
+        asks=asks,
     )
 
 
+def _held_by_autoscaling(
+    request: Request, scaled: Scaled, observed: Mapping[str, Any], after: Mapping[str, Value]
+) -> PlanHeld | str | None:
+    """What the vendor's own autoscaling says against a plan: a hold, or the size that it needs."""
+    then = {**scaled.state, **after}
+    scales = INSTANCE_COUNT in after or not after.keys().isdisjoint(FIELDS.values())
+    if then[MAX] is None:
+        return scaled.uncounted() if scales and then[INSTANCE_COUNT] is None else None
+    held = held_by_vendor(scaled, observed["kind"], after) if scales else None
+    return held or _size_needed(request, scaled, observed, then[INSTANCE_SIZE])
+
+
+def _size_needed(
+    request: Request, scaled: Scaled, observed: Mapping[str, Any], size: Value
+) -> PlanHeld | str | None:
+    """The size that autoscaling needs, where it is another one."""
+    before = scaled.state
+    if before[MAX] is not None and not is_dedicated(observed, before[INSTANCE_SIZE]):
+        return None  # The vendor scales this size already, so it knows better.
+    if is_dedicated(observed, size):
+        return None
+    if any(each.attribute == "size" for each in request.wanted):
+        return held_by_size(scaled.target, size)
+    return offered(scaled.target, observed, size)
+
+
+def _offers(observed: Mapping[str, Any], now: Mapping[str, Value], size: str) -> str:
+    """Why a person has to approve a size that nobody has named."""
+    was = now[INSTANCE_SIZE]
+    before, after = PRICES.price(observed, str(was)), PRICES.price(observed, size)
+    each = "" if None in (before, after) else f", at ${after:g} instead of ${before:g} a month each"
+    return (
+        f"{was} shares its CPUs, so the vendor cannot scale it by itself; {size} can be, and "
+        f"would be set with it{each}"
+    )
+
+
+def _parts(now: Mapping[str, Value], then: Mapping[str, Value]) -> list[tuple[str, str, str]]:
+    """What differs, by names for people, with its values before and after."""
+    known = [
+        (
+            "replicas",
+            *(str(BY_LOAD if each[MAX] else each[INSTANCE_COUNT]) for each in (now, then)),
+        ),
+        ("autoscaling", told(now), told(then)),
+        ("size", str(now[INSTANCE_SIZE]), str(then[INSTANCE_SIZE])),
+        ("health check", health_told(now), health_told(then)),
+    ]
+    return [(name, was, will) for name, was, will in known if was != will]
+
+
+def _most_of(state: Mapping[str, Value]) -> int | None:
+    """How many instances there may be at most."""
+    count = state[INSTANCE_COUNT] if state[MAX] is None else state[MAX]
+    return None if count is None else int(count)
+
+
 def component_costs(observed: Mapping[str, Any]) -> float | None:
-    """What all instances of the component cost, in dollars a month."""
-    state = {INSTANCE_COUNT: observed["replicas"], INSTANCE_SIZE: observed["size"]}
-    return _price(observed, state)
-
-
-_NAMES = {INSTANCE_COUNT: "replicas", INSTANCE_SIZE: "size"}
+    """What all instances of the component cost, in dollars a month: at most, where the vendor
+    scales them."""
+    return _price(observed, _state(observed))
 
 
 def changed_component(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
     """What a plan changes of a component: each attribute with its values before and after."""
-    wanted = plan.wanted
+    names, wanted = {key: name for name, key in NAMES.items()}, plan.wanted
     if "key" in wanted:  # the plan of an earlier version, which changes one thing
-        return {_NAMES[wanted["key"]]: (wanted["before"], wanted["after"])}
+        return {names[wanted["key"]]: (wanted["before"], wanted["after"])}
     was = wanted["planned_from"]
-    return {_NAMES[key]: (was[key], value) for key, value in wanted["after"].items()}
+    return {
+        (name := names[key]): (unset(name, was[key]), unset(name, value))
+        for key, value in wanted["after"].items()
+    }
 
 
-def _price(observed: Mapping[str, Any], state: Mapping[str, Any]) -> float | None:
-    each, count = PRICES.price(observed, state[INSTANCE_SIZE]), state[INSTANCE_COUNT]
-    return None if each is None or count is None else each * int(count)
+def _price(observed: Mapping[str, Any], state: Mapping[str, Value]) -> float | None:
+    each, count = PRICES.price(observed, str(state[INSTANCE_SIZE])), _most_of(state)
+    return None if each is None or count is None else each * count
 
 
 def _may_run(observed: Mapping[str, Any], size: str, count: int) -> bool:
@@ -174,15 +297,4 @@ def _held(target: AppTarget, observed: Mapping[str, Any]) -> PlanHeld | None:
         "app now could cancel it. Nothing was changed.",
         retry_after_s=DEPLOYMENT_RETRY_S,
         facts={"deployment": deploying},
-    )
-
-
-def _autoscaling_held(target: AppTarget, autoscaling: Mapping[str, Any]) -> PlanHeld:
-    low, high = autoscaling.get("min_instance_count"), autoscaling.get("max_instance_count")
-    return PlanHeld(
-        "native_autoscaling",
-        f"{target.component} of app {target.app} is scaled by the vendor's own autoscaling, from "
-        f"{low} to {high} instances, so its count is not ours to set. If {high} is not enough, "
-        "raise max_instance_count in the app's spec.",
-        facts={"min": low, "max": high},
     )

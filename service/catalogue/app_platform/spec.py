@@ -15,6 +15,7 @@ from service.ports.app_platform import ComponentState
 
 INSTANCE_COUNT = "instance_count"
 INSTANCE_SIZE = "instance_size_slug"
+MIN_COUNT = "autoscaling.min_instance_count"
 
 SCALABLE = ("services", "workers")
 """The kinds of component that run a number of instances for as long as the app lives."""
@@ -43,26 +44,54 @@ def component_state(spec: Mapping[str, Any], name: str) -> ComponentState | None
 
 
 def value_of(spec: Mapping[str, Any], name: str, key: str) -> int | str | None:
-    """The component's `instance_count` or `instance_size_slug`.
+    """The component's `instance_count`, `instance_size_slug`, or a field within it by its path,
+    such as `health_check.http_path`.
 
-    None where the component is gone, or where native autoscaling decides on the count.
+    None where the component or the field is gone, or where native autoscaling decides on the count.
     """
     state = component_state(spec, name)
     if state is None:
         return None
-    return state.replicas if key == INSTANCE_COUNT else state.size
+    if key == INSTANCE_COUNT:
+        return state.replicas
+    if key == INSTANCE_SIZE:
+        return state.size
+    found: Any = _component(spec, name)
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int | str) else None
 
 
 def with_values(
-    spec: Mapping[str, Any], name: str, values: Mapping[str, int | str]
+    spec: Mapping[str, Any], name: str, values: Mapping[str, int | str | None]
 ) -> dict[str, Any]:
-    """A copy of the whole spec in which only these values of that one component differ."""
+    """A copy of the whole spec in which only these values of that one component differ.
+
+    None takes a field out, and with it a block of which nothing is left.
+    """
     changed = deepcopy(dict(spec))
     component = _component(changed, name)
     if component is None:
         raise KeyError(name)
-    component.update(values)
+    for key, value in values.items():
+        _put(component, key.split("."), value)
     return changed
+
+
+def _put(block: dict[str, Any], path: list[str], value: int | str | None) -> None:
+    first, *rest = path
+    if not rest:
+        if value is None:
+            block.pop(first, None)
+        else:
+            block[first] = value
+        return
+    inner = block.get(first) or {}
+    _put(inner, rest, value)
+    if inner:
+        block[first] = inner
+    else:
+        block.pop(first, None)
 
 
 def component_names(spec: Mapping[str, Any]) -> list[str]:

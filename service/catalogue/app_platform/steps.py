@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
+from service.catalogue.app_platform.autoscaling import FIELDS
 from service.catalogue.app_platform.change import PlannedChange
 from service.catalogue.app_platform.rollout import Rollout
 from service.catalogue.app_platform.spec import (
     component_names,
     component_state,
     kind_of,
+    value_of,
 )
 from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.context import Record, StepContext, StepFunction
@@ -57,6 +59,7 @@ class AppChange:
             "replicas": state.replicas if state else None,
             "size": state.size if state else "",
             "autoscaling": dict(state.autoscaling) if state and state.autoscaling else None,
+            "fields": {key: value_of(app.spec, target.component, key) for key in FIELDS.values()},
             "deploying": app.deploying,
             "pinned": app.pinned,
             "last_deployment": newest[0].id if newest else None,

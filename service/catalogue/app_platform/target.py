@@ -55,6 +55,14 @@ PRICES = PriceList(
     order_is_sure=False,
 )
 
+DEDICATED = (
+    "professional-1l",
+    "professional-l",
+    "professional-xl",
+    *(size for size in _DOCUMENTED if size.startswith("apps-d-")),
+)
+"""The sizes whose CPUs are their own, as documented. The vendor scales no others by itself."""
+
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|app-.+|.*\$.*")
 """The id of an app: DigitalOcean's are UUIDs, the sandbox's begin with `app-`. What holds a `$` has
 been noted already."""
@@ -153,11 +161,30 @@ def build_app(name: str, shape: AppShape, noted: Noted) -> AppTarget | None:
 
 def doubts(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:
     """What is allowed for a target, and hardly meant."""
+    if "step" not in options:
+        return
     room = target.max_replicas - target.min_replicas
-    if options.get("step", 1) > max(room, 1):
+    if options["step"] > max(room, 1):
         yield (
             f"a step of {options['step']} is more than there is between {target.min_replicas} and "
             f"{target.max_replicas} instances: the first alert goes to the maximum at once."
+        )
+
+
+def errors(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterator[str]:
+    """Values of a rule that its target can never have by an alert."""
+    count, size = options.get("replicas"), options.get("size")
+    if count is not None and not target.min_replicas <= count <= target.max_replicas:
+        yield (
+            f"{action} wants replicas: {count}, and alerts keep {target.name} between "
+            f"{target.min_replicas} and {target.max_replicas}. Ask for a count within these, or "
+            "change replicas of the target."
+        )
+    if size is not None and size not in target.sizes:
+        ladder = " → ".join(target.sizes) or "empty"
+        yield (
+            f"{action} wants size {size}, which is not on the ladder of {target.name}: {ladder}. "
+            "Add it to sizes of the target, or name one of these."
         )
 
 

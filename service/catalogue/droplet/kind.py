@@ -44,5 +44,6 @@ KIND = KindSpec(
     prices=PRICES,
     cost=droplet_costs,
     values=droplet_size,
+    choices=lambda target, name: tuple(target.choices) if name == "size" else (),
     size_form=r"[a-z]+[0-9]*(-[a-z0-9_.]+)+",
 )

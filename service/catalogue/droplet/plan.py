@@ -13,7 +13,7 @@ from service.catalogue.droplet.target import PRICES, DropletTarget
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import PERSON, Request, Wanted
 
 DROPLET_STEPS = ("snapshot", "resize", "verify")
 
@@ -33,7 +33,7 @@ def plan_droplet_size(request: Request, observed: Mapping[str, Any]) -> Plan | P
         return held
     before = observed["size"]
     (wanted,) = request.wanted
-    after = size_wanted(target, wanted, before)
+    after = _size_wanted(request, target, wanted, before)
     if isinstance(after, PlanHeld):
         return after
     if after == before:
@@ -57,6 +57,24 @@ def plan_droplet_size(request: Request, observed: Mapping[str, Any]) -> Plan | P
         price_source=PRICES.source(observed, before, after),
         downtime=_downtime(target, observed["disk_gb"]),
     )
+
+
+def _size_wanted(
+    request: Request, target: DropletTarget, wanted: Wanted, before: str
+) -> str | PlanHeld:
+    """A size of the ladder, or one that a person names and may choose."""
+    if request.origin.kind == PERSON and wanted.to in target.choices:
+        return str(wanted.to)
+    if wanted.to is None and before in target.choices:
+        return PlanHeld(
+            "chosen",
+            f"{target.name} has {before}, which a person chose: another shape, so no size of the "
+            "ladder is the next one. Nothing was changed. Name a size, such as "
+            f"{target.sizes[-1]}, by `runbookd run vertical_scale {target.name} --to size=…`.",
+            facts={"current": before},
+            by_person=True,
+        )
+    return size_wanted(target, wanted, before)
 
 
 def droplet_is(observed: Mapping[str, Any]) -> dict[str, int | str]:

@@ -35,13 +35,17 @@ PRICES = PriceList(
 
 @dataclass(frozen=True, slots=True)
 class DropletTarget:
-    """One DigitalOcean droplet with its ladder of sizes, smallest first."""
+    """One DigitalOcean droplet with its ladder of sizes, smallest first.
+
+    `choices` are sizes of another shape, neither larger nor smaller, which only a person may name.
+    """
 
     name: str
     droplet: str
     sizes: tuple[str, ...]
     health_url: str | None = None
     service: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -55,8 +59,9 @@ class DropletTarget:
 
     @property
     def bounds(self) -> str:
-        """The two ends of the ladder."""
-        return f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
+        """The two ends of the ladder, and what people may choose besides."""
+        ladder = f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
+        return f"{ladder}, or {', '.join(self.choices)} by people" if self.choices else ladder
 
     @property
     def console(self) -> str:
@@ -89,6 +94,7 @@ class DropletShape(Shape):
         default=None, description=f"the droplet's id, a number of at most {MAX_DIGITS} digits"
     )
     sizes: Sizes | None = None
+    choices: Sizes | None = None
     health_url: Url | None = None
     service: Text | None = None
 
@@ -99,5 +105,7 @@ def build_droplet(name: str, shape: DropletShape, noted: Noted) -> DropletTarget
         if "droplet" not in noted.wrong:
             noted.missing("droplet", "the droplet's id")
         return None
-    ladder, service = tuple(shape.sizes or ()), shape.service or ""
-    return DropletTarget(name, shape.droplet, ladder, shape.health_url, service)
+    ladder, choices = tuple(shape.sizes or ()), tuple(shape.choices or ())
+    return DropletTarget(
+        name, shape.droplet, ladder, shape.health_url, shape.service or "", choices
+    )

@@ -18,7 +18,10 @@ def count_wanted(
     """How many instances there shall be; `bounds` are the least and the most that are allowed."""
     least, most = bounds
     if wanted.to is not None:
-        return _count_within(target, int(wanted.to), bounds)
+        count = int(wanted.to)
+        if wanted.least and current >= count:
+            return current
+        return _count_within(target, count, bounds)
     if wanted.by > 0 and current >= most:
         return PlanHeld(
             "max_replicas",

@@ -14,12 +14,15 @@ from service.domain.rules.rules import Target
 
 def size_wanted(target: Target, wanted: Wanted, current: str) -> str | PlanHeld:
     """The size to go to; `current` is empty where the vendor names none."""
-    if wanted.to is not None:
+    if wanted.to is not None and not wanted.least:
         return _on_ladder(target, str(wanted.to))
     if current not in target.sizes:
         return _unknown(target, current)
     ladder = target.sizes
     at = ladder.index(current)
+    if wanted.to is not None:
+        size = _on_ladder(target, str(wanted.to))
+        return size if isinstance(size, PlanHeld) else ladder[max(at, ladder.index(size))]
     if wanted.by > 0 and at == len(ladder) - 1:
         return PlanHeld(
             "ladder_top",

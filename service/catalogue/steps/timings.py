@@ -51,6 +51,12 @@ class Timings:
     database_begins_s: float = 120.0
     """How long a database that shows its new size may still be about to restart. One restarted 36 s
     after the answer to the resize (docs/vendors.md)."""
+    reload_deadline_s: float = 30.0
+    """For nginx to work by a new file, and for one of its servers to answer. It takes a reload in
+    some milliseconds; old processes may finish requests meanwhile."""
+    purge_deadline_s: float = 60.0
+    """For a purge to reach the edge that answers us. Cloudflare's takes seconds at most
+    (docs/vendors.md)."""
     settle_unknown_s: float = 15.0
     """How long after a write without an answer its effect may still appear; a request is given
     up after 10 s."""

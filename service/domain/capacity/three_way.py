@@ -41,7 +41,8 @@ class Difference:
         """As sentences name it."""
         gone = "is gone or scaled by the vendor itself"
         now = gone if self.found is None else f"is {self.found} now"
-        return f"{self.field} was {self.planned} when this run looked and {now}"
+        was = "not set" if self.planned is None else self.planned
+        return f"{self.field} was {was} when this run looked and {now}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from service.domain.decisions.decision import Check
 from service.domain.decisions.decision_json import moment
+from service.domain.decisions.directions import SET
 from service.domain.durations import clock_time
 from service.domain.text import cut, one_line
 
@@ -56,11 +57,11 @@ class Control:
         return self.until > now
 
     def covers(self, change: Subject) -> bool:
-        """Whether this change is one of those that it holds."""
+        """Whether this change is one of those that it holds; one to a value may go any way."""
         pairs = (
             (self.target, change.target),
             (self.rule, change.rule),
-            (self.direction, change.direction),
+            (self.direction, self.direction if change.direction == SET else change.direction),
             (self.action, change.action),
         )
         return all(mine is None or mine == theirs for mine, theirs in pairs)

@@ -6,6 +6,7 @@ A rule goes from `act` to `approve`, and from there to `shadow`. Only a person p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from service.domain.decisions.decision import Check
 from service.domain.decisions.demoted import Demotion
@@ -44,8 +45,7 @@ def as_demoted(policy: Policy, demotion: Demotion | None) -> Policy:
     mode = careful((policy.mode, demotion.mode))
     if mode == policy.mode:
         return policy
-    fields = {name: getattr(policy, name) for name in Policy.__dataclass_fields__}
-    return Policy(**{**fields, "mode": mode, "demoted": True})
+    return replace(policy, mode=mode, demoted=True)
 
 
 def told_demoted(demotion: Demotion | None) -> Check | None:

@@ -7,7 +7,7 @@ time. An episode is over for good once the refire grace has passed: until then i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.decisions.decision import Check
@@ -183,5 +183,4 @@ def _cleared_at(alerts: Sequence[Sequel]) -> float | None:
 
 def _with(outcome: Judged, **changes: Any) -> Judged:
     """The outcome with these changes. It is over unless they say when to look again."""
-    fields = {name: getattr(outcome, name) for name in Judged.__dataclass_fields__}
-    return Judged(**{**fields, "next_at": None, **changes})
+    return replace(outcome, **{"next_at": None, **changes})

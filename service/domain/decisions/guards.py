@@ -360,7 +360,7 @@ class Entry:
     `cancelled` is who cancelled it and why, empty where nobody did. `limits` is what the limits on
     the number of changes said, `budget` what the budget says where nothing else holds: by then
     another run may have taken the room that there was. `calm` is whether anybody asks for more
-    meanwhile of what a return would take away, None of another request.
+    meanwhile of what would be taken away, None of a request that takes nothing.
     """
 
     cancelled: str

@@ -21,7 +21,8 @@ class Plan:
     as a person reads them. Prices are dollars a month, None where no price is known;
     `price_source` says where they come from, where that is not the vendor's own list of today.
     `wanted` holds the machine-readable values for the steps; all of a plan is plain JSON.
-    `downtime` is one sentence: for how long the change takes the target down.
+    `downtime` is one sentence: for how long the change takes the target down. `asks` is why a
+    person has to approve it, whoever asked for it; empty where nobody has to.
     """
 
     what: str
@@ -33,9 +34,12 @@ class Plan:
     price_after: float | None = None
     price_source: str = ""
     downtime: str = ""
+    asks: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the record of a run."""
+        # Left out where it is empty, so that the version before reads such a plan too.
+        asks = {"asks": self.asks} if self.asks else {}
         return {
             "what": self.what,
             "before": self.before,
@@ -46,6 +50,7 @@ class Plan:
             "price_after": self.price_after,
             "price_source": self.price_source,
             "downtime": self.downtime,
+            **asks,
         }
 
     @classmethod

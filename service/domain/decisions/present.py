@@ -61,7 +61,10 @@ def present_state(runs: Iterable[Passed]) -> Present | None:
 def _told_by(run: Passed) -> Present | None:
     before = run.saw or (_named(run.plan, "before") if run.plan else {})
     if run.plan and run.status == "succeeded":
-        return Present({**before, **_named(run.plan, "after")}, Known.SET, run.id, run.ended_at)
+        made = _named(run.plan, "after")
+        if run.saw:  # a plan may tell of what is no state, such as a purge
+            made = {name: value for name, value in made.items() if name in run.saw}
+        return Present({**before, **made}, Known.SET, run.id, run.ended_at)
     if not before:
         return None
     unsure = run.status == "failed" and run.wrote

@@ -12,6 +12,7 @@ from typing import Any
 
 from service.domain.decisions.claims import NOTIFY
 from service.domain.decisions.controls import Subject
+from service.domain.decisions.directions import MAY_REMOVE
 from service.domain.decisions.policy import Policy
 from service.domain.links import Link
 from service.domain.rules.rules import Target
@@ -41,10 +42,6 @@ STEADIED = "runbookd.steadied"
 """`by` of a request that tells of an alert which its rule holds until it is steady."""
 NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED, STEADIED)
 """`by` of all requests that only tell people of alerts that lead to nothing."""
-DIRECTIONS = ("out", "in", "up", "down")
-"""The ways in which a target is changed: more and fewer, larger and smaller."""
-REMOVING = ("in", "down")
-"""The directions in which a claim only takes away."""
 
 ORIGINS = (ALERT, REPLAY, LEVEL, RETURN, PERSON, SCENARIO)
 
@@ -85,12 +82,14 @@ class Wanted:
     """What one attribute of the target (`replicas`, `size`) shall become.
 
     `by` is how many steps up or, below zero, down from whatever it is when the worker looks. `to`
-    is the value itself. One of them is given.
+    is the value itself. One of them is given. With `least`, `to` is the least that there shall be:
+    what is there of more stays.
     """
 
     attribute: str
     by: int = 0
     to: int | str | None = None
+    least: bool = False
 
     @property
     def removes(self) -> bool:
@@ -150,9 +149,9 @@ class Request:
 
     @property
     def removes(self) -> bool:
-        """Whether it asks for less of something, and for more of nothing."""
+        """Whether it asks for less of something and for more of nothing, or may take away."""
         less = bool(self.wanted) and all(each.removes for each in self.wanted)
-        return less or self.direction in REMOVING
+        return less or self.direction in MAY_REMOVE
 
     @property
     def undoes(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from service.domain.capacity.ledger import Addition, Entry, Value
@@ -22,7 +22,8 @@ class Return:
     `after_s` is how long it has to be calm, in seconds. `step` is how many instances are taken back
     at once. `reading` is a PromQL expression, and the load after the step has to stay below
     `below`; without an expression it is the reading of the runbook's decision tree. `window` is
-    when a return that takes the target down may begin by itself; outside of it a person is asked.
+    when a return that takes the target down may begin by itself: outside of it the return waits.
+    Without a window a person is asked.
     """
 
     after_s: float
@@ -118,17 +119,12 @@ class Calm:
     wait_s: float
     askers: Sequence[Asker]
     pages: Sequence[str]
-    load: Load
     now: float
-
-    def reading(self, load: Load) -> Calm:
-        """The same with this reading."""
-        return replace(self, load=load)
 
 
 def check_quiet(calm: Calm) -> Check:
     """The first half of the guard, which needs no reading: nobody asks, and nobody was paged."""
-    firing = next((each for each in calm.askers if each.fires), None)
+    firing = first_firing(calm.askers)
     if firing is not None:
         return _not_calm(f"{firing.name} still fires")
     unproved = next((each for each in calm.askers if each.reason), None)
@@ -150,23 +146,26 @@ def check_quiet(calm: Calm) -> Check:
 
 def check_unasked(askers: Sequence[Asker]) -> Check:
     """Right before the write: nobody asks for more meanwhile of what is to be taken away."""
-    firing = next((each for each in askers if each.fires), None)
+    firing = first_firing(askers)
     if firing is not None:
         return _not_calm(f"{firing.name} fires again, so nothing is taken back")
     return Check(CALM, passed=True, saw="no alert asks for more")
 
 
-def check_calm(calm: Calm) -> Check:
-    """The guard: quiet, and the load after the step stays below what asks for more."""
-    quiet, load = check_quiet(calm), calm.load
-    if not quiet.passed:
-        return quiet
+def check_calm(quiet: Check, load: Load) -> Check:
+    """The second half, of a target that is quiet: the load after the step stays below what asks
+    for more."""
     if load.value is None:
         return _not_calm(f"there is no reading of {load.what}: {load.unread}")
     after = f"{load.what} is {load.value:.4g}, and would be {load.projected:.4g} after the step"
     if load.projected >= load.below:
         return _not_calm(f"{after}; it has to stay below {load.below:g}")
     return Check(CALM, passed=True, saw=f"{quiet.saw}; {after}, below {load.below:g}")
+
+
+def first_firing(askers: Sequence[Asker]) -> Asker | None:
+    """The first of these alerts that fires."""
+    return next((each for each in askers if each.fires), None)
 
 
 def _not_calm(saw: str, until: float | None = None) -> Check:

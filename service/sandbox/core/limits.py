@@ -48,9 +48,13 @@ Headers = dict[str, str]
 
 @dataclass(slots=True)
 class Limits:
-    """All windows in use, by what they count and for whom. A reset empties them."""
+    """All windows in use, by what they count and for whom. A reset empties them.
+
+    `blocked` is until when each of Cloudflare's callers is blocked.
+    """
 
     windows: dict[tuple[str, str], Window] = field(default_factory=dict)
+    blocked: dict[str, float] = field(default_factory=dict)
 
     def check(self, call: Call) -> tuple[Answer | None, Headers]:
         """Count a call. Returns a 429 if it is one too many, and the headers for any answer."""
@@ -110,6 +114,22 @@ def _pagerduty(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
     return Answer(429, body), {}
 
 
+def _cloudflare(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
+    """1,200 calls in five minutes for each user. Whoever exceeds it is blocked for five minutes.
+    Visitors of the edge are no callers. The limits of purges are the zone's."""
+    if not call.token:
+        return None, {}
+    window = limits.window("cloudflare", call.token, 1200, 5 * MINUTE)
+    if call.now >= limits.blocked.get(call.token, call.now) and window.take(call.now):
+        return None, {}
+    until = limits.blocked.setdefault(call.token, call.now + 5 * MINUTE)
+    if until <= call.now:
+        until = limits.blocked[call.token] = call.now + 5 * MINUTE
+    error = {"code": 971, "message": "Please wait and consider throttling your request speed"}
+    body = {"result": None, "success": False, "errors": [error], "messages": []}
+    return Answer(429, body), {"retry-after": _seconds_until(until, call.now)}
+
+
 def _slack(limits: Limits, call: Call) -> tuple[Answer | None, Headers]:
     """About one new message a second for each channel, in bursts of 10. Other methods: 50 a
     minute."""
@@ -131,6 +151,7 @@ def _seconds_until(instant: float, now: float) -> str:
 
 
 _JUDGES: dict[str, Callable[[Limits, Call], tuple[Answer | None, Headers]]] = {
+    "cloudflare": _cloudflare,
     "digitalocean": _digitalocean,
     "supabase": _supabase,
     "pagerduty": _pagerduty,

@@ -106,7 +106,8 @@ class Batch:
         ]
         self._verdicts.take_claims()
         receipts = [self._receipt(each) for each in judged]
-        self._transaction.write(self._changes)
+        nothing_follows = not self._episodes.resolved and not self._changes.runs
+        self._transaction.write(self._changes, last=nothing_follows)
         self._close_incidents()
         self._transaction.enqueue(self._runs.finished())
         return receipts

@@ -186,7 +186,7 @@ def claims_at_gate(candidates: Iterable[Candidate]) -> set[str]:
 def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
     notification = delivery.notification
     action = action_spec(rule.action)
-    claim = claim_key(rule, action.direction, alert, notification)
+    claim = claim_key(rule, action.direction_of(rule.options), alert, notification)
     if rule.policy.mode == SHADOW:
         claim = shadow_claim(claim)
     pages = action.effect is Effect.CALLS and rule.policy.mode != SHADOW

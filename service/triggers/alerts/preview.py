@@ -128,7 +128,7 @@ class ReadOnly:
         """As if these were the first of their minute."""
         return {sender: rate_after(None, minute, more) for sender, more in fresh.items()}
 
-    def write(self, changes: Changes) -> None:
+    def write(self, changes: Changes, *, last: bool = False) -> None:
         """Nothing is kept."""
 
     def open_members(self, dedup_keys: Collection[str]) -> dict[str, int]:

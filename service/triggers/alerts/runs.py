@@ -153,7 +153,7 @@ class RunMaker:
             ),
             claim=candidate.claim,
             rules_hash=self._book.hash,
-            direction=action.direction,
+            direction=action.direction_of(options),
             on=self._book.target_of(rule),
             wanted=action.wanted(options),
             options=options,

@@ -336,9 +336,8 @@ class Verdicts:
             return {}
         known = self._limits.get(rule.name)
         if known is None:
-            change = Subject(
-                rule.target, rule.name, action_spec(rule.action).direction, rule.action
-            )
+            direction = action_spec(rule.action).direction_of(rule.options)
+            change = Subject(rule.target, rule.name, direction, rule.action)
             known = self._limits[rule.name] = {
                 "pauses": check_pauses(self._controls, change, self._now),
                 "locks": check_locks(self._controls, change, self._now),
@@ -505,7 +504,7 @@ def _decision(
         rule=rule.name,
         action=rule.action,
         target=rule.target,
-        direction=action_spec(rule.action).direction,
+        direction=action_spec(rule.action).direction_of(rule.options),
         reason=reason,
         guard=decided.guard,
         checks=said.checks,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from service.catalogue.actions import MAX_STEP
 from service.catalogue.registry import (
@@ -15,14 +18,17 @@ from service.catalogue.registry import (
     kind_spec,
     kinds_of,
 )
-from service.catalogue.spec import ActionSpec, Effect
+from service.catalogue.spec import ActionSpec
 from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Wanted
 from service.domain.durations import MAX_DAYS, parse_duration
 from service.domain.people import BadRequest
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.text import cut
+
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 LONGEST_DAYS = 30
 """A pause, lock or hold that should last longer belongs in the rules."""
@@ -53,10 +59,7 @@ def checked_scope(book: RuleBook, scope: Scope) -> Scope:
     if scope.rule is not None:
         _known("rule", scope.rule, [rule.name for rule in book.rules])
     if scope.direction is not None:
-        directions = sorted(
-            {each.direction for each in ACTIONS if each.effect is Effect.CHANGES} | {"in", "down"}
-        )
-        _known("direction", scope.direction, directions)
+        _known("direction", scope.direction, DIRECTIONS)
     return scope
 
 
@@ -150,20 +153,23 @@ def wanted_of(
     """What the target shall become: values, or steps from what it is when the worker looks.
 
     Raises:
-        BadRequest: neither or both are given, or a value makes no sense.
+        BadRequest: neither or both are given, or a value makes no sense, or the rules alone say it.
     """
-    attributes = [each.attribute for each in action.wanted(checked_options(action.name, {}))]
+    wanted = [] if action.sets else action.wanted(checked_options(action.name, {}))
+    attributes = list(action.sets) or [each.attribute for each in wanted]
     if not attributes:
         if to is not None or step is not None:
-            raise BadRequest(
-                f"{action.name} moves {target.name} to no value and by no steps. Leave to and step "
-                f"out; it takes {_options_of(action)}."
-            )
+            raise BadRequest(f"{action.name} takes neither `to` nor `step`: it moves nothing.")
         return ()
-    if (to is None) == (step is None):
+    named = any(kind_spec(target.kind).choices(target, each) for each in attributes)
+    if action.absolute and not named:
+        if to is None and step is None:
+            return tuple(wanted)
         raise BadRequest(
-            f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
+            f"{action.name} takes neither a value nor steps: it does what the rules say. To put "
+            "back what was there before a run, undo that run."
         )
+    _check_one_of(action, attributes, to, step)
     if step is not None:
         if step == 0:
             raise BadRequest("step: 0 steps change nothing.")
@@ -175,32 +181,18 @@ def wanted_of(
     return tuple(_value(action, target, attributes, *pair) for pair in to.items())
 
 
-def options_of(action: ActionSpec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an action as a person gives them, checked, with the defaults put in.
-
-    Raises:
-        BadRequest: the action takes no such option, or not this value.
-    """
-    known = action.options.model_fields
-    for name in given:
-        if name not in known:
-            raise BadRequest(
-                f"with: unknown key {name}; {action.name} takes {_options_of(action)}."
-            )
-    try:
-        options = checked_options(action.name, given)
-    except NotInCatalogue as refused:
-        wanted = "; ".join(
-            f"{name} is {known[name].description}" for name in given if known[name].description
+def _check_one_of(
+    action: ActionSpec, attributes: list[str], to: Mapping[str, Any] | None, step: int | None
+) -> None:
+    """Refuse steps where the action takes values only, and both or neither of them."""
+    if action.sets and step is not None:
+        raise BadRequest(
+            f"{action.name} takes values and no steps: say to what, such as {{{attributes[0]}: …}}."
         )
-        raise BadRequest(f"with: {refused}{f' Here {wanted}.' if wanted else ''}") from None
-    if lacks := action.lacks(options):
-        raise BadRequest(f"with: {lacks}")
-    return options
-
-
-def _options_of(action: ActionSpec) -> str:
-    return ", ".join(action.options.model_fields) or "no options"
+    if (to is None) == (step is None):
+        raise BadRequest(
+            f"Say either to what, such as {{{attributes[0]}: …}}, or by how many steps, not both."
+        )
 
 
 def _value(
@@ -208,17 +200,94 @@ def _value(
 ) -> Wanted:
     if name not in attributes:
         raise BadRequest(f"{action.name} changes {' and '.join(attributes)}, not {name}.")
+    choices = kind_spec(target.kind).choices(target, name)
     if name == "size":
-        if given not in target.sizes:
+        if given not in (*target.sizes, *choices):
             ladder = " → ".join(target.sizes)
+            besides = f", nor one of {', '.join(choices)}" if choices else ""
             shown = cut(repr(given), LONGEST_SHOWN)
-            raise BadRequest(f"size {shown} is not on the ladder of {target.name}: {ladder}.")
+            raise BadRequest(
+                f"size {shown} is not on the ladder of {target.name}: {ladder}{besides}."
+            )
         return Wanted(name, to=str(given))
+    if choices:
+        if given not in choices:
+            shown = cut(repr(given), LONGEST_SHOWN)
+            known = ", ".join(choices)
+            raise BadRequest(f"{name} {shown} is not known at {target.name}: there is {known}.")
+        return Wanted(name, to=str(given))
+    if action.sets and name in action.options.model_fields:
+        return Wanted(name, to=_of_options(action, name, given))
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise BadRequest(f"{name} must be a whole number, not {cut(repr(given), LONGEST_SHOWN)}.")
     if given > MAX_STEP:
         raise BadRequest(f"{name}: at most {MAX_STEP}, whatever the rules say.")
     return Wanted(name, to=given)
+
+
+def _of_options(action: ActionSpec, name: str, given: object) -> int | str:
+    """A value as a rule may give it.
+
+    Raises:
+        BadRequest: a rule may not.
+    """
+    try:
+        value: int | str = checked_options(action.name, {name: given})[name]
+    except NotInCatalogue:
+        field = action.options.model_fields[name]
+        shown = cut(repr(given), LONGEST_SHOWN)
+        wanted = field.description or " and ".join(_bound(each) for each in field.metadata)
+        raise BadRequest(f"{name} must be {wanted}, not {shown}.") from None
+    return value
+
+
+def _bound(limit: Any) -> str:
+    least, most = getattr(limit, "ge", None), getattr(limit, "le", None)
+    return f"at least {least}" if least is not None else f"at most {most}"
+
+
+def options_of(action: ActionSpec, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an action that moves nothing. Of any other, `to` and `step` say all there is.
+
+    Raises:
+        BadRequest: an option is not known, or cannot be used.
+    """
+    if action.sets or action.wanted(checked_options(action.name, {})):
+        if given:
+            raise BadRequest(f"{action.name} takes no options: say `to` or `step`.")
+        return {}
+    known = action.options.model_fields
+    for name in given:
+        if name not in known:
+            takes = ", ".join(known) or "no options"
+            raise BadRequest(f"with: unknown key {name}; {action.name} takes {takes}.")
+    typed = {name: _as_a_rule_has_it(known[name], value) for name, value in given.items()}
+    try:
+        options = checked_options(action.name, typed)
+    except NotInCatalogue as refused:
+        forms = [f"{name} is {form}" for name in given if (form := known[name].description)]
+        here = f" Here {'; '.join(forms)}." if forms else ""
+        raise BadRequest(f"with: {refused}{here}") from None
+    if lacking := action.lacking(options):
+        raise BadRequest(f"with: {lacking}")
+    for sentence in kind_spec(target.kind).refuses(target, action.name, options):
+        raise BadRequest(f"{action.name} of {target.name}: {sentence}")
+    return options
+
+
+def _as_a_rule_has_it(field: FieldInfo, given: object) -> object:
+    """An option in the form that a rule gives it. A terminal sends texts: no numbers, no list of
+    one."""
+    forms = (field.annotation, *get_args(field.annotation))
+    if isinstance(given, str) and int in forms and _NUMBER.fullmatch(given):
+        return int(given)
+    if (
+        not isinstance(given, list)
+        and list in [get_origin(form) for form in forms]
+        and given is not None
+    ):
+        return [given]
+    return given
 
 
 def reached(target: Target, plan: Plan) -> tuple[Wanted, ...]:

@@ -11,6 +11,7 @@ from service.domain.commands import NO_UNDO
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
 from service.domain.decisions.demoted import Demotion
+from service.domain.decisions.directions import OPPOSITE
 from service.domain.decisions.policy import OFF, SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from service.domain.errors import StoreConflict, StoreUnavailable
@@ -258,19 +259,19 @@ class People:
     ) -> Asked:
         """Queue a change of a target; with `plan_only` the worker only tells what it would do.
 
-        `options` are the action's own, as in the `with` of a rule.
         What it makes of the target is held for `lasts` (half a day): alerts may add to it, and with
-        `pin` not even that.
+        `pin` not even that. `options` are those of an action that moves nothing, such as a purge.
         """
         require_role(person, Role.VIEWER if plan_only else Role.OPERATOR)
         book = self._book()
         on = known_target(book, target)
         spec = changing_action(action, on)
         wanted = wanted_of(spec, on, to, step)
-        given = options_of(spec, options or {})
+        given = options_of(spec, on, options or {})
         if not wanted and (lasts or pin):
             raise BadRequest(f"{action} sets no value, so for and pin have nothing to hold.")
         said = reason_of(why)
+        lasting = control_lasts(lasts) if lasts else HOLD_S
         return self._ask(
             person,
             "plan" if plan_only else "run",
@@ -281,7 +282,7 @@ class People:
             options=given,
             override=override,
             plan_only=plan_only,
-            hold_s=0.0 if plan_only or not wanted else control_lasts(lasts) if lasts else HOLD_S,
+            hold_s=lasting if wanted and not plan_only else 0.0,
             pin=pin,
         )
 
@@ -349,7 +350,7 @@ class People:
         spec = changing_action(run.request.action, on)
         wanted = run.request.wanted if run.plan is None else reached(on, run.plan)
         said = reason_of(why) if why else f"retry of {run_id}: {run.request.origin.why}"
-        options = run.request.options
+        options = {} if wanted else run.request.options
         return self._ask(person, "retry", on, spec, wanted, said, parent=run_id, options=options)
 
     def undo(self, person: Person, run_id: str, why: str = "") -> Asked:
@@ -365,7 +366,7 @@ class People:
                 f"Run {run_id} is {run.status}; only a run that changed something can be undone."
             )
         if why_not := NO_UNDO.get(run.request.action):
-            raise Conflict(f"Run {run_id} cannot be undone: {why_not}.")
+            raise Conflict(f"Run {run_id} cannot be undone: {why_not}. Nothing was changed now.")
         on = known_target(self._book(), run.request.target.name)
         spec = changing_action(run.request.action, on)
         self._require_unchanged(run_id, on, reached(on, run.plan))
@@ -449,7 +450,7 @@ class People:
             "of": parent,
         }
         if options:
-            what["with"] = dict(options)
+            what["options"] = dict(options)
         if overriding:
             what["override"] = overriding
         run_id = self._runs.ask(
@@ -482,11 +483,8 @@ class People:
         )
 
 
-_OPPOSITE = {"out": "in", "up": "down"}
-
-
 def _direction(spec: ActionSpec, wanted: Sequence[Wanted]) -> str:
     """Which way a request goes; of an absolute value only a look can tell, so it counts as more."""
     if wanted and all(each.removes for each in wanted):
-        return _OPPOSITE.get(spec.direction, spec.direction)
+        return OPPOSITE.get(spec.direction, spec.direction)
     return spec.direction

@@ -10,7 +10,7 @@ from service.messages import announcements
 from service.messages.announcements import Failure, price_change
 from service.messages.going_on import next_try
 from service.ports import Message, Page
-from tests.fakes.runs import API, request_for
+from tests.fakes.runs import API, EDGE, request_for
 
 ASK = request_for("horizontal_scale", API)
 NOW = 1_780_000_000.0
@@ -40,6 +40,13 @@ def test_a_plan_of_a_version_that_said_no_downtime_is_announced_all_the_same() -
     recorded = {name: value for name, value in PLAN.to_json().items() if name != "downtime"}
     told = announcements.announced(ASK, Plan.from_json(recorded))
     assert told.text == "Scaling because High CPU Usage is 93."
+
+
+def test_what_makes_nothing_larger_is_told_as_a_change() -> None:
+    ask = request_for("apply_balancer", EDGE)
+    plan = Plan("file", "a with 1 server", "b with 2 servers", ("write",), {}, 0.0, 0.0)
+    assert announcements.announced(ask, plan).text == "Changing because High CPU Usage is 93."
+    assert announcements.finished(ask, plan, 2.0).text.startswith("Changed because High CPU Usage")
 
 
 def test_the_end_says_how_long_it_took_and_until_when_it_rests() -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
+from service.catalogue.cloudflare_zone.rules import value_of
+from service.catalogue.cloudflare_zone.target import ZoneTarget
+from service.catalogue.nginx.render import render
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, Writes
-from tests.fakes.runs import API, DATABASE, WORKER, FakeRun, planned, request_for, works_on
+from tests.fakes.nginx import FakeNginx
+from tests.fakes.runs import API, DATABASE, EDGE, WORKER, FakeRun, planned, request_for, works_on
+from tests.fakes.zones import ZONE, FakeZones
+
+PROBE = "https://quizmentor.app/assets/app.js"
 
 
 @dataclass(slots=True)
@@ -40,6 +47,42 @@ def instance_size() -> Case:
     return Case(run, apps.writes, ended, "professional-s")
 
 
+def capacity() -> Case:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    options = {"replicas": 5, "size": "professional-m"}
+    run = planned(
+        works_on(clock, apps=apps), request_for("set_capacity", API, options=options), clock
+    )
+    values = ("instance_count", "instance_size_slug")
+    return Case(
+        run,
+        apps.writes,
+        lambda: tuple(apps.running("api")[each] for each in values),
+        (5, "professional-m"),
+    )
+
+
+def autoscaling() -> Case:
+    clock = FakeClock()
+    apps = FakeApps(clock)
+    options = {"min": 2, "max": 6, "cpu": 70, "health_path": "/health"}
+    request = request_for("set_autoscaling", API, options=options)
+    run = planned(works_on(clock, apps=apps), request, clock)
+    keys = ("instance_size_slug", "autoscaling", "health_check")
+    block = {
+        "min_instance_count": 2,
+        "max_instance_count": 6,
+        "metrics": {"cpu": {"percent": 70}},
+    }
+    return Case(
+        run,
+        apps.writes,
+        lambda: tuple(apps.running("api")[each] for each in keys),
+        ("professional-l", block, {"http_path": "/health"}),
+    )
+
+
 def droplet(*, ignores_shutdown: bool = False) -> Case:
     clock = FakeClock()
     droplets = FakeDroplets(clock)
@@ -63,12 +106,54 @@ def database() -> Case:
     )
 
 
+def balancer(*, first: bool = False) -> Case:
+    clock = FakeClock()
+    old = None if first else render(replace(EDGE, servers=("10.0.0.11:8080",)))
+    nginx = FakeNginx(clock, text=old, loaded=old)
+    run = planned(works_on(clock, nginx=nginx), request_for("apply_balancer", EDGE), clock)
+    return Case(run, nginx.writes, lambda: (nginx.text, nginx.loaded), (render(EDGE),) * 2)
+
+
+def first_balancer() -> Case:
+    return balancer(first=True)
+
+
+def purge() -> Case:
+    clock = FakeClock()
+    zones = FakeZones(clock)
+    zones.copy(PROBE)
+    clock.sleep(60.0)
+    request = request_for(
+        "purge",
+        ZoneTarget("cdn", ZONE, PROBE),
+        options={"prefixes": ["quizmentor.app/"], "files": [PROBE]},
+    )
+    run = planned(works_on(clock, zones=zones), request, clock)
+    wanted = [("prefixes", ("quizmentor.app/",)), ("files", (PROBE,))]
+    return Case(run, zones.writes, lambda: zones.asked, wanted)
+
+
+def cache_rules() -> Case:
+    clock = FakeClock()
+    zones = FakeZones(clock)
+    sets = {"standard": [{"name": "a", "path": "/a/*", "host": "", "mode": "bypass"}]}
+    request = request_for("set_cache_rules", ZoneTarget("cdn", ZONE, "", "", sets))
+    run = planned(works_on(clock, zones=zones), request, clock)
+    return Case(run, zones.writes, lambda: value_of(zones.rules), "standard")
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
+    capacity: ["update_app"],
+    autoscaling: ["update_app"],
     droplet: ["snapshot", "shutdown", "resize", "power_on"],
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],
+    balancer: ["write", "reload"],
+    first_balancer: ["write", "reload"],
+    cache_rules: ["set_cache_rules"],
+    purge: ["purge prefixes", "purge files"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")

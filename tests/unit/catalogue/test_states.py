@@ -8,10 +8,12 @@ import pytest
 
 from service.catalogue.app_platform.plan import component_is
 from service.catalogue.droplet.plan import droplet_is
+from service.catalogue.nginx.plan import file_is
 from service.catalogue.registry import KINDS
 from service.catalogue.supabase.plan import project_is
 
 APP = {"kind": "services", "replicas": 2, "size": "basic-s"}
+FILE = {"file": "0123", "in_force": "0123", "running": True, "servers": 2}
 OFF = {"size": "s-1vcpu-1gb", "status": "off"}
 
 
@@ -23,6 +25,12 @@ OFF = {"size": "s-1vcpu-1gb", "status": "off"}
         (component_is({"kind": None, "replicas": None, "size": ""}), {}),
         (droplet_is({**OFF, "status": "active"}), {"size": "s-1vcpu-1gb"}),
         (droplet_is(OFF), {"size": "s-1vcpu-1gb", "status": "off"}),
+        (file_is(FILE), {"file": "0123 with 2 servers"}),
+        (file_is({**FILE, "file": "none", "in_force": ""}), {"file": "none"}),
+        (
+            file_is({**FILE, "in_force": ""}),
+            {"file": "0123 with 2 servers", "status": "not loaded"},
+        ),
         (project_is({"variant": "ci_small", "status": "ACTIVE_HEALTHY"}), {"compute": "ci_small"}),
         (
             project_is({"variant": "", "status": "RESIZING"}),

@@ -76,6 +76,8 @@ def test_a_call_shows_no_secret() -> None:
         ({"message": "m", "error": "e"}, "m; e"),
         ({"message": "m", "errors": ["a", "b"]}, "m; a; b"),
         ({"error": {"code": 1}, "errors": None}, ""),
+        ({"errors": [{"code": 1134, "message": "wait"}, {"message": "m"}]}, "wait (1134); m"),
+        ({"errors": [{"code": 1}, {"message": 7}]}, ""),
         ("plain", "plain"),
         (["m"], ""),
         (None, ""),

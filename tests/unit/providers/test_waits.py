@@ -23,6 +23,7 @@ NOW = 1_700_000_000.0
         ({"ratelimit-reset": "1600000000"}, 0),
         ({"X-RateLimit-Reset": "41"}, 41),
         ({"X-RateLimit-Reset": "later"}, None),
+        ({"X-RateLimit-Reset": "Tue, 14 Nov 2023 22:14:20 GMT"}, 60),
         ({"Retry-After": "7", "X-RateLimit-Reset": "41"}, 7),
     ],
 )

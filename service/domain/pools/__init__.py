@@ -1,0 +1,1 @@
+"""Pools of database connections: how large they may be, and what configures them. Pure."""

@@ -1,0 +1,28 @@
+"""The edge: `GET /cloudflare/edge/<host>/<path>` is what a visitor of the site gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.sandbox.cloudflare.common import Args
+from service.sandbox.cloudflare.zone import Zone
+from service.sandbox.core.routes import Route
+from service.sandbox.core.wire import Answer, Call
+
+if TYPE_CHECKING:
+    from service.sandbox.cloud import Cloud
+
+
+def visit(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """A page of the site. The edge keeps a copy of each until it is purged."""
+    status, age = cloud.state(Zone).visit(f"{args['host']}/{args['path']}", call.now)
+    headers = {"CF-Cache-Status": status, **({"Age": str(age)} if status == "HIT" else {})}
+    return Answer(200, "a page of the site", headers)
+
+
+ROUTES = (
+    Route("GET", "/edge/<host>/<path:path>", visit),
+    Route(
+        "GET", "/edge/<host>/", lambda cloud, call, args: visit(cloud, call, {**args, "path": ""})
+    ),
+)

@@ -1,0 +1,1 @@
+"""A machine with nginx: its files, and the configuration by which it works."""
