@@ -86,6 +86,7 @@ def run(
       runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes
 
       runbookd run kill_queries app-database --with older_than=60s --plan
+
       runbookd run purge cdn --with prefixes=quizmentor.app/assets/ --why "a bad build" --yes
     """
     body: dict[str, Any] = {
