@@ -230,7 +230,8 @@ class KindSpec:
     `leftover` is what a verified change leaves at the vendor, None where that is nothing.
     `values` picks out of what `observe` has shown what a plan can change, by the names of
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
-    the target down, so that no return begins it unasked.
+    the target down, so that no return begins it unasked. `apart` is whether an undo puts each
+    attribute back by itself and leaves those that a person has changed; else it is all or none.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -265,6 +266,7 @@ class KindSpec:
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True
+    apart: bool = False
 
     @property
     def has_prices(self) -> bool:

@@ -34,6 +34,7 @@ ACTIONS = (
     "set_cache_rules",
     "kill_queries",
     "optimize_database",
+    "set_flags",
     "page_oncall",
     "investigate",
     "ignore",

@@ -95,6 +95,7 @@ _OF_ITS_OWN = {
     "set_cache_rules": ("Setting cache rules", "Cache rules were set"),
     "kill_queries": ("Ending sessions", "Sessions were ended"),
     "optimize_database": ("Working on a table", "Worked on a table"),
+    "set_flags": ("Setting feature flags", "Feature flags were set"),
 }
 """What an action that has words of its own does, and did."""
 

@@ -171,6 +171,32 @@ class Progress:
     waits_for: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class FlagPlace:
+    """Where feature flags are: rows whose column `key` has a name, and `value` is the flag."""
+
+    table: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Feature flags as they are in their table.
+
+    `table` is schema and name, `columns` those of the table. `type` is that of the column with the
+    value, empty where there is none. `may` is whether our role may read and set them. `rows` is how
+    many rows each name has, and `values` the value of the first, where they could be read.
+    """
+
+    table: str
+    columns: Sequence[str]
+    type: str
+    may: bool
+    rows: Mapping[str, int]
+    values: Mapping[str, bool | None]
+
+
 class Running(Protocol):
     """A statement that goes on for long, on a connection of its own."""
 
@@ -220,6 +246,15 @@ class AppDatabase(Protocol):
 
     def progress(self, schema: str, table: str) -> Progress | None:
         """How far the server is with an index of this table; None where it builds none."""
+        ...
+
+    def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:
+        """These feature flags as they are."""
+        ...
+
+    def set_flags(self, place: FlagPlace, was: Mapping[str, bool], to: Mapping[str, bool]) -> bool:
+        """Set all of these flags in one transaction; nothing, and False, where one of them is not
+        what it was."""
         ...
 
     def activity(self) -> Activity:

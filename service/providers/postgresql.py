@@ -22,6 +22,8 @@ from service.domain.errors import FailureKind, VendorError
 from service.ports.app_database import (
     Activity,
     Condition,
+    FlagPlace,
+    Flags,
     Index,
     IndexState,
     LoginRole,
@@ -34,6 +36,7 @@ from service.ports.app_database import (
     WantedIndex,
     Work,
 )
+from service.providers import postgresql_flags as flags
 from service.providers import postgresql_upkeep as upkeep
 from service.providers.errors import Call, in_words, no_answer, quote
 
@@ -180,6 +183,16 @@ class PostgresDatabase:
 
     def _long(self, operation: str, statement: sql.Composed) -> Running:
         return upkeep.LongStatement(lambda: self._open(operation, repeatable=False), statement)
+
+    def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:
+        """These feature flags as they are."""
+        with self._open(f"look at flags in {place.table}") as connection:
+            return flags.look_at_flags(connection, place, names)
+
+    def set_flags(self, place: FlagPlace, was: Mapping[str, bool], to: Mapping[str, bool]) -> bool:
+        """Set all of these flags, or none."""
+        with self._open(f"set flags in {place.table}", repeatable=False) as connection:
+            return flags.set_flags(connection, place, was, to)
 
     def activity(self) -> Activity:
         """What goes on in the database now."""

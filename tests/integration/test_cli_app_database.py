@@ -13,12 +13,16 @@ from service.domain.decisions.requests import Request
 from service.ports.runs import Outcome
 from service.settings import load_settings
 from service.store.database import open_engine
+from service.store.ledger import LedgerStore
 from service.store.runs import RunStore
 from tests.unit.cli.commandline import CommandLine, Said
 
 RULES = """\
 targets:
-  app: {kind: app_database, roles: [quiz_app]}
+  app:
+    kind: app_database
+    roles: [quiz_app]
+    flags: {table: feature_flags, names: [advanced_analytics, ai_recommendations]}
 rules:
   - {name: slow, match: [alertname=Slow], action: kill_queries, target: app, cooldown: 10m}
 """
@@ -73,8 +77,8 @@ def test_a_person_gives_the_options_of_an_action(terminal: Terminal) -> None:
         (("--with", "older_than=1s"), "older_than is a duration of 5s to 1d, such as 30s"),
         (("--with", "sql=SELECT 1"), "unknown key sql; kill_queries takes older_than"),
         (("--with", "most"), "must be a name and a value, such as most=5"),
-        (("--with", "most=1", "--with", "most=2"), "names most twice"),
-        (("--step", "1"), "kill_queries moves app to no value and by no steps"),
+        (("--with", "most=1", "--with", "most=2"), "most: Input should be a valid integer"),
+        (("--step", "1"), "kill_queries takes neither `to` nor `step`: it moves nothing."),
         (("--for", "4h"), "kill_queries sets no value, so for and pin have nothing to hold"),
     ],
 )
@@ -113,6 +117,55 @@ def _end(terminal: Terminal, run: str) -> None:
     )
     store.conclude(run, Outcome("failed", "cancel failed", 2.0), 2.0)
     engine.dispose()
+
+
+FLAGS = {"advanced_analytics": False, "ai_recommendations": False}
+
+
+def _flags_set(terminal: Terminal) -> str:
+    """A run that has switched two flags off; its id."""
+    off = [word for name in FLAGS for word in ("--with", f"disable={name}")]
+    run: str = json.loads(terminal("run", "set_flags", "app", *off, *WHY, "--json").out)["id"]
+    place = {"table": "public.feature_flags", "key": "key", "value": "enabled"}
+    wanted = {"place": place, "was": dict.fromkeys(FLAGS, True), "to": FLAGS}
+    engine = open_engine(terminal.settings.effective_database_url, pool_size=1)
+    store = RunStore(engine, lambda _connection, _run: None)
+    store.begin(run, 1.0)
+    store.set_plan(run, Plan("flags", "on", "off", ("set_flags",), wanted))
+    store.conclude(run, Outcome("succeeded", "done", 2.0), 2.0)
+    engine.dispose()
+    return run
+
+
+def _seen(terminal: Terminal, **values: str) -> None:
+    """A look has shown these flags."""
+    engine = open_engine(terminal.settings.effective_database_url, pool_size=1)
+    LedgerStore(engine).saw("app", {f"flag {name}": at for name, at in values.items()}, 3.0, 3.0)
+    engine.dispose()
+
+
+def test_an_undo_is_taken_where_a_person_is_known_to_have_changed_one_flag_of_two(
+    terminal: Terminal,
+) -> None:
+    run = _flags_set(terminal)
+    _seen(terminal, ai_recommendations="on")
+    undone = terminal("undo", run, "--yes", "--json")
+    assert undone.status == 0, undone
+    request = terminal.queued(json.loads(undone.out)["id"])
+    assert {each.attribute: each.to for each in request.wanted} == {
+        "flag advanced_analytics": "on",
+        "flag ai_recommendations": "on",
+    }
+
+
+def test_an_undo_is_refused_where_a_person_is_known_to_have_changed_all_of_it(
+    terminal: Terminal,
+) -> None:
+    run = _flags_set(terminal)
+    _seen(terminal, ai_recommendations="on", advanced_analytics="on")
+    undone = terminal("undo", run, "--yes")
+    assert undone.status != 0
+    assert "it was changed since, and is left as it is" in undone.err
 
 
 def test_doctor_says_that_a_target_is_off_until_its_setting_is_given(terminal: Terminal) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.catalogue.app_database.target import AppDatabaseTarget
-from tests.unit.rulebook_files import load, told
+from service.rulebook.pack import packaged
+from tests.unit.rulebook_files import PACK, load, told
 
 TARGET = "  app: {kind: app_database, roles: [quiz_app]}\n"
 RULE = """\
@@ -171,3 +172,79 @@ def test_an_operation_that_cannot_be_is_refused_where_it_stands(
     (error,) = told(tmp_path, optimize(options))
     assert sentence in error
     assert error.startswith(("1.yml:9: rule slow: with: ", "1.yml:4: rule slow: with: "))
+
+
+FLAGS = (
+    "  app: {kind: app_database, roles: [quiz_app], "
+    "flags: {table: feature_flags, names: [ai_recommendations, search]}}\n"
+)
+
+
+def set_flags(options: str, target: str = FLAGS) -> str:
+    return file(options, target).replace("kill_queries", "set_flags")
+
+
+def test_a_target_names_the_table_of_flags_and_each_flag_that_may_be_set(tmp_path: Path) -> None:
+    book = load(tmp_path, set_flags("{disable: [search]}"))
+    assert book.rules[0].options == {"enable": [], "disable": ["search"]}
+    assert book.targets["app"] == AppDatabaseTarget(
+        "app",
+        ("quiz_app",),
+        flag_table="feature_flags",
+        flag_key="key",
+        flag_value="enabled",
+        flag_names=("ai_recommendations", "search"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("", "set_flags needs enable, disable or both, such as {disable: [ai_recommendations]}."),
+        ("{enable: [search], disable: [search]}", "cannot both enable and disable search."),
+        ("{disable: [serch]}", "target app names no flag 'serch'; it names search."),
+        ("{disable: search}", "disable must be a list, not 'search'."),
+        ("{off: [search]}", "unknown key"),
+        ("{disable: [search], table: users}", "unknown key table"),
+    ],
+)
+def test_flags_that_cannot_be_set_are_refused_where_they_stand(
+    tmp_path: Path, options: str, sentence: str
+) -> None:
+    (error,) = told(tmp_path, set_flags(options))
+    assert sentence in error
+    assert error.startswith(("1.yml:9: rule slow: with: ", "1.yml:4: rule slow: with: "))
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("{names: [a]}", "flags.table is missing: the table that holds the application's feature"),
+        ("{table: a}", "flags.names is missing: each flag that may be set"),
+        ("{table: a; b, names: [a]}", "flags.table must be a plain name"),
+        ("{table: a, key: 'a\"b', names: [a]}", "flags.key must be a plain name"),
+        ("{table: a, names: []}", "flags.names must be a list of 1 to 50 names of flags"),
+        ("{table: a, names: [a], where: true}", "unknown key flags.where"),
+    ],
+)
+def test_a_table_of_flags_that_cannot_be_is_refused_where_it_stands(
+    tmp_path: Path, flags: str, sentence: str
+) -> None:
+    target = f"  app: {{kind: app_database, roles: [quiz_app], flags: {flags}}}\n"
+    (error,) = told(tmp_path, file(target=target))
+    assert error.startswith("1.yml:2: target app: ")
+    assert sentence in error
+
+
+def test_a_target_without_flags_sets_none(tmp_path: Path) -> None:
+    (error,) = told(tmp_path, set_flags("{disable: [search]}", TARGET))
+    assert "target app names no flags; give it flags: {table: feature_flags, names: […]}" in error
+
+
+def test_the_shipped_file_is_valid_beside_the_pack_and_an_installation_carries_it(
+    tmp_path: Path,
+) -> None:
+    files = [PACK.read_text(), (PACK.parent / "database.yml").read_text()]
+    book = load(tmp_path, *files)
+    assert {"kill_queries", "set_flags"} <= {rule.action for rule in book.rules}
+    assert packaged("database.yml").read_text() == files[1]

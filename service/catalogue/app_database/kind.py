@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from service.catalogue.app_database.flags import FlagOptions, lacks_flags
 from service.catalogue.app_database.options import KillOptions, OptimizeOptions, lacks_operation
-from service.catalogue.app_database.plan import database_is, plan_database
+from service.catalogue.app_database.plan import (
+    database_changed,
+    database_is,
+    database_values,
+    plan_database,
+    refused_options,
+)
 from service.catalogue.app_database.sessions import missing_grants
 from service.catalogue.app_database.target import (
     KILL,
     NAME,
     OPTIMIZE,
     PRICES,
+    SET_FLAGS,
     AppDatabaseShape,
     AppDatabaseTarget,
     build_database,
@@ -31,6 +39,12 @@ OPTIMIZE_DATABASE = ActionSpec(
     lacking=lacks_operation,
 )
 """One operation on one table (runbook, Database Optimization Scripts)."""
+
+SET_FEATURE_FLAGS = ActionSpec(
+    SET_FLAGS, Effect.CHANGES, "up", options=FlagOptions, lacking=lacks_flags
+)
+"""Feature flags in a table of the application (runbook, Viral Growth and Emergency Scaling). It
+takes no capacity away, so its direction is that of an addition."""
 
 
 def _look(database: AppDatabase, target: AppDatabaseTarget) -> str:
@@ -57,7 +71,7 @@ KIND = KindSpec(
     target=AppDatabaseTarget,
     shape=AppDatabaseShape,
     build=build_database,
-    actions=(KILL_QUERIES, OPTIMIZE_DATABASE),
+    actions=(KILL_QUERIES, OPTIMIZE_DATABASE, SET_FEATURE_FLAGS),
     plan=plan_database,
     work=DatabaseWork,
     look=_look,
@@ -65,7 +79,10 @@ KIND = KindSpec(
     size_form=r"(?!)",
     state=database_is,
     needs_sizes=False,
-    changed=lambda _: {},
+    changed=database_changed,
+    values=database_values,
+    refuses=refused_options,
     cost=lambda _: 0.0,
     interrupts=False,
+    apart=True,
 )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from service.catalogue.app_database.options import Identifier, Table
 from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Text, Url
 from service.catalogue.spec import Noted
 
 NAME = "app_database"
-KILL, OPTIMIZE = "kill_queries", "optimize_database"
+KILL, OPTIMIZE, SET_FLAGS = "kill_queries", "optimize_database", "set_flags"
 """The actions of this kind."""
 SETTING = "APP_DATABASE_URL"
 """The setting with the address of the database, and with the password of runbookd's role."""
@@ -48,7 +49,9 @@ class AppDatabaseTarget:
     """The database at APP_DATABASE_URL.
 
     `roles` are the application's own: only their sessions may be ended. `spare` are names of
-    applications (`application_name`) whose sessions are never ended.
+    applications (`application_name`) whose sessions are never ended. `flag_names` are the feature
+    flags that may be set: rows of `flag_table` whose column `flag_key` has the name, and whose
+    boolean column `flag_value` is the flag.
     """
 
     name: str
@@ -56,6 +59,10 @@ class AppDatabaseTarget:
     spare: tuple[str, ...] = ()
     service: str = ""
     page: str = CONSOLE
+    flag_table: str = ""
+    flag_key: str = ""
+    flag_value: str = ""
+    flag_names: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -74,8 +81,9 @@ class AppDatabaseTarget:
 
     @property
     def bounds(self) -> str:
-        """Whose sessions may be ended."""
-        return f"sessions of {', '.join(self.roles)}"
+        """Whose sessions may be ended, and which flags may be set."""
+        flags = f", flags {', '.join(self.flag_names)}" if self.flag_names else ""
+        return f"sessions of {', '.join(self.roles)}{flags}"
 
     @property
     def console(self) -> str:
@@ -88,6 +96,17 @@ class AppDatabaseTarget:
         return frozenset((*SPARED, *self.spare))
 
 
+class FlagsShape(Shape):
+    """The table of the application's feature flags in a rule file."""
+
+    table: Table | None = None
+    key: Identifier = "key"
+    value: Identifier = "enabled"
+    names: Names | None = Field(
+        default=None, description="a list of 1 to 50 names of flags, such as [ai_recommendations]"
+    )
+
+
 class AppDatabaseShape(Shape):
     """The application's database in a rule file."""
 
@@ -98,6 +117,7 @@ class AppDatabaseShape(Shape):
     spare: Names | None = Field(
         default=None, description="a list of 1 to 50 names of applications, such as [migrations]"
     )
+    flags: FlagsShape | None = None
     service: Text | None = None
     console: Url | None = None
 
@@ -110,10 +130,30 @@ def build_database(name: str, shape: AppDatabaseShape, noted: Noted) -> AppDatab
                 "roles", "the roles that the application logs in as; only their sessions are ended"
             )
         return None
-    return AppDatabaseTarget(
+    known = AppDatabaseTarget(
         name,
         tuple(shape.roles),
         tuple(shape.spare or ()),
         shape.service or "",
         shape.console or CONSOLE,
+    )
+    return known if shape.flags is None else _with_flags(known, shape.flags, noted)
+
+
+def _with_flags(known: AppDatabaseTarget, flags: FlagsShape, noted: Noted) -> AppDatabaseTarget:
+    """The target with its flags, where the table and the names are given."""
+    if "flags" in noted.wrong:
+        return known
+    if flags.table is None:
+        noted.missing("flags.table", "the table that holds the application's feature flags")
+    if flags.names is None:
+        noted.missing("flags.names", "each flag that may be set; no other one ever is")
+    if flags.table is None or flags.names is None:
+        return known
+    return replace(
+        known,
+        flag_table=flags.table,
+        flag_key=flags.key,
+        flag_value=flags.value,
+        flag_names=tuple(flags.names),
     )

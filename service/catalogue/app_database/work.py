@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from service.catalogue.app_database.flag_work import FlagWork
 from service.catalogue.app_database.sessions import IDLE, shown
 from service.catalogue.app_database.statements import is_plain, verbs
-from service.catalogue.app_database.target import OPTIMIZE, AppDatabaseTarget
+from service.catalogue.app_database.target import OPTIMIZE, SET_FLAGS, AppDatabaseTarget
 from service.catalogue.app_database.upkeep_work import Upkeep
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
@@ -31,32 +32,37 @@ class DatabaseWork:
 
     def __init__(self, database: AppDatabase, tools: Tools) -> None:
         self._upkeep = Upkeep(database, tools)
+        self._flags = FlagWork(database, tools)
         self._database = database
         self._clock = tools.clock
         self._timings = tools.timings
 
     def observe(self, target: AppDatabaseTarget) -> Record:
-        """The server, its roles, and what each busy session does. No query's text is kept."""
-        seen = read(self._database.activity, clock=self._clock, timings=self._timings)
-        return observed(seen)
+        """What a person may change past runbookd: the flags that the target names."""
+        return self._flags.observe(target)
 
     def observe_for(self, request: Request) -> Record:
-        """The same, or what one operation on a table needs to know."""
-        if request.action == OPTIMIZE:
-            return self._upkeep.observe(request)
+        """What the action needs to know: the flags, one table, or what each busy session does. No
+        query's text is kept."""
         target = request.target
         if not isinstance(target, AppDatabaseTarget):
             raise TypeError(f"{target.name} is no database of the application")
-        return self.observe(target)
+        if request.action == OPTIMIZE:
+            return self._upkeep.observe(request)
+        if request.action == SET_FLAGS:
+            return self._flags.observe(target)
+        return observed(read(self._database.activity, clock=self._clock, timings=self._timings))
 
     def steps(self) -> Mapping[str, StepFunction]:
-        """cancel, terminate, verify; and those of the upkeep."""
+        """cancel, terminate, verify; those of the upkeep, and those of flags."""
         own = {"cancel": self._cancel, "terminate": self._terminate, "verify": self._verify}
-        return {**own, **self._upkeep.steps()}
+        return {**own, **self._upkeep.steps(), **self._flags.steps()}
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
         """Says which sessions go on; one that was ended cannot be brought back. An index that is
         invalid is dropped."""
+        if "place" in plan.wanted:
+            return self._flags.make_safe(context, plan)
         if "running" not in plan.wanted:
             return self._upkeep.make_safe(context, plan)
         try:

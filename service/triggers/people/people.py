@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from service.catalogue.registry import kind_spec
 from service.catalogue.spec import ActionSpec
 from service.domain.commands import NO_UNDO
 from service.domain.decisions.approval import APPROVED
@@ -391,13 +392,15 @@ class People:
         """Refuse an undo of what is known to have changed since. What nobody has seen yet, the
         worker sees before it writes."""
         known = self._runs.known_values(on.name)
-        for each in made:
-            if each.attribute in known and known[each.attribute] != each.to:
-                raise Conflict(
-                    f"{on.name} has {each.attribute} {known[each.attribute]}, and run {run_id} had "
-                    f"made it {each.to}: it was changed since, and is left as it is. To change it "
-                    "all the same, ask for the value that you want."
-                )
+        changed = [each for each in made if known.get(each.attribute, each.to) != each.to]
+        if not changed or (kind_spec(on.kind).apart and len(changed) < len(made)):
+            return
+        first = changed[0]
+        raise Conflict(
+            f"{on.name} has {first.attribute} {known[first.attribute]}, and run {run_id} had "
+            f"made it {first.to}: it was changed since, and is left as it is. To change it "
+            "all the same, ask for the value that you want."
+        )
 
     def _ask(
         self,
