@@ -139,6 +139,10 @@ class Settings(BaseModel):
     supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
     cloudflare_token: SecretStr = Field(SecretStr(""), alias="CLOUDFLARE_API_TOKEN")
     """A token for the zones among the targets, never the global key."""
+    app_database_url: SecretStr = Field(SecretStr(""), alias="APP_DATABASE_URL")
+    """`postgresql://…`: the application's own database, never the one that runbookd keeps its state
+    in. It is a secret as a whole, because it holds a password. Targets of kind app_database are off
+    until it is given."""
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
     """An integration key of Events v2. Web and worker both need it."""
     slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_BOT_TOKEN")

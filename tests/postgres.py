@@ -11,11 +11,12 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -60,6 +61,16 @@ class PostgresServer:
         if process.is_running():
             process.send_signal(signal.SIGQUIT)
             process.wait(30)
+
+    def kill(self) -> None:
+        """Kill all its processes (SIGKILL), as a machine that loses its power."""
+        postmaster = self._server.get_postmaster_info().process
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        postmaster.send_signal(signal.SIGKILL)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+                process.wait(30)
 
     def start(self) -> None:
         """Start it again after `stop`, with the data it had."""

@@ -38,7 +38,9 @@ def _missing(settings: Settings, targets: Collection[Target] | None) -> Iterator
         yield "PAGERDUTY_ROUTING_KEY is not set: nobody can be paged."
     if not settings.slack_token.get_secret_value():
         yield "SLACK_BOT_TOKEN is not set: nothing can be told in Slack, and investigate fails."
-    secrets = dict.fromkeys(port.secret for port in PORTS.values() if port.secret)
+    secrets = dict.fromkeys(
+        port.secret for port in PORTS.values() if port.secret and not port.optional
+    )
     unset = [name for name in secrets if not settings.secret(name).get_secret_value()]
     if targets is None:
         if len(unset) == len(secrets):

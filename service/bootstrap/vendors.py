@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import sqlalchemy as sa
+
 from service.bootstrap.pager import secret_of
 from service.catalogue.registry import KINDS
 from service.catalogue.spec import Tools, Work
@@ -21,6 +23,7 @@ from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.health import HttpHealthProbe
 from service.providers.nginx import LocalNginx, NginxCommand
 from service.providers.nginx_sandbox import SandboxNginx
+from service.providers.postgresql import PostgresDatabase
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
@@ -56,6 +59,11 @@ class Vendors:
         return SupabaseCompute(token=self.secret("SUPABASE_ACCESS_TOKEN"), base_url=address)
 
     @cached_property
+    def app_database(self) -> PostgresDatabase:
+        """The application's database. Nothing stands in for it in the sandbox."""
+        url = self.settings.app_database_url.get_secret_value()
+        return PostgresDatabase(url=url, own_url=_own_postgresql(self.settings))
+
     def nginx(self) -> Nginx:
         """The nginx of this machine, or the sandbox's."""
         if self.settings.sandbox_url:
@@ -86,11 +94,21 @@ class Port:
     """How a kind of target is reached.
 
     `secret` is the setting with the vendor's token, empty for what needs none. `build` makes the
-    kind's port (`ports/<kind>.py`).
+    kind's port (`ports/<kind>.py`). `optional` is whether its targets are just off while the secret
+    is not set: nothing stands in for it in the sandbox, and a worker starts without it.
     """
 
     secret: str
     build: Callable[[Vendors], Any]
+    optional: bool = False
+
+
+def _own_postgresql(settings: Settings) -> str:
+    """The address of runbookd's own database as psycopg takes it; empty where that is SQLite."""
+    url = sa.make_url(settings.effective_database_url)
+    if url.get_backend_name() != "postgresql":
+        return ""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 PORTS: Mapping[str, Port] = {
@@ -99,6 +117,7 @@ PORTS: Mapping[str, Port] = {
     "nginx": Port("", lambda vs: vs.nginx),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
     "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
+    "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.prices import PriceList
@@ -42,7 +42,7 @@ class ActionSpec:
     `direction` is which way the action moves its target; a cooldown belongs to (target, direction).
     `options` is the model of the rule's `with`, and `wanted` is what the target shall become by
     them. `climbs` is True where the target needs a ladder of sizes. `undoes` is whether what it did
-    can be put back; its name is in `domain/commands.py: NO_UNDO` where it cannot.
+    can be put back; where not, `domain/commands.py: NO_UNDO` says why.
 
     Where the options of a rule decide which way it goes, `directed` tells that from them, and
     `direction` is that of a person's request. `sets` are the attributes that a person gives values
@@ -105,6 +105,15 @@ class Tools:
     clock: Clock
     timings: Timings = field(default_factory=Timings)
     notes: Notes = field(default_factory=NoNotes)
+
+
+@runtime_checkable
+class LooksForRequest(Protocol):
+    """Work whose look depends on what is asked for, such as a table that the options name."""
+
+    def observe_for(self, request: Request) -> Record:
+        """As `Work.observe`, for one request."""
+        ...
 
 
 class Work(Protocol):
@@ -180,6 +189,12 @@ class Change:
     state: StateFunction = _no_state
     values: ValuesFunction = _no_values
 
+    def observe(self, request: Request) -> Record:
+        """Look at the target of a request. Raises VendorError."""
+        if isinstance(self.work, LooksForRequest):
+            return self.work.observe_for(request)
+        return self.work.observe(request.target)
+
 
 def size_changed(plan: Plan) -> Mapping[str, tuple[Any, Any]]:
     """What a plan changes of a kind that has a size and nothing else: before, after."""
@@ -202,7 +217,8 @@ class Leftover:
 class KindSpec:
     """A kind of vendor resource that can be changed.
 
-    `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there.
+    `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there; it
+    is empty where nothing stands in, because the real part runs anywhere.
     `target` is the frozen dataclass of a target, `shape` the model of its YAML, and `build` makes
     the one of the other; it returns None when something is missing, and notes that. `actions` are
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the
@@ -214,7 +230,8 @@ class KindSpec:
     `leftover` is what a verified change leaves at the vendor, None where that is nothing.
     `values` picks out of what `observe` has shown what a plan can change, by the names of
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
-    the target down, so that no return begins it unasked.
+    the target down, so that no return begins it unasked. `apart` is whether an undo puts each
+    attribute back by itself and leaves those that a person has changed; else it is all or none.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -249,6 +266,7 @@ class KindSpec:
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True
+    apart: bool = False
 
     @property
     def has_prices(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Annotated, Any
@@ -28,7 +29,7 @@ LONGEST_WAIT_S = 3_600.0
 """Seconds that `--wait` waits for a run to end."""
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 """A value that is sent as a number."""
-_WORDS = {"true": True, "false": False}
+_WORDS = ("true", "false", "null")
 _LOOK_S = 0.5
 """Seconds between two looks at a run that is waited for."""
 _UNENDED = ("queued", "running")
@@ -83,6 +84,8 @@ def run(
       runbookd run apply_balancer edge --plan
 
       runbookd run horizontal_scale api --to replicas=8 --for 4h --pin --why "the exam" --yes
+
+      runbookd run kill_queries app-database --with older_than=60s --plan
 
       runbookd run purge cdn --with prefixes=quizmentor.app/assets/ --why "a bad build" --yes
     """
@@ -203,20 +206,31 @@ def _values(given: list[str]) -> dict[str, int | str]:
     return values
 
 
-def _options(given: list[str]) -> dict[str, bool | list[str]]:
-    """Options of an action: true and false as such, and anything else as a list of texts."""
-    options: dict[str, bool | list[str]] = {}
+def _options(given: list[str]) -> dict[str, Any]:
+    """The options that were typed: JSON where one is no plain text, and a list of a name that comes
+    twice."""
+    options: dict[str, Any] = {}
     for each in given:
-        name, equals, value = each.partition("=")
-        if not (name and equals and value):
-            raise BadFilter(f"--with {each!r} must be a name and a value, such as tags=questions.")
-        if value in _WORDS:
-            options[name] = _WORDS[value]
-            continue
-        known = options.setdefault(name, [])
-        if isinstance(known, list):
-            known.append(value)
+        name, equals, text = each.partition("=")
+        if not (name and equals and text):
+            raise BadFilter(f"--with {each!r} must be a name and a value, such as most=5.")
+        value = _option(each, text)
+        if name not in options:
+            options[name] = value
+        elif isinstance(options[name], list):
+            options[name].append(value)
+        else:
+            options[name] = [options[name], value]
     return options
+
+
+def _option(typed: str, text: str) -> Any:
+    if text not in _WORDS and text[0] not in "[{":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadFilter(f"--with {typed!r} is no JSON: {error}.") from None
 
 
 def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: bool) -> None:

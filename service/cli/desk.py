@@ -231,12 +231,12 @@ class LocalDesk:
             body["target"],
             to=body.get("to"),
             step=body.get("step"),
-            options=body.get("with"),
             why=body["why"],
             override=body.get("override", ""),
             plan_only=body.get("plan", False),
             lasts=body.get("for", ""),
             pin=body.get("pin", False),
+            options=body.get("with"),
         ).to_json()
 
     def on_run(self, verb: str, run: str, why: str) -> Any:

@@ -137,7 +137,7 @@ def show_run(run: dict[str, Any]) -> None:
         ("target", run["target"] or ""),
         ("change", change(run)),
         ("price", _price(run)),
-        ("downtime", (run["plan"] or {}).get("downtime", "")),
+        ("effect", (run["plan"] or {}).get("downtime", "")),
         ("rule", run["rule"]),
         ("alerts", ", ".join(run["alerts"])),
         ("asked for at", clock(run["created_at"])),

@@ -115,8 +115,8 @@ def worker_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
         command=_runbookd("worker"),
         environment=environment,
         ready=lambda: worker_lives(plan.reach, plan.port),
-        # The sandbox stands in for every vendor, but Prometheus may be a real one.
-        withheld=SECRETS - {"PROMETHEUS_TOKEN"},
+        # The sandbox stands in for every vendor, but for neither of these two.
+        withheld=SECRETS - {"PROMETHEUS_TOKEN", "APP_DATABASE_URL"},
         loses="Its runs go on where they stopped.",
     )
 

@@ -326,6 +326,8 @@ def _redis(settings: Settings) -> Finding:
 
 def _target(name: str, target: Target, settings: Settings) -> Finding:
     port = PORTS[target.kind]
+    if port.optional:
+        return _optional_target(name, target, settings)
     secret = port.secret
     if secret and (missing := _no_secret(settings, name, settings.secret(secret), secret)):
         return missing
@@ -336,6 +338,20 @@ def _target(name: str, target: Target, settings: Settings) -> Finding:
     untried = only_writing_tells(target.kind)
     told = f"{saw}{_stand_in(settings)}. {untried}" if untried else saw + _stand_in(settings)
     return Finding(name, Health.OK, told)
+
+
+def _optional_target(name: str, target: Target, settings: Settings) -> Finding:
+    """A target that is off while its setting is not given, and that nothing stands in for."""
+    port = PORTS[target.kind]
+    if not settings.secret(port.secret).get_secret_value():
+        saw = f"off: {port.secret} is not set, so whatever asks for a change of it is held"
+        return Finding(name, Health.NOTE, saw)
+    try:
+        return Finding(
+            name, Health.OK, kind_spec(target.kind).look(port.build(Vendors(settings)), target)
+        )
+    except VendorError as error:
+        return Finding(name, Health.WRONG, str(error))
 
 
 def _slack(settings: Settings) -> Finding:

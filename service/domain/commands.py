@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 STOP, UNDO, RETRY, NO_MORE = "Stop it", "Undo it", "Try again", "No more of it"
 _TYPED = {
     STOP: "cancel {run} --why WHY",
@@ -17,10 +19,15 @@ _OF_STATUS = {
     "held": (RETRY,),
     "cancelled": (RETRY,),
 }
-
-
-NO_UNDO = ("purge",)
-"""The actions that nothing takes back. A test holds it equal to what the catalogue says."""
+NO_UNDO: Mapping[str, str] = {
+    "purge": "the edge has lost its copies, and takes them from the origin as they are asked for",
+    "kill_queries": "a session that was ended is gone, and its client has to connect anew",
+    "optimize_database": (
+        "it changes no data, and an index that is not wanted any more is a person's to drop"
+    ),
+}
+"""Why what an action did cannot be put back, by the action. A test compares it with the
+catalogue."""
 
 
 def to_type(
@@ -30,7 +37,7 @@ def to_type(
 
     A pause of the target is among them whatever the status: it holds what alerts ask for next.
     `wrote` is False for a failed run of which no write can have taken effect: there is nothing to
-    undo. `action` is the run's, empty where it is not known.
+    undo. Neither is there where the `action`, empty where it is not known, cannot be undone.
     """
     if not target:
         return []

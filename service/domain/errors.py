@@ -25,6 +25,7 @@ _SHOWN = {
     "cloudflare": "Cloudflare",
     "digitalocean": "DigitalOcean",
     "pagerduty": "PagerDuty",
+    "postgresql": "PostgreSQL",
     "prometheus": "Prometheus",
     "slack": "Slack",
     "supabase": "Supabase",

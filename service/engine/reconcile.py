@@ -113,7 +113,7 @@ def _compared(parts: WorkerParts, request: Request, plan: Plan) -> tuple[str, st
     """What is unsafe about the target, and how it differs from the plan; a sentence or nothing."""
     try:
         change = parts.change_of(request)
-        again = change.plan(request, change.work.observe(request.target))
+        again = change.plan(request, change.observe(request))
     except (VendorError, StepFailed) as error:
         return f"It could not be looked at again: {error}", ""
     if isinstance(again, PlanHeld):

@@ -160,7 +160,7 @@ class Scaling:
         looked_at = self._parts.clock.time()
         try:
             change = self._parts.change_of(self._request)
-            observed = change.work.observe(self._request.target)
+            observed = change.observe(self._request)
             looks.note(self._request.target, change.values(observed), looked_at, self._parts)
             plan = change.plan(self._request, observed)
         except VendorError as error:

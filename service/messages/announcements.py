@@ -54,7 +54,7 @@ def announced(request: Request, plan: Plan) -> Message:
     return _message(
         request,
         f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"{_verb(request, 'Scaling')} because {_why(request)}. {plan.downtime}".rstrip(),
+        f"{_verb(request, done=False)} because {_why(request)}. {plan.downtime}".rstrip(),
         [*_fields(request, plan), *_to_type(request, "running")],
     )
 
@@ -80,7 +80,7 @@ def finished(
     return _message(
         request,
         f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
-        f"{_verb(request, 'Scaled')} because {_why(request)}. Verified after {lasted(took_s)}."
+        f"{_verb(request, done=True)} because {_why(request)}. Verified after {lasted(took_s)}."
         + next_step
         + (f" This closes the pages of {', '.join(failures)}." if failures else "")
         + " ".join(["", *filter(None, [comes_back, _kept_for(request, now)])]).rstrip(),
@@ -91,19 +91,22 @@ def finished(
 _SCALES = ("horizontal_scale", "vertical_scale", "scale_database")
 """The actions that make a target larger or smaller; any other one changes it."""
 _OF_ITS_OWN = {
-    "purge": {"Scaling": "Purging", "Scaled": "Purged"},
-    "set_cache_rules": {"Scaling": "Setting cache rules", "Scaled": "Cache rules were set"},
+    "purge": ("Purging", "Purged"),
+    "set_cache_rules": ("Setting cache rules", "Cache rules were set"),
+    "kill_queries": ("Ending sessions", "Sessions were ended"),
+    "optimize_database": ("Working on a table", "Worked on a table"),
+    "set_flags": ("Setting feature flags", "Feature flags were set"),
 }
-"""The words of actions that have their own."""
+"""What an action that has words of its own does, and did."""
 
 
-def _verb(request: Request, scaled: str) -> str:
+def _verb(request: Request, *, done: bool) -> str:
     """What is done: more is given, or what was given is taken back, or nothing is moved."""
     if request.origin.kind == RETURN:
         return "Taken back"
     if request.action in _SCALES:
-        return scaled
-    return _OF_ITS_OWN.get(request.action, {}).get(scaled, scaled.replace("Scal", "Chang"))
+        return ("Scaling", "Scaled")[done]
+    return _OF_ITS_OWN.get(request.action, ("Changing", "Changed"))[done]
 
 
 def _next_step(request: Request, when: str) -> str:

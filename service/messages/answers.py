@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from service.domain.commands import NO_MORE, RETRY, STOP, UNDO, to_type
+from service.domain.commands import NO_MORE, NO_UNDO, RETRY, STOP, UNDO, to_type
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.expected import NO_EFFECT
 from service.domain.decisions.planning import Plan
@@ -295,12 +295,16 @@ class _Told:
         if self._status in _UNENDED:
             return "wait until the run has ended; then undo it"
         typed = self._typed(UNDO, RETRY)
+        action = "" if self.run is None else self.run["action"]
+        if self._changed and action in NO_UNDO:
+            return "; ".join(filter(None, [f"it cannot be undone: {NO_UNDO[action]}", typed]))
         return typed if self._changed else "; ".join(filter(None, [_NOTHING, typed]))
 
     def _typed(self, *wanted: str) -> str:
         """The commands that fit, each with what it does."""
         run = str(self.run["id"]) if self.run is not None else ""
-        typed = to_type(run, self._status, self._target, wrote=self._changed)
+        action = str(self.run["action"]) if self.run is not None else ""
+        typed = to_type(run, self._status, self._target, action=action, wrote=self._changed)
         return "; ".join(
             command if words == UNDO else f"{command} ({words.lower()})"
             for words, command in typed

@@ -144,9 +144,14 @@ def _sentence(
     name = _dotted(where)
     if fault == "extra_forbidden":
         return f"unknown key {name}; {suggestion(str(where[-1]), _known_keys(shape, where))}"
+    if fault == "missing":
+        return f"{name} is missing."
     if fault == "string_too_short":
         return f"{name} is empty."
-    wanted = _described(shape, where) or _WANTED.get(fault, "something else").format(**context)
+    described = _described(shape, where)
+    if fault == "value_error" and not described:  # a check of our own, which says what is wanted
+        return f"{name} {context['error']}, not {_shown(given)}."
+    wanted = described or _WANTED.get(fault, "something else").format(**context)
     return f"{name} must be {wanted}, not {_shown(given)}."
 
 

@@ -146,12 +146,12 @@ def _runs(api: Blueprint, people: People) -> None:
             body.target,
             to=body.to,
             step=body.step,
-            options=body.with_,
             why=body.why,
             override=body.override,
             plan_only=body.plan,
             lasts=body.for_,
             pin=body.pin,
+            options=body.with_,
         )
         return _asked(asked)
 

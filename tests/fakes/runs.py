@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.catalogue.app_database.target import AppDatabaseTarget
 from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
 from service.catalogue.droplet.target import DropletTarget
@@ -29,6 +30,7 @@ from service.ports import (
     HealthProbe,
     MessageRef,
 )
+from service.ports.app_database import AppDatabase
 from service.ports.nginx import Nginx
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
@@ -48,6 +50,7 @@ API = AppTarget(
 )
 WORKER = DropletTarget("worker-vm", "101", ("s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-2gb", "c-2"))
 DATABASE = SupabaseTarget("database", "project-1", ("ci_micro", "ci_small", "ci_medium"))
+APP_DATABASE = AppDatabaseTarget("app-database", ("quiz_app", "quiz_report"), ("migrations",))
 
 EDGE = NginxTarget(
     "edge",
@@ -109,7 +112,7 @@ class Works:
     by_kind: Mapping[str, Work]
 
     def observe(self, request: Request) -> Record:
-        return change_of(self.by_kind, request).work.observe(request.target)
+        return change_of(self.by_kind, request).observe(request)
 
     def plan(self, request: Request) -> Plan | PlanHeld:
         return change_of(self.by_kind, request).plan(request, self.observe(request))
@@ -129,6 +132,7 @@ def works_on(
     database: DatabaseCompute | None = None,
     nginx: Nginx | None = None,
     zones: CloudflareZones | None = None,
+    app_database: AppDatabase | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
@@ -140,6 +144,7 @@ def works_on(
         "supabase": database,
         "nginx": nginx,
         "cloudflare_zone": zones,
+        "app_database": app_database,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 

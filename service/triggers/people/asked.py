@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from service.catalogue.actions import MAX_STEP
 from service.catalogue.registry import (
@@ -24,6 +27,8 @@ from service.domain.durations import MAX_DAYS, parse_duration
 from service.domain.people import BadRequest
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.text import cut
+
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 LONGEST_DAYS = 30
 """A pause, lock or hold that should last longer belongs in the rules."""
@@ -251,13 +256,38 @@ def options_of(action: ActionSpec, target: Target, given: Mapping[str, Any]) -> 
         if given:
             raise BadRequest(f"{action.name} takes no options: say `to` or `step`.")
         return {}
+    known = action.options.model_fields
+    for name in given:
+        if name not in known:
+            takes = ", ".join(known) or "no options"
+            raise BadRequest(f"with: unknown key {name}; {action.name} takes {takes}.")
+    typed = {name: _as_a_rule_has_it(known[name], value) for name, value in given.items()}
     try:
-        options = checked_options(action.name, given)
-    except NotInCatalogue as error:
-        raise BadRequest(str(error)) from None
+        options = checked_options(action.name, typed)
+    except NotInCatalogue as refused:
+        forms = [f"{name} is {form}" for name in given if (form := known[name].description)]
+        here = f" Here {'; '.join(forms)}." if forms else ""
+        raise BadRequest(f"with: {refused}{here}") from None
+    if lacking := action.lacking(options):
+        raise BadRequest(f"with: {lacking}")
     for sentence in kind_spec(target.kind).refuses(target, action.name, options):
         raise BadRequest(f"{action.name} of {target.name}: {sentence}")
     return options
+
+
+def _as_a_rule_has_it(field: FieldInfo, given: object) -> object:
+    """An option in the form that a rule gives it. A terminal sends texts: no numbers, no list of
+    one."""
+    forms = (field.annotation, *get_args(field.annotation))
+    if isinstance(given, str) and int in forms and _NUMBER.fullmatch(given):
+        return int(given)
+    if (
+        not isinstance(given, list)
+        and list in [get_origin(form) for form in forms]
+        and given is not None
+    ):
+        return [given]
+    return given
 
 
 def reached(target: Target, plan: Plan) -> tuple[Wanted, ...]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from service.catalogue.registry import kind_spec
 from service.catalogue.spec import ActionSpec
+from service.domain.commands import NO_UNDO
 from service.domain.decisions.approval import APPROVED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_by_resource
 from service.domain.decisions.demoted import Demotion
@@ -249,12 +251,12 @@ class People:
         *,
         to: Mapping[str, Any] | None = None,
         step: int | None = None,
-        options: Mapping[str, Any] | None = None,
         why: str,
         override: str = "",
         plan_only: bool = False,
         lasts: str = "",
         pin: bool = False,
+        options: Mapping[str, Any] | None = None,
     ) -> Asked:
         """Queue a change of a target; with `plan_only` the worker only tells what it would do.
 
@@ -267,6 +269,8 @@ class People:
         spec = changing_action(action, on)
         wanted = wanted_of(spec, on, to, step)
         given = options_of(spec, on, options or {})
+        if not wanted and (lasts or pin):
+            raise BadRequest(f"{action} sets no value, so for and pin have nothing to hold.")
         said = reason_of(why)
         lasting = control_lasts(lasts) if lasts else HOLD_S
         return self._ask(
@@ -276,9 +280,9 @@ class People:
             spec,
             wanted,
             said,
+            options=given,
             override=override,
             plan_only=plan_only,
-            options=given,
             hold_s=lasting if wanted and not plan_only else 0.0,
             pin=pin,
         )
@@ -362,13 +366,10 @@ class People:
             raise Conflict(
                 f"Run {run_id} is {run.status}; only a run that changed something can be undone."
             )
+        if why_not := NO_UNDO.get(run.request.action):
+            raise Conflict(f"Run {run_id} cannot be undone: {why_not}. Nothing was changed now.")
         on = known_target(self._book(), run.request.target.name)
         spec = changing_action(run.request.action, on)
-        if not spec.undoes:
-            raise Conflict(
-                f"Run {run_id} did {spec.name} of {on.name}, which nothing takes back. Nothing was "
-                "changed now."
-            )
         self._require_unchanged(run_id, on, reached(on, run.plan))
         said = reason_of(why) if why else f"undo of {run_id}"
         now = self._clock()
@@ -391,13 +392,15 @@ class People:
         """Refuse an undo of what is known to have changed since. What nobody has seen yet, the
         worker sees before it writes."""
         known = self._runs.known_values(on.name)
-        for each in made:
-            if each.attribute in known and known[each.attribute] != each.to:
-                raise Conflict(
-                    f"{on.name} has {each.attribute} {known[each.attribute]}, and run {run_id} had "
-                    f"made it {each.to}: it was changed since, and is left as it is. To change it "
-                    "all the same, ask for the value that you want."
-                )
+        changed = [each for each in made if known.get(each.attribute, each.to) != each.to]
+        if not changed or (kind_spec(on.kind).apart and len(changed) < len(made)):
+            return
+        first = changed[0]
+        raise Conflict(
+            f"{on.name} has {first.attribute} {known[first.attribute]}, and run {run_id} had "
+            f"made it {first.to}: it was changed since, and is left as it is. To change it "
+            "all the same, ask for the value that you want."
+        )
 
     def _ask(
         self,
@@ -408,7 +411,6 @@ class People:
         wanted: tuple[Wanted, ...],
         why: str,
         *,
-        options: Mapping[str, Any] | None = None,
         override: str = "",
         plan_only: bool = False,
         parent: str = "",
@@ -416,6 +418,7 @@ class People:
         pause: Control | None = None,
         hold_s: float = 0.0,
         pin: bool = False,
+        options: Mapping[str, Any] | None = None,
     ) -> Asked:
         book = self._book()
         policy = book.policy

@@ -23,6 +23,7 @@ from service.catalogue.registry import (
 )
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
+from service.domain.commands import NO_UNDO
 from service.domain.decisions.directions import DIRECTIONS
 from service.domain.errors import StepFailed
 from service.domain.links import is_web_address
@@ -128,7 +129,13 @@ def test_no_port_is_left_over_from_a_kind_that_is_gone() -> None:
 
 @each_kind
 def test_a_kinds_vendor_has_a_stand_in_in_the_sandbox(kind: KindSpec) -> None:
-    assert kind.stand_in in VENDORS
+    """Where nothing stands in, its targets are off until their setting is given."""
+    assert kind.stand_in in VENDORS or (not kind.stand_in and PORTS[kind.name].optional)
+
+
+def test_what_an_action_cannot_undo_is_told_with_why() -> None:
+    changing = [action for action in ACTIONS if action.effect is Effect.CHANGES]
+    assert {action.name for action in changing if not action.undoes} == set(NO_UNDO)
 
 
 @each_kind

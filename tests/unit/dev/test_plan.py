@@ -8,6 +8,7 @@ import pytest
 
 from service.dev.home import DevRefused
 from service.dev.plan import choose_port, environment, loopback_of, make_plan, with_sandbox_ids
+from service.dev.session import worker_child
 from service.settings import SettingsInvalid, load_settings
 
 FREE = {"PORT": "0", "SANDBOX_PORT": "0"}
@@ -82,3 +83,10 @@ def test_a_host_of_another_machine_is_named(tmp_path: Path) -> None:
 )
 def test_what_listens_everywhere_is_reached_on_loopback(host: str, reached_at: str) -> None:
     assert loopback_of(host) == reached_at
+
+
+def test_the_worker_gets_the_way_to_what_the_sandbox_does_not_stand_in_for(tmp_path: Path) -> None:
+    settings = with_sandbox_ids(load_settings(FREE))
+    withheld = worker_child(make_plan(settings, tmp_path), {}).withheld
+    assert {"DIGITALOCEAN_TOKEN", "SLACK_BOT_TOKEN", "API_TOKENS"} <= set(withheld)
+    assert not {"APP_DATABASE_URL", "PROMETHEUS_TOKEN"} & set(withheld)

@@ -1,0 +1,88 @@
+"""The application's database in the catalogue, and its own actions."""
+
+from __future__ import annotations
+
+from service.catalogue.app_database.flags import FlagOptions, lacks_flags
+from service.catalogue.app_database.options import KillOptions, OptimizeOptions, lacks_operation
+from service.catalogue.app_database.plan import (
+    database_changed,
+    database_is,
+    database_values,
+    plan_database,
+    refused_options,
+)
+from service.catalogue.app_database.sessions import missing_grants
+from service.catalogue.app_database.target import (
+    KILL,
+    NAME,
+    OPTIMIZE,
+    PRICES,
+    SET_FLAGS,
+    AppDatabaseShape,
+    AppDatabaseTarget,
+    build_database,
+)
+from service.catalogue.app_database.work import DatabaseWork, observed
+from service.catalogue.spec import ActionSpec, Effect, KindSpec
+from service.domain.errors import FailureKind, VendorError
+from service.ports.app_database import AppDatabase
+
+KILL_QUERIES = ActionSpec(KILL, Effect.CHANGES, "out", options=KillOptions, undoes=False)
+"""End what runs for too long (runbook, Emergency Scaling)."""
+
+OPTIMIZE_DATABASE = ActionSpec(
+    OPTIMIZE,
+    Effect.CHANGES,
+    "up",
+    options=OptimizeOptions,
+    undoes=False,
+    lacking=lacks_operation,
+)
+"""One operation on one table (runbook, Database Optimization Scripts)."""
+
+SET_FEATURE_FLAGS = ActionSpec(
+    SET_FLAGS, Effect.CHANGES, "up", options=FlagOptions, lacking=lacks_flags
+)
+"""Feature flags in a table of the application (runbook, Viral Growth and Emergency Scaling). It
+takes no capacity away, so its direction is that of an addition."""
+
+
+def _look(database: AppDatabase, target: AppDatabaseTarget) -> str:
+    seen = database.activity()
+    server = seen.server
+    if grants := missing_grants(target, observed(seen)):
+        raise VendorError(
+            "postgresql",
+            "read the rights of our role",
+            FailureKind.PERMANENT,
+            f"PostgreSQL answers, and role {server.role} may not see and end the sessions of "
+            f"{', '.join(target.roles)}. Run this as a superuser: {grants}",
+        )
+    part = "a replica" if server.replica else "a primary"
+    return (
+        f"database {server.database} answers as role {server.role}: PostgreSQL "
+        f"{server.version // 10_000}, {part}, {len(seen.sessions)} sessions are busy"
+    )
+
+
+KIND = KindSpec(
+    name=NAME,
+    stand_in="",
+    target=AppDatabaseTarget,
+    shape=AppDatabaseShape,
+    build=build_database,
+    actions=(KILL_QUERIES, OPTIMIZE_DATABASE, SET_FEATURE_FLAGS),
+    plan=plan_database,
+    work=DatabaseWork,
+    look=_look,
+    prices=PRICES,
+    size_form=r"(?!)",
+    state=database_is,
+    needs_sizes=False,
+    changed=database_changed,
+    values=database_values,
+    refuses=refused_options,
+    cost=lambda _: 0.0,
+    interrupts=False,
+    apart=True,
+)

@@ -1,0 +1,274 @@
+"""The application's own PostgreSQL: what a look shows, and what is asked of it.
+
+Every method raises `service.domain.errors.VendorError`, and nothing of a driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server, and what runbookd's role may do there.
+
+    `version` is as `server_version_num` has it, such as 180006. `may_signal` is whether the role
+    may end the sessions of every role but a superuser's, `sees_all` whether it may see what they
+    run. `replica` is True on a standby, which takes no writes.
+    """
+
+    database: str
+    version: int
+    role: str
+    superuser: bool
+    may_signal: bool
+    sees_all: bool
+    replica: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRole:
+    """A role that may log in; `ours` is whether runbookd's role has its rights."""
+
+    name: str
+    superuser: bool
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session of the database at one moment.
+
+    `began` is when it connected. `since` is when its query began, or, where it is idle in a
+    transaction, when the transaction began. Both are the server's own text, to the microsecond, and
+    name the very same work again. `age_s` is how long ago `since` was. `text` is the query, as far
+    as the server keeps it, and `digest` the first 8 digits of its md5. `maintains` is whether the
+    server lists it as a VACUUM, an index build, a COPY or the like. `kind` is the server's
+    `backend_type`.
+    """
+
+    pid: int
+    kind: str
+    role: str
+    application: str
+    state: str
+    began: str
+    since: str
+    age_s: float
+    text: str
+    digest: str
+    maintains: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one session does: the same pid with another query is other work."""
+
+    pid: int
+    began: str
+    since: str
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The server, its roles, and the sessions of the database that are busy or in a transaction."""
+
+    server: Server
+    roles: Sequence[LoginRole]
+    sessions: Sequence[Session]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition on a column; `op` is PostgreSQL's, or `is null` or `is not null`."""
+
+    column: str
+    op: str
+    value: str | int | float | bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as the catalog has it. `rows` and `bytes` are PostgreSQL's own estimates.
+
+    `kind` is its letter (`relkind`): r for an ordinary table. `ours` is whether runbookd's role has
+    the rights of its owner. `vacuumed` is when it was last vacuumed by hand, empty where never, and
+    `vacuuming` whether it is being vacuumed now.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    ours: bool
+    owner: str
+    columns: Sequence[str]
+    rows: int
+    bytes: int
+    vacuumed: str
+    vacuuming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoTable:
+    """There is no such table; `close` are tables with a name like it."""
+
+    close: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedIndex:
+    """An index as it is wanted, on a table that is there."""
+
+    schema: str
+    table: str
+    name: str
+    columns: Sequence[str]
+    where: Sequence[Condition]
+    unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index as the catalog has it. `number` is its oid, which a rebuild changes.
+
+    `builder` is the pid of the session that builds it now, None where nobody does. `excludes` is
+    whether it stands behind an exclusion constraint: PostgreSQL rebuilds none of these beside
+    writers.
+    """
+
+    name: str
+    number: int
+    valid: bool
+    definition: str
+    builder: int | None = None
+    excludes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What is there of a wanted index. `found` has its name, whatever it is; `same` is whether its
+    definition is the wanted one, as the server writes both. `twin` is the name of another valid
+    index with that definition, empty where there is none."""
+
+    found: Index | None
+    same: bool
+    twin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the server is with an index (`pg_stat_progress_create_index`).
+
+    `waits_for` is the pid of the session whose transaction it waits for.
+    """
+
+    phase: str
+    blocks_done: int
+    blocks: int
+    waits_for: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagPlace:
+    """Where feature flags are: rows whose column `key` has a name, and `value` is the flag."""
+
+    table: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Feature flags as they are in their table.
+
+    `table` is schema and name, `columns` those of the table. `type` is that of the column with the
+    value, empty where there is none. `may` is whether our role may read and set them. `rows` is how
+    many rows each name has, and `values` the value of the first, where they could be read.
+    """
+
+    table: str
+    columns: Sequence[str]
+    type: str
+    may: bool
+    rows: Mapping[str, int]
+    values: Mapping[str, bool | None]
+
+
+class Running(Protocol):
+    """A statement that goes on for long, on a connection of its own."""
+
+    def done(self) -> bool:
+        """Whether it has ended. Raises VendorError where it has failed."""
+        ...
+
+
+class AppDatabase(Protocol):
+    """One database of the application (docs/kinds/app_database.md)."""
+
+    def server(self) -> Server:
+        """The server, and what our role may do there."""
+        ...
+
+    def table(self, name: str) -> Table | NoTable:
+        """A table by its name, or by schema and name with a dot between them."""
+        ...
+
+    def index(self, wanted: WantedIndex) -> IndexState:
+        """What is there of an index."""
+        ...
+
+    def build(self, wanted: WantedIndex) -> Running:
+        """Build an index while the table is read and written."""
+        ...
+
+    def drop_index(self, schema: str, name: str) -> Running:
+        """Drop an index while its table is read and written."""
+        ...
+
+    def indexes(self, schema: str, table: str) -> Sequence[Index]:
+        """All indexes of a table, valid or not."""
+        ...
+
+    def rebuild(self, schema: str, name: str) -> Running:
+        """Rebuild an index while its table is read and written."""
+        ...
+
+    def vacuum(self, schema: str, table: str, *, analyze: bool) -> Running:
+        """Vacuum a table while it is read and written."""
+        ...
+
+    def explain(self, schema: str, table: str, where: Sequence[Condition]) -> Mapping[str, Any]:
+        """The plan of a query of one table, as PostgreSQL tells it; it is not executed."""
+        ...
+
+    def progress(self, schema: str, table: str) -> Progress | None:
+        """How far the server is with an index of this table; None where it builds none."""
+        ...
+
+    def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:
+        """These feature flags as they are."""
+        ...
+
+    def set_flags(self, place: FlagPlace, was: Mapping[str, bool], to: Mapping[str, bool]) -> bool:
+        """Set all of these flags in one transaction; nothing, and False, where one of them is not
+        what it was."""
+        ...
+
+    def activity(self) -> Activity:
+        """What goes on in the database now; runbookd's own session is left out."""
+        ...
+
+    def going_on(self, works: Sequence[Work]) -> Sequence[Work]:
+        """Those of them that still go on: the same session, with the same query or transaction."""
+        ...
+
+    def cancel(self, works: Sequence[Work]) -> Sequence[int]:
+        """Cancel the query of each that still goes on; the pids that were told to."""
+        ...
+
+    def terminate(self, works: Sequence[Work]) -> Sequence[int]:
+        """End the session of each that still goes on; the pids that were told to."""
+        ...

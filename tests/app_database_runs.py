@@ -1,0 +1,56 @@
+"""Executions of runs on the application's database that die between two steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from service.catalogue.app_database.work import DatabaseWork
+from service.catalogue.context import Record
+from service.catalogue.registry import change_of
+from service.catalogue.request_json import dump_request
+from service.catalogue.spec import Tools
+from service.catalogue.steps.timings import Timings
+from service.domain.decisions.requests import Request
+from service.engine.execution import execute
+from service.ports.app_database import AppDatabase
+from service.store.runs import RunStore
+from tests.app_databases import FastClock
+from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
+from tests.fakes.telling import FakeProbe
+
+TIMINGS = Timings(settle_unknown_s=1.0)
+
+
+@dataclass(slots=True)
+class Dying(Recorder):
+    """Records of a run whose process dies once: before a step is recorded, or after it."""
+
+    dies_at: str = ""
+
+    def __call__(self, name: str, function: Any, *arguments: object) -> Record:
+        if name not in self.records and self.dies_at == f"done:{name}":
+            self._call(function, *arguments)
+            self._die(name)
+        record = Recorder.__call__(self, name, function, *arguments)
+        if self.dies_at == f"recorded:{name}":
+            self._die(name)
+        return record
+
+    def _die(self, name: str) -> None:
+        self.dies_at = ""
+        raise ProcessEnded(name)
+
+
+def boundaries(*steps: str) -> list[str]:
+    """Of each step between it and its record, and after the record."""
+    return [f"{when}:{step}" for step in steps for when in ("done", "recorded")]
+
+
+def once(runs: RunStore, request: Request, steps: Recorder, database: AppDatabase) -> None:
+    """One execution, in a process that has just begun."""
+    clock = FastClock()
+    works = {"app_database": DatabaseWork(database, Tools(FakeProbe(), clock, TIMINGS))}
+    parts = replace(FakeWorker().parts, runs=runs, clock=clock, change_of=partial(change_of, works))
+    execute(parts, request.id, dump_request(request), steps)
