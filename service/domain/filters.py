@@ -30,6 +30,7 @@ ACTIONS = (
     "set_autoscaling",
     "apply_balancer",
     "scale_database",
+    "set_pooler",
     "purge",
     "set_cache_rules",
     "kill_queries",

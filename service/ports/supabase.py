@@ -50,6 +50,19 @@ class DatabaseCompute(Protocol):
         """
         ...
 
+    def max_connections(self, project: str) -> int:
+        """How many connections the database takes, by its own word."""
+        ...
+
+    def pool_size(self, project: str) -> int | None:
+        """How many connections the pooler opens to the primary, for each pair of role and
+        database; None where the vendor chooses."""
+        ...
+
+    def set_pool_size(self, project: str, size: int | None) -> None:
+        """Set that number; None has the vendor choose again."""
+        ...
+
     def health(self, project: str) -> Sequence[ServiceHealth]:
         """Database and pooler."""
         ...

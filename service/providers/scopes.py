@@ -39,6 +39,8 @@ READ_COMPUTE = Needed(
 ASK_DATABASE = Needed(
     "supabase", "supabase", "ask the database since when it runs", ("database_read",), reads=True
 )
+READ_POOLER = Needed("supabase", "supabase", "read its pooler", ("database_read",), reads=True)
+CHANGE_POOLER = Needed("supabase", "supabase", "change its pooler", ("database_write",))
 CHANGE_COMPUTE = Needed("supabase", "supabase", "change its compute size", ("infra_add_ons_write",))
 READ_ZONE = Needed("cloudflare", "cloudflare_zone", "read a zone", ("Zone Read",), reads=True)
 PURGE = Needed("cloudflare", "cloudflare_zone", "purge what is cached", ("Cache Purge",))
@@ -62,6 +64,8 @@ NEEDED = (
     READ_COMPUTE,
     ASK_DATABASE,
     CHANGE_COMPUTE,
+    READ_POOLER,
+    CHANGE_POOLER,
     READ_ZONE,
     PURGE,
     READ_CACHE_RULES,

@@ -1,4 +1,4 @@
-"""Supabase: the compute size of a project's database, through the management API.
+"""Supabase: a project's database, its compute size and its pooler, through the management API.
 
 That API has no official Python client, so this uses httpx. The command `supabase db resize` of the
 runbook does not exist. Its purpose is served by a compute add-on.
@@ -18,7 +18,9 @@ from service.providers.http import ask, make_http_client, send
 from service.providers.scopes import (
     ASK_DATABASE,
     CHANGE_COMPUTE,
+    CHANGE_POOLER,
     READ_COMPUTE,
+    READ_POOLER,
     READ_PROJECT,
     Needed,
 )
@@ -29,8 +31,10 @@ HOURS_A_MONTH = 730
 """The vendor quotes compute by the hour. 730 hours give its own prices a month (Large: 0.1517 an
 hour, 111 a month)."""
 _COMPUTE = "compute_instance"
+_POOLER = "config/database/pooler"
 STARTED = "select extract(epoch from pg_postmaster_start_time()) as started_at"
 """The query that proves a restart: only the server itself knows when it was started."""
+MOST_CONNECTIONS = "show max_connections"
 
 
 class SupabaseCompute:
@@ -69,11 +73,34 @@ class SupabaseCompute:
 
     def started_at(self, project: str) -> float:
         """When the database was started: seconds since the epoch, by its own clock."""
-        call = self._call(f"ask the database of project {project} since when it runs", ASK_DATABASE)
-        path = _path(project, "database/query/read-only")
-        rows = ask(self._http, call, "POST", path, body={"query": STARTED})
+        call, row = self._query(project, "since when it runs", STARTED)
         with reading(call):
-            return float(rows[0]["started_at"])
+            return float(row[0]["started_at"])
+
+    def max_connections(self, project: str) -> int:
+        """How many connections the database takes."""
+        call, row = self._query(project, "how many connections it takes", MOST_CONNECTIONS)
+        with reading(call):
+            return int(row[0]["max_connections"])
+
+    def pool_size(self, project: str) -> int | None:
+        """The pool size of the primary's pooler; None where the vendor chooses."""
+        call = self._call(f"read the pooler of project {project}", READ_POOLER)
+        found = ask(self._http, call, "GET", _path(project, _POOLER))
+        with reading(call):
+            (primary,) = (each for each in found if each["database_type"] == "PRIMARY")
+            size = primary["default_pool_size"]
+            return None if size is None else int(size)
+
+    def set_pool_size(self, project: str, size: int | None) -> None:
+        """Set the pool size. The vendor changes it for the primary and its read replicas."""
+        to = "the vendor's default" if size is None else size
+        what = f"set the pool size of project {project} to {to}"
+        call = self._call(what, CHANGE_POOLER, repeatable=False)
+        body = {"default_pool_size": size}
+        found = ask(self._http, call, "PATCH", _path(project, _POOLER), body=body)
+        with reading(call):
+            _ = found["default_pool_size"]  # the next look compares it
 
     def health(self, project: str) -> Sequence[ServiceHealth]:
         """Whether database and pooler answer."""
@@ -85,6 +112,12 @@ class SupabaseCompute:
         if not services:
             raise no_answer(call, "the answer names no service")
         return services
+
+    def _query(self, project: str, what: str, query: str) -> tuple[Call, Any]:
+        """The rows of a query that only reads."""
+        call = self._call(f"ask the database of project {project} {what}", ASK_DATABASE)
+        path = _path(project, "database/query/read-only")
+        return call, ask(self._http, call, "POST", path, body={"query": query})
 
     def close(self) -> None:
         """Close the connections."""

@@ -100,6 +100,9 @@ OPERATIONS = [
     Operation("digitalocean", "act", lambda at: droplets(at).act("1", "power_off"), False, DO),
     Operation("supabase", "get", lambda at: supabase(at).get("ref"), True, SB),
     Operation("supabase", "health", lambda at: supabase(at).health("ref"), True, SB),
+    Operation("supabase", "pool_size", lambda at: supabase(at).pool_size("ref"), True, SB),
+    Operation("supabase", "ask", lambda at: supabase(at).max_connections("ref"), True, SB),
+    Operation("supabase", "set_pool", lambda at: supabase(at).set_pool_size("r", 9), False, SB),
     Operation("supabase", "resize", lambda at: supabase(at).resize("r", "ci_large"), False, SB),
     Operation("cloudflare", "zone", lambda at: cloudflare(at).zone("z"), True, CF),
     Operation(

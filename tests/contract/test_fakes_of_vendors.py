@@ -432,6 +432,18 @@ def test_a_database_takes_no_size_that_is_not_sold(lab: Lab) -> None:
     assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 400)
 
 
+def test_a_pool_has_the_size_that_was_set_and_none_gives_the_choice_back(lab: Lab) -> None:
+    assert lab.database.pool_size(PROJECT) == 15
+    assert lab.database.max_connections(PROJECT) == 60
+    lab.database.set_pool_size(PROJECT, 30)
+    assert lab.database.pool_size(PROJECT) == 30
+    lab.database.set_pool_size(PROJECT, None)
+    assert lab.database.pool_size(PROJECT) is None
+    with pytest.raises(VendorError) as refused:
+        lab.database.set_pool_size(PROJECT, 3001)
+    assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 400)
+
+
 # ---- What the vendor does not have ----
 
 NOBODY, NO_DROPLET = "app-nobody", "99999"
@@ -447,6 +459,8 @@ MISSING: dict[str, Callable[[Lab], object]] = {
     "an action": lambda lab: lab.droplets.get_action(DROPLET, 99999),
     "snapshots": lambda lab: lab.droplets.snapshot_names(NO_DROPLET),
     "a project": lambda lab: lab.database.get("nobodynobodynobodyno"),
+    "a project's pooler": lambda lab: lab.database.pool_size("nobodynobodynobodyno"),
+    "a pooler to change": lambda lab: lab.database.set_pool_size("nobodynobodynobodyno", 9),
     "a project to resize": lambda lab: lab.database.resize("nobodynobodynobodyno", "ci_small"),
     "a project's health": lambda lab: lab.database.health("nobodynobodynobodyno"),
 }

@@ -119,3 +119,42 @@ def test_an_answer_that_trickles_in_is_bounded(vendor: Loopback) -> None:
         quick.health("r")
 
     assert "trickles" in caught.value.sentence
+
+
+POOLER = [
+    {"identifier": "r-rr-eu-west-1-abc", "database_type": "READ_REPLICA", "default_pool_size": 9},
+    {"identifier": "r", "database_type": "PRIMARY", "default_pool_size": 15},
+]
+
+
+def test_the_pool_size_is_the_primarys_and_may_be_the_vendors_own(vendor: Loopback) -> None:
+    vendor.answers(200, POOLER)
+    vendor.answers(200, [{**POOLER[1], "default_pool_size": None}])
+
+    assert provider(vendor).pool_size("r") == 15
+    assert provider(vendor).pool_size("r") is None
+    assert vendor.seen[0].path == "/v1/projects/r/config/database/pooler"
+
+
+def test_a_pooler_without_a_primary_is_no_usable_answer(vendor: Loopback) -> None:
+    vendor.answers(200, POOLER[:1])
+
+    with pytest.raises(VendorError, match="another shape"):
+        provider(vendor).pool_size("r")
+
+
+@pytest.mark.parametrize("size", [40, None])
+def test_only_the_pool_size_is_sent(vendor: Loopback, size: int | None) -> None:
+    """The mode is the vendor's dedicated pooler's, which is another one than this size is of."""
+    vendor.answers(200, {"default_pool_size": size, "pool_mode": "transaction"})
+
+    provider(vendor).set_pool_size("r", size)
+
+    assert (vendor.seen[0].method, vendor.seen[0].json) == ("PATCH", {"default_pool_size": size})
+
+
+def test_the_database_says_how_many_connections_it_takes(vendor: Loopback) -> None:
+    vendor.answers(201, [{"max_connections": "90"}])
+
+    assert provider(vendor).max_connections("r") == 90
+    assert vendor.seen[0].path == "/v1/projects/r/database/query/read-only"

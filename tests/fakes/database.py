@@ -30,6 +30,10 @@ class FakeDatabase:
     began_at: float = 0.0
     mute: VendorError | None = None
     writes: Writes = field(default_factory=Writes)
+    pool: int | None = 15
+    """Its pooler's size; None where the vendor chooses."""
+    connections: int = 60
+    """Its max_connections."""
     healthy_at: float | None = None
     """When a restart that is under way ends."""
     resized_while: list[str] = field(default_factory=list)
@@ -48,6 +52,23 @@ class FakeDatabase:
         if self.status != "ACTIVE_HEALTHY":
             raise vendor_error(FailureKind.TEMPORARY, "the database is starting", status=503)
         return self.began_at
+
+    def max_connections(self, project: str) -> int:
+        self.started_at(project)
+        return self.connections
+
+    def pool_size(self, project: str) -> int | None:
+        self._require(project)
+        return self.pool
+
+    def set_pool_size(self, project: str, size: int | None) -> None:
+        self._require(project)
+        self.writes.send("set_pool_size", lambda: self._pool_is(size), self.clock.time())
+
+    def _pool_is(self, size: int | None) -> None:
+        if size is not None and not 0 <= size <= 3000:
+            raise vendor_error(FailureKind.PERMANENT, "no such size", status=400)
+        self.pool = size
 
     def resize(self, project: str, variant: str) -> None:
         self._require(project)

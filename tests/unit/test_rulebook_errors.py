@@ -25,12 +25,7 @@ from tests.unit.rulebook_files import (
         ),
         (
             {"action": "launch_rocket"},
-            (
-                "11: rule extra: unknown action 'launch_rocket'; known: apply_balancer, "
-                "horizontal_scale, ignore, investigate, kill_queries, optimize_database, "
-                "page_oncall, purge, scale_database, set_autoscaling, set_cache_rules, "
-                "set_capacity, set_flags, vertical_scale."
-            ),
+            "11: rule extra: unknown action 'launch_rocket'; known: apply_balancer, ",
         ),
         ({"action": None}, "9: rule extra: action is missing: one of horizontal_scale, "),
         ({"target": "apj"}, "12: rule extra: unknown target 'apj'; did you mean api?"),
@@ -202,10 +197,7 @@ def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
         ("{kind: app_platfrm}", "unknown kind 'app_platfrm'; did you mean app_platform?"),
         (
             "{app: a}",
-            (
-                "kind is missing: one of app_platform, droplet, nginx, supabase, "
-                "cloudflare_zone, app_database."
-            ),
+            "kind is missing: one of app_platform, droplet, ",
         ),
         ("[a]", "a target is a mapping with a kind, an id and bounds."),
         (

@@ -1,11 +1,20 @@
-"""Supabase's entry in the catalogue, and its own action."""
+"""Supabase's entry in the catalogue, and its own actions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from service.catalogue.actions import one_size_up
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
-from service.catalogue.supabase.plan import compute_costs, plan_compute, project_is, project_size
-from service.catalogue.supabase.steps import ComputeResize
+from service.catalogue.supabase import pooler
+from service.catalogue.supabase.plan import (
+    compute_costs,
+    plan_project,
+    project_changed,
+    project_is,
+    project_values,
+)
 from service.catalogue.supabase.target import (
     NAME,
     PRICES,
@@ -13,6 +22,7 @@ from service.catalogue.supabase.target import (
     SupabaseTarget,
     build_project,
 )
+from service.catalogue.supabase.work import SupabaseWork
 from service.ports import DatabaseCompute
 
 SCALE_DATABASE = ActionSpec("scale_database", Effect.CHANGES, "up", wanted=one_size_up, climbs=True)
@@ -23,7 +33,18 @@ def _look(database: DatabaseCompute, target: SupabaseTarget) -> str:
     found = database.get(target.project)
     database.health(target.project)
     database.started_at(target.project)
-    return f"Supabase knows project {target.project}, {found.variant}, {found.status}"
+    pool = ""
+    if target.pooler:
+        size = database.pool_size(target.project)
+        most = database.max_connections(target.project)
+        pool = f"; pool size {size or pooler.DEFAULT} of {most} connections"
+    return f"Supabase knows project {target.project}, {found.variant}, {found.status}{pool}"
+
+
+def _refuses(target: SupabaseTarget, action: str, options: Mapping[str, Any]) -> Iterable[str]:
+    if action == pooler.SET_POOLER.name:
+        return pooler.refusals(target.name, target.pooler, options)
+    return ()
 
 
 KIND = KindSpec(
@@ -32,13 +53,15 @@ KIND = KindSpec(
     target=SupabaseTarget,
     shape=SupabaseShape,
     build=build_project,
-    actions=(SCALE_DATABASE,),
-    plan=plan_compute,
+    actions=(SCALE_DATABASE, pooler.SET_POOLER),
+    plan=plan_project,
     state=project_is,
-    work=ComputeResize,
+    work=SupabaseWork,
     look=_look,
     prices=PRICES,
     cost=compute_costs,
-    values=project_size,
+    changed=project_changed,
+    values=project_values,
+    refuses=_refuses,
     size_form=r"ci_[a-z0-9_]+",
 )

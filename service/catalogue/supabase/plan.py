@@ -1,6 +1,7 @@
-"""From what a Supabase project showed to the next compute size, or the guard that holds it.
+"""From what a Supabase project showed to its next compute size or pool size, or the guard that
+holds it.
 
-Pure. What is `observed` is the record of `service.catalogue.supabase.steps.ComputeResize.observe`.
+Pure. What is `observed` is the record of `service.catalogue.supabase.work.SupabaseWork.observe`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
+from service.catalogue.supabase import pooler
 from service.catalogue.supabase.target import PRICES, SupabaseTarget
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
@@ -27,15 +29,24 @@ NOT_HEALTHY_RETRY_S = 120.0
 
 
 def project_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
-    """Its compute size, and its status where it does not serve."""
-    status = observed["status"]
-    size = observed["variant"] or NANO
-    return {"compute": size, **({} if status == HEALTHY else {"status": status})}
+    """Its compute size and what of its pooler was looked at; its status where it does not serve."""
+    status, values = observed["status"], project_values(observed)
+    found = {"compute" if name == "size" else name: value for name, value in values.items()}
+    return {**found, **({} if status == HEALTHY else {"status": status})}
 
 
-def project_size(observed: Mapping[str, Any]) -> dict[str, int | str]:
-    """Its compute size, which is all that a plan changes."""
-    return {"size": observed["variant"] or NANO}
+def project_values(observed: Mapping[str, Any]) -> dict[str, int | str]:
+    """What a plan can change: its compute size, and its pool size where that could be read."""
+    pool = pooler.size_of(observed)
+    found: dict[str, int | str] = {"size": observed["variant"] or NANO}
+    return found if pool is None else {**found, pooler.ATTRIBUTE: pool}
+
+
+def project_changed(plan: Plan) -> dict[str, tuple[Any, Any]]:
+    """The attribute that a plan changes, with its values before and after."""
+    if plan.what == pooler.ATTRIBUTE:
+        return {plan.what: (plan.wanted["before"], plan.wanted["after"])}
+    return {"size": (plan.before, plan.after)}
 
 
 def compute_costs(observed: Mapping[str, Any]) -> float | None:
@@ -43,20 +54,31 @@ def compute_costs(observed: Mapping[str, Any]) -> float | None:
     return PRICES.price(observed, observed["variant"])
 
 
-def plan_compute(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
-    """The compute size that is wanted, on the target's ladder (runbook, Database Scaling)."""
+def plan_project(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+    """The plan of any action on a project; none while it does not serve."""
     target = request.target
     if not isinstance(target, SupabaseTarget):
         raise TypeError(f"{target.name} is no supabase target")
     if observed["status"] != HEALTHY:
         return PlanHeld(
             "project_status",
-            f"Project {target.project} is {observed['status']}, not {HEALTHY}; a resize would "
-            "take it down once more. Nothing was changed.",
+            f"Project {target.project} is {observed['status']}, not {HEALTHY}; a change would "
+            "come on top of what it is in. Nothing was changed.",
             retry_after_s=NOT_HEALTHY_RETRY_S,
             facts={"status": observed["status"]},
             unsafe=True,
         )
+    if request.action == pooler.SET_POOLER.name:
+        cost, size = compute_costs(observed), observed["variant"]
+        source = PRICES.source(observed, size)
+        return pooler.plan_pooler(request, target.pooler, observed, cost, source)
+    return _plan_compute(request, target, observed)
+
+
+def _plan_compute(
+    request: Request, target: SupabaseTarget, observed: Mapping[str, Any]
+) -> Plan | PlanHeld:
+    """The compute size that is wanted, on the target's ladder (runbook, Database Scaling)."""
     before = observed["variant"]
     (wanted,) = request.wanted
     if not before and wanted.by > 0 and target.sizes:

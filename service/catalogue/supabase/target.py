@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Text
 from service.catalogue.spec import Noted
+from service.catalogue.supabase.pooler import PoolerShape, read_pooler
 
 NAME = "supabase"
 
@@ -35,12 +38,17 @@ _REF = re.compile(r"[a-z]{20}|.*\$.*")
 
 @dataclass(frozen=True, slots=True)
 class SupabaseTarget:
-    """One Supabase project with its ladder of compute sizes (`ci_micro` …), smallest first."""
+    """One Supabase project with its ladder of compute sizes (`ci_micro` …), smallest first.
+
+    `pooler` holds the bounds of its pool size as plain JSON; it is empty where runbookd does not
+    look at the pooler.
+    """
 
     name: str
     project: str
     sizes: tuple[str, ...]
     service: str = ""
+    pooler: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def kind(self) -> str:
@@ -54,8 +62,10 @@ class SupabaseTarget:
 
     @property
     def bounds(self) -> str:
-        """The two ends of the ladder."""
-        return f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
+        """The two ends of the ladder, and the bounds of the pool size where there are any."""
+        ladder = f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
+        pool = self.pooler and f"pool size {self.pooler['min']}–{self.pooler['max']}"
+        return ", ".join(each for each in (ladder, pool) if each)
 
     @property
     def console(self) -> str:
@@ -70,6 +80,7 @@ class SupabaseShape(Shape):
     project: Text | None = None
     sizes: Sizes | None = None
     service: Text | None = None
+    pooler: PoolerShape | None = None
 
 
 def build_project(name: str, shape: SupabaseShape, noted: Noted) -> SupabaseTarget | None:
@@ -84,4 +95,10 @@ def build_project(name: str, shape: SupabaseShape, noted: Noted) -> SupabaseTarg
             f"{shape.project} does not look like the ref of a project, which is 20 small letters. "
             "It is in the address of the project's dashboard.",
         )
-    return SupabaseTarget(name, shape.project, tuple(shape.sizes or ()), shape.service or "")
+    return SupabaseTarget(
+        name,
+        shape.project,
+        tuple(shape.sizes or ()),
+        shape.service or "",
+        read_pooler(shape.pooler, noted),
+    )

@@ -106,6 +106,15 @@ def database() -> Case:
     )
 
 
+def pooler() -> Case:
+    clock = FakeClock()
+    fake = FakeDatabase(clock)
+    target = replace(DATABASE, pooler={"min": 5, "max": 40, "pools": 1, "reserved": 7})
+    request = request_for("set_pooler", target, options={"pool_size": 30})
+    run = planned(works_on(clock, database=fake), request, clock)
+    return Case(run, fake.writes, lambda: fake.pool, 30)
+
+
 def balancer(*, first: bool = False) -> Case:
     clock = FakeClock()
     old = None if first else render(replace(EDGE, servers=("10.0.0.11:8080",)))
@@ -150,6 +159,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     droplet: ["snapshot", "shutdown", "resize", "power_on"],
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],
+    pooler: ["set_pool_size"],
     balancer: ["write", "reload"],
     first_balancer: ["write", "reload"],
     cache_rules: ["set_cache_rules"],
