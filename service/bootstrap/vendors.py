@@ -22,6 +22,7 @@ from service.providers.health import HttpHealthProbe
 from service.providers.nginx import LocalNginx, NginxCommand
 from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.prometheus import PrometheusMetrics
+from service.providers.redis_cache import RedisCache
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
 from service.settings import Settings
@@ -72,6 +73,12 @@ class Vendors:
         )
 
     @cached_property
+    def cache(self) -> RedisCache:
+        """The application's cache. Nothing stands in for it in the sandbox."""
+        settings = self.settings
+        return RedisCache(url=settings.app_cache_url.get_secret_value(), own_url=settings.redis_url)
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -99,6 +106,7 @@ PORTS: Mapping[str, Port] = {
     "nginx": Port("", lambda vs: vs.nginx),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
     "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
+    "cache": Port("APP_CACHE_URL", lambda vs: vs.cache),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""

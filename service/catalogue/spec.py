@@ -202,7 +202,8 @@ class Leftover:
 class KindSpec:
     """A kind of vendor resource that can be changed.
 
-    `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there.
+    `stand_in` is the folder of its vendor in the sandbox, and the first part of its paths there; it
+    is empty where nothing stands in, because the real part runs anywhere.
     `target` is the frozen dataclass of a target, `shape` the model of its YAML, and `build` makes
     the one of the other; it returns None when something is missing, and notes that. `actions` are
     those that can change it. `plan` decides on any of them, and `work` makes the steps over the

@@ -32,6 +32,8 @@ ACTIONS = (
     "scale_database",
     "purge",
     "set_cache_rules",
+    "set_cache_strategy",
+    "flush_cache",
     "page_oncall",
     "investigate",
     "ignore",

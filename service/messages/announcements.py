@@ -93,6 +93,8 @@ _SCALES = ("horizontal_scale", "vertical_scale", "scale_database")
 _OF_ITS_OWN = {
     "purge": {"Scaling": "Purging", "Scaled": "Purged"},
     "set_cache_rules": {"Scaling": "Setting cache rules", "Scaled": "Cache rules were set"},
+    "set_cache_strategy": {"Scaling": "Setting how it caches", "Scaled": "How it caches was set"},
+    "flush_cache": {"Scaling": "Flushing", "Scaled": "Flushed"},
 }
 """The words of actions that have their own."""
 

@@ -128,7 +128,8 @@ def test_no_port_is_left_over_from_a_kind_that_is_gone() -> None:
 
 @each_kind
 def test_a_kinds_vendor_has_a_stand_in_in_the_sandbox(kind: KindSpec) -> None:
-    assert kind.stand_in in VENDORS
+    """Where nothing stands in, the real part runs anywhere, at an address that is a setting."""
+    assert kind.stand_in in VENDORS or (not kind.stand_in and PORTS[kind.name].secret)
 
 
 @each_kind
