@@ -21,6 +21,7 @@ SECRETS = frozenset(
         "ALERTMANAGER_BASIC",
         "ALERTMANAGER_TOKENS",
         "API_TOKENS",
+        "APP_CACHE_URL",
         "APP_DATABASE_URL",
         "CLOUDFLARE_API_TOKEN",
         "DIGITALOCEAN_TOKEN",

@@ -143,6 +143,10 @@ class Settings(BaseModel):
     """`postgresql://…`: the application's own database, never the one that runbookd keeps its state
     in. It is a secret as a whole, because it holds a password. Targets of kind app_database are off
     until it is given."""
+    app_cache_url: SecretStr = Field(SecretStr(""), alias="APP_CACHE_URL")
+    """`redis://…` or `rediss://…`: the application's own Redis or Valkey, never the one of
+    REDIS_URL. It is a secret as a whole, because it holds a password. Targets of kind cache are off
+    until it is given."""
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
     """An integration key of Events v2. Web and worker both need it."""
     slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_BOT_TOKEN")

@@ -25,6 +25,7 @@ from service.providers.nginx import LocalNginx, NginxCommand
 from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.postgresql import PostgresDatabase
 from service.providers.prometheus import PrometheusMetrics
+from service.providers.redis_cache import RedisCache
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
 from service.settings import Settings
@@ -80,6 +81,12 @@ class Vendors:
         )
 
     @cached_property
+    def cache(self) -> RedisCache:
+        """The application's cache. Nothing stands in for it in the sandbox."""
+        settings = self.settings
+        return RedisCache(url=settings.app_cache_url.get_secret_value(), own_url=settings.redis_url)
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -118,6 +125,7 @@ PORTS: Mapping[str, Port] = {
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
     "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
     "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
+    "cache": Port("APP_CACHE_URL", lambda vs: vs.cache, optional=True),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""

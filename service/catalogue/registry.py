@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from service.catalogue import (
     app_database,
     app_platform,
+    cache,
     cloudflare_zone,
     droplet,
     nginx,
@@ -33,6 +34,7 @@ KINDS: tuple[KindSpec, ...] = (
     supabase.KIND,
     cloudflare_zone.KIND,
     app_database.KIND,
+    cache.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (
     *dict.fromkeys(action for kind in KINDS for action in kind.actions),

@@ -22,6 +22,7 @@ class FailureKind(StrEnum):
 
 
 _SHOWN = {
+    "cache": "the application's cache",
     "cloudflare": "Cloudflare",
     "digitalocean": "DigitalOcean",
     "pagerduty": "PagerDuty",

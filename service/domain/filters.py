@@ -36,6 +36,8 @@ ACTIONS = (
     "kill_queries",
     "optimize_database",
     "set_flags",
+    "set_cache_strategy",
+    "flush_cache",
     "page_oncall",
     "investigate",
     "ignore",

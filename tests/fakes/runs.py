@@ -31,6 +31,7 @@ from service.ports import (
     MessageRef,
 )
 from service.ports.app_database import AppDatabase
+from service.ports.cache import AppCache
 from service.ports.nginx import Nginx
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
@@ -133,6 +134,7 @@ def works_on(
     nginx: Nginx | None = None,
     zones: CloudflareZones | None = None,
     app_database: AppDatabase | None = None,
+    cache: AppCache | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
@@ -145,6 +147,7 @@ def works_on(
         "nginx": nginx,
         "cloudflare_zone": zones,
         "app_database": app_database,
+        "cache": cache,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
+from service.catalogue.cache.removal import PIECE
+from service.catalogue.cache.target import SETTINGS, CacheTarget
 from service.catalogue.cloudflare_zone.rules import value_of
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.nginx.render import render
 from tests.fakes.apps import FakeApps
+from tests.fakes.caches import FakeCache
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
@@ -27,7 +31,7 @@ class Case:
     run: FakeRun
     writes: Writes
     ended: Callable[[], object]
-    wanted: object
+    wanted: Any
 
 
 def horizontal() -> Case:
@@ -151,6 +155,33 @@ def cache_rules() -> Case:
     return Case(run, zones.writes, lambda: value_of(zones.rules), "standard")
 
 
+def cache(action: str, **options: object) -> Case:
+    clock = FakeClock()
+    fake = FakeCache(clock, {f"cache:{n}": "x" for n in range(PIECE + 100)})
+    fake.keys |= {"session:1": "me", "quiz:generation": "41"}
+    target = CacheTarget("app-cache", prefixes=("cache:",), generation="quiz:generation")
+    run = planned(works_on(clock, cache=fake), request_for(action, target, options=options), clock)
+    return Case(run, fake.writes, lambda: fake.keys, {**fake.keys})
+
+
+def cache_strategy() -> Case:
+    case = cache("set_cache_strategy", strategy="aggressive")
+    case.wanted[SETTINGS] = {"strategy": "aggressive", "ttl": "3600", "everything": "true"}
+    return case
+
+
+def cache_generation() -> Case:
+    case = cache("flush_cache")
+    case.wanted["quiz:generation"] = "42"
+    return case
+
+
+def cache_entries() -> Case:
+    case = cache("flush_cache", prefixes=["cache:"])
+    case.wanted = {"session:1": "me", "quiz:generation": "41"}
+    return case
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
@@ -164,6 +195,9 @@ CASES: dict[Callable[[], Case], list[str]] = {
     first_balancer: ["write", "reload"],
     cache_rules: ["set_cache_rules"],
     purge: ["purge prefixes", "purge files"],
+    cache_strategy: ["settings"],
+    cache_generation: ["generation"],
+    cache_entries: ["unlink", "unlink"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")
