@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import sqlalchemy as sa
 
+from service.domain.decisions.decision_json import moment
+from service.domain.readings.metrics import unit_of
 from service.domain.readings.readings import DAY, DAY_S, HOUR, Reading, beginning, reading_of_day
 from service.store import schema
 from service.store.database import begin_writing, insert_of, translated
+from service.store.pages import Page, UnknownCursor
 
 _g, _h = schema.readings.c, schema.reading_hours.c
 _FIELDS = [_g[field.name] for field in fields(Reading)]
@@ -100,3 +104,61 @@ def _put_together(connection: sa.Connection, metric: str, target: str, day: floa
     insert = insert_of(connection.dialect, schema.readings)
     values = {name: insert.excluded[name] for name in row if name not in _KEY}
     connection.execute(insert.on_conflict_do_update(index_elements=list(_KEY), set_=values), row)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingFilter:
+    """Which readings; None is no condition. Instants are seconds since the epoch, of when the hour
+    or day began."""
+
+    span: str = DAY
+    metric: str | None = None
+    target: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+def page_of_readings(
+    connection: sa.Connection, wanted: ReadingFilter, limit: int, after: str | None
+) -> Page:
+    """Readings, newest first.
+
+    Raises:
+        UnknownCursor: `after` is no cursor of readings.
+    """
+    place = (_g.at, _g.metric, _g.target)
+    query = sa.select(*_FIELDS).where(_g.span == wanted.span)
+    for column, value in ((_g.metric, wanted.metric), (_g.target, wanted.target)):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(_g.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(_g.at < wanted.until)
+    if after is not None:
+        query = query.where(sa.tuple_(*place) < sa.tuple_(*map(sa.literal, _read_cursor(after))))
+    query = query.order_by(*(column.desc() for column in place)).limit(limit + 1)
+    rows = [Reading(*row) for row in connection.execute(query)]
+    following = _cursor(rows[limit - 1]) if len(rows) > limit else None
+    return Page(tuple(_item(wanted.span, each) for each in rows[:limit]), following)
+
+
+def _cursor(reading: Reading) -> str:
+    return f"{reading.at:.0f}.{reading.metric}.{reading.target}"
+
+
+def _read_cursor(after: str) -> tuple[float, str, str]:
+    at, _, rest = after.partition(".")
+    metric, dot, target = rest.partition(".")
+    if not (at.isascii() and at.isdecimal() and len(at) <= _DIGITS and metric and dot):
+        raise UnknownCursor(after)
+    return float(at), metric, target
+
+
+_DIGITS = 11
+"""Digits of an instant in seconds, for the next thousand years."""
+
+
+def _item(span: str, reading: Reading) -> dict[str, Any]:
+    named = {"span": span, "unit": unit_of(reading.metric)}
+    return {**named, **asdict(reading), "at": moment(reading.at)}

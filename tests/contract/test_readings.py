@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from service.domain.filters import BadFilter
 from service.domain.readings.readings import DAY, DAY_S, HOUR, HOUR_S, Reading, reading_of
 from service.ports.readings import Readings
 from service.store import schema
+from service.store.filters import page_of
+from service.store.pages import UnknownCursor
+from service.store.queries import Queries
 from service.store.readings import ReadingStore
 from tests.fakes.readings import FakeReadings
 
@@ -138,3 +143,71 @@ def test_two_workers_that_read_the_same_hour_leave_one_reading_of_it(engine: sa.
     assert len(kept(store, HOUR)) == 10
     assert len(values) == 1
     assert {each.mean for each in kept(store, DAY)} == values
+
+
+def shown(engine: sa.Engine, **given: str) -> list[tuple[Any, ...]]:
+    """What the pages of readings show, one after the other."""
+    queries = Queries(engine)
+    found: list[tuple[Any, ...]] = []
+    after: dict[str, str] = {}
+    while True:
+        page = page_of(queries, "readings", {**given, **after})
+        found += [(each["metric"], each["target"], each["at"]) for each in page.items]
+        if page.next is None:
+            return found
+        after = {"after": page.next}
+
+
+def test_readings_are_shown_newest_first_in_pages_that_miss_and_repeat_nothing(
+    engine: sa.Engine,
+) -> None:
+    store = ReadingStore(engine)
+    store.keep(
+        [
+            reading_of(metric, target, NOON + n * HOUR_S, [1.0])
+            for metric, target in (("cpu", ""), ("dollars", "api"), ("dollars", "worker-vm"))
+            for n in range(5)
+        ],
+        [],
+    )
+    whole = shown(engine, span="hour", limit="200")
+    assert len(whole) == 15
+    assert [each[2] for each in whole] == sorted((each[2] for each in whole), reverse=True)
+    for limit in ("1", "2", "7", "15"):
+        assert shown(engine, span="hour", limit=limit) == whole
+    assert len(shown(engine)) == 3
+    assert {each[1] for each in shown(engine, span="hour", target="")} == {""}
+    assert (
+        len(shown(engine, span="hour", metric="dollars", target="api", since=f"{NOON + 60}")) == 4
+    )
+    assert len(shown(engine, span="hour", metric="cpu", until=f"{NOON + HOUR_S}")) == 1
+
+
+def test_a_reading_is_shown_with_its_unit_and_its_beginning(engine: sa.Engine) -> None:
+    ReadingStore(engine).keep([reading_of("p95", "", NOON, [100.0, 300.0])], [])
+    (item,) = page_of(Queries(engine), "readings", {"span": "hour"}).items
+    assert item == {
+        "span": "hour",
+        "metric": "p95",
+        "unit": "ms",
+        "target": "",
+        "at": "2026-11-18T12:00:00Z",
+        "mean": 200.0,
+        "low": 100.0,
+        "high": 300.0,
+        "p95": 300.0,
+        "samples": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "after", ["", "x", "1.", "1..api", "-1.cpu.", "1e9.cpu.", "9" * 12 + ".a."]
+)
+def test_a_cursor_that_no_page_gave_is_refused(engine: sa.Engine, after: str) -> None:
+    with pytest.raises(UnknownCursor):
+        page_of(Queries(engine), "readings", {"after": after})
+
+
+def test_a_span_that_is_not_kept_is_refused(engine: sa.Engine) -> None:
+    with pytest.raises(BadFilter, match="span must be one of day, hour"):
+        page_of(Queries(engine), "readings", {"span": "week"})
