@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import pytest
 
+from service.catalogue.context import Record
 from service.domain.errors import FailureKind
 from service.domain.readings.metrics import METRICS
 from service.domain.readings.readings import AT_ONCE, DAY, DAY_S, HOUR, HOUR_S, Reading
-from service.domain.rules.rules import RuleBook
+from service.domain.rules.rules import RuleBook, Target
 from service.engine.reading import ASK_EVERY_S, TAKEN_FOR_S, ReadingRound
-from tests.fakes.engine import FakeWorker
+from tests.fakes.engine import FakeChange, FakeWorker
 from tests.fakes.faults import vendor_error
 from tests.fakes.runs import API
 from tests.fakes.telling import FakeMetrics
@@ -20,6 +21,17 @@ from tests.fakes.telling import FakeMetrics
 CPU, RPS = METRICS["cpu"].expression, METRICS["rps"].expression
 BOOK = RuleBook((), MappingProxyType({API.name: API}), "0123456789ab")
 SEEN = {"replicas": 3, "size": "professional-s"}
+
+
+@dataclass(slots=True)
+class Watched(FakeChange):
+    """Notes at which targets was looked."""
+
+    looks: list[str] = field(default_factory=list)
+
+    def observe(self, target: Target) -> Record:
+        self.looks.append(target.name)
+        return {"value": "", **self.shows}
 
 
 @pytest.fixture
@@ -93,7 +105,7 @@ def test_hours_in_which_no_worker_lived_are_read_when_one_does_again(worker: Fak
 
 def test_hours_that_prometheus_did_not_answer_for_are_asked_for_again(worker: FakeWorker) -> None:
     assert worker.metrics is not None
-    good = worker.metrics.past[CPU]
+    good, last = worker.metrics.past[CPU], worker.clock.time() // HOUR_S * HOUR_S - HOUR_S
     worker.metrics.past[CPU] = vendor_error(FailureKind.TEMPORARY, "it answered 503.")
     made = rounds(worker, 1)
     first = len(worker.metrics.asked)
@@ -104,6 +116,7 @@ def test_hours_that_prometheus_did_not_answer_for_are_asked_for_again(worker: Fa
     rounds(worker, 1, made)
     assert first == 1
     assert len(hours(worker)) == AT_ONCE
+    assert hours(worker)[-1].at == last
 
 
 def test_a_question_that_is_refused_for_good_does_not_keep_the_others_from_being_read(
@@ -136,9 +149,10 @@ def test_a_metric_of_the_rules_is_kept_like_the_others(worker: FakeWorker) -> No
 
 def test_what_the_vendors_tell_is_kept_once_an_hour(worker: FakeWorker) -> None:
     worker.book, worker.metrics = BOOK, None
-    worker.change.shows = SEEN
+    worker.change = change = Watched(shows=SEEN)
     now = worker.clock.time() // HOUR_S * HOUR_S
     made = rounds(worker, 10)
+    assert change.looks == ["api"]
     assert hours(worker, "instances") == [Reading("instances", "api", now, 3, 3, 3, 3, 1)]
     assert [each.mean for each in hours(worker, "dollars")] == [75.0]
     worker.clock.sleep(HOUR_S)
@@ -146,6 +160,13 @@ def test_what_the_vendors_tell_is_kept_once_an_hour(worker: FakeWorker) -> None:
     assert [each.at for each in hours(worker, "dollars")] == [now, now + HOUR_S]
     ((_, day),) = [item for item in worker.readings.rows[DAY].items() if item[0][0] == "dollars"]
     assert (day.mean, day.samples) == (75.0, 2)
+
+
+def test_a_cost_that_nobody_knows_is_no_reading(worker: FakeWorker) -> None:
+    worker.book, worker.change.shows = BOOK, {"replicas": 3, "size": "new-size"}
+    rounds(worker, 1)
+    assert [each.mean for each in hours(worker, "instances")] == [3]
+    assert hours(worker, "dollars") == []
 
 
 def test_a_target_that_cannot_be_looked_at_has_no_reading(worker: FakeWorker) -> None:
