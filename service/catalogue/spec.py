@@ -214,7 +214,8 @@ class KindSpec:
     `leftover` is what a verified change leaves at the vendor, None where that is nothing.
     `values` picks out of what `observe` has shown what a plan can change, by the names of
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
-    the target down, so that no return begins it unasked.
+    the target down, so that no return begins it unasked. `counts` are how few and how many
+    instances a target may have by alerts, None where it is always one.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -249,6 +250,7 @@ class KindSpec:
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True
+    counts: Callable[[Any], tuple[int, int] | None] = lambda _: None
 
     @property
     def has_prices(self) -> bool:
