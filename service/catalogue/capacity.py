@@ -37,8 +37,8 @@ class Planned:
 def planned(target: Target, present: Present, kept: Kept | None) -> Planned:
     """The target with what is known of it. What is not known is assumed, and said."""
     kind, name = kind_spec(target.kind), target.name
-    if not kind.has_prices:
-        return Planned(None, (f"{name} has no price by its size, and is left out.",))
+    if not kind.is_sold:
+        return Planned(None, (f"{name} is left out, because nothing of it has a price.",))
     notes: list[str] = []
     size = present.size
     if not size and target.sizes:

@@ -256,3 +256,8 @@ class KindSpec:
     def has_prices(self) -> bool:
         """Whether it can tell what a target costs, so that a budget can count it."""
         return self.cost is not _no_cost
+
+    @property
+    def is_sold(self) -> bool:
+        """Whether its sizes cost something. A kind that a budget counts as free has no prices."""
+        return bool(self.prices.documented)

@@ -102,7 +102,7 @@ class ReadingRound:
         return [
             reading_of(metric, target.name, hour, [value])
             for target in book.targets.values()
-            if kind_spec(target.kind).has_prices
+            if kind_spec(target.kind).is_sold
             for metric, value in self._seen(target)
         ]
 

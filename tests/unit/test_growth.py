@@ -63,6 +63,15 @@ def test_quiet_weekends_at_the_end_of_the_history_are_no_fall() -> None:
     assert measured("rps", flat).mid == pytest.approx(0.0, abs=0.05)
 
 
+def test_a_weekday_is_only_compared_with_the_same_weekday() -> None:
+    """Each weekday has its own level. Between different ones the slope would be that of a week."""
+    week = (1.0, 0.9, 1.2, 0.7, 1.4, 0.3, 0.5)
+    days = [(day * DAY_S, 100 * week[day % 7] * 1.3 ** (day / MONTH)) for day in range(30)]
+    found = measured("rps", days)
+    for growth in (found.low, found.mid, found.high):
+        assert growth == pytest.approx(0.3, abs=1e-9)
+
+
 def test_more_days_make_the_interval_narrower() -> None:
     short, long = (measured("rps", history(3, days, 1.2)) for days in (28, 180))
     assert long.high - long.low < (short.high - short.low) / 3

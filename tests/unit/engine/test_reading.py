@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
+from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.context import Record
 from service.domain.errors import FailureKind
 from service.domain.readings.metrics import METRICS
@@ -166,6 +167,16 @@ def test_a_cost_that_nobody_knows_is_no_reading(worker: FakeWorker) -> None:
     worker.book, worker.change.shows = BOOK, {"replicas": 3, "size": "new-size"}
     rounds(worker, 1)
     assert [each.mean for each in hours(worker, "instances")] == [3]
+    assert hours(worker, "dollars") == []
+
+
+def test_a_target_that_nobody_sells_is_not_looked_at(worker: FakeWorker) -> None:
+    """A zone of the CDN is free, and a row of $0 for it would be of no use."""
+    zone = ZoneTarget("cdn", "c0de" * 8)
+    worker.book = replace(BOOK, targets=MappingProxyType({"cdn": zone}))
+    worker.change = change = Watched(shows=SEEN)
+    rounds(worker, 1)
+    assert change.looks == []
     assert hours(worker, "dollars") == []
 
 
