@@ -71,6 +71,12 @@ def test_a_size_off_the_ladder_goes_on_with_what_is_dearer() -> None:
     assert [each.name for each in sizes] == ["c-2", "s-4vcpu-8gb"]
 
 
+def test_what_is_below_the_present_size_on_the_ladder_is_no_step_up_whatever_it_costs() -> None:
+    odd = replace(API, sizes=("professional-m", "professional-xs", "professional-s"))
+    sizes = scaled(planned(odd, Present(3, "professional-xs"), None)).sizes
+    assert [each.name for each in sizes] == ["professional-xs", "professional-s"]
+
+
 @pytest.mark.parametrize("size", ["new-size", ""])
 def test_a_target_whose_price_nobody_knows_is_left_out_by_name(size: str) -> None:
     found = planned(replace(API, sizes=()), Present(3, size), None)
