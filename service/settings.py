@@ -105,6 +105,12 @@ class Settings(BaseModel):
     snapshot_keep_days: float = Field(7.0, alias="SNAPSHOT_KEEP_DAYS", ge=1, le=3650)
     """Days after which the snapshot of a verified resize is deleted, because the vendor bills it.
     Only runbookd's own snapshots are deleted."""
+    readings_hours_days: float = Field(35.0, alias="READINGS_HOURS_DAYS", ge=15, le=3650)
+    """Days for which readings of hours are kept. Missing hours are asked for up to 14 days back, so
+    it must be longer."""
+    readings_days: float = Field(800.0, alias="READINGS_DAYS", ge=35, le=36500)
+    """Days for which readings of days are kept: two years and a little, so that a month can be
+    compared with those of the years before."""
     worker_lease_s: float = Field(15.0, alias="WORKER_LEASE_S", ge=1)
     """Seconds of a worker's lease. After that, another worker adopts its runs. It must be longer
     than the longest vendor time-out (10 s)."""

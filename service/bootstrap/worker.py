@@ -39,6 +39,7 @@ from service.store.leftovers import LeftoverStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
 from service.store.outcomes import OutcomeStore
+from service.store.readings import ReadingStore
 from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
 
@@ -95,6 +96,7 @@ def build_worker(settings: Settings) -> Worker:
         outcomes=OutcomeStore(stores.engine),
         demotions=DemotionStore(stores.engine, stores.bell),
         ledger=LedgerStore(stores.engine),
+        readings=ReadingStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),
@@ -112,6 +114,8 @@ def build_worker(settings: Settings) -> Worker:
         counted=lambda: _counted(book),
         book=lambda: book,
         keep_leftovers_s=settings.snapshot_keep_days * 86_400.0,
+        keep_hours_s=settings.readings_hours_days * 86_400.0,
+        keep_days_s=settings.readings_days * 86_400.0,
     )
     return Worker(
         parts,

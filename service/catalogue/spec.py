@@ -232,6 +232,8 @@ class KindSpec:
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
     the target down, so that no return begins it unasked. `apart` is whether an undo puts each
     attribute back by itself and leaves those that a person has changed; else it is all or none.
+    `counts` are how few and how many instances a target may have by alerts, None where it is always
+    one.
 
     For `check`, and for nothing else: `size_form` is a regular expression that the names of all
     sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
@@ -267,8 +269,14 @@ class KindSpec:
     load: LoadFunction = _no_load
     interrupts: bool = True
     apart: bool = False
+    counts: Callable[[Any], tuple[int, int] | None] = lambda _: None
 
     @property
     def has_prices(self) -> bool:
         """Whether it can tell what a target costs, so that a budget can count it."""
         return self.cost is not _no_cost
+
+    @property
+    def is_sold(self) -> bool:
+        """Whether its sizes cost something. A kind that a budget counts as free has no prices."""
+        return bool(self.prices.documented)

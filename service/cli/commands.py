@@ -42,6 +42,8 @@ ENTRIES = {
     "runs": Entry("What was done: recent runs, or one with its steps.", LOOK),
     "alerts": Entry("The alerts that came, newest first.", LOOK),
     "quarantine": Entry("Alerts that could not be read, each with the reason.", LOOK),
+    "readings": Entry("What was measured: by the day, or by the hour.", LOOK),
+    "capacity": Entry("What the months ahead need and cost, and what is passed first.", LOOK),
     "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
     "audit": Entry("What people did: who, when, from where, why.", LOOK, "people"),

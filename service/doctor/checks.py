@@ -43,6 +43,7 @@ from service.store.coordination import OLDEST_REDIS
 from service.store.database import translated
 from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
+from service.store.readings import ReadingStore
 from service.store.tokens import TokenStore
 
 LONGEST_S = 25.0
@@ -52,6 +53,9 @@ NOTIFIED_WITHIN_S = 2.0
 """Seconds to wait for a notification of PostgreSQL, which takes milliseconds."""
 OLD_PRICES_S = 7 * 86_400.0
 """A list is asked for with a run, and targets may go without one for days."""
+OLD_READING_S = 3 * 3_600.0
+"""An hour is read after its end, so the newest one began up to two hours ago; one more for a
+Prometheus that is away for a while."""
 _DIRECT = (
     "Set DATABASE_URL to the database's direct address, or to the pooler's session mode (Supabase: "
     "port 5432)."
@@ -99,6 +103,7 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
         yield "wake-up", lambda: _wake_up(settings)
     yield "workers", lambda: _workers(settings)
     yield "messages", lambda: _messages(settings)
+    yield "readings", lambda: _readings(settings)
     yield "redis", lambda: _redis(settings)
     for target in book.targets.values() if book else ():
         name = f"target {target.name}"
@@ -303,6 +308,34 @@ def _messages(settings: Settings) -> Finding:
         return Finding(name, Health.OK, "none waits")
     saw = f"{waiting} wait for Slack; a worker tells them when Slack takes messages again"
     return Finding(name, Health.NOTE, saw)
+
+
+def _readings(settings: Settings) -> Finding:
+    """How old the newest reading is."""
+    name = "readings"
+    try:
+        newest = _newest_reading(settings)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    what = (
+        "" if settings.prometheus_url else "; without PROMETHEUS_URL only what vendors tell is kept"
+    )
+    if newest is None:
+        saw = f"none is kept yet; a worker keeps one of each hour{what}"
+        return Finding(name, Health.NOTE, saw)
+    now = time.time()
+    saw = f"the newest hour began {away(newest, now)}{what}"
+    if now - newest > OLD_READING_S:
+        saw += "; does a worker live, and does Prometheus answer? The log says `not_read`"
+        return Finding(name, Health.NOTE, saw)
+    return Finding(name, Health.NOTE if what else Health.OK, saw)
+
+
+def _newest_reading(settings: Settings) -> float | None:
+    if _not_made_yet(settings):
+        return None
+    with _stores(settings) as stores:
+        return ReadingStore(stores.engine).newest()
 
 
 def _redis(settings: Settings) -> Finding:

@@ -21,6 +21,7 @@ from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
 from service.ports.outcomes import Outcomes
+from service.ports.readings import Readings
 from service.ports.runs import Incidents, Leases, Locks, Runs
 from service.ports.spend import Spending
 
@@ -73,7 +74,8 @@ class WorkerParts:
     worker, or when the database fails in the middle of one, starting again is the only safe way
     on.
     `refire_grace_s` is in seconds, and so is `keep_leftovers_s`: how long a verified run's snapshot
-    is kept. `executor` is the name of this worker process.
+    is kept. `keep_hours_s` and `keep_days_s` are how long readings of hours and of days are kept.
+    `executor` is the name of this worker process.
     """
 
     runs: Runs
@@ -91,6 +93,7 @@ class WorkerParts:
     outcomes: Outcomes
     demotions: Demotions
     ledger: Ledger
+    readings: Readings
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]
@@ -107,4 +110,6 @@ class WorkerParts:
     counted: Callable[[], Sequence[Target]] = tuple
     book: Callable[[], RuleBook | None] = lambda: None
     keep_leftovers_s: float = 7 * 86_400.0
+    keep_hours_s: float = 35 * 86_400.0
+    keep_days_s: float = 800 * 86_400.0
     executor: str = ""

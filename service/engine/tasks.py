@@ -18,6 +18,7 @@ from service.engine.lock_mirror import LockMirrorRound
 from service.engine.looks import LookRound
 from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
+from service.engine.reading import ReadingRound
 from service.engine.returns import ReturnRound
 from service.ports.runs import Signs
 
@@ -59,4 +60,5 @@ def tasks_of(parts: WorkerParts) -> tuple[Task, ...]:
         Task("lock-mirror", LockMirrorRound(parts), attrgetter("locked"), either_way=True),
         Task("looks", LookRound(parts)),
         Task("returns", ReturnRound(parts)),
+        Task("readings", ReadingRound(parts)),
     )

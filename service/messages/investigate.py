@@ -21,6 +21,7 @@ from service.domain.decisions.decision_tree import (
 from service.domain.durations import moment
 from service.domain.errors import VendorError
 from service.domain.links import is_web_address
+from service.domain.readings.metrics import METRICS
 from service.domain.rules.rules import DEFAULT_RULE, NO_DATA_RULE
 from service.messages.going_on import NOTHING_DONE, SILENCE, alerts_named, command
 from service.ports import Clock, Message, Metrics
@@ -28,17 +29,13 @@ from service.retry import call_with_retries
 
 EXPRESSIONS: Mapping[Question, str] = MappingProxyType(
     {
-        Question.CPU: "avg(cpu_usage)",
-        Question.MEMORY: "avg(memory_usage)",
-        Question.DATABASE: "min(db_connections_available)",
-        Question.CACHE: (
-            "100 * sum(rate(cache_hits_total[5m])) / sum(rate(cache_requests_total[5m]))"
-        ),
+        Question.CPU: METRICS["cpu"].expression,
+        Question.MEMORY: METRICS["memory"].expression,
+        Question.DATABASE: METRICS["connections"].expression,
+        Question.CACHE: METRICS["cache"].expression,
     }
 )
-"""What Prometheus is asked: percent, percent, connections, percent. The metrics' names are those
-of the runbook's alerts; `cache_hits_total` and `cache_requests_total` are counters that the
-application exports."""
+"""What Prometheus is asked: percent, percent, connections, percent."""
 
 NO_PROMETHEUS = "PROMETHEUS_URL is not set"
 

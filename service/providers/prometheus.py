@@ -1,8 +1,9 @@
-"""Prometheus: the present value of an expression, which must be one number."""
+"""Prometheus: the values of an expression now and before, which must be one series."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from service.domain.errors import FailureKind
@@ -32,17 +33,43 @@ class PrometheusMetrics:
         with reading(call):
             samples = _samples(call, found["data"])
             value = float(samples[0]) if samples else None
-        if len(samples) > 1:
-            sentence = (
-                f"Prometheus gave {len(samples)} series for {expression}, where one is wanted; "
-                "aggregate it."
-            )
-            raise call.error(FailureKind.PERMANENT, sentence)
+        _refuse_several(call, len(samples), expression)
         return value if value is not None and math.isfinite(value) else None
+
+    def history(
+        self, expression: str, since: float, until: float, step_s: float
+    ) -> Sequence[tuple[float, float]]:
+        """The samples from `since` to `until`, `step_s` seconds apart, without those that are NaN
+        or infinite.
+
+        Raises:
+            VendorError: PERMANENT if the expression has several series.
+        """
+        call = Call("prometheus", f"query {expression}", True, "PROMETHEUS_TOKEN", self._token)
+        asked = {"query": expression, "start": f"{since}", "end": f"{until}", "step": f"{step_s}"}
+        found = ask(self._http, call, "GET", "/api/v1/query_range", params=asked)
+        with reading(call):
+            data = found["data"]
+            if data["resultType"] != "matrix":
+                raise no_answer(call, f"it gave a {data['resultType']} instead of a matrix")
+            series = [
+                [(float(at), float(value)) for at, value in each["values"]]
+                for each in data["result"]
+            ]
+        _refuse_several(call, len(series), expression)
+        return [each for one in series for each in one if math.isfinite(each[1])]
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _refuse_several(call: Call, count: int, expression: str) -> None:
+    if count > 1:
+        sentence = (
+            f"Prometheus gave {count} series for {expression}, where one is wanted; aggregate it."
+        )
+        raise call.error(FailureKind.PERMANENT, sentence)
 
 
 def _samples(call: Call, data: dict[str, Any]) -> list[str]:

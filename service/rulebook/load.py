@@ -36,13 +36,15 @@ from service.rulebook.policy import (
     unknown_targets,
     unpriced,
 )
+from service.rulebook.readings import KEY as READINGS
+from service.rulebook.readings import read_readings
 from service.rulebook.rules import read_rule
 from service.rulebook.schema import NAME_PATTERN
 from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
-_TOP = ("targets", "rules", "scopes", *POLICY_KEYS)
+_TOP = ("targets", "rules", "scopes", READINGS, *POLICY_KEYS)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -84,6 +86,7 @@ class _Gathering:
     rules: list[Placed] = field(default_factory=list)
     policies: list[tuple[Document, Policy]] = field(default_factory=list)
     scopes: dict[str, DeclaredScope] | None = None
+    readings: dict[str, str] = field(default_factory=dict)
     last: Document | None = None
 
     def take(self, document: Document) -> None:
@@ -101,6 +104,8 @@ class _Gathering:
         self.policies.append((document, read_policy(data, self.complainer(document))))
         if "scopes" in data:
             self.take_scopes(document, data["scopes"])
+        if READINGS in data:
+            self.take_readings(document, data[READINGS])
 
     def take_targets(self, document: Document, raw: Any) -> None:
         if raw is not None and not isinstance(raw, dict):
@@ -148,6 +153,12 @@ class _Gathering:
             earlier = self.scopes.setdefault(name, declared)
             if earlier is not declared:
                 complain(place, f"the same credential has a scope at {earlier.origin}.")
+
+    def take_readings(self, document: Document, raw: Any) -> None:
+        complain = self.complainer(document)
+        for name, expression in read_readings(raw, complain).items():
+            if self.readings.setdefault(name, expression) != expression:
+                complain((READINGS, name), f"another file asks something else for {name}.")
 
     def check_together(self, *, complete: bool) -> None:
         """Check rules and targets against each other; references only when all files were read."""
@@ -203,7 +214,10 @@ class _Gathering:
         if self.scopes is not None:
             scopes = Scopes.stating({name: each.scope for name, each in self.scopes.items()})
         hash_ = _hash(rules, targets.values(), scopes)
-        return RuleBook(rules, MappingProxyType(targets), hash_, warnings, policy, scopes)
+        return RuleBook(
+            *(rules, MappingProxyType(targets), hash_, warnings, policy, scopes),
+            readings=MappingProxyType(self.readings),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ from service.domain.filters import (
     BadFilter,
     require_known,
 )
+from service.domain.readings.readings import DAY, SPANS
 from service.store.pages import Page
 from service.store.queries import AlertFilter, DecisionFilter, OutcomeFilter, Queries, RunFilter
+from service.store.readings import ReadingFilter
 
 Arguments = Mapping[str, str]
 
@@ -110,6 +112,17 @@ def outcome_filter(arguments: Arguments) -> OutcomeFilter:
     )
 
 
+def reading_filter(arguments: Arguments) -> ReadingFilter:
+    """span (day, hour), metric, target (empty: of the whole application), since and until."""
+    return ReadingFilter(
+        span=_known(arguments, "span", SPANS) or DAY,
+        metric=arguments.get("metric"),
+        target=arguments.get("target"),
+        since=_moment(arguments, "since"),
+        until=_moment(arguments, "until"),
+    )
+
+
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
@@ -175,6 +188,12 @@ LISTED: Mapping[str, Listed] = {
         ("rule", "target", "result"),
         lambda queries, given, page: queries.outcomes(
             outcome_filter(given), page.limit, page.after
+        ),
+    ),
+    "readings": Listed(
+        ("span", "metric", "target", "since", "until"),
+        lambda queries, given, page: queries.readings(
+            reading_filter(given), page.limit, page.after
         ),
     ),
     "quarantine": Listed((), lambda queries, _, page: queries.quarantine(page.limit, page.after)),

@@ -39,6 +39,7 @@ from service.store.pages import (
     id_at,
     read_page,
 )
+from service.store.readings import ReadingFilter, page_of_readings
 
 _ID_SLACK_S = 600.0
 """An alert's id is made moments after its `first_seen`, at most the tries of one transaction
@@ -236,6 +237,17 @@ class Queries:
         with self._reading() as connection:
             found = [Demotion(*row) for row in connection.execute(query)]
         return {each.rule: each for each in found}
+
+    def readings(
+        self, wanted: ReadingFilter, limit: int = DEFAULT_LIMIT, after: str | None = None
+    ) -> Page:
+        """Readings of days or hours, newest first.
+
+        Raises:
+            UnknownCursor: `after` is no cursor of readings.
+        """
+        with self._reading() as connection:
+            return page_of_readings(connection, wanted, limit, after)
 
     def quarantine(self, limit: int = DEFAULT_LIMIT, after: str | None = None) -> Page:
         """Alerts that could not be understood, newest notification first.

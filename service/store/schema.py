@@ -542,6 +542,33 @@ leftovers = sa.Table(
 )
 """One row for each run that has left something billed at its vendor (`service.ports.leftovers`)."""
 
+readings = sa.Table(
+    "readings",
+    metadata,
+    sa.Column("span", sa.String(8), primary_key=True),
+    sa.Column("metric", sa.String(32), primary_key=True),
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("at", _TIME, primary_key=True),
+    sa.Column("mean", sa.Double, nullable=False),
+    sa.Column("low", sa.Double, nullable=False),
+    sa.Column("high", sa.Double, nullable=False),
+    sa.Column("p95", sa.Double, nullable=False),
+    sa.Column("samples", sa.Integer, nullable=False),
+    sa.Index("ix_readings_span_at", "span", "at"),
+)
+"""One row for each metric of an hour or a day, and of each target where it has one
+(`service.domain.readings.readings.Reading`). What was not measured has no row."""
+
+reading_hours = sa.Table(
+    "reading_hours",
+    metadata,
+    sa.Column("at", _TIME, primary_key=True, autoincrement=False),
+    sa.Column("taken_until", _TIME, nullable=False),
+    sa.Column("read", sa.Boolean, nullable=False),
+)
+"""One row for each hour that a worker has taken to be read. One that was not read by `taken_until`
+may be taken by another."""
+
 audit = sa.Table(
     "audit",
     metadata,

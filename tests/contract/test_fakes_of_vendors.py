@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -575,6 +575,7 @@ class Readings:
     probe: HealthProbe
     address: str
     answer: Callable[[float | None], None]
+    remember: Callable[[Sequence[tuple[float, float]]], None]
     be_well: Callable[[bool], None]
 
 
@@ -588,7 +589,10 @@ def fake_readings() -> Readings:
     def be_well(well: bool) -> None:
         probe.problem, probe.times = "It answered 503 instead of 2xx.", 0 if well else 9
 
-    return Readings(metrics, probe, "http://api.example/health", answer, be_well)
+    def remember(samples: Sequence[tuple[float, float]]) -> None:
+        metrics.past["up"] = samples
+
+    return Readings(metrics, probe, "http://api.example/health", answer, remember, be_well)
 
 
 def real_readings(vendor: Loopback) -> Readings:
@@ -601,8 +605,13 @@ def real_readings(vendor: Loopback) -> Readings:
     def be_well(well: bool) -> None:
         vendor.answers(200 if well else 503, b"")
 
+    def remember(samples: Sequence[tuple[float, float]]) -> None:
+        series = [{"metric": {}, "values": [[at, str(value)] for at, value in samples]}]
+        data = {"resultType": "matrix", "result": series if samples else []}
+        vendor.answers(200, {"status": "success", "data": data})
+
     metrics = PrometheusMetrics(base_url=vendor.url)
-    return Readings(metrics, HttpHealthProbe(), f"{vendor.url}/health", answer, be_well)
+    return Readings(metrics, HttpHealthProbe(), f"{vendor.url}/health", answer, remember, be_well)
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -616,6 +625,14 @@ def test_a_query_gives_its_value_and_none_where_there_is_no_data(
 ) -> None:
     readings.answer(value)
     assert readings.metrics.query("up") == value
+
+
+@pytest.mark.parametrize("samples", [[(60.0, 1.5), (120.0, 2.0)], []])
+def test_a_range_gives_its_samples_and_none_where_there_is_no_data(
+    readings: Readings, samples: list[tuple[float, float]]
+) -> None:
+    readings.remember(samples)
+    assert list(readings.metrics.history("up", 60.0, 120.0, 60.0)) == samples
 
 
 @pytest.mark.parametrize("well", [True, False])

@@ -36,6 +36,7 @@ from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.outcomes import FakeOutcomes
+from tests.fakes.readings import FakeReadings
 from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
 
@@ -551,6 +552,7 @@ class FakeWorker:
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
     demotions: FakeDemotions = field(default_factory=FakeDemotions)
     ledger: FakeLedger = field(default_factory=FakeLedger)
+    readings: FakeReadings = field(default_factory=FakeReadings)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
@@ -585,6 +587,7 @@ class FakeWorker:
             outcomes=self.outcomes,
             demotions=self.demotions,
             ledger=self.ledger,
+            readings=self.readings,
             book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,

@@ -69,15 +69,29 @@ class FakeMessenger:
 
 @dataclass(slots=True)
 class FakeMetrics:
-    """Values by expression; an expression without one has no data."""
+    """Values by expression; an expression without one has no data. `past` are the samples of an
+    expression, instants and values. `asked` are the ranges that were asked for."""
 
     values: dict[str, float | VendorError] = field(default_factory=dict)
+    past: dict[str, Sequence[tuple[float, float]] | VendorError] = field(default_factory=dict)
+    asked: list[tuple[str, float, float]] = field(default_factory=list)
 
     def query(self, expression: str) -> float | None:
         value = self.values.get(expression)
         if isinstance(value, VendorError):
             raise value
         return value
+
+    def history(
+        self, expression: str, since: float, until: float, step_s: float
+    ) -> Sequence[tuple[float, float]]:
+        self.asked.append((expression, since, until))
+        past = self.past.get(expression, ())
+        if isinstance(past, VendorError):
+            raise past
+        return [
+            (at, value) for at, value in past if since <= at <= until and (at - since) % step_s == 0
+        ]
 
 
 @dataclass(slots=True)

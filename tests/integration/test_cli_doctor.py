@@ -22,6 +22,7 @@ from service.catalogue.registry import KINDS
 from service.doctor.checks import Finding, Health, examine
 from service.doctor.verdict import tell_verdict
 from service.domain.people import Person, Role
+from service.domain.readings.readings import reading_of
 from service.ports import Message
 from service.ports.outbox import Waiting
 from service.sandbox.app import create_app
@@ -31,6 +32,7 @@ from service.settings import Settings, load_settings
 from service.store.clock import StoreClock
 from service.store.facts import FactStore
 from service.store.outbox import OutboxStore
+from service.store.readings import ReadingStore
 from service.store.tokens import TokenStore
 from tests.contract.leases import lease_store
 from tests.poolers import SESSION, TRANSACTION, pooler
@@ -163,6 +165,26 @@ def test_check_judges_sizes_by_the_lists_that_runs_have_kept(
     said = " ".join(runbookd("check", str(rules), env=environment).out.split())
     assert "g-2vcpu-8gb is not on DigitalOcean's list of" in said
     assert "valid, 1 warning." in said
+
+
+def test_the_age_of_the_newest_reading_is_told(environment: dict[str, str]) -> None:
+    assert examined(environment)["readings"].saw.startswith("none is kept yet")
+    settings = load_settings(environment)
+    migrate(settings)
+    stores = Stores(settings)
+    hour = time.time() // 3600 * 3600
+    ReadingStore(stores.engine).keep([reading_of("cpu", "", hour - 9 * 3600, [1.0])], [])
+    old = examined(environment)["readings"]
+    assert old.health is Health.NOTE
+    assert "not_read" in old.saw
+    ReadingStore(stores.engine).keep([reading_of("cpu", "", hour - 3600, [1.0])], [])
+    stores.engine.dispose()
+    found = examined(environment, PROMETHEUS_URL="http://127.0.0.1:1")["readings"]
+    assert found.health is Health.OK
+    assert found.saw.startswith("the newest hour began ")
+    without = examined(environment)["readings"]
+    assert without.health is Health.NOTE
+    assert "without PROMETHEUS_URL" in without.saw
 
 
 def test_senders_are_told_by_name_and_how_a_name_is_read(environment: dict[str, str]) -> None:

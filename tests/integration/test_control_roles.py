@@ -73,6 +73,7 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
             "/decisions",
             "/runs",
             "/outcomes",
+            "/readings",
             "/rules",
             "/quarantine",
             "/status",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,10 +14,13 @@ import pytest
 from werkzeug.serving import make_server
 
 from service.bootstrap.startup import migrate
+from service.bootstrap.stores import Stores
 from service.bootstrap.web import build_web
 from service.cli.remote import RemoteReader
 from service.domain.filters import BadFilter
+from service.domain.readings.readings import HOUR_S, beginning, reading_of
 from service.settings import load_settings
+from service.store.readings import ReadingStore
 from service.web.app import create_app
 from tests.integration.payloads import alert, named, notification
 from tests.processes import ROOT, free_port
@@ -49,6 +53,16 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         notification(alert("02", status="resolved")),
     ):
         assert client.post("/webhooks/alertmanager", json=payload).status_code == 200
+    stores, hour = Stores(settings), beginning(time.time(), HOUR_S)
+    ReadingStore(stores.engine).keep(
+        [
+            reading_of(metric, target, hour - n * HOUR_S, [10.0 + n])
+            for metric, target in (("cpu", ""), ("instances", "api"))
+            for n in range(150)
+        ],
+        [],
+    )
+    stores.engine.dispose()
     return found
 
 
@@ -83,6 +97,9 @@ READS: list[tuple[str, ...]] = [
     ("alerts", "--name", "Disk Full", "--since", "2h"),
     ("alerts", "--until", "2020-01-01"),
     ("quarantine",),
+    ("readings",),
+    ("readings", "cpu"),
+    ("readings", "instances", "--target", "api", "--hours", "--since", "2026-01-01"),
     ("explain", "--last"),
     ("explain", "api.out.1"),
     ("explain", "High CPU Usage"),
@@ -365,3 +382,16 @@ def test_before_any_web_process_the_local_status_is_by_the_rules_that_are_named(
     assert list(told["targets"]) == ["api", "worker-vm", "database"]
     broken = runbookd("status", env={**fresh, "RULES": str(tmp_path / "none.yml")})
     assert (broken.status, "none.yml" in broken.err) == (1, True)
+
+
+def test_a_metric_is_told_in_one_line_and_its_days_and_hours_each_in_one(
+    runbookd: CommandLine, local: dict[str, str]
+) -> None:
+    whole = runbookd("readings", env=local).out.splitlines()
+    assert [line.split()[:2] for line in whole[1:]] == [["cpu", "%"], ["instances", "api"]]
+    hours = runbookd("readings", "cpu", "--hours", "--json", env=local)
+    assert len(json.loads(hours.out)["items"]) == 150
+    days = runbookd("readings", "cpu", env=local).out.splitlines()
+    assert 7 <= len(days[1:]) <= 8
+    nothing = runbookd("readings", "rps", env=local)
+    assert (nothing.status, nothing.out[:28]) == (0, "There are no such readings s")

@@ -55,6 +55,7 @@ from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.ledger import LedgerStore
 from service.store.outcomes import OutcomeStore
+from service.store.readings import ReadingStore
 from service.store.runs import RunStore
 from service.store.spend import SpendStore
 from service.triggers.alerts.admit import Admitter
@@ -457,6 +458,7 @@ class Installation:
             spend=spend,
             leftovers=FakeLeftovers(),
             ledger=LedgerStore(engine),
+            readings=ReadingStore(engine),
             outcomes=OutcomeStore(engine),
             demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,

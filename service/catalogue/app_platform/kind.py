@@ -60,6 +60,7 @@ KIND = KindSpec(
     values=component_values,
     load=AppChange.load,
     interrupts=False,
+    counts=lambda target: (target.min_replicas, target.max_replicas),
     size_form=r"(basic|professional)-(xxs|xs|s|m|l)|apps-[sd]-.+",
     # Two components of one app are two targets.
     manages=lambda target: f"component {target.component} of app {target.app}",

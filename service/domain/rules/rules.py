@@ -140,6 +140,8 @@ class RuleBook:
     same on every machine, whatever the files are called and however they are commented.
     `warnings` name what the files may say and hardly mean, `file:line: warning: …` each.
     `policy` holds for whoever asks, people too. `scopes` say which sender may earn which rules.
+    `readings` are what Prometheus is asked for each metric beside the standard ones. They decide
+    nothing, so they are no part of the hash.
     """
 
     rules: tuple[Rule, ...]
@@ -148,6 +150,7 @@ class RuleBook:
     warnings: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     scopes: Scopes = UNSTATED
+    readings: Mapping[str, str] = field(default_factory=dict)
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""

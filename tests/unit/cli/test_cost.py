@@ -41,7 +41,14 @@ ENGINE_AND_SDKS = {
 }
 OVER_HTTP = ENGINE_AND_SDKS | {"pydantic", "pydantic_core", "re2", "sqlalchemy", "sqlite3", "yaml"}
 OTHER_DATABASE = {"sqlalchemy.dialects.postgresql"}
-READS = [("runs",), ("alerts",), ("quarantine",), ("status",), ("explain", "--last")]
+READS = [
+    ("runs",),
+    ("alerts",),
+    ("quarantine",),
+    ("readings",),
+    ("status",),
+    ("explain", "--last"),
+]
 
 
 MODELS_AND_RULES = {"pydantic", "pydantic_core", "re2", "yaml"}

@@ -1,0 +1,1 @@
+"""Readings: what was measured, kept by the hour and by the day."""
