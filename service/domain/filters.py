@@ -35,6 +35,7 @@ ACTIONS = (
     "kill_queries",
     "optimize_database",
     "set_flags",
+    "set_database",
     "page_oncall",
     "investigate",
     "ignore",

@@ -96,6 +96,7 @@ _OF_ITS_OWN = {
     "kill_queries": ("Ending sessions", "Sessions were ended"),
     "optimize_database": ("Working on a table", "Worked on a table"),
     "set_flags": ("Setting feature flags", "Feature flags were set"),
+    "set_database": ("Setting the database", "The database was set"),
 }
 """What an action that has words of its own does, and did."""
 

@@ -29,7 +29,7 @@ from tests.unit.rulebook_files import (
                 "11: rule extra: unknown action 'launch_rocket'; known: apply_balancer, "
                 "horizontal_scale, ignore, investigate, kill_queries, optimize_database, "
                 "page_oncall, purge, scale_database, set_autoscaling, set_cache_rules, "
-                "set_capacity, set_flags, vertical_scale."
+                "set_capacity, set_database, set_flags, vertical_scale."
             ),
         ),
         ({"action": None}, "9: rule extra: action is missing: one of horizontal_scale, "),
