@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import pq
 
 from tests.postgres import PostgresServer
 from tests.processes import wait_until
@@ -119,6 +120,23 @@ def with_questions(app: AppDatabaseOfTests) -> None:
         "FROM generate_series(1, 1000) n"
     )
     app.admin("ANALYZE questions")
+
+
+def walsender(app: AppDatabaseOfTests) -> Any:
+    """A session that streams the write-ahead log, as a replica does, in this very database."""
+    address = sa.make_url(app.url("quiz_app"))
+    conninfo = psycopg.conninfo.make_conninfo(
+        host=str(address.query["host"]),
+        user="quiz_app",
+        dbname=str(address.database),
+        replication="database",
+    )
+    connection = pq.PGconn.connect(conninfo.encode())
+    assert connection.status == pq.ConnStatus.OK, connection.error_message
+    ((position,),) = app.admin("SELECT pg_current_wal_lsn()")
+    begun = connection.exec_(f"START_REPLICATION PHYSICAL {position}".encode())
+    assert begun.status == pq.ExecStatus.COPY_BOTH, begun.error_message
+    return connection
 
 
 @contextmanager

@@ -60,6 +60,7 @@ class ActionSpec:
     sets: tuple[str, ...] = ()
     lacking: Callable[[Mapping[str, Any]], str] = lambda options: ""
     undoes: bool = True
+    returns: bool = True
 
     def direction_of(self, options: Mapping[str, Any]) -> str:
         """Which way it goes with these options of a rule."""

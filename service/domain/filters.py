@@ -36,6 +36,7 @@ ACTIONS = (
     "kill_queries",
     "optimize_database",
     "set_flags",
+    "set_database",
     "set_cache_strategy",
     "flush_cache",
     "page_oncall",

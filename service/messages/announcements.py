@@ -96,6 +96,7 @@ _OF_ITS_OWN = {
     "kill_queries": ("Ending sessions", "Sessions were ended"),
     "optimize_database": ("Working on a table", "Worked on a table"),
     "set_flags": ("Setting feature flags", "Feature flags were set"),
+    "set_database": ("Setting the database", "The database was set"),
     "set_cache_strategy": ("Setting how it caches", "How it caches was set"),
     "flush_cache": ("Flushing", "Flushed"),
 }

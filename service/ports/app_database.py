@@ -197,6 +197,38 @@ class Flags:
     values: Mapping[str, bool | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of the server.
+
+    `now` is what our session works by, as the server shows it. `set` is what ALTER SYSTEM has made
+    of it, empty where nothing. `in_force` is whether the server works by its files, or waits for a
+    restart only (`pending`). `context` and `source` are PostgreSQL's words (`pg_settings`). `least`
+    and `most` are its bounds, in bytes where it is a size. `may` is whether our role may set it.
+    """
+
+    now: str
+    set: str
+    in_force: bool
+    pending: bool
+    context: str
+    source: str
+    least: int
+    most: int
+    may: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings by name, and what our role may do about them: have the server read its files, and
+    look into them. `replicas` are the names of those that are attached."""
+
+    by_name: Mapping[str, Setting]
+    may_reload: bool
+    may_look: bool
+    replicas: Sequence[str]
+
+
 class Running(Protocol):
     """A statement that goes on for long, on a connection of its own."""
 
@@ -255,6 +287,19 @@ class AppDatabase(Protocol):
     def set_flags(self, place: FlagPlace, was: Mapping[str, bool], to: Mapping[str, bool]) -> bool:
         """Set all of these flags in one transaction; nothing, and False, where one of them is not
         what it was."""
+        ...
+
+    def settings(self, names: Sequence[str]) -> Settings:
+        """Settings of the server as they are."""
+        ...
+
+    def alter_system(self, name: str, value: str | None) -> None:
+        """Write one setting to the server's own file; None takes it out of there. The server works
+        by it after `reload`, or after its next start."""
+        ...
+
+    def reload(self) -> None:
+        """Have the server read its files; sessions go on."""
         ...
 
     def activity(self) -> Activity:

@@ -32,11 +32,13 @@ from service.ports.app_database import (
     Running,
     Server,
     Session,
+    Settings,
     Table,
     WantedIndex,
     Work,
 )
 from service.providers import postgresql_flags as flags
+from service.providers import postgresql_settings as settings
 from service.providers import postgresql_upkeep as upkeep
 from service.providers.errors import Call, in_words, no_answer, quote
 
@@ -193,6 +195,21 @@ class PostgresDatabase:
         """Set all of these flags, or none."""
         with self._open(f"set flags in {place.table}", repeatable=False) as connection:
             return flags.set_flags(connection, place, was, to)
+
+    def settings(self, names: Sequence[str]) -> Settings:
+        """Settings of the server as they are."""
+        with self._open("look at settings") as connection:
+            return settings.look_at_settings(connection, names)
+
+    def alter_system(self, name: str, value: str | None) -> None:
+        """Write one setting to the server's own file."""
+        with self._open(f"set {name}", repeatable=False) as connection:
+            connection.execute(settings.alter_system(name, value))
+
+    def reload(self) -> None:
+        """Have the server read its files."""
+        with self._open("read its settings anew") as connection:
+            connection.execute("SELECT pg_reload_conf()")
 
     def activity(self) -> Activity:
         """What goes on in the database now."""

@@ -337,7 +337,7 @@ class _Reader:
         if given is None:
             return None
         self.only_of_changes("return", action)
-        if action and action.absolute:
+        if action and (action.absolute or not action.returns):
             self.note("return", f"return is of no use to {action.name}, which adds nothing.")
         place = (*self.place, "return")
         shape = read_shape(ReturnShape, given, place, self.complain).shape

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import pq
 
 from service.catalogue.app_database import options
 from service.catalogue.registry import checked_options
@@ -24,7 +22,7 @@ from service.store.admissions import add_run
 from service.store.database import open_engine
 from service.store.runs import RunStore
 from tests.app_database_runs import Dying, boundaries, once
-from tests.app_databases import AppDatabaseOfTests, FastClock, app_database
+from tests.app_databases import AppDatabaseOfTests, FastClock, app_database, walsender
 from tests.databases import Databases
 from tests.fakes.engine import ProcessEnded
 from tests.fakes.runs import APP_DATABASE, FakeRun, planned, request_for, works_on
@@ -112,23 +110,6 @@ def test_only_idle_transactions_that_a_rule_names_an_age_for_are_ended(
     held = plan_of(app, idle_older_than=None)
     assert isinstance(held, PlanHeld)
     assert held.guard == "nothing_to_end"
-
-
-def walsender(app: AppDatabaseOfTests) -> Any:
-    """A session that streams the write-ahead log, as a replica does, in this very database."""
-    address = sa.make_url(app.url("quiz_app"))
-    conninfo = psycopg.conninfo.make_conninfo(
-        host=str(address.query["host"]),
-        user="quiz_app",
-        dbname=str(address.database),
-        replication="database",
-    )
-    connection = pq.PGconn.connect(conninfo.encode())
-    assert connection.status == pq.ConnStatus.OK, connection.error_message
-    ((position,),) = app.admin("SELECT pg_current_wal_lsn()")
-    begun = connection.exec_(f"START_REPLICATION PHYSICAL {position}".encode())
-    assert begun.status == pq.ExecStatus.COPY_BOTH, begun.error_message
-    return connection
 
 
 def test_a_walsender_of_the_applications_own_role_lives(app: AppDatabaseOfTests) -> None:

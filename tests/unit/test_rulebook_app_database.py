@@ -248,3 +248,79 @@ def test_the_shipped_file_is_valid_beside_the_pack_and_an_installation_carries_i
     book = load(tmp_path, *files)
     assert {"kill_queries", "set_flags"} <= {rule.action for rule in book.rules}
     assert packaged("database.yml").read_text() == files[1]
+
+
+def set_database(options: str, keys: str = "memory: 16GB, restart: allowed") -> str:
+    target = f"  app: {{kind: app_database, roles: [quiz_app], {keys}}}\n"
+    return file(options, target).replace("kill_queries", "set_database")
+
+
+def test_the_runbooks_settings_are_taken_for_a_server_that_has_the_memory(tmp_path: Path) -> None:
+    options = (
+        "{max_connections: 200, shared_buffers: 4GB, effective_cache_size: 12GB, work_mem: 16MB}"
+    )
+    book = load(tmp_path, set_database(options))
+    assert not book.warnings
+    assert book.rules[0].options["shared_buffers"] == "4GB"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("", "set_database needs one or more of work_mem, maintenance_work_mem"),
+        ("{work_mem: 16}", "work_mem must be a size with its unit, such as 16MB or 4GB, not 16."),
+        ("{work_mem: 16M}", "work_mem must be a size with its unit"),
+        ("{work_mem: 0MB}", "work_mem must be a size with its unit"),
+        ("{work_mem: 16mb}", "work_mem must be a size with its unit"),
+        ('{work_mem: "16MB; DROP"}', "work_mem must be a size with its unit"),
+        ("{max_connections: 5}", "max_connections must be at least 10, not 5."),
+        ("{max_connections: '200'}", "max_connections must be a whole number"),
+        ("{fsync: off}", "unknown key fsync"),
+        ("{archive_command: rm}", "unknown key archive_command"),
+        ("{shared_buffers: 7GB}", "shared_buffers 7GB is more than 40% of the server's 16GB."),
+        (
+            "{work_mem: 64MB, max_connections: 200}",
+            "work_mem 64MB × max_connections 200 is more than 50% of the server's 16GB",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_where_they_stand(
+    tmp_path: Path, options: str, sentence: str
+) -> None:
+    (error,) = told(tmp_path, set_database(options))
+    assert sentence in error
+    assert error.startswith(("1.yml:9: rule slow: with: ", "1.yml:4: rule slow: with: "))
+
+
+def test_a_setting_that_needs_a_restart_is_refused_unless_the_target_allows_it(
+    tmp_path: Path,
+) -> None:
+    options = "{max_connections: 200, work_mem: 16MB}"
+    (error,) = told(tmp_path, set_database(options, "memory: 16GB"))
+    assert "max_connections takes effect only when the server starts anew, and target app" in error
+    assert not load(tmp_path, set_database("{work_mem: 16MB}", "memory: 16GB")).warnings
+
+
+def test_a_server_whose_memory_is_not_known_is_warned_of(tmp_path: Path) -> None:
+    (warning,) = load(tmp_path, set_database("{work_mem: 16MB}", "restart: never")).warnings
+    assert "nothing holds work_mem against the server's memory" in warning
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ("memory: 16", "memory must be a size with its unit"),
+        ("restart: always", "restart must be 'never' or 'allowed', not 'always'."),
+    ],
+)
+def test_what_a_target_says_of_its_server_is_refused_where_it_cannot_be(
+    tmp_path: Path, keys: str, sentence: str
+) -> None:
+    (error,) = told(tmp_path, set_database("{work_mem: 16MB}", keys))
+    assert sentence in error
+
+
+def test_settings_are_not_taken_back_in_calm(tmp_path: Path) -> None:
+    text = set_database("{work_mem: 16MB}") + "    return: {after: 30m}\n"
+    (error,) = told(tmp_path, text)
+    assert "return is of no use to set_database" in error

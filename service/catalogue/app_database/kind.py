@@ -8,15 +8,23 @@ from service.catalogue.app_database.plan import (
     database_changed,
     database_is,
     database_values,
+    doubts,
     plan_database,
     refused_options,
 )
 from service.catalogue.app_database.sessions import missing_grants
+from service.catalogue.app_database.settings import (
+    SETTINGS,
+    SettingOptions,
+    lacks_setting,
+    settings_wanted,
+)
 from service.catalogue.app_database.target import (
     KILL,
     NAME,
     OPTIMIZE,
     PRICES,
+    SET_DATABASE,
     SET_FLAGS,
     AppDatabaseShape,
     AppDatabaseTarget,
@@ -46,6 +54,19 @@ SET_FEATURE_FLAGS = ActionSpec(
 """Feature flags in a table of the application (runbook, Viral Growth and Emergency Scaling). It
 takes no capacity away, so its direction is that of an addition."""
 
+SET_SETTINGS = ActionSpec(
+    SET_DATABASE,
+    Effect.CHANGES,
+    "up",
+    wanted=settings_wanted,
+    options=SettingOptions,
+    sets=SETTINGS,
+    lacking=lacks_setting,
+    returns=False,
+)
+"""Settings of the server (runbook, Database Optimization Scripts). It is no operation of
+optimize_database, because it has values that can be put back, and those have not."""
+
 
 def _look(database: AppDatabase, target: AppDatabaseTarget) -> str:
     seen = database.activity()
@@ -71,7 +92,7 @@ KIND = KindSpec(
     target=AppDatabaseTarget,
     shape=AppDatabaseShape,
     build=build_database,
-    actions=(KILL_QUERIES, OPTIMIZE_DATABASE, SET_FEATURE_FLAGS),
+    actions=(KILL_QUERIES, OPTIMIZE_DATABASE, SET_FEATURE_FLAGS, SET_SETTINGS),
     plan=plan_database,
     work=DatabaseWork,
     look=_look,
@@ -82,6 +103,7 @@ KIND = KindSpec(
     changed=database_changed,
     values=database_values,
     refuses=refused_options,
+    doubts=doubts,
     cost=lambda _: 0.0,
     interrupts=False,
     apart=True,

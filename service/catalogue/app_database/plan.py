@@ -15,7 +15,19 @@ from service.catalogue.app_database.flags import (
     plan_flags,
 )
 from service.catalogue.app_database.sessions import plan_kill
-from service.catalogue.app_database.target import OPTIMIZE, SET_FLAGS, AppDatabaseTarget
+from service.catalogue.app_database.settings import (
+    plan_settings,
+    setting_doubts,
+    setting_refusals,
+    setting_values,
+    settings_changed,
+)
+from service.catalogue.app_database.target import (
+    OPTIMIZE,
+    SET_DATABASE,
+    SET_FLAGS,
+    AppDatabaseTarget,
+)
 from service.catalogue.app_database.upkeep import plan_upkeep
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
@@ -35,11 +47,13 @@ def database_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
 
 def database_values(observed: Mapping[str, Any]) -> dict[str, int | str]:
     """What of the database a plan can change and put back."""
-    return flag_values(observed)
+    return {**flag_values(observed), **setting_values(observed)}
 
 
 def database_changed(plan: Plan) -> dict[str, tuple[Any, Any]]:
     """What a plan changes that can be put back: before, after."""
+    if "settings" in plan.wanted:
+        return settings_changed(plan)
     return flags_changed(plan) if "place" in plan.wanted else {}
 
 
@@ -47,7 +61,14 @@ def refused_options(
     target: AppDatabaseTarget, action: str, options: Mapping[str, Any]
 ) -> Iterable[str]:
     """What of the options of an action can never be done on this target."""
+    if action == SET_DATABASE:
+        return setting_refusals(target, options)
     return flag_refusals(target, options) if action == SET_FLAGS else ()
+
+
+def doubts(target: AppDatabaseTarget, action: str, options: Mapping[str, Any]) -> Iterable[str]:
+    """What is allowed and hardly meant."""
+    return setting_doubts(target, options) if action == SET_DATABASE else ()
 
 
 def plan_database(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
@@ -59,4 +80,6 @@ def plan_database(request: Request, observed: Mapping[str, Any]) -> Plan | PlanH
         return plan_upkeep(target, request.options, observed)
     if request.action == SET_FLAGS:
         return plan_flags(target, request, observed)
+    if request.action == SET_DATABASE:
+        return plan_settings(target, request, observed)
     return plan_kill(target, request.options, observed)

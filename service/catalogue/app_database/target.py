@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from service.catalogue.app_database.options import Identifier, Table
+from service.catalogue.app_database.sizes import A_SIZE, Size
 from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Text, Url
 from service.catalogue.spec import Noted
 
 NAME = "app_database"
 KILL, OPTIMIZE, SET_FLAGS = "kill_queries", "optimize_database", "set_flags"
+SET_DATABASE = "set_database"
 """The actions of this kind."""
+NEVER, ALLOWED = "never", "allowed"
+"""Whether settings may be written that take effect only when the server starts anew."""
 SETTING = "APP_DATABASE_URL"
 """The setting with the address of the database, and with the password of runbookd's role."""
 PRICES = PriceList("PostgreSQL", {})
@@ -51,7 +55,8 @@ class AppDatabaseTarget:
     `roles` are the application's own: only their sessions may be ended. `spare` are names of
     applications (`application_name`) whose sessions are never ended. `flag_names` are the feature
     flags that may be set: rows of `flag_table` whose column `flag_key` has the name, and whose
-    boolean column `flag_value` is the flag.
+    boolean column `flag_value` is the flag. `memory` is the server's, such as 16GB, empty where it
+    is not known. `restart` is NEVER or ALLOWED.
     """
 
     name: str
@@ -63,6 +68,8 @@ class AppDatabaseTarget:
     flag_key: str = ""
     flag_value: str = ""
     flag_names: tuple[str, ...] = ()
+    memory: str = ""
+    restart: str = NEVER
 
     @property
     def kind(self) -> str:
@@ -118,6 +125,8 @@ class AppDatabaseShape(Shape):
         default=None, description="a list of 1 to 50 names of applications, such as [migrations]"
     )
     flags: FlagsShape | None = None
+    memory: Size | None = Field(default=None, description=A_SIZE)
+    restart: Literal["never", "allowed"] = "never"
     service: Text | None = None
     console: Url | None = None
 
@@ -136,6 +145,8 @@ def build_database(name: str, shape: AppDatabaseShape, noted: Noted) -> AppDatab
         tuple(shape.spare or ()),
         shape.service or "",
         shape.console or CONSOLE,
+        memory=shape.memory or "",
+        restart=shape.restart,
     )
     return known if shape.flags is None else _with_flags(known, shape.flags, noted)
 

@@ -8,8 +8,14 @@ from typing import Any
 
 from service.catalogue.app_database.flag_work import FlagWork
 from service.catalogue.app_database.sessions import IDLE, shown
+from service.catalogue.app_database.setting_work import SettingWork
 from service.catalogue.app_database.statements import is_plain, verbs
-from service.catalogue.app_database.target import OPTIMIZE, SET_FLAGS, AppDatabaseTarget
+from service.catalogue.app_database.target import (
+    OPTIMIZE,
+    SET_DATABASE,
+    SET_FLAGS,
+    AppDatabaseTarget,
+)
 from service.catalogue.app_database.upkeep_work import Upkeep
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
@@ -33,6 +39,7 @@ class DatabaseWork:
     def __init__(self, database: AppDatabase, tools: Tools) -> None:
         self._upkeep = Upkeep(database, tools)
         self._flags = FlagWork(database, tools)
+        self._settings = SettingWork(database, tools)
         self._database = database
         self._clock = tools.clock
         self._timings = tools.timings
@@ -51,16 +58,21 @@ class DatabaseWork:
             return self._upkeep.observe(request)
         if request.action == SET_FLAGS:
             return self._flags.observe(target)
+        if request.action == SET_DATABASE:
+            return self._settings.observe()
         return observed(read(self._database.activity, clock=self._clock, timings=self._timings))
 
     def steps(self) -> Mapping[str, StepFunction]:
-        """cancel, terminate, verify; those of the upkeep, and those of flags."""
+        """cancel, terminate, verify; those of the upkeep, of flags and of settings."""
         own = {"cancel": self._cancel, "terminate": self._terminate, "verify": self._verify}
-        return {**own, **self._upkeep.steps(), **self._flags.steps()}
+        others = (self._upkeep, self._flags, self._settings)
+        return {**own, **{name: step for part in others for name, step in part.steps().items()}}
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
         """Says which sessions go on; one that was ended cannot be brought back. An index that is
         invalid is dropped."""
+        if "settings" in plan.wanted:
+            return self._settings.make_safe(context, plan)
         if "place" in plan.wanted:
             return self._flags.make_safe(context, plan)
         if "running" not in plan.wanted:
