@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ from service.caching.entry import LONGEST_LIFE_S, Life
 SETTINGS = "runbookd:cache-settings"
 LOOK_S = 5.0
 """Seconds between two looks at the hash. A strategy is set for an hour and not for a moment."""
+
+_SECONDS = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Strategies:
 def _read(said: Mapping[str, str], default: Strategy) -> Strategy:
     """What is said and makes sense; the default for anything else, because a hash can be edited."""
     ttl, everything = said.get("ttl", ""), said.get("everything", "")
-    seconds = int(ttl) if ttl.isascii() and ttl.isdecimal() and len(ttl) < len("1000000") else 0
+    seconds = int(ttl) if _SECONDS.fullmatch(ttl) else 0
     return Strategy(
         said.get("strategy", ""),
         float(seconds) if 0 < seconds <= LONGEST_LIFE_S else default.ttl_s,

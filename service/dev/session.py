@@ -7,13 +7,15 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from service.bootstrap.rules import load_rules
+from service.catalogue.cache.target import NAME as CACHE
 from service.dev.home import held_home, noted
 from service.dev.plan import DevPlan, environment, make_plan, shared_with_terminals
 from service.dev.redis_server import find_redis, redis_command, redis_url, socket_path
@@ -62,24 +64,27 @@ def redis_answers(url: str) -> bool:
 
 
 _REDIS_LOSES = "Decisions are made on SQL alone meanwhile; nothing is lost."
+_APP_CACHE_LOSES = "It comes back with what it has saved."
 _SANDBOX_LOSES = "The sandbox cloud begins anew: what was scaled in it is forgotten."
 
 
-def redis_child(home: Path, socket: Path) -> ChildSpec:
-    """How a Redis of our own is started.
+def redis_child(
+    home: Path, socket: Path, name: str = "redis", loses: str = _REDIS_LOSES
+) -> ChildSpec:
+    """How a Redis of our own is started, or one that stands for the application's.
 
     Raises:
         DevRefused: there is no server program.
     """
     url = redis_url(socket)
     return ChildSpec(
-        name="redis",
+        name=name,
         command=redis_command(find_redis(), home, socket),
         environment={},
         ready=lambda: redis_answers(url),
         withheld=SECRETS,
         foundation=True,
-        loses=_REDIS_LOSES,
+        loses=loses,
     )
 
 
@@ -109,14 +114,15 @@ def web_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
 
 
 def worker_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
-    """How the worker is started. It gets no vendor's secret."""
+    """How the worker is started. It gets no vendor's secret, but the way to what the sandbox does
+    not stand in for."""
     return ChildSpec(
         name="worker",
         command=_runbookd("worker"),
         environment=environment,
         ready=lambda: worker_lives(plan.reach, plan.port),
-        # The sandbox stands in for every vendor, but for neither of these two.
-        withheld=SECRETS - {"PROMETHEUS_TOKEN", "APP_DATABASE_URL"},
+        # The sandbox stands in for every vendor, but for neither of these.
+        withheld=SECRETS - {"PROMETHEUS_TOKEN", "APP_DATABASE_URL", "APP_CACHE_URL"},
         loses="Its runs go on where they stopped.",
     )
 
@@ -137,9 +143,11 @@ def run(settings: Settings, console: Console) -> None:
         home = stack.enter_context(held_home(settings.runbookd_home))
         plan = make_plan(settings, home)
         redis = _redis(plan, stack)
-        stack.enter_context(noted(home, shared_with_terminals(plan, settings, redis.url)))
+        cache = _app_cache(settings, home, stack)
+        told = {**shared_with_terminals(plan, settings, redis.url), **cache.told}
+        stack.enter_context(noted(home, told))
         screen = Screen(console)
-        supervisor = Supervisor(_children(plan, settings, redis), screen.say)
+        supervisor = Supervisor(_children(plan, settings, redis, cache), screen.say)
         supervisor.listen_to_signals()
         try:
             supervisor.start()
@@ -170,10 +178,33 @@ def _redis(plan: DevPlan, stack: ExitStack) -> _Redis:
     return _Redis(redis_url(socket), f"{socket}  ({child.command[0]})", child)
 
 
-def _children(plan: DevPlan, settings: Settings, redis: _Redis) -> list[ChildSpec]:
+@dataclass(frozen=True, slots=True)
+class _AppCache:
+    """The server that stands for the application's cache; `child` is None where none is needed."""
+
+    child: ChildSpec | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
+    """APP_CACHE_URL, for the worker and for commands in a second terminal."""
+
+
+def _app_cache(settings: Settings, home: Path, stack: ExitStack) -> _AppCache:
+    """A server beside our own, where the rules have a cache and no setting leads to one."""
+    targets = load_rules(settings).targets.values()
+    if settings.app_cache_url.get_secret_value() or CACHE not in {each.kind for each in targets}:
+        return _AppCache()
+    its_home = home / "app-cache"
+    its_home.mkdir(exist_ok=True)
+    socket = stack.enter_context(socket_path(its_home))
+    child = redis_child(its_home, socket, "app-cache", _APP_CACHE_LOSES)
+    return _AppCache(child, {"APP_CACHE_URL": redis_url(socket)})
+
+
+def _children(
+    plan: DevPlan, settings: Settings, redis: _Redis, cache: _AppCache
+) -> list[ChildSpec]:
     """The processes to start, in order."""
     shared = environment(plan, settings, redis.url)
-    first = [redis.child] if redis.child else []
+    first = [each for each in (redis.child, cache.child) if each]
     if not plan.sandbox_given:
         first.append(sandbox_child(plan, shared))
-    return [*first, web_child(plan, shared), worker_child(plan, shared)]
+    return [*first, web_child(plan, shared), worker_child(plan, {**shared, **cache.told})]

@@ -369,7 +369,9 @@ def _target(name: str, target: Target, settings: Settings) -> Finding:
     except VendorError as error:
         return Finding(name, Health.WRONG, str(error))
     untried = only_writing_tells(target.kind)
-    told = f"{saw}{_stand_in(settings)}. {untried}" if untried else saw + _stand_in(settings)
+    if kind_spec(target.kind).stand_in:
+        saw += _stand_in(settings)
+    told = f"{saw}. {untried}" if untried else saw
     return Finding(name, Health.OK, told)
 
 

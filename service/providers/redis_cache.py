@@ -175,7 +175,7 @@ class RedisCache:
         if self._made is None:
             if not self._url:
                 sentence = (
-                    f"{SETTING} is not set, so the targets of kind cache are off. Set it to the "
+                    f"{SETTING} is not set, so {call.who} is off as a target. Set it to the "
                     "address of the application's Redis or Valkey."
                 )
                 raise call.error(FailureKind.PERMANENT, sentence)
@@ -193,7 +193,10 @@ class RedisCache:
                 driver_info=None,
             )
         except ValueError as problem:
-            sentence = f"{setting} is no address of a Redis: {quote(call, str(problem))}."
+            sentence = (
+                f"{setting} is no address of a Redis, so {call.who} was not asked: "
+                f"{quote(call, str(problem))}."
+            )
             raise call.error(FailureKind.PERMANENT, sentence) from problem
 
     def _who(self, call: Call, client: redis.Redis) -> Mapping[str, Any]:
@@ -211,7 +214,7 @@ class RedisCache:
             ours = {**own.info("server"), **own.info("replication")}
         except (redis.RedisError, OSError) as problem:
             sentence = (
-                f"Whether {SETTING} leads to runbookd's own Redis could not be told, because "
+                f"Whether {call.who} is runbookd's own Redis could not be told, because "
                 f"REDIS_URL does not answer: {quote(call, in_words(problem))}. Nothing was changed."
             )
             raise call.error(FailureKind.TEMPORARY, sentence) from problem
@@ -220,8 +223,8 @@ class RedisCache:
         if any(theirs.get(name) and theirs[name] == ours.get(name) for name in _IDENTITY):
             sentence = (
                 f"{SETTING} and REDIS_URL lead to the same server (run_id {ours.get('run_id')}), "
-                "or to copies of one. runbookd changes no cache that holds its own keys. Nothing "
-                "was changed. Give the application a Redis of its own."
+                f"or to copies of one. So {call.who} would be runbookd's own Redis, which is never "
+                "touched. Nothing was changed. Give the application one of its own."
             )
             raise call.error(FailureKind.PERMANENT, sentence)
 

@@ -265,7 +265,11 @@ def test_without_its_setting_it_says_that_its_targets_are_off() -> None:
     with a_cache("") as cache:
         problem = error_of(cache)
     assert problem.kind is FailureKind.PERMANENT
-    assert "APP_CACHE_URL is not set, so the targets of kind cache are off" in problem.sentence
+    assert str(problem) == problem.sentence
+    assert (
+        "APP_CACHE_URL is not set, so the application's cache is off as a target"
+        in problem.sentence
+    )
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,13 @@ class Stand:
     none are given. `people` is what people may do."""
 
     def __init__(
-        self, home: Path, database_url: str, sandbox_url: str, redis_url: str = "", rules: str = ""
+        self,
+        home: Path,
+        database_url: str,
+        sandbox_url: str,
+        redis_url: str = "",
+        rules: str = "",
+        app_cache_url: str = "",
     ) -> None:
         self._home = home
         self._log = home / "workers.log"
@@ -66,6 +72,7 @@ class Stand:
             "WORKER_POLL_S": "0.05",
             "REDIS_URL": redis_url,
             "RUNBOOKD_HOME": str(home),
+            "APP_CACHE_URL": app_cache_url,
         }
         if rules:
             file = home / "rules.yml"
@@ -318,7 +325,9 @@ _ROUTES = threading.Lock()
 
 
 @contextmanager
-def a_stand(home: Path, database_url: str, redis_url: str = "", rules: str = "") -> Iterator[Stand]:
+def a_stand(
+    home: Path, database_url: str, redis_url: str = "", rules: str = "", app_cache_url: str = ""
+) -> Iterator[Stand]:
     """A stand with its sandbox, ended whatever happens."""
     config = SandboxConfig(action_seconds=ACTION_S, rate_limits=False)
     with _ROUTES:
@@ -326,7 +335,8 @@ def a_stand(home: Path, database_url: str, redis_url: str = "", rules: str = "")
     server = make_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    stand = Stand(home, database_url, f"http://127.0.0.1:{server.port}", redis_url, rules)
+    sandbox_url = f"http://127.0.0.1:{server.port}"
+    stand = Stand(home, database_url, sandbox_url, redis_url, rules, app_cache_url)
     try:
         yield stand
     finally:

@@ -29,6 +29,7 @@ from service.engine import durable, lease, off_round, off_watch, worker
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.nginx_sandbox import SandboxNginx
+from service.providers.redis_cache import RedisCache
 from service.settings import load_settings
 
 QUICK = Timings(
@@ -97,6 +98,8 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_write(failpoint, DigitalOceanApps, "update_app", lambda _: "update_app")
     _arm_write(failpoint, SandboxNginx, "write", lambda _: "write")
     _arm_write(failpoint, SandboxNginx, "reload", lambda _: "reload")
+    _arm_write(failpoint, RedisCache, "replace_settings", lambda _: "replace_settings")
+    _arm_write(failpoint, RedisCache, "unlink", lambda _: "unlink")
     if failpoint.text.startswith("late:"):
         _neglect_the_lease(failpoint)
 

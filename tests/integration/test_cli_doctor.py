@@ -423,3 +423,27 @@ def test_a_mistaken_token_of_a_person_is_wrong(environment: dict[str, str]) -> N
     found = examined(environment, API_TOKENS=f"anna:boss:{SECRET}")["senders"]
     assert found.health is Health.WRONG
     assert "names no role that is known" in found.saw
+
+
+def test_doctor_tells_of_the_applications_cache_and_that_it_is_off_or_our_own(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    server = RedisServer(executable(), tmp_path / "cache")
+    server.start()
+    server.client.set("session:1", "me")
+    server.client.hset("runbookd:cache-settings", "ttl", "600")
+    rules = {"RULES": "rules/cache.yml"}
+    looked = examined(environment, **rules, APP_CACHE_URL=server.url)["target app-cache"]
+    off = examined(environment, **rules)["target app-cache"]
+    other_name = server.url.replace("127.0.0.1", "localhost")
+    ours = examined(environment, **rules, APP_CACHE_URL=server.url, REDIS_URL=other_name)
+    keys = server.client.dbsize()
+    server.stop()
+    assert looked.health is Health.OK
+    assert "a primary, with 2 keys and the policy noeviction" in looked.saw
+    assert looked.saw.endswith("its strategy is ttl=600"), "nothing stands in for it"
+    assert off.health is Health.WRONG
+    assert off.saw.startswith("APP_CACHE_URL is not set, so the application's cache is off as a")
+    assert ours["target app-cache"].health is Health.WRONG
+    assert "lead to the same server" in ours["target app-cache"].saw
+    assert keys == 2

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 
 from tests.processes import ROOT, Process, free_port, wait_until
 
@@ -80,6 +81,11 @@ class Dev:
         lines = [header["text"]["text"], text["text"]["text"], _texts(links), " · ".join(pairs)]
         lines.append(_texts(context))
         return "\n".join([*lines, *(f"  └ {each['text']}" for each in thread)])
+
+    def ended(self) -> dict[str, str]:
+        """The runs that are over, with their status."""
+        over = [each for each in self.runs() if each["status"] not in ("queued", "running")]
+        return {each["id"]: each["status"] for each in over}
 
     def runs(self) -> list[Json]:
         page = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/runs").json()
@@ -213,6 +219,26 @@ def test_when_it_is_killed_the_kernel_ends_its_children(tmp_path: Path) -> None:
         children = children_of(dev.process.pid)
         os.kill(dev.process.pid, signal.SIGKILL)
         assert wait_until(lambda: not alive(children), PATIENCE_S), alive(children)
+
+
+def test_rules_with_a_cache_get_a_server_for_it_that_is_not_runbookds_own(tmp_path: Path) -> None:
+    rules = "rules/quizmentor.yml,rules/cache.yml"
+    dev = Dev(tmp_path / "home", tmp_path / "log", RULES=rules)
+    with running(dev):
+        socket_ = tmp_path / "home" / "app-cache" / "redis.sock"
+        with redis.Redis(unix_socket_path=str(socket_)) as cache:
+            cache.mset({"cache:1": "x", "cache:2": "x", "session:1": "me"})
+            for alert in ("Viral Traffic Spike", "Wrong Answers Cached"):
+                post = dev.curl().replace("High CPU Usage", alert)
+                subprocess.run(["bash", "-c", post], check=True, timeout=60, capture_output=True)
+            assert wait_until(lambda: len(dev.ended()) == 2, PATIENCE_S), dev.output
+            assert dev.ended() == {
+                "app-cache.up.1": "succeeded",
+                "app-cache.out.1": "succeeded",
+            }, dev.output
+            assert set(cache.keys()) == {b"session:1", b"runbookd:cache-settings"}
+            assert cache.hget("runbookd:cache-settings", "ttl") == b"3600"
+    assert "Traceback" not in dev.output
 
 
 def test_a_wrong_rule_is_told_by_file_and_line_before_anything_starts(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ caches; `everything`, whether it caches also what it usually leaves out; and `st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -30,6 +31,8 @@ DEFAULTS: Mapping[str, tuple[int, bool]] = {
 makes a strategy multi-region is the CDN: its hash has the values of aggressive."""
 _LONGEST = 200
 """Characters of a field's value that an undo can carry. Longer ones are no settings of a cache."""
+
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 Fields = Mapping[str, str]
 
@@ -81,9 +84,7 @@ def in_words(fields: Fields) -> str:
     ttl = fields.get("ttl", "")
     if not fields:
         return "the application caches as it does by itself"
-    kept = (
-        lasted(int(ttl)) if ttl.isascii() and ttl.isdecimal() and len(ttl) < len("1" * 10) else ""
-    )
+    kept = lasted(int(ttl)) if _SECONDS.fullmatch(ttl) else ""
     how_long = f"what is cached is kept for {kept}" if kept else f"its ttl is {ttl or 'not set'}"
     everything = fields.get("everything") == "true"
     return f"{how_long}, and {'everything' if everything else 'only the usual'} is cached"
