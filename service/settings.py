@@ -134,6 +134,10 @@ class Settings(BaseModel):
     """The Supabase project of the shipped rules."""
     digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
     supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
+    supabase_sql_url: SecretStr = Field(SecretStr(""), alias="SUPABASE_SQL_URL")
+    """How a project's databases are reached over SQL, such as
+    `postgresql://{user}:PASSWORD@{host}:5432/postgres?sslmode=require`. Supabase names host and
+    user of each. Only `set_replicas` needs it. Empty: it is held."""
     cloudflare_token: SecretStr = Field(SecretStr(""), alias="CLOUDFLARE_API_TOKEN")
     """A token for the zones among the targets, never the global key."""
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")

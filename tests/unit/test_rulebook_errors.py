@@ -28,7 +28,8 @@ from tests.unit.rulebook_files import (
             (
                 "11: rule extra: unknown action 'launch_rocket'; known: apply_balancer, "
                 "horizontal_scale, ignore, investigate, page_oncall, purge, scale_database, "
-                "set_autoscaling, set_cache_rules, set_capacity, set_pooler, vertical_scale."
+                "set_autoscaling, set_cache_rules, set_capacity, set_pooler, "
+                "set_replicas, vertical_scale."
             ),
         ),
         ({"action": None}, "9: rule extra: action is missing: one of horizontal_scale, "),
