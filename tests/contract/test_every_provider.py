@@ -103,6 +103,11 @@ OPERATIONS = [
     Operation("supabase", "pool_size", lambda at: supabase(at).pool_size("ref"), True, SB),
     Operation("supabase", "ask", lambda at: supabase(at).max_connections("ref"), True, SB),
     Operation("supabase", "set_pool", lambda at: supabase(at).set_pool_size("r", 9), False, SB),
+    Operation("supabase", "home", lambda at: supabase(at).home("ref"), True, SB),
+    Operation("supabase", "replicas", lambda at: supabase(at).replicas("r", "o"), True, SB),
+    Operation("supabase", "addresses", lambda at: supabase(at).addresses("ref"), True, SB),
+    Operation("supabase", "setup", lambda at: supabase(at).setup_replica("r", "eu"), False, SB),
+    Operation("supabase", "remove", lambda at: supabase(at).remove_replica("r", "x"), False, SB),
     Operation("supabase", "resize", lambda at: supabase(at).resize("r", "ci_large"), False, SB),
     Operation("cloudflare", "zone", lambda at: cloudflare(at).zone("z"), True, CF),
     Operation(
@@ -251,9 +256,13 @@ def test_a_success_that_is_not_the_vendors_is_in_doubt(
     assert failure_of(operation, vendor.url).kind is operation.in_doubt
 
 
+WITHOUT_A_BODY = ("resize", "setup", "remove")
+"""The operations whose success is documented without a body."""
+
+
 @pytest.mark.parametrize(
     "operation",
-    [one for one in OPERATIONS if one.name != "resize"],  # its success has no documented body
+    [one for one in OPERATIONS if one.name not in WITHOUT_A_BODY],
     ids=lambda one: f"{one.vendor}-{one.name}",
 )
 @pytest.mark.parametrize("body", [b"", b"{}"])

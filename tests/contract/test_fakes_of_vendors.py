@@ -38,6 +38,7 @@ from service.providers.pagerduty import PagerDutyPager
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
+from service.providers.supabase_sandbox import SandboxSql
 from tests.contract.loopback import Loopback
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
@@ -108,7 +109,7 @@ class FakeLab:
         self.clock = FakeClock()
         self.apps = FakeApps(self.clock, APP)
         self.droplets = FakeDroplets(self.clock, DROPLET)
-        self.database = FakeDatabase(self.clock, PROJECT)
+        self.database = FakeDatabase(self.clock, PROJECT, copy_takes_s=1.0)
         self.zones = FakeZones(self.clock)
         self.pager = pager or FakePager()
         self.messenger = FakeMessenger()
@@ -149,7 +150,9 @@ class RealLab:
         client = DigitalOceanClient(token=TOKEN, endpoint=f"{sandbox.url}/digitalocean")
         self.apps = DigitalOceanApps(client)
         self.droplets = DigitalOceanDroplets(client)
-        self.database = SupabaseCompute(token=TOKEN, base_url=f"{sandbox.url}/supabase")
+        supabase = f"{sandbox.url}/supabase"
+        sql = SandboxSql(base_url=supabase, token=TOKEN)
+        self.database = SupabaseCompute(token=TOKEN, base_url=supabase, sql=sql)
         cloudflare = f"{sandbox.url}/cloudflare"
         self.zones = CloudflareApi(token=TOKEN, base_url=cloudflare, edge_url=f"{cloudflare}/edge")
         self.pager = PagerDutyPager(routing_key="f" * 32, base_url=f"{sandbox.url}/pagerduty")
@@ -442,6 +445,43 @@ def test_a_pool_has_the_size_that_was_set_and_none_gives_the_choice_back(lab: La
     with pytest.raises(VendorError) as refused:
         lab.database.set_pool_size(PROJECT, 3001)
     assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 400)
+
+
+def test_a_replica_is_listed_comes_up_follows_and_goes(lab: Lab) -> None:
+    database = lab.database
+    home = database.home(PROJECT)
+    assert home.engine == 15
+    with pytest.raises(VendorError) as refused:
+        database.setup_replica(PROJECT, "eu-west-1")
+    assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 400)
+    database.resize(PROJECT, "ci_small")
+    wait_for(lab, lambda: database.get(PROJECT).variant == "ci_small")
+    wait_for(lab, lambda: database.get(PROJECT).status == "ACTIVE_HEALTHY")
+    assert database.replicas(PROJECT, home.organization) == []
+
+    database.setup_replica(PROJECT, "eu-west-1")
+    (made,) = database.replicas(PROJECT, home.organization)
+    assert made.region == "eu-west-1"
+
+    def healthy() -> bool:
+        return database.replicas(PROJECT, home.organization)[0].status == "ACTIVE_HEALTHY"
+
+    wait_for(lab, healthy)
+    addresses = database.addresses(PROJECT)
+    assert set(addresses) == {PROJECT, made.identifier}
+    sql = database.sql
+    assert sql is not None
+    mark = sql.heartbeat(addresses[PROJECT])
+    sight = sql.sight(addresses[made.identifier], mark)
+    assert (sight.in_recovery, sight.behind_bytes, sight.refused_with) == (True, 0, "25006")
+    assert sight.system_identifier == mark.system_identifier
+    assert sql.readers(addresses[made.identifier], ["postgres"]) == 0
+
+    database.remove_replica(PROJECT, made.identifier)
+    assert database.replicas(PROJECT, home.organization) == []
+    with pytest.raises(VendorError) as gone:
+        database.remove_replica(PROJECT, made.identifier)
+    assert (gone.value.kind, gone.value.status) == (FailureKind.PERMANENT, 404)
 
 
 # ---- What the vendor does not have ----

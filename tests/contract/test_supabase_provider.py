@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain.errors import FailureKind, VendorError
-from service.ports.supabase import ComputeState, ServiceHealth
+from service.ports.supabase import Address, ComputeState, Home, Replica, ServiceHealth
 from service.providers.supabase import SupabaseCompute
 from service.providers.waits import Timeouts
 from tests.contract.loopback import Loopback
@@ -158,3 +158,80 @@ def test_the_database_says_how_many_connections_it_takes(vendor: Loopback) -> No
 
     assert provider(vendor).max_connections("r") == 90
     assert vendor.seen[0].path == "/v1/projects/r/database/query/read-only"
+
+
+# ---- Replicas ----
+
+
+def databases(ref: str, *replicas: dict[str, str]) -> dict[str, object]:
+    primary = {"identifier": ref, "region": "us-east-1", "status": "RESIZING", "type": "PRIMARY"}
+    return {"ref": ref, "databases": [primary, *replicas]}
+
+
+COPY = {
+    "identifier": "r-rr-eu-west-1-abc",
+    "region": "eu-west-1",
+    "status": "INIT_READ_REPLICA",
+    "type": "READ_REPLICA",
+}
+
+
+def test_replicas_are_found_with_their_status_in_the_organizations_list(vendor: Loopback) -> None:
+    vendor.answers(200, {"projects": [databases("other"), databases("r", COPY)]})
+
+    found = provider(vendor).replicas("r", "org")
+
+    assert found == [Replica("r-rr-eu-west-1-abc", "eu-west-1", "INIT_READ_REPLICA")]
+    assert vendor.seen[0].path.split("?")[0] == "/v1/organizations/org/projects"
+
+
+def test_a_project_on_the_second_page_is_found(vendor: Loopback) -> None:
+    vendor.answers(200, {"projects": [databases(f"p{at}") for at in range(100)]})
+    vendor.answers(200, {"projects": [databases("r", COPY)]})
+
+    assert len(provider(vendor).replicas("r", "org")) == 1
+    assert "offset=100" in vendor.seen[1].path
+
+
+def test_a_project_that_its_organization_does_not_list_has_not_no_replicas(
+    vendor: Loopback,
+) -> None:
+    """Taken for an empty list, a further replica would be set up."""
+    vendor.answers(200, {"projects": [databases("other")]})
+
+    with pytest.raises(VendorError, match="organization org does not list the project"):
+        provider(vendor).replicas("r", "org")
+
+
+@pytest.mark.parametrize(("told", "engine"), [("15", 15), ("17-oriole", None), ("", None)])
+def test_the_organization_and_the_version_are_read_where_they_are_told(
+    vendor: Loopback, told: str, engine: int | None
+) -> None:
+    vendor.answers(200, {"organization_slug": "org", "database": {"postgres_engine": told}})
+
+    assert provider(vendor).home("r") == Home("org", engine)
+
+
+def test_a_setup_and_a_removal_send_what_is_documented_and_need_no_body(vendor: Loopback) -> None:
+    vendor.answers(201, b"")
+    vendor.answers(201, b"")
+
+    provider(vendor).setup_replica("r", "eu-west-1")
+    provider(vendor).remove_replica("r", "r-rr-eu-west-1-abc")
+
+    setup, removal = vendor.seen
+    assert (setup.path, setup.json) == (
+        "/v1/projects/r/read-replicas/setup",
+        {"read_replica_region": "eu-west-1"},
+    )
+    assert (removal.path, removal.json) == (
+        "/v1/projects/r/read-replicas/remove",
+        {"database_identifier": "r-rr-eu-west-1-abc"},
+    )
+
+
+def test_the_addresses_of_all_databases_are_read_without_a_password(vendor: Loopback) -> None:
+    told = {"db_host": "aws-0.example", "db_user": "postgres.r", "connection_string": "pg://x:y@z"}
+    vendor.answers(200, [{**POOLER[1], **told}])
+
+    assert provider(vendor).addresses("r") == {"r": Address("r", "aws-0.example", "postgres.r")}

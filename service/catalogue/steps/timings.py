@@ -51,6 +51,11 @@ class Timings:
     database_begins_s: float = 120.0
     """How long a database that shows its new size may still be about to restart. One restarted 36 s
     after the answer to the resize (docs/vendors.md)."""
+    replica_deadline_s: float = 7200.0
+    """For a read replica to be healthy: it is a copy of the whole database."""
+    replica_listing_s: float = 120.0
+    """How long after a lost answer to its setup a read replica may still appear in the list. A
+    second one that nobody wanted would be billed, so this is long."""
     reload_deadline_s: float = 30.0
     """For nginx to work by a new file, and for one of its servers to answer. It takes a reload in
     some milliseconds; old processes may finish requests meanwhile."""

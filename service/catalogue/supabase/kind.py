@@ -7,7 +7,7 @@ from typing import Any
 
 from service.catalogue.actions import one_size_up
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
-from service.catalogue.supabase import pooler
+from service.catalogue.supabase import pooler, replicas
 from service.catalogue.supabase.plan import (
     compute_costs,
     plan_project,
@@ -38,12 +38,28 @@ def _look(database: DatabaseCompute, target: SupabaseTarget) -> str:
         size = database.pool_size(target.project)
         most = database.max_connections(target.project)
         pool = f"; pool size {size or pooler.DEFAULT} of {most} connections"
-    return f"Supabase knows project {target.project}, {found.variant}, {found.status}{pool}"
+    copies = _look_at_replicas(database, target) if target.replicas else ""
+    return f"Supabase knows project {target.project}, {found.variant}, {found.status}{pool}{copies}"
+
+
+def _look_at_replicas(database: DatabaseCompute, target: SupabaseTarget) -> str:
+    listed = database.replicas(target.project, database.home(target.project).organization)
+    told = f"; {len(listed)} replicas"
+    if database.sql is None:
+        return f"{told}, and set_replicas is held until SUPABASE_SQL_URL is set"
+    addresses = database.addresses(target.project)
+    at = addresses.get(target.project)
+    if at is not None:
+        # A read: whether the role may write a heartbeat, only a run shows.
+        database.sql.readers(at, target.replicas["readers"])
+    return f"{told}, and its primary answers over SQL"
 
 
 def _refuses(target: SupabaseTarget, action: str, options: Mapping[str, Any]) -> Iterable[str]:
     if action == pooler.SET_POOLER.name:
         return pooler.refusals(target.name, target.pooler, options)
+    if action == replicas.SET_REPLICAS.name:
+        return replicas.refusals(target.name, target.replicas, options)
     return ()
 
 
@@ -53,7 +69,7 @@ KIND = KindSpec(
     target=SupabaseTarget,
     shape=SupabaseShape,
     build=build_project,
-    actions=(SCALE_DATABASE, pooler.SET_POOLER),
+    actions=(SCALE_DATABASE, pooler.SET_POOLER, replicas.SET_REPLICAS),
     plan=plan_project,
     state=project_is,
     work=SupabaseWork,

@@ -12,6 +12,7 @@ from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Text
 from service.catalogue.spec import Noted
 from service.catalogue.supabase.pooler import PoolerShape, read_pooler
+from service.catalogue.supabase.replicas import ReplicasShape, read_replicas
 
 NAME = "supabase"
 
@@ -41,7 +42,7 @@ class SupabaseTarget:
     """One Supabase project with its ladder of compute sizes (`ci_micro` …), smallest first.
 
     `pooler` holds the bounds of its pool size as plain JSON; it is empty where runbookd does not
-    look at the pooler.
+    look at the pooler. `replicas` is the same for read replicas.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SupabaseTarget:
     sizes: tuple[str, ...]
     service: str = ""
     pooler: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    replicas: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def kind(self) -> str:
@@ -62,10 +64,11 @@ class SupabaseTarget:
 
     @property
     def bounds(self) -> str:
-        """The two ends of the ladder, and the bounds of the pool size where there are any."""
+        """The two ends of the ladder, and the bounds of pool size and replicas."""
         ladder = f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
         pool = self.pooler and f"pool size {self.pooler['min']}–{self.pooler['max']}"
-        return ", ".join(each for each in (ladder, pool) if each)
+        copies = self.replicas and f"at most {self.replicas['max']} replicas"
+        return ", ".join(each for each in (ladder, pool, copies) if each)
 
     @property
     def console(self) -> str:
@@ -81,6 +84,7 @@ class SupabaseShape(Shape):
     sizes: Sizes | None = None
     service: Text | None = None
     pooler: PoolerShape | None = None
+    replicas: ReplicasShape | None = None
 
 
 def build_project(name: str, shape: SupabaseShape, noted: Noted) -> SupabaseTarget | None:
@@ -101,4 +105,5 @@ def build_project(name: str, shape: SupabaseShape, noted: Noted) -> SupabaseTarg
         tuple(shape.sizes or ()),
         shape.service or "",
         read_pooler(shape.pooler, noted),
+        read_replicas(shape.replicas, noted),
     )

@@ -9,7 +9,7 @@ from service.sandbox.core.wire import Json
 
 LONGEST_S = 3_600.0
 """Seconds between an order and the downtime."""
-_FIELDS = ("restart_after", "nano", "hourly")
+_FIELDS = ("restart_after", "nano", "hourly", "engine", "paused_bytes", "readers", "fails")
 
 
 class SupabaseControlError(ValueError):
@@ -19,7 +19,12 @@ class SupabaseControlError(ValueError):
 def project_json(cloud: Cloud) -> Json:
     """The present values of what this control sets."""
     project = cloud.projects[cloud.config.supabase_ref]
-    return {"restart_after": project.restart_after, "nano": project.nano, "hourly": project.hourly}
+    return {
+        "restart_after": project.restart_after,
+        "nano": project.nano,
+        "hourly": project.hourly,
+        "engine": project.engine,
+    }
 
 
 def change_project(cloud: Cloud, body: Any, _now: float) -> None:
@@ -27,7 +32,10 @@ def change_project(cloud: Cloud, body: Any, _now: float) -> None:
 
     `restart_after` is how many seconds the project stays up after a resize was ordered. null means
     the usual share of the downtime. `nano` removes the compute add-on, which legacy projects do not
-    have. `hourly` makes the vendor quote compute by the hour.
+    have. `hourly` makes the vendor quote compute by the hour. `engine` is its version of
+    PostgreSQL. The rest is about all of its read replicas: `paused_bytes` is what they have not
+    replayed, `readers` how many connections of the application each has, and `fails` whether they
+    fail to come up.
 
     Raises:
         SupabaseControlError: the body makes no sense.
@@ -46,4 +54,18 @@ def change_project(cloud: Cloud, body: Any, _now: float) -> None:
     hourly = body.get("hourly", project.hourly)
     if not isinstance(hourly, bool):
         raise SupabaseControlError("hourly must be true or false.")
+    engine = body.get("engine", project.engine)
+    if not isinstance(engine, str) or not engine.isdecimal():
+        raise SupabaseControlError("engine must be a number as a text, such as '15'.")
+    for name in ("paused_bytes", "readers"):
+        value = body.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise SupabaseControlError(f"{name} must be a whole number, 0 or more.")
+    if not isinstance(body.get("fails", False), bool):
+        raise SupabaseControlError("fails must be true or false.")
+    for one in project.replicas:
+        one.behind_bytes = body.get("paused_bytes", one.behind_bytes)
+        one.readers = body.get("readers", one.readers)
+        one.fails = body.get("fails", one.fails)
+    project.engine = engine
     project.restart_after, project.nano, project.hourly = after, nano, hourly

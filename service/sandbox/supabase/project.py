@@ -13,6 +13,9 @@ SMALLEST_PAID = "ci_micro"
 """The compute of a paid project whose add-on is removed."""
 
 
+_LEAST_ENGINE = 15
+
+
 class ProjectRefusedError(ValueError):
     """Why Supabase refuses. `status` is the HTTP status of its answer."""
 
@@ -28,10 +31,17 @@ class Replica:
     identifier: str
     region: str
     ready_at: float
+    behind_bytes: int = 0
+    """What it has not replayed; more than 0 for one whose replay is paused."""
+    readers: int = 0
+    """Connections of the application."""
+    fails: bool = False
 
     def status(self, now: float) -> str:
         """The vendor's word for its state."""
-        return "ACTIVE_HEALTHY" if now >= self.ready_at else "COMING_UP"
+        if now < self.ready_at:
+            return "INIT_READ_REPLICA"
+        return "INIT_READ_REPLICA_FAILED" if self.fails else "ACTIVE_HEALTHY"
 
 
 @dataclass(slots=True)
@@ -55,6 +65,9 @@ class Project:
     restart_after: float | None = None
     nano: bool = False
     hourly: bool = False
+    engine: str = "15"
+    log_position: int = 0
+    """How much its database has written, in bytes."""
     addons: dict[str, str] = field(default_factory=dict)
     replicas: list[Replica] = field(default_factory=list)
     pool_size: int | None = 15
@@ -106,7 +119,9 @@ class Project:
     def add_replica(self, region: str, now: float, seconds: float) -> None:
         """Set up a read replica, within the limits of the compute size."""
         self._refuse_when_busy()
-        if self.size.max_replicas == 0:
+        if int(self.engine) < _LEAST_ENGINE:
+            raise ProjectRefusedError(400, "Read replicas need Postgres 15 or newer")
+        if self.nano or self.size.max_replicas == 0:
             raise ProjectRefusedError(400, "Read replicas need a compute size of Small or larger")
         if len(self.replicas) >= self.size.max_replicas:
             most = self.size.max_replicas

@@ -13,6 +13,7 @@ from service.sandbox.supabase.project import Project
 if TYPE_CHECKING:
     from service.sandbox.cloud import Cloud
 
+ORGANIZATION = "quizmentor"
 _SERVICES = (
     "auth",
     "db",
@@ -35,6 +36,53 @@ def get_project(cloud: Cloud, call: Call, args: Args) -> Answer:
     return Answer(200, _project_json(project_of(cloud, args)))
 
 
+def list_of_organization(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """GET /v1/organizations/{slug}/projects: each project with its databases and their status."""
+    if args["slug"] != ORGANIZATION:
+        raise refusal(404, "Organization not found")
+    limit, offset = (
+        _number(call, name, default) for name, default in (("limit", 100), ("offset", 0))
+    )
+    found = [_with_databases(one, call.now) for one in cloud.projects.values()]
+    page = found[offset : offset + limit]
+    counted = {"count": len(found), "limit": limit, "offset": offset}
+    return Answer(200, {"projects": page, "pagination": counted})
+
+
+def _number(call: Call, name: str, default: int) -> int:
+    given = call.first(name)
+    if given is None:
+        return default
+    if not given.isdecimal():
+        raise refusal(400, f"{name} must be a whole number")
+    return int(given)
+
+
+def _with_databases(project: Project, now: float) -> Json:
+    whole = _project_json(project)
+    size = "nano" if project.nano else project.compute.removeprefix("ci_")
+    primary = {
+        "identifier": project.ref,
+        "region": whole["region"],
+        "status": project.status,
+        "type": "PRIMARY",
+        "cloud_provider": "AWS",
+        "infra_compute_size": size,
+    }
+    copies = [
+        {
+            **primary,
+            "identifier": one.identifier,
+            "region": one.region,
+            "status": one.status(now),
+            "type": "READ_REPLICA",
+        }
+        for one in project.replicas
+    ]
+    told = {key: whole[key] for key in ("ref", "name", "region", "status")}
+    return {**told, "databases": [primary, *copies]}
+
+
 def health(cloud: Cloud, call: Call, args: Args) -> Answer:
     """GET /v1/projects/{ref}/health?services=…"""
     project = project_of(cloud, args)
@@ -50,16 +98,16 @@ def _project_json(project: Project) -> Json:
     return {
         "id": project.ref,
         "ref": project.ref,
-        "organization_id": "quizmentor",
-        "organization_slug": "quizmentor",
+        "organization_id": ORGANIZATION,
+        "organization_slug": ORGANIZATION,
         "name": "quizmentor",
         "region": "us-east-1",
         "created_at": iso_millis(project.created_at),
         "status": project.status,
         "database": {
             "host": f"db.{project.ref}.supabase.co",
-            "version": "15.8.1.085",
-            "postgres_engine": "15",
+            "version": f"{project.engine}.8.1.085",
+            "postgres_engine": project.engine,
             "release_channel": "ga",
         },
     }
@@ -80,5 +128,11 @@ def _service_json(name: str, project: Project) -> Json:
 ROUTES = (
     Route("GET", "/v1/projects", list_projects, ("project_admin_read",)),
     Route("GET", ONE, get_project, ("project_admin_read",)),
+    Route(
+        "GET",
+        "/v1/organizations/<slug>/projects",
+        list_of_organization,
+        ("organization_projects_read",),
+    ),
     Route("GET", f"{ONE}/health", health, ("project_admin_read",)),
 )

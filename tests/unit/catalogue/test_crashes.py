@@ -119,6 +119,21 @@ def pooler() -> Case:
     return Case(run, fake.writes, lambda: fake.pool, 30)
 
 
+def replicas() -> Case:
+    clock = FakeClock()
+    fake = FakeDatabase(clock, variant="ci_small")
+    section = {
+        "max": 2,
+        "regions": ["us-east-1"],
+        "max_lag_s": 10.0,
+        "readers": ["postgres"],
+    }
+    target = replace(DATABASE, replicas=section)
+    request = request_for("set_replicas", target, options={"replicas": 2})
+    run = planned(works_on(clock, database=fake), request, clock)
+    return Case(run, fake.writes, lambda: len(fake.copies), 2)
+
+
 def balancer(*, first: bool = False) -> Case:
     clock = FakeClock()
     old = None if first else render(replace(EDGE, servers=("10.0.0.11:8080",)))
@@ -191,6 +206,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     stubborn_droplet: ["snapshot", "shutdown", "power_off", "resize", "power_on"],
     database: ["resize"],
     pooler: ["set_pool_size"],
+    replicas: ["setup_replica", "setup_replica"],
     balancer: ["write", "reload"],
     first_balancer: ["write", "reload"],
     cache_rules: ["set_cache_rules"],

@@ -1,7 +1,9 @@
-"""What `check` says of poolers, and of rules that set their size; and the shipped file for them."""
+"""What `check` says of poolers and replicas, and of rules about them; and the shipped file."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -68,25 +70,83 @@ def test_a_target_is_pinned_with_its_pooler_and_one_of_before_is_still_read(
     assert load_request(pinned).on == SupabaseTarget(target.name, target.project, target.sizes)
 
 
-def test_the_shipped_file_for_the_pooler_is_valid_once_the_target_has_bounds(
+REPLICAS = ", replicas: {max: 2, regions: [us-east-1]}"
+
+
+@pytest.mark.parametrize(
+    ("options", "replicas", "line", "said"),
+    [
+        ("{}", REPLICAS, 8, "set_replicas needs replicas, such as {replicas: 1}"),
+        ("{replicas: 3}", REPLICAS, 8, "and db may have at most 2"),
+        ("{replicas: 6}", REPLICAS, 8, "replicas must be at most 5"),
+        ("{replicas: 1}", "", 8, "target db has no replicas; say how many"),
+        ("{replicas: 1}", ", replicas: {max: 2}", 2, "replicas.regions is missing"),
+        ("{replicas: 1}", ", replicas: {regions: [us-east-1]}", 2, "replicas.max is missing"),
+        ("{replicas: 1}", ", replicas: {max: 6, regions: [us-east-1]}", 2, "max must be at most 5"),
+        (
+            "{replicas: 1}",
+            ", replicas: {max: 2, regions: [Virginia]}",
+            2,
+            "Virginia is no region; write one such as eu-west-1",
+        ),
+        (
+            "{replicas: 1}",
+            ", replicas: {max: 2, regions: [us-east-1], max_lag: 10}",
+            2,
+            "max_lag must be a duration such as 10s",
+        ),
+        (
+            "{replicas: 1}",
+            ", replicas: {max: 2, regions: [us-east-1], max_lag: 20m}",
+            2,
+            "max_lag must be longer than 0 and at most 10m",
+        ),
+    ],
+)
+def test_replicas_that_cannot_be_meant_are_refused_with_their_line(
+    tmp_path: Path, options: str, replicas: str, line: int, said: str
+) -> None:
+    asked = text(options, replicas).replace("set_pooler", "set_replicas")
+    errors = "\n".join(told(tmp_path, asked))
+    assert said in errors
+    assert f"1.yml:{line}" in errors
+
+
+def test_a_target_is_pinned_with_its_replicas(tmp_path: Path) -> None:
+    asked = text("{replicas: 1}", REPLICAS).replace("set_pooler", "set_replicas")
+    target = load(tmp_path, asked).targets["db"]
+    assert isinstance(target, SupabaseTarget)
+    assert target.replicas == {
+        "max": 2,
+        "regions": ["us-east-1"],
+        "max_lag_s": 10.0,
+        "readers": ["postgres"],
+    }
+    assert target.bounds == "ci_micro … ci_small, at most 2 replicas"
+    pinned = json.loads(json.dumps(dump_request(request_for("set_replicas", target))))
+    assert load_request(pinned).on == target
+
+
+def test_the_shipped_file_for_the_database_is_valid_once_the_target_has_bounds(
     tmp_path: Path,
 ) -> None:
     pack, database = PACK.read_text(), DATABASE.read_text()
     sizes = "    sizes: [ci_micro, ci_small, ci_medium, ci_large]\n"
     assert sizes in pack
-    bounded = pack.replace(sizes, f"{sizes}    pooler: {{max: 60}}\n")
+    lines = re.findall(r"^#   ((?:pooler|replicas): .*)$", database, re.MULTILINE)
+    bounded = pack.replace(sizes, sizes + "".join(f"    {line}\n" for line in lines))
     assert load(tmp_path, bounded, database, env=ENV).warnings == ()
     assert any("has no pooler" in each for each in told(tmp_path, pack, database, env=ENV))
     assert packaged("pooler.yml").read_text() == database, "an installation carries it"
 
 
-def test_the_alert_of_the_pooler_is_what_the_shipped_rule_waits_for() -> None:
-    name = "Clients Wait For A Connection"
+@pytest.mark.parametrize("name", ["Clients Wait For A Connection", "Database Is Busy Reading"])
+def test_the_shipped_rules_wait_for_alerts_that_are_shipped(name: str) -> None:
     assert f"alert: {name}" in ALERTS.read_text()
     assert f'alertname="{name}"' in DATABASE.read_text()
 
 
-def test_promtool_sees_the_alert_fire_and_stay_silent_at_the_edges() -> None:
+def test_promtool_sees_the_alerts_fire_and_stay_silent_at_the_edges() -> None:
     promtool = programs.require("promtool", "prometheus")
     for command in (
         ("check", "rules", ALERTS),
