@@ -24,6 +24,7 @@ from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
+from service.providers.valkey import DigitalOceanValkey
 from service.settings import Settings
 
 
@@ -72,6 +73,11 @@ class Vendors:
         )
 
     @cached_property
+    def valkey(self) -> DigitalOceanValkey:
+        """Managed Valkey. It is told of runbookd's own Redis, so that it knows it again."""
+        return DigitalOceanValkey(self.digitalocean, own_url=self.settings.redis_url)
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -99,6 +105,7 @@ PORTS: Mapping[str, Port] = {
     "nginx": Port("", lambda vs: vs.nginx),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
     "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
+    "valkey": Port("DIGITALOCEAN_TOKEN", lambda vs: vs.valkey),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.catalogue import app_platform, cloudflare_zone, droplet, nginx, supabase
+from service.catalogue import app_platform, cloudflare_zone, droplet, nginx, supabase, valkey
 from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.domain.decisions.directions import takes_away
@@ -25,6 +25,7 @@ KINDS: tuple[KindSpec, ...] = (
     nginx.KIND,
     supabase.KIND,
     cloudflare_zone.KIND,
+    valkey.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (
     *dict.fromkeys(action for kind in KINDS for action in kind.actions),

@@ -28,6 +28,7 @@ _SHOWN = {
     "prometheus": "Prometheus",
     "slack": "Slack",
     "supabase": "Supabase",
+    "valkey": "Valkey",
 }
 
 

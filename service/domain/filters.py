@@ -32,6 +32,7 @@ ACTIONS = (
     "scale_database",
     "purge",
     "set_cache_rules",
+    "scale_cache",
     "page_oncall",
     "investigate",
     "ignore",

@@ -20,6 +20,7 @@ class SandboxConfig:
     droplet_id: int = 101
     supabase_ref: str = "quizmentorquizmentor"
     cloudflare_zone: str = "5eed0000000000000000000000000c0d"
+    valkey_cluster: str = "9cc10173-0c0d-4e1f-8c0d-5eed00000001"
     extra_apps: int = 0
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ PORT = """\
 LINES = {
     "service/catalogue/registry.py": (
         ("    supabase.KIND,\n", "    toy.KIND,\n"),
-        ("import app_platform, cloudflare_zone, droplet, nginx, supabase", ", toy"),
+        ("import app_platform, cloudflare_zone, droplet, nginx, supabase, valkey", ", toy"),
     ),
     "service/bootstrap/vendors.py": (
         (

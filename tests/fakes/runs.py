@@ -28,6 +28,7 @@ from service.ports import (
     Droplets,
     HealthProbe,
     MessageRef,
+    ValkeyClusters,
 )
 from service.ports.nginx import Nginx
 from tests.fakes.apps import FakeApps
@@ -129,6 +130,7 @@ def works_on(
     database: DatabaseCompute | None = None,
     nginx: Nginx | None = None,
     zones: CloudflareZones | None = None,
+    clusters: ValkeyClusters | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
@@ -140,6 +142,7 @@ def works_on(
         "supabase": database,
         "nginx": nginx,
         "cloudflare_zone": zones,
+        "valkey": clusters,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 

@@ -27,8 +27,8 @@ from tests.unit.rulebook_files import (
             {"action": "launch_rocket"},
             (
                 "11: rule extra: unknown action 'launch_rocket'; known: apply_balancer, "
-                "horizontal_scale, ignore, investigate, page_oncall, purge, scale_database, "
-                "set_autoscaling, set_cache_rules, set_capacity, vertical_scale."
+                "horizontal_scale, ignore, investigate, page_oncall, purge, scale_cache, "
+                "scale_database, set_autoscaling, set_cache_rules, set_capacity, vertical_scale."
             ),
         ),
         ({"action": None}, "9: rule extra: action is missing: one of horizontal_scale, "),
@@ -201,7 +201,10 @@ def test_a_rule_needs_a_name_of_its_own(tmp_path: Path) -> None:
         ("{kind: app_platfrm}", "unknown kind 'app_platfrm'; did you mean app_platform?"),
         (
             "{app: a}",
-            "kind is missing: one of app_platform, droplet, nginx, supabase, cloudflare_zone.",
+            (
+                "kind is missing: one of app_platform, droplet, nginx, supabase, cloudflare_zone, "
+                "valkey."
+            ),
         ),
         ("[a]", "a target is a mapping with a kind, an id and bounds."),
         (
