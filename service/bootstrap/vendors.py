@@ -30,6 +30,7 @@ from service.providers.redis_cache import RedisCache
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
 from service.providers.supabase_sandbox import SandboxSql
+from service.providers.valkey import DigitalOceanValkey
 from service.settings import Settings
 
 
@@ -101,6 +102,11 @@ class Vendors:
         return RedisCache(url=settings.app_cache_url.get_secret_value(), own_url=settings.redis_url)
 
     @cached_property
+    def valkey(self) -> DigitalOceanValkey:
+        """Managed Valkey. It is told of runbookd's own Redis, so that it knows it again."""
+        return DigitalOceanValkey(self.digitalocean, own_url=self.settings.redis_url)
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -138,6 +144,7 @@ PORTS: Mapping[str, Port] = {
     "nginx": Port("", lambda vs: vs.nginx),
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
     "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
+    "valkey": Port("DIGITALOCEAN_TOKEN", lambda vs: vs.valkey),
     "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
     "cache": Port("APP_CACHE_URL", lambda vs: vs.cache, optional=True),
 }

@@ -18,6 +18,7 @@ from service.catalogue import (
     droplet,
     nginx,
     supabase,
+    valkey,
 )
 from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
@@ -33,6 +34,7 @@ KINDS: tuple[KindSpec, ...] = (
     nginx.KIND,
     supabase.KIND,
     cloudflare_zone.KIND,
+    valkey.KIND,
     app_database.KIND,
     cache.KIND,
 )

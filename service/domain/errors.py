@@ -30,6 +30,7 @@ _SHOWN = {
     "prometheus": "Prometheus",
     "slack": "Slack",
     "supabase": "Supabase",
+    "valkey": "Valkey",
 }
 
 

@@ -12,6 +12,7 @@ from service.ports.messenger import Message, MessageRef, Messenger
 from service.ports.pager import Page, Pager
 from service.ports.readings import HealthProbe, Metrics
 from service.ports.supabase import DatabaseCompute
+from service.ports.valkey import ValkeyClusters
 
 __all__ = [
     "AppPlatform",
@@ -26,4 +27,5 @@ __all__ = [
     "Metrics",
     "Page",
     "Pager",
+    "ValkeyClusters",
 ]

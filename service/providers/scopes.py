@@ -60,6 +60,14 @@ READ_CACHE_RULES = Needed(
 SET_CACHE_RULES = Needed(
     "cloudflare", "cloudflare_zone", "change its cache rules", ("Cache Settings Write",)
 )
+READ_CLUSTER = Needed(
+    "digitalocean",
+    "valkey",
+    "read a cluster and reach its server",
+    ("database:read", "database:view_credentials"),
+    reads=True,
+)
+UPDATE_CLUSTER = Needed("digitalocean", "valkey", "change a cluster", ("database:update",))
 POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
 
 NEEDED = (
@@ -82,6 +90,8 @@ NEEDED = (
     PURGE,
     READ_CACHE_RULES,
     SET_CACHE_RULES,
+    READ_CLUSTER,
+    UPDATE_CLUSTER,
     POST_MESSAGES,
 )
 

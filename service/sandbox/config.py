@@ -23,6 +23,7 @@ class SandboxConfig:
     supabase_ref: str = "quizmentorquizmentor"
     cloudflare_zone: str = "5eed0000000000000000000000000c0d"
     database_url: str = ""
+    valkey_cluster: str = "9cc10173-0c0d-4e1f-8c0d-5eed00000001"
     extra_apps: int = 0
 
     def __post_init__(self) -> None:

@@ -17,6 +17,11 @@ from service.sandbox.core.faults import FaultError
 from service.sandbox.core.names import vendor_names
 from service.sandbox.core.tokens import Tokens, TokensError
 from service.sandbox.core.wire import Json
+from service.sandbox.digitalocean.cluster_control import (
+    ClusterControlError,
+    change_cluster,
+    cluster_json,
+)
 from service.sandbox.digitalocean.control import DropletControlError, change_droplet, droplet_json
 from service.sandbox.quizmentor.load import BUCKETS_MS, Load
 from service.sandbox.slack.control import SlackControlError, change_workspace, workspace_json
@@ -46,12 +51,14 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
         ("slack", change_workspace, workspace_json),
         ("supabase", change_project, project_json),
         ("tokens", _order_tokens, _tokens_json),
+        ("valkey", change_cluster, cluster_json),
     ):
         view = _changing(cloud, change, shown)
         control.add_url_rule(f"/{name}", name, view, methods=["POST"])
 
     @control.errorhandler(ControlError)
     @control.errorhandler(CloudflareControlError)
+    @control.errorhandler(ClusterControlError)
     @control.errorhandler(DropletControlError)
     @control.errorhandler(SlackControlError)
     @control.errorhandler(SupabaseControlError)

@@ -8,6 +8,7 @@ from typing import Any
 from service.sandbox.cloud import Cloud
 from service.sandbox.cloudflare.control import zone_json
 from service.sandbox.core.wire import Json
+from service.sandbox.digitalocean.cluster_control import cluster_json
 from service.sandbox.digitalocean.droplet import Droplet
 from service.sandbox.digitalocean.droplets import snapshot_json
 from service.sandbox.pagerduty.state import Pager, incident_json
@@ -29,6 +30,7 @@ def state_json(cloud: Cloud, now: float) -> Json:
         },
         "slack": {"messages": [message_json(one) for one in cloud.state(Workspace).messages]},
         "cloudflare": {cloud.config.cloudflare_zone: zone_json(cloud)},
+        "valkey": {cloud.config.valkey_cluster: cluster_json(cloud)},
         "load": asdict(cloud.load),
         "metrics": _metrics(cloud),
         "config": asdict(cloud.config),

@@ -22,6 +22,7 @@ from service.providers.pagerduty import PagerDutyPager
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
+from service.providers.valkey import DigitalOceanValkey
 from service.providers.waits import Timeouts
 from tests.contract.loopback import LONGEST_HANG_S, Loopback, closed_port
 from tests.processes import wait_until
@@ -50,6 +51,11 @@ def droplets(at: At) -> DigitalOceanDroplets:
     return DigitalOceanDroplets(
         DigitalOceanClient(token=SECRET, endpoint=at.url, timeouts=at.timeouts)
     )
+
+
+def clusters(at: At) -> DigitalOceanValkey:
+    client = DigitalOceanClient(token=SECRET, endpoint=at.url, timeouts=at.timeouts)
+    return DigitalOceanValkey(client)
 
 
 def supabase(at: At) -> SupabaseCompute:
@@ -98,6 +104,9 @@ OPERATIONS = [
     Operation("digitalocean", "snapshots", lambda at: droplets(at).snapshot_names("1"), True, DO),
     Operation("digitalocean", "sizes", lambda at: droplets(at).sizes(), True, DO),
     Operation("digitalocean", "act", lambda at: droplets(at).act("1", "power_off"), False, DO),
+    Operation("digitalocean", "cluster", lambda at: clusters(at).get("c"), True, DO),
+    Operation("digitalocean", "resize", lambda at: clusters(at).resize("c", "s", 1), False, DO),
+    Operation("digitalocean", "policy", lambda at: clusters(at).set_policy("c", "p"), False, DO),
     Operation("supabase", "get", lambda at: supabase(at).get("ref"), True, SB),
     Operation("supabase", "health", lambda at: supabase(at).health("ref"), True, SB),
     Operation("supabase", "pool_size", lambda at: supabase(at).pool_size("ref"), True, SB),

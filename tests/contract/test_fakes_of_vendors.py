@@ -28,6 +28,7 @@ from service.ports import (
     Metrics,
     Page,
     Pager,
+    ValkeyClusters,
 )
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
@@ -39,9 +40,11 @@ from service.providers.prometheus import PrometheusMetrics
 from service.providers.slack import SlackMessenger
 from service.providers.supabase import SupabaseCompute
 from service.providers.supabase_sandbox import SandboxSql
+from service.providers.valkey import DigitalOceanValkey
 from tests.contract.loopback import Loopback
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
+from tests.fakes.clusters import CLUSTER, SIZES, FakeClusters
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.engine import FlakyPager
@@ -68,6 +71,8 @@ class Lab(Protocol):
     def database(self) -> DatabaseCompute: ...
     @property
     def zones(self) -> CloudflareZones: ...
+    @property
+    def clusters(self) -> ValkeyClusters: ...
     @property
     def pager(self) -> Pager: ...
     @property
@@ -111,22 +116,24 @@ class FakeLab:
         self.droplets = FakeDroplets(self.clock, DROPLET)
         self.database = FakeDatabase(self.clock, PROJECT, copy_takes_s=1.0)
         self.zones = FakeZones(self.clock)
+        self.clusters = FakeClusters(self.clock)
         self.pager = pager or FakePager()
         self.messenger = FakeMessenger()
 
     def take_long(self) -> None:
-        self.apps.takes_s = self.droplets.takes_s = self.database.takes_s = FOR_EVER_S
+        for each in (self.apps, self.droplets, self.database, self.clusters):
+            each.takes_s = FOR_EVER_S
 
     def pass_time(self) -> None:
         self.clock.sleep(1.0)
 
     def lose_answer(self, *, acted: bool) -> None:
-        for each in (self.apps, self.droplets, self.database, self.zones):
+        for each in (self.apps, self.droplets, self.database, self.zones, self.clusters):
             faults = each.writes.after if acted else each.writes.before
             faults[each.writes.sent] = vendor_error(FailureKind.UNKNOWN)
 
     def refuse(self, kind: FailureKind) -> None:
-        for each in (self.apps, self.droplets, self.database):
+        for each in (self.apps, self.droplets, self.database, self.clusters):
             each.writes.before[each.writes.sent] = vendor_error(kind)
 
     def error_next_action(self, action: str) -> None:
@@ -153,6 +160,7 @@ class RealLab:
         supabase = f"{sandbox.url}/supabase"
         sql = SandboxSql(base_url=supabase, token=TOKEN)
         self.database = SupabaseCompute(token=TOKEN, base_url=supabase, sql=sql)
+        self.clusters = DigitalOceanValkey(client)
         cloudflare = f"{sandbox.url}/cloudflare"
         self.zones = CloudflareApi(token=TOKEN, base_url=cloudflare, edge_url=f"{cloudflare}/edge")
         self.pager = PagerDutyPager(routing_key="f" * 32, base_url=f"{sandbox.url}/pagerduty")
@@ -484,6 +492,50 @@ def test_a_replica_is_listed_comes_up_follows_and_goes(lab: Lab) -> None:
     assert (gone.value.kind, gone.value.status) == (FailureKind.PERMANENT, 404)
 
 
+# ---- Managed Valkey ----
+
+
+def test_a_cluster_is_online_with_its_new_size_and_nodes_in_the_end(lab: Lab) -> None:
+    before = lab.clusters.get(CLUSTER)
+    assert (before.engine, before.size, before.nodes) == ("valkey", SIZES[0], 1)
+    assert (before.status, before.policy) == ("online", "noeviction")
+    lab.clusters.resize(CLUSTER, SIZES[1], 2)
+
+    def resized() -> bool:
+        now = lab.clusters.get(CLUSTER)
+        return (now.size, now.nodes, now.status) == (SIZES[1], 2, "online")
+
+    wait_for(lab, resized)
+    lab.clusters.set_policy(CLUSTER, "volatile_lru")
+    assert lab.clusters.get(CLUSTER).policy == "volatile_lru"
+
+
+def test_a_cluster_on_its_way_says_so_and_takes_no_other_change(lab: Lab) -> None:
+    lab.take_long()
+    lab.clusters.resize(CLUSTER, SIZES[1], 1)
+    refusing: tuple[Callable[[], None], ...] = (
+        lambda: lab.clusters.resize(CLUSTER, SIZES[2], 1),
+        lambda: lab.clusters.set_policy(CLUSTER, "volatile_lru"),
+    )
+    for change in refusing:
+        with pytest.raises(VendorError) as busy:
+            change()
+        assert (busy.value.kind, busy.value.status) == (FailureKind.PERMANENT, 412)
+    assert lab.clusters.get(CLUSTER).size == SIZES[0]
+
+
+def test_a_cluster_takes_no_size_that_is_not_sold_and_no_policy_that_is_not_known(lab: Lab) -> None:
+    refusing: tuple[Callable[[], None], ...] = (
+        lambda: lab.clusters.resize(CLUSTER, "db-s-99vcpu-1gb", 1),
+        lambda: lab.clusters.resize(CLUSTER, SIZES[0], 2),
+        lambda: lab.clusters.set_policy(CLUSTER, "allkeys_lfu"),
+    )
+    for change in refusing:
+        with pytest.raises(VendorError) as refused:
+            change()
+        assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 422)
+
+
 # ---- What the vendor does not have ----
 
 NOBODY, NO_DROPLET = "app-nobody", "99999"
@@ -503,6 +555,10 @@ MISSING: dict[str, Callable[[Lab], object]] = {
     "a pooler to change": lambda lab: lab.database.set_pool_size("nobodynobodynobodyno", 9),
     "a project to resize": lambda lab: lab.database.resize("nobodynobodynobodyno", "ci_small"),
     "a project's health": lambda lab: lab.database.health("nobodynobodynobodyno"),
+    "a cluster": lambda lab: lab.clusters.get("nobody"),
+    "a cluster's server": lambda lab: lab.clusters.server("nobody"),
+    "a cluster to resize": lambda lab: lab.clusters.resize("nobody", SIZES[1], 1),
+    "a cluster's policy": lambda lab: lab.clusters.set_policy("nobody", "volatile_lru"),
 }
 
 
@@ -521,11 +577,13 @@ WRITES: dict[str, Callable[[Lab], object]] = {
     "app": lambda lab: lab.apps.update_app(APP, spec_with(lab, 3)),
     "droplet": lambda lab: lab.droplets.act(DROPLET, "power_off"),
     "database": lambda lab: lab.database.resize(PROJECT, "ci_small"),
+    "cluster": lambda lab: lab.clusters.set_policy(CLUSTER, "volatile_lru"),
 }
 EFFECTS: dict[str, Callable[[Lab], bool]] = {
     "app": lambda lab: lab.apps.get_app(APP).spec == spec_with(lab, 3),
     "droplet": lambda lab: bool(lab.droplets.list_actions(DROPLET)),
     "database": lambda lab: lab.database.get(PROJECT).variant == "ci_small",
+    "cluster": lambda lab: lab.clusters.get(CLUSTER).policy == "volatile_lru",
 }
 
 

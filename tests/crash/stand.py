@@ -143,6 +143,10 @@ class Stand:
         """What a person does to the droplet, or what it is like."""
         self._control("droplet", change)
 
+    def end_resize(self) -> None:
+        """Let the cluster's resize that is under way end."""
+        self._control("valkey", {"end": True})
+
     def look_again(self, run_id: str) -> None:
         """Queue a fresh look at a run's target."""
         run = self.stores.runs.get(run_id)

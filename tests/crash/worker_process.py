@@ -2,7 +2,8 @@
 
 A failpoint is `<when>:<what>`. Of a step: `done:resize` is after its function ran and before its
 record, `recorded:resize` after the record. Of a vendor write: `before:resize` is after its fence
-and before it is sent, `after:resize` after the vendor took it. `pause:resize` is where
+and before it is sent, `after:resize` after the vendor took it. `during:await_online` is the first
+look that sees a cluster on its way. `pause:resize` is where
 `before:resize` is: the write waits there until the test lets it go on. `late:resize` waits too,
 with a lease that nobody looks after any more. Each goes off once, in whichever
 process comes there first.
@@ -26,10 +27,12 @@ from service.catalogue.context import Record
 from service.catalogue.spec import Tools
 from service.catalogue.steps.timings import Timings
 from service.engine import durable, lease, off_round, off_watch, worker
+from service.ports.valkey import ClusterState
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.redis_cache import RedisCache
+from service.providers.valkey import DigitalOceanValkey
 from service.settings import load_settings
 
 QUICK = Timings(
@@ -41,6 +44,7 @@ QUICK = Timings(
     safe_budget_s=2.0,
     resend_min_s=0.2,
     resend_max_s=1.0,
+    server_begins_s=0.3,
 )
 """For a sandbox whose actions take a tenth of a second."""
 PAGE_AFTER_S = 3.0
@@ -100,6 +104,8 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_write(failpoint, SandboxNginx, "reload", lambda _: "reload")
     _arm_write(failpoint, RedisCache, "replace_settings", lambda _: "replace_settings")
     _arm_write(failpoint, RedisCache, "unlink", lambda _: "unlink")
+    _arm_write(failpoint, DigitalOceanValkey, "resize", lambda _: "resize")
+    _arm_wait(failpoint)
     if failpoint.text.startswith("late:"):
         _neglect_the_lease(failpoint)
 
@@ -133,6 +139,19 @@ def _arm_write(
         return answer
 
     setattr(adapter, method, armed)
+
+
+def _arm_wait(failpoint: Failpoint) -> None:
+    """A look at a cluster that is on its way to another size is within the step that waits."""
+    look = DigitalOceanValkey.get
+
+    def armed(self: DigitalOceanValkey, cluster: str) -> ClusterState:
+        found = look(self, cluster)
+        if found.status == "resizing":
+            failpoint.reach("during", "await_online")
+        return found
+
+    setattr(DigitalOceanValkey, "get", armed)  # noqa: B010 - mypy forbids to assign a method
 
 
 def _neglect_the_lease(failpoint: Failpoint) -> None:

@@ -29,6 +29,7 @@ from service.ports import (
     Droplets,
     HealthProbe,
     MessageRef,
+    ValkeyClusters,
 )
 from service.ports.app_database import AppDatabase
 from service.ports.cache import AppCache
@@ -135,6 +136,7 @@ def works_on(
     zones: CloudflareZones | None = None,
     app_database: AppDatabase | None = None,
     cache: AppCache | None = None,
+    clusters: ValkeyClusters | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
@@ -148,6 +150,7 @@ def works_on(
         "cloudflare_zone": zones,
         "app_database": app_database,
         "cache": cache,
+        "valkey": clusters,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 

@@ -64,6 +64,7 @@ from service.triggers.people.people import People
 from tests.fakes.alerts import GRACE_S, NOW
 from tests.fakes.apps import SIZES, FakeApps
 from tests.fakes.clock import FakeClock
+from tests.fakes.clusters import FakeClusters
 from tests.fakes.database import PRICES, FakeDatabase
 from tests.fakes.engine import FakeLeases, FakeLocks, ProcessEnded
 from tests.fakes.faults import ProcessDied, vendor_error
@@ -409,6 +410,7 @@ class Installation:
         self.witness = Witness(self.clock, book.policy, least)
         self.apps, self.database = Apps(self.clock), Database(self.clock, begins_s=0.0)
         self.zones = FakeZones(self.clock)
+        self.clusters = FakeClusters(self.clock)
         self.apps.witness = self.database.witness = self.witness
         self.metrics = FakeMetrics({EXPRESSIONS[Question.CPU]: 90.0})
         self.waiting: list[tuple[float, NewRun]] = []
@@ -436,6 +438,7 @@ class Installation:
             "app_platform": self.apps,
             "supabase": self.database,
             "cloudflare_zone": self.zones,
+            "valkey": self.clusters,
             **self._ports,
         }
         for kind, port in ports.items():

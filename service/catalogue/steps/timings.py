@@ -56,6 +56,11 @@ class Timings:
     replica_listing_s: float = 120.0
     """How long after a lost answer to its setup a read replica may still appear in the list. A
     second one that nobody wanted would be billed, so this is long."""
+    cluster_deadline_s: float = 3600.0
+    """For a managed cluster to be online after a resize. The vendor makes new nodes and copies the
+    data: it says to allow at least 5 minutes, and more for more data (docs/vendors.md)."""
+    server_begins_s: float = 60.0
+    """How long a cluster's server is asked in vain before the API alone is believed."""
     reload_deadline_s: float = 30.0
     """For nginx to work by a new file, and for one of its servers to answer. It takes a reload in
     some milliseconds; old processes may finish requests meanwhile."""

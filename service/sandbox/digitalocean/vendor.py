@@ -1,12 +1,12 @@
-"""DigitalOcean: its account, apps and droplets."""
+"""DigitalOcean: its account, apps, droplets and managed databases."""
 
 from __future__ import annotations
 
 from service.sandbox.core.vendors import Vendor
-from service.sandbox.digitalocean import apps, droplets, routes
+from service.sandbox.digitalocean import apps, databases, droplets, routes
 
 VENDOR = Vendor(
-    routes.ROUTES + apps.ROUTES + droplets.ROUTES,
+    routes.ROUTES + apps.ROUTES + droplets.ROUTES + databases.ROUTES,
     routes.UNAUTHORIZED,
     routes.no_such_operation,
     routes.forbidden,

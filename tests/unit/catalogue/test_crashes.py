@@ -13,9 +13,11 @@ from service.catalogue.cache.target import SETTINGS, CacheTarget
 from service.catalogue.cloudflare_zone.rules import value_of
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.nginx.render import render
+from service.catalogue.valkey.target import ValkeyTarget
 from tests.fakes.apps import FakeApps
 from tests.fakes.caches import FakeCache
 from tests.fakes.clock import FakeClock
+from tests.fakes.clusters import CLUSTER, SIZES, FakeClusters
 from tests.fakes.database import FakeDatabase
 from tests.fakes.droplets import FakeDroplets
 from tests.fakes.faults import ProcessDied, Writes
@@ -197,6 +199,16 @@ def cache_entries() -> Case:
     return case
 
 
+def cluster() -> Case:
+    clock = FakeClock()
+    fake = FakeClusters(clock)
+    options = {"size": SIZES[1], "standbys": 1, "eviction_policy": "volatile_lru"}
+    request = request_for("scale_cache", ValkeyTarget("cache", CLUSTER, SIZES), options=options)
+    run = planned(works_on(clock, clusters=fake), request, clock)
+    wanted = (SIZES[1], 2, "volatile_lru", "online")
+    return Case(run, fake.writes, lambda: (fake.size, fake.nodes, fake.policy, fake.status), wanted)
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
@@ -214,6 +226,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     cache_strategy: ["settings"],
     cache_generation: ["generation"],
     cache_entries: ["unlink", "unlink"],
+    cluster: ["set_policy", "resize"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")
