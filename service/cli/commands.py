@@ -44,6 +44,7 @@ ENTRIES = {
     "quarantine": Entry("Alerts that could not be read, each with the reason.", LOOK),
     "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
+    "levels": Entry("What should hold by schedule and calendar, and when it changes.", LOOK),
     "audit": Entry("What people did: who, when, from where, why.", LOOK, "people"),
     "approvals": Entry("What waits for a person's approval.", LOOK, "approvals"),
     "pause": Entry("Let nothing be changed by itself for a while.", ACT, "control"),

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.policy import Policy
+from service.domain.levels.levels import Levels
 from service.domain.rules.scopes import UNSTATED, Scopes
 
 
@@ -140,6 +141,7 @@ class RuleBook:
     same on every machine, whatever the files are called and however they are commented.
     `warnings` name what the files may say and hardly mean, `file:line: warning: …` each.
     `policy` holds for whoever asks, people too. `scopes` say which sender may earn which rules.
+    `levels` say what should hold by the calendar and the clock.
     """
 
     rules: tuple[Rule, ...]
@@ -148,6 +150,7 @@ class RuleBook:
     warnings: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     scopes: Scopes = UNSTATED
+    levels: Levels = field(default_factory=Levels)
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""
