@@ -17,6 +17,7 @@ from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.present import State
 from service.domain.decisions.requests import Request, Wanted
+from service.domain.levels.levels import Bounds
 from service.domain.rules.rules import Target
 from service.ports import Clock, HealthProbe
 from service.ports.notes import NoNotes, Notes
@@ -243,7 +244,7 @@ class KindSpec:
     `refuses` gets the same, and its sentences are about what can never be done: options that cannot
     be used together or on this target. People's requests are held against it too. `choices` are the
     values that a person may ask of an attribute besides the sizes of the ladder; it gets the target
-    and the attribute's name.
+    and the attribute's name. `levels` are the attributes that a level can hold, with their bounds.
     """
 
     name: str
@@ -266,6 +267,7 @@ class KindSpec:
     doubts: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
     refuses: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
     choices: Callable[[Any, str], tuple[str, ...]] = lambda *_: ()
+    levels: Callable[[Any], Mapping[str, Bounds]] = lambda _: {}
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True

@@ -70,6 +70,13 @@ class LocalReader:
 
         return status(self._engine, self._rules, time.time(), target)
 
+    def levels(self, at: float | None, days: int) -> dict[str, Any]:
+        """What should hold by the rules of this environment."""
+        from service.domain.levels.told import levels_told
+
+        book = self._book
+        return levels_told(book.levels, book.hash, time.time() if at is None else at, days)
+
     def targets(self) -> tuple[str, ...]:
         """The names of the targets in the rules."""
         return tuple(self._rules["targets"])

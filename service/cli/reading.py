@@ -53,6 +53,10 @@ class Reader(Protocol):
         """How things are now (`service.store.status`)."""
         ...
 
+    def levels(self, at: float | None, days: int) -> dict[str, Any]:
+        """What should hold at a moment, now without one, and what changes in so many days."""
+        ...
+
     def targets(self) -> tuple[str, ...]:
         """The names of the targets in the rules in force."""
         ...

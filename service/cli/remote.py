@@ -70,6 +70,11 @@ class RemoteReader:
         """How things are now."""
         return self._there("/status", {} if target is None else {"target": target}, "targets")
 
+    def levels(self, at: float | None, days: int) -> dict[str, Any]:
+        """What should hold by the rules of that service."""
+        asked = {"days": str(days), **({} if at is None else {"at": f"{at:.6f}"})}
+        return self._there("/levels", asked, "items")
+
     def targets(self) -> tuple[str, ...]:
         """The names of the targets in the rules of that service."""
         return tuple(self.status(None)["targets"])

@@ -94,36 +94,40 @@ class Window:
         return at >= self.first or at <= self.last  # over the turn of the year
 
     def _edges(self, now: float) -> Iterator[float]:
-        """The moments after `now` at which it may open or close, in order."""
+        """The moments after `now` at which it may open or close, in order.
+
+        On a day on which the clock is changed, the change itself is one, and so are both times at
+        which the clock shows an hour that comes twice.
+        """
         zone = ZoneInfo(self.zone)
         day = datetime.fromtimestamp(now, zone).date()
         minutes = sorted({0, self.start % _DAY_MINUTES, self.end % _DAY_MINUTES})
         for _ in range(_LOOKED_AHEAD_DAYS):
-            for minute in minutes:
-                local = datetime.combine(day, time(minute // 60, minute % 60), zone)
-                at = _first_such_moment(local)
-                if at > now:
-                    yield at
+            shown = [datetime.combine(day, time(each // 60, each % 60), zone) for each in minutes]
+            moments = [each.timestamp() for each in shown]
+            changed = clock_change(day, zone)
+            if changed is not None:
+                twice = (each.replace(fold=1).timestamp() for each in shown)
+                moments = sorted({*moments, *twice, changed})
+            yield from (each for each in moments if each > now)
             day += timedelta(days=1)
 
 
-def _first_such_moment(local: datetime) -> float:
-    """A wall clock's moment. One that the clock skips in spring is the moment of the skip."""
-    at = local.timestamp()
-    earliest = local.replace(fold=1).timestamp()
-    if earliest >= at:
-        return at
-    # Skipped: read by the offset of before it is late, read by the one of after it is early.
-    offset = datetime.fromtimestamp(at, local.tzinfo).utcoffset()
-    minutes = (earliest + 60.0 * step for step in range(int(at - earliest) // 60))
-    return next(
-        (
-            each
-            for each in minutes
-            if datetime.fromtimestamp(each, local.tzinfo).utcoffset() == offset
-        ),
-        at,
-    )
+def clock_change(day: date, zone: ZoneInfo) -> float | None:
+    """When the zone's clock is put forward or back on this day; None on most days."""
+    low = datetime.combine(day, time(), zone).timestamp()
+    high = datetime.combine(day + timedelta(days=1), time(), zone).timestamp()
+
+    def offset(at: float) -> timedelta | None:
+        return datetime.fromtimestamp(at, zone).utcoffset()
+
+    before = offset(low)
+    if offset(high) == before:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if offset(middle) == before else (low, middle)
+    return high
 
 
 def read_days(text: str) -> tuple[int, ...]:

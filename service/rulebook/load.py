@@ -14,6 +14,7 @@ from typing import Any
 from service.catalogue.prices import Kept
 from service.catalogue.registry import target_fields
 from service.domain.decisions.policy import Policy
+from service.domain.levels.levels import Level, Levels
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
 from service.domain.rules.scopes import UNSTATED, Scope, Scopes
 from service.rulebook.checks import (
@@ -27,6 +28,14 @@ from service.rulebook.checks import (
 )
 from service.rulebook.document import Document, Place, read_document
 from service.rulebook.errors import Problems, suggestion
+from service.rulebook.levels import (
+    ReadLevel,
+    check_levels,
+    held_targets,
+    levels_of,
+    read_levels,
+    zone_of,
+)
 from service.rulebook.policy import KEYS as POLICY_KEYS
 from service.rulebook.policy import (
     combined,
@@ -44,7 +53,7 @@ from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
-_TOP = ("targets", "rules", "scopes", READINGS, *POLICY_KEYS)
+_TOP = ("targets", "rules", "levels", "scopes", READINGS, *POLICY_KEYS)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -87,6 +96,8 @@ class _Gathering:
     policies: list[tuple[Document, Policy]] = field(default_factory=list)
     scopes: dict[str, DeclaredScope] | None = None
     readings: dict[str, str] = field(default_factory=dict)
+    levels: list[ReadLevel] = field(default_factory=list)
+    tops: list[Mapping[str, Any]] = field(default_factory=list)
     last: Document | None = None
 
     def take(self, document: Document) -> None:
@@ -102,6 +113,8 @@ class _Gathering:
         self.take_targets(document, data.get("targets"))
         self.take_rules(document, data.get("rules"))
         self.policies.append((document, read_policy(data, self.complainer(document))))
+        self.levels += read_levels(data, document, self.complainer(document))
+        self.tops.append(data)
         if "scopes" in data:
             self.take_scopes(document, data["scopes"])
         if READINGS in data:
@@ -174,7 +187,9 @@ class _Gathering:
             for place, sentence in unpriced(policy, self._known_targets()):
                 self.note(document, place, sentence)
         check_scopes(self.scopes or {}, [placed.rule.name for placed in self.rules])
-        for name in unused(self.rules, self.targets):
+        check_levels(self.levels, self._known_targets())
+        held = held_targets(self.levels)
+        for name in (each for each in unused(self.rules, self.targets) if each not in held):
             origin = self.targets[name].origin
             sentence = f"target {name}: no rule uses it. Remove it, or give it a rule."
             self.problems.add(origin.file, origin.line, sentence)
@@ -191,6 +206,8 @@ class _Gathering:
         rule = _rule_name(document, place)
         if rule is not None:
             sentence = f"rule {rule}: {sentence}"
+        elif place[:1] == ("levels",) and len(place) > 1:
+            sentence = f"level {_level_name(document, place)}: {sentence}"
         elif place[:1] in (("targets",), ("scopes",)) and len(place) > 1:
             sentence = f"{str(place[0])[:-1]} {place[1]}: {sentence}"
         add = self.problems.warn if warning else self.problems.add
@@ -213,9 +230,10 @@ class _Gathering:
         scopes = UNSTATED
         if self.scopes is not None:
             scopes = Scopes.stating({name: each.scope for name, each in self.scopes.items()})
-        hash_ = _hash(rules, targets.values(), scopes)
+        levels = levels_of(self.levels, targets, zone_of(self.tops))
+        hash_ = _hash(rules, targets.values(), scopes, levels)
         return RuleBook(
-            *(rules, MappingProxyType(targets), hash_, warnings, policy, scopes),
+            *(rules, MappingProxyType(targets), hash_, warnings, policy, scopes, levels),
             readings=MappingProxyType(self.readings),
         )
 
@@ -243,13 +261,21 @@ def _rule_name(document: Document, place: Place) -> str | None:
     return str(name) if name else f"number {int(place[1]) + 1}"
 
 
-def _hash(rules: Iterable[Rule], targets: Iterable[Target], scopes: Scopes) -> str:
+def _level_name(document: Document, place: Place) -> str:
+    """What to call the level that a place is in; its number, from 1, when it has no name."""
+    body = document.data["levels"][place[1]]
+    name = body.get("name") if isinstance(body, dict) else None
+    return str(name) if name else f"number {int(place[1]) + 1}"
+
+
+def _hash(rules: Iterable[Rule], targets: Iterable[Target], scopes: Scopes, levels: Levels) -> str:
     """12 hexadecimal digits over what is in force: the same wherever the files lie."""
     ruled = [{**asdict(rule), "origin": None} for rule in rules]
     targeted = sorted(([target.kind, target_fields(target)] for target in targets), key=str)
     # Without scopes the hash is what it was before there were any.
     scoped = [_plain(scopes.by_name)] if scopes.by_name is not None else []
-    text = json.dumps([ruled, targeted, *scoped], default=str, sort_keys=True)
+    levelled = [[_level_fields(each) for each in levels.levels]] if levels.levels else []
+    text = json.dumps([ruled, targeted, *scoped, *levelled], default=str, sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
 
 
@@ -257,4 +283,15 @@ def _plain(scopes: Mapping[str, Scope]) -> dict[str, Any]:
     return {
         name: [None if scope.rules is None else sorted(scope.rules), scope.may_resolve]
         for name, scope in scopes.items()
+    }
+
+
+def _level_fields(level: Level) -> dict[str, Any]:
+    """What a level says, as plain values; where it is written does not count."""
+    return {
+        "name": level.name,
+        "kind": level.kind,
+        "windows": [window.to_json() for window in level.windows],
+        "hold": [[*each, asdict(said)] for each, said in sorted(level.hold.items())],
+        "otherwise": [[*each, asdict(said)] for each, said in sorted(level.otherwise.items())],
     }

@@ -42,9 +42,16 @@ def read_zone(given: object, place: Place, complain: Complain) -> str | None:
 
 
 def read_window(
-    raw: Mapping[str, Any], place: Place, zone: str, complain: Complain
+    raw: Mapping[str, Any],
+    place: Place,
+    zone: str,
+    complain: Complain,
+    never_closes: str = "to stop all changes, use mode: off.",
 ) -> Window | None:
-    """A window; None where something about it is wrong, which is noted."""
+    """A window; None where something about it is wrong, which is noted.
+
+    `never_closes` is what to write instead of one that is always open.
+    """
     read_when = read_shape(_WhenShape, raw, place, complain)
     fields: dict[str, Any] = {"zone": zone}
     # A window without what is wrong of it would be another one, and wrong in its own way.
@@ -61,10 +68,12 @@ def read_window(
             fine = False
         else:
             fields |= found
-    return _that_opens(Window(**fields), place, complain) if fine else None
+    return _that_opens(Window(**fields), place, complain, never_closes) if fine else None
 
 
-def _that_opens(window: Window, place: Place, complain: Complain) -> Window | None:
+def _that_opens(
+    window: Window, place: Place, complain: Complain, never_closes: str
+) -> Window | None:
     opens = window.opens_after(_A_DAY)
     if opens is None:
         complain(
@@ -73,7 +82,7 @@ def _that_opens(window: Window, place: Place, complain: Complain) -> Window | No
         )
         return None
     if window.closes_after(opens or _A_DAY) > _A_DAY + _FOR_EVER_S:
-        complain(place, "this window never closes; to stop all changes, use mode: off.")
+        complain(place, f"this window never closes; {never_closes}")
         return None
     return window
 

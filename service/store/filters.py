@@ -78,8 +78,8 @@ def alert_filter(arguments: Arguments) -> AlertFilter:
         name=arguments.get("name"),
         source=_known(arguments, "source", SOURCES),
         firing=None if status is None else status == AlertStatus.FIRING,
-        since=_moment(arguments, "since"),
-        until=_moment(arguments, "until"),
+        since=moment_asked(arguments, "since"),
+        until=moment_asked(arguments, "until"),
     )
 
 
@@ -131,6 +131,16 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
+def whole_number(arguments: Arguments, name: str, default: int) -> int:
+    """A whole number that is asked for, or the default."""
+    text = arguments.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal():
+        raise BadFilter(f"{name} must be a whole number, such as {default}.")
+    return int(text[:9])
+
+
 def _action(arguments: Arguments) -> str | None:
     asked = arguments.get("action")
     if asked is None or asked in ACTIONS:
@@ -145,7 +155,8 @@ def _known(arguments: Arguments, name: str, known: Collection[str]) -> str | Non
     return require_known(name, arguments.get(name), known)
 
 
-def _moment(arguments: Arguments, name: str) -> float | None:
+def moment_asked(arguments: Arguments, name: str) -> float | None:
+    """A time as ISO 8601 or in seconds; None where it is not asked for."""
     text = arguments.get(name)
     if text is None:
         return None

@@ -13,10 +13,11 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from service.domain.filters import BadFilter
+from service.domain.levels.told import DEFAULT_DAYS, levels_told
 from service.domain.people import Person
 from service.domain.rules.consulted import consulted, rules_told
 from service.store.explain import explain
-from service.store.filters import LISTED, only, page_of
+from service.store.filters import LISTED, moment_asked, only, page_of, whole_number
 from service.store.pages import UnknownCursor
 from service.store.queries import Queries
 from service.web.addresses import nothing_there
@@ -128,6 +129,15 @@ def _now(api: Blueprint, parts: WebParts, show: Show) -> None:
         queries = parts.queries
         items = rules_told(book, queries.outcomes_of_rules(), queries.demotions())
         return answer({"hash": book.hash, "items": items, "next": None}).to_flask()
+
+    @api.get("/levels")
+    def levels() -> Response:
+        only(request.args, "at", "days")
+        book = parts.rules().book
+        at = moment_asked(request.args, "at")
+        now = parts.clock() if at is None else at
+        days = whole_number(request.args, "days", DEFAULT_DAYS)
+        return answer(levels_told(book.levels, book.hash, now, days)).to_flask()
 
     @api.get("/explain")
     def explain_any() -> Response:

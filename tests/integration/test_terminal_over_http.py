@@ -105,6 +105,7 @@ READS: list[tuple[str, ...]] = [
     ("explain", "High CPU Usage"),
     ("status",),
     ("status", "api"),
+    ("levels", "--at", "2026-11-01T00:00:00Z", "--days", "3"),
 ]
 
 

@@ -178,6 +178,32 @@ def test_a_target_that_the_rules_do_not_have_is_refused_with_those_there_are(
     assert refused.get_json() == {"error": "target must be one of api."}
 
 
+def test_the_levels_of_a_moment_are_told_with_the_hash_of_their_rules(client: FlaskClient) -> None:
+    told = client.get("/api/v1/levels?at=2026-03-02T00:00:00Z&days=2").get_json()
+    assert (told["at"], told["days"], told["items"]) == ("2026-03-02T00:00:00+00:00", 2, [])
+    assert told["rules_hash"] == client.get("/api/v1/rules").get_json()["hash"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("days=0", "days"),
+        ("days=401", "days=401 cannot be shown; ask for 1 to 400 days."),
+        ("days=x", "days"),
+        ("at=noon", "at must be a time as ISO 8601"),
+        ("at=1e300", "at "),
+        ("at=1", "at is outside the years 2000 to 2100"),
+        ("until=1", "'until' is no parameter here; there are at, days."),
+    ],
+)
+def test_levels_of_a_moment_that_cannot_be_shown_are_refused_with_a_sentence(
+    client: FlaskClient, asked: str, said: str
+) -> None:
+    refused = client.get(f"/api/v1/levels?{asked}")
+    assert refused.status_code == 422
+    assert said in refused.get_json()["error"]
+
+
 @pytest.mark.parametrize("of", ["alert", "decision", "run", "name"])
 def test_anything_is_explained_by_what_it_is_called(client: FlaskClient, of: str) -> None:
     (decision,) = items(client, "decisions?verdict=act&rule=high-cpu")

@@ -24,6 +24,7 @@ from service.catalogue.app_platform.target import (
     build_app,
     doubts,
     errors,
+    held_by_levels,
 )
 from service.catalogue.spec import KindSpec
 from service.ports import AppPlatform
@@ -65,6 +66,7 @@ KIND = KindSpec(
     # Two components of one app are two targets.
     manages=lambda target: f"component {target.component} of app {target.app}",
     doubts=doubts,
+    levels=held_by_levels,
     refuses=_refuses,
     needs_sizes=False,
 )

@@ -14,6 +14,7 @@ from service.catalogue.actions import MAX_STEP
 from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Text, Url
 from service.catalogue.spec import Noted
+from service.domain.levels.levels import Bounds
 
 NAME = "app_platform"
 
@@ -186,6 +187,12 @@ def errors(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterat
             f"{action} wants size {size}, which is not on the ladder of {target.name}: {ladder}. "
             "Add it to sizes of the target, or name one of these."
         )
+
+
+def held_by_levels(target: AppTarget) -> dict[str, Bounds]:
+    """What a level can hold: a count, up to the limit that holds for everybody, and a size."""
+    found = {"replicas": Bounds(target.min_replicas, target.most_replicas)}
+    return {**found, "size": Bounds(values=target.sizes)} if target.sizes else found
 
 
 def _bounds(replicas: ReplicaBounds | None, noted: Noted) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.policy import Policy
+from service.domain.levels.levels import Levels
 from service.domain.rules.scopes import UNSTATED, Scopes
 
 
@@ -141,7 +142,8 @@ class RuleBook:
     `warnings` name what the files may say and hardly mean, `file:line: warning: …` each.
     `policy` holds for whoever asks, people too. `scopes` say which sender may earn which rules.
     `readings` are what Prometheus is asked for each metric beside the standard ones. They decide
-    nothing, so they are no part of the hash.
+    nothing, so they are no part of the hash. `levels` say what should hold by the calendar and the
+    clock.
     """
 
     rules: tuple[Rule, ...]
@@ -150,6 +152,7 @@ class RuleBook:
     warnings: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     scopes: Scopes = UNSTATED
+    levels: Levels = field(default_factory=Levels)
     readings: Mapping[str, str] = field(default_factory=dict)
 
     def target_of(self, rule: Rule) -> Target | None:

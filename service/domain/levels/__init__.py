@@ -1,0 +1,1 @@
+"""Levels: what should hold now, by the calendar and the clock."""

@@ -1,0 +1,127 @@
+"""Levels, as the rules state them: what should hold for a target while a window is open.
+
+A level never fires. What holds is a function of the rules and the moment, so that no change of a
+schedule can be missed, doubled or put in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import takewhile
+from types import MappingProxyType
+
+from service.domain.windows import Window
+
+CALENDAR = "calendar"
+SCHEDULE = "schedule"
+KINDS = (CALENDAR, SCHEDULE)
+"""The kinds of level. An earlier one comes before a later one."""
+
+Value = int | str
+Attribute = tuple[str, str]
+"""The name of a target, and what of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a level says of one attribute: go there, have at least this, have at most that.
+
+    Only `aim` can be a text, such as a size.
+    """
+
+    aim: Value | None = None
+    floor: int | None = None
+    ceiling: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What should hold while one of its windows is open.
+
+    `otherwise` holds while they are shut, and no other level of its kind says anything of the
+    attribute. `written` is where it stands in the rules, as `file:line`.
+    """
+
+    name: str
+    kind: str
+    windows: tuple[Window, ...]
+    hold: Mapping[Attribute, Statement] = field(hash=False)
+    otherwise: Mapping[Attribute, Statement] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+    written: str = ""
+
+    def open_at(self, now: float) -> bool:
+        """Whether one of its windows is open."""
+        return any(window.open_at(now) for window in self.windows)
+
+    def turns(self, now: float) -> Iterator[float]:
+        """Each later moment at which one of its windows opens or closes, in order."""
+        return merge(*(_turns(window, now) for window in self.windows))
+
+    def spans(self, start: float, end: float) -> Iterator[tuple[float, float]]:
+        """When it is open between two moments, in order, and apart from each other."""
+        opened = start if self.open_at(start) else None
+        for turn in takewhile(lambda each: each < end, self.turns(start)):
+            is_open = self.open_at(turn)
+            if is_open and opened is None:
+                opened = turn
+            elif not is_open and opened is not None:
+                yield opened, turn
+                opened = None
+        if opened is not None:
+            yield opened, end
+
+    @property
+    def attributes(self) -> frozenset[Attribute]:
+        """All that it ever says something of."""
+        return frozenset({*self.hold, *self.otherwise})
+
+
+def _turns(window: Window, now: float) -> Iterator[float]:
+    while True:
+        is_open = window.open_at(now)
+        turn = window.closes_after(now) if is_open else window.opens_after(now)
+        if turn is None or turn <= now:
+            return
+        yield turn
+        now = turn
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an attribute of a target can be.
+
+    Of a number: at least `least`, at most `most`. Of anything else: one of `values`.
+    """
+
+    least: int | None = None
+    most: int | None = None
+    values: tuple[str, ...] = ()
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a whole number, so that it can have a floor and a ceiling."""
+        return self.most is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """All levels of the rules, in the order in which they are written.
+
+    `bounds` are those of each attribute that a level says something of. `zone` is the time zone in
+    which people are told of them.
+    """
+
+    levels: tuple[Level, ...] = ()
+    bounds: Mapping[Attribute, Bounds] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+    zone: str = "UTC"
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """All that any level ever says something of, in order."""
+        return tuple(sorted({each for level in self.levels for each in level.attributes}))

@@ -1,0 +1,75 @@
+"""What people are told of levels: what holds, why, what it beat, and when it changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from service.domain.filters import BadFilter
+from service.domain.levels.levels import Attribute, Levels
+from service.domain.levels.resolve import Standing, changes, standing
+
+MOST_DAYS = 400
+"""Days that people may look ahead: a year and what is around it."""
+DEFAULT_DAYS = 14
+_DAY_S = 86_400.0
+FIRST, LAST = 946_684_800.0, 4_102_444_800.0
+"""2000-01-01 and 2100-01-01."""
+
+
+def levels_told(levels: Levels, rules_hash: str, now: float, days: int) -> dict[str, Any]:
+    """What holds at `now` (seconds since the epoch), and each change of it in so many days.
+
+    Raises:
+        BadFilter: it is too far ahead, or no moment of the calendar.
+    """
+    if not 1 <= days <= MOST_DAYS:
+        raise BadFilter(f"days={days} cannot be shown; ask for 1 to {MOST_DAYS} days.")
+    if not FIRST <= now <= LAST:
+        raise BadFilter("at is outside the years 2000 to 2100, which can be shown.")
+    end = now + days * _DAY_S
+    items = [_item(levels, attribute, now, end) for attribute in levels.attributes]
+    told = {"at": _utc(now), "zone": levels.zone, "days": days, "items": items}
+    return {**told, "rules_hash": rules_hash}
+
+
+def _item(levels: Levels, attribute: Attribute, now: float, end: float) -> dict[str, Any]:
+    coming = list(changes(levels, attribute, now, end))
+    return {
+        "target": attribute[0],
+        "attribute": attribute[1],
+        **_standing(standing(levels, attribute, now)),
+        "changes": [
+            {"at": _utc(at), "local": _local(at, levels.zone), **_standing(holds)}
+            for at, holds in coming
+        ],
+    }
+
+
+def _standing(holds: Standing) -> dict[str, Any]:
+    return {
+        "value": holds.value,
+        "least": holds.least,
+        "most": holds.most,
+        "holds": in_words(holds),
+        "why": [str(part) for part in holds.parts],
+        "beat": [str(each) for each in holds.beaten],
+    }
+
+
+def in_words(holds: Standing) -> str:
+    """What holds, in a few words: `5`, or `as it is, 2 to 10`."""
+    if holds.value is not None:
+        return str(holds.value)
+    if holds.most is None:
+        return "as it is"
+    return f"as it is, {holds.least or 0} to {holds.most}"
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def _local(at: float, zone: str) -> str:
+    return datetime.fromtimestamp(at, ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M %Z")
