@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.catalogue import app_platform, cloudflare_zone, droplet, nginx, supabase
-from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
+from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL, TELL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.domain.decisions.directions import takes_away
 from service.domain.decisions.planning import Plan
@@ -31,6 +31,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     PAGE_ONCALL,
     INVESTIGATE,
     IGNORE,
+    TELL,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

@@ -19,7 +19,7 @@ _OF_STATUS = {
 }
 
 
-NO_UNDO = ("purge",)
+NO_UNDO = ("purge", "tell")
 """The actions that nothing takes back. A test holds it equal to what the catalogue says."""
 
 
