@@ -14,8 +14,8 @@ from service.domain.text import cut, visible
 FIELDS = ("alert", "summary", "severity", "count", "source", "rule", "run")
 """The names that may stand in braces."""
 LONGEST_TEXT = 2000
-"""Characters of a rule's text. With seven fields of full length it still fits into one section of
-a Slack message and its continuation."""
+"""Characters of a rule's text. A Slack message shows 3000, so there is room for five values of full
+length."""
 LONGEST_VALUE = 200
 """Characters that a field puts in: the rest of an alert's words is behind its links."""
 
