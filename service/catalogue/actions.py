@@ -6,18 +6,23 @@ An action of one kind alone stands in the folder of its kind.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import ActionSpec, Effect
+from service.domain.announced import FIELDS, LONGEST_TEXT, unknown_fields
 from service.domain.decisions.claims import NOTIFY
 from service.domain.decisions.directions import SET
 from service.domain.decisions.requests import Wanted
 
 MAX_STEP = 250
 """App Platform's own limit for the instances of one component (DigitalOcean's API reference)."""
+
+
+MOST_CHANNELS = 10
+"""Slack takes about one message a second in each channel; ten are told within one round."""
 
 
 class StepOptions(Shape):
@@ -32,6 +37,46 @@ class CapacityOptions(Shape):
     replicas: int | None = Field(default=None, ge=1, le=MAX_STEP)
     size: Text | None = None
     exact: bool = False
+
+
+Channel = Annotated[
+    str,
+    Field(
+        pattern=r"^(#[^\s#@,.A-Z]{1,79}|[CG][A-Z0-9]{8,20})$",
+        description="a Slack channel such as '#ops' (in quotes), or its id such as C0123456789",
+    ),
+]
+
+
+class TellOptions(Shape):
+    """Which channels are told what, and with which severity the person on call is paged too."""
+
+    channels: list[Channel] = Field(
+        default=[],
+        max_length=MOST_CHANNELS,
+        description=f"a list of at most {MOST_CHANNELS} Slack channels, such as ['#ops', '#web']",
+    )
+    text: str = Field(
+        default="",
+        max_length=LONGEST_TEXT,
+        description=f"a text of at most {LONGEST_TEXT} characters",
+    )
+    page: Literal["critical", "error", "warning", "info"] | None = None
+
+
+def _tells_nobody(options: Mapping[str, Any]) -> str:
+    channels = options["channels"]
+    if not channels:
+        return "tell needs channels: whom it tells, such as channels: ['#ops']."
+    if twice := [each for each in dict.fromkeys(channels) if channels.count(each) > 1]:
+        return f"channels names {', '.join(twice)} more than once."
+    if not options["text"].strip():
+        return "tell needs text: what is said."
+    if unknown := unknown_fields(options["text"]):
+        shown = ", ".join(f"{{{name}}}" for name in unknown)
+        known = ", ".join(f"{{{name}}}" for name in FIELDS)
+        return f"text holds {shown}, which is no field; there are {known}."
+    return ""
 
 
 def capacity(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
@@ -91,6 +136,11 @@ PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY)
 
 INVESTIGATE = ActionSpec("investigate", Effect.TELLS, NOTIFY)
 """One Slack message for each group of alerts and cooldown."""
+
+TELL = ActionSpec(
+    "tell", Effect.TELLS, NOTIFY, options=TellOptions, lacking=_tells_nobody, undoes=False
+)
+"""One message for all teams in each of several channels (runbook, Emergency: notify-all)."""
 
 IGNORE = ActionSpec("ignore", Effect.NOTHING, NOTIFY)
 """For alerts that nobody needs to hear of, such as a Watchdog that always fires."""

@@ -20,7 +20,7 @@ from service.catalogue import (
     supabase,
     valkey,
 )
-from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL
+from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL, TELL
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.domain.decisions.directions import takes_away
 from service.domain.decisions.planning import Plan
@@ -43,6 +43,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     PAGE_ONCALL,
     INVESTIGATE,
     IGNORE,
+    TELL,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

@@ -21,6 +21,7 @@ _OF_STATUS = {
 }
 NO_UNDO: Mapping[str, str] = {
     "purge": "the edge has lost its copies, and takes them from the origin as they are asked for",
+    "tell": "what was told has been read",
     "flush_cache": "what was removed is loaded anew, as the application asks for it",
     "kill_queries": "a session that was ended is gone, and its client has to connect anew",
     "optimize_database": (

@@ -44,6 +44,7 @@ ACTIONS = (
     "page_oncall",
     "investigate",
     "ignore",
+    "tell",
 )
 """The names of the catalogue's actions, for help and completion. The catalogue decides what is an
 action; a test holds the two equal."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from service.catalogue.actions import TELL
 from service.catalogue.registry import action_spec
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
@@ -23,6 +24,7 @@ from service.engine.pages import send_page
 from service.engine.parts import StepRunner, WorkerParts
 from service.engine.scaling import Scaling
 from service.engine.steps import ShownSteps, again_on_conflict
+from service.engine.telling import tell_teams
 from service.engine.unforeseen import STEP, end_visibly, sentence_of
 
 _log = structlog.get_logger(__name__)
@@ -53,5 +55,8 @@ def _go(request: Request, parts: WorkerParts, attempt: int, step: ShownSteps) ->
     elif effect is Effect.CALLS:
         fence = RunContext(parts, request.id, attempt, request.subject).fence
         send_page(request, parts, step, fence)
+    elif request.action == TELL.name:
+        fence = RunContext(parts, request.id, attempt, request.subject).fence
+        tell_teams(request, parts, step, fence)
     else:
         send_message(request, parts, step)

@@ -40,13 +40,14 @@ def send_message(request: Request, parts: WorkerParts, step: StepRunner) -> None
     """One execution: look at the alerts, tell Slack, and begin the cooldown."""
     notice = request.origin.by in NOTICES
     told = step("investigate", _tell_notice if notice else _investigate, request, parts)
-    step("conclude", _conclude, request, told, parts)
+    step("conclude", conclude, request, told, parts)
 
 
-def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
+def incident_told(request: Request, parts: WorkerParts) -> Incident:
+    """The alerts that a message is about, as they are stored."""
     found = parts.runs.alerts(request.origin.alerts)
     alerts = tuple(alert for alert, _ in found)
-    incident = Incident(
+    return Incident(
         key=request.subject,
         source=alerts[0].source if alerts else "",
         rule=request.origin.by,
@@ -58,6 +59,10 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
         episodes=request.origin.alerts,
         links=request.origin.links,
     )
+
+
+def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
+    incident = incident_told(request, parts)
     message = _message(request, incident, parts)
     told = outbox.post_or_keep(message, parts)
     if not isinstance(told, VendorError):
@@ -67,7 +72,7 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
     failed = {"status": "failed", "reason": f"nobody could be told: {told}"}
     if request.origin.by == TEST_RULE.name:
         return failed
-    return {**failed, "paged": reports.page(_unheard(request, message, told), parts)}
+    return {**failed, "paged": reports.page(unheard(request, message, told), parts)}
 
 
 def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:
@@ -100,7 +105,8 @@ def _message(request: Request, incident: Incident, parts: WorkerParts) -> Messag
     return investigate(incident, known, parts.metrics, parts.clock, request.cooldown_s)
 
 
-def _unheard(request: Request, message: Message, error: VendorError) -> Page:
+def unheard(request: Request, message: Message, error: VendorError) -> Page:
+    """The page about a message that Slack refuses."""
     return Page(
         dedup_key=run_dedup_key(request.id),
         summary=f"Nobody was told of {message.title}. {error}"[:1024],
@@ -124,7 +130,8 @@ def _known(incident: Incident, parts: WorkerParts) -> dict[str, str]:
     }
 
 
-def _conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
+def conclude(request: Request, told: dict[str, Any], parts: WorkerParts) -> dict[str, Any]:
+    """End the run as `told` says, and begin its cooldown."""
     now = parts.clock.time()
     tells = told["status"] == "succeeded" or request.origin.by == HELD
     until = cooldown_end(now, request.cooldown_s) if tells else now

@@ -54,13 +54,20 @@ def post(
 
 
 def post_or_keep(
-    message: Message, parts: WorkerParts, thread: MessageRef | None = None, run: str = ""
+    message: Message,
+    parts: WorkerParts,
+    thread: MessageRef | None = None,
+    run: str = "",
+    place: str = "",
 ) -> MessageRef | VendorError:
-    """Post a message. Returns where it is, or the error for which it now waits."""
+    """Post a message. Returns where it is, or the error for which it now waits.
+
+    `place` names where it waits, so that the same message never waits twice.
+    """
     try:
         return _now(lambda: parts.messenger.post(message, thread), parts)
     except VendorError as error:
-        place = _place_of(run) if run else parts.new_id("m")
+        place = place or (_place_of(run) if run else parts.new_id("m"))
         _keep(Waiting(place, message, None, thread, run, parts.clock.time(), 1, 1), error, parts)
         return error
 

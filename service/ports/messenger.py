@@ -18,6 +18,11 @@ class MessageRef:
     ts: str
 
 
+def in_channel(channel: str) -> MessageRef:
+    """For `Messenger.post`: a new message in this channel, in no thread."""
+    return MessageRef(channel, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A chat message: `text` is what a notification and a plain client show.
@@ -37,7 +42,7 @@ class Messenger(Protocol):
     """Slack: posts messages, and edits its own."""
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
-        """Post, in a thread where one is given."""
+        """Post, in a thread where one is given, or in another channel (`in_channel`)."""
         ...
 
     def update(self, ref: MessageRef, message: Message) -> None:

@@ -168,6 +168,10 @@ class Runs(Protocol):
         """Record an intention to write, once."""
         ...
 
+    def intended(self, run_id: str, name: str) -> bool:
+        """Whether an intention of this name is on record."""
+        ...
+
     def withdraw(self, run_id: str, name: str, attempt: int) -> None:
         """Forget an intention whose write certainly had no effect. Only the execution that owns
         the run can do so."""

@@ -88,7 +88,10 @@ class Identity:
 
 
 class SlackMessenger:
-    """Messages in one channel (`service.ports.Messenger`). Safe for threads."""
+    """Messages in one channel, or in another that is named (`service.ports.Messenger`).
+
+    Safe for threads.
+    """
 
     def __init__(
         self, *, token: str, channel: str, base_url: str = ENDPOINT, timeout: int = TIMEOUT
@@ -98,11 +101,11 @@ class SlackMessenger:
         self._client = WebClient(token, base_url=base_url, timeout=timeout, retry_handlers=[])
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
-        """Post a message, in `thread` if it is given."""
+        """Post a message, in `thread` if it is given; without a `ts` that is only a channel."""
         channel = thread.channel if thread else self._channel
         call = self._call(f"post to {channel}", repeatable=False)
         place: dict[str, Any] = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
-        if thread:
+        if thread and thread.ts:
             place["thread_ts"] = thread.ts
         answer = _taken(
             call, message, lambda content: self._client.chat_postMessage(**place, **content)

@@ -118,8 +118,8 @@ def reading_filter(arguments: Arguments) -> ReadingFilter:
         span=_known(arguments, "span", SPANS) or DAY,
         metric=arguments.get("metric"),
         target=arguments.get("target"),
-        since=_moment(arguments, "since"),
-        until=_moment(arguments, "until"),
+        since=moment_asked(arguments, "since"),
+        until=moment_asked(arguments, "until"),
     )
 
 

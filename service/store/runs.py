@@ -238,6 +238,13 @@ class RunStore:
             connection.execute(sa.insert(table), values)
         return Intent(name, now, repeated=False)
 
+    def intended(self, run_id: str, name: str) -> bool:
+        """Whether an intention of this name is on record."""
+        table = schema.intents
+        query = sa.select(table.c.name).where(table.c.run == run_id, table.c.name == name)
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
     def withdraw(self, run_id: str, name: str, attempt: int) -> None:
         """Forget an intention whose write certainly had no effect.
 

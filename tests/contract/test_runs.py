@@ -134,6 +134,16 @@ def test_an_intention_that_had_no_effect_is_no_write(desk: SqlDesk, runs: RunSto
     assert not runs.intend("api.out.1", "update_app", NOW + 60).repeated
 
 
+def test_an_intention_is_on_record_for_its_own_run_by_its_own_name(
+    desk: SqlDesk, runs: RunStore
+) -> None:
+    desk.admit(delivery(alert(CPU)), delivery(alert(MEMORY)))
+    runs.intend("api.out.1", "told_1", NOW)
+    assert runs.intended("api.out.1", "told_1")
+    assert not runs.intended("api.out.1", "told_2")
+    assert not runs.intended("worker-vm.up.1", "told_1")
+
+
 def test_a_former_execution_cannot_forget_what_the_present_one_may_have_written(
     desk: SqlDesk, runs: RunStore
 ) -> None:

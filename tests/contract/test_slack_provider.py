@@ -4,6 +4,7 @@ import pytest
 
 from service.domain.errors import FailureKind, VendorError
 from service.ports import Message, MessageRef
+from service.ports.messenger import in_channel
 from service.providers.slack import SlackMessenger
 from tests.contract.loopback import Loopback
 from tests.unit.sandbox.support import served
@@ -36,6 +37,15 @@ def test_an_answer_goes_into_the_thread_and_channel_of_its_parent(vendor: Loopba
     provider(vendor).post(MESSAGE, MessageRef("C9", "17.5"))
 
     assert (vendor.seen[0].json["channel"], vendor.seen[0].json["thread_ts"]) == ("C9", "17.5")
+
+
+def test_a_message_for_another_channel_goes_there_and_into_no_thread(vendor: Loopback) -> None:
+    vendor.answers(200, {"ok": True, "channel": "C9", "ts": "18.0"})
+
+    provider(vendor).post(MESSAGE, in_channel("#web"))
+
+    assert vendor.seen[0].json["channel"] == "#web"
+    assert "thread_ts" not in vendor.seen[0].json
 
 
 HOSTILE = (

@@ -120,6 +120,10 @@ class FakeRuns:
         repeated = (run_id, name) in self.intents
         return Intent(name, self.intents.setdefault((run_id, name), now), repeated)
 
+    def intended(self, run_id: str, name: str) -> bool:
+        self._refuse_when_down()
+        return (run_id, name) in self.intents
+
     def wrote(self, run_id: str) -> bool:
         self._refuse_when_down()
         return any(run == run_id for run, _ in self.intents)
