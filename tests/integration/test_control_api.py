@@ -299,7 +299,7 @@ def test_a_purge_is_not_undone_and_the_answer_says_why(zoned: Operators) -> None
     zoned.runs.set_plan("cdn.person.1", plan)
     zoned.runs.conclude("cdn.person.1", Outcome("succeeded", "it is purged", 0.0), time.time())
     status, said = zoned.post("olga", "/runs/cdn.person.1/undo")
-    assert (status, "which nothing takes back" in said["error"]) == (409, True)
+    assert (status, "cannot be undone: the edge has lost its copies" in said["error"]) == (409, True)
     assert zoned.stand.enqueued == ["cdn.person.1"]
 
 
