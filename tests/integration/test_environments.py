@@ -35,7 +35,11 @@ def test_web_keeps_of_the_vendors_secrets_only_the_pagers_and_says_so(tmp_path: 
 
 def test_dev_gives_each_child_only_what_it_needs(tmp_path: Path) -> None:
     dev = Dev(tmp_path / "home", tmp_path / "log", **PLANTED)
-    needed = {"sandbox": set(), "web": ACCESS_SECRETS, "worker": {"PROMETHEUS_TOKEN"}}
+    needed = {
+        "sandbox": set(),
+        "web": ACCESS_SECRETS,
+        "worker": {"PROMETHEUS_TOKEN", "APP_CACHE_URL"},
+    }
     with running(dev):
         for pid in children_of(dev.process.pid):
             command = psutil.Process(pid).cmdline()
