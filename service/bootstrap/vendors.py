@@ -80,6 +80,7 @@ class Vendors:
         url = self.settings.app_database_url.get_secret_value()
         return PostgresDatabase(url=url, own_url=_own_postgresql(self.settings))
 
+    @cached_property
     def nginx(self) -> Nginx:
         """The nginx of this machine, or the sandbox's."""
         if self.settings.sandbox_url:
