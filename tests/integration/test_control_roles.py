@@ -74,6 +74,7 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
             "/runs",
             "/outcomes",
             "/rules",
+            "/levels",
             "/quarantine",
             "/status",
         )
