@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -113,6 +114,7 @@ class Window:
             day += timedelta(days=1)
 
 
+@lru_cache(maxsize=4096)
 def clock_change(day: date, zone: ZoneInfo) -> float | None:
     """When the zone's clock is put forward or back on this day; None on most days."""
     low = datetime.combine(day, time(), zone).timestamp()

@@ -75,6 +75,7 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
             "/outcomes",
             "/readings",
             "/rules",
+            "/levels",
             "/quarantine",
             "/status",
         )

@@ -190,6 +190,14 @@ def test_what_is_said_otherwise_comes_after_every_other_level_of_its_kind() -> N
     assert held(office, level("fair", SCHEDULE, ALWAYS, aim=4)).value == 4
 
 
+def test_what_is_said_otherwise_does_not_count_beside_another_level_of_its_kind() -> None:
+    shut = Window(first="01-01", last="01-02")
+    floor = MappingProxyType({API: Statement(floor=9)})
+    office = Level("office", SCHEDULE, (shut,), MappingProxyType({API: Statement(aim=3)}), floor)
+    assert held(office).least == 9
+    assert held(office, level("fair", SCHEDULE, ALWAYS, aim=4)).value == 4
+
+
 def test_people_are_told_of_changes_by_their_clock_and_in_utc(book: RuleBook) -> None:
     (item,) = levels_told(book.levels, book.hash, at("2026-11-01T00:00"), 2)["items"]
     assert (item["target"], item["holds"]) == ("api", "8")
