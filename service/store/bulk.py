@@ -138,7 +138,8 @@ def _executed(
             return
         with driver.pipeline():
             driver.execute(text, values)
-            driver.commit()
+            # The driver's own `commit` would wait for its answer, and the block's end for another.
+            driver.execute("COMMIT")
 
     by_driver(connection, sent)
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError
 from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreLost, StoreUnavailable
 from service.store.admissions import SqlJournal, SqlTransaction
-from service.store.bulk import Lookup, rows_of_each
+from service.store.bulk import Lookup, Statement, rows_of_each
 from service.store.coordination import Coordination, connect
 from service.store.database import begin_writing, open_engine, translated
 from service.store.on_loop import redis_on
@@ -64,6 +64,33 @@ def test_who_waits_for_the_database_lets_others_go_on(desk: SqlDesk, engine: sa.
     (receipt,) = waiting.get(timeout=SOON_S)
     assert receipt.verdicts[0].decision.run == "api.out.1"
     assert desk.count("alerts") == 1
+
+
+class _Watched(Greenlets):
+    """Counts how often the loop is asked when something can be written."""
+
+    writes = 0
+
+    def until_ready(
+        self, fileno: int, *, read: bool, write: bool, timeout_s: float | None = None
+    ) -> bool:
+        self.writes += write
+        return super().until_ready(fileno, read=read, write=write, timeout_s=timeout_s)
+
+
+def test_only_what_postgresql_does_not_take_at_once_waits_to_be_written(
+    postgres: PostgresServer,
+) -> None:
+    loop = _Watched(1)
+    engine = open_engine(PostgresDatabases(postgres).fresh(), pool_size=1, loop=loop)
+    busy = Statement("SELECT pg_sleep(0.3)::text", ())
+    large = Statement("SELECT length(%s)", ("x" * 30_000_000,))
+    with engine.connect() as connection:
+        rows_of_each(connection, busy)
+        assert loop.writes == 0
+        assert rows_of_each(connection, busy, large)[1] == [(30_000_000,)]
+    assert loop.writes > 0
+    engine.dispose()
 
 
 def test_another_thread_may_use_the_same_connection(desk: SqlDesk, loop: Greenlets) -> None:
