@@ -175,7 +175,7 @@ def test_the_packs_targets_are_used_and_have_the_runbooks_bounds() -> None:
     pack = load(PACK)
 
     assert pack["targets"].keys() == {rule["target"] for rule in pack["rules"] if "target" in rule}
-    assert pack["targets"]["api"]["replicas"] == {"min": 2, "max": 10}
+    assert pack["targets"]["api"]["replicas"] == {"min": 2, "max": 10, "limit": 20}
     assert pack["targets"]["worker-vm"]["sizes"][-1] == "s-4vcpu-8gb"
     assert pack["targets"]["database"]["sizes"][0] == "ci_micro"
 
