@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from service.catalogue.registry import checked_options
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.decision_tree import Question
+from service.domain.decisions.policy import ACT, APPROVE, SHADOW, Policy
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.messages.investigate import EXPRESSIONS
+from service.triggers.people.asked import Scope
 from tests.contract.test_crashes_and_people import TakenUp, both_ways, boundaries
 from tests.databases import Databases
 from tests.fakes.alerts import CPU, NOW, alert, delivery, rule_book
@@ -29,11 +31,12 @@ DECIDING = Rule(
 )
 
 
-def book() -> RuleBook:
+def book(mode: str = ACT) -> RuleBook:
     """One rule that decides, beside one that scales the same target."""
     made = rule_book()
+    deciding = replace(DECIDING, policy=Policy(mode))
     targets = {"api": made.targets["api"]}
-    return replace(made, rules=(DECIDING, made.rules[0]), targets=targets)
+    return replace(made, rules=(deciding, made.rules[0]), targets=targets)
 
 
 @pytest.fixture
@@ -105,3 +108,27 @@ def test_a_deciding_run_that_was_cancelled_asks_for_nothing(engine: sa.Engine) -
     now.go_on()
     assert runs(now)[run][0] == "cancelled"
     assert len(runs(now)) == 1
+
+
+@pytest.mark.parametrize(("mode", "claim"), [(APPROVE, "api.out"), (SHADOW, "shadow.api.out")])
+def test_what_was_decided_changes_nothing_by_itself_in_a_careful_mode(
+    engine: sa.Engine, mode: str, claim: str
+) -> None:
+    now = Installation(engine, book(mode))
+    now.deliver(delivery(alert(SLOW), at=NOW))
+    now.go_on()
+    assert f"{claim}.1" in runs(now)
+    assert now.apps.writes.effective == []
+    waiting = now.rows("SELECT run FROM approvals WHERE state = 'waiting'")
+    assert len(waiting) == (1 if mode == APPROVE else 0)
+
+
+def test_a_pause_of_the_target_holds_the_run_that_was_asked_for(engine: sa.Engine) -> None:
+    now = Installation(engine, book())
+    now.put("pause", Scope(target="api"), "1h")
+    now.deliver(delivery(alert(SLOW), at=NOW))
+    now.go_on()
+    status, reason = runs(now)["api.out.1"]
+    assert status == "held"
+    assert "pause" in reason
+    assert now.apps.writes.effective == []
