@@ -62,11 +62,13 @@ def _read(request: Request, parts: WorkerParts) -> Record:
     target, problem = _target(wanted, parts)
     if target is None:
         return _nothing(f"The tree leads to {branch} ({found.because}). {problem}", lines)
-    return {"branch": branch, "because": found.because, "found": lines}
+    shown = "; ".join(lines)
+    return {"branch": branch, "because": found.because, "found": lines, "readings": shown}
 
 
 def _nothing(because: str, found: list[str] | None = None) -> Record:
-    return {"branch": "", "because": because, "found": found or []}
+    lines = found or []
+    return {"branch": "", "because": because, "found": lines, "readings": "; ".join(lines)}
 
 
 def _target(wanted: Any, parts: WorkerParts) -> tuple[Target | None, str]:

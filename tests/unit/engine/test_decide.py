@@ -67,7 +67,11 @@ def test_each_branch_asks_once_for_the_action_that_its_rule_names(
     readings: dict[str, float], branch: str, action: str, target: object, direction: str
 ) -> None:
     worker = worker_with(**readings)
-    assert list(worker.execute(ASK).records) == ["read", "ask", "tell"]
+    steps = worker.execute(ASK)
+    assert list(steps.records) == ["read", "ask", "tell"]
+    read = steps.records["read"]
+    assert isinstance(read, dict)
+    assert read["readings"] == "; ".join(read["found"])
     (child,) = worker.runs.asked
     assert (child.step, child.action, child.on) == (branch, action, target)
     assert (child.parent, child.direction) == (RUN, direction)
