@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.announced import FIELDS, LONGEST_TEXT, unknown_fields
 from service.domain.decisions.claims import NOTIFY
+from service.domain.decisions.decision_tree import BRANCHES
 from service.domain.decisions.directions import SET
 from service.domain.decisions.requests import Wanted
 
@@ -62,6 +63,38 @@ class TellOptions(Shape):
         description=f"a text of at most {LONGEST_TEXT} characters",
     )
     page: Literal["critical", "error", "warning", "info"] | None = None
+
+
+class BranchOptions(Shape):
+    """What one branch of the decision tree asks for, as a rule would: an action and its options."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    action: Text
+    target: Text
+    with_: dict[str, Any] = Field(default={}, alias="with")
+
+
+class DecideOptions(Shape):
+    """What each branch asks for. A branch that is not named is only investigated."""
+
+    cpu: BranchOptions | None = None
+    memory: BranchOptions | None = None
+    database: BranchOptions | None = None
+    cache: BranchOptions | None = None
+    network: BranchOptions | None = None
+
+
+def branches_of(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The branches that a rule with `decide` names: `action`, `target` and `with` of each."""
+    return {name: options[name] for name in BRANCHES if options.get(name) is not None}
+
+
+def _names_no_branch(options: Mapping[str, Any]) -> str:
+    if not branches_of(options):
+        known = ", ".join(BRANCHES)
+        return f"decide names no branch, so nothing could follow; name one of {known}."
+    return ""
 
 
 def _tells_nobody(options: Mapping[str, Any]) -> str:
@@ -141,6 +174,18 @@ TELL = ActionSpec(
     "tell", Effect.TELLS, NOTIFY, options=TellOptions, lacking=_tells_nobody, undoes=False
 )
 """One message for all teams in each of several channels (runbook, Emergency: notify-all)."""
+
+DECIDE = ActionSpec(
+    "decide",
+    Effect.TELLS,
+    NOTIFY,
+    options=DecideOptions,
+    lacking=_names_no_branch,
+    undoes=False,
+    asks=True,
+)
+"""Reads, goes down the decision tree, and asks for what the rule names for the branch (runbook,
+Manual Scaling Decision Tree)."""
 
 IGNORE = ActionSpec("ignore", Effect.NOTHING, NOTIFY)
 """For alerts that nobody needs to hear of, such as a Watchdog that always fires."""

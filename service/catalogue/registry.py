@@ -20,7 +20,14 @@ from service.catalogue import (
     supabase,
     valkey,
 )
-from service.catalogue.actions import IGNORE, INVESTIGATE, PAGE_ONCALL, TELL
+from service.catalogue.actions import (
+    DECIDE,
+    IGNORE,
+    INVESTIGATE,
+    PAGE_ONCALL,
+    TELL,
+    branches_of,
+)
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.domain.decisions.directions import takes_away
 from service.domain.decisions.planning import Plan
@@ -44,6 +51,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     INVESTIGATE,
     IGNORE,
     TELL,
+    DECIDE,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}
@@ -137,7 +145,12 @@ def checked_options(action: str, options: Mapping[str, Any]) -> dict[str, Any]:
         NotInCatalogue: the action is not known, or takes no such options.
     """
     try:
-        return action_spec(action).options.model_validate(dict(options)).model_dump()
+        checked = action_spec(action).options.model_validate(dict(options)).model_dump()
     except ValidationError as invalid:
         said = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in invalid.errors())
         raise NotInCatalogue(f"{action} cannot be done with these options: {said}.") from None
+    if action == DECIDE.name:
+        for name, branch in branches_of(checked).items():
+            kept = checked_options(branch["action"], branch["with"])
+            checked[name] = {**branch, "with": kept}
+    return checked

@@ -48,7 +48,9 @@ class ActionSpec:
     Where the options of a rule decide which way it goes, `directed` tells that from them, and
     `direction` is that of a person's request. `sets` are the attributes that a person gives values
     of, where the options have no defaults that name them. `lacking` is what is wrong with the
-    options of a rule as a whole, as a sentence; empty where nothing is.
+    options of a rule as a whole, as a sentence; empty where nothing is. `asks` is True where its
+    run changes nothing itself and asks for a run that does: then the rule's mode and settle are
+    that run's.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ActionSpec:
     lacking: Callable[[Mapping[str, Any]], str] = lambda options: ""
     undoes: bool = True
     returns: bool = True
+    asks: bool = False
 
     def direction_of(self, options: Mapping[str, Any]) -> str:
         """Which way it goes with these options of a rule."""

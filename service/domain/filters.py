@@ -45,6 +45,7 @@ ACTIONS = (
     "investigate",
     "ignore",
     "tell",
+    "decide",
 )
 """The names of the catalogue's actions, for help and completion. The catalogue decides what is an
 action; a test holds the two equal."""

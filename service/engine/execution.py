@@ -12,13 +12,14 @@ from typing import Any
 
 import structlog
 
-from service.catalogue.actions import TELL
+from service.catalogue.actions import DECIDE, TELL
 from service.catalogue.registry import action_spec
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
 from service.engine.context import RunContext
+from service.engine.deciding import decide
 from service.engine.messages import send_message
 from service.engine.pages import send_page
 from service.engine.parts import StepRunner, WorkerParts
@@ -58,5 +59,7 @@ def _go(request: Request, parts: WorkerParts, attempt: int, step: ShownSteps) ->
     elif request.action == TELL.name:
         fence = RunContext(parts, request.id, attempt, request.subject).fence
         tell_teams(request, parts, step, fence)
+    elif request.action == DECIDE.name:
+        decide(request, parts, step)
     else:
         send_message(request, parts, step)

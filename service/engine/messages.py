@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from service.domain.alerts.dedup import run_dedup_key
 from service.domain.alerts.incident import Incident
+from service.domain.decisions.decision_tree import Recommendation
 from service.domain.decisions.requests import (
     HELD,
     NOTICES,
@@ -22,7 +24,7 @@ from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.announcements import SOURCE
 from service.messages.going_on import links_of_run, run_facts
-from service.messages.investigate import investigate, path_works
+from service.messages.investigate import investigate, investigation_message, path_works
 from service.messages.notices import (
     held_by_people,
     held_by_rule,
@@ -63,7 +65,10 @@ def incident_told(request: Request, parts: WorkerParts) -> Incident:
 
 def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
     incident = incident_told(request, parts)
-    message = _message(request, incident, parts)
+    return _told(request, parts, _message(request, incident, parts))
+
+
+def _told(request: Request, parts: WorkerParts, message: Message) -> dict[str, Any]:
     told = outbox.post_or_keep(message, parts)
     if not isinstance(told, VendorError):
         return {"status": "succeeded", "reason": message.title}
@@ -73,6 +78,15 @@ def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
     if request.origin.by == TEST_RULE.name:
         return failed
     return {**failed, "paged": reports.page(unheard(request, message, told), parts)}
+
+
+def tell_findings(
+    request: Request, parts: WorkerParts, because: str, found: Sequence[str]
+) -> dict[str, Any]:
+    """As investigate tells it, with the readings that a run has taken already."""
+    incident = incident_told(request, parts)
+    measured = Recommendation(None, because.removesuffix("."), tuple(found), ())
+    return _told(request, parts, investigation_message(incident, _known(incident, parts), measured))
 
 
 def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:

@@ -55,6 +55,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedRun:
+    """How a run ended that has asked for another: `status` and `reason` are its own, `run` is the
+    other, None where it was not asked for; then `held` says why. `cooldown_until` (seconds since
+    the epoch) is when its own claim is free again."""
+
+    status: str
+    reason: str
+    cooldown_until: float
+    run: str | None = None
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRun:
     """A run on record."""
 
@@ -233,6 +246,16 @@ class Runs(Protocol):
         asks for it that came after the worker had looked. False when it had ended.
 
         Raises StoreConflict where a change would be tried again that a person has cancelled."""
+        ...
+
+    def conclude_asking(
+        self, request: Request, outcome: Outcome, child: Request, now: float
+    ) -> AskedRun:
+        """End a run, once, and queue the run that it asks for, where the claim of that is free.
+
+        Where it is not, this run ends as held with the reason, and rests only as long as that
+        claim does. A repeat tells what was done the first time.
+        """
         ...
 
     def any_open(self, episodes: Sequence[str]) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from service.catalogue.registry import kind_spec, kinds_of
+from service.catalogue.actions import branches_of
+from service.catalogue.registry import action_spec, kind_spec, kinds_of
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.rules.rules import Origin, Rule, Target
 from service.domain.rules.shadowing import Reach, find_shadowed
@@ -42,7 +44,11 @@ class Placed:
 
     def note(self, key: str, sentence: str) -> None:
         """Note what is wrong with one of the rule's keys."""
-        self.complain((*self.draft.place, key), sentence)
+        self.note_at((key,), sentence)
+
+    def note_at(self, place: Place, sentence: str) -> None:
+        """Note what is wrong at a place within the rule."""
+        self.complain((*self.draft.place, *place), sentence)
 
     def doubt(self, key: str, sentence: str) -> None:
         """Warn of what one of the rule's keys may say and hardly means."""
@@ -52,37 +58,59 @@ class Placed:
 def check_references(rules: Sequence[Placed], targets: Mapping[str, Declared]) -> None:
     """Each rule's target exists and suits its action."""
     for placed in rules:
-        wanted = placed.rule.target
-        if wanted is None:
-            continue
-        declared = targets.get(wanted)
-        if declared is None:
-            placed.note("target", f"unknown target {wanted!r}; {suggestion(wanted, targets)}")
-        elif declared.target is not None and placed.draft.action is not None:
-            _check_suits(placed, placed.draft.action, declared.target)
+        for use in _uses(placed):
+            declared = targets.get(use.target)
+            if declared is None:
+                sentence = f"unknown target {use.target!r}; {suggestion(use.target, targets)}"
+                placed.note_at((*use.place, "target"), sentence)
+            elif declared.target is not None and use.action is not None:
+                _check_suits(placed, use, use.action, declared.target)
 
 
-def _check_suits(placed: Placed, action: ActionSpec, target: Target) -> None:
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a rule, or one branch of it, does to a target; `place` is where that stands in the
+    rule, and `options` are None where some of them are wrong."""
+
+    target: str
+    action: ActionSpec | None
+    options: Mapping[str, Any] | None
+    place: Place = ()
+
+
+def _uses(placed: Placed) -> list[_Use]:
+    rule, action = placed.rule, placed.draft.action
+    if action is not None and action.asks:
+        return [
+            _Use(each["target"], action_spec(each["action"]), each["with"], ("with", name))
+            for name, each in branches_of(rule.options).items()
+        ]
+    if rule.target is None:
+        return []
+    return [_Use(rule.target, action, None if placed.draft.wrong_options else rule.options)]
+
+
+def _check_suits(placed: Placed, use: _Use, action: ActionSpec, target: Target) -> None:
     if action.effect is not Effect.CHANGES:
         return
     kinds = kinds_of(action.name)
     if target.kind not in kinds:
-        placed.note(
-            "target",
+        placed.note_at(
+            (*use.place, "target"),
             f"{action.name} cannot change target {target.name} of kind {target.kind}; "
             f"it needs one of kind {' or '.join(kinds)}.",
         )
     elif action.climbs and not target.sizes:
-        placed.note(
-            "target",
+        placed.note_at(
+            (*use.place, "target"),
             f"{action.name} needs a ladder, and target {target.name} has none; give it sizes, "
             "smallest first.",
         )
-    elif not placed.draft.wrong_options:
-        for sentence in kind_spec(target.kind).refuses(target, action.name, placed.rule.options):
-            placed.note("with", f"with: {sentence}")
-        for doubt in kind_spec(target.kind).doubts(target, action.name, placed.rule.options):
-            placed.doubt("with", doubt)
+    elif use.options is not None:
+        for sentence in kind_spec(target.kind).refuses(target, action.name, use.options):
+            placed.note_at((*use.place, "with"), f"with: {sentence}")
+        for doubt in kind_spec(target.kind).doubts(target, action.name, use.options):
+            placed.complain.warn((*placed.draft.place, *use.place, "with"), doubt)
 
 
 def check_resources(targets: Mapping[str, Declared]) -> None:
@@ -129,6 +157,7 @@ def unused(rules: Sequence[Placed], targets: Mapping[str, Declared]) -> list[str
     That rule may mean one of them, and then this would tell the consequence beside its cause.
     """
     used = {placed.rule.target for placed in rules}
+    used |= {use.target for placed in rules for use in _uses(placed)}
     if not used <= {*targets, None}:
         return []
     return [name for name in targets if name not in used]

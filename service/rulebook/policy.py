@@ -126,7 +126,8 @@ top of a file."""
 
 def policy_of(rule: Rule, of_all: Policy) -> Policy:
     """How far one rule may act. What holds for all is about rules that change a target."""
-    if action_spec(rule.action).effect is not Effect.CHANGES:
+    action = action_spec(rule.action)
+    if action.effect is not Effect.CHANGES and not action.asks:
         return rule.policy
     own = {name: getattr(rule.policy, name) for name in OF_A_RULE}
     return replace(of_all, **own, mode=careful((rule.policy.mode, of_all.mode)))

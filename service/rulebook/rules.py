@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from service.catalogue.actions import branches_of
 from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect
@@ -221,7 +222,8 @@ class _Reader:
 
     def settle(self, action: ActionSpec | None) -> timedelta:
         given = self.shape.settle
-        if given is not None and action and action.effect is not Effect.CHANGES:
+        changes = action is None or action.effect is Effect.CHANGES or action.asks
+        if given is not None and action and not changes:
             self.note("settle", f"settle is of no use to {action.name}, which changes no target.")
         if given is None:
             return timedelta()
@@ -302,7 +304,8 @@ class _Reader:
 
     def mode(self, action: ActionSpec | None) -> str:
         given = self.shape.mode or ACT
-        if action is None or given in (ACT, OFF) or action.effect is Effect.CHANGES:
+        changes = action is None or action.effect is Effect.CHANGES or action.asks
+        if action is None or given in (ACT, OFF) or changes:
             return given
         if given == APPROVE:
             self.note("mode", f"mode approve is of no use to {action.name}, which changes nothing.")
@@ -314,7 +317,8 @@ class _Reader:
         given = self.shape.approval
         if given is None:
             return Approval()
-        self.only_of_changes("approval", action)
+        if action is None or not action.asks:
+            self.only_of_changes("approval", action)
         shape = read_shape(ApprovalShape, given, (*self.place, "approval"), self.complain).shape
         wait = None
         if shape.wait is not None:
@@ -384,7 +388,43 @@ class _Reader:
         read = read_shape(action.options, given or {}, place, self.note_option)
         if not read.wrong and (lacking := action.lacking(read.shape.model_dump())):
             self.note_option(place, lacking)
-        return read
+        return self.branches(action, read, place) if action.asks else read
+
+    def branches(self, action: ActionSpec, read: Read[Shape], place: Place) -> Read[Shape]:
+        """The options of a rule that decides, with each branch's own options checked and their
+        defaults put in. A branch that is wrong is noted and left out."""
+        checked = read.shape.model_dump()
+        wrong = set(read.wrong)
+        for name, branch in branches_of(checked).items():
+            options = self.branch(action, branch, (*place, name))
+            checked[name] = None if options is None else {**branch, "with": options}
+            wrong |= {name} if options is None else set()
+        return Read(action.options.model_validate(checked), frozenset(wrong))
+
+    def branch(
+        self, action: ActionSpec, branch: Mapping[str, Any], place: Place
+    ) -> dict[str, Any] | None:
+        """The options of one branch's action; None where something is wrong, which is noted."""
+        known = list(names_with(Effect.CHANGES))
+        name = branch["action"]
+        if name == action.name:
+            self.complain((*place, "action"), f"{name} cannot be a branch of itself.")
+            return None
+        if name in [each.name for each in ACTIONS] and name not in known:
+            sentence = f"{name} changes nothing; a branch asks for a change: {', '.join(known)}."
+            self.complain((*place, "action"), sentence)
+            return None
+        if name not in known:
+            self.complain((*place, "action"), f"unknown action {name!r}; {suggestion(name, known)}")
+            return None
+        spec, at = action_spec(name), (*place, "with")
+        read = read_shape(spec.options, branch["with"], at, self.note_option)
+        if read.wrong:
+            return None
+        if lacking := spec.lacking(read.shape.model_dump()):
+            self.note_option(at, lacking)
+            return None
+        return read.shape.model_dump()
 
     def note_option(self, place: Place, sentence: str) -> None:
         self.complain(place, f"with: {sentence}")

@@ -17,8 +17,9 @@ from service.domain.alerts.alert import Alert
 from service.domain.alerts.episodes import EVIDENCE_S
 from service.domain.capacity.ledger import Value
 from service.domain.capacity.taking import held_by_askers
+from service.domain.decisions.claims import COOLDOWN, check_cooldown
 from service.domain.decisions.controls import PAUSE, Control
-from service.domain.decisions.decision import Check
+from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.directions import REMOVING
 from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
 from service.domain.decisions.planning import Plan
@@ -29,7 +30,7 @@ from service.domain.errors import StoreConflict
 from service.ports import MessageRef
 from service.ports.admission import NewDecision, NewRun
 from service.ports.controls import Beside
-from service.ports.runs import Intent, Outcome, StoredRun
+from service.ports.runs import AskedRun, Intent, Outcome, StoredRun
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
 from service.store.bulk import chunks, rows_of_each
@@ -401,6 +402,66 @@ class RunStore:
                 self._start_again(connection, again, now)
         return True
 
+    def conclude_asking(
+        self, request: Request, outcome: Outcome, child: Request, now: float
+    ) -> AskedRun:
+        """End a run, once, and queue the run that it asks for, where the claim of that is free.
+
+        A run that a person has cancelled asks for nothing.
+        """
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            mine = sa.select(_r.status, _r.reason, _r.created_at, _r.ended_at)
+            query = mine.where(_r.id == request.id).with_for_update()
+            row = connection.execute(query).one()
+            if row.ended_at is not None:
+                run = _asked_by(connection, request.id, child.claim, row.created_at)
+                held = "" if run else str(row.reason)
+                return AskedRun(row.status, row.reason, outcome.cooldown_until, run, held)
+            asked = self._ask_for(connection, request, outcome, child, now)
+            end = sa.update(schema.runs).where(_r.id == request.id)
+            connection.execute(end.values(status=asked.status, reason=asked.reason, ended_at=now))
+            cooldowns = schema.cooldowns.c
+            connection.execute(
+                sa.update(schema.cooldowns)
+                .where(cooldowns.run == request.id, cooldowns.until > now)
+                .values(until=asked.cooldown_until, reason=asked.reason)
+            )
+        if asked.run:
+            self._queued()
+        return asked
+
+    def _ask_for(
+        self,
+        connection: sa.Connection,
+        request: Request,
+        outcome: Outcome,
+        child: Request,
+        now: float,
+    ) -> AskedRun:
+        if cancelled := _cancelled(connection, request.id):
+            return AskedRun("cancelled", cancelled, now, held=cancelled)
+        cooldowns = schema.cooldowns.c
+        if request.claim < child.claim:
+            # In the order of the keys, as admission takes them: nobody waits in a circle.
+            own = sa.select(cooldowns.key).where(cooldowns.key == request.claim)
+            connection.execute(own.with_for_update())
+        claimed = take_claims(connection, [child.claim], now)[child.claim]
+        if not claimed.won:
+            check = check_cooldown(child.claim, claimed.cooldown, now)
+            until = min(outcome.cooldown_until, check.until or outcome.cooldown_until)
+            reason = f"{outcome.reason} is held: {check.saw}"
+            _note_asked(connection, child, None, check, now)
+            return AskedRun("held", reason, until, held=check.saw)
+        made = replace(child, id=claimed.cooldown.run)
+        run = NewRun(made, made.target.resource, now)
+        add_run(connection, run)
+        self._enqueue(connection, run)
+        check = Check(COOLDOWN, passed=True, saw=f"{child.claim} was free")
+        _note_asked(connection, child, made.id, check, now)
+        reason = f"{outcome.reason} was asked for (run {made.id})"
+        return AskedRun(outcome.status, reason, outcome.cooldown_until, made.id)
+
     def _start_again(self, connection: sa.Connection, again: NewRun, now: float) -> None:
         following = _claimed_again(connection, again.request, now)
         if following is not None:
@@ -518,6 +579,43 @@ def _claimed_again(connection: sa.Connection, request: Request, now: float) -> s
     )
     claimed = take_claims(connection, [claim], now)[claim]
     return claimed.cooldown.run if claimed.won else None
+
+
+def _asked_by(connection: sa.Connection, parent: str, claim: str, since: float) -> str | None:
+    """The run on a claim that a run has asked for."""
+    query = sa.select(_r.id, _r.ask).where(_r.claim == claim, _r.created_at >= since)
+    for row in connection.execute(query.order_by(_r.created_at)):
+        if load(row.ask).get("parent") == parent:
+            return str(row.id)
+    return None
+
+
+def _note_asked(
+    connection: sa.Connection, child: Request, run: str | None, check: Check, now: float
+) -> None:
+    """The decisions on the alerts that a child was asked for, as admission makes them: who looks
+    at the target's alerts, such as a return, finds these too."""
+    decision = Decision(
+        verdict=Verdict.ACT if run else Verdict.HOLD,
+        rule=child.origin.by,
+        action=child.action,
+        target=child.target.name,
+        direction=child.direction,
+        reason=f"{child.origin.why}: {check.saw}",
+        guard=check.guard,
+        checks=(check,),
+        until=check.until,
+        run=run,
+        stage=Stage.EXECUTION,
+    )
+    for alert in child.origin.alerts[:_MOST_NOTED]:
+        new = NewDecision(new_id("d"), alert, "", decision, now, now)
+        row = decision_row(new, child.rules_hash, CheckEncoder())
+        connection.execute(sa.insert(schema.decisions), row)
+
+
+_MOST_NOTED = 100
+"""Alerts of one group whose decisions are kept; each is one statement."""
 
 
 def _cancelled(connection: sa.Connection, run_id: str) -> str:

@@ -26,7 +26,7 @@ from service.engine.off_watch import OffWatch, Vigil
 from service.engine.parts import LatePage, WorkerParts
 from service.ports import MessageRef, Page
 from service.ports.admission import IncidentRecord, NewDecision, NewRun
-from service.ports.runs import IncidentState, Outcome, Signs, StoredRun
+from service.ports.runs import AskedRun, IncidentState, Outcome, Signs, StoredRun
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
@@ -66,6 +66,7 @@ class FakeRuns:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     decisions: list[NewDecision] = field(default_factory=list)
     again: list[NewRun] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
     settles: dict[str, float] = field(default_factory=dict)
     checks: dict[str, tuple[Check, ...]] = field(default_factory=dict)
     down: bool = False
@@ -223,6 +224,23 @@ class FakeRuns:
         if again and not (if_wanted and not self.any_open(again.request.origin.alerts)):
             self.again.append(again)
         return True
+
+    def conclude_asking(
+        self, request: Request, outcome: Outcome, child: Request, now: float
+    ) -> AskedRun:
+        self._refuse_when_down()
+        if request.id in self.cancels:
+            status, reason = "cancelled", self.cancels[request.id]
+            self.conclude(request.id, Outcome(status, reason, now), now)
+            return AskedRun(status, reason, now, held=reason)
+        run = f"{child.claim}.1"
+        if request.id not in self.outcomes:
+            reason = f"{outcome.reason} was asked for (run {run})"
+            outcome = Outcome(outcome.status, reason, outcome.cooldown_until)
+            self.conclude(request.id, outcome, now)
+            self.asked.append(replace(child, id=run))
+        known = self.outcomes[request.id]
+        return AskedRun(known.status, known.reason, known.cooldown_until, run)
 
     def still_wanted(self, request: Request, now: float) -> bool:
         return self.any_open(request.origin.alerts)

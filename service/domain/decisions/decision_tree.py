@@ -1,8 +1,8 @@
 """The runbook's decision tree: from what was measured to what a person should do first.
 
-(runbook, Manual Scaling Decision Tree.) It recommends and never acts: the alerts that lead here
-are those for which the runbook wants a person to look. It begins at "performance issue detected",
-so it has an answer only for alerts about performance.
+(runbook, Manual Scaling Decision Tree.) It recommends and never acts by itself: a rule with
+`decide` may name what follows from a branch, else a person looks. It begins at "performance issue
+detected", so investigate asks it only for alerts about performance.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Question(StrEnum):
@@ -81,6 +82,29 @@ TREE = (
     _Node(Question.DATABASE, False, 5, "", Advice.SCALE_DATABASE),
     _Node(Question.CACHE, False, 80, " %", Advice.OPTIMIZE_CACHE),
 )
+
+
+BRANCHES: Mapping[str, Advice] = MappingProxyType(
+    {
+        "cpu": Advice.HORIZONTAL_SCALE,
+        "memory": Advice.VERTICAL_SCALE,
+        "database": Advice.SCALE_DATABASE,
+        "cache": Advice.OPTIMIZE_CACHE,
+        "network": Advice.CHECK_NETWORK,
+    }
+)
+"""The tree's leaves by the names that rules use, in its order."""
+
+
+def branch_of(recommendation: Recommendation) -> str:
+    """The branch that the readings lead to; empty where they lead to none.
+
+    To act takes more than to recommend: each question before the branch needs a reading, because
+    one that is missing may be what is wrong.
+    """
+    if recommendation.unread:
+        return ""
+    return next(name for name, each in BRANCHES.items() if each is recommendation.advice)
 
 
 def trigger_of(action: str) -> tuple[Question, float] | None:
