@@ -18,6 +18,7 @@ import psycopg
 import redis
 import sqlalchemy as sa
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.waiting import Ready, Wait
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -67,6 +68,8 @@ def postgresql_on(engine: sa.Engine, loop: Loop) -> None:
     """Make a PostgreSQL engine's connections wait on the loop when they are used there."""
 
     class Connection(psycopg.Connection[Any]):
+        _begun_in: psycopg.Pipeline | None = None
+
         def wait(
             self,
             gen: PQGen[_Result],
@@ -76,6 +79,16 @@ def postgresql_on(engine: sa.Engine, loop: Loop) -> None:
             if timeout is not None or not loop.is_here():
                 return super().wait(gen, interval, timeout)
             return _carried(gen, self.pgconn.socket, loop)
+
+        def _start_query(self) -> PQGen[None]:
+            """BEGIN goes along with what is sent together. By itself, psycopg waits for its answer
+            first, which is a round trip of each transaction."""
+            together = self._pipeline
+            if together is None or self.pgconn.transaction_status != TransactionStatus.IDLE:
+                yield from super()._start_query()
+            elif self._begun_in is not together:
+                self._begun_in = together
+                yield from self._exec_command(self._get_tx_start_command())
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, arguments: Any, settings: Any) -> Any:

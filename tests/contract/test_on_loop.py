@@ -17,8 +17,16 @@ from sqlalchemy.exc import DataError
 
 from service.domain.decisions.decision import Verdict
 from service.domain.errors import StoreLost, StoreUnavailable
+from service.store import schema
 from service.store.admissions import SqlJournal, SqlTransaction
-from service.store.bulk import Lookup, Statement, rows_of_each
+from service.store.bulk import (
+    Lookup,
+    Pending,
+    Statement,
+    bulk_insert,
+    change_together,
+    rows_of_each,
+)
 from service.store.coordination import Coordination, connect
 from service.store.database import begin_writing, open_engine, translated
 from service.store.on_loop import redis_on
@@ -69,12 +77,13 @@ def test_who_waits_for_the_database_lets_others_go_on(desk: SqlDesk, engine: sa.
 class _Watched(Greenlets):
     """Counts how often the loop is asked when something can be written."""
 
-    writes = 0
+    writes = reads = 0
 
     def until_ready(
         self, fileno: int, *, read: bool, write: bool, timeout_s: float | None = None
     ) -> bool:
         self.writes += write
+        self.reads += read and not write
         return super().until_ready(fileno, read=read, write=write, timeout_s=timeout_s)
 
 
@@ -90,6 +99,43 @@ def test_only_what_postgresql_does_not_take_at_once_waits_to_be_written(
         assert loop.writes == 0
         assert rows_of_each(connection, busy, large)[1] == [(30_000_000,)]
     assert loop.writes > 0
+    engine.dispose()
+
+
+def test_a_transaction_waits_for_one_answer_to_what_it_asks_and_one_to_its_last_change(
+    postgres: PostgresServer,
+) -> None:
+    loop = _Watched(1)
+    engine = open_engine(PostgresDatabases(postgres).fresh(), pool_size=1, loop=loop)
+    slow = Statement("SELECT pg_sleep(0.2)::text", ())
+    change = bulk_insert(schema.facts)
+    rows = [{"name": "a", "value": "{}"}]
+    with engine.connect():  # it asks PostgreSQL for what it is, once
+        loop.reads = 0
+    with engine.connect() as connection, connection.begin():
+        rows_of_each(connection, slow, slow)
+        assert loop.reads == 1, "BEGIN and both statements"
+        change_together(connection, [Pending(change, rows, dict)], commit=True)
+    assert loop.reads <= 2, "the change and COMMIT"
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM facts WHERE name = 'a'")) == 1
+    engine.dispose()
+
+
+def test_what_fails_in_a_transaction_that_was_begun_along_leaves_nothing_and_the_next_one_begins(
+    postgres: PostgresServer,
+) -> None:
+    engine = open_engine(PostgresDatabases(postgres).fresh(), pool_size=1, loop=Greenlets(1))
+    wrong = Statement("SELECT 1 / %s::int", (0,))
+    for _ in range(2):
+        with pytest.raises(DataError), engine.connect() as connection, connection.begin():
+            rows_of_each(connection, wrong)
+    with engine.connect() as connection, connection.begin() as begun:
+        rows_of_each(connection, Statement("SELECT 1", ()))
+        connection.execute(sa.text("INSERT INTO facts VALUES ('b', '{}')"))
+        begun.rollback()
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM facts WHERE name = 'b'")) == 0
     engine.dispose()
 
 
