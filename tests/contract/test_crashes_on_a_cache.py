@@ -78,6 +78,7 @@ def assert_at_rest(now: Installation) -> None:
 
 
 @both_ways
+@pytest.mark.spread("done:set_strategy", "recorded:set_strategy")
 @pytest.mark.parametrize("boundary", boundaries("set_strategy", "verify_strategy"))
 def test_a_strategy_that_dies_anywhere_is_set_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -92,6 +93,7 @@ def test_a_strategy_that_dies_anywhere_is_set_once(
     assert_at_rest(now)
 
 
+@pytest.mark.spread("done:next_generation", "recorded:next_generation")
 @pytest.mark.parametrize("boundary", boundaries("next_generation", "verify_generation"))
 def test_a_flush_by_generation_that_dies_anywhere_raises_it_once(
     engine: sa.Engine, boundary: str
@@ -108,6 +110,7 @@ def test_a_flush_by_generation_that_dies_anywhere_raises_it_once(
 
 
 @both_ways
+@pytest.mark.spread("done:remove", "recorded:remove")
 @pytest.mark.parametrize("boundary", boundaries("remove", "verify_removal"))
 def test_a_flush_by_prefix_that_dies_anywhere_removes_all_and_keeps_the_sessions(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
