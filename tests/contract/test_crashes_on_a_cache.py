@@ -157,7 +157,7 @@ def test_a_flush_is_never_undone_and_people_are_not_offered_it(engine: sa.Engine
     assert message.title.startswith("Done: app-cache: entries cache: (")
     assert message.text.startswith("Flushed because")
     assert "Undo it" not in [words for words, _ in message.fields]
-    with pytest.raises(Conflict, match="flush_cache of app-cache, which nothing takes back"):
+    with pytest.raises(Conflict, match="cannot be undone: what was removed is loaded anew"):
         now.people.undo(OLGA, "app-cache.out.1", "a mistake")
     assert cache.keys == {SETTINGS: BY_HAND, **SESSIONS}
 
