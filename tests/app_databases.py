@@ -99,13 +99,11 @@ class AppDatabaseOfTests:
 
 def make_roles(server: PostgresServer) -> None:
     """The roles are the server's, so those that another test has made are kept."""
-    address = server.create()
-    with psycopg.connect(address, autocommit=True) as connection:
+    with psycopg.connect(server.address, autocommit=True) as connection:
         known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
         for role in {*ROLES, OURS, "other_app", "blind"} - known:
             connection.execute(f"CREATE ROLE {role} LOGIN REPLICATION")
         connection.execute(f"GRANT pg_read_all_stats, pg_signal_backend TO {OURS}")
-    server.drop(address)
 
 
 def with_questions(app: AppDatabaseOfTests) -> None:

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import structlog
 
-from tests.databases import BACKENDS, SQLITE, Databases, PostgresDatabases, SqliteFiles
+from tests.databases import BACKENDS, POSTGRES, SQLITE, Databases, PostgresDatabases, SqliteFiles
 from tests.postgres import PostgresServer, postgres_server
 from tests.reliability import VendorSaw, scenario_of, shown
 
@@ -23,6 +23,19 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test with the mark `spread`, the boundaries that it does not name are long on
+    PostgreSQL: SQLite has them all every time."""
+    for item in items:
+        spread = item.get_closest_marker("spread")
+        if spread is None or not isinstance(item, pytest.Function):
+            continue
+        given = item.callspec.params
+        if given["databases"] == POSTGRES and given.get("boundary") not in spread.args:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(autouse=True)

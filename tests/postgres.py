@@ -90,6 +90,11 @@ class PostgresServer:
                 process.send_signal(signal.SIGCONT)
 
     @property
+    def address(self) -> str:
+        """Of the database that every server has; nothing is kept there."""
+        return str(self._server.get_uri())
+
+    @property
     def sockets(self) -> str:
         """The folder of its socket."""
         return str(self._url.query["host"])

@@ -20,6 +20,8 @@ REDIS_7 = "redis-7"
 EMBEDDED = "embedded"
 VERSIONS = (EMBEDDED, REDIS_7)
 """For parametrised fixtures: `@pytest.fixture(params=VERSIONS)`."""
+ONE_IN_CI = (EMBEDDED, pytest.param(REDIS_7, marks=pytest.mark.long))
+"""For tests that take long; `make test` has one of them, and `make test-all` both."""
 
 START_S = 30.0
 

@@ -18,9 +18,10 @@ def vendor() -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def database_url(databases: Databases) -> str:
+def database_url(databases: Databases) -> Iterator[str]:
     """A database of the test's own, with all tables."""
-    return databases.fresh()
+    with databases.borrowed() as url:
+        yield url
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from service.ports import Clock
 from service.providers.redis_cache import RedisCache
 from tests.fakes.clock import FakeClock
 from tests.fakes.runs import FakeRun, Works, planned, request_for, works_on
-from tests.redis_servers import VERSIONS, RedisServer, executable
+from tests.redis_servers import ONE_IN_CI, RedisServer, executable
 
 ENTRIES, SESSIONS = 20_000, 500
 CACHE = CacheTarget("app-cache", prefixes=("cache:", "quizmentor:"), generation="quiz:generation")
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=ONE_IN_CI)
 def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     running = RedisServer(executable(request.param), Path(tempfile.mkdtemp()))
     running.start()

@@ -25,7 +25,7 @@ from tests.contract.test_zone_on_sandbox import WallClock
 from tests.fakes.clusters import CLUSTER, SIZES
 from tests.fakes.runs import FakeRun, Works, planned, request_for, works_on
 from tests.processes import wait_until
-from tests.redis_servers import VERSIONS, RedisServer, executable
+from tests.redis_servers import ONE_IN_CI, RedisServer, executable
 from tests.unit.sandbox.support import TOKEN, Served, served
 
 CACHE = ValkeyTarget("cache", CLUSTER, SIZES)
@@ -66,7 +66,7 @@ class Lab:
         return [each["path"] for each in self.sandbox.calls() if each["method"] == "PUT"]
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ONE_IN_CI)
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     server = RedisServer(executable(request.param), tmp_path / "cluster")
     server.start()

@@ -272,6 +272,7 @@ def test_a_unique_index_that_cannot_be_leaves_nothing_behind(app: AppDatabaseOfT
 STEPS = ("prepare", "announce", "build_index", "verify_index", "conclude", "report")
 
 
+@pytest.mark.spread("done:build_index", "recorded:build_index")
 @pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_run_that_dies_anywhere_leaves_one_valid_index(
     app: AppDatabaseOfTests, databases: Databases, boundary: str

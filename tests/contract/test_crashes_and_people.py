@@ -105,6 +105,7 @@ def titles(now: Installation) -> list[str]:
 
 
 @both_ways
+@pytest.mark.spread("done:ask", "recorded:ask")
 @pytest.mark.parametrize("boundary", boundaries(*ASKING))
 def test_a_run_that_asks_and_dies_anywhere_has_asked_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -122,6 +123,7 @@ def test_a_run_that_asks_and_dies_anywhere_has_asked_once(
 
 
 @both_ways
+@pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*CHANGING))
 def test_a_run_that_was_approved_and_dies_anywhere_changes_the_target_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -139,6 +141,7 @@ def test_a_run_that_was_approved_and_dies_anywhere_changes_the_target_once(
 
 
 @both_ways
+@pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*CHANGING))
 def test_an_undo_that_dies_anywhere_takes_back_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -153,6 +156,7 @@ def test_an_undo_that_dies_anywhere_takes_back_once(
     assert_in_order(now, 2, 2)
 
 
+@pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*CHANGING))
 def test_a_count_and_a_size_that_a_person_sets_are_one_write_wherever_the_run_dies(
     engine: sa.Engine, boundary: str
@@ -172,6 +176,7 @@ def test_a_count_and_a_size_that_a_person_sets_are_one_write_wherever_the_run_di
     assert kept == to
 
 
+@pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*CHANGING))
 def test_the_vendors_autoscaling_is_set_in_one_write_and_taken_back_in_one_wherever_runs_die(
     engine: sa.Engine, boundary: str
@@ -204,6 +209,7 @@ def test_the_vendors_autoscaling_is_set_in_one_write_and_taken_back_in_one_where
 
 
 @both_ways
+@pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*CHANGING))
 def test_a_return_that_dies_anywhere_takes_back_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -225,6 +231,7 @@ def test_a_return_that_dies_anywhere_takes_back_once(
 
 
 @both_ways
+@pytest.mark.spread("recorded:update_app", "done:make_safe", "done:conclude")
 @pytest.mark.parametrize("boundary", ["recorded:update_app", *boundaries(*CANCELLED)])
 def test_a_run_that_is_cancelled_between_two_steps_and_dies_anywhere_after_it_stays_cancelled(
     engine: sa.Engine, boundary: str, taken_up: TakenUp

@@ -53,6 +53,7 @@ def assert_in_order(now: Installation, nginx: FakeNginx, text: str, writes: int)
     assert now.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL) == []
 
 
+@pytest.mark.spread("done:write", "recorded:write", "done:reload", "done:conclude")
 @pytest.mark.parametrize(
     ("boundary", "taken_up"),
     [
@@ -71,6 +72,7 @@ def test_a_run_that_dies_anywhere_puts_the_file_in_force_once(
     assert_in_order(now, nginx, NEW, 1)
 
 
+@pytest.mark.spread("done:write", "done:reload")
 @pytest.mark.parametrize("boundary", boundaries("write", "reload", "verify"))
 def test_an_undo_that_dies_anywhere_puts_the_old_file_back_once(
     engine: sa.Engine, boundary: str

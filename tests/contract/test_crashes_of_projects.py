@@ -62,6 +62,7 @@ def statuses(now: Installation) -> dict[str, str]:
 
 
 @both_ways
+@pytest.mark.spread("done:set_pool_size", "recorded:set_pool_size", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*POOLING))
 def test_a_pool_size_whose_run_dies_anywhere_is_set_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -154,6 +155,7 @@ def copies(engine: sa.Engine, **options: object) -> Installation:
 
 
 @both_ways
+@pytest.mark.spread("done:setup_1", "recorded:setup_1", "done:setup_2")
 @pytest.mark.parametrize("boundary", boundaries(*SETTING_UP))
 def test_replicas_whose_run_dies_anywhere_are_each_set_up_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp

@@ -43,6 +43,7 @@ def engine(databases: Databases) -> Iterator[sa.Engine]:
 
 
 @both_ways
+@pytest.mark.spread("done:page", "done:tell_1", "recorded:tell_1", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries("page", "tell_1", "tell_2", "conclude"))
 def test_a_run_that_tells_and_dies_anywhere_tells_each_channel_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp

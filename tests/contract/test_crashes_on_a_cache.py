@@ -78,6 +78,7 @@ def assert_at_rest(now: Installation) -> None:
 
 
 @both_ways
+@pytest.mark.spread("done:set_strategy", "recorded:set_strategy")
 @pytest.mark.parametrize("boundary", boundaries("set_strategy", "verify_strategy"))
 def test_a_strategy_that_dies_anywhere_is_set_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -92,6 +93,7 @@ def test_a_strategy_that_dies_anywhere_is_set_once(
     assert_at_rest(now)
 
 
+@pytest.mark.spread("done:next_generation", "recorded:next_generation")
 @pytest.mark.parametrize("boundary", boundaries("next_generation", "verify_generation"))
 def test_a_flush_by_generation_that_dies_anywhere_raises_it_once(
     engine: sa.Engine, boundary: str
@@ -108,6 +110,7 @@ def test_a_flush_by_generation_that_dies_anywhere_raises_it_once(
 
 
 @both_ways
+@pytest.mark.spread("done:remove", "recorded:remove")
 @pytest.mark.parametrize("boundary", boundaries("remove", "verify_removal"))
 def test_a_flush_by_prefix_that_dies_anywhere_removes_all_and_keeps_the_sessions(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -154,7 +157,7 @@ def test_a_flush_is_never_undone_and_people_are_not_offered_it(engine: sa.Engine
     assert message.title.startswith("Done: app-cache: entries cache: (")
     assert message.text.startswith("Flushed because")
     assert "Undo it" not in [words for words, _ in message.fields]
-    with pytest.raises(Conflict, match="flush_cache of app-cache, which nothing takes back"):
+    with pytest.raises(Conflict, match="cannot be undone: what was removed is loaded anew"):
         now.people.undo(OLGA, "app-cache.out.1", "a mistake")
     assert cache.keys == {SETTINGS: BY_HAND, **SESSIONS}
 

@@ -69,6 +69,7 @@ def statuses(now: Installation) -> dict[str, str]:
 
 
 @both_ways
+@pytest.mark.spread("done:set_policy", "recorded:set_policy", "done:resize", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_change_of_a_cluster_that_dies_anywhere_is_made_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp

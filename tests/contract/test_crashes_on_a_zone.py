@@ -68,6 +68,7 @@ def statuses(now: Installation) -> dict[str, str]:
 
 
 @both_ways
+@pytest.mark.spread("done:purge_1", "recorded:purge_1", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_purge_that_the_probe_shows_and_that_dies_anywhere_is_done_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp
@@ -153,6 +154,7 @@ def ruled(engine: sa.Engine) -> Installation:
 
 
 @both_ways
+@pytest.mark.spread("done:set_rules", "recorded:set_rules", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*SETTING))
 def test_a_set_of_cache_rules_that_dies_anywhere_is_set_once(
     engine: sa.Engine, boundary: str, taken_up: TakenUp

@@ -313,6 +313,7 @@ def test_a_server_that_is_away_allows_another_try(app: AppDatabaseOfTests) -> No
 STEPS = ("prepare", "announce", "cancel", "terminate", "verify", "conclude", "report")
 
 
+@pytest.mark.spread("done:terminate", "recorded:terminate")
 @pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_run_that_dies_anywhere_ends_the_sessions_of_its_plan_and_no_others(
     app: AppDatabaseOfTests, databases: Databases, boundary: str

@@ -246,6 +246,7 @@ def test_a_run_whose_second_setting_is_refused_says_that_it_has_written_the_firs
 STEPS = ("prepare", "set_settings", "verify_settings", "conclude")
 
 
+@pytest.mark.spread("done:set_settings", "recorded:set_settings")
 @pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_run_that_dies_anywhere_leaves_the_setting_as_it_was_wanted(
     app: AppDatabaseOfTests, databases: Databases, boundary: str

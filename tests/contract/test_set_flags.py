@@ -308,6 +308,7 @@ STEPS = ("prepare", "set_flags", "verify_flags", "conclude")
 """Announce and report write nothing here; other actions' tests die at them too."""
 
 
+@pytest.mark.spread("done:set_flags", "recorded:set_flags", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_run_that_dies_anywhere_sets_the_flags_once(
     app: AppDatabaseOfTests, databases: Databases, boundary: str

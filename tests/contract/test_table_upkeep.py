@@ -192,6 +192,9 @@ CASES = [
 ]
 
 
+@pytest.mark.spread(
+    "done:rebuild_indexes", "recorded:rebuild_indexes", "done:vacuum", "recorded:vacuum"
+)
 @pytest.mark.parametrize(("operation", "boundary"), CASES)
 def test_a_run_that_dies_anywhere_comes_to_the_same_end(
     app: AppDatabaseOfTests, databases: Databases, operation: dict[str, Any], boundary: str

@@ -29,6 +29,7 @@ rules:
 FAILPOINTS = ("after:write", "after:reload")
 
 
+@pytest.mark.spread
 def test_killed_around_its_writes_and_taken_up_it_writes_and_loads_the_file_once(
     databases: Databases, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:

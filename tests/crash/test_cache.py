@@ -39,6 +39,7 @@ CRASHES = (
 )
 
 
+@pytest.mark.spread
 def test_killed_around_its_writes_and_taken_up_it_sets_once_and_flushes_the_rest(
     databases: Databases, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:

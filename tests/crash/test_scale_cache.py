@@ -32,6 +32,7 @@ SLOW_S = 500.0
 FAILPOINTS = ("after:resize", "during:await_online", "done:await_online")
 
 
+@pytest.mark.spread
 def test_killed_around_its_write_and_while_it_waits_it_resizes_the_cluster_once(
     databases: Databases, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
