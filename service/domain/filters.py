@@ -40,6 +40,7 @@ ACTIONS = (
     "set_database",
     "set_cache_strategy",
     "flush_cache",
+    "put_object",
     "scale_cache",
     "page_oncall",
     "investigate",
