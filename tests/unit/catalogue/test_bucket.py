@@ -199,6 +199,16 @@ def test_a_persons_change_between_the_plan_and_the_first_step_is_left() -> None:
     assert stand.fake.writes.sent == 0
 
 
+def test_a_persons_change_between_two_steps_is_left_and_nothing_is_sent() -> None:
+    stand = Stand()
+    run = stand.run(put())
+    run.step("keep")
+    stand.fake.store(KEY, Contents(b"theirs"))
+    with pytest.raises(TargetChanged):
+        run.step("put")
+    assert stand.fake.writes.sent == 0
+
+
 def test_an_object_that_appears_meanwhile_is_never_overwritten() -> None:
     stand = Stand(None)
     run = stand.run(put())
