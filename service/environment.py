@@ -32,6 +32,8 @@ SECRETS = frozenset(
         "RUNBOOKD_TOKEN",
         "SANDBOX_DATABASE_URL",
         "SLACK_BOT_TOKEN",
+        "SPACES_KEY",
+        "SPACES_SECRET",
         "SUPABASE_ACCESS_TOKEN",
         "SUPABASE_SQL_URL",
     }

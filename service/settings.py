@@ -157,6 +157,11 @@ class Settings(BaseModel):
     """`redis://…` or `rediss://…`: the application's own Redis or Valkey, never the one of
     REDIS_URL. It is a secret as a whole, because it holds a password. Targets of kind cache are off
     until it is given."""
+    spaces_key: SecretStr = Field(SecretStr(""), alias="SPACES_KEY")
+    """The id of a key of Spaces, or of another store that speaks S3, with which objects are put."""
+    spaces_secret: SecretStr = Field(SecretStr(""), alias="SPACES_SECRET")
+    """The secret that belongs to SPACES_KEY. Targets of kind bucket are off until both are
+    given."""
     pagerduty_routing_key: SecretStr = Field(SecretStr(""), alias="PAGERDUTY_ROUTING_KEY")
     """An integration key of Events v2. Web and worker both need it."""
     slack_token: SecretStr = Field(SecretStr(""), alias="SLACK_BOT_TOKEN")

@@ -28,6 +28,7 @@ from service.providers.postgresql import PostgresDatabase
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.redis_cache import RedisCache
 from service.providers.slack import SlackMessenger
+from service.providers.spaces import SpacesBuckets
 from service.providers.supabase import SupabaseCompute
 from service.providers.supabase_sandbox import SandboxSql
 from service.providers.valkey import DigitalOceanValkey
@@ -103,6 +104,15 @@ class Vendors:
         return RedisCache(url=settings.app_cache_url.get_secret_value(), own_url=settings.redis_url)
 
     @cached_property
+    def buckets(self) -> SpacesBuckets:
+        """Spaces. Nothing stands in for it in the sandbox."""
+        settings = self.settings
+        return SpacesBuckets(
+            key=settings.spaces_key.get_secret_value(),
+            secret=settings.spaces_secret.get_secret_value(),
+        )
+
+    @cached_property
     def valkey(self) -> DigitalOceanValkey:
         """Managed Valkey. It is told of runbookd's own Redis, so that it knows it again."""
         return DigitalOceanValkey(self.digitalocean, own_url=self.settings.redis_url)
@@ -148,6 +158,7 @@ PORTS: Mapping[str, Port] = {
     "valkey": Port("DIGITALOCEAN_TOKEN", lambda vs: vs.valkey),
     "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
     "cache": Port("APP_CACHE_URL", lambda vs: vs.cache, optional=True),
+    "bucket": Port("SPACES_SECRET", lambda vs: vs.buckets, optional=True),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from service.catalogue import (
     app_database,
     app_platform,
+    bucket,
     cache,
     cloudflare_zone,
     droplet,
@@ -44,6 +45,7 @@ KINDS: tuple[KindSpec, ...] = (
     valkey.KIND,
     app_database.KIND,
     cache.KIND,
+    bucket.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (
     *dict.fromkeys(action for kind in KINDS for action in kind.actions),

@@ -29,6 +29,7 @@ _SHOWN = {
     "postgresql": "PostgreSQL",
     "prometheus": "Prometheus",
     "slack": "Slack",
+    "spaces": "Spaces",
     "supabase": "Supabase",
     "valkey": "Valkey",
 }

@@ -41,6 +41,7 @@ ACTIONS = (
     "set_database",
     "set_cache_strategy",
     "flush_cache",
+    "put_object",
     "page_oncall",
     "investigate",
     "ignore",

@@ -98,6 +98,7 @@ _OF_ITS_OWN = {
     "set_flags": ("Setting feature flags", "Feature flags were set"),
     "set_database": ("Setting the database", "The database was set"),
     "set_cache_strategy": ("Setting how it caches", "How it caches was set"),
+    "put_object": ("Putting an object", "The object was put"),
     "flush_cache": ("Flushing", "Flushed"),
 }
 """What an action that has words of its own does, and did."""

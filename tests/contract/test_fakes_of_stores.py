@@ -49,6 +49,7 @@ UNDER_CONTRACT = {
     "FakeZones": "test_fakes_of_vendors.py",
     "FakeNginx": "test_nginx_provider.py",
     "FakeCache": "test_redis_cache.py",
+    "FakeBuckets": "test_bucket_on_moto.py",
     "FakePager": "test_fakes_of_vendors.py",
     "FlakyPager": "test_fakes_of_vendors.py",
     "FakeMessenger": "test_fakes_of_vendors.py",

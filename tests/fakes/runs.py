@@ -32,8 +32,10 @@ from service.ports import (
     ValkeyClusters,
 )
 from service.ports.app_database import AppDatabase
+from service.ports.bucket import Buckets
 from service.ports.cache import AppCache
 from service.ports.nginx import Nginx
+from service.ports.notes import NoNotes, Notes
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -136,12 +138,14 @@ def works_on(
     zones: CloudflareZones | None = None,
     app_database: AppDatabase | None = None,
     cache: AppCache | None = None,
+    buckets: Buckets | None = None,
+    notes: Notes | None = None,
     clusters: ValkeyClusters | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
     """The work of the kinds whose port is given."""
-    tools = Tools(probe or FakeProbe(), clock, timings or Timings())
+    tools = Tools(probe or FakeProbe(), clock, timings or Timings(), notes or NoNotes())
     ports = {
         "app_platform": apps,
         "droplet": droplets,
@@ -150,6 +154,7 @@ def works_on(
         "cloudflare_zone": zones,
         "app_database": app_database,
         "cache": cache,
+        "bucket": buckets,
         "valkey": clusters,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})

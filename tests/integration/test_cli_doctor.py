@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
 from service.bootstrap.rules import load_rules
@@ -24,7 +25,9 @@ from service.doctor.verdict import tell_verdict
 from service.domain.people import Person, Role
 from service.domain.readings.readings import reading_of
 from service.ports import Message
+from service.ports.bucket import NEW, Contents, Place
 from service.ports.outbox import Waiting
+from service.providers.spaces import SpacesBuckets
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
@@ -423,6 +426,36 @@ def test_a_mistaken_token_of_a_person_is_wrong(environment: dict[str, str]) -> N
     found = examined(environment, API_TOKENS=f"anna:boss:{SECRET}")["senders"]
     assert found.health is Health.WRONG
     assert "names no role that is known" in found.saw
+
+
+def test_doctor_tells_of_a_buckets_objects_and_that_it_is_off_without_its_keys(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    place = Place(f"http://127.0.0.1:{port}", "us-east-1", "quizmentor")
+    rules = tmp_path / "static.yml"
+    shipped = (ROOT / "rules" / "static.yml").read_text(encoding="utf-8")
+    rules.write_text(
+        shipped.replace("region: nyc3\n", f"region: us-east-1\n    endpoint: {place.endpoint}\n")
+    )
+    keys = {"SPACES_KEY": "fake-key", "SPACES_SECRET": "fake-secret"}
+    buckets = SpacesBuckets(key="fake-key", secret="fake-secret")
+    buckets._made(place).create_bucket(Bucket=place.bucket)
+    normal = Contents(
+        b'{"maintenance": false, "static_mode": false}',
+        {"ContentType": "application/json", "CacheControl": "no-cache"},
+    )
+    empty = examined(environment, RULES=str(rules), **keys)["target frontend"]
+    buckets.put(place, "emergency/config.json", normal, NEW, public=True)
+    looked = examined(environment, RULES=str(rules), **keys)["target frontend"]
+    server.stop()
+    off = examined(environment, RULES=str(rules))["target frontend"]
+    assert empty.saw == "bucket quizmentor answers: emergency/config.json is none"
+    assert looked.saw == "bucket quizmentor answers: emergency/config.json is normal"
+    assert looked.health is Health.OK
+    assert off.saw.startswith("off: SPACES_SECRET is not set")
 
 
 def test_doctor_tells_of_the_applications_cache_and_that_it_is_off_or_our_own(

@@ -21,7 +21,7 @@ from sqlalchemy import event
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.registry import change_of, kind_spec
 from service.catalogue.request_json import dump_request
-from service.catalogue.spec import Tools, Work
+from service.catalogue.spec import LooksForRequest, Tools, Work
 from service.catalogue.steps.timings import Timings
 from service.domain.decisions.decision import Check
 from service.domain.decisions.decision_tree import Question
@@ -51,6 +51,7 @@ from service.store.controls import ControlStore
 from service.store.database import open_engine
 from service.store.demotions import DemotionStore
 from service.store.due import DueStore
+from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.ledger import LedgerStore
@@ -286,8 +287,17 @@ class Looking:
     cost: Callable[[Mapping[str, Any]], float | None]
 
     def observe(self, target: Target) -> Record:
+        return self._noted(target, lambda: self.work.observe(target))
+
+    def observe_for(self, request: Request) -> Record:
+        work = self.work
+        if isinstance(work, LooksForRequest):
+            return self._noted(request.target, lambda: work.observe_for(request))
+        return self.observe(request.target)
+
+    def _noted(self, target: Target, observe: Callable[[], Record]) -> Record:
         event, by = self.witness.event(), present()
-        seen = self.work.observe(target)
+        seen = observe()
         if by is not None:
             by.looks[target.name] = Look(event, self.cost(seen) or 0.0)
         give_way("looked")  # its answer is on its way
@@ -432,7 +442,7 @@ class Installation:
         self.approvals = ApprovalStore(engine, self._enqueue, self.bell)
         self.admitter = self._admitter(SqlJournal(engine, self._enqueue, self.bell.committed))
         self.due = DueStore(engine)
-        tools = Tools(FakeProbe(), clock, Timings())
+        tools = Tools(FakeProbe(), clock, Timings(), FactStore(engine))
         works: dict[str, Work] = {}
         ports = {
             "app_platform": self.apps,

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.bucket.target import BucketTarget
 from service.catalogue.cache.removal import PIECE
 from service.catalogue.cache.target import SETTINGS, CacheTarget
 from service.catalogue.cloudflare_zone.rules import value_of
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.nginx.render import render
 from service.catalogue.valkey.target import ValkeyTarget
+from service.ports.bucket import Contents
 from tests.fakes.apps import FakeApps
+from tests.fakes.buckets import FakeBuckets
 from tests.fakes.caches import FakeCache
 from tests.fakes.clock import FakeClock
 from tests.fakes.clusters import CLUSTER, SIZES, FakeClusters
@@ -209,6 +212,18 @@ def cluster() -> Case:
     return Case(run, fake.writes, lambda: (fake.size, fake.nodes, fake.policy, fake.status), wanted)
 
 
+def put_object() -> Case:
+    clock = FakeClock()
+    fake = FakeBuckets(clock)
+    fake.store("config.json", Contents(b"by hand"))
+    each = {"key": "config.json", "content_type": "a/b", "cache_control": "", "public": False}
+    objects = {"config": {**each, "bodies": {"static": "on"}}}
+    target = BucketTarget("frontend", "quiz", "https://nyc3.example", "nyc3", objects)
+    request = request_for("put_object", target, options={"object": "config", "body": "static"})
+    run = planned(works_on(clock, buckets=fake), request, clock)
+    return Case(run, fake.writes, lambda: fake.body("config.json"), "on")
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
@@ -227,6 +242,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     cache_generation: ["generation"],
     cache_entries: ["unlink", "unlink"],
     cluster: ["set_policy", "resize"],
+    put_object: ["put"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")

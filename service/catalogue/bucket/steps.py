@@ -1,0 +1,175 @@
+"""Putting one object: keep what is there for the undo, put it, read it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.catalogue.bucket.contents import (
+    MOST_BYTES,
+    NO_OBJECT,
+    digest_of,
+    dump,
+    load,
+    note_of,
+    value_of,
+)
+from service.catalogue.bucket.target import BucketTarget
+from service.catalogue.context import Record, StepContext, StepFunction
+from service.catalogue.spec import Tools
+from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
+from service.catalogue.steps.polling import read
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import Request
+from service.domain.errors import StepFailed, TargetChanged, VendorError
+from service.ports.bucket import NEW, Buckets, Contents, Place, Stored
+
+
+class BucketWork:
+    """The steps keep, put and verify over one port."""
+
+    def __init__(self, buckets: Buckets, tools: Tools) -> None:
+        self._buckets = buckets
+        self._notes = tools.notes
+        self._clock = tools.clock
+        self._timings = tools.timings
+
+    def observe(self, target: BucketTarget) -> Record:
+        """Each object that the target names. Reads only."""
+        return {"objects": {name: self._seen(target, name) for name in target.objects}}
+
+    def observe_for(self, request: Request) -> Record:
+        """The same, and whether what an undo names is kept."""
+        target = request.target
+        if not isinstance(target, BucketTarget):
+            raise TypeError(f"{target.name} is no bucket")
+        kept = [self._notes.get(note_of(str(each.to))) for each in request.wanted]
+        return {**self.observe(target), "kept": any(kept)}
+
+    def _seen(self, target: BucketTarget, name: str) -> Record:
+        key = target.objects[name]["key"]
+        stored = self._look(target.place, key)
+        value = value_of(stored)
+        return {
+            "key": key,
+            "value": value,
+            "body": target.body_with(name, value),
+            "etag": stored.etag if stored else NEW,
+            "size": stored.size if stored else 0,
+            "public": stored.public if stored else False,
+        }
+
+    def steps(self) -> Mapping[str, StepFunction]:
+        """keep, put, verify."""
+        return {"keep": self._keep, "put": self._put, "verify": self._verify}
+
+    def make_safe(self, context: StepContext, plan: Plan) -> str:
+        """An object is replaced whole or not at all, so only what is there is told."""
+        key = plan.wanted["key"]
+        try:
+            value = value_of(self._look(_place(plan), key))
+        except VendorError as problem:
+            return f"What {key} holds is not known. {problem}"
+        known = {plan.wanted["after"]: "what this run puts", plan.wanted["before"]: "as before"}
+        return f"{key} is {value}, {known.get(value, 'which this run has not put')}."
+
+    def _keep(
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Keep what is there, so that an undo can put it back."""
+        key, before = plan.wanted["key"], plan.wanted["before"]
+        stored = self._look(_place(plan), key)
+        now = value_of(stored)
+        if now == plan.wanted["after"]:
+            return {"kept": ""}
+        if now != before:
+            raise _changed("keep", key, before, now)
+        if stored is None or stored.contents is None:
+            return {"kept": ""}
+        self._notes.put(note_of(before), dump(stored.contents))
+        return {"kept": before}
+
+    def _put(
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Put it in the place of what was looked at, and of nothing else."""
+        key, before, after = (plan.wanted[name] for name in ("key", "before", "after"))
+        contents = self._contents(request, plan)
+        intent = context.intent("put")
+
+        def look() -> Applied | Pending[str]:
+            stored = self._buckets.look(_place(plan), key, MOST_BYTES)
+            now = value_of(stored)
+            if now == after:
+                return Applied({"value": now})
+            if now != before:
+                raise _changed("put", key, before, now)
+            return Pending(stored.etag if stored else NEW)
+
+        def send(etag: str) -> Record:
+            if not self._buckets.put(
+                _place(plan), key, contents, etag, public=plan.wanted["public"]
+            ):
+                now = value_of(self._look(_place(plan), key))
+                if now != after:
+                    raise _changed("put", key, before, now)
+            return {"value": after}
+
+        write = Write("put", f"putting {key}", look, send)
+        return apply_once(context, intent, write, self._timings)
+
+    def _contents(self, request: Request, plan: Plan) -> Contents:
+        """One of the target's bodies, or what was kept."""
+        target, object_, after = request.target, plan.wanted["object"], plan.wanted["after"]
+        if isinstance(target, BucketTarget) and (body := target.body_with(object_, after)):
+            return target.contents(object_, body)
+        text = self._notes.get(note_of(after))
+        if not text or digest_of(found := load(text)) != after:
+            raise StepFailed(
+                "put",
+                f"What {plan.wanted['key']} held as {after} is not kept any more. Nothing was "
+                "changed. Put one of the target's bodies.",
+            )
+        return found
+
+    def _verify(
+        self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
+    ) -> Record:
+        """Read it back: the bytes, what they are served with, and who may read them."""
+        key, after = plan.wanted["key"], plan.wanted["after"]
+        stored = self._look(_place(plan), key)
+        if (now := value_of(stored)) != after:
+            raise StepFailed(
+                "verify",
+                f"{key} was put as {after}, and is {now} a moment later. Somebody has changed it "
+                "since, or the store changes what it is given. It was left.",
+            )
+        if stored is not None and stored.public != plan.wanted["public"]:
+            raise StepFailed(
+                "verify",
+                f"{key} was put, and {'not everybody' if plan.wanted['public'] else 'everybody'} "
+                "may read it now. Look at its permissions.",
+            )
+        return {"value": now}
+
+    def _look(self, place: Place, key: str) -> Stored | None:
+        return read(
+            lambda: self._buckets.look(place, key, MOST_BYTES),
+            clock=self._clock,
+            timings=self._timings,
+        )
+
+
+def _place(plan: Plan) -> Place:
+    place: Mapping[str, Any] = plan.wanted["place"]
+    return Place(**place)
+
+
+def _changed(step: str, key: str, before: str, now: str) -> TargetChanged:
+    was = "not there" if before == NO_OBJECT else before
+    is_ = "not there" if now == NO_OBJECT else now
+    return TargetChanged(
+        step,
+        f"Somebody has changed {key}: it was {was} when this run looked, and is {is_} now. It was "
+        "left so.",
+    )

@@ -1,0 +1,185 @@
+"""Named objects of a bucket: as a target, and as they are written in a rule file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from service.catalogue.bucket.contents import MOST_BYTES, digest_of
+from service.catalogue.prices import PriceList
+from service.catalogue.shapes import Shape, Text, Url
+from service.catalogue.spec import Noted
+from service.ports.bucket import Contents, Place
+
+NAME = "bucket"
+PRICES = PriceList("Spaces", {})
+"""One small object more or less costs nothing beside the subscription."""
+MOST_OBJECTS = 10
+"""A look reads each of them."""
+
+_OBJECT = r"^[a-z0-9][a-z0-9-]{0,15}$"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HEADER = "one line of at most 200 ASCII signs"
+_Header = Annotated[str, Field(pattern=r"^[ -~]{1,200}$", description=_HEADER)]
+_BUCKET = "the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
+_Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+_Region = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,30}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class BucketTarget:
+    """Objects of one bucket, and nothing else of it.
+
+    `objects` maps a name to its `key`, `content_type`, `cache_control`, whether a new one is
+    `public`, and the `bodies` that may be put there, by name. All of it is plain JSON.
+    """
+
+    name: str
+    bucket: str
+    endpoint: str
+    region: str
+    objects: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    service: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of resource."""
+        return NAME
+
+    @property
+    def resource(self) -> str:
+        """The bucket, which one run at a time may change."""
+        return f"bucket:{self.endpoint}/{self.bucket}"
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """It has no sizes."""
+        return ()
+
+    @property
+    def bounds(self) -> str:
+        """What may be put, and where."""
+        return ", ".join(
+            f"{each['key']} as {' or '.join(each['bodies'])}" for each in self.objects.values()
+        )
+
+    @property
+    def console(self) -> str:
+        """The bucket's page at DigitalOcean, or the address of another store."""
+        if self.endpoint == spaces(self.region):
+            return f"https://cloud.digitalocean.com/spaces/{self.bucket}"
+        return self.endpoint
+
+    @property
+    def place(self) -> Place:
+        """Where the bucket is."""
+        return Place(self.endpoint, self.region, self.bucket)
+
+    def contents(self, object_: str, body: str) -> Contents:
+        """What is put as this object by this name."""
+        each = self.objects[object_]
+        headers = {"ContentType": each["content_type"], "CacheControl": each["cache_control"]}
+        return Contents(
+            each["bodies"][body].encode(), {name: text for name, text in headers.items() if text}
+        )
+
+    def body_with(self, object_: str, digest: str) -> str:
+        """The name of the body with this digest; empty where none of the target's has it."""
+        bodies = self.objects[object_]["bodies"]
+        return next((b for b in bodies if digest_of(self.contents(object_, b)) == digest), "")
+
+
+def spaces(region: str) -> str:
+    """The address of Spaces in a region of DigitalOcean."""
+    return f"https://{region}.digitaloceanspaces.com"
+
+
+class ObjectShape(Shape):
+    """One object in a rule file."""
+
+    key: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    content_type: _Header = "application/json"
+    cache_control: _Header | None = Field(None, description=_HEADER)
+    public: bool = False
+    bodies: dict[str, str] = Field(default_factory=dict)
+
+
+class BucketShape(Shape):
+    """Objects of a bucket in a rule file."""
+
+    kind: str
+    bucket: _Bucket | None = Field(None, description=_BUCKET)
+    region: _Region | None = Field(None, description="a region such as nyc3")
+    endpoint: Url | None = None
+    objects: dict[str, ObjectShape] = Field(default_factory=dict)
+    service: Text | None = None
+
+
+def build_bucket(name: str, shape: BucketShape, noted: Noted) -> BucketTarget | None:
+    """The target; None where its bucket, its region or its objects are missing."""
+    if shape.bucket is None and "bucket" not in noted.wrong:
+        noted.missing("bucket", "the bucket's name, such as quizmentor")
+    if shape.region is None and "region" not in noted.wrong:
+        noted.missing("region", "the region of the bucket, such as nyc3")
+    if not shape.objects and "objects" not in noted.wrong:
+        noted.missing("objects", "what may be put, such as {config: {key: …, bodies: {…}}}")
+    if len(shape.objects) > MOST_OBJECTS:
+        noted.at("objects", f"objects has {len(shape.objects)}; at most {MOST_OBJECTS} fit.")
+    for sentence in _wrong(shape):
+        noted.at("objects", sentence)
+    if shape.bucket is None or shape.region is None or not shape.objects:
+        return None
+    endpoint = (shape.endpoint or spaces(shape.region)).rstrip("/")
+    if endpoint.startswith("http://"):
+        noted.doubt(
+            "endpoint",
+            f"endpoint {endpoint} is not encrypted: whoever is between can read and change what "
+            "is put. Use https.",
+        )
+    return BucketTarget(
+        name,
+        shape.bucket,
+        endpoint,
+        shape.region,
+        {name: _plain(each) for name, each in shape.objects.items()},
+        shape.service or "",
+    )
+
+
+def _plain(shape: ObjectShape) -> dict[str, Any]:
+    return {
+        "key": shape.key or "",
+        "content_type": shape.content_type,
+        "cache_control": shape.cache_control or "",
+        "public": shape.public,
+        "bodies": dict(shape.bodies),
+    }
+
+
+def _wrong(shape: BucketShape) -> Iterator[str]:
+    """What is wrong with the objects, each a sentence."""
+    keys = [each.key for each in shape.objects.values()]
+    for name, each in shape.objects.items():
+        if not re.fullmatch(_OBJECT, name):
+            yield f"{name!r} must be at most 16 small letters, digits and hyphens."
+        if each.key is None:
+            yield f"{name}: key is missing: the object's key, such as emergency/config.json."
+        elif _CONTROL.search(each.key) or each.key.startswith("/"):
+            yield f"{name}: key {each.key!r} must not begin with / or hold control signs."
+        elif keys.count(each.key) > 1:
+            yield f"{name}: key {each.key} is another object's too. Give one object both bodies."
+        if not each.bodies:
+            yield f"{name}: bodies is missing: at least one text by name, such as {{static: …}}."
+        for body in each.bodies:
+            if not re.fullmatch(_OBJECT, body):
+                yield f"{name}: body {body!r} must be at most 16 small letters, digits and hyphens."
+    total = sum(len(b.encode()) for each in shape.objects.values() for b in each.bodies.values())
+    if total > MOST_BYTES:
+        yield (
+            f"all bodies together have {total:,} bytes; at most {MOST_BYTES:,} fit, because each "
+            "run keeps them."
+        )

@@ -1,0 +1,70 @@
+"""Objects in a bucket that speaks S3: what a look shows, and what is asked of it.
+
+Every method raises `service.domain.errors.VendorError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+NEW = ""
+"""Stands for the ETag of an object that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bucket: the address of its store, the region that requests are signed for, its name."""
+
+    endpoint: str
+    region: str
+    bucket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is put: the bytes, the headers that it is served with, and the owner's metadata.
+
+    `headers` has those of `HEADERS` that are set, by their names there.
+    """
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+HEADERS = (
+    "ContentType",
+    "CacheControl",
+    "ContentEncoding",
+    "ContentDisposition",
+    "ContentLanguage",
+)
+"""The headers that an object keeps, as the SDK writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it is now. `contents` is None where its `size`, in bytes, is over the asked
+    bound. `public` is whether everybody may read it by its own access list."""
+
+    etag: str
+    size: int
+    contents: Contents | None
+    public: bool
+
+
+class Buckets(Protocol):
+    """The buckets that the keys in the settings open."""
+
+    def look(self, place: Place, key: str, most: int) -> Stored | None:
+        """The object, read whole up to `most` bytes; None where there is none."""
+        ...
+
+    def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:
+        """Put it in the place of the object with that ETag; with NEW, where there is none.
+
+        False, and nothing is put, where another object is there at that moment.
+        """
+        ...

@@ -1,0 +1,157 @@
+"""One bucket in memory and one of moto's server: what is put is there, and a stale ETag puts
+nothing. And what the provider makes of a store's refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from service.domain.errors import FailureKind, VendorError
+from service.ports.bucket import NEW, Buckets, Contents, Place
+from service.providers.spaces import SpacesBuckets
+from tests.fakes.buckets import FakeBuckets
+from tests.fakes.clock import FakeClock
+from tests.processes import free_port
+
+KEY = "emergency/config.json"
+MOST = 100
+ONE = Contents(
+    b'{"static_mode": true}',
+    {"ContentType": "application/json", "CacheControl": "no-cache"},
+    {"owner": "olga"},
+)
+OTHER = Contents(bytes(range(64)), {"ContentType": "text/plain", "ContentEncoding": "br"})
+KEYS = {"key": "fake-key", "secret": "fake-secret"}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[str]:
+    """The address of a store on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def place(store: str, request: pytest.FixtureRequest) -> Place:
+    """A bucket of the test's own."""
+    made = Place(store, "us-east-1", f"quiz-{abs(hash(request.node.name))}")
+    sdk(made).create_bucket(Bucket=made.bucket)
+    return made
+
+
+@pytest.fixture(params=["fake", "moto"])
+def buckets(request: pytest.FixtureRequest) -> Buckets:
+    return FakeBuckets(FakeClock()) if request.param == "fake" else SpacesBuckets(**KEYS)
+
+
+def sdk(place: Place) -> Any:
+    return SpacesBuckets(**KEYS)._made(place)
+
+
+def failure(buckets: Buckets, place: Place) -> VendorError:
+    with pytest.raises(VendorError) as caught:
+        buckets.look(place, KEY, MOST)
+    return caught.value
+
+
+def test_an_object_that_is_not_there_is_none(buckets: Buckets, place: Place) -> None:
+    assert buckets.look(place, KEY, MOST) is None
+
+
+@pytest.mark.parametrize("contents", [ONE, OTHER])
+@pytest.mark.parametrize("public", [True, False])
+def test_what_was_put_is_read_back_with_its_headers_and_who_may_read_it(
+    buckets: Buckets, place: Place, contents: Contents, public: bool
+) -> None:
+    assert buckets.put(place, KEY, contents, NEW, public=public)
+    stored = buckets.look(place, KEY, MOST)
+    assert stored is not None
+    assert (stored.contents, stored.public) == (contents, public)
+    assert stored.size == len(contents.body)
+
+
+def test_an_object_is_replaced_by_its_etag_and_by_no_older_one(
+    buckets: Buckets, place: Place
+) -> None:
+    buckets.put(place, KEY, ONE, NEW, public=True)
+    first = buckets.look(place, KEY, MOST)
+    assert first is not None
+    assert buckets.put(place, KEY, OTHER, first.etag, public=True)
+    assert not buckets.put(place, KEY, ONE, first.etag, public=True)
+    stored = buckets.look(place, KEY, MOST)
+    assert stored is not None
+    assert stored.contents == OTHER
+
+
+def test_an_object_that_is_there_is_not_taken_for_a_new_one(buckets: Buckets, place: Place) -> None:
+    buckets.put(place, KEY, ONE, NEW, public=False)
+    assert not buckets.put(place, KEY, OTHER, NEW, public=False)
+
+
+def test_an_object_that_is_gone_is_not_made_anew(buckets: Buckets, place: Place) -> None:
+    assert not buckets.put(place, KEY, ONE, '"5eed"', public=False)
+    assert buckets.look(place, KEY, MOST) is None
+
+
+def test_the_bytes_of_a_large_object_are_not_read(buckets: Buckets, place: Place) -> None:
+    buckets.put(place, KEY, Contents(b"x" * (MOST + 1)), NEW, public=False)
+    stored = buckets.look(place, KEY, MOST)
+    assert stored is not None
+    assert (stored.contents, stored.size) == (None, MOST + 1)
+
+
+def test_a_bucket_that_is_not_there_is_named_in_the_stores_words(store: str) -> None:
+    problem = failure(SpacesBuckets(**KEYS), Place(store, "us-east-1", "nobodys"))
+    assert problem.kind is FailureKind.PERMANENT
+    assert (
+        'Spaces answered 404 to the request to read emergency/config.json in nobodys: "NoSuch'
+        in (problem.sentence)
+    )
+
+
+@pytest.mark.parametrize("missing", ["key", "secret"])
+def test_without_both_keys_nothing_is_sent(place: Place, missing: str) -> None:
+    problem = failure(SpacesBuckets(**{**KEYS, missing: ""}), place)
+    assert problem.kind is FailureKind.PERMANENT
+    assert problem.sentence.startswith("SPACES_KEY and SPACES_SECRET are not both set")
+
+
+def test_a_store_that_takes_no_connection_was_sent_nothing() -> None:
+    nobody = Place(f"http://127.0.0.1:{free_port()}", "us-east-1", "quiz")
+    with pytest.raises(VendorError) as caught:
+        SpacesBuckets(**KEYS).put(nobody, KEY, ONE, NEW, public=False)
+    assert caught.value.kind is FailureKind.TEMPORARY
+    assert "nothing was sent" in caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "headers", "kind"),
+    [
+        (403, "AccessDenied", {}, FailureKind.PERMANENT),
+        (503, "SlowDown", {}, FailureKind.TEMPORARY),
+        (409, "ConditionalRequestConflict", {}, FailureKind.TEMPORARY),
+        (429, "TooManyRequests", {"Retry-After": "7"}, FailureKind.TEMPORARY),
+        (500, "InternalError", {}, FailureKind.UNKNOWN),
+        (502, "", {}, FailureKind.UNKNOWN),
+    ],
+)
+def test_a_refused_write_is_sent_once_and_says_whether_it_may_have_been_taken(
+    httpserver: Any, status: int, code: str, headers: dict[str, str], kind: FailureKind
+) -> None:
+    body = f"<Error><Code>{code}</Code><Message>not now</Message></Error>" if code else "<html>"
+    httpserver.expect_request(f"/quiz/{KEY}").respond_with_data(body, status, headers)
+    place = Place(httpserver.url_for("").rstrip("/"), "us-east-1", "quiz")
+    with pytest.raises(VendorError) as caught:
+        SpacesBuckets(**KEYS).put(place, KEY, ONE, '"5eed"', public=False)
+    assert caught.value.kind is kind
+    assert "fake-secret" not in caught.value.sentence
+    ((request, _),) = httpserver.log
+    assert request.headers["If-Match"] == '"5eed"'
+    assert "x-amz-acl" not in request.headers
+    assert caught.value.retry_after == (7.0 if headers else None)
