@@ -47,6 +47,7 @@ UNDER_CONTRACT = {
     "FakeDroplets": "test_fakes_of_vendors.py",
     "FakeDatabase": "test_fakes_of_vendors.py",
     "FakeZones": "test_fakes_of_vendors.py",
+    "FakeClusters": "test_fakes_of_vendors.py",
     "FakeNginx": "test_nginx_provider.py",
     "FakeCache": "test_redis_cache.py",
     "FakeBuckets": "test_bucket_on_moto.py",
@@ -77,6 +78,8 @@ UNDER_CONTRACT = {
 }
 """Each fake of a port, and the suite that it shares with the real thing."""
 NO_PORTS = {
+    "FakeReplica": "one of FakeDatabase's read replicas",
+    "FakeSql": "the `sql` of FakeDatabase, which test_fakes_of_vendors.py tries with it",
     "FakeWorker": "the parts of a worker, put together from the fakes",
     "FakeContext": "the engine's context in miniature, for the steps of a kind",
     "FakeRun": "a run in miniature",
