@@ -30,7 +30,9 @@ from service.domain.decisions.guards import (
 from service.domain.decisions.policy import FROZEN, LIMITED
 from service.domain.decisions.returns import CALM
 from service.engine.outcomes import CHANGED_SINCE_PLAN, UNOBSERVABLE, VENDOR_BUSY
+from service.rulebook.pack import packaged
 from tests.unit.rulebook_files import (
+    ENV,
     GOOD,
     PACK,
     RULES,
@@ -168,6 +170,37 @@ def test_an_action_has_a_page_that_names_its_options_and_says_whether_it_can_be_
     assert re.search(r"\*\*Undo|runbookd undo", page)
     assert "## How it fails" in page
     assert f"actions/{action.name}.md" in PAGE
+
+
+EVERY_ID = {
+    **ENV,
+    "CLOUDFLARE_ZONE_ID": "5eed0000000000000000000000000c0d",
+    "VALKEY_CLUSTER_ID": "9cc10173-0c0d-4e1f-8c0d-5eed00000001",
+}
+SHIPPED = sorted((ROOT / "rules").glob("*.yml"))
+
+
+def test_each_shipped_file_is_told_of_and_carried_in_an_installation() -> None:
+    told = set(re.findall(r"^\| `rules/(\w+\.yml)`", PAGE, re.MULTILINE))
+    assert told == {path.name for path in SHIPPED}
+    for path in SHIPPED:
+        assert packaged(path.name).read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
+
+
+def test_the_shipped_files_are_one_valid_book_together(tmp_path: Path) -> None:
+    """Each also has to go with all others: a name is taken only once."""
+    files = {path.name: path.read_text(encoding="utf-8") for path in SHIPPED}
+    del files["kpis.yml"]
+    ladder = "sizes: [ci_micro, ci_small, ci_medium, ci_large]"
+    assert ladder in files["quizmentor.yml"]
+    bounds = "pooler: {max: 60}\n    replicas: {max: 2, regions: [us-east-1]}"
+    files["quizmentor.yml"] = files["quizmentor.yml"].replace(ladder, f"{ladder}\n    {bounds}")
+    order = sorted(files, key=lambda name: name != "decide.yml")
+    book = load(tmp_path, *(files[name] for name in order), env=EVERY_ID)
+    told = PAGE.split("## The shipped files")[1].split("## A file")[0]
+    rows = re.findall(r"^\| `rules/\w+\.yml` \|[^|]*\| ([\w, ]*) \|$", told, re.MULTILINE)
+    named = {name for row in rows for name in row.split(", ")} - {"none yet", ""}
+    assert named == {rule.action for rule in book.rules}
 
 
 def named_in(folders: Iterable[Path]) -> set[str]:
