@@ -71,7 +71,9 @@ _ROLES = """
 SELECT rolname AS name, rolsuper AS superuser, pg_has_role(current_user, oid, 'USAGE') AS ours
   FROM pg_roles WHERE rolcanlogin ORDER BY rolname LIMIT 1000
 """
-_SINCE = "CASE WHEN a.state LIKE 'idle in transaction%%' THEN a.xact_start ELSE a.query_start END"
+_SINCE = "CASE WHEN a.state LIKE 'idle in transaction%%' THEN a.state_change ELSE a.query_start END"
+"""Since when it does what it does now. A transaction that works, and is only between two
+statements, has just begun to be idle."""
 _SESSIONS = f"""
 SELECT a.pid, coalesce(a.backend_type, '') AS kind, coalesce(a.usename, '') AS role,
        a.application_name AS application, coalesce(a.state, '') AS state,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -22,8 +23,14 @@ SETTING = "APP_CACHE_URL"
 TIMEOUT_S = 5.0
 """Seconds for a connection, and for each answer. A server in the same network answers in about a
 millisecond; one that frees a lot of memory at once may take longer."""
-_NOTHING_DONE = ("LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
-"""First words of refusals that end by themselves. The server has done nothing."""
+_NOT_NOW = (
+    redis.exceptions.BusyLoadingError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterDownError,  # and where a replica has lost its primary
+)
+_BUSY = "BUSY"
+"""The first word while a script runs, for which there is no class. All of these refusals end by
+themselves, and the server has done nothing."""
 _BROKEN = (redis.ConnectionError, redis.TimeoutError, OSError)
 _LARGEST = 2**63 - 1
 """The largest number that a server counts to."""
@@ -39,6 +46,7 @@ class RedisCache:
 
     def __init__(self, *, url: str, own_url: str = "", timeout_s: float = TIMEOUT_S) -> None:
         self._url = url
+        self._password = unquote(urlsplit(url).password or "")
         self._own_url = own_url
         self._timeout_s = timeout_s
         self._made: redis.Redis | None = None
@@ -192,12 +200,14 @@ class RedisCache:
                 # The fewest commands: an account needs the right to each.
                 driver_info=None,
             )
-        except ValueError as problem:
+        except ValueError:
+            # What is wrong with it would be told with a part of the password.
             sentence = (
-                f"{setting} is no address of a Redis, so {call.who} was not asked: "
-                f"{quote(call, str(problem))}."
+                f"{setting} is no address of a Redis, so {call.who} was not asked. Write "
+                "redis://user:password@host:6379/0, with %2F, %23, %3F and %40 for the signs "
+                "/ # ? @ in the password."
             )
-            raise call.error(FailureKind.PERMANENT, sentence) from problem
+            raise call.error(FailureKind.PERMANENT, sentence) from None
 
     def _who(self, call: Call, client: redis.Redis) -> Mapping[str, Any]:
         """Who the server is; a read, also where the call goes on to write."""
@@ -229,7 +239,7 @@ class RedisCache:
             raise call.error(FailureKind.PERMANENT, sentence)
 
     def _call(self, operation: str, *, repeatable: bool = True) -> Call:
-        return Call("cache", operation, repeatable, SETTING, self._url)
+        return Call("cache", operation, repeatable, SETTING, self._password)
 
     @contextmanager
     def _asking(self, call: Call) -> Iterator[None]:
@@ -242,7 +252,7 @@ class RedisCache:
                 f"the user and the password in {SETTING}, and what that user may do."
             )
             raise call.error(FailureKind.PERMANENT, sentence) from problem
-        except (redis.exceptions.BusyLoadingError, redis.exceptions.TryAgainError) as problem:
+        except _NOT_NOW as problem:
             raise self._not_now(call, problem) from problem
         except (redis.TimeoutError, OSError) as problem:
             raise no_answer(call, problem) from problem
@@ -250,7 +260,7 @@ class RedisCache:
             sent = not isinstance(problem.__cause__ or problem.__context__, ConnectionRefusedError)
             raise (no_answer if sent else never_sent)(call, problem) from problem
         except redis.ResponseError as problem:
-            if str(problem).startswith(_NOTHING_DONE):
+            if str(problem).startswith(_BUSY):
                 raise self._not_now(call, problem) from problem
             sentence = f'{call.who} refused to {call.operation}: "{quote(call, str(problem))}".'
             raise call.error(FailureKind.PERMANENT, sentence) from problem

@@ -44,9 +44,14 @@ select pg_is_in_recovery(),
        current_setting('max_connections')::int
 """
 _READERS = """
-select count(*) from pg_stat_activity
-where usename = any(%(roles)s) and pid <> pg_backend_pid() and application_name <> 'runbookd'
+select (select count(*) from pg_stat_activity
+        where usename = any(%(roles)s) and pid <> pg_backend_pid()
+          and application_name <> 'runbookd'),
+       array(select role from unnest(%(roles)s::text[]) as role
+             where role not in (select rolname from pg_roles)),
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 """
+"""With the roles that the database does not know, and whether other roles' connections are seen."""
 _TRIED_WRITE = "create temporary table runbookd_tries_to_write ()"
 """Where it is taken after all, it is gone with the transaction."""
 
@@ -87,13 +92,32 @@ class SupabaseSql:
         return self._ask(replica, "look at", ask)
 
     def readers(self, replica: Address, roles: Sequence[str]) -> int:
-        """How many connections of these roles are open, ours not counted."""
+        """How many connections of these roles are open, ours not counted.
 
-        def ask(connection: psycopg.Connection[Any]) -> int:
-            row = _row(connection.execute(_READERS, {"roles": list(roles)}))
-            return int(row[0])
+        Raises:
+            VendorError: PERMANENT where nobody would be counted, whoever reads: a role is not
+                known, or the connections of others are hidden.
+        """
 
-        return self._ask(replica, "count the connections of", ask)
+        def ask(connection: psycopg.Connection[Any]) -> Sequence[Any]:
+            return _row(connection.execute(_READERS, {"roles": list(roles)}))
+
+        what = "count the connections of"
+        count, unknown, sees_all = self._ask(replica, what, ask)
+        call = Call("supabase", f"{what} database {replica.identifier}", True, SETTING)
+        if unknown:
+            sentence = (
+                f"The database has no role {' or '.join(unknown)}, so who reads from the replica "
+                "is not known. Write the application's roles into `readers` of the target."
+            )
+            raise call.error(FailureKind.PERMANENT, sentence)
+        if not sees_all:
+            sentence = (
+                f"The role in {SETTING} does not see the connections of others, so who reads from "
+                "the replica is not known. Grant it pg_monitor."
+            )
+            raise call.error(FailureKind.PERMANENT, sentence)
+        return int(count)
 
     def _ask(self, at: Address, what: str, question: Callable[[psycopg.Connection[Any]], T]) -> T:
         address = self._address(at)

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from service.domain.errors import FailureKind, VendorError
 from service.ports.valkey import ClusterState, ServerFacts
 from service.providers.digitalocean import DigitalOceanClient
-from service.providers.errors import Call, never_sent, no_answer, no_url, reading, refused
+from service.providers.errors import Call, never_sent, no_answer, reading, refused
 from service.providers.scopes import READ_CLUSTER, UPDATE_CLUSTER
 
 CONNECT_S, ANSWER_S = 3.0, 5.0
@@ -76,8 +76,10 @@ class DigitalOceanValkey:
         call = Call("redis", "ask runbookd's own Redis who it is", repeatable=True)
         try:
             client = redis.Redis.from_url(self._own_url, **_BOUNDED)
-        except ValueError as problem:
-            raise no_url(call, problem) from problem
+        except ValueError:
+            # What is wrong with it would be told with a part of the password.
+            sentence = "REDIS_URL is no address of a Redis, so who runbookd's own is, is not known."
+            raise call.error(FailureKind.PERMANENT, sentence) from None
         return _ids(call, _info(call, client))
 
     def resize(self, cluster: str, size: str, nodes: int) -> None:

@@ -84,7 +84,8 @@ def postgresql_on(engine: sa.Engine, loop: Loop) -> None:
             """BEGIN goes along with what is sent together. By itself, psycopg waits for its answer
             first, which is a round trip of each transaction."""
             together = self._pipeline
-            if together is None or self.pgconn.transaction_status != TransactionStatus.IDLE:
+            idle = self.pgconn.transaction_status == TransactionStatus.IDLE
+            if together is None or self._autocommit or not idle:
                 yield from super()._start_query()
             elif self._begun_in is not together:
                 self._begun_in = together

@@ -193,6 +193,23 @@ def test_another_query_of_the_same_session_is_other_work(app: AppDatabaseOfTests
     assert app.state(pid) == IN_A_TRANSACTION
 
 
+def test_a_transaction_that_works_and_is_only_between_two_statements_is_left_alone(
+    app: AppDatabaseOfTests,
+) -> None:
+    """It is idle whenever somebody looks between two of its statements, however old it is."""
+    connection = app.connect("quiz_app")
+    connection.execute("BEGIN")
+    (first,) = run_on(app).plan.wanted["idle"]
+    connection.execute("SELECT 1")
+    (again,) = run_on(app).plan.wanted["idle"]
+    assert again["since"] > first["since"]
+    database = PostgresDatabase(url=app.url())
+    work = Work(first["pid"], first["began"], first["since"], idle=True)
+    assert database.going_on([work]) == []
+    assert database.terminate([work]) == []
+    assert app.state(first["pid"]) == IN_A_TRANSACTION
+
+
 def test_a_run_ends_only_so_many_and_the_oldest_first(app: AppDatabaseOfTests) -> None:
     oldest, second, *rest = [app.running(SLEEP) for _ in range(4)]
     plan = plan_of(app, most=2)

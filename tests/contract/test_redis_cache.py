@@ -277,6 +277,7 @@ def test_without_its_setting_it_says_that_its_targets_are_off() -> None:
     [
         ("redis://127.0.0.1:1/0", FailureKind.TEMPORARY, "could not be reached"),
         ("http://127.0.0.1/", FailureKind.PERMANENT, "APP_CACHE_URL is no address of a Redis"),
+        ("redis://a:fake/word@127.0.0.1", FailureKind.PERMANENT, "with %2F, %23, %3F and %40"),
     ],
 )
 def test_an_address_without_a_server_is_told_apart_from_one_that_is_none(
@@ -286,6 +287,7 @@ def test_an_address_without_a_server_is_told_apart_from_one_that_is_none(
         problem = error_of(cache)
     assert problem.kind is kind
     assert said in problem.sentence
+    assert "fake" not in problem.sentence
 
 
 def test_a_wrong_password_and_a_missing_right_are_told_without_the_password(

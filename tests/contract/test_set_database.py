@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.app_database.settings import UNSET, setting_values
 from service.catalogue.app_database.target import ALLOWED, AppDatabaseTarget
 from service.catalogue.registry import checked_options, kind_spec
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -186,6 +187,13 @@ def test_a_value_that_a_role_has_of_its_own_is_held_because_nothing_would_come_o
 
 def test_a_value_that_postgresql_does_not_take_is_held(app: AppDatabaseOfTests) -> None:
     assert held(app, asked({"work_mem": "9TB"}, replace(SERVER, memory=""))).guard == "out_of_range"
+
+
+def test_settings_that_runbookd_may_not_see_are_not_taken_for_unset() -> None:
+    """Else a right that was taken away would look like a person who has reset them."""
+    seen = {"settings": {"work_mem": {"set": ""}}, "may_look": True}
+    assert setting_values(seen) == {"work_mem": UNSET}
+    assert setting_values({**seen, "may_look": False}) == {}
 
 
 def test_a_role_without_the_rights_is_told_what_to_grant(app: AppDatabaseOfTests) -> None:

@@ -119,7 +119,12 @@ def test_open_connections_of_the_applications_roles_are_counted_and_ours_are_not
     uri = f"postgresql://{role}@/postgres?host={pair.standby.sockets}"
     with closing(psycopg.connect(uri)), closing(psycopg.connect(uri)):
         assert SQL.readers(pair.replica, [role]) == 2
-        assert SQL.readers(pair.replica, ["somebody"]) == 0
+
+
+def test_readers_of_a_role_that_is_not_known_are_not_taken_for_nobody(pair: Pair) -> None:
+    with pytest.raises(VendorError, match="has no role somebody, so who reads") as raised:
+        SQL.readers(pair.replica, [pair.server.role, "somebody"])
+    assert raised.value.kind is FailureKind.PERMANENT
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from service.caching.entry import LONGEST_LIFE_S
 from service.catalogue.cache.strategies import DEFAULTS
-from service.catalogue.cache.target import SETTINGS, CacheTarget
+from service.catalogue.cache.target import MOST_DAYS, SETTINGS, CacheTarget
 from service.catalogue.request_json import dump_request, load_request
 from service.rulebook import load_rulebook
 from tests.fakes.runs import request_for
@@ -75,7 +76,7 @@ def test_a_target_without_keys_has_the_usual_hash_and_may_flush_nothing(tmp_path
         ),
         (with_cache("strategies: {maximum: {ttl: soon}}"), "maximum: ttl 'soon' is not a dur"),
         (with_cache('strategies: {maximum: {ttl: "0"}}'), "ttl must be at least 1s, not 0"),
-        (with_cache("strategies: {maximum: {ttl: 31d}}"), "longer than 30d"),
+        (with_cache("strategies: {maximum: {ttl: 8d}}"), "longer than 7d"),
         (with_cache("prefix: cache"), "unknown key prefix; did you mean prefixes?"),
         (
             flush("{}"),
@@ -136,3 +137,7 @@ def test_a_request_survives_the_queue_with_the_strategies_of_its_target() -> Non
     loaded = load_request(dump_request(request)).target
     assert isinstance(loaded, CacheTarget)
     assert loaded.values == {**DEFAULTS, "maximum": (5, False)}
+
+
+def test_a_life_that_the_rules_take_is_one_that_the_applications_library_takes() -> None:
+    assert MOST_DAYS * 86_400 == LONGEST_LIFE_S

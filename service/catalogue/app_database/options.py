@@ -125,7 +125,7 @@ def lacks_operation(options: Mapping[str, Any]) -> str:
 
 class KillOptions(Shape):
     """Which sessions are ended: queries that are older than `older_than`, transactions that do
-    nothing and are older than `idle_older_than` (null: none of them), and at most `most`."""
+    nothing and have done so for `idle_older_than` (null: none of them), and at most `most`."""
 
     older_than: Age = Field(default="30s", description=_AN_AGE)
     idle_older_than: Age | None = Field(default="5m", description=f"{_AN_AGE}, or null")

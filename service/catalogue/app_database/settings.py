@@ -112,7 +112,9 @@ def setting_doubts(target: AppDatabaseTarget, options: Mapping[str, Any]) -> Ite
 
 
 def setting_values(observed: Mapping[str, Any]) -> dict[str, int | str]:
-    """Each setting as ALTER SYSTEM has set it."""
+    """Each setting as ALTER SYSTEM has set it; none where that may not be seen."""
+    if not observed.get("may_look", True):
+        return {}
     return {name: each["set"] or UNSET for name, each in (observed.get("settings") or {}).items()}
 
 

@@ -104,6 +104,8 @@ class BucketWork:
                 return Applied({"value": now})
             if now != before:
                 raise _changed("put", key, before, now)
+            if stored is not None and stored.public != plan.wanted["public"]:
+                raise _access_changed(key)
             return Pending(stored.etag if stored else NEW)
 
         def send(etag: str) -> Record:
@@ -163,6 +165,14 @@ class BucketWork:
 def _place(plan: Plan) -> Place:
     place: Mapping[str, Any] = plan.wanted["place"]
     return Place(**place)
+
+
+def _access_changed(key: str) -> TargetChanged:
+    return TargetChanged(
+        "put",
+        f"Somebody has changed who may read {key} since this run looked. Nothing was put there: it "
+        "would be open to whom it was open to before.",
+    )
 
 
 def _changed(step: str, key: str, before: str, now: str) -> TargetChanged:

@@ -19,7 +19,8 @@ PRICES = PriceList("the application's cache", {})
 """What is set and flushed costs nothing."""
 SETTINGS = "runbookd:cache-settings"
 """The hash of a target that names none. It is ours by its name, and no prefix of the runbook's."""
-MOST_DAYS = 30
+MOST_DAYS = 7
+"""The application's library keeps nothing for longer (`service/caching/entry.py`)."""
 _ENDS = (":", "/", ".", "-", "_", "|", "#")
 """What prefixes usually end with, so that they cover no key of another kind."""
 

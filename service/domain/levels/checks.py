@@ -17,6 +17,8 @@ from service.domain.windows import Window, clock_change
 
 FIRST_DAY = date(2026, 1, 1)
 _TWO_YEARS = timedelta(days=731)
+_TEN_YEARS = timedelta(days=3653)
+"""How far a date that is named is followed: `9999-12-31` is meant as "from then on"."""
 _DAY_MINUTES = 24 * 60
 _ISO_DATE = 10
 """Characters of YYYY-MM-DD; MM-DD has five."""
@@ -42,7 +44,8 @@ def looked_at(levels: Sequence[Level]) -> tuple[float, float]:
         if text is not None and len(text) == _ISO_DATE
     ]
     first = min([FIRST_DAY, *named])
-    last = max([first + _TWO_YEARS, *(each + timedelta(days=2) for each in named)])
+    after = [min(each, first + _TEN_YEARS) + timedelta(days=2) for each in named]
+    last = max([first + _TWO_YEARS, *after])
     return _midnight(first), _midnight(last)
 
 

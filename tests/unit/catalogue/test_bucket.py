@@ -144,6 +144,16 @@ def test_a_run_puts_it_and_leaves_who_may_read_it() -> None:
     assert stand.fake.writes.effective == ["put"]
 
 
+def test_what_somebody_has_made_private_since_the_plan_is_not_published_again() -> None:
+    stand = Stand(public=True)
+    run = stand.run(put())
+    stand.fake.store(KEY, BY_HAND, public=False)
+    with pytest.raises(TargetChanged, match="Somebody has changed who may read"):
+        run.execute()
+    assert stand.fake.writes.effective == []
+    assert not stand.fake.objects[KEY].public
+
+
 def test_an_undo_puts_back_the_bytes_the_headers_and_the_metadata() -> None:
     stand = Stand()
     plan = stand.plan(put())

@@ -295,6 +295,17 @@ def test_an_overlap_in_a_year_that_a_date_names_is_found(tmp_path: Path) -> None
     assert "first at 2031-05-03 00:00 UTC" in error
 
 
+def test_a_date_without_an_end_is_followed_for_ten_years(tmp_path: Path) -> None:
+    launch = one(when='{days: mon, dates: "2026-09-01..9999-12-31"}')
+    second = LEVEL.format(
+        when="{days: mon-tue}", hold="{api: {replicas: 4}}", kind="schedule", more=""
+    )
+    (error,) = told(
+        tmp_path, launch + second.replace("levels:\n", "").replace("name: a", "name: b")
+    )
+    assert "first at 2026-09-07 00:00 UTC" in error
+
+
 def test_two_levels_of_one_name_are_refused(tmp_path: Path) -> None:
     second = one(when="{days: sat}").removeprefix(GOOD).removeprefix("levels:\n")
     (error,) = told(tmp_path, one() + second)
