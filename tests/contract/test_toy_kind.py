@@ -168,7 +168,12 @@ def test_no_other_file_is_touched(copy: Path) -> None:
     assert changed == {*LINES, *GUARD}
     own = ("service/catalogue/toy/", "service/sandbox/toy/")
     others = {path for path in new if not path.startswith(own)}
-    assert others == {"docs/kinds/toy.md", "service/ports/toy.py", "service/providers/toy.py"}
+    assert others == {
+        "docs/actions/inflate.md",
+        "docs/kinds/toy.md",
+        "service/ports/toy.py",
+        "service/providers/toy.py",
+    }
 
 
 def below(copy: Path, name: str) -> list[Path]:

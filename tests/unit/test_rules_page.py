@@ -169,7 +169,9 @@ def test_an_action_has_a_page_that_names_its_options_and_says_whether_it_can_be_
     assert set(re.findall(r"`(\w+)`", page)) >= set(action.options.model_fields)
     assert re.search(r"\*\*Undo|runbookd undo", page)
     assert "## How it fails" in page
-    assert f"actions/{action.name}.md" in PAGE
+    kinds = [ROOT / "docs" / "kinds" / f"{kind}.md" for kind in kinds_of(action.name)]
+    links = [PAGE, *(each.read_text(encoding="utf-8") for each in kinds)]
+    assert any(f"actions/{action.name}.md" in each for each in links)
 
 
 EVERY_ID = {

@@ -126,7 +126,7 @@ def test_read_replicas_need_small_compute_and_have_a_limit() -> None:
 def test_a_read_replica_is_listed_by_the_pooler_until_it_is_removed() -> None:
     sandbox = moved_to("ci_small")
     replicate(sandbox)
-    assert sandbox.project()["replicas"][0]["status"] == "COMING_UP"
+    assert sandbox.project()["replicas"][0]["status"] == "INIT_READ_REPLICA"
     sandbox.clock.pass_by(10)
     pools: Any = sandbox.call("GET", f"{ONE}/config/database/pooler").json
     assert [pool["database_type"] for pool in pools] == ["PRIMARY", "READ_REPLICA"]
