@@ -14,7 +14,7 @@ from service.domain.errors import VendorError
 
 if TYPE_CHECKING:
     from service.domain.kpis.kpi import Kpi, Standing
-    from service.settings import Settings
+    from service.ports import Metrics
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=True)
 
@@ -91,13 +91,14 @@ def show(
 
       runbookd kpis show --json
     """
+    from service.bootstrap.vendors import build_metrics
     from service.settings import load_settings
 
     kpis = _load(_path(file))
-    settings = load_settings()
-    if not settings.prometheus_url:
+    metrics = build_metrics(load_settings())
+    if metrics is None:
         fail("PROMETHEUS_URL is not set, so nobody can say how the KPIs stand.")
-    standings = _ask(kpis, settings)
+    standings = _ask(kpis, metrics)
     if as_json:
         print_json([_json(each) for each in standings])
     else:
@@ -118,13 +119,9 @@ def _load(path: Path) -> tuple[Kpi, ...]:
     return load_kpis(path)
 
 
-def _ask(kpis: Sequence[Kpi], settings: Settings) -> list[Standing]:
+def _ask(kpis: Sequence[Kpi], metrics: Metrics) -> list[Standing]:
     from service.domain.kpis.kpi import WINDOW_DAYS, Standing
-    from service.providers.prometheus import PrometheusMetrics
 
-    metrics = PrometheusMetrics(
-        base_url=settings.prometheus_url, token=settings.prometheus_token.get_secret_value()
-    )
     standings: list[Standing] = []
     try:
         for kpi in kpis:
@@ -133,8 +130,6 @@ def _ask(kpis: Sequence[Kpi], settings: Settings) -> list[Standing]:
             standings.append(Standing(kpi, value, ratio))
     except VendorError as problem:
         fail(f"Prometheus could not be asked for {kpi.name}: {problem}")
-    finally:
-        metrics.close()
     return standings
 
 

@@ -608,14 +608,19 @@ def _note_asked(
         run=run,
         stage=Stage.EXECUTION,
     )
-    for alert in child.origin.alerts[:_MOST_NOTED]:
-        new = NewDecision(new_id("d"), alert, "", decision, now, now)
-        row = decision_row(new, child.rules_hash, CheckEncoder())
-        connection.execute(sa.insert(schema.decisions), row)
+    encode = CheckEncoder()
+    rows = [
+        decision_row(
+            NewDecision(new_id("d"), alert, "", decision, now, now), child.rules_hash, encode
+        )
+        for alert in child.origin.alerts[:_MOST_NOTED]
+    ]
+    if rows:
+        connection.execute(sa.insert(schema.decisions), rows)
 
 
 _MOST_NOTED = 100
-"""Alerts of one group whose decisions are kept; each is one statement."""
+"""Alerts of one group whose decisions are kept."""
 
 
 def _cancelled(connection: sa.Connection, run_id: str) -> str:
