@@ -112,13 +112,19 @@ def _tells_nobody(options: Mapping[str, Any]) -> str:
     return ""
 
 
-def capacity(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    """The values that are named. An alert asks for at least these, unless its rule says exact."""
+def named_values(options: Mapping[str, Any], *names: str) -> tuple[Wanted, ...]:
+    """Those of the options that have a value. An alert asks for at least these, unless its rule
+    says exact."""
     return tuple(
         Wanted(name, to=options[name], least=not options["exact"])
-        for name in ("replicas", "size")
+        for name in names
         if options[name] is not None
     )
+
+
+def capacity(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
+    """The count and the size, as far as they are named."""
+    return named_values(options, "replicas", "size")
 
 
 def _way(options: Mapping[str, Any]) -> str:

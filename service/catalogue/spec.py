@@ -218,6 +218,10 @@ class Leftover:
     remove: Callable[[Any, Request, Record], None]
 
 
+NO_SIZES = r"(?!)"
+"""What no name of a size matches."""
+
+
 @dataclass(frozen=True, slots=True)
 class KindSpec:
     """A kind of vendor resource that can be changed.
@@ -231,7 +235,8 @@ class KindSpec:
     what it saw. `state` picks the state out of what `observe` has shown. `changed` maps each
     attribute that a plan changes to its values before and after. `cost` tells what a target costs,
     from what `observe` has shown. `prices` are what its sizes cost.
-    `needs_sizes` is True where a target makes no sense without a ladder.
+    `size_form` is a regular expression that the names of all sizes of this kind match; without
+    one, it has no sizes. `sizes_optional` is True where a target makes sense without a ladder.
     `leftover` is what a verified change leaves at the vendor, None where that is nothing.
     `values` picks out of what `observe` has shown what a plan can change, by the names of
     `changed`. `load` asks the vendor how busy a target is. `interrupts` is whether a change takes
@@ -240,9 +245,8 @@ class KindSpec:
     `counts` are how few and how many instances a target may have by alerts, None where it is always
     one.
 
-    For `check`, and for nothing else: `size_form` is a regular expression that the names of all
-    sizes of this kind match, and `manages` is what a target stands for at the vendor, so that no
-    two targets stand for the same. `doubts` are sentences about an action on a target that is
+    For `check`, and for nothing else: `manages` is what a target stands for at the vendor, so that
+    no two targets stand for the same. `doubts` are sentences about an action on a target that is
     allowed and hardly meant; it gets the target, the action's name and its options.
     `refuses` gets the same, and its sentences are about what can never be done: options that cannot
     be used together or on this target. People's requests are held against it too. `choices` are the
@@ -260,9 +264,9 @@ class KindSpec:
     work: Callable[[Any, Tools], Work]
     look: Callable[[Any, Any], str]
     prices: PriceList
-    size_form: str
+    size_form: str = NO_SIZES
     state: StateFunction = _no_state
-    needs_sizes: bool = True
+    sizes_optional: bool = False
     manages: Callable[[Any], str] = lambda target: str(target.resource)
     leftover: Leftover | None = None
     changed: Callable[[Plan], Mapping[str, tuple[Any, Any]]] = size_changed
@@ -276,6 +280,11 @@ class KindSpec:
     interrupts: bool = True
     apart: bool = False
     counts: Callable[[Any], tuple[int, int] | None] = lambda _: None
+
+    @property
+    def needs_sizes(self) -> bool:
+        """Whether a target makes no sense without a ladder."""
+        return self.size_form != NO_SIZES and not self.sizes_optional
 
     @property
     def has_prices(self) -> bool:

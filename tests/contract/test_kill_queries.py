@@ -15,16 +15,11 @@ from service.catalogue.steps.timings import Timings
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import FailureKind, VendorError
-from service.ports.admission import NewRun
 from service.ports.app_database import Work
 from service.providers.postgresql import PostgresDatabase
-from service.store.admissions import add_run
-from service.store.database import open_engine
-from service.store.runs import RunStore
-from tests.app_database_runs import Dying, boundaries, once
+from tests.app_database_runs import boundaries, dies_and_goes_on
 from tests.app_databases import AppDatabaseOfTests, FastClock, app_database, walsender
 from tests.databases import Databases
-from tests.fakes.engine import ProcessEnded
 from tests.fakes.runs import APP_DATABASE, FakeRun, planned, request_for, works_on
 from tests.poolers import SESSION, TRANSACTION, pooler
 from tests.postgres import PostgresServer
@@ -337,20 +332,14 @@ def test_a_run_that_dies_anywhere_ends_the_sessions_of_its_plan_and_no_others(
 ) -> None:
     stubborn, idle = app.running("SELECT stubborn()"), app.idle()
     request = replace(asked(), origin=Origin(PERSON, "anna", "the database is slow"))
-    with databases.borrowed() as url:
-        engine = open_engine(url, pool_size=4)
-        runs = RunStore(engine, lambda _connection, _run: None)
-        with engine.begin() as connection:
-            add_run(connection, NewRun(request, request.target.resource, FastClock().time()))
-        steps = Dying(dies_at=boundary)
-        with pytest.raises(ProcessEnded):
-            once(runs, request, steps, PostgresDatabase(url=app.url()))
-        innocent = app.running(SLEEP)
-        once(runs, request, steps, PostgresDatabase(url=app.url()))
-        ended = runs.get(request.id)
-        engine.dispose()
+    innocents: list[int] = []
+    ended, _ = dies_and_goes_on(
+        *(databases, request, boundary, app.url()),
+        meanwhile=lambda: innocents.append(app.running(SLEEP)),
+    )
     assert ended is not None
     assert ended.status == "succeeded"
     assert [app.state(each) for each in (stubborn, idle)] == ["gone", "gone"]
     planned_late = boundary == "done:prepare"  # the plan that counts was made by the second one
+    (innocent,) = innocents
     assert app.state(innocent) == ("idle" if planned_late else "active")

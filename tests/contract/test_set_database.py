@@ -14,15 +14,10 @@ from service.catalogue.registry import checked_options, kind_spec
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
 from service.domain.errors import FailureKind, TargetChanged, VendorError
-from service.ports.admission import NewRun
 from service.providers.postgresql import PostgresDatabase
-from service.store.admissions import add_run
-from service.store.database import open_engine
-from service.store.runs import RunStore
-from tests.app_database_runs import TIMINGS, Dying, boundaries, once
+from tests.app_database_runs import TIMINGS, boundaries, dies_and_goes_on
 from tests.app_databases import AppDatabaseOfTests, FastClock, app_database, walsender
 from tests.databases import Databases
-from tests.fakes.engine import ProcessEnded
 from tests.fakes.runs import APP_DATABASE, FakeRun, planned, request_for, works_on
 from tests.postgres import PostgresServer, postgres_server
 
@@ -260,18 +255,7 @@ def test_a_run_that_dies_anywhere_leaves_the_setting_as_it_was_wanted(
     app: AppDatabaseOfTests, databases: Databases, boundary: str
 ) -> None:
     request = replace(asked(), origin=Origin(PERSON, "anna", "sorting is slow"))
-    database = PostgresDatabase(url=app.url())
-    with databases.borrowed() as url:
-        engine = open_engine(url, pool_size=4)
-        runs = RunStore(engine, lambda _connection, _run: None)
-        with engine.begin() as connection:
-            add_run(connection, NewRun(request, request.target.resource, FastClock().time()))
-        steps = Dying(dies_at=boundary)
-        with pytest.raises(ProcessEnded):
-            once(runs, request, steps, database)
-        once(runs, request, steps, database)
-        ended, known = runs.get(request.id), runs.known_values(request.target.name)
-        engine.dispose()
+    ended, known = dies_and_goes_on(databases, request, boundary, app.url())
     assert ended is not None
     assert ended.status == "succeeded"
     assert (shown(app, "work_mem"), known) == ("8MB", {"work_mem": "8MB"})

@@ -14,12 +14,8 @@ from service.catalogue.registry import checked_options
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import StepFailed
-from service.ports.admission import NewRun
 from service.providers.postgresql import PostgresDatabase
-from service.store.admissions import add_run
-from service.store.database import open_engine
-from service.store.runs import RunStore
-from tests.app_database_runs import TIMINGS, Dying, boundaries, once
+from tests.app_database_runs import TIMINGS, boundaries, dies_and_goes_on
 from tests.app_databases import (
     LONG_S,
     AppDatabaseOfTests,
@@ -28,7 +24,6 @@ from tests.app_databases import (
     with_questions,
 )
 from tests.databases import Databases
-from tests.fakes.engine import ProcessEnded
 from tests.fakes.runs import APP_DATABASE, FakeRun, planned, request_for, works_on
 from tests.postgres import PostgresServer
 from tests.processes import wait_until
@@ -201,18 +196,7 @@ def test_a_run_that_dies_anywhere_comes_to_the_same_end(
 ) -> None:
     before = numbers(app)
     request = replace(asked(operation), origin=Origin(PERSON, "anna", "the table is slow"))
-    database = PostgresDatabase(url=app.url())
-    with databases.borrowed() as url:
-        engine = open_engine(url, pool_size=4)
-        runs = RunStore(engine, lambda _connection, _run: None)
-        with engine.begin() as connection:
-            add_run(connection, NewRun(request, request.target.resource, FastClock().time()))
-        steps = Dying(dies_at=boundary)
-        with pytest.raises(ProcessEnded):
-            once(runs, request, steps, database)
-        once(runs, request, steps, database)
-        ended = runs.get(request.id)
-        engine.dispose()
+    ended, _ = dies_and_goes_on(databases, request, boundary, app.url())
     assert ended is not None
     assert ended.status == "succeeded"
     rebuilt = before.keys() if "reindex" in operation else set()

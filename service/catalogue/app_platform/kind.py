@@ -68,5 +68,5 @@ KIND = KindSpec(
     doubts=doubts,
     levels=held_by_levels,
     refuses=_refuses,
-    needs_sizes=False,
+    sizes_optional=True,
 )

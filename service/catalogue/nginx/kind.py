@@ -47,8 +47,6 @@ KIND = KindSpec(
     cost=lambda _: 0.0,
     values=file_digest,
     changed=file_changed,
-    size_form=r"(?!)",
-    needs_sizes=False,
     manages=lambda target: f"nginx:{target.file}",
     interrupts=False,
 )

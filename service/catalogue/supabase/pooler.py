@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
+from service.catalogue.actions import named_values
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect, Noted
 from service.catalogue.steps.bounds import nothing_to_do
@@ -68,11 +69,6 @@ def read_pooler(shape: PoolerShape | None, noted: Noted) -> dict[str, int]:
     }
 
 
-def _wanted(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    size = options[ATTRIBUTE]
-    return () if size is None else (Wanted(ATTRIBUTE, to=size, least=not options["exact"]),)
-
-
 def _names_nothing(options: Mapping[str, Any]) -> str:
     if options[ATTRIBUTE] is None:
         return "set_pooler needs pool_size, such as {pool_size: 40}."
@@ -83,7 +79,7 @@ SET_POOLER = ActionSpec(
     "set_pooler",
     Effect.CHANGES,
     SET,
-    wanted=_wanted,
+    wanted=lambda options: named_values(options, ATTRIBUTE),
     options=PoolerOptions,
     directed=lambda options: SET if options["exact"] else "up",
     sets=(ATTRIBUTE,),

@@ -13,12 +13,13 @@ from typing import Any
 
 from pydantic import Field
 
+from service.catalogue.actions import named_values
 from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import ActionSpec, Effect, Noted
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.domain.decisions.directions import SET
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request, Wanted
+from service.domain.decisions.requests import Request
 from service.domain.durations import parse_duration
 from service.ports.supabase import Mark, Sight
 
@@ -95,11 +96,6 @@ def read_replicas(shape: ReplicasShape | None, noted: Noted) -> dict[str, Any]:
     }
 
 
-def _wanted(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    count = options[ATTRIBUTE]
-    return () if count is None else (Wanted(ATTRIBUTE, to=count, least=not options["exact"]),)
-
-
 def _names_nothing(options: Mapping[str, Any]) -> str:
     if options[ATTRIBUTE] is None:
         return "set_replicas needs replicas, such as {replicas: 1}."
@@ -110,7 +106,7 @@ SET_REPLICAS = ActionSpec(
     "set_replicas",
     Effect.CHANGES,
     SET,
-    wanted=_wanted,
+    wanted=lambda options: named_values(options, ATTRIBUTE),
     options=ReplicasOptions,
     directed=lambda options: SET if options["exact"] else "out",
     sets=(ATTRIBUTE,),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from service.catalogue.actions import named_values
 from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
 from service.catalogue.valkey.plan import (
@@ -55,10 +56,10 @@ def _named(options: Mapping[str, Any]) -> list[str]:
 
 
 def _wanted(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    least = not options["exact"]
-    return tuple(
-        Wanted(name, to=options[name], least=least and name != POLICY) for name in _named(options)
-    ) or (Wanted(SIZE, by=1),)
+    policy = options[POLICY]
+    values = named_values(options, SIZE, STANDBYS)
+    values += () if policy is None else (Wanted(POLICY, to=policy),)
+    return values or (Wanted(SIZE, by=1),)
 
 
 def _way(options: Mapping[str, Any]) -> str:
