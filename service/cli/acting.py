@@ -11,7 +11,7 @@ import typer
 
 from service.cli.completion import complete_action, complete_target
 from service.cli.desk import Why, WhyOrNot, Yes, agreed, not_empty, open_desk
-from service.cli.output import fail, print_json, say
+from service.cli.output import fail, note, print_json, say
 from service.cli.reading import AsJson, Reader, TokenFile, Url
 from service.cli.runs import show_run
 from service.domain.filters import BadFilter
@@ -32,6 +32,8 @@ _NUMBER = re.compile(r"-?[0-9]{1,9}")
 _WORDS = ("true", "false", "null")
 _LOOK_S = 0.5
 """Seconds between two looks at a run that is waited for."""
+_TOLD_AFTER_S = 5.0
+"""Seconds after which whoever waits is told what for."""
 _UNENDED = ("queued", "running")
 
 
@@ -250,10 +252,14 @@ def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: b
 
 def _show_ended(run: str, reader: Reader, as_json: bool) -> None:
     """Wait until a run has ended, and show it. The exit status is 1 if it did not succeed."""
-    until = time.monotonic() + LONGEST_WAIT_S
+    began, told = time.monotonic(), False
     while (found := reader.run(run)) is not None and found["status"] in _UNENDED:
-        if time.monotonic() > until:
+        waited = time.monotonic() - began
+        if waited > LONGEST_WAIT_S:
             fail(f"Run {run} is still {found['status']} after an hour; `runbookd runs {run}`.")
+        if not told and waited > _TOLD_AFTER_S:
+            told = True
+            note(_waits_for(run, found["status"], reader))
         time.sleep(_LOOK_S)
     if found is None:
         fail(f"There is no run {run} any more.")
@@ -263,3 +269,10 @@ def _show_ended(run: str, reader: Reader, as_json: bool) -> None:
         show_run(found)
     if found["status"] in ("held", "failed", "cancelled"):
         raise typer.Exit(1)
+
+
+def _waits_for(run: str, status: str, reader: Reader) -> str:
+    """What a person reads who waits for a run that has not ended."""
+    nobody = status == "queued" and not reader.status(None)["workers"]
+    why = ", and no worker is alive: start `runbookd worker`" if nobody else ""
+    return f"Run {run} is {status}{why}. Ctrl-C ends this wait, and not the run."

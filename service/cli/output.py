@@ -71,11 +71,16 @@ def words(text: str, style: str = "") -> Text:
     return Text(visible(_hidden(text)), style=style)
 
 
-def fail(sentence: str, status: int = FAILED) -> NoReturn:
-    """Say on standard error what is wrong, and exit with that status."""
+def note(sentence: str, style: str = "") -> None:
+    """Say something on standard error, beside what the command prints."""
     err = Console(stderr=True, highlight=False, markup=False)
     for line in sentence.splitlines():
-        err.print(words(line, "red"), soft_wrap=True)
+        err.print(words(line, style), soft_wrap=True)
+
+
+def fail(sentence: str, status: int = FAILED) -> NoReturn:
+    """Say on standard error what is wrong, and exit with that status."""
+    note(sentence, "red")
     sys.exit(status)
 
 

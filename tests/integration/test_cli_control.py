@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 from service.bootstrap.startup import migrate
 from service.bootstrap.web import build_web
+from service.cli import acting
 from service.settings import load_settings
 from service.store import schema
 from service.store.database import open_engine
@@ -312,3 +313,18 @@ def test_whoever_was_refused_is_shown_with_the_outcome(terminal: Terminal) -> No
     told = terminal("audit").out
     assert "POST: forbidden" in told
     assert "vera needs the role operator" in told
+
+
+def test_whoever_waits_without_a_worker_is_told_so_and_the_wait_ends(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acting, "_TOLD_AFTER_S", -1.0)
+    monkeypatch.setattr(acting, "LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr(acting, "_LOOK_S", 0.05)
+    said = terminal("run", "horizontal_scale", "api", "--to", "replicas=5", "--plan")
+    told, ended = said.err.splitlines()
+    assert told == (
+        "Run api.plan.1 is queued, and no worker is alive: start `runbookd worker`. "
+        "Ctrl-C ends this wait, and not the run."
+    )
+    assert (said.status, "is still queued after" in ended) == (1, True)
