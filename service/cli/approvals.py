@@ -11,6 +11,7 @@ import typer
 from service.cli.desk import Why, WhyOrNot, Yes, agreed, not_empty, open_desk
 from service.cli.output import Rows, print_json, say
 from service.cli.reading import AsJson, TokenFile, Url
+from service.domain.decisions.planning import change_of
 from service.domain.durations import away, moment
 
 APPS = {
@@ -132,6 +133,6 @@ def _state(item: dict[str, Any], now: float) -> str:
 
 
 def _change(item: dict[str, Any]) -> str:
-    change = f"{item['target']}: {item['what']} {item['before']} → {item['after']}"
+    change = f"{item['target']}: {change_of(item['what'], item['before'], item['after'])}"
     before, after = item["price_before"], item["price_after"]
     return change if before is None or after is None else f"{change}, ${before:g} → ${after:g}"

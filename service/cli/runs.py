@@ -14,6 +14,7 @@ from service.cli.reading import AsJson, Reader, TokenFile, Url, filters, open_re
 from service.cli.times import ago, clock, took
 from service.cli.verdicts import show_checks
 from service.domain.commands import to_type
+from service.domain.decisions.planning import change_of
 from service.domain.errors import Told
 from service.domain.filters import ACTIONS, MAX_LIMIT, RUN_STATUSES, require_known
 from service.domain.text import one_line
@@ -94,7 +95,7 @@ def _require_target(reader: Reader, target: str) -> None:
 def change(run: dict[str, Any]) -> str:
     """before → after, where the run planned a change."""
     plan = run["plan"]
-    return f"{plan['what']} {plan['before']} → {plan['after']}" if plan else ""
+    return change_of(plan["what"], plan["before"], plan["after"]) if plan else ""
 
 
 def coloured(status: str) -> Text:

@@ -12,6 +12,7 @@ from service.cli.completion import complete_target
 from service.cli.output import Rows, print_json, say, tell, width, words
 from service.cli.reading import AsJson, TokenFile, Url, open_reader
 from service.cli.runs import change
+from service.domain.decisions.planning import change_of
 from service.domain.durations import away
 from service.domain.text import one_line
 
@@ -197,7 +198,7 @@ def _by_people(found: dict[str, Any]) -> list[str]:
                 why = one_line(each["why"])
                 lines[each["id"]] = f"{what} is {said}, ends {until}, by {each['by']}: {why}"
         for each in target.get("approvals", []):
-            change = f"{each['target']}: {each['what']} {each['before']} → {each['after']}"
+            change = f"{each['target']}: {change_of(each['what'], each['before'], each['after'])}"
             until = _when(_seconds(each["until"]), now)
             lines[each["id"]] = f"waits for approval until {until}: {change} ({each['id']})"
     return list(lines.values())

@@ -64,7 +64,7 @@ def cooldown_end(now: float, rest_s: float) -> float:
 
 def success_ending(request: Request, plan: Plan, now: float) -> Ending:
     """A verified change: the full cooldown, from its end."""
-    reason = f"{request.target.name}: {plan.what} {plan.before} → {plan.after}"
+    reason = f"{request.target.name}: {plan.change}"
     return Ending(Outcome("succeeded", reason, cooldown_end(now, request.cooldown_s)))
 
 
@@ -155,7 +155,7 @@ def cancelled_ending(request: Request, sentence: str, now: float) -> Ending:
 
 def shadow_ending(request: Request, plan: Plan, now: float) -> Ending:
     """A run in shadow: it would have changed this, and its cooldown shows the true rhythm."""
-    reason = f"would have changed {request.target.name}: {plan.what} {plan.before} → {plan.after}"
+    reason = f"would have changed {request.target.name}: {plan.change}"
     return Ending(Outcome(SHADOW, reason, cooldown_end(now, request.cooldown_s)))
 
 

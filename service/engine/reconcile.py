@@ -13,7 +13,7 @@ import structlog
 from service.catalogue.context import Record
 from service.catalogue.registry import kind_spec
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld, state_of
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, VendorError
 from service.engine import outbox, reports
@@ -123,6 +123,6 @@ def _compared(parts: WorkerParts, request: Request, plan: Plan) -> tuple[str, st
     if not moves or again.before != plan.before:
         return "", ""
     return "", (
-        f"{request.target.name} has {plan.what} {plan.before} again, as before this run, which had "
-        f"made it {plan.after}. Nothing was changed; see who did."
+        f"{request.target.name} has {state_of(plan.what, plan.before)} again, as before this run. "
+        f"The run had left it at {plan.left_at}. Nothing was changed now; see who did that."
     )

@@ -134,9 +134,7 @@ class Scaling:
 
     def _room(self, plan: Plan) -> Check:
         """What the plan of the kind found: nothing of the target holds the change."""
-        saw = (
-            f"{self._request.target.name} may be changed: {plan.what} {plan.before} → {plan.after}"
-        )
+        saw = f"{self._request.target.name} may be changed: {plan.change}"
         return Check("target", passed=True, saw=saw)
 
     def _told_before(self, held: PlanHeld) -> bool:

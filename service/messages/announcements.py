@@ -53,7 +53,7 @@ def announced(request: Request, plan: Plan) -> Message:
     """Posted before the first write: what will change, why, what it costs and takes down."""
     return _message(
         request,
-        f"{request.target.name}: {plan.what} {plan.before} → {plan.after}",
+        f"{request.target.name}: {plan.change}",
         f"{_verb(request, done=False)} because {_why(request)}. {plan.downtime}".rstrip(),
         [*_fields(request, plan), *_to_type(request, "running")],
     )
@@ -79,7 +79,7 @@ def finished(
     next_step = _next_step(request, moment(cooldown_until or now, now)) if later else ""
     return _message(
         request,
-        f"Done: {request.target.name}: {plan.what} {plan.before} → {plan.after}",
+        f"Done: {request.target.name}: {plan.change}",
         f"{_verb(request, done=True)} because {_why(request)}. Verified after {lasted(took_s)}."
         + next_step
         + (f" This closes the pages of {', '.join(failures)}." if failures else "")
@@ -351,7 +351,7 @@ def _told_next(next_try: str) -> dict[str, str]:
 def _attempt(request: Request, plan: Plan | None) -> str:
     if plan is None:
         return f"{request.action} of {request.target.name}"
-    return f"{request.target.name}: {plan.what} {plan.before} → {plan.after}"
+    return f"{request.target.name}: {plan.change}"
 
 
 def _facts(request: Request, plan: Plan | None) -> dict[str, Any]:

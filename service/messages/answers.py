@@ -182,7 +182,7 @@ class _Told:
         if run is None:
             return _UNTOUCHED
         if self._status in _UNENDED:
-            change = f": {plan.what} {plan.before} → {plan.after}" if plan else ""
+            change = f": {plan.change}" if plan else ""
             return f"Run {run['id']} of {run['action']} is {run['status']}{change}."
         return self._changed_by(run, plan) if self._target else self._told_by(run)
 
@@ -197,7 +197,7 @@ class _Told:
         if self._status == "succeeded":
             return _sentence(run["reason"]) + " It was verified."
         if self._status == "failed" and plan is not None:
-            change = f"{plan.what} {plan.before} → {plan.after}"
+            change = plan.change
             return f"Run {run['id']} tried {self._target}: {change}, and failed."
         return f"{_UNTOUCHED} Run {run['id']} is {run['status']}."
 
@@ -243,7 +243,7 @@ class _Told:
         if not self._target:
             return "Nothing is under way."
         if self._status == "succeeded" and plan is not None:
-            return f"The run left {self._target} at {plan.what} {plan.after}."
+            return f"The run left {self._target} at {plan.left_at}."
         if self._status in _UNENDED and run is not None:
             return f"Run {run['id']} is {self._status}."
         if self._status == "failed":

@@ -79,7 +79,7 @@ def page_undecided(asking: Asking, waited: str) -> Page:
 
 
 def _change(request: Request, plan: Plan) -> str:
-    return f"{request.target.name}: {plan.what} {plan.before} → {plan.after}"
+    return f"{request.target.name}: {plan.change}"
 
 
 def _follows(asking: Asking) -> str:

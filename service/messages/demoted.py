@@ -40,7 +40,7 @@ def page_instead(request: Request, plan: Plan) -> Page:
     """The page of a rule that is demoted to shadow, in place of the change that it would have
     made."""
     target, rule = request.target, request.origin.by
-    change = f"{target.name}: {plan.what} {plan.before} → {plan.after}"
+    change = f"{target.name}: {plan.change}"
     return Page(
         dedup_key=demoted_dedup_key(rule, target.name, request.direction),
         summary=(

@@ -62,7 +62,7 @@ def tried(outcomes: Sequence[Outcome]) -> list[str]:
     """Each change in one line: the run, before and after, and when it ended."""
     return [
         f"{each.run}: "
-        + (f"{each.plan.what} {each.plan.before} → {each.plan.after}" if each.plan else "changed")
+        + (each.plan.change if each.plan else "changed")
         + f", {clock_time(each.judged.ended_at)}"
         for each in outcomes
     ]

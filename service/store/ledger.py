@@ -261,7 +261,7 @@ def _hold(known: Entry, value: Value, now: float) -> Control:
 
 def _hold_of(request: Request, plan: Plan, now: float) -> Control:
     """The hold of a value that a person had runbookd set."""
-    why = f"{plan.what} {plan.after} by run {request.id}: {request.origin.why}"
+    why = f"{plan.left_at} by run {request.id}: {request.origin.why}"
     return Control(
         new_id("h"),
         HOLD,

@@ -29,7 +29,7 @@ from service.catalogue.app_platform.spec import INSTANCE_COUNT, INSTANCE_SIZE, S
 from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
-from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld, together
 from service.domain.decisions.requests import PERSON, Request, Wanted
 
 APP_STEPS = ("update_app", "await_deployment", "verify")
@@ -148,12 +148,12 @@ def _plan(
             "apps-s-1vcpu-1gb.",
             facts={"size": size, "wanted": count},
         )
-    parts = _parts(now, then)
+    what, was, will = together(_parts(now, then))
     fields = [*after, INSTANCE_COUNT, INSTANCE_SIZE]
     return Plan(
-        what=" and ".join(name for name, _, _ in parts),
-        before=" × ".join(was for _, was, _ in parts),
-        after=" × ".join(will for _, _, will in parts),
+        what=what,
+        before=was,
+        after=will,
         steps=APP_STEPS,
         wanted={
             "app": target.app,

@@ -11,7 +11,7 @@ from typing import Any
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.catalogue.valkey.target import PRICES, ValkeyTarget, memory_gb
-from service.domain.decisions.planning import Plan, PlanHeld
+from service.domain.decisions.planning import Plan, PlanHeld, together
 from service.domain.decisions.requests import Request, Wanted
 
 SIZE, STANDBYS, POLICY = "size", "standbys", "eviction_policy"
@@ -192,10 +192,11 @@ def _plan(
     changed = [name for name in after if after[name] != before[name]]
     writes = list(dict.fromkeys(NEEDS[name] for name in NEEDS if name in changed))
     waits = ["await_online"] if "resize" in writes else []
+    what, was, will = together([(name, str(before[name]), str(after[name])) for name in changed])
     return Plan(
-        what=" and ".join(changed),
-        before=" × ".join(str(before[name]) for name in changed),
-        after=" × ".join(str(after[name]) for name in changed),
+        what=what,
+        before=was,
+        after=will,
         steps=(*writes, *waits, "verify"),
         wanted={
             "cluster": target.cluster,

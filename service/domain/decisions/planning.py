@@ -6,11 +6,41 @@ Pure: the worker observes, this decides, the worker acts. A plan says where a ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.decision import Check
+
+_NAMES, _VALUES = " and ", " × "
+"""How `what`, and `before` and `after`, hold those of several attributes in one text."""
+
+
+def together(parts: Sequence[tuple[str, str, str]]) -> tuple[str, str, str]:
+    """`what`, `before` and `after` of a plan that changes these attributes: name, before, after."""
+    names, before, after = zip(*parts, strict=True)
+    return _NAMES.join(names), _VALUES.join(before), _VALUES.join(after)
+
+
+def values_of(what: str, values: str) -> tuple[tuple[str, str], ...]:
+    """Each attribute of `what` with its value, in the order of the plan; empty where the text is
+    no list of values."""
+    names, each = what.split(_NAMES), values.split(_VALUES)
+    return tuple(zip(names, each, strict=True)) if len(names) == len(each) else ()
+
+
+def change_of(what: str, before: str, after: str) -> str:
+    """What a plan changes, as a person reads it: `replicas 2 → 4; size basic-s → basic-m`."""
+    was, will = values_of(what, before), dict(values_of(what, after))
+    if not (was and will):
+        return f"{what} {before} → {after}"
+    return "; ".join(f"{name} {value} → {will[name]}" for name, value in was)
+
+
+def state_of(what: str, values: str) -> str:
+    """The values of a plan's attributes, as a person reads them: `replicas 4; size basic-m`."""
+    each = values_of(what, values) or ((what, values),)
+    return "; ".join(f"{name} {value}" for name, value in each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +65,16 @@ class Plan:
     price_source: str = ""
     downtime: str = ""
     asks: str = ""
+
+    @property
+    def change(self) -> str:
+        """What changes, as a person reads it: `replicas 2 → 4; size basic-s → basic-m`."""
+        return change_of(self.what, self.before, self.after)
+
+    @property
+    def left_at(self) -> str:
+        """What the target has once all is done: `replicas 4; size basic-m`."""
+        return state_of(self.what, self.after)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the record of a run."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.domain.decisions.planning import values_of
+
 State = Mapping[str, int | str]
 """What changes of a target, by the names that plans use: `{"replicas": 4, "size": "basic-s"}`."""
 
@@ -73,10 +75,7 @@ def _told_by(run: Passed) -> Present | None:
 
 def _named(plan: Mapping[str, Any], when: str) -> dict[str, int | str]:
     """The values `before` or `after` of a plan by their names; a plan tells both in words."""
-    names, values = plan["what"].split(" and "), str(plan[when]).split(" × ")
-    if len(names) != len(values):
-        return {}
     return {
         name: int(value) if value.isdecimal() else value
-        for name, value in zip(names, values, strict=True)
+        for name, value in values_of(plan["what"], str(plan[when]))
     }

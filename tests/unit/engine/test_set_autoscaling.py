@@ -35,7 +35,8 @@ def test_a_size_that_nobody_has_named_waits_for_a_person(
     assert company.run(request_) == "waiting"
     assert company.apps.writes.effective == []
     (said,) = company.worker.said()
-    assert "Approve? api: replicas and autoscaling and size" in said
+    assert "Approve? api: replicas 2 → by load; autoscaling off → 2–6" in said
+    assert "; size professional-xs → professional-l" in said
     assert "professional-l can be, and would be set with it, at $150 instead of $12" in said
 
 

@@ -69,7 +69,7 @@ def test_count_and_size_are_changed_by_one_write(company: Company) -> None:
     assert company.api == (10, M)
     assert company.apps.writes.effective == ["update_app"]
     said = company.worker.said()[0]
-    assert "Done: api: replicas and size 2 × professional-xs → 10 × professional-m" in said
+    assert "Done: api: replicas 2 → 10; size professional-xs → professional-m" in said
     plan = company.worker.runs.rows[request.id].plan
     assert plan is not None
     assert price_change(plan) == "$24 → $500 a month (+$476)"
