@@ -29,7 +29,7 @@ from service.store.encode import dump
 from service.store.facts import NO_WORKER_PAGED, TARGETS, FactStore
 from service.store.incidents import IncidentStore
 from service.store.queries import Queries
-from service.store.status import declared, status
+from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.alerts.unkept import pages_of
@@ -57,6 +57,7 @@ class WebProcess:
     stored_tokens: Callable[[float], Mapping[str, Person]]
     rules: Callable[[], RulesInForce]
     status: Callable[[str | None], dict[str, Any]]
+    ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
 
 
 def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
@@ -85,6 +86,7 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         stored_tokens=TokenStore(stores.engine).good,
         rules=lambda: rules,
         status=lambda target: status(stores.engine, targets, time.time(), target),
+        ended_runs=lambda: ended_runs(stores.engine),
     )
 
 

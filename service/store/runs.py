@@ -77,6 +77,24 @@ _STEP_ENDED = (
 )
 
 
+def count_ended(connection: sa.Connection, run_id: str, status: str) -> None:
+    """Count a run that ends so. Last in its transaction, because runs that end so wait for it."""
+    counts = schema.run_counts
+    of = sa.select(
+        _r.action,
+        sa.func.coalesce(_r.target, ""),
+        sa.literal(status, sa.String),
+        sa.literal(1, sa.BigInteger),
+    ).where(_r.id == run_id)
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    keys = ["action", "target", "status"]
+    connection.execute(
+        insert(counts)
+        .from_select([*keys, "count"], of)
+        .on_conflict_do_update(index_elements=keys, set_={"count": counts.c.count + 1})
+    )
+
+
 class RunStore:
     """What is written of runs; `queued` is called once a run that a person asks for is queued."""
 
@@ -400,6 +418,7 @@ class RunStore:
                 _make_due(connection, load_request(load(ended.ask)), outcome.due_at)
             if again is not None and not (if_wanted and not _wanted(connection, again, now)):
                 self._start_again(connection, again, now)
+            count_ended(connection, run_id, outcome.status)
         return True
 
     def conclude_asking(
@@ -427,6 +446,7 @@ class RunStore:
                 .where(cooldowns.run == request.id, cooldowns.until > now)
                 .values(until=asked.cooldown_until, reason=asked.reason)
             )
+            count_ended(connection, request.id, asked.status)
         if asked.run:
             self._queued()
         return asked

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from service.catalogue.registry import names_with
+from service.catalogue.spec import Effect
 from service.domain.decisions.approval import WAITING
 from service.domain.decisions.budget import Spend
 from service.domain.decisions.claims import BUSY_UNTIL
@@ -282,15 +284,26 @@ def _workers(asked: Asked) -> int:
     return int(asked.connection.execute(query).scalar_one())
 
 
-def _queue(asked: Asked) -> dict[str, int]:
-    """Runs that wait and that are executed, and messages that Slack could not be told yet."""
+def _queue(asked: Asked) -> dict[str, Any]:
+    """Runs that wait and that are executed, and messages that Slack could not be told yet; and
+    since when the oldest run, page and message wait."""
     counted = {
         "queued": sa.select(_r.id).where(_r.status == "queued"),
         "running": sa.select(_r.id).where(_r.status == "running"),
         "messages": sa.select(schema.outbox.c.key),
     }
-    query = sa.select(*(_count(rows).label(name) for name, rows in counted.items()))
-    return dict(asked.connection.execute(query).mappings().one())
+    pages = _r.action.in_(names_with(Effect.CALLS))
+    oldest = {
+        "run_since": sa.select(sa.func.min(_r.created_at)).where(_r.status == "queued"),
+        "page_since": sa.select(sa.func.min(_r.created_at)).where(_r.ended_at.is_(None), pages),
+        "message_since": sa.select(sa.func.min(schema.outbox.c.since)),
+    }
+    query = sa.select(
+        *(_count(rows).label(name) for name, rows in counted.items()),
+        *(since.scalar_subquery().label(name) for name, since in oldest.items()),
+    )
+    row = asked.connection.execute(query).mappings().one()
+    return {name: moment(row[name]) if name in oldest else row[name] for name in row}
 
 
 def _demotions(asked: Asked) -> list[dict[str, Any]]:
@@ -298,6 +311,19 @@ def _demotions(asked: Asked) -> list[dict[str, Any]]:
     query = sa.select(*(_m[name] for name in Demotion.__dataclass_fields__))
     rows = asked.connection.execute(query.where(_m.ended_at.is_(None)).order_by(_m.since, _m.id))
     return [Demotion(*row).to_json() for row in rows]
+
+
+def ended_runs(engine: sa.Engine) -> list[tuple[str, str, str, int]]:
+    """How many runs have ended: action, target (empty where there is none), status, count.
+
+    Raises:
+        StoreUnavailable: the database cannot be used now.
+    """
+    counts = schema.run_counts.c
+    query = sa.select(counts.action, counts.target, counts.status, counts.count.label("ended"))
+    with translated(), engine.connect() as connection:
+        rows = connection.execute(query.order_by(counts.action, counts.target, counts.status))
+        return [(row.action, row.target, row.status, row.ended) for row in rows]
 
 
 WHOLE: Mapping[str, Callable[[Asked], Any]] = {

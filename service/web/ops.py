@@ -15,6 +15,7 @@ from service.domain.errors import StoreUnavailable
 from service.domain.people import Person
 from service.web.answers import answer, refusal
 from service.web.auth import Unauthorized
+from service.web.measures import Measures
 from service.web.parts import WebParts
 from service.web.people import Doorkeeper, doorkeeper
 from service.web.probe import Probe, Unanswered
@@ -41,6 +42,7 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
     ops = Blueprint("ops", __name__)
     keeper = doorkeeper(parts.settings, parts.stored_tokens, parts.clock)
     store: Probe[int] = Probe(lambda: _look(parts), READY_S)
+    measures = Measures(lambda: parts.status(None), parts.ended_runs, parts.clock)
 
     @ops.get("/healthz")
     def healthz() -> Response:
@@ -61,7 +63,8 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
         refused = _refused(keeper)
         if refused is not None:
             return refused
-        return Response(telemetry.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        text = telemetry.exposition() + measures.exposition()
+        return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return ops
 

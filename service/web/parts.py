@@ -97,6 +97,11 @@ class WebParts(ControlParts, Protocol):
         ...
 
     @property
+    def ended_runs(self) -> Callable[[], Sequence[tuple[str, str, str, int]]]:
+        """How many runs have ended (`service.store.status.ended_runs`)."""
+        ...
+
+    @property
     def clock(self) -> Callable[[], float]:
         """The time in seconds since the epoch."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from service.store.demotions import DemotionStore
 from service.store.ids import new_id
 from service.store.queries import Queries
 from service.store.runs import RunStore
-from service.store.status import declared, status
+from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
@@ -93,6 +93,7 @@ class Stand:
     clock: Callable[[], float]
     rules: Callable[[], RulesInForce]
     status: Callable[[str | None], dict[str, Any]]
+    ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
     engine: sa.Engine
     gate: FreeGate
     locks: FakeLocks
@@ -134,6 +135,7 @@ def make_stand(url: str, **environment: str) -> Stand:
         clock=time.time,
         rules=lambda: rules,
         status=lambda target: status(engine, declared(book), time.time(), target),
+        ended_runs=lambda: ended_runs(engine),
         engine=engine,
         gate=gate,
         locks=locks,

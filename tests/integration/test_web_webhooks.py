@@ -472,6 +472,17 @@ def test_notifications_and_decisions_are_counted(client: FlaskClient) -> None:
     assert (sample(asked) - before[0], sample(held) - before[1]) == (1, 2)
 
 
+def test_what_the_store_has_is_measured_beside_what_this_process_has_counted(
+    client: FlaskClient,
+) -> None:
+    client.post(AM, json=notification(alert("1")))
+    lines = client.get("/metrics").text.splitlines()
+    assert "runbookd_store_answers 1.0" in lines
+    assert 'runbookd_unended_runs{state="queued"} 1.0' in lines
+    names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(names) == len(set(names)), "Prometheus takes no name twice"
+
+
 def test_what_nobody_foresaw_is_503_and_never_500(stand: Stand) -> None:
     def clock() -> float:
         raise ZeroDivisionError("nobody foresaw this")

@@ -15,6 +15,7 @@ from tests.prometheus_rules import divided, shorten
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules" / "prometheus" / "quizmentor.rules.yml"
+WATCHER = ROOT / "rules" / "prometheus" / "runbookd.rules.yml"
 PACK = ROOT / "rules" / "quizmentor.yml"
 ALERTMANAGER = ROOT / "alertmanager-example.yml"
 GRAFANA = ROOT / "grafana-contact-point-example.yml"
@@ -86,12 +87,20 @@ def test_promtool_accepts_the_shipped_rules() -> None:
     assert "14 rules found" in result.stdout
 
 
-def test_the_shipped_rules_fire_and_stay_silent_at_the_edges() -> None:
-    tests = RULES.with_suffix(".test.yml")
+@pytest.mark.parametrize("rules", [RULES, WATCHER], ids=lambda path: path.stem)
+def test_the_shipped_rules_fire_and_stay_silent_at_the_edges(rules: Path) -> None:
+    tests = rules.with_suffix(".test.yml")
 
     result = run("promtool", "prometheus", "test", "rules", str(tests))
 
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_alerts_on_runbookd_ask_for_metrics_that_its_page_lists() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    asked = set(re.findall(r"runbookd_[a-z_]+", WATCHER.read_text(encoding="utf-8")))
+    assert {name for name in asked if f"`{name}" not in page} == set()
+    assert len(asked) == 9
 
 
 def test_promtool_accepts_the_rules_with_every_duration_divided_by_60(tmp_path: Path) -> None:
