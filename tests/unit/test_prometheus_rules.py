@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -18,6 +19,7 @@ RULES = ROOT / "rules" / "prometheus" / "quizmentor.rules.yml"
 WATCHER = ROOT / "rules" / "prometheus" / "runbookd.rules.yml"
 PACK = ROOT / "rules" / "quizmentor.yml"
 ALERTMANAGER = ROOT / "alertmanager-example.yml"
+DASHBOARD = ROOT / "grafana-dashboard-example.json"
 GRAFANA = ROOT / "grafana-contact-point-example.yml"
 
 RUNBOOK_ALERTS = {
@@ -101,6 +103,26 @@ def test_the_alerts_on_runbookd_ask_for_metrics_that_its_page_lists() -> None:
     asked = set(re.findall(r"runbookd_[a-z_]+", WATCHER.read_text(encoding="utf-8")))
     assert {name for name in asked if f"`{name}" not in page} == set()
     assert len(asked) == 9
+
+
+def test_the_dashboard_asks_prometheus_for_what_its_page_lists_and_each_panel_says_what_it_is(
+    tmp_path: Path,
+) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    names = {
+        re.sub("_bucket$", "", name)
+        for expression in asked
+        for name in re.findall(r"runbookd_[a-z_]+", expression)
+    }
+    assert {name for name in names if f"`{name}`" not in page} == set()
+    assert [panel["title"] for panel in panels if not panel["description"].endswith(".")] == []
+    rules = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(asked)]
+    file = tmp_path / "panels.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    result = run("promtool", "prometheus", "check", "rules", str(file))
+    assert f"{len(asked)} rules found" in result.stdout, result.stdout + result.stderr
 
 
 def test_promtool_accepts_the_rules_with_every_duration_divided_by_60(tmp_path: Path) -> None:
