@@ -41,6 +41,7 @@ ENTRIES = {
     "status": Entry("What is now: each target, its cooldowns, what is under way.", LOOK),
     "runs": Entry("What was done: recent runs, or one with its steps.", LOOK),
     "alerts": Entry("The alerts that came, newest first.", LOOK),
+    "tail": Entry("What comes, as it comes: alerts, decisions, runs.", LOOK),
     "quarantine": Entry("Alerts that could not be read, each with the reason.", LOOK),
     "readings": Entry("What was measured: by the day, or by the hour.", LOOK),
     "capacity": Entry("What the months ahead need and cost, and what is passed first.", LOOK),

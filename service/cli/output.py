@@ -84,9 +84,12 @@ def fail(sentence: str, status: int = FAILED) -> NoReturn:
     sys.exit(status)
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON for programs."""
-    sys.stdout.write(visible(_hidden(json.dumps(value, indent=2, ensure_ascii=False))) + "\n")
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value as JSON for programs; without `indent` in one line, which is sent at once."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    sys.stdout.write(visible(_hidden(text)) + "\n")
+    if indent is None:
+        sys.stdout.flush()
 
 
 class Rows:
