@@ -134,7 +134,7 @@ def test_a_service_that_is_away_is_told_once_and_asked_again(
 def test_only_so_many_of_before_are_told_at_first_and_programs_get_a_line_for_each(
     quick: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = {"alerts": [ALERT], "decisions": [DECISION], "runs": [DONE]}
+    first: Pages = {"alerts": [ALERT], "decisions": [DECISION], "runs": [DONE]}
     out = follow(quick, capsys, Service(first), "-n", "1", "--json")
     (line,) = out.splitlines()
     assert json.loads(line)["id"] == "api.out.1"
