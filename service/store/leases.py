@@ -126,6 +126,9 @@ class LeaseStore:
             "leftover": sa.exists().where(
                 schema.leftovers.c.removed_at.is_(None), schema.leftovers.c.due_at <= self._now
             ),
+            "watching": sa.exists().where(
+                schema.watches.c.ended_at.is_(None), schema.watches.c.due_at <= self._now
+            ),
             "judging": sa.or_(
                 sa.exists().where(schema.outcomes.c.next_at <= self._now),
                 sa.exists().where(schema.demotions.c.told.is_(None)),
