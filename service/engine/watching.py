@@ -29,8 +29,9 @@ from service.engine.messages import unheard
 from service.engine.outcomes import cooldown_end
 from service.engine.parts import WorkerParts
 from service.engine.unforeseen import end_unreadable, end_visibly, sentence_of
+from service.messages.going_on import COSTS_NOTHING
 from service.messages.investigate import NO_PROMETHEUS
-from service.messages.watch import Course, over, summary, watching
+from service.messages.watch import Course, over, plan_of, summary, watching
 from service.ports.runs import Outcome, StoredRun
 from service.ports.watches import Watch
 from service.retry import call_with_retries
@@ -51,11 +52,18 @@ def begin_watch(request: Request, parts: WorkerParts) -> Record:
     """Put the watch on record; its first look is due at once."""
     now = parts.clock.time()
     if said := parts.runs.cancelled(request.id):
-        _conclude(request, Outcome("cancelled", said, now), parts)
-        return {"status": "cancelled", "reason": said}
+        return _conclude(request, Outcome("cancelled", said, now), parts)
+    if request.only_plans:
+        return _conclude(request, Outcome("shadow", _plan(request, parts), now), parts)
     ends_at = now + watched(request.options).lasts_s
     parts.watches.put(request.id, now, ends_at)
     return {"ends_at": ends_at}
+
+
+def _plan(request: Request, parts: WorkerParts) -> str:
+    """What would be watched, and what one look shows now."""
+    asked = watched(request.options)
+    return f"{plan_of(asked, _looked(Seen(), asked, parts))} {COSTS_NOTHING}"
 
 
 class WatchRound:
@@ -228,7 +236,8 @@ def _outcome(request: Request, asked: Watched, seen: Seen, parts: WorkerParts) -
     return Outcome("succeeded", f"watched {summary(asked, seen)}", until)
 
 
-def _conclude(request: Request, outcome: Outcome, parts: WorkerParts) -> None:
+def _conclude(request: Request, outcome: Outcome, parts: WorkerParts) -> Record:
     now = parts.clock.time()
     parts.runs.conclude(request.id, outcome, now)
     parts.locks.cool_down(request.claim, request.id, outcome.cooldown_until, now)
+    return {"status": outcome.status, "reason": outcome.reason}

@@ -22,6 +22,8 @@ def command(run: str) -> str:
 
 NOTHING_DONE = "Nothing was changed, so there is nothing to stop, to undo or to pay."
 """Of what only told people, or told nobody."""
+COSTS_NOTHING = "That changes nothing, costs nothing and takes nothing down."
+"""The end of a plan that only tells."""
 SILENCE = "To hear no more of it, silence it at its sender."
 CLOSES = "The incident is closed when the last of its alerts has resolved."
 

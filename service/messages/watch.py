@@ -62,6 +62,23 @@ def summary(asked: Watched, seen: Seen) -> str:
     return "; ".join(parts)
 
 
+def plan_of(asked: Watched, seen: Seen) -> str:
+    """What would be watched, in a sentence, and what a look shows now."""
+    state = f" {_state(asked, seen)}" if asked.target else ""
+    now = ", ".join(_read_now(term, seen.traces[term.name]) for term in asked.terms)
+    missing = "".join(f" {line}" for line in _unread(asked, seen))
+    return (
+        f"It would watch {asked.what} for {lasted(asked.lasts_s)}, with a look each "
+        f"{lasted(asked.every_s)} and one message in Slack.{state} Now: {now}.{missing}"
+    )
+
+
+def _read_now(term: Term, trace: Trace) -> str:
+    limit = f" (limit {term.sign} {term.limit:g})" if term.sign else ""
+    value = "no reading" if trace.last is None else f"{_shown(trace.last)}{_over(term, trace.last)}"
+    return f"{term.name}{limit} {value}"
+
+
 def _title(asked: Watched, seen: Seen) -> str:
     if seen.ended:
         return f"Watched {asked.what}"

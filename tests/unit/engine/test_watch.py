@@ -11,6 +11,7 @@ import pytest
 
 from service.catalogue.registry import checked_options
 from service.domain.alerts.dedup import run_dedup_key
+from service.domain.decisions.policy import SHADOW, Policy
 from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import FailureKind, StoreUnavailable, VendorError
 from service.domain.readings.metrics import METRICS
@@ -419,3 +420,27 @@ def test_an_execution_that_died_before_its_record_does_not_begin_the_watch_anew(
     worker.execute(ask())
     look(worker)
     assert "Look 1, at 2" in message(worker).text
+
+
+def test_a_plan_says_what_would_be_watched_and_what_is_there_now_and_watches_nothing() -> None:
+    worker = worker_with(cpu=85.0)
+    worker.change.shows = {"size": "professional-xs", "replicas": 2}
+    request = replace(
+        ask(target="api"),
+        id="watch.plan.1",
+        claim="watch.plan",
+        origin=Origin(PERSON, "olga", "a plan"),
+        policy=Policy(SHADOW),
+    )
+    watching(worker, request)
+    outcome = worker.runs.outcomes["watch.plan.1"]
+    assert outcome.status == "shadow"
+    assert outcome.reason.split(". ") == [
+        "It would watch api for 20 min, with a look each 5 min and one message in Slack",
+        "api has replicas 2, size professional-xs",
+        "Now: cpu (limit > 80) 85, beyond its limit, cache (limit < 70) no reading, rps no reading",
+        f"No reading of cache: Prometheus has no data for {CACHE}",
+        f"No reading of rps: Prometheus has no data for {METRICS['rps'].expression}",
+        "That changes nothing, costs nothing and takes nothing down.",
+    ]
+    assert (worker.watches.going_on, worker.messenger.messages) == ({}, {})
