@@ -7,7 +7,7 @@ from typing import Any
 
 from service.domain.alerts.incident import Incident, links_of, names_of
 from service.domain.decisions.requests import PERSON, Origin, Request
-from service.messages.going_on import NOTHING_DONE, alerts_named, command
+from service.messages.going_on import NOTHING_DONE, alerts_named, asked_for, command
 from service.ports import Message
 
 
@@ -32,7 +32,7 @@ def decided(
 
 def undecided(request: Request, because: str, found: Sequence[str]) -> Message:
     """That a person's request for a decision has led to nothing, and why."""
-    lines = [_asked_for(request.origin), because, *(f"• {line}" for line in found), NOTHING_DONE]
+    lines = [asked_for(request.origin), because, *(f"• {line}" for line in found), NOTHING_DONE]
     return Message(
         title="Decided: nothing is asked for",
         text="\n".join([*lines, f"See how it was decided: {command(request.id)}."]),
@@ -44,10 +44,6 @@ def _who(origin: Origin) -> str:
     return f"asked for by {origin.by}" if origin.kind == PERSON else f"rule {origin.by}"
 
 
-def _asked_for(origin: Origin) -> str:
-    return f"{origin.by} asked for it: {origin.why}."
-
-
 def _named(incident: Incident) -> str:
     return alerts_named(incident.episodes)
 
@@ -56,7 +52,7 @@ def _lines(
     incident: Incident, seen: Mapping[str, Any], asked: Mapping[str, Any], origin: Origin
 ) -> Iterator[str]:
     if origin.kind == PERSON:
-        yield _asked_for(origin)
+        yield asked_for(origin)
         yield f"The decision tree leads to {seen['branch']}."
     else:
         yield f"{names_of(incident)}: the decision tree leads to {seen['branch']}."

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.requests import Request
 from service.domain.durations import lasted, moment
 from service.domain.readings.metrics import unit_of
 from service.domain.watching import Seen, Term, Trace, Watched, beyond_now
-from service.messages.going_on import alerts_named, command, links_of_run
+from service.messages.going_on import alerts_named, asked_for, command, links_of_run
 from service.ports import Message
 
 _TITLE = 150
@@ -92,8 +92,7 @@ def _its(names: Sequence[str]) -> str:
 
 
 def _lines(request: Request, asked: Watched, seen: Seen, course: Course) -> Iterator[str]:
-    who = request.origin.by if request.origin.kind == PERSON else f"Rule {request.origin.by}"
-    yield f"{who} asked for it: {request.origin.why}."
+    yield asked_for(request.origin)
     if seen.ended:
         yield seen.ended
         yield f"What it saw of {summary(asked, seen)}."
@@ -152,7 +151,7 @@ def _values(term: Term, trace: Trace) -> Iterator[str]:
         yield "no reading now"
     else:
         yield f"{_shown(trace.last)} now{_over(term, trace.last)}{_trend(trace)}"
-    if trace.low is not None and trace.high is not None and trace.measured > 1:
+    if trace.low is not None and trace.high is not None and trace.low != trace.high:
         yield f"between {_shown(trace.low)} and {_shown(trace.high)} since the start"
     if trace.beyond:
         yield f"beyond its limit in {trace.beyond} of {trace.measured} looks"

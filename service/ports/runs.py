@@ -116,7 +116,7 @@ class Signs:
     here: bool = False
     """Workflows are under way at this worker."""
     unended: bool = False
-    """A run has no outcome."""
+    """A run has no outcome, and does not watch."""
     off: bool = False
     """A droplet may be off because of a run."""
     untold: bool = False

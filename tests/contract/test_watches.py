@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from service.domain.watching import Seen, Term, Trace, ending, looked
 from service.domain.watching import Taken as Value
 from service.ports.admission import NewRun
+from service.ports.runs import Outcome
 from service.ports.watches import Watch, Watches
 from service.store.admissions import add_run
 from service.store.runs import RunStore
@@ -123,6 +124,16 @@ def test_a_run_that_watches_is_not_taken_for_one_that_was_lost(engine: sa.Engine
     assert runs.unfinished() == [OTHER]
     WatchStore(engine).end(RUN, NOW)
     assert runs.unfinished() == [RUN, OTHER]
+
+
+def test_a_worker_is_at_rest_while_nothing_goes_on_but_a_watch(engine: sa.Engine) -> None:
+    runs, leases = stored(engine), lease_store(engine, 15.0)
+    leases.register("w1", "here", 1)
+    assert (signs := leases.renew("w1")) is not None
+    assert signs.unended
+    runs.conclude(OTHER, Outcome("failed", "lost", NOW), NOW)
+    assert (signs := leases.renew("w1")) is not None
+    assert not signs.unended
 
 
 def test_a_cancel_has_the_watch_looked_after_now(engine: sa.Engine) -> None:
