@@ -16,12 +16,15 @@ from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import FailureKind, StoreUnavailable, VendorError
 from service.domain.readings.metrics import METRICS
 from service.domain.rules.rules import RuleBook
+from service.domain.watching import Seen
 from service.engine.outbox import OutboxRound
 from service.engine.watching import HOLD_S, WatchRound
 from service.ports import Message
+from service.ports.watches import Watch
 from tests.fakes.engine import FakeWorker
 from tests.fakes.runs import API, telling_for
 from tests.fakes.telling import FakeMetrics
+from tests.fakes.watches import FakeWatches
 
 RUN = "watch-api-0123456789abcdef.notify.1"
 CPU, CACHE = METRICS["cpu"].expression, METRICS["cache"].expression
@@ -337,6 +340,27 @@ def test_a_worker_that_was_stopped_for_long_tells_nothing_after_another_has_take
     assert not worker.watches.save(old, replace(old.seen, looks=9))
     assert not worker.watches.told(old, replace(old.seen, looks=9), 0.0)
     assert message(worker) == told
+
+
+def test_a_watch_that_another_takes_between_a_look_and_its_message_is_not_told_by_the_first_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = watching(worker_with(cpu=60.0, cache=90.0, rps=1.0))
+    before = message(worker)
+    keep = FakeWatches.save
+
+    def stopped_after(watches: FakeWatches, watch: Watch, seen: Seen) -> bool:
+        kept = keep(watches, watch, seen)
+        monkeypatch.setattr(FakeWatches, "save", keep)
+        worker.clock.sleep(HOLD_S)
+        assert watches.take(worker.clock.time(), HOLD_S) is not None
+        return kept
+
+    monkeypatch.setattr(FakeWatches, "save", stopped_after)
+    after(worker, 300.0)
+    assert message(worker) == before
+    after(worker, HOLD_S)
+    assert "Look 2, at 2" in message(worker).text
 
 
 def test_while_slack_is_away_one_message_waits_and_shows_the_newest_look_when_it_is_told() -> None:
