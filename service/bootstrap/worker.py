@@ -41,6 +41,7 @@ from service.store.outbox import OutboxStore
 from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
 from service.store.spend import SpendStore
+from service.store.watches import WatchStore
 from service.triggers.alerts.admit import Admitter
 
 _log = structlog.get_logger(__name__)
@@ -97,6 +98,7 @@ def build_worker(settings: Settings) -> Worker:
         demotions=DemotionStore(stores.engine, stores.bell),
         ledger=LedgerStore(stores.engine),
         readings=ReadingStore(stores.engine),
+        watches=WatchStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),

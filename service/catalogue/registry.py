@@ -30,6 +30,7 @@ from service.catalogue.actions import (
     branches_of,
 )
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
+from service.catalogue.watch import WATCH
 from service.domain.decisions.directions import takes_away
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import PERSON, RETURN, Request
@@ -54,6 +55,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     IGNORE,
     TELL,
     DECIDE,
+    WATCH,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

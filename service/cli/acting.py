@@ -14,7 +14,7 @@ from service.cli.desk import Why, WhyOrNot, Yes, agreed, not_empty, open_desk
 from service.cli.output import fail, note, print_json, say
 from service.cli.reading import AsJson, Reader, TokenFile, Url
 from service.cli.runs import show_run
-from service.domain.filters import BadFilter
+from service.domain.filters import UNTARGETED, BadFilter
 
 APPS = {
     name: typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -40,7 +40,9 @@ _UNENDED = ("queued", "running")
 @APPS["run"].command("run")
 def run(
     action: Annotated[str, typer.Argument(help="What to do.", autocompletion=complete_action)],
-    target: Annotated[str, typer.Argument(help="To what.", autocompletion=complete_target)],
+    target: Annotated[
+        str, typer.Argument(help="To what, if anything.", autocompletion=complete_target)
+    ] = "",
     *,
     to: Annotated[
         list[str] | None, typer.Option("--to", help="A value: replicas=5, size=s-2vcpu-4gb.")
@@ -90,13 +92,14 @@ def run(
       runbookd run kill_queries app-database --with older_than=60s --plan
 
       runbookd run purge cdn --with prefixes=quizmentor.app/assets/ --why "a bad build" --yes
+
+      runbookd run watch api --with for=2h --with "readings=cpu > 80" --why "after the exam" --yes
+
+      runbookd run tell --with "channels=#ops" --with "text=We scale now." --why "an exam" --yes
     """
-    body: dict[str, Any] = {
-        "action": action,
-        "target": target,
-        "why": why or "a plan",
-        "plan": plan,
-    }
+    body: dict[str, Any] = {"action": action, "why": why or "a plan", "plan": plan}
+    if target:
+        body["target"] = target
     if to:
         body["to"] = _values(to)
     if step is not None:
@@ -114,7 +117,10 @@ def run(
             raise BadFilter("Say why with --why, for those who find it at 3 am.")
         steps = [] if step is None else [f"{step:+} steps"]
         wanted = ", ".join([*(to or []), *(with_ or []), *steps]) or "as the rules say"
-        agreed(f"This changes {target} by {action}: {wanted}.", yes=yes)
+        on = f" of {target}" if target else ""
+        tells = action in UNTARGETED
+        asked = f"asks for {action}{on}" if tells else f"changes {target} by {action}"
+        agreed(f"This {asked}: {wanted}.", yes=yes)
     desk, reader = open_desk(url, token_file)
     _show_asked(desk.run(body), reader, wait=wait or plan, as_json=as_json)
 
@@ -242,7 +248,8 @@ def _show_asked(asked: dict[str, Any], reader: Reader, *, wait: bool, as_json: b
     if as_json:
         print_json(asked)
         return
-    say(f"Queued: run {asked['id']} on {asked['target']}. `runbookd runs {asked['id']}` shows it.")
+    on = f" on {asked['target']}" if asked["target"] else ""
+    say(f"Queued: run {asked['id']}{on}. `runbookd runs {asked['id']}` shows it.")
     if asked["pause"]:
         say(
             f"{asked['target']} is paused for an hour; `runbookd resume {asked['target']}` ends "
@@ -269,6 +276,16 @@ def _show_ended(run: str, reader: Reader, as_json: bool) -> None:
         show_run(found)
     if found["status"] in ("held", "failed", "cancelled"):
         raise typer.Exit(1)
+    for planned in _planned_by(found):
+        _show_ended(planned, reader, as_json)
+
+
+def _planned_by(run: dict[str, Any]) -> list[str]:
+    """The run that a plan of `decide` has asked for: that one makes the plan of the change."""
+    if run["status"] != "shadow":
+        return []
+    asked = [each["detail"].get("run") for each in run["steps"] if each["name"] == "ask"]
+    return [str(each) for each in asked if each]
 
 
 def _waits_for(run: str, status: str, reader: Reader) -> str:

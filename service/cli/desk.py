@@ -228,7 +228,7 @@ class LocalDesk:
         return self._people.run(
             self._person,
             body["action"],
-            body["target"],
+            body.get("target", ""),
             to=body.get("to"),
             step=body.get("step"),
             why=body["why"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,9 +25,11 @@ from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts, senders_of
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import PORTS, Vendors, build_metrics
+from service.catalogue.actions import TELL
 from service.catalogue.prices import Kept
 from service.catalogue.registry import kind_spec
 from service.catalogue.spec import KindSpec
+from service.catalogue.watch import WATCH
 from service.domain.deciders import nobody_decides
 from service.domain.durations import away
 from service.domain.errors import StoreUnavailable, VendorError
@@ -35,7 +37,12 @@ from service.domain.named_tokens import token_doubts
 from service.domain.people import Person
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
-from service.providers.scopes import POST_MESSAGES, only_writing_tells
+from service.providers.scopes import (
+    LISTS_CHANNELS,
+    POST_ANYWHERE,
+    POST_MESSAGES,
+    only_writing_tells,
+)
 from service.rulebook import RuleBookInvalid
 from service.settings import Settings, SettingsInvalid
 from service.store.bell import notifications_reach
@@ -109,8 +116,10 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
         name = f"target {target.name}"
         yield name, lambda target=target, name=name: _target(name, target, settings)  # type: ignore[misc]  # a lambda's defaults have no types
     yield "slack", lambda: _slack(settings)
+    if book and (channels := _told_channels(book)):
+        yield "channels", lambda: _channels(settings, channels)
     yield "pagerduty", lambda: _pagerduty(settings)
-    yield "prometheus", lambda: _prometheus(settings)
+    yield "prometheus", lambda: _prometheus(settings, book)
 
 
 def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
@@ -406,6 +415,51 @@ def _slack(settings: Settings) -> Finding:
     return Finding("slack", Health.OK, saw)
 
 
+def _told_channels(book: RuleBook) -> list[str]:
+    """The channels that rules tell, each once."""
+    named = [rule.options["channels"] for rule in book.rules if rule.action == TELL.name]
+    return list(dict.fromkeys(channel for channels in named for channel in channels))
+
+
+def _channels(settings: Settings, channels: Sequence[str]) -> Finding:
+    """Whether the bot can post where rules tell. Posting would be the only other way to know."""
+    name, where = "channels", ", ".join(channels)
+    if missing := _no_secret(settings, name, settings.slack_token, "SLACK_BOT_TOKEN"):
+        return missing
+    slack = Vendors(settings).slack
+    try:
+        scopes = slack.whoami().scopes
+        kinds = [kind for scope, kind in LISTS_CHANNELS.items() if scope in scopes]
+        if not kinds:
+            return Finding(name, Health.NOTE, f"rules tell {where}; {_UNKNOWN_MEMBER}")
+        member = slack.channels_of(kinds)
+    except VendorError as error:
+        return Finding(name, Health.WRONG, str(error))
+    if absent := [each for each in channels if each not in member]:
+        return _absent(name, absent, scopes)
+    return Finding(name, Health.OK, f"rules tell {where}; the bot is a member of each")
+
+
+def _absent(name: str, absent: Sequence[str], scopes: Collection[str]) -> Finding:
+    """The bot is not in some of the channels, as far as its token can list them."""
+    saw = f"the bot is no member of {', '.join(absent)}, which rules tell"
+    if POST_ANYWHERE in scopes:
+        saw += f"; by {POST_ANYWHERE} it can post there all the same where a channel is public"
+        return Finding(name, Health.NOTE, saw)
+    hidden = [each for each in LISTS_CHANNELS if each not in scopes]
+    if hidden:
+        saw += f", unless they can only be listed with the scope {' and '.join(hidden)}"
+        return Finding(name, Health.NOTE, f"{saw}. {_INVITE}")
+    return Finding(name, Health.WRONG, f"{saw}, so nothing can be told there. {_INVITE}")
+
+
+_INVITE = "Type `/invite @runbookd` in each of them."
+_UNKNOWN_MEMBER = (
+    "whether the bot is in them can't be told without the scope channels:read (groups:read for "
+    f"private ones). {_INVITE}"
+)
+
+
 def _pagerduty(settings: Settings) -> Finding:
     name = "pagerduty"
     key = settings.pagerduty_routing_key
@@ -417,11 +471,14 @@ def _pagerduty(settings: Settings) -> Finding:
     return Finding(name, Health.NOTE, saw)
 
 
-def _prometheus(settings: Settings) -> Finding:
+def _prometheus(settings: Settings, book: RuleBook | None) -> Finding:
     name = "prometheus"
     metrics = build_metrics(settings)
     if metrics is None:
         saw = "PROMETHEUS_URL is not set: investigate says what it could not look up"
+        watching = [each.name for each in (book.rules if book else ()) if each.action == WATCH.name]
+        if watching:
+            saw += f"; rules that watch have no reading of it: {', '.join(watching)}"
         return Finding(name, Health.NOTE, saw)
     try:
         metrics.query("vector(1)")

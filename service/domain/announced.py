@@ -24,7 +24,12 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 
 def unknown_fields(text: str) -> list[str]:
     """What stands in braces and is no field, in the order of the text."""
-    return [name for name in dict.fromkeys(_FIELD.findall(text)) if name not in FIELDS]
+    return [name for name in fields_in(text) if name not in FIELDS]
+
+
+def fields_in(text: str) -> list[str]:
+    """What stands in braces, each once, in the order of the text."""
+    return list(dict.fromkeys(_FIELD.findall(text)))
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ NO_UNDO: Mapping[str, str] = {
     "purge": "the edge has lost its copies, and takes them from the origin as they are asked for",
     "tell": "what was told has been read",
     "decide": "it only reads and asks; undo the run that it has asked for",
+    "watch": "it only looks and tells; to end it before its time, cancel it",
     "flush_cache": "what was removed is loaded anew, as the application asks for it",
     "kill_queries": "a session that was ended is gone, and its client has to connect anew",
     "optimize_database": (

@@ -47,9 +47,12 @@ ACTIONS = (
     "ignore",
     "tell",
     "decide",
+    "watch",
 )
 """The names of the catalogue's actions, for help and completion. The catalogue decides what is an
 action; a test holds the two equal."""
+UNTARGETED = ("tell", "decide", "watch")
+"""Those that change no target, and that a person may ask for."""
 SOURCES = ("alertmanager", "grafana")
 """The senders that may post: the last parts of the webhooks' paths."""
 

@@ -6,6 +6,7 @@ transaction that ends the deciding run, so there is one of it, however often the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +17,14 @@ from service.domain.alerts.incident import Incident
 from service.domain.decisions.claims import shadow_claim
 from service.domain.decisions.decision_tree import branch_of, recommend
 from service.domain.decisions.policy import SHADOW
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import PERSON, Request
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import Target
 from service.engine import outbox, reports
-from service.engine.messages import conclude, incident_told, tell_findings, unheard
+from service.engine.messages import conclude, incident_told, tell, tell_findings, unheard
 from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
-from service.messages.decide import decided
+from service.messages.decide import decided, undecided
 from service.messages.investigate import NO_PROMETHEUS, take_readings
 from service.ports.runs import Outcome
 
@@ -35,17 +36,21 @@ def decide(request: Request, parts: WorkerParts, step: StepRunner) -> None:
     """
     seen = step("read", _read, request, parts)
     if not seen["branch"]:
-        told = step("investigate", tell_findings, request, parts, seen["because"], seen["found"])
+        telling = _tell_person if request.origin.kind == PERSON else tell_findings
+        told = step("investigate", telling, request, parts, seen["because"], seen["found"])
         step("conclude", conclude, request, told, parts)
         return
     asked = step("ask", _ask, request, seen, parts)
+    if request.only_plans:
+        return  # the run that was asked for tells its plan
     step("tell", _tell, request, seen, asked, parts)
 
 
 def _read(request: Request, parts: WorkerParts) -> Record:
     """The branch with what it asks for; without a branch, why there is none."""
     incident = incident_told(request, parts)
-    if not incident.alerts or any(not alert.measured for alert in incident.alerts):
+    by_alerts = request.origin.kind != PERSON
+    if by_alerts and not (incident.alerts and all(alert.measured for alert in incident.alerts)):
         because = "The alert has no measured value, so nothing is changed because of it."
         return _nothing(because)
     if parts.metrics is None:
@@ -57,7 +62,8 @@ def _read(request: Request, parts: WorkerParts) -> Record:
         return _nothing(f"Not known: {missing}. Without it the tree leads to no action.", lines)
     wanted = branches_of(request.options).get(branch)
     if wanted is None:
-        said = f"The tree leads to {branch} ({found.because}), for which the rule names no action."
+        who = "the rule names no action" if by_alerts else "no action was named"
+        said = f"The tree leads to {branch} ({found.because}), for which {who}."
         return _nothing(said, lines)
     target, problem = _target(wanted, parts)
     if target is None:
@@ -82,20 +88,32 @@ def _target(wanted: Any, parts: WorkerParts) -> tuple[Target | None, str]:
     return target, ""
 
 
+def _tell_person(
+    request: Request, parts: WorkerParts, because: str, found: Sequence[str]
+) -> dict[str, Any]:
+    """That nothing was asked for, and why; a plan is told to nobody but the person who asks."""
+    if request.only_plans:
+        return {"status": "shadow", "reason": f"Nothing would be asked for. {because}"}
+    return tell(request, parts, undecided(request, because, found))
+
+
 def child_of(request: Request, seen: Record, target: Target) -> Request:
     """The run that a branch asks for; its id comes with its claim."""
     wanted = branches_of(request.options)[seen["branch"]]
     action = action_spec(wanted["action"])
     options = checked_options(action.name, wanted["with"])
     direction = action.direction_of(options)
-    claim = f"{target.name}.{direction}"
+    # A person's request has its own claim, as any run that a person asks for.
+    person = request.origin.kind == PERSON
+    end = request.claim.rpartition(".")[2] if person else direction
+    claim = f"{target.name}.{end}"
     why = f"{request.origin.why} ({seen['because']}; decided by run {request.id})"
     return replace(
         request,
         id="",
         action=action.name,
         origin=replace(request.origin, why=why),
-        claim=shadow_claim(claim) if request.policy.mode == SHADOW else claim,
+        claim=shadow_claim(claim) if request.policy.mode == SHADOW and not person else claim,
         direction=direction,
         on=target,
         wanted=action.wanted(options),
@@ -116,7 +134,8 @@ def _ask(request: Request, seen: Record, parts: WorkerParts) -> Record:
         return {"status": "failed", "run": "", "reason": problem}
     child = child_of(request, seen, target)
     said = f"{seen['because']}: {child.action} on {target.name}"
-    outcome = Outcome("succeeded", said, cooldown_end(now, request.cooldown_s))
+    status = "shadow" if request.only_plans else "succeeded"
+    outcome = Outcome(status, said, cooldown_end(now, request.cooldown_s))
     asked = parts.runs.conclude_asking(request, outcome, child, now)
     parts.locks.cool_down(request.claim, request.id, asked.cooldown_until, now)
     run = asked.run or ""
@@ -127,7 +146,7 @@ def _tell(request: Request, seen: Record, asked: Record, parts: WorkerParts) -> 
     """Slack: the branch, the readings, and the run or why there is none."""
     incident: Incident = incident_told(request, parts)
     wanted = branches_of(request.options)[seen["branch"]]
-    message = decided(incident, wanted, seen, asked)
+    message = decided(incident, wanted, seen, asked, request.origin)
     told = outbox.post_or_keep(message, parts)
     if not isinstance(told, VendorError):
         return {"told": "now"}

@@ -16,6 +16,7 @@ from service.catalogue.actions import DECIDE, TELL
 from service.catalogue.registry import action_spec
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
+from service.catalogue.watch import WATCH
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
 from service.engine.context import RunContext
@@ -27,6 +28,7 @@ from service.engine.scaling import Scaling
 from service.engine.steps import ShownSteps, again_on_conflict
 from service.engine.telling import tell_teams
 from service.engine.unforeseen import STEP, end_visibly, sentence_of
+from service.engine.watching import begin_watch
 
 _log = structlog.get_logger(__name__)
 
@@ -61,5 +63,7 @@ def _go(request: Request, parts: WorkerParts, attempt: int, step: ShownSteps) ->
         tell_teams(request, parts, step, fence)
     elif request.action == DECIDE.name:
         decide(request, parts, step)
+    elif request.action == WATCH.name:
+        step("begin", begin_watch, request, parts)
     else:
         send_message(request, parts, step)

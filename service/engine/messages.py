@@ -65,10 +65,11 @@ def incident_told(request: Request, parts: WorkerParts) -> Incident:
 
 def _investigate(request: Request, parts: WorkerParts) -> dict[str, Any]:
     incident = incident_told(request, parts)
-    return _told(request, parts, _message(request, incident, parts))
+    return tell(request, parts, _message(request, incident, parts))
 
 
-def _told(request: Request, parts: WorkerParts, message: Message) -> dict[str, Any]:
+def tell(request: Request, parts: WorkerParts, message: Message) -> dict[str, Any]:
+    """Post the one message of a run; how the run ends by that."""
     told = outbox.post_or_keep(message, parts)
     if not isinstance(told, VendorError):
         return {"status": "succeeded", "reason": message.title}
@@ -86,7 +87,7 @@ def tell_findings(
     """As investigate tells it, with the readings that a run has taken already."""
     incident = incident_told(request, parts)
     measured = Recommendation(None, because.removesuffix("."), tuple(found), ())
-    return _told(request, parts, investigation_message(incident, _known(incident, parts), measured))
+    return tell(request, parts, investigation_message(incident, _known(incident, parts), measured))
 
 
 def _tell_notice(request: Request, parts: WorkerParts) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def post(
 ) -> MessageRef | None:
     """Post a message; None where it has to wait. `run` is the run whose message it is: where it is
     then goes on that run's record."""
-    if run and _replaced(_place_of(run), message, parts):
+    if run and _replaced(place_of(run), message, parts):
         return None
     told = post_or_keep(message, parts, thread, run)
     if isinstance(told, VendorError):
@@ -67,7 +67,7 @@ def post_or_keep(
     try:
         return _now(lambda: parts.messenger.post(message, thread), parts)
     except VendorError as error:
-        place = place or (_place_of(run) if run else parts.new_id("m"))
+        place = place or (place_of(run) if run else parts.new_id("m"))
         _keep(Waiting(place, message, None, thread, run, parts.clock.time(), 1, 1), error, parts)
         return error
 
@@ -94,7 +94,8 @@ def edit_or_post(ref: MessageRef | None, message: Message, parts: WorkerParts) -
     return ref
 
 
-def _place_of(run: str) -> str:
+def place_of(run: str) -> str:
+    """Where the message of a run waits that was never posted."""
     return f"run/{run}"
 
 

@@ -24,6 +24,7 @@ from service.ports.outcomes import Outcomes
 from service.ports.readings import Readings
 from service.ports.runs import Incidents, Leases, Locks, Runs
 from service.ports.spend import Spending
+from service.ports.watches import Watches
 
 
 class RunLost(Exception):  # noqa: N818 - a state of this execution, not a fault
@@ -94,6 +95,7 @@ class WorkerParts:
     demotions: Demotions
     ledger: Ledger
     readings: Readings
+    watches: Watches
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]

@@ -20,6 +20,7 @@ from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
 from service.engine.reading import ReadingRound
 from service.engine.returns import ReturnRound
+from service.engine.watching import WatchRound
 from service.ports.runs import Signs
 
 AGAIN = "again"
@@ -55,6 +56,7 @@ def tasks_of(parts: WorkerParts) -> tuple[Task, ...]:
         Task("outbox", OutboxRound(parts), attrgetter("untold")),
         Task(AGAIN, AgainRound(parts), attrgetter("due")),
         Task("leftovers", LeftoverRound(parts), attrgetter("leftover")),
+        Task("watches", WatchRound(parts), attrgetter("watching")),
         Task("approvals", ApprovalRound(parts), attrgetter("asking")),
         Task("judging", JudgingRound(parts), attrgetter("judging")),
         Task("lock-mirror", LockMirrorRound(parts), attrgetter("locked"), either_way=True),

@@ -11,6 +11,7 @@ from service.domain.errors import FailureKind, VendorError
 from service.engine import outbox, reports
 from service.engine.messages import conclude, incident_told, unheard
 from service.engine.parts import StepRunner, WorkerParts
+from service.messages.going_on import COSTS_NOTHING
 from service.messages.tell import announcement, announcement_page
 from service.ports import Message
 from service.ports.messenger import in_channel
@@ -23,6 +24,9 @@ def tell_teams(
 
     `fence` is called right before each message: a former execution must not tell it once more.
     """
+    if request.only_plans:
+        step("conclude", _plan, request, parts)
+        return
     if request.options["page"]:
         step("page", _page, request, parts)
     channels = dict.fromkeys(request.options["channels"])
@@ -33,9 +37,25 @@ def tell_teams(
     step("conclude", _conclude, request, told, parts)
 
 
+def _plan(request: Request, parts: WorkerParts) -> Record:
+    """What would be told, and to whom: for the person who asks, and nobody else."""
+    options = request.options
+    paged = f" It would page the person on call ({options['page']})." if options["page"] else ""
+    said = (
+        f"It would tell {', '.join(options['channels'])}: {_message(request, parts).text}"
+        f"{_stop(options['text'])}{paged} {COSTS_NOTHING} What is told stays told."
+    )
+    return conclude(request, {"status": "shadow", "reason": said}, parts)
+
+
+def _stop(text: str) -> str:
+    return "" if text.rstrip()[-1:] in ".!?" else "."
+
+
 def _page(request: Request, parts: WorkerParts) -> Record:
     incident = incident_told(request, parts)
-    page = announcement_page(incident, request.options["text"], request.options["page"])
+    options = request.options
+    page = announcement_page(incident, options["text"], options["page"], request.origin)
     paged = reports.page(page, parts)
     if request.origin.needs_alert:
         reports.close_when_resolved(page, request, request.origin.alerts, parts)
@@ -70,7 +90,7 @@ def _tell(
 
 
 def _message(request: Request, parts: WorkerParts) -> Message:
-    return announcement(incident_told(request, parts), request.options["text"])
+    return announcement(incident_told(request, parts), request.options["text"], request.origin)
 
 
 def _conclude(request: Request, told: Sequence[Record], parts: WorkerParts) -> dict[str, Any]:

@@ -34,13 +34,13 @@ QUESTIONS = (
 )
 """What a person asks first, in a few words each."""
 
-_PERSON, _RETURN = ".person", ".return"
+_PERSON, _PLAN, _RETURN = ".person", ".plan", ".return"
 """The ends of the claims of a person's run, and of one that takes back what alerts added."""
 _UNENDED = ("queued", "running")
 _UNTOUCHED = "Nothing was changed."
 _NOTHING = "nothing: nothing was changed"
 _NOT_SEEN = "No rule sees an alert that cannot be read."
-PAGE = "page_oncall"
+PAGE, WATCHES = "page_oncall", "watch"
 """The action whose runs tell the pager."""
 
 Json = Mapping[str, Any]
@@ -151,6 +151,11 @@ class _Told:
         return self.run is not None and not self._target and not self._paged
 
     @property
+    def _by_person(self) -> bool:
+        """Whether a person asked for the run itself, and no alert did."""
+        return self.run is not None and str(self.run["claim"]).endswith((_PERSON, _PLAN))
+
+    @property
     def _notice(self) -> bool:
         """Whether it tells of alerts that led to nothing."""
         return self._rule in NOTICES
@@ -189,7 +194,7 @@ class _Told:
     def _told_by(self, run: Json) -> str:
         reason = str(run["reason"])
         how = reason[:1].upper() + reason[1:]
-        if self._told_only:
+        if self._told_only and self._status == "succeeded":
             how = "Slack was told" if self._notice else f"Told in Slack: {reason}"
         return f"{_sentence(how)} {_UNTOUCHED}"
 
@@ -203,7 +208,7 @@ class _Told:
 
     def _why(self) -> str:
         decision, run = self.decision, self.run
-        if run is not None and run["claim"].endswith(_PERSON):
+        if run is not None and self._by_person:
             return _sentence(f"{run['rule']} asked for it: {run['why']}")
         if self._return and run is not None:
             return f"What rule {self._rule} had added is taken back in calm: {run['why']}."
@@ -240,7 +245,7 @@ class _Told:
 
     def _target_now(self) -> str:
         run, plan = self.run, self._plan
-        if not self._target:
+        if not self._target and (run is None or self._status not in _UNENDED):
             return "Nothing is under way."
         if self._status == "succeeded" and plan is not None:
             return f"The run left {self._target} at {plan.left_at}."
@@ -260,6 +265,8 @@ class _Told:
             return "The run goes on by itself, and tells in Slack how it ended."
         if self._paged:
             return CLOSES
+        if self._by_person and not self._target:
+            return "Nothing follows by itself."
         until = self._until()
         if until is None or until <= self.now:
             return "It is decided anew when the alert is sent again."
@@ -289,10 +296,14 @@ class _Told:
     def _stop(self) -> str:
         if self._rule == QUARANTINED:
             return "correct what sends them; nothing is under way"
-        return self._typed(STOP, NO_MORE) if self._target else SILENCE
+        if self._target:
+            return self._typed(STOP, NO_MORE)
+        if self.run is not None and self._status in _UNENDED and self.run["action"] == WATCHES:
+            return f"runbookd cancel {self.run['id']} --why WHY (stop it)"
+        return "nothing: it tells nothing more" if self._by_person else SILENCE
 
     def _undo(self) -> str:
-        if self._status in _UNENDED:
+        if self._status in _UNENDED and not self._told_only:
             return "wait until the run has ended; then undo it"
         typed = self._typed(UNDO, RETRY)
         action = "" if self.run is None else self.run["action"]
@@ -316,7 +327,7 @@ class _Told:
         return price_change(plan) if self._changed and plan is not None else _NOTHING
 
     def _decider(self) -> str:
-        if self.run is not None and self.run["claim"].endswith(_PERSON):
+        if self.run is not None and self._by_person:
             return str(self.run["rule"])
         if self._notice:
             return "runbookd itself, and no rule"

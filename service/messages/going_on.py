@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
 from service.domain.durations import moment
 from service.domain.links import Link, shown_links
 
@@ -22,8 +22,16 @@ def command(run: str) -> str:
 
 NOTHING_DONE = "Nothing was changed, so there is nothing to stop, to undo or to pay."
 """Of what only told people, or told nobody."""
+COSTS_NOTHING = "That changes nothing, costs nothing and takes nothing down."
+"""The end of a plan that only tells."""
 SILENCE = "To hear no more of it, silence it at its sender."
 CLOSES = "The incident is closed when the last of its alerts has resolved."
+
+
+def asked_for(origin: Origin) -> str:
+    """Who asked for a run, and why, as a sentence."""
+    who = f"Rule {origin.by}" if origin.kind in (ALERT, REPLAY) else origin.by
+    return f"{who} asked for it: {origin.why.rstrip('. ')}."
 
 
 def alerts_named(episodes: Sequence[str]) -> str:

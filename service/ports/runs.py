@@ -116,7 +116,7 @@ class Signs:
     here: bool = False
     """Workflows are under way at this worker."""
     unended: bool = False
-    """A run has no outcome."""
+    """A run has no outcome, and does not watch."""
     off: bool = False
     """A droplet may be off because of a run."""
     untold: bool = False
@@ -125,6 +125,8 @@ class Signs:
     """An alert is judged again before long, or a pause or lock is over."""
     leftover: bool = False
     """Something that a run has left at a vendor is to be removed."""
+    watching: bool = False
+    """A watch is to look now."""
     judging: bool = False
     """What became of a change is to be looked at, or people are to be told of a demotion."""
     asking: bool = False
@@ -271,7 +273,8 @@ class Runs(Protocol):
         ...
 
     def unfinished(self) -> list[str]:
-        """All runs without an outcome, oldest first."""
+        """All runs without an outcome, oldest first. A run that watches is none of them: its
+        workflow has ended, and its watch goes on."""
         ...
 
     def get(self, run_id: str) -> StoredRun | None:

@@ -69,6 +69,10 @@ READ_CLUSTER = Needed(
 )
 UPDATE_CLUSTER = Needed("digitalocean", "valkey", "change a cluster", ("database:update",))
 POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
+POST_ANYWHERE = "chat:write.public"
+"""Lets a bot of Slack post in public channels that it is no member of. Nothing needs it."""
+LISTS_CHANNELS = {"channels:read": "public_channel", "groups:read": "private_channel"}
+"""Scopes that only doctor has use for: each lets it list the bot's channels of one kind."""
 
 NEEDED = (
     READ_APP,

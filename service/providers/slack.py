@@ -10,8 +10,9 @@ connection and to each wait for data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
@@ -40,6 +41,8 @@ from service.providers.waits import retry_after
 ENDPOINT = "https://slack.com/api/"
 TIMEOUT = 5
 """Whole seconds to connect, and again to answer: together ten for a call."""
+_A_PAGE, MOST_PAGES = 200, 10
+"""Channels of one answer, as Slack recommends, and the most answers that are asked for."""
 _TURNED_AWAY = frozenset({"ratelimited", "rate_limited", "service_unavailable", "request_timeout"})
 _STUMBLED = frozenset({"internal_error", "fatal_error"})
 """Codes after which the message may have been posted. A message that comes twice is better than
@@ -131,6 +134,29 @@ class SlackMessenger:
             scopes = str(granted.get("x-oauth-scopes", "")).split(",")
             who = f"{answer['user']} in {answer['team']}"
             return Identity(who, frozenset(each.strip() for each in scopes if each.strip()))
+
+    def channels_of(self, kinds: Sequence[str]) -> frozenset[str]:
+        """The channels that the bot is a member of, each by its id and by its name with a `#`.
+        `kinds` are `public_channel` and `private_channel`; each needs a scope of its own."""
+        call = self._call("list the bot's channels", repeatable=True)
+        found: set[str] = set()
+        cursor = ""
+        for _ in range(MOST_PAGES):
+            asked = partial(
+                self._client.users_conversations,
+                types=",".join(kinds),
+                exclude_archived=True,
+                limit=_A_PAGE,
+                cursor=cursor or None,
+            )
+            answer = _sent(call, asked)
+            with reading(call):
+                for channel in answer["channels"]:
+                    found |= {str(channel["id"]), f"#{channel['name']}"}
+                cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                break
+        return frozenset(found)
 
     def _call(self, operation: str, *, repeatable: bool) -> Call:
         return Call("slack", operation, repeatable, "SLACK_BOT_TOKEN", self._token)

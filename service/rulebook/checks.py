@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from service.catalogue.actions import branches_of
 from service.catalogue.registry import action_spec, kind_spec, kinds_of
 from service.catalogue.spec import ActionSpec, Effect
+from service.catalogue.watch import WATCH, unknown_in
 from service.domain.rules.rules import Origin, Rule, Target
 from service.domain.rules.shadowing import Reach, find_shadowed
 from service.rulebook.document import Place
@@ -65,6 +66,25 @@ def check_references(rules: Sequence[Placed], targets: Mapping[str, Declared]) -
                 placed.note_at((*use.place, "target"), sentence)
             elif declared.target is not None and use.action is not None:
                 _check_suits(placed, use, use.action, declared.target)
+
+
+def check_watches(
+    rules: Sequence[Placed], targets: Mapping[str, Declared], readings: Collection[str]
+) -> None:
+    """What a rule watches exists: its target, and each reading by its name. `readings` are those
+    that the files name themselves."""
+    for placed in rules:
+        for key, name, known in _unknown_in(placed, targets, readings):
+            what = "reading" if key == "readings" else key
+            sentence = f"with: unknown {what} {name!r}; {suggestion(name, known)}"
+            placed.note_at(("with", key), sentence)
+
+
+def _unknown_in(
+    placed: Placed, targets: Mapping[str, Declared], readings: Collection[str]
+) -> Iterator[tuple[str, str, Sequence[str]]]:
+    if placed.draft.action is WATCH and placed.rule.options:
+        yield from unknown_in(placed.rule.options, targets, readings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +178,7 @@ def unused(rules: Sequence[Placed], targets: Mapping[str, Declared]) -> list[str
     """
     used = {placed.rule.target for placed in rules}
     used |= {use.target for placed in rules for use in _uses(placed)}
+    used |= {placed.rule.options.get("target") for placed in rules if placed.draft.action is WATCH}
     if not used <= {*targets, None}:
         return []
     return [name for name in targets if name not in used]

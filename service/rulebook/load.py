@@ -24,6 +24,7 @@ from service.rulebook.checks import (
     check_reached,
     check_references,
     check_resources,
+    check_watches,
     unused,
 )
 from service.rulebook.document import Document, Place, read_document
@@ -180,6 +181,7 @@ class _Gathering:
         if not complete:
             return
         check_references(self.rules, self.targets)
+        check_watches(self.rules, self.targets, self.readings)
         check_resources(self.targets)
         for document, policy in self.policies:
             for place, sentence in unknown_targets(policy, self.targets):

@@ -20,6 +20,7 @@ from service.ports.runs import Signs
 from service.store import schema
 from service.store.alive import lease_runs
 from service.store.database import begin_writing, database_now, translated
+from service.store.watches import is_watching
 
 _w = schema.workers.c
 _other = schema.workers.alias("other").c
@@ -120,11 +121,16 @@ class LeaseStore:
             ),
             "left": sa.exists().where(executor != "", executor.not_in(unretired)),
             "here": sa.exists().where(executor == _ME),
-            "unended": sa.exists().where(schema.runs.c.ended_at.is_(None)),
+            "unended": sa.exists().where(
+                schema.runs.c.ended_at.is_(None), ~is_watching(schema.runs.c.id)
+            ),
             "off": sa.exists().where(schema.droplet_offs.c.ended.is_(None)),
             "untold": sa.exists().where(schema.outbox.c.due_at <= self._now),
             "leftover": sa.exists().where(
                 schema.leftovers.c.removed_at.is_(None), schema.leftovers.c.due_at <= self._now
+            ),
+            "watching": sa.exists().where(
+                schema.watches.c.ended_at.is_(None), schema.watches.c.due_at <= self._now
             ),
             "judging": sa.or_(
                 sa.exists().where(schema.outcomes.c.next_at <= self._now),

@@ -46,6 +46,7 @@ from service.store.outcomes import keep_outcome
 from service.store.recent import recent_decisions
 from service.store.rows import CheckEncoder, decision_row
 from service.store.spend import end_reservation, reserve
+from service.store.watches import hasten, is_watching
 
 _r = schema.runs.c
 _LONGEST_ROW = 20
@@ -161,6 +162,7 @@ class RunStore:
             begin_writing(connection)
             if connection.execute(statement).rowcount == 0:
                 return False
+            hasten(connection, run_id, now)
             beside(connection)
         return True
 
@@ -513,8 +515,12 @@ class RunStore:
             return _still_wanted(connection, request, now)
 
     def unfinished(self) -> list[str]:
-        """All runs that have no outcome yet, oldest first."""
-        query = sa.select(_r.id).where(_r.ended_at.is_(None)).order_by(_r.created_at)
+        """All runs that have no outcome yet, but for those that watch, oldest first."""
+        query = (
+            sa.select(_r.id)
+            .where(_r.ended_at.is_(None), ~is_watching(_r.id))
+            .order_by(_r.created_at)
+        )
         with translated(), self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 

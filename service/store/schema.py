@@ -553,6 +553,21 @@ leftovers = sa.Table(
 )
 """One row for each run that has left something billed at its vendor (`service.ports.leftovers`)."""
 
+watches = sa.Table(
+    "watches",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("began_at", _TIME, nullable=False),
+    sa.Column("ends_at", _TIME, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("seen", sa.Text, nullable=False),
+    sa.Column("ended_at", _TIME, nullable=True),
+    _partial("ix_watches_due_at", "due_at", where=sa.text("ended_at IS NULL")),
+)
+"""One row for each run that watches (`service.ports.watches`). `token` is raised each time a worker
+takes it."""
+
 readings = sa.Table(
     "readings",
     metadata,

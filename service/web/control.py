@@ -56,10 +56,11 @@ class ReasonBody(_Strict):
 
 class RunBody(_Strict):
     """A change that a person asks for: `to` is values, `step` is steps up or, below zero, down.
-    `with` are the options of an action that moves nothing, as in a rule."""
+    `with` are the options of an action that moves nothing, as in a rule. What only tells or decides
+    needs no target."""
 
     action: StrictStr
-    target: StrictStr
+    target: StrictStr = ""
     to: dict[str, StrictStr | StrictInt] | None = None
     step: StrictInt | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")

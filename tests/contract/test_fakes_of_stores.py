@@ -67,6 +67,7 @@ UNDER_CONTRACT = {
     "FakeDemotions": "test_demotions.py",
     "FakeLedger": "test_ledger.py",
     "FakeReadings": "test_readings.py",
+    "FakeWatches": "test_watches.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",

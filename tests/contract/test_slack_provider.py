@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from service.domain.errors import FailureKind, VendorError
@@ -145,3 +146,36 @@ def test_the_longest_message_that_can_be_made_is_taken() -> None:
         slack.post(Message("t" * 500, "x&" * 5_000, fields, "c" * 5_000, links))
         (shown,) = sandbox.state()["slack"]["messages"]
     assert shown["blocks"]
+
+
+def test_the_channels_of_the_bot_are_listed_page_by_page() -> None:
+    names = [f"team-{number:03}" for number in range(450)]
+    with served() as sandbox:
+        httpx.post(f"{sandbox.url}/_sandbox/slack", json={"member_of": names}).raise_for_status()
+        slack = SlackMessenger(
+            token="test-token-not-real", channel="#ops", base_url=f"{sandbox.url}/slack/api/"
+        )
+        found = slack.channels_of(["public_channel", "private_channel"])
+        assert len([each for each in sandbox.calls() if "users.conversations" in each["path"]]) == 3
+    assert {f"#{name}" for name in names} <= found
+    assert len([each for each in found if each.startswith("C")]) == 450
+
+
+def test_a_list_of_channels_that_never_ends_is_asked_for_ten_times(vendor: Loopback) -> None:
+    page = {"ok": True, "channels": [], "response_metadata": {"next_cursor": "more"}}
+    for _ in range(11):
+        vendor.answers(200, page)
+    assert provider(vendor).channels_of(["public_channel"]) == frozenset()
+    assert len(vendor.seen) == 10
+
+
+def test_a_list_of_channels_that_the_token_may_not_have_names_the_scope() -> None:
+    with served() as sandbox:
+        tokens = {"slack": {"test-token-not-real": ["chat:write", "channels:read"]}}
+        httpx.post(f"{sandbox.url}/_sandbox/tokens", json=tokens).raise_for_status()
+        slack = SlackMessenger(
+            token="test-token-not-real", channel="#ops", base_url=f"{sandbox.url}/slack/api/"
+        )
+        assert slack.channels_of(["public_channel"]) == frozenset()
+        with pytest.raises(VendorError, match="groups:read"):
+            slack.channels_of(["public_channel", "private_channel"])

@@ -39,6 +39,7 @@ from tests.fakes.outcomes import FakeOutcomes
 from tests.fakes.readings import FakeReadings
 from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
+from tests.fakes.watches import FakeWatches
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
 ME = "me"
@@ -575,6 +576,7 @@ class FakeWorker:
     demotions: FakeDemotions = field(default_factory=FakeDemotions)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     readings: FakeReadings = field(default_factory=FakeReadings)
+    watches: FakeWatches = field(default_factory=FakeWatches)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
@@ -610,6 +612,7 @@ class FakeWorker:
             demotions=self.demotions,
             ledger=self.ledger,
             readings=self.readings,
+            watches=self.watches,
             book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,

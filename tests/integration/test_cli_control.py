@@ -328,3 +328,54 @@ def test_whoever_waits_without_a_worker_is_told_so_and_the_wait_ends(
         "Ctrl-C ends this wait, and not the run."
     )
     assert (said.status, "is still queued after" in ended) == (1, True)
+
+
+TELL = ("run", "tell", "--with", "channels=#ops", "--with", "channels=#web", "--with", "text=Hello")
+
+
+def test_what_changes_no_target_is_asked_for_without_one(terminal: Terminal) -> None:
+    told = terminal(*TELL, "--why", "a big exam", "--yes")
+    assert (told.status, told.out) == (
+        0,
+        "Queued: run tell.person.1. `runbookd runs tell.person.1` shows it.\n",
+    )
+    branch = 'cpu={"action": "horizontal_scale", "target": "api", "with": {"step": 2}}'
+    decided = terminal("run", "decide", "--with", branch, "--why", "it is slow", "--yes")
+    assert "run decide.person.1" in decided.out
+    watched = terminal(
+        *("run", "watch", "api", "--with", "for=2h", "--with", "readings=cpu > 80"),
+        *("--why", "after the exam", "--yes"),
+    )
+    assert "Queued: run watch.person.1 on api." in watched.out
+    shown = terminal("runs", "watch.person.1").out
+    assert "watch.person.1: queued, after the exam" in shown
+    explained = terminal("explain", "tell.person.1")
+    assert explained.status == 0, explained.err
+    admin = {} if "RUNBOOKD_URL" not in terminal.env else ADA
+    did = json.loads(terminal("audit", "--json", **admin).out)["items"]
+    assert [(each["verb"], each["subject"]) for each in did] == [
+        ("run", "api"),
+        ("run", "decide"),
+        ("run", "tell"),
+    ]
+    assert did[2]["what"]["options"]["channels"] == ["#ops", "#web"]
+
+
+def test_bad_options_of_what_changes_no_target_are_one_sentence(terminal: Terminal) -> None:
+    asks = ("--why", "x", "--yes")
+    for words, sentence in (
+        ((*TELL[:4], *asks), "tell needs text"),
+        (("run", "tell", "api", *TELL[2:], *asks), "tell takes no target"),
+        (("run", "watch", *asks), "watch needs for: how long it watches"),
+        (("run", "decide", "--with", "cpu={", *asks), "is no JSON"),
+        (("run", "horizontal_scale", "--step", "1", *asks), "must know what to change"),
+    ):
+        said = terminal(*words)
+        assert (said.status, sentence in said.err) == (2, True), said.err
+    assert "There are no such runs." in terminal("runs").out
+
+
+def test_before_a_message_goes_out_its_sender_is_asked(terminal: Terminal) -> None:
+    said = terminal(*TELL, "--why", "a big exam")
+    assert said.status == 2
+    assert "This asks for tell: channels=#ops, channels=#web, text=Hello." in said.err

@@ -10,10 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
+from service.bootstrap.pager import SANDBOX_TOKEN
 from service.bootstrap.rules import load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
@@ -480,3 +482,72 @@ def test_doctor_tells_of_the_applications_cache_and_that_it_is_off_or_our_own(
     assert ours["target app-cache"].health is Health.WRONG
     assert "lead to the same server" in ours["target app-cache"].saw
     assert keys == 2
+
+
+TELLING = """\
+rules:
+  - name: emergency
+    match: [alertname=Down]
+    action: tell
+    with: {channels: ['#ops', '#web'], text: It is down.}
+    cooldown: 1h
+  - name: growth
+    match: [alertname=Growth]
+    action: watch
+    with: {for: 2h}
+    cooldown: 1h
+"""
+ALL_CHANNELS = ["channels:read", "groups:read"]
+
+
+def with_slack(
+    environment: dict[str, str], tmp_path: Path, member_of: list[str], scopes: list[str]
+) -> dict[str, str]:
+    """The rules that tell and watch, and a bot in these channels whose token has these scopes."""
+    control = f"{environment['SANDBOX_URL']}/_sandbox"
+    httpx.post(f"{control}/slack", json={"member_of": member_of}).raise_for_status()
+    tokens = {"slack": {SANDBOX_TOKEN: ["chat:write", *scopes]}}
+    httpx.post(f"{control}/tokens", json=tokens).raise_for_status()
+    rules = tmp_path / "telling.yml"
+    rules.write_text(TELLING)
+    return {**environment, "RULES": str(rules)}
+
+
+@pytest.mark.parametrize(
+    ("member_of", "scopes", "health", "sentence"),
+    [
+        (["ops", "web"], ALL_CHANNELS, Health.OK, "rules tell #ops, #web; the bot is a member of"),
+        (["ops"], ALL_CHANNELS, Health.WRONG, "no member of #web, which rules tell, so nothing"),
+        (["ops"], ALL_CHANNELS, Health.WRONG, "Type `/invite @runbookd` in each of them."),
+        (["ops"], ["channels:read"], Health.NOTE, "listed with the scope groups:read"),
+        (
+            ["ops"],
+            [*ALL_CHANNELS, "chat:write.public"],
+            Health.NOTE,
+            "by chat:write.public it can post there all the same where a channel is public",
+        ),
+        (["ops", "web"], [], Health.NOTE, "can't be told without the scope channels:read"),
+    ],
+)
+def test_doctor_says_whether_the_bot_can_post_where_rules_tell(
+    environment: dict[str, str],
+    tmp_path: Path,
+    member_of: list[str],
+    scopes: list[str],
+    health: Health,
+    sentence: str,
+) -> None:
+    found = examined(with_slack(environment, tmp_path, member_of, scopes))["channels"]
+    assert (found.health, sentence in found.saw) == (health, True), found.saw
+
+
+def test_doctor_says_which_rules_watch_without_prometheus(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    found = examined(with_slack(environment, tmp_path, [], []))["prometheus"]
+    assert found.health is Health.NOTE
+    assert "rules that watch have no reading of it: growth" in found.saw
+
+
+def test_where_no_rule_tells_doctor_asks_for_no_channels(environment: dict[str, str]) -> None:
+    assert "channels" not in examined(environment)

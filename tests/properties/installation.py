@@ -59,6 +59,7 @@ from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
 from service.store.runs import RunStore
 from service.store.spend import SpendStore
+from service.store.watches import WatchStore
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.people.people import People
@@ -472,6 +473,7 @@ class Installation:
             leftovers=FakeLeftovers(),
             ledger=LedgerStore(engine),
             readings=ReadingStore(engine),
+            watches=WatchStore(engine),
             outcomes=OutcomeStore(engine),
             demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,

@@ -197,3 +197,42 @@ def test_how_things_are_tells_what_became_of_the_change(known: dict[str, Any], s
 def test_a_run_of_which_nothing_is_expected_tells_nothing_of_an_outcome() -> None:
     assert "What asked for it" not in asked({**RUN, "outcome": None})["now"]
     assert "What asked for it" not in asked(RUN)["now"]
+
+
+WATCHING: dict[str, Any] = {
+    **RUN,
+    "id": "watch.person.1",
+    "claim": "watch.person",
+    "action": "watch",
+    "rule": "olga",
+    "target": "",
+    "status": "running",
+    "reason": "after the change",
+    "why": "after the change",
+    "plan": None,
+    "checks": [],
+    "wrote": False,
+}
+
+
+def test_a_watch_that_goes_on_says_so_and_how_to_end_it() -> None:
+    said = asked(WATCHING, alert=None, decisions=[])
+    assert said["now"] == "Run watch.person.1 is running."
+    assert said["to stop it"] == "runbookd cancel watch.person.1 --why WHY (stop it)"
+    assert said["to undo it"] == "nothing: nothing was changed"
+    assert (said["why"], said["decided by"]) == ("olga asked for it: after the change.", "olga")
+
+
+def test_what_a_person_was_told_promises_nothing_of_an_alert() -> None:
+    ended = {**WATCHING, "status": "cancelled", "reason": "olga has cancelled it: it is calm"}
+    said = asked(ended, alert=None, decisions=[])
+    assert said["what was done"] == "Olga has cancelled it: it is calm. Nothing was changed."
+    assert said["next"] == "Nothing follows by itself."
+    assert said["to stop it"] == "nothing: it tells nothing more"
+
+
+def test_a_plan_that_a_person_asked_for_is_that_persons_and_no_rules() -> None:
+    plan = {**WATCHING, "claim": "tell.plan", "action": "tell", "status": "shadow"}
+    said = asked({**plan, "reason": "It would tell #ops."}, alert=None, decisions=[])
+    assert said["what was done"] == "It would tell #ops. Nothing was changed."
+    assert (said["why"], said["decided by"]) == ("olga asked for it: after the change.", "olga")

@@ -166,7 +166,9 @@ def test_an_action_has_a_page_that_names_its_options_and_says_whether_it_can_be_
 ) -> None:
     page = (ROOT / "docs" / "actions" / f"{action.name}.md").read_text(encoding="utf-8")
 
-    assert set(re.findall(r"`(\w+)`", page)) >= set(action.options.model_fields)
+    fields = action.options.model_fields.items()
+    options = {field.alias or name for name, field in fields}
+    assert set(re.findall(r"`(\w+)`", page)) >= options
     assert re.search(r"\*\*Undo|runbookd undo", page)
     assert "## How it fails" in page
     kinds = [ROOT / "docs" / "kinds" / f"{kind}.md" for kind in kinds_of(action.name)]

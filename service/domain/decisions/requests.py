@@ -26,7 +26,9 @@ LEVEL = "level"
 RETURN = "return"
 """What alerts added is taken back in calm."""
 PERSON = "person"
-"""A person asks, and always means it."""
+"""A person asks, and always means it. It also ends the claims of such requests."""
+PLAN = "plan"
+"""Ends the claims of people's requests that only plan."""
 SCENARIO = "scenario"
 """A step of a scenario."""
 
@@ -157,6 +159,11 @@ class Request:
     def undoes(self) -> bool:
         """Whether a person puts back by it what another run has changed."""
         return self.origin.kind == PERSON and bool(self.expects)
+
+    @property
+    def only_plans(self) -> bool:
+        """Whether a person only wants to see what would be done."""
+        return self.origin.kind == PERSON and self.claim.rpartition(".")[2] == PLAN
 
     @property
     def subject_of_controls(self) -> Subject:

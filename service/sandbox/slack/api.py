@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from service.sandbox.core.routes import Route
-from service.sandbox.core.tokens import Tokens
+from service.sandbox.core.tokens import Scopes, Tokens
 from service.sandbox.core.wire import Answer, Call, Json, Refusal, as_object
 from service.sandbox.slack import blocks as slack_blocks
 from service.sandbox.slack.state import BOT_USER, Message, Workspace, channel_id, is_channel
@@ -125,6 +125,58 @@ def add_reaction(cloud: Cloud, call: Call, args: Args) -> Answer:
     return Answer(200, {"ok": True})
 
 
+def users_conversations(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """users.conversations: the channels that the bot is a member of, page by page. All channels of
+    the sandbox are public."""
+    workspace = cloud.state(Workspace)
+    known = workspace.channels if workspace.member_of is None else workspace.member_of
+    names = sorted(known or ()) if "public_channel" in _types(call) else []
+    first, limit = _page(call)
+    shown = [
+        {"id": channel_id(name), "name": name, "is_channel": True, "is_private": False}
+        for name in names[first : first + limit]
+    ]
+    following = first + limit
+    cursor = f"from:{following}" if following < len(names) else ""
+    body = {"ok": True, "channels": shown, "response_metadata": {"next_cursor": cursor}}
+    return Answer(200, body)
+
+
+_LISTED = {"public_channel": "channels:read", "private_channel": "groups:read"}
+"""The scope for each type of channel that is listed."""
+
+
+def _types(call: Call) -> list[str]:
+    types = [each.strip() for each in (_argument(call, "types") or "public_channel").split(",")]
+    if not set(types) <= set(_LISTED):
+        raise refusal("invalid_types")
+    return types
+
+
+def _scopes_to_list(call: Call) -> tuple[str, ...]:
+    return tuple(_LISTED[each] for each in _types(call))
+
+
+_MOST_LISTED = 999
+
+
+def _page(call: Call) -> tuple[int, int]:
+    """Where a page begins, and how many channels it has."""
+    cursor, limit = _argument(call, "cursor"), _argument(call, "limit") or "100"
+    begin = cursor.removeprefix("from:") or "0"
+    if not begin.isdecimal():
+        raise refusal("invalid_cursor")
+    if not limit.isdecimal() or not 0 < int(limit) <= _MOST_LISTED:
+        raise refusal("invalid_limit")
+    return int(begin), int(limit)
+
+
+def _argument(call: Call, name: str) -> str:
+    """An argument of a method that takes them in the query or in the body."""
+    given = call.first(name)
+    return str(as_object(call.body).get(name) or "") if given is None else given
+
+
 def _posted(cloud: Cloud, call: Call) -> Message:
     body = as_object(call.body)
     channel, thread = _channel(body), body.get("thread_ts") or None
@@ -198,13 +250,15 @@ def _message_json(message: Message) -> Json:
     return body
 
 
-def _methods(name: str, handler: Any) -> tuple[Route, Route]:
+def _methods(name: str, handler: Any, needed: Scopes = ()) -> tuple[Route, Route]:
     """The routes of a method that Slack takes as POST, and as GET with arguments in the query."""
-    return Route("POST", f"/api/{name}", handler), Route("GET", f"/api/{name}", handler)
+    path = f"/api/{name}"
+    return Route("POST", path, handler, needed), Route("GET", path, handler, needed)
 
 
 ROUTES = (
     *_methods("auth.test", auth_test),
+    *_methods("users.conversations", users_conversations, _scopes_to_list),
     Route("POST", "/api/chat.postMessage", post_message, ("chat:write",)),
     Route("POST", "/api/chat.postEphemeral", post_ephemeral, ("chat:write",)),
     Route("POST", "/api/chat.update", update, ("chat:write",)),

@@ -256,7 +256,20 @@ def options_of(action: ActionSpec, target: Target, given: Mapping[str, Any]) -> 
         if given:
             raise BadRequest(f"{action.name} takes no options: say `to` or `step`.")
         return {}
-    known = action.options.model_fields
+    options = given_options(action, given)
+    for sentence in kind_spec(target.kind).refuses(target, action.name, options):
+        raise BadRequest(f"{action.name} of {target.name}: {sentence}")
+    return options
+
+
+def given_options(action: ActionSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, checked, with the defaults put in.
+
+    Raises:
+        BadRequest: an option is not known, or cannot be used.
+    """
+    fields = action.options.model_fields.items()
+    known = {field.alias or name: field for name, field in fields}
     for name in given:
         if name not in known:
             takes = ", ".join(known) or "no options"
@@ -270,8 +283,6 @@ def options_of(action: ActionSpec, target: Target, given: Mapping[str, Any]) -> 
         raise BadRequest(f"with: {refused}{here}") from None
     if lacking := action.lacking(options):
         raise BadRequest(f"with: {lacking}")
-    for sentence in kind_spec(target.kind).refuses(target, action.name, options):
-        raise BadRequest(f"{action.name} of {target.name}: {sentence}")
     return options
 
 

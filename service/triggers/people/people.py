@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from service.catalogue.registry import kind_spec
+from service.catalogue.registry import action_spec, kind_spec
 from service.catalogue.spec import ActionSpec
 from service.domain.commands import NO_UNDO
 from service.domain.decisions.approval import APPROVED
@@ -14,8 +14,9 @@ from service.domain.decisions.controls import HOLD, LOCK, PAUSE, Control, locks_
 from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.directions import OPPOSITE
 from service.domain.decisions.policy import OFF, SHADOW, Policy
-from service.domain.decisions.requests import PERSON, Origin, Request, Wanted
+from service.domain.decisions.requests import PERSON, PLAN, Origin, Request, Wanted
 from service.domain.errors import StoreConflict, StoreUnavailable
+from service.domain.filters import UNTARGETED
 from service.domain.people import (
     AuditEntry,
     BadRequest,
@@ -46,6 +47,7 @@ from service.triggers.people.asked import (
     reason_of,
     wanted_of,
 )
+from service.triggers.people.telling import require_target, telling_options
 
 UNDO_PAUSE_S = 3_600.0
 """How long an undo pauses its target (rule of safety 12: nothing undoes the undo)."""
@@ -247,7 +249,7 @@ class People:
         self,
         person: Person,
         action: str,
-        target: str,
+        target: str = "",
         *,
         to: Mapping[str, Any] | None = None,
         step: int | None = None,
@@ -262,9 +264,18 @@ class People:
 
         What it makes of the target is held for `lasts` (half a day): alerts may add to it, and with
         `pin` not even that. `options` are those of an action that moves nothing, such as a purge.
+        What only tells or decides needs no target.
         """
         require_role(person, Role.VIEWER if plan_only else Role.OPERATOR)
         book = self._book()
+        if action in UNTARGETED:
+            if to is not None or step is not None or lasts or pin:
+                raise BadRequest(f"{action} sets no value: it takes no to, step, for or pin.")
+            given = telling_options(book, action, target, options or {})
+            said = reason_of(why)
+            return self._ask_untargeted(person, action, given, said, override, plan_only=plan_only)
+        if not target:
+            require_target(action)
         on = known_target(book, target)
         spec = changing_action(action, on)
         wanted = wanted_of(spec, on, to, step)
@@ -428,7 +439,7 @@ class People:
             )
         overriding = reason_of(override) if override else ""
         mode = SHADOW if plan_only or policy.mode == SHADOW else "act"
-        claim = f"{on.name}.plan" if plan_only else f"{on.name}.person"
+        claim = f"{on.name}.{PLAN if plan_only else PERSON}"
         request = Request(
             id="",
             action=spec.name,
@@ -463,6 +474,54 @@ class People:
             pause,
         )
         return Asked(run_id, spec.name, on.name, wanted, pause)
+
+    def _ask_untargeted(
+        self,
+        person: Person,
+        action: str,
+        options: Mapping[str, Any],
+        why: str,
+        override: str,
+        *,
+        plan_only: bool,
+    ) -> Asked:
+        """Queue what changes no target. The run that it decides on goes as far as the rules let."""
+        book, spec = self._book(), action_spec(action)
+        policy = book.policy
+        if override and not spec.asks:
+            raise BadRequest(f"override: nothing holds {action}, so there is nothing to pass over.")
+        if spec.asks and policy.mode == OFF and not plan_only:
+            raise Conflict(
+                "The rules say mode: off, so nothing is changed. Correct the rules first."
+            )
+        overriding = reason_of(override) if override else ""
+        careful = plan_only or (spec.asks and policy.mode == SHADOW)
+        claim = f"{action}.{PLAN if plan_only else PERSON}"
+        request = Request(
+            id="",
+            action=action,
+            origin=Origin(PERSON, person.name, why),
+            claim=claim,
+            rules_hash=book.hash,
+            direction=spec.direction,
+            options=options,
+            policy=Policy(
+                SHADOW if careful else "act", policy.freezes, policy.limits, budget=policy.budget
+            ),
+            override=overriding,
+        )
+        now, target = self._clock(), str(options.get("target") or "")
+        what: dict[str, Any] = {"action": action, "options": dict(options)}
+        if overriding:
+            what["override"] = overriding
+        run_id = self._runs.ask(
+            claim,
+            # Each in a partition of its own: what is urgent waits for no other message.
+            lambda made: NewRun(replace(request, id=made), f"message:{made}", now),
+            self._record(person, "plan" if plan_only else "run", target or action, why, what),
+            None,
+        )
+        return Asked(run_id, action, target, ())
 
     def _known_run(self, run_id: str) -> StoredRun:
         run = self._runs.get(run_id)

@@ -9,7 +9,7 @@ import pytest
 from service.catalogue.registry import checked_options
 from service.domain.decisions.decision_tree import Question
 from service.domain.decisions.policy import SHADOW, Policy
-from service.domain.decisions.requests import ALERT, Origin
+from service.domain.decisions.requests import ALERT, PERSON, Origin
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import RuleBook
 from service.messages.investigate import EXPRESSIONS
@@ -162,3 +162,68 @@ def test_a_message_that_slack_refuses_is_paged_and_the_run_is_asked_for_all_the_
     worker.execute(ASK)
     assert len(worker.runs.asked) == 1
     assert len(worker.pager.open) == 1
+
+
+BY_OLGA = replace(
+    telling_for("decide", "decide.person.1", options=OPTIONS),
+    origin=Origin(PERSON, "olga", "it is slow"),
+)
+PLAN = replace(BY_OLGA, id="decide.plan.1", claim="decide.plan", policy=Policy(SHADOW))
+
+
+def test_a_person_needs_no_alert_and_what_is_asked_for_is_that_persons_run() -> None:
+    worker = worker_with(CPU=85.0)
+    worker.execute(BY_OLGA)
+    (child,) = worker.runs.asked
+    assert (child.claim, child.origin.kind, child.origin.by) == ("api.person", PERSON, "olga")
+    assert child.policy.mode == "act"
+    assert (child.wanted[0].by, child.parent) == (2, "decide.person.1")
+    (said,) = worker.said()
+    assert "olga asked for it: it is slow." in said
+    assert "The decision tree leads to cpu." in said
+
+
+@pytest.mark.parametrize("readings", [{"CPU": None}, {"CPU": AWAY}])
+def test_a_person_is_told_that_nothing_is_asked_for_and_why(
+    readings: dict[str, float | VendorError | None],
+) -> None:
+    worker = worker_with(**readings)
+    worker.execute(BY_OLGA)
+    assert worker.runs.asked == []
+    (said,) = worker.said()
+    assert "Decided: nothing is asked for | olga asked for it: it is slow." in said
+    assert "Not known: CPU" in said
+    assert worker.runs.outcomes[BY_OLGA.id].status == "succeeded"
+
+
+def test_a_branch_that_a_person_did_not_name_leads_to_nothing() -> None:
+    worker = worker_with(MEMORY=95.0)
+    worker.execute(replace(BY_OLGA, options={**OPTIONS, "memory": None}))
+    assert worker.runs.asked == []
+    assert "for which no action was named" in worker.said()[0]
+
+
+def test_a_plan_of_a_decision_asks_for_the_plan_of_the_change_and_tells_nobody() -> None:
+    worker = worker_with(CPU=85.0)
+    assert list(worker.execute(PLAN).records) == ["read", "ask"]
+    (child,) = worker.runs.asked
+    assert (child.claim, child.policy.mode) == ("api.plan", SHADOW)
+    assert worker.runs.outcomes[PLAN.id].status == "shadow"
+    assert worker.messenger.messages == {}
+
+
+def test_a_plan_without_a_reading_tells_only_the_person_who_asks() -> None:
+    worker = worker_with(CPU=None)
+    worker.execute(PLAN)
+    outcome = worker.runs.outcomes[PLAN.id]
+    assert outcome.status == "shadow"
+    assert "Nothing would be asked for. Not known: CPU" in outcome.reason
+    assert worker.messenger.messages == {}
+
+
+def test_in_shadow_a_persons_decision_asks_in_shadow_and_is_told() -> None:
+    worker = worker_with(CPU=85.0)
+    worker.execute(replace(BY_OLGA, policy=Policy(SHADOW)))
+    (child,) = worker.runs.asked
+    assert (child.claim, child.policy.mode) == ("api.person", SHADOW)
+    assert len(worker.messenger.messages) == 1

@@ -6,7 +6,8 @@ import pytest
 
 from service.catalogue.registry import checked_options
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.requests import ALERT, Origin
+from service.domain.decisions.policy import SHADOW, Policy
+from service.domain.decisions.requests import ALERT, PERSON, Origin
 from service.domain.errors import FailureKind, VendorError
 from service.engine.outbox import OutboxRound
 from tests.fakes.engine import FakeWorker, ProcessEnded, Recorder
@@ -99,3 +100,40 @@ def test_a_page_that_the_pager_does_not_take_waits_and_the_channels_are_told() -
     worker.execute(replace(ASK, options={**OPTIONS, "page": "critical"}))
     assert [late.page.dedup_key for late, _ in worker.late] == [run_dedup_key(RUN)]
     assert channels(worker) == ["#ops", "#web"]
+
+
+BY_OLGA = replace(
+    telling_for("tell", "tell.person.1", options={**OPTIONS, "text": "We scale now"}),
+    origin=Origin(PERSON, "olga", "a big exam"),
+)
+
+
+def test_what_a_person_tells_names_that_person_and_why_and_no_rule() -> None:
+    worker = FakeWorker()
+    worker.execute(replace(BY_OLGA, options={**BY_OLGA.options, "page": "critical"}))
+    assert channels(worker) == ["#ops", "#web"]
+    first, _ = worker.messenger.messages.values()
+    assert (first.title, first.text) == ("For all teams: olga", "We scale now")
+    assert "olga asked for it: a big exam" in first.context
+    assert "rule" not in first.context
+    page = worker.pager.open[run_dedup_key("tell.person.1")]
+    assert (page.source, page.summary) == ("runbookd", "We scale now")
+    assert page.details["what was done"] == "olga told all teams. It changed nothing."
+    assert page.details["to stop it"] == "Resolve it at the pager: nothing else does."
+    assert worker.runs.outcomes["tell.person.1"].status == "succeeded"
+
+
+def test_a_plan_tells_nobody_but_the_person_who_asks() -> None:
+    worker = FakeWorker()
+    options = {**BY_OLGA.options, "page": "critical"}
+    plan = replace(
+        BY_OLGA, id="tell.plan.1", claim="tell.plan", policy=Policy(SHADOW), options=options
+    )
+    worker.execute(plan)
+    assert (worker.messenger.messages, worker.pager.open) == ({}, {})
+    outcome = worker.runs.outcomes["tell.plan.1"]
+    assert outcome.status == "shadow"
+    assert outcome.reason == (
+        "It would tell #ops, #web: We scale now. It would page the person on call (critical). That "
+        "changes nothing, costs nothing and takes nothing down. What is told stays told."
+    )
