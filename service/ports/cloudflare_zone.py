@@ -47,6 +47,14 @@ class CacheRules:
     rules: tuple[Mapping[str, Any], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CacheLevel:
+    """A zone's cache level: basic, simplified or aggressive, and whether it may be changed."""
+
+    value: str
+    editable: bool
+
+
 class CloudflareZones(Protocol):
     """Cloudflare's API and its edge."""
 
@@ -68,6 +76,14 @@ class CloudflareZones(Protocol):
     def set_cache_rules(self, zone: str, rules: Sequence[Mapping[str, Any]]) -> CacheRules:
         """Replace all cache rules of the zone by these, in one write; what Cloudflare made of
         it."""
+        ...
+
+    def cache_level(self, zone: str) -> CacheLevel:
+        """The zone's cache level now."""
+        ...
+
+    def set_cache_level(self, zone: str, value: str) -> CacheLevel:
+        """Set the zone's cache level; what Cloudflare made of it."""
         ...
 
     def copy(self, url: str) -> EdgeCopy:

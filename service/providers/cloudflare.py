@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from service.domain.errors import VendorError
-from service.ports.cloudflare_zone import CacheRules, EdgeCopy, ZoneState
+from service.ports.cloudflare_zone import CacheLevel, CacheRules, EdgeCopy, ZoneState
 from service.providers.errors import (
     Call,
     busy,
@@ -28,8 +28,10 @@ from service.providers.errors import (
 from service.providers.http import ask, make_http_client
 from service.providers.scopes import (
     PURGE,
+    READ_CACHE_LEVEL,
     READ_CACHE_RULES,
     READ_ZONE,
+    SET_CACHE_LEVEL,
     SET_CACHE_RULES,
     Needed,
 )
@@ -40,6 +42,7 @@ EVERYTHING = "everything"
 NO_LIST = 10003
 """The code of Cloudflare's error for a zone that has no list of cache rules yet."""
 _CACHE_RULES = "rulesets/phases/http_request_cache_settings/entrypoint"
+_CACHE_LEVEL = "settings/cache_level"
 TOO_FAST = (971, 1134)
 """Codes of errors that ask for a later try: the limit of all calls, and the limit of purges."""
 
@@ -102,6 +105,17 @@ class CloudflareApi:
         body = {"rules": list(rules)}
         return _rules(call, self._result(call, "PUT", _path(zone, _CACHE_RULES), body=body))
 
+    def cache_level(self, zone: str) -> CacheLevel:
+        """The zone's cache level now."""
+        call = self._call(f"read the cache level of zone {zone}", READ_CACHE_LEVEL)
+        return _level(call, self._result(call, "GET", _path(zone, _CACHE_LEVEL)))
+
+    def set_cache_level(self, zone: str, value: str) -> CacheLevel:
+        """Set the zone's cache level, and none of its other settings."""
+        call = self._call(f"set the cache level of zone {zone}", SET_CACHE_LEVEL, repeatable=False)
+        path = _path(zone, _CACHE_LEVEL)
+        return _level(call, self._result(call, "PATCH", path, body={"value": value}))
+
     def copy(self, url: str) -> EdgeCopy:
         """Get this address as a visitor does. The body is not read, and no token is sent."""
         call = Call("cloudflare", f"get {_shown(url)}", repeatable=True)
@@ -127,7 +141,8 @@ class CloudflareApi:
         if not self._edge_url:
             return url
         parts = urlsplit(url)
-        return f"{self._edge_url}/{parts.hostname}{parts.path or '/'}"
+        query = f"?{parts.query}" if parts.query else ""
+        return f"{self._edge_url}/{parts.hostname}{parts.path or '/'}{query}"
 
     def _call(self, operation: str, needs: Needed, *, repeatable: bool = True) -> Call:
         setting = "CLOUDFLARE_API_TOKEN"
@@ -158,6 +173,11 @@ def _rules(call: Call, found: Any) -> CacheRules:
     with reading(call):
         rules = tuple({**rule} for rule in found.get("rules") or ())
         return CacheRules(int(found["version"]), rules)
+
+
+def _level(call: Call, found: Any) -> CacheLevel:
+    with reading(call):
+        return CacheLevel(str(found["value"]), bool(found["editable"]))
 
 
 def _codes(answer: Mapping[str, Any]) -> set[int]:

@@ -277,6 +277,13 @@ def test_a_purge_without_an_answer_is_in_doubt_whether_it_was_taken_or_not(
     assert lab.zones.copy(ASSET).status == ("MISS" if acted else "HIT")
 
 
+def test_a_cache_level_that_is_set_is_the_one_that_is_read(lab: Lab) -> None:
+    found = lab.zones.cache_level(ZONE)
+    assert (found.value, found.editable) == ("aggressive", True)
+    assert lab.zones.set_cache_level(ZONE, "simplified").value == "simplified"
+    assert lab.zones.cache_level(ZONE).value == "simplified"
+
+
 def test_another_zone_is_not_there_for_good(lab: Lab) -> None:
     with pytest.raises(VendorError) as caught:
         lab.zones.zone("0" * 32)

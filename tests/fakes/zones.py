@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.ports.cloudflare_zone import CacheRules, EdgeCopy, ZoneState
+from service.ports.cloudflare_zone import CacheLevel, CacheRules, EdgeCopy, ZoneState
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, not_found
 
@@ -29,6 +29,8 @@ class FakeZones:
     plan: str = "free"
     rules: list[dict[str, Any]] = field(default_factory=list)
     version: int = 0
+    level: str = "aggressive"
+    level_editable: bool = True
     writes: Writes = field(default_factory=Writes)
 
     def zone(self, zone: str) -> ZoneState:
@@ -62,6 +64,17 @@ class FakeZones:
         self.rules = [
             {"id": f"id-{number}", "version": "1", **rule} for number, rule in enumerate(rules)
         ]
+
+    def cache_level(self, zone: str) -> CacheLevel:
+        self._require(zone)
+        return CacheLevel(self.level, self.level_editable)
+
+    def set_cache_level(self, zone: str, value: str) -> CacheLevel:
+        self._require(zone)
+        self.writes.send(
+            f"set_cache_level {value}", lambda: setattr(self, "level", value), self.clock.time()
+        )
+        return CacheLevel(self.level, self.level_editable)
 
     def copy(self, url: str) -> EdgeCopy:
         self.writes.land(self.clock.time())

@@ -13,7 +13,8 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from service.catalogue.cloudflare_zone import rules
+from service.catalogue.cloudflare_zone import level, rules
+from service.catalogue.cloudflare_zone.level_steps import LevelWork
 from service.catalogue.cloudflare_zone.plan import PURGE_STEPS
 from service.catalogue.cloudflare_zone.purge import counted
 from service.catalogue.cloudflare_zone.target import ZoneTarget
@@ -70,12 +71,13 @@ def seen(copy: EdgeCopy, least_s: float, most_s: float) -> Seen:
 
 
 class ZoneWork:
-    """The steps of purges and of sets of cache rules over one port."""
+    """The steps of purges, of sets of cache rules and of cache levels over one port."""
 
     def __init__(self, zones: CloudflareZones, tools: Tools) -> None:
         self._zones = zones
         self._clock = tools.clock
         self._timings = tools.timings
+        self._level = LevelWork(zones, tools)
 
     def observe(self, target: ZoneTarget) -> Record:
         """The zone's domain, status and plan. It also asks for the probe, so that the edge has a
@@ -88,13 +90,15 @@ class ZoneWork:
             "plan": zone.plan,
             "probe": self._warmed(target.probe),
             "rules": self._rules(target),
+            "level": self._level.seen(target.zone) if target.cache_levels else None,
         }
 
     def steps(self) -> Mapping[str, StepFunction]:
-        """One step for each request and its verification, and those of a set of cache rules."""
+        """One step for each request and its verification, and those of sets and levels."""
         requests = {name: partial(self._purge, number) for number, name in enumerate(PURGE_STEPS)}
         return {
             **requests,
+            **self._level.steps(),
             "verify": self._verify,
             "set_rules": self._set_rules,
             "verify_rules": self._verify_rules,
@@ -105,6 +109,8 @@ class ZoneWork:
         are replaced in one write, so there are never some of a set."""
         if plan.what == rules.ATTRIBUTE:
             return self._left(plan)
+        if plan.what == level.ATTRIBUTE:
+            return self._level.left(plan.wanted["zone"])
         return (
             f"Zone {plan.wanted['zone']} serves as before; what was purged comes from the origin "
             "until it is cached again."

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from service.sandbox.cloud import Cloud
+from service.sandbox.cloudflare.levels import LEVELS
 from service.sandbox.cloudflare.zone import BUCKETS, Zone
 from service.sandbox.core.wire import Json, one_of
 
 STATUSES = ("initializing", "pending", "active", "moved")
 MOST_DEAF = 1000
-_FIELDS = ("plan", "status", "paused", "deaf")
+_FIELDS = ("plan", "status", "paused", "deaf", "cache_level", "cache_level_editable")
 
 
 class CloudflareControlError(ValueError):
@@ -30,6 +31,8 @@ def zone_json(cloud: Cloud) -> Json:
         "purges": zone.purges,
         "rules": zone.rules,
         "rules_version": zone.rules_version,
+        "cache_level": zone.level,
+        "cache_level_editable": zone.level_editable,
     }
 
 
@@ -54,6 +57,13 @@ def change_zone(cloud: Cloud, body: Any, _now: float) -> None:
         raise CloudflareControlError("paused must be true or false.")
     if type(deaf) is not int or not 0 <= deaf <= MOST_DEAF:
         raise CloudflareControlError(f"deaf must be a whole number from 0 to {MOST_DEAF}.")
+    level = body.get("cache_level", zone.level)
+    editable = body.get("cache_level_editable", zone.level_editable)
+    if not one_of(level, LEVELS):
+        raise CloudflareControlError(f"cache_level must be one of {', '.join(LEVELS)}.")
+    if not isinstance(editable, bool):
+        raise CloudflareControlError("cache_level_editable must be true or false.")
     if plan != zone.plan:
         zone.bucket = None
     zone.plan, zone.status, zone.paused, zone.deaf = plan, status, paused, deaf
+    zone.level, zone.level_editable = level, editable

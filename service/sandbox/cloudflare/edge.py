@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from service.sandbox.cloudflare.common import Args
 from service.sandbox.cloudflare.zone import Zone
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 def visit(cloud: Cloud, call: Call, args: Args) -> Answer:
     """A page of the site. The edge keeps a copy of each until it is purged."""
-    status, age = cloud.state(Zone).visit(f"{args['host']}/{args['path']}", call.now)
+    query = urlencode(call.query, doseq=True)
+    address = f"{args['host']}/{args['path']}{'?' if query else ''}{query}"
+    status, age = cloud.state(Zone).visit(address, call.now)
     headers = {"CF-Cache-Status": status, **({"Age": str(age)} if status == "HIT" else {})}
     return Answer(200, "a page of the site", headers)
 
