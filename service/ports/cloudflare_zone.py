@@ -37,6 +37,20 @@ class EdgeCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What a site's own server said to a stranger: its status, and what decides who may share it.
+
+    `sets_cookie` is whether there was a Set-Cookie; its value is not kept. The other two are
+    headers, empty where they are not there.
+    """
+
+    status: int
+    sets_cookie: bool
+    cache_control: str
+    vary: str
+
+
+@dataclass(frozen=True, slots=True)
 class CacheRules:
     """All cache rules of a zone in their order, as the API has them, and the version of the list.
 
@@ -84,6 +98,11 @@ class CloudflareZones(Protocol):
 
     def set_cache_level(self, zone: str, value: str) -> CacheLevel:
         """Set the zone's cache level; what Cloudflare made of it."""
+        ...
+
+    def answer(self, url: str, host: str) -> Answered:
+        """Get this address of a site's own server without credentials. `host` is the name of the
+        site, where it is not that of the address."""
         ...
 
     def copy(self, url: str) -> EdgeCopy:

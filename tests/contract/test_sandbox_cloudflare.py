@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from service.domain.errors import FailureKind, VendorError
+from service.ports.cloudflare_zone import Answered
 from service.providers.cloudflare import CloudflareApi
 from tests.contract.loopback import Loopback
 from tests.fakes.zones import ZONE
@@ -26,7 +27,9 @@ def sandbox() -> Iterator[Served]:
 
 def provider(sandbox: Served, token: str = TOKEN) -> CloudflareApi:
     base = f"{sandbox.url}/cloudflare"
-    return CloudflareApi(token=token, base_url=base, edge_url=f"{base}/edge")
+    return CloudflareApi(
+        token=token, base_url=base, edge_url=f"{base}/edge", origin_url=f"{base}/origin"
+    )
 
 
 def control(sandbox: Served, name: str, **body: Any) -> None:
@@ -198,6 +201,8 @@ def test_a_purge_that_makes_no_sense_is_refused_in_the_envelope(
         ({"deaf": -1}, "deaf must be a whole number"),
         ({"cache_level": "bypass"}, "cache_level must be one of"),
         ({"cache_level_editable": 1}, "cache_level_editable must be true or false"),
+        ({"origin": {"/me": "private"}}, "origin must map paths to status and headers"),
+        ({"origin": {"/me": {"status": 7}}}, "origin must map paths"),
         ({"size": 1}, "The body sets plan"),
         ([], "The body sets plan"),
     ],
@@ -327,3 +332,34 @@ def test_a_token_without_zone_settings_is_told_which_scope_it_lacks(sandbox: Ser
     with pytest.raises(VendorError, match="needs the scope Zone Settings Write") as caught:
         provider(sandbox).set_cache_level(ZONE, "basic")
     assert caught.value.status == 403
+
+
+# ---- What the site's own server says ----
+
+
+def test_an_answer_of_the_site_is_told_by_its_headers_and_its_cookie_only_as_there(
+    sandbox: Served,
+) -> None:
+    headers = {"Set-Cookie": "session=secret", "Cache-Control": "private", "Vary": "Cookie"}
+    control(sandbox, "cloudflare", origin={"/me": {"status": 401, "headers": headers}})
+    found = provider(sandbox).answer("https://origin.quizmentor.app/me", "quizmentor.app")
+    assert found == Answered(401, True, "private", "Cookie")
+    other = provider(sandbox).answer("https://origin.quizmentor.app/", "")
+    assert other == Answered(200, False, "public, max-age=300", "")
+
+
+def test_the_site_is_asked_without_the_token_under_the_host_that_is_meant_and_not_led_elsewhere(
+    vendor: Loopback,
+) -> None:
+    vendor.answers(302, b"", {"Location": "https://elsewhere.example/", "Vary": "Authorization"})
+    found = CloudflareApi(token=TOKEN).answer(f"{vendor.url}/learn/1?x=1", "quizmentor.app")
+    assert found == Answered(302, False, "", "Authorization")
+    (seen,) = vendor.seen
+    assert seen.path == "/learn/1?x=1"
+    named = {name.lower(): value for name, value in seen.headers.items()}
+    assert (named["host"], "authorization" in named, "cookie" in named) == (
+        "quizmentor.app",
+        False,
+        False,
+    )
+    assert TOKEN not in str(seen.headers)

@@ -132,6 +132,21 @@ def ruled(sets: str, options: str = "{set: standard}") -> str:
         ),
         (f"{{standard: [{BYPASS}, {BYPASS}]}}", "{}", "set standard names rule a more than once"),
         (
+            "{standard: [{name: a, path: '/a/*', mode: bypass, sample: /a/1}]}",
+            "{}",
+            "only mode cache is sampled. Remove sample",
+        ),
+        (
+            "{standard: [{name: a, path: '/a/*', mode: cache, edge: 2h, sample: /b}]}",
+            "{}",
+            "sample /b is not covered by /a/*",
+        ),
+        (
+            "{standard: [{name: a, path: '/a/*', mode: cache, edge: 2h, sample: 'https://x'}]}",
+            "{}",
+            "sample must be a path such as /learn/1",
+        ),
+        (
             "{standard: [{name: a, path: 'a b', mode: bypass}]}",
             "{}",
             "[1].path must be a path such as /api/questions",
@@ -210,3 +225,14 @@ def test_the_level_that_ignores_query_strings_is_warned_of(tmp_path: Path) -> No
     assert target.bounds == "what it has cached, cache level basic or simplified"
     request = request_for("set_cache_level", target, options={"level": "simplified"})
     assert load_request(json.loads(json.dumps(dump_request(request)))) == request
+
+
+def test_an_origin_is_an_address_without_a_path(tmp_path: Path) -> None:
+    text = ruled(f"{{standard: [{BYPASS}]}}")
+    with_origin = "    origin: {}\n    cache_rules"
+    good = text.replace("    cache_rules", with_origin.format("https://origin.quizmentor.app"))
+    target = load(tmp_path, good).targets["cdn"]
+    assert isinstance(target, ZoneTarget)
+    assert target.origin == "https://origin.quizmentor.app"
+    bad = text.replace("    cache_rules", with_origin.format("https://quizmentor.app/api"))
+    assert any("origin must be an address without a path" in each for each in told(tmp_path, bad))

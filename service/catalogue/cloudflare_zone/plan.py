@@ -5,10 +5,10 @@ Pure. What is `observed` is the record of `ZoneWork.observe` in `steps.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from service.catalogue.cloudflare_zone import level, purge, rules
+from service.catalogue.cloudflare_zone import level, purge, rules, samples
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.steps.bounds import nothing_to_do
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -173,12 +173,10 @@ def _set_rules(target: ZoneTarget, wanted: Wanted, observed: Mapping[str, Any]) 
     after = rules.compiled(name, target.cache_rules.get(name, ()))
     if rules.same(rules.ours(present), after):
         return nothing_to_do(target)
-    if problem := rules.problems(observed["plan"], present, after):
-        return PlanHeld(
-            "zone_plan",
-            f"Zone {observed['name']} was left as it is: {problem}. Correct the set {name}.",
-            facts={"plan": observed["plan"]},
-        )
+    sampled = observed.get("samples")
+    refused = _not_taken(name, observed, after) or samples.held(target.name, name, sampled or ())
+    if refused:
+        return refused
     changes = ", ".join(rules.differences(rules.ours(present), after))
     return Plan(
         what=rules.ATTRIBUTE,
@@ -194,8 +192,32 @@ def _set_rules(target: ZoneTarget, wanted: Wanted, observed: Mapping[str, Any]) 
         price_before=0.0,
         price_after=0.0,
         downtime=f"No downtime. It changes {changes or 'their order'}. Copies that are at the edge "
-        "already stay until they are old: purge what must not be served any more.",
+        "already stay until they are old: purge what must not be served any more."
+        f"{samples.told(target.origin, sampled) if to_sample(target, name, present) else ''}",
     )
+
+
+def _not_taken(
+    name: str, observed: Mapping[str, Any], after: Sequence[Mapping[str, Any]]
+) -> PlanHeld | None:
+    """Why the zone's plan at Cloudflare does not take a set."""
+    problem = rules.problems(observed["plan"], observed["rules"], after)
+    if not problem:
+        return None
+    return PlanHeld(
+        "zone_plan",
+        f"Zone {observed['name']} was left as it is: {problem}. Correct the set {name}.",
+        facts={"plan": observed["plan"]},
+    )
+
+
+def to_sample(
+    target: ZoneTarget, name: str, present: Iterable[Mapping[str, Any]]
+) -> list[samples.Sample]:
+    """What to ask the origin for before this set is put in the place of what is there."""
+    made = target.cache_rules.get(name, ())
+    new = rules.changing(rules.ours(list(present)), rules.compiled(name, made))
+    return samples.due(target.origin, made, new)
 
 
 def _edited(target: ZoneTarget) -> PlanHeld:

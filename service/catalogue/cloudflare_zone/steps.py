@@ -13,9 +13,9 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from service.catalogue.cloudflare_zone import level, rules
+from service.catalogue.cloudflare_zone import level, rules, samples
 from service.catalogue.cloudflare_zone.level_steps import LevelWork
-from service.catalogue.cloudflare_zone.plan import PURGE_STEPS
+from service.catalogue.cloudflare_zone.plan import PURGE_STEPS, to_sample
 from service.catalogue.cloudflare_zone.purge import counted
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
@@ -92,6 +92,34 @@ class ZoneWork:
             "rules": self._rules(target),
             "level": self._level.seen(target.zone) if target.cache_levels else None,
         }
+
+    def observe_for(self, request: Request) -> Record:
+        """The same. Where a set of cache rules is wanted, also what the origin answers for the
+        paths that it would cache from then on."""
+        target = request.target
+        if not isinstance(target, ZoneTarget):
+            raise TypeError(f"{target.name} is no Cloudflare zone")
+        seen = self.observe(target)
+        sets = [str(each.to) for each in request.wanted if each.attribute == rules.ATTRIBUTE]
+        if not (sets and target.origin and seen["rules"] is not None):
+            return seen
+        return {**seen, "samples": self._sampled(to_sample(target, sets[0], seen["rules"]))}
+
+    def _sampled(self, wanted: list[samples.Sample]) -> list[Record]:
+        """What the origin says of each path. One that does not answer proves nothing."""
+        until = self._clock.monotonic() + samples.BUDGET_S
+        found: list[Record] = []
+        for sample in wanted:
+            if len(found) >= samples.MOST or self._clock.monotonic() > until:
+                found.append(samples.unread(sample, "not asked for: too many, or too slow"))
+                continue
+            try:
+                answered = self._zones.answer(sample.url, sample.host)
+            except VendorError as problem:
+                found.append(samples.unread(sample, problem.clause))
+            else:
+                found.append(samples.record_of(sample, answered))
+        return found
 
     def steps(self) -> Mapping[str, StepFunction]:
         """One step for each request and its verification, and those of sets and levels."""

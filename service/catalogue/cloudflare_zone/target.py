@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -30,6 +30,7 @@ LEVELS: tuple[str, ...] = get_args(Level)
 class ZoneTarget:
     """One Cloudflare zone by its id. `probe` is an address that its edge caches, or empty: it shows
     whether a purge took effect. `cache_rules` are its sets of cache rules by name, as plain JSON.
+    `origin` is the address whose answers are looked at before they are cached, or empty.
     `cache_levels` are the cache levels that may be set; where there are none, its level is not even
     read."""
 
@@ -39,6 +40,7 @@ class ZoneTarget:
     service: str = ""
     cache_rules: Mapping[str, Any] = field(default_factory=dict, hash=False)
     cache_levels: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def kind(self) -> str:
@@ -75,6 +77,9 @@ class ZoneShape(Shape):
     kind: str
     zone: Text | None = None
     probe: Url | None = None
+    origin: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:-]+/?$")] | None = Field(
+        default=None, description="an address without a path, such as https://origin.quizmentor.app"
+    )
     cache_rules: dict[str, list[CacheRuleShape]] | None = None
     cache_levels: list[Level] | None = Field(
         default=None, description=f"a list of {', '.join(LEVELS)}"
@@ -96,4 +101,7 @@ def build_zone(name: str, shape: ZoneShape, noted: Noted) -> ZoneTarget | None:
         )
     sets = read_sets(shape.cache_rules, noted)
     levels = tuple(dict.fromkeys(shape.cache_levels or ()))
-    return ZoneTarget(name, shape.zone, shape.probe or "", shape.service or "", sets, levels)
+    return ZoneTarget(
+        *(name, shape.zone, shape.probe or "", shape.service or "", sets, levels),
+        origin=shape.origin or "",
+    )

@@ -11,7 +11,8 @@ from service.sandbox.core.wire import Json, one_of
 
 STATUSES = ("initializing", "pending", "active", "moved")
 MOST_DEAF = 1000
-_FIELDS = ("plan", "status", "paused", "deaf", "cache_level", "cache_level_editable")
+FIRST_STATUS, LAST_STATUS = 200, 599
+_FIELDS = ("plan", "status", "paused", "deaf", "cache_level", "cache_level_editable", "origin")
 
 
 class CloudflareControlError(ValueError):
@@ -33,7 +34,26 @@ def zone_json(cloud: Cloud) -> Json:
         "rules_version": zone.rules_version,
         "cache_level": zone.level,
         "cache_level_editable": zone.level_editable,
+        "origin": zone.origin,
     }
+
+
+def _origin(given: Any) -> dict[str, dict[str, Any]]:
+    """What the site's own server answers, by path."""
+    if not isinstance(given, dict) or not all(map(_is_answer, given.values())):
+        raise CloudflareControlError(
+            "origin must map paths to status and headers, such as "
+            '{"/me": {"status": 200, "headers": {"Cache-Control": "private"}}}.'
+        )
+    return given
+
+
+def _is_answer(given: Any) -> bool:
+    if not isinstance(given, dict) or not set(given) <= {"status", "headers"}:
+        return False
+    status, headers = given.get("status", 200), given.get("headers", {})
+    texts = isinstance(headers, dict) and all(isinstance(each, str) for each in headers.values())
+    return texts and type(status) is int and FIRST_STATUS <= status <= LAST_STATUS
 
 
 def change_zone(cloud: Cloud, body: Any, _now: float) -> None:
@@ -63,7 +83,8 @@ def change_zone(cloud: Cloud, body: Any, _now: float) -> None:
         raise CloudflareControlError(f"cache_level must be one of {', '.join(LEVELS)}.")
     if not isinstance(editable, bool):
         raise CloudflareControlError("cache_level_editable must be true or false.")
+    origin = _origin(body.get("origin", zone.origin))
     if plan != zone.plan:
         zone.bucket = None
     zone.plan, zone.status, zone.paused, zone.deaf = plan, status, paused, deaf
-    zone.level, zone.level_editable = level, editable
+    zone.level, zone.level_editable, zone.origin = level, editable, origin

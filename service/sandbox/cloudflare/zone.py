@@ -41,6 +41,7 @@ class Zone:
     taken and have no effect. `rules` are its cache rules, `rules_version` how often they were set;
     0 means that there is no list yet. `purges` are those that had one, as they were asked for.
     `level` is its cache level, which was changed at `level_changed`.
+    `origin` maps a path to the `status` and the `headers` with which the site's own server answers.
     """
 
     name: str = "quizmentor.app"
@@ -56,6 +57,7 @@ class Zone:
     level: str = "aggressive"
     level_editable: bool = True
     level_changed: float | None = None
+    origin: dict[str, dict[str, Any]] = field(default_factory=dict)
     bucket: Bucket | None = None
 
     def may_purge(self, now: float) -> bool:
