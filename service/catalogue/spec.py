@@ -96,6 +96,11 @@ class Noted(Protocol):
         """Note that a key is missing, such as `replicas` or `replicas.min`."""
         ...
 
+    def file(self, key: str, name: str, most: int) -> bytes | None:
+        """The bytes of a file below the rule file's folder, at most `most`; None, with the reason
+        noted, where it cannot be read."""
+        ...
+
     def doubt(self, key: str, sentence: str) -> None:
         """Warn of what a key may hold and hardly means."""
         ...
