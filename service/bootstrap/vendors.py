@@ -90,11 +90,12 @@ class Vendors:
 
     @cached_property
     def cloudflare(self) -> CloudflareApi:
-        """Cloudflare's API. In the sandbox, its edge is there too."""
+        """Cloudflare's API. In the sandbox, its edge and the site's own server are there too."""
         return CloudflareApi(
             token=self.secret("CLOUDFLARE_API_TOKEN"),
             base_url=self.address("cloudflare", cloudflare.ENDPOINT),
             edge_url=self.address("cloudflare/edge", ""),
+            origin_url=self.address("cloudflare/origin", ""),
         )
 
     @cached_property

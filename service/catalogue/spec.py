@@ -50,7 +50,8 @@ class ActionSpec:
     of, where the options have no defaults that name them. `lacking` is what is wrong with the
     options of a rule as a whole, as a sentence; empty where nothing is. `asks` is True where its
     run changes nothing itself and asks for a run that does: then the rule's mode and settle are
-    that run's.
+    that run's. `settles` is whether it only says, with these options, what the target is meant to
+    be: then nothing of it can be taken back in calm.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ActionSpec:
     undoes: bool = True
     returns: bool = True
     asks: bool = False
+    settles: Callable[[Mapping[str, Any]], bool] = lambda options: False
 
     def direction_of(self, options: Mapping[str, Any]) -> str:
         """Which way it goes with these options of a rule."""
@@ -92,6 +94,11 @@ class Noted(Protocol):
 
     def missing(self, key: str, why: str) -> None:
         """Note that a key is missing, such as `replicas` or `replicas.min`."""
+        ...
+
+    def file(self, key: str, name: str, most: int) -> bytes | None:
+        """The bytes of a file below the rule file's folder, at most `most`; None, with the reason
+        noted, where it cannot be read."""
         ...
 
     def doubt(self, key: str, sentence: str) -> None:

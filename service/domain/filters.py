@@ -34,6 +34,7 @@ ACTIONS = (
     "set_replicas",
     "purge",
     "set_cache_rules",
+    "set_cache_level",
     "scale_cache",
     "kill_queries",
     "optimize_database",

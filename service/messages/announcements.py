@@ -93,6 +93,7 @@ _SCALES = ("horizontal_scale", "vertical_scale", "scale_database")
 _OF_ITS_OWN = {
     "purge": ("Purging", "Purged"),
     "set_cache_rules": ("Setting cache rules", "Cache rules were set"),
+    "set_cache_level": ("Setting the cache level", "The cache level was set"),
     "kill_queries": ("Ending sessions", "Sessions were ended"),
     "optimize_database": ("Working on a table", "Worked on a table"),
     "set_flags": ("Setting feature flags", "Feature flags were set"),

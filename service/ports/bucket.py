@@ -47,19 +47,22 @@ HEADERS = (
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An object as it is now. `contents` is None where its `size`, in bytes, is over the asked
-    bound. `public` is whether everybody may read it by its own access list."""
+    bound. `public` is whether everybody may read it by its own access list. `version` is its id
+    where the bucket keeps former versions, else empty."""
 
     etag: str
     size: int
     contents: Contents | None
     public: bool
+    version: str = ""
 
 
 class Buckets(Protocol):
     """The buckets that the keys in the settings open."""
 
-    def look(self, place: Place, key: str, most: int) -> Stored | None:
-        """The object, read whole up to `most` bytes; None where there is none."""
+    def look(self, place: Place, key: str, most: int, version: str = "") -> Stored | None:
+        """The object, read whole up to `most` bytes; None where there is none. With a `version`,
+        that one."""
         ...
 
     def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:

@@ -37,6 +37,20 @@ class EdgeCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What a site's own server said to a stranger: its status, and what decides who may share it.
+
+    `sets_cookie` is whether there was a Set-Cookie; its value is not kept. The other two are
+    headers, empty where they are not there.
+    """
+
+    status: int
+    sets_cookie: bool
+    cache_control: str
+    vary: str
+
+
+@dataclass(frozen=True, slots=True)
 class CacheRules:
     """All cache rules of a zone in their order, as the API has them, and the version of the list.
 
@@ -45,6 +59,14 @@ class CacheRules:
 
     version: int
     rules: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLevel:
+    """A zone's cache level: basic, simplified or aggressive, and whether it may be changed."""
+
+    value: str
+    editable: bool
 
 
 class CloudflareZones(Protocol):
@@ -68,6 +90,19 @@ class CloudflareZones(Protocol):
     def set_cache_rules(self, zone: str, rules: Sequence[Mapping[str, Any]]) -> CacheRules:
         """Replace all cache rules of the zone by these, in one write; what Cloudflare made of
         it."""
+        ...
+
+    def cache_level(self, zone: str) -> CacheLevel:
+        """The zone's cache level now."""
+        ...
+
+    def set_cache_level(self, zone: str, value: str) -> CacheLevel:
+        """Set the zone's cache level; what Cloudflare made of it."""
+        ...
+
+    def answer(self, url: str, host: str) -> Answered:
+        """Get this address of a site's own server without credentials. `host` is the name of the
+        site, where it is not that of the address."""
         ...
 
     def copy(self, url: str) -> EdgeCopy:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from service.domain.errors import VendorError
-from service.ports.cloudflare_zone import CacheRules, EdgeCopy, ZoneState
+from service.ports.cloudflare_zone import Answered, CacheLevel, CacheRules, EdgeCopy, ZoneState
 from service.providers.errors import (
     Call,
     busy,
@@ -28,8 +28,10 @@ from service.providers.errors import (
 from service.providers.http import ask, make_http_client
 from service.providers.scopes import (
     PURGE,
+    READ_CACHE_LEVEL,
     READ_CACHE_RULES,
     READ_ZONE,
+    SET_CACHE_LEVEL,
     SET_CACHE_RULES,
     Needed,
 )
@@ -40,6 +42,7 @@ EVERYTHING = "everything"
 NO_LIST = 10003
 """The code of Cloudflare's error for a zone that has no list of cache rules yet."""
 _CACHE_RULES = "rulesets/phases/http_request_cache_settings/entrypoint"
+_CACHE_LEVEL = "settings/cache_level"
 TOO_FAST = (971, 1134)
 """Codes of errors that ask for a later try: the limit of all calls, and the limit of purges."""
 
@@ -48,7 +51,8 @@ class CloudflareApi:
     """Cloudflare's API (`service.ports.CloudflareZones`). Safe for threads.
 
     `edge_url` stands in for the edge: the address of a site is asked for below it. Empty: the site
-    itself is asked. The token is never sent there.
+    itself is asked. `origin_url` does the same for a site's own server. The token is never sent to
+    either.
     """
 
     def __init__(
@@ -57,12 +61,15 @@ class CloudflareApi:
         token: str,
         base_url: str = ENDPOINT,
         edge_url: str = "",
+        origin_url: str = "",
         timeouts: Timeouts | None = None,
     ) -> None:
         self._token = token
         self._edge_url = edge_url
+        self._origin_url = origin_url
         self._http: httpx.Client = make_http_client(base_url, token=token, timeouts=timeouts)
         self._edge: httpx.Client = make_http_client(edge_url, timeouts=timeouts)
+        self._origin: httpx.Client = make_http_client(origin_url, timeouts=timeouts)
 
     def zone(self, zone: str) -> ZoneState:
         """The zone as it is now."""
@@ -102,32 +109,41 @@ class CloudflareApi:
         body = {"rules": list(rules)}
         return _rules(call, self._result(call, "PUT", _path(zone, _CACHE_RULES), body=body))
 
+    def cache_level(self, zone: str) -> CacheLevel:
+        """The zone's cache level now."""
+        call = self._call(f"read the cache level of zone {zone}", READ_CACHE_LEVEL)
+        return _level(call, self._result(call, "GET", _path(zone, _CACHE_LEVEL)))
+
+    def set_cache_level(self, zone: str, value: str) -> CacheLevel:
+        """Set the zone's cache level, and none of its other settings."""
+        call = self._call(f"set the cache level of zone {zone}", SET_CACHE_LEVEL, repeatable=False)
+        path = _path(zone, _CACHE_LEVEL)
+        return _level(call, self._result(call, "PATCH", path, body={"value": value}))
+
     def copy(self, url: str) -> EdgeCopy:
         """Get this address as a visitor does. The body is not read, and no token is sent."""
-        call = Call("cloudflare", f"get {_shown(url)}", repeatable=True)
-        try:
-            with self._edge.stream("GET", self._at_edge(url)) as response:
-                headers = response.headers
-        except httpx.InvalidURL as problem:
-            raise no_url(call, problem) from problem
-        except httpx.ConnectError as problem:
-            raise never_sent(call, problem) from problem
-        except httpx.HTTPError as problem:
-            raise no_answer(call, problem) from problem
+        _, headers = _visited(self._edge, url, _below(self._edge_url, url))
         age = headers.get("age", "")
         seconds = int(age) if age.isascii() and age.isdecimal() else None
         return EdgeCopy(headers.get("cf-cache-status", "").upper(), seconds)
 
+    def answer(self, url: str, host: str) -> Answered:
+        """Get this address of a site's own server as a stranger does. The body is not read, and no
+        token is sent."""
+        at = _below(self._origin_url, url, host)
+        named = {"Host": host} if host and not self._origin_url else {}
+        status, headers = _visited(self._origin, url, at, named)
+        return Answered(
+            status,
+            "set-cookie" in headers,
+            headers.get("cache-control", ""),
+            headers.get("vary", ""),
+        )
+
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
-        self._edge.close()
-
-    def _at_edge(self, url: str) -> str:
-        if not self._edge_url:
-            return url
-        parts = urlsplit(url)
-        return f"{self._edge_url}/{parts.hostname}{parts.path or '/'}"
+        for client in (self._http, self._edge, self._origin):
+            client.close()
 
     def _call(self, operation: str, needs: Needed, *, repeatable: bool = True) -> Call:
         setting = "CLOUDFLARE_API_TOKEN"
@@ -154,10 +170,40 @@ class CloudflareApi:
         raise refused(call, httpx.codes.OK, said)
 
 
+def _visited(
+    client: httpx.Client, url: str, at: str, more: Mapping[str, str] | None = None
+) -> tuple[int, httpx.Headers]:
+    """The status and the headers of an answer at an address, which `url` names in sentences."""
+    call = Call("cloudflare", f"get {_shown(url)}", repeatable=True)
+    try:
+        with client.stream("GET", at, headers=more) as response:
+            return response.status_code, response.headers
+    except httpx.InvalidURL as problem:
+        raise no_url(call, problem) from problem
+    except httpx.ConnectError as problem:
+        raise never_sent(call, problem) from problem
+    except httpx.HTTPError as problem:
+        raise no_answer(call, problem) from problem
+
+
+def _below(base: str, url: str, host: str = "") -> str:
+    """The address itself; with a `base`, the same path below what stands in for its host."""
+    if not base:
+        return url
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{base}/{host or parts.hostname}{parts.path or '/'}{query}"
+
+
 def _rules(call: Call, found: Any) -> CacheRules:
     with reading(call):
         rules = tuple({**rule} for rule in found.get("rules") or ())
         return CacheRules(int(found["version"]), rules)
+
+
+def _level(call: Call, found: Any) -> CacheLevel:
+    with reading(call):
+        return CacheLevel(str(found["value"]), bool(found["editable"]))
 
 
 def _codes(answer: Mapping[str, Any]) -> set[int]:

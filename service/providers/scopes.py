@@ -60,6 +60,12 @@ READ_CACHE_RULES = Needed(
 SET_CACHE_RULES = Needed(
     "cloudflare", "cloudflare_zone", "change its cache rules", ("Cache Settings Write",)
 )
+READ_CACHE_LEVEL = Needed(
+    "cloudflare", "cloudflare_zone", "read its cache level", ("Zone Settings Read",), reads=True
+)
+SET_CACHE_LEVEL = Needed(
+    "cloudflare", "cloudflare_zone", "change its cache level", ("Zone Settings Write",)
+)
 READ_CLUSTER = Needed(
     "digitalocean",
     "valkey",
@@ -94,6 +100,8 @@ NEEDED = (
     PURGE,
     READ_CACHE_RULES,
     SET_CACHE_RULES,
+    READ_CACHE_LEVEL,
+    SET_CACHE_LEVEL,
     READ_CLUSTER,
     UPDATE_CLUSTER,
     POST_MESSAGES,

@@ -20,6 +20,10 @@ CONNECT_S, READ_S = 5.0, 15.0
 """Seconds for a connection, and for each piece of an answer, which is 64 KB at most."""
 _EVERYBODY = "http://acs.amazonaws.com/groups/global/AllUsers"
 _NOT_THAT_ONE = ("PreconditionFailed", "NoSuchKey")
+_GONE = ("NoSuchKey", "NoSuchVersion")
+_UNVERSIONED = "null"
+"""The version of an object that was put before its bucket kept versions. The next one replaces
+it."""
 _LATER = ("SlowDown", "ServiceUnavailable", "RequestTimeout", "ConditionalRequestConflict")
 """Refusals that end by themselves; the store has done nothing."""
 
@@ -32,25 +36,29 @@ class SpacesBuckets:
         self._secret = secret
         self._client_of = lru_cache(maxsize=16)(self._made)
 
-    def look(self, place: Place, key: str, most: int) -> Stored | None:
+    def look(self, place: Place, key: str, most: int, version: str = "") -> Stored | None:
         """GetObject, whose bytes are read where they are few, and its access list."""
+        which = {"Bucket": place.bucket, "Key": key, **({"VersionId": version} if version else {})}
         call = self._call(f"read {key} in {place.bucket}", repeatable=True)
         client = self._client(call, place)
         with _asking(call):
             try:
-                found = client.get_object(Bucket=place.bucket, Key=key)
+                found = client.get_object(**which)
                 with found["Body"] as stream:
                     size = int(found["ContentLength"])
                     body = stream.read() if size <= most else None
-                access = client.get_object_acl(Bucket=place.bucket, Key=key)
-            except client.exceptions.NoSuchKey:
-                return None
+                access = client.get_object_acl(**which)
+            except client.exceptions.ClientError as problem:
+                if _code(problem) in _GONE:
+                    return None
+                raise
         with reading(call):
             return Stored(
                 etag=str(found["ETag"]),
                 size=size,
                 contents=None if body is None else _contents(body, found),
                 public=any(each["Grantee"].get("URI") == _EVERYBODY for each in access["Grants"]),
+                version=str(found.get("VersionId", "")).removeprefix(_UNVERSIONED),
             )
 
     def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:

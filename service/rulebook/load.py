@@ -133,7 +133,8 @@ class _Gathering:
         complain = self.complainer(document)
         if not _NAME.fullmatch(name):
             complain(place, "the name must be 1 to 63 of a-z, 0-9, - and _, not - or _ first.")
-        target = read_target(name, body, place, complain, self.kept)
+        folder = Path(document.file).parent
+        target = read_target(name, body, place, complain, self.kept, folder)
         declared = Declared(Origin(document.file, document.line(place)), target, place, complain)
         earlier = self.targets.setdefault(name, declared)
         if earlier is not declared:

@@ -99,6 +99,7 @@ class _Reader:
                 "the cooldown is over, the next step is held until the target has settled.",
             )
         options = self.options(action)
+        self.no_return_of(action, options)
         rule = Rule(
             name=self.name(),
             matchers=matchers or (),
@@ -374,6 +375,13 @@ class _Reader:
             )
             return "", None
         return reading.strip(), float(limit)
+
+    def no_return_of(self, action: ActionSpec | None, options: Read[Shape] | None) -> None:
+        """Refuse to take back what, with these options, adds nothing."""
+        if action is None or options is None or options.wrong or self.shape.return_ is None:
+            return
+        if action.settles(options.shape.model_dump()):
+            self.note("return", f"return is of no use to {action.name} with these options.")
 
     def options(self, action: ActionSpec | None) -> Read[Shape] | None:
         given = self.shape.with_

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from service.catalogue.prices import Kept, Sizes
 from service.catalogue.registry import KINDS, kind_of_size, kind_spec
 from service.catalogue.spec import KindSpec
 from service.domain.rules.rules import Target
+from service.rulebook.beside import NotBeside, read_beside
 from service.rulebook.bounds import MAX_LADDER, MIN_LADDER
 from service.rulebook.document import Place
 from service.rulebook.errors import MISSPELT, suggestion
@@ -27,10 +29,12 @@ def read_target(
     place: Place,
     complain: Complain,
     kept: Mapping[str, Kept] = MappingProxyType({}),
+    folder: Path = Path(),
 ) -> Target | None:
     """The target, or None when what is missing or wrong (and noted) leaves nothing to act on.
 
-    `kept` are the vendors' own lists of sizes, by kind, as far as they are known.
+    `kept` are the vendors' own lists of sizes, by kind, as far as they are known. `folder` is that
+    of the rule file; files that a target names are below it.
     """
     if not isinstance(raw, Mapping):
         complain(place, "a target is a mapping with a kind, an id and bounds.")
@@ -38,7 +42,7 @@ def read_target(
     kind = _kind(raw, place, complain)
     if kind is None:
         return None
-    noted = _Noted(place, complain)
+    noted = _Noted(place, complain, folder)
     read = read_shape(kind.shape, raw, place, noted)
     noted.wrong = read.wrong
     if "sizes" in kind.shape.model_fields and "sizes" not in read.wrong:
@@ -52,10 +56,11 @@ def read_target(
 class _Noted:
     """Passes complaints on and remembers that there were any; `wrong` are the keys left out."""
 
-    __slots__ = ("_complain", "_place", "any", "wrong")
+    __slots__ = ("_complain", "_folder", "_place", "any", "wrong")
 
-    def __init__(self, place: Place, complain: Complain) -> None:
+    def __init__(self, place: Place, complain: Complain, folder: Path) -> None:
         self._place = place
+        self._folder = folder
         self._complain = complain
         self.any = False
         self.wrong: frozenset[str] = frozenset()
@@ -74,6 +79,14 @@ class _Noted:
     def doubt(self, key: str, sentence: str) -> None:
         """Warn of what one of the target's own keys may hold and hardly means."""
         self.warn((*self._place, key), sentence)
+
+    def file(self, key: str, name: str, most: int) -> bytes | None:
+        """The bytes of a file below the rule file's folder; None, with the reason noted."""
+        try:
+            return read_beside(self._folder, name, most)
+        except NotBeside as problem:
+            self.at(key, str(problem))
+            return None
 
     def missing(self, key: str, why: str) -> None:
         """Note that the target lacks a key, such as `replicas` or `replicas.min`."""

@@ -4,6 +4,7 @@ nothing. And what the provider makes of a store's refusals."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from service.ports.bucket import NEW, Buckets, Contents, Place
 from service.providers.spaces import SpacesBuckets
 from tests.fakes.buckets import FakeBuckets
 from tests.fakes.clock import FakeClock
+from tests.fakes.notes import FakeNotes
+from tests.fakes.runs import planned, works_on
 from tests.processes import free_port
+from tests.unit.catalogue.test_bucket import FRONTEND, STATIC, put, undo
 
 KEY = "emergency/config.json"
 MOST = 100
@@ -155,3 +159,65 @@ def test_a_refused_write_is_sent_once_and_says_whether_it_may_have_been_taken(
     assert request.headers["If-Match"] == '"5eed"'
     assert "x-amz-acl" not in request.headers
     assert caught.value.retry_after == (7.0 if headers else None)
+
+
+# ---- A bucket that keeps versions ----
+
+
+@pytest.fixture(params=["fake", "moto"])
+def keeping(request: pytest.FixtureRequest, place: Place) -> Buckets:
+    """A bucket that keeps versions."""
+    if request.param == "fake":
+        return FakeBuckets(FakeClock(), versioned=True)
+    enabled = {"Status": "Enabled"}
+    sdk(place).put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration=enabled)
+    return SpacesBuckets(**KEYS)
+
+
+def test_a_former_version_is_read_by_its_id_once_another_one_is_there(
+    keeping: Buckets, place: Place
+) -> None:
+    keeping.put(place, KEY, ONE, NEW, public=True)
+    first = keeping.look(place, KEY, MOST)
+    assert first is not None
+    assert first.version
+    keeping.put(place, KEY, OTHER, first.etag, public=True)
+    second = keeping.look(place, KEY, MOST)
+    assert second is not None
+    assert (second.contents, second.version != first.version) == (OTHER, True)
+    former = keeping.look(place, KEY, MOST, first.version)
+    assert former is not None
+    assert (former.contents, former.version) == (ONE, first.version)
+
+
+def test_without_versions_an_object_has_none_and_a_version_that_is_gone_is_none(
+    buckets: Buckets, place: Place
+) -> None:
+    buckets.put(place, KEY, ONE, NEW, public=False)
+    found = buckets.look(place, KEY, MOST)
+    assert found is not None
+    assert found.version == ""
+    assert buckets.look(place, KEY, MOST, "5eed5eed-0000-4000-8000-5eed5eed5eed") is None
+
+
+def test_an_undo_restores_the_former_version_with_its_headers_under_its_etag(
+    place: Place,
+) -> None:
+    """The whole way on the real store: put, then undo by version."""
+    enabled = {"Status": "Enabled"}
+    sdk(place).put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration=enabled)
+    buckets, notes = SpacesBuckets(**KEYS), FakeNotes()
+    buckets.put(place, KEY, ONE, NEW, public=False)
+    target = replace(FRONTEND, bucket=place.bucket, endpoint=place.endpoint, region=place.region)
+    works = works_on(FakeClock(), buckets=buckets, notes=notes)
+    run = planned(works, put(on=target), FakeClock())
+    run.execute()
+    replaced = buckets.look(place, KEY, MOST)
+    assert replaced is not None
+    assert replaced.contents is not None
+    assert replaced.contents.body == STATIC.encode()
+    planned(works, replace(undo(run.plan), on=target), FakeClock()).execute()
+    stored = buckets.look(place, KEY, MOST)
+    assert stored is not None
+    assert (stored.contents, stored.public) == (ONE, False)
+    assert not any(ONE.body.decode() in text for text in notes.texts.values())

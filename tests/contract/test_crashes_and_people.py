@@ -208,6 +208,42 @@ def test_the_vendors_autoscaling_is_set_in_one_write_and_taken_back_in_one_where
     assert now.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL) == []
 
 
+@pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
+@pytest.mark.parametrize("boundary", boundaries(*CHANGING))
+def test_the_vendors_autoscaling_is_switched_off_once_and_restored_by_an_undo_wherever_runs_die(
+    engine: sa.Engine, boundary: str
+) -> None:
+    api = AppTarget("api", "app-1", "api", 2, 10, ("professional-m", "professional-l"))
+    now = Installation(engine, replace(book("act"), targets={"api": api}))
+    scaled = deepcopy(now.apps.spec)
+    component = scaled["services"][0]
+    del component["instance_count"]
+    component["instance_size_slug"] = "professional-l"
+    component["autoscaling"] = {
+        "min_instance_count": 2,
+        "max_instance_count": 8,
+        "metrics": {"cpu": {"percent": 70}, "requests_per_second": {"per_instance": 500}},
+    }
+    now.apps.deploy(scaled, takes_s=0)
+    now.people.run(OLGA, "set_autoscaling", "api", to={"fixed": 4}, why="it swings")
+    first = now.begin()
+    first.go_to(boundary)
+    restarted(now, first)
+    off = {**component, "instance_count": 4}
+    del off["autoscaling"]
+    assert now.apps.specified("api") == off
+    assert now.apps.writes.effective == ["update_app"]
+
+    now.people.undo(OLGA, "api.person.1", "it does not swing any more")
+    second = now.begin()
+    second.go_to(boundary)
+    restarted(now, second)
+    assert statuses(now) == {"api.person.1": "succeeded", "api.person.2": "succeeded"}
+    assert now.apps.spec == scaled
+    assert now.apps.writes.effective == ["update_app"] * 2
+    assert now.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL) == []
+
+
 @both_ways
 @pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
 @pytest.mark.parametrize("boundary", boundaries(*CHANGING))

@@ -44,9 +44,9 @@ def engine(databases: Databases) -> Iterator[sa.Engine]:
         yield engine
 
 
-def asked(engine: sa.Engine) -> tuple[Installation, FakeBuckets]:
+def asked(engine: sa.Engine, *, versioned: bool = False) -> tuple[Installation, FakeBuckets]:
     """An alert has asked for static mode; a person has put what is there."""
-    buckets = FakeBuckets(FakeClock())
+    buckets = FakeBuckets(FakeClock(), versioned=versioned)
     buckets.store(KEY, BY_HAND, public=True)
     now = Installation(engine, BOOK, {"bucket": buckets})
     buckets.clock = now.clock
@@ -74,11 +74,12 @@ def test_a_put_that_dies_anywhere_is_made_once(
     assert now.pager.open == {}
 
 
+@pytest.mark.parametrize("versioned", [False, True], ids=["kept", "versioned"])
 @pytest.mark.parametrize("boundary", boundaries("keep", "put"))
 def test_an_undo_that_dies_anywhere_puts_back_what_a_person_had_put(
-    engine: sa.Engine, boundary: str
+    engine: sa.Engine, boundary: str, versioned: bool
 ) -> None:
-    now, buckets = asked(engine)
+    now, buckets = asked(engine, versioned=versioned)
     now.go_on()
     now.people.undo(OLGA, "frontend.up.1", "it is over")
     first = now.begin()

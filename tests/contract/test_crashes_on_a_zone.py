@@ -200,3 +200,61 @@ def test_a_set_that_a_person_asks_for_is_held_for_a_while_and_must_be_one_of_the
     now.go_on()
     assert value_of(now.zones.rules) == "aggressive"
     assert [each.kind for each in now.controls.in_force()] == ["hold"]
+
+
+# ---- The cache level ----
+
+LEVELLED = RuleBook(
+    (replace(BOOK.rules[0], action="set_cache_level", options={"level": "basic"}),),
+    {"cdn": ZoneTarget("cdn", ZONE, PROBE, cache_levels=("basic", "aggressive"))},
+    BOOK.hash,
+)
+LEVELLING = ("prepare", "announce", "set_level", "verify_level", "conclude", "report")
+
+
+def levelled(engine: sa.Engine) -> Installation:
+    """One on which an alert has asked for another cache level than there is."""
+    now = Installation(engine, LEVELLED)
+    now.deliver(delivery(alert(STALE), at=NOW))
+    return now
+
+
+@both_ways
+@pytest.mark.spread("done:set_level", "recorded:set_level", "done:conclude")
+@pytest.mark.parametrize("boundary", boundaries(*LEVELLING))
+def test_a_cache_level_that_dies_anywhere_is_set_once(
+    engine: sa.Engine, boundary: str, taken_up: TakenUp
+) -> None:
+    now = levelled(engine)
+    first = now.begin()
+    first.go_to(boundary)
+    taken_up(now, first)
+    assert statuses(now) == {"cdn.up.1": "succeeded"}
+    assert now.zones.level == "basic"
+    assert now.zones.writes.effective == ["set_cache_level basic"]
+    assert now.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL) == []
+
+
+def test_an_undo_puts_the_former_level_back(
+    engine: sa.Engine,
+) -> None:
+    now = levelled(engine)
+    now.go_on()
+    now.people.undo(OLGA, "cdn.up.1", "it was too much")
+    now.go_on()
+    assert (statuses(now)["cdn.person.1"], now.zones.level) == ("succeeded", "aggressive")
+
+
+def test_an_undo_leaves_a_level_that_a_person_has_set_since(engine: sa.Engine) -> None:
+    now = levelled(engine)
+    now.go_on()
+    now.zones.level = "simplified"
+    now.people.undo(OLGA, "cdn.up.1", "it was too much")
+    now.go_on()
+    assert (statuses(now)["cdn.person.1"], now.zones.level) == ("held", "simplified")
+
+
+def test_a_person_may_ask_only_for_a_level_that_the_target_allows(engine: sa.Engine) -> None:
+    now = Installation(engine, LEVELLED)
+    with pytest.raises(BadRequest, match="'simplified' is not known at cdn: there is basic, aggr"):
+        now.people.run(OLGA, "set_cache_level", "cdn", to={"cache_level": "simplified"}, why="x")

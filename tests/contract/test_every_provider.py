@@ -126,6 +126,14 @@ OPERATIONS = [
     Operation(
         "cloudflare", "set_rules", lambda at: cloudflare(at).set_cache_rules("z", []), False, CF
     ),
+    Operation("cloudflare", "level", lambda at: cloudflare(at).cache_level("z"), True, CF),
+    Operation(
+        "cloudflare",
+        "set_level",
+        lambda at: cloudflare(at).set_cache_level("z", "basic"),
+        False,
+        CF,
+    ),
     Operation("pagerduty", "trigger", lambda at: pager(at).trigger(PAGE), True, PD),
     Operation("pagerduty", "resolve", lambda at: pager(at).resolve("group-1"), True, PD),
     Operation("pagerduty", "change", lambda at: pager(at).change("s", "api", {}), True, PD),

@@ -30,6 +30,7 @@ from service.ports import (
     Pager,
     ValkeyClusters,
 )
+from service.ports.cloudflare_zone import Answered
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
@@ -162,7 +163,12 @@ class RealLab:
         self.database = SupabaseCompute(token=TOKEN, base_url=supabase, sql=sql)
         self.clusters = DigitalOceanValkey(client)
         cloudflare = f"{sandbox.url}/cloudflare"
-        self.zones = CloudflareApi(token=TOKEN, base_url=cloudflare, edge_url=f"{cloudflare}/edge")
+        self.zones = CloudflareApi(
+            token=TOKEN,
+            base_url=cloudflare,
+            edge_url=f"{cloudflare}/edge",
+            origin_url=f"{cloudflare}/origin",
+        )
         self.pager = PagerDutyPager(routing_key="f" * 32, base_url=f"{sandbox.url}/pagerduty")
         self.messenger = SlackMessenger(
             token=TOKEN, channel="#ops", base_url=f"{sandbox.url}/slack/api/"
@@ -275,6 +281,18 @@ def test_a_purge_without_an_answer_is_in_doubt_whether_it_was_taken_or_not(
         lab.zones.purge(ZONE, "files", [ASSET])
     assert caught.value.kind is FailureKind.UNKNOWN
     assert lab.zones.copy(ASSET).status == ("MISS" if acted else "HIT")
+
+
+def test_a_cache_level_that_is_set_is_the_one_that_is_read(lab: Lab) -> None:
+    found = lab.zones.cache_level(ZONE)
+    assert (found.value, found.editable) == ("aggressive", True)
+    assert lab.zones.set_cache_level(ZONE, "simplified").value == "simplified"
+    assert lab.zones.cache_level(ZONE).value == "simplified"
+
+
+def test_a_page_of_a_site_that_says_nothing_else_may_be_shared(lab: Lab) -> None:
+    found = lab.zones.answer("https://origin.quizmentor.app/api/questions", "quizmentor.app")
+    assert found == Answered(200, False, "public, max-age=300", "")
 
 
 def test_another_zone_is_not_there_for_good(lab: Lab) -> None:

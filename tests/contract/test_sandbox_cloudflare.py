@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from service.domain.errors import FailureKind, VendorError
+from service.ports.cloudflare_zone import Answered
 from service.providers.cloudflare import CloudflareApi
 from tests.contract.loopback import Loopback
 from tests.fakes.zones import ZONE
@@ -26,7 +27,9 @@ def sandbox() -> Iterator[Served]:
 
 def provider(sandbox: Served, token: str = TOKEN) -> CloudflareApi:
     base = f"{sandbox.url}/cloudflare"
-    return CloudflareApi(token=token, base_url=base, edge_url=f"{base}/edge")
+    return CloudflareApi(
+        token=token, base_url=base, edge_url=f"{base}/edge", origin_url=f"{base}/origin"
+    )
 
 
 def control(sandbox: Served, name: str, **body: Any) -> None:
@@ -196,6 +199,10 @@ def test_a_purge_that_makes_no_sense_is_refused_in_the_envelope(
         ({"status": "gone"}, "status must be one of"),
         ({"paused": "yes"}, "paused must be true or false"),
         ({"deaf": -1}, "deaf must be a whole number"),
+        ({"cache_level": "bypass"}, "cache_level must be one of"),
+        ({"cache_level_editable": 1}, "cache_level_editable must be true or false"),
+        ({"origin": {"/me": "private"}}, "origin must map paths to status and headers"),
+        ({"origin": {"/me": {"status": 7}}}, "origin must map paths"),
         ({"size": 1}, "The body sets plan"),
         ([], "The body sets plan"),
     ],
@@ -274,3 +281,85 @@ def test_rules_beyond_the_plan_or_with_one_ref_twice_are_refused(sandbox: Served
         provider(sandbox).set_cache_rules(ZONE, [{**RULE, "ref": str(at)} for at in range(11)])
     with pytest.raises(VendorError, match="duplicate rule ref"):
         provider(sandbox).set_cache_rules(ZONE, [RULE, RULE])
+
+
+# ---- The cache level ----
+
+
+@pytest.mark.parametrize(
+    ("level", "statuses"),
+    [
+        ("aggressive", ["MISS", "MISS", "HIT"]),
+        ("simplified", ["MISS", "HIT", "HIT"]),
+        ("basic", ["DYNAMIC", "DYNAMIC", "DYNAMIC"]),
+    ],
+)
+def test_a_cache_level_decides_what_the_edge_makes_of_a_query_string(
+    sandbox: Served, level: str, statuses: list[str]
+) -> None:
+    cloudflare = provider(sandbox)
+    assert cloudflare.set_cache_level(ZONE, level).value == level
+    asked = [f"{PAGE}?v=1", f"{PAGE}?v=2", f"{PAGE}?v=2"]
+    assert [cloudflare.copy(each).status for each in asked] == statuses
+    assert [cloudflare.copy(f"{PAGE}x").status for _ in range(2)] == ["MISS", "HIT"]
+
+
+def test_a_level_that_cloudflare_does_not_know_is_refused_and_a_put_is_not_routed(
+    sandbox: Served,
+) -> None:
+    """The runbook sends a PUT, which Cloudflare does not have here."""
+    with pytest.raises(VendorError, match="Invalid value for zone setting cache_level") as caught:
+        provider(sandbox).set_cache_level(ZONE, "bypass")
+    assert caught.value.kind is FailureKind.PERMANENT
+    answer = Sandbox().call("PUT", f"{ONE}/settings/cache_level", {"value": "basic"})
+    assert (answer.status_code, answer.json and answer.json["success"]) == (400, False)
+
+
+def test_a_level_whose_answer_says_success_false_with_status_200_is_a_refusal(
+    sandbox: Served,
+) -> None:
+    errors = [{"code": 1007, "message": "Invalid value for zone setting cache_level"}]
+    body = {"success": False, "errors": errors, "messages": [], "result": None}
+    control(sandbox, "faults", method="PATCH", status=200, body=body)
+    with pytest.raises(VendorError, match="Invalid value") as caught:
+        provider(sandbox).set_cache_level(ZONE, "basic")
+    assert caught.value.kind is FailureKind.PERMANENT
+
+
+def test_a_token_without_zone_settings_is_told_which_scope_it_lacks(sandbox: Served) -> None:
+    control(sandbox, "tokens", cloudflare={TOKEN: ["Zone Settings Read"]})
+    assert provider(sandbox).cache_level(ZONE).value == "aggressive"
+    with pytest.raises(VendorError, match="needs the scope Zone Settings Write") as caught:
+        provider(sandbox).set_cache_level(ZONE, "basic")
+    assert caught.value.status == 403
+
+
+# ---- What the site's own server says ----
+
+
+def test_an_answer_of_the_site_is_told_by_its_headers_and_its_cookie_only_as_there(
+    sandbox: Served,
+) -> None:
+    headers = {"Set-Cookie": "session=secret", "Cache-Control": "private", "Vary": "Cookie"}
+    control(sandbox, "cloudflare", origin={"/me": {"status": 401, "headers": headers}})
+    found = provider(sandbox).answer("https://origin.quizmentor.app/me", "quizmentor.app")
+    assert found == Answered(401, True, "private", "Cookie")
+    other = provider(sandbox).answer("https://origin.quizmentor.app/", "")
+    assert other == Answered(200, False, "public, max-age=300", "")
+
+
+def test_the_site_is_asked_without_the_token_under_the_host_that_is_meant_and_not_led_elsewhere(
+    vendor: Loopback,
+) -> None:
+    vendor.answers(302, b"", {"Location": "https://elsewhere.example/", "Vary": "Authorization"})
+    found = CloudflareApi(token=TOKEN).answer(f"{vendor.url}/learn/1?x=1", "quizmentor.app")
+    assert found == Answered(302, False, "", "Authorization")
+    (seen,) = vendor.seen
+    assert seen.path == "/learn/1?x=1"
+    named = {name.lower(): value for name, value in seen.headers.items()}
+    assert (named["host"], "authorization" in named, "cookie" in named) == (
+        "quizmentor.app",
+        False,
+        False,
+    )
+    assert TOKEN not in str(seen.headers)

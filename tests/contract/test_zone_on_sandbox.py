@@ -53,7 +53,9 @@ def purges(sandbox: Served) -> list[Any]:
 
 def works(sandbox: Served) -> Works:
     base = f"{sandbox.url}/cloudflare"
-    api = CloudflareApi(token=TOKEN, base_url=base, edge_url=f"{base}/edge")
+    api = CloudflareApi(
+        token=TOKEN, base_url=base, edge_url=f"{base}/edge", origin_url=f"{base}/origin"
+    )
     return works_on(WallClock(), zones=api, timings=QUICK)
 
 
@@ -132,3 +134,19 @@ def test_a_set_of_cache_rules_is_set_once_and_taken_back(sandbox: Served, drop: 
     assert sandbox.state()["cloudflare"][ZONE]["rules_version"] == 2
     rules_run(sandbox, "standard").execute()
     assert found(sandbox) == ["runbookd_admin"]
+
+
+def test_a_set_is_held_while_the_site_answers_for_one_person_and_set_once_it_does_not(
+    sandbox: Served,
+) -> None:
+    rule = {"name": "me", "path": "/api/me", "host": "", "mode": "cache", "edge_s": 7200}
+    sets = {"rush": [{**rule, "browser_s": None}]}
+    cdn = ZoneTarget("cdn", ZONE, cache_rules=sets, origin="https://origin.quizmentor.app")
+    request = request_for("set_cache_rules", cdn, options={"set": "rush"})
+    control(sandbox, "cloudflare", origin={"/api/me": {"headers": {"Cache-Control": "private"}}})
+    held = works(sandbox).plan(request)
+    assert isinstance(held, PlanHeld)
+    assert "https://origin.quizmentor.app/api/me answers with Cache-Control: priv" in held.reason
+    control(sandbox, "cloudflare", origin={})
+    planned(works(sandbox), request, WallClock()).execute()
+    assert len(sandbox.state()["cloudflare"][ZONE]["rules"]) == 1

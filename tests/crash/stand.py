@@ -223,6 +223,15 @@ class Stand:
         calls = [each for each in self._get("calls") if each["vendor"] == "nginx"]
         return [f"{each['method']} {each['path']}" for each in calls if each["method"] != "GET"]
 
+    def zone_calls(self) -> list[str]:
+        """What the sandbox's Cloudflare has taken that changes something, in order."""
+        calls = [each for each in self._get("calls") if each["vendor"] == "cloudflare"]
+        return [
+            f"{each['method']} {each['path'].rpartition('/')[2]}"
+            for each in calls
+            if each["method"] != "GET"
+        ]
+
     def reached(self, failpoint: str) -> bool:
         """Whether a worker came to `failpoint`."""
         return self._failpoint(failpoint).once.exists()

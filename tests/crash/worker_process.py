@@ -28,6 +28,7 @@ from service.catalogue.spec import Tools
 from service.catalogue.steps.timings import Timings
 from service.engine import durable, lease, off_round, off_watch, worker
 from service.ports.valkey import ClusterState
+from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.nginx_sandbox import SandboxNginx
@@ -104,6 +105,9 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_write(failpoint, SandboxNginx, "reload", lambda _: "reload")
     _arm_write(failpoint, RedisCache, "replace_settings", lambda _: "replace_settings")
     _arm_write(failpoint, RedisCache, "unlink", lambda _: "unlink")
+    _arm_write(failpoint, CloudflareApi, "purge", lambda _: "purge")
+    _arm_write(failpoint, CloudflareApi, "set_cache_rules", lambda _: "set_cache_rules")
+    _arm_write(failpoint, CloudflareApi, "set_cache_level", lambda _: "set_cache_level")
     _arm_write(failpoint, DigitalOceanValkey, "resize", lambda _: "resize")
     _arm_wait(failpoint)
     if failpoint.text.startswith("late:"):

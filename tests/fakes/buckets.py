@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.ports.bucket import NEW, Contents, Place, Stored
 from tests.fakes.clock import FakeClock
@@ -13,30 +13,36 @@ from tests.fakes.faults import Writes
 @dataclass(slots=True)
 class FakeBuckets:
     """One bucket, whatever the place. `before_write` is called right before the ETag is compared,
-    as a person in between would act."""
+    as a person in between would act. `versions` are all that were put while it is `versioned`."""
 
     clock: FakeClock
     objects: dict[str, Stored] = field(default_factory=dict)
     writes: Writes = field(default_factory=Writes)
     before_write: Callable[[], None] = lambda: None
+    versioned: bool = False
+    versions: dict[tuple[str, str], Stored] = field(default_factory=dict)
     _number: int = 0
 
     def store(self, key: str, contents: Contents, *, public: bool = False) -> None:
         self._number += 1
         etag = f'"{self._number}"'
-        self.objects[key] = Stored(etag, len(contents.body), contents, public)
+        version = f"v{self._number}" if self.versioned else ""
+        stored = Stored(etag, len(contents.body), contents, public, version)
+        self.objects[key] = stored
+        if version:
+            self.versions[key, version] = stored
 
     def body(self, key: str) -> str:
         contents = self.objects[key].contents
         assert contents is not None
         return contents.body.decode()
 
-    def look(self, place: Place, key: str, most: int) -> Stored | None:
+    def look(self, place: Place, key: str, most: int, version: str = "") -> Stored | None:
         self.writes.land(self.clock.time())
-        found = self.objects.get(key)
+        found = self.versions.get((key, version)) if version else self.objects.get(key)
         if found is None or found.size <= most:
             return found
-        return Stored(found.etag, found.size, None, found.public)
+        return replace(found, contents=None)
 
     def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:
         def effect() -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.ports.cloudflare_zone import CacheRules, EdgeCopy, ZoneState
+from service.domain.errors import VendorError
+from service.ports.cloudflare_zone import Answered, CacheLevel, CacheRules, EdgeCopy, ZoneState
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes, not_found
 
@@ -16,7 +17,8 @@ ZONE = "5eed0000000000000000000000000c0d"
 @dataclass(slots=True)
 class FakeZones:
     """One zone, quizmentor.app. `copies` maps an address to the instant of its copy; `caches` is
-    False where the edge caches nothing. `asked` are the purges that took effect."""
+    False where the edge caches nothing. `asked` are the purges that took effect. `origin` maps an
+    address to what the site's own server says of it; `sampled` are those that were asked for."""
 
     clock: FakeClock
     zone_id: str = ZONE
@@ -29,6 +31,10 @@ class FakeZones:
     plan: str = "free"
     rules: list[dict[str, Any]] = field(default_factory=list)
     version: int = 0
+    level: str = "aggressive"
+    level_editable: bool = True
+    origin: dict[str, Answered | VendorError] = field(default_factory=dict)
+    sampled: list[tuple[str, str]] = field(default_factory=list)
     writes: Writes = field(default_factory=Writes)
 
     def zone(self, zone: str) -> ZoneState:
@@ -62,6 +68,24 @@ class FakeZones:
         self.rules = [
             {"id": f"id-{number}", "version": "1", **rule} for number, rule in enumerate(rules)
         ]
+
+    def cache_level(self, zone: str) -> CacheLevel:
+        self._require(zone)
+        return CacheLevel(self.level, self.level_editable)
+
+    def set_cache_level(self, zone: str, value: str) -> CacheLevel:
+        self._require(zone)
+        self.writes.send(
+            f"set_cache_level {value}", lambda: setattr(self, "level", value), self.clock.time()
+        )
+        return CacheLevel(self.level, self.level_editable)
+
+    def answer(self, url: str, host: str) -> Answered:
+        self.sampled.append((url, host))
+        found = self.origin.get(url, Answered(200, False, "public, max-age=300", ""))
+        if isinstance(found, VendorError):
+            raise found
+        return found
 
     def copy(self, url: str) -> EdgeCopy:
         self.writes.land(self.clock.time())

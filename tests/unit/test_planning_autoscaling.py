@@ -220,3 +220,63 @@ def test_people_and_the_ledger_are_told_how_the_vendor_scales_it() -> None:
     assert component_values(scaled()) == {"size": L, "min": 2, "max": 8, "cpu": 70}
     assert component_values(seen()) == {"replicas": 2, "size": XS}
     assert component_costs(scaled()) == 1200.0
+
+
+# ---- Switched off ----
+
+OFF = {MIN: None, MAX: None, CPU: None}
+
+
+def test_a_fixed_count_switches_the_vendors_autoscaling_off_in_one_plan_that_names_it() -> None:
+    plan = plan_component(asked(fixed=4), scaled())
+    assert isinstance(plan, Plan)
+    assert plan.wanted["after"] == {**OFF, COUNT: 4}
+    assert (plan.what, plan.before, plan.after) == (
+        "replicas and autoscaling",
+        "by load × 2–8, CPU 70 %",
+        "4 × off",
+    )
+    assert (plan.price_before, plan.price_after, plan.asks) == (1200.0, 600.0, "")
+    assert "Where more than 4 instances serve now, the others go." in plan.downtime
+
+
+def test_a_size_goes_along_with_a_fixed_count_and_may_share_its_cpus() -> None:
+    plan = plan_component(asked(fixed=4, size=S), scaled())
+    assert isinstance(plan, Plan)
+    assert plan.wanted["after"] == {**OFF, COUNT: 4, SIZE: S}
+
+
+@pytest.mark.parametrize(
+    ("request_", "found", "guard"),
+    [
+        (asked(fixed=4), seen(), "native_autoscaling"),
+        (asked(fixed=11), scaled(), "bounds"),
+        (asked(fixed=1), scaled(), "bounds"),
+        (asked(fixed=4, max=8), scaled(), "options"),
+        (replace(asked(fixed=20), origin=ANNA), scaled(), "bounds"),
+    ],
+    ids=["not scaled", "above", "below", "both", "a person, above"],
+)
+def test_a_fixed_count_that_cannot_be_is_held(
+    request_: Request, found: dict[str, Any], guard: str
+) -> None:
+    assert after(plan_component(request_, found)) == guard
+
+
+def test_autoscaling_by_what_is_not_known_is_left_because_an_undo_could_not_restore_it() -> None:
+    found = scaled()
+    latency = {"requests_duration": {"p95_milliseconds": 200}}
+    found["autoscaling"] = {**found["autoscaling"], "metrics": latency}
+    held = plan_component(asked(fixed=4), found)
+    assert isinstance(held, PlanHeld)
+    assert "autoscaling.metrics.requests_duration.p95_milliseconds too" in held.reason
+
+
+def test_an_undo_of_the_switch_has_the_vendor_scale_it_as_before() -> None:
+    plan = plan_component(asked(fixed=4), scaled())
+    assert isinstance(plan, Plan)
+    wanted = tuple(Wanted(name, to=was) for name, (was, _) in changed_component(plan).items())
+    now = seen(replicas=4, size=L, fields=dict.fromkeys(FIELDS.values()))
+    back = plan_component(replace(asked(), origin=ANNA, wanted=wanted), now)
+    assert isinstance(back, Plan)
+    assert back.wanted["after"] == {MIN: 2, MAX: 8, CPU: 70, COUNT: None}

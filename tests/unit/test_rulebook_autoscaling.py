@@ -36,6 +36,9 @@ def test_a_rule_that_is_whole_is_taken(tmp_path: Path) -> None:
     [
         ("{max: 10, cpu: 70}", "set_autoscaling needs min and max, such as {min: 2, max: 10"),
         ("{min: 5, max: 4, cpu: 70}", "set_autoscaling has min 5 above its max 4."),
+        ("{fixed: 4, max: 8, cpu: 70}", "set_autoscaling has fixed beside max and cpu. With fixed"),
+        ("{fixed: 11}", "fixed 11 is not what alerts may ask for of api, which is 2 to 10."),
+        ("{fixed: 0}", "fixed must be at least 1"),
         ("{min: 2, max: 4}", "set_autoscaling needs a load to follow: cpu, rps or both"),
         ("{min: 1, max: 4, cpu: 70}", "min 1 is below the minimum of api, which is 2."),
         ("{min: 2, max: 11, cpu: 70}", "max 11 is above what alerts may ask for of api, which"),
@@ -69,9 +72,23 @@ def test_a_person_names_what_is_to_change() -> None:
         ({"cpu": 101}, "cpu must be at least 1 and at most 100, not 101."),
         ({"max": True}, "max must be at least 1 and at most 250, not True."),
         ({"health_path": "health"}, "health_path must be a path that begins with /, not 'health'."),
-        ({"replicas": 3}, "set_autoscaling changes min and max and cpu and rps and size and"),
+        ({"replicas": 3}, "set_autoscaling changes min and max and cpu and rps and fixed"),
     ],
 )
 def test_what_a_person_cannot_mean_is_refused(to: dict[str, Any], said: str) -> None:
     with pytest.raises(BadRequest, match=re.escape(said)):
         wanted_of(SET_AUTOSCALING, API, to, None)
+
+
+def test_a_fixed_count_is_taken_alone_and_never_taken_back_in_calm(tmp_path: Path) -> None:
+    text = autoscaling("{fixed: 4}")
+    assert load(tmp_path, text).rules[-1].options["fixed"] == 4
+    with_return = text.replace("    with:", "    return: {after: 30m}\n    with:")
+    assert any(
+        "return is of no use to set_autoscaling" in each for each in told(tmp_path, with_return)
+    )
+    between = autoscaling("{min: 2, max: 4, cpu: 70}").replace(
+        "    with:", "    return: {after: 30m}\n    with:"
+    )
+    assert load(tmp_path, between).rules[-1].policy.returns is not None
+    assert wanted_of(SET_AUTOSCALING, API, {"fixed": 4}, None) == (Wanted("fixed", to=4),)

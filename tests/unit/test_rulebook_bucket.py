@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from service.catalogue.bucket.contents import MOST_BYTES
+from service.catalogue.bucket.contents import MOST_BYTES, digest_of
 from service.catalogue.bucket.target import BucketTarget
 from service.catalogue.request_json import dump_request, load_request
 from service.rulebook import load_rulebook
@@ -110,3 +112,104 @@ def test_the_shipped_file_puts_static_mode_and_is_pinned_as_it_is_read() -> None
     assert target.contents("config", "static").headers["CacheControl"] == "no-cache"
     request = request_for("put_object", target, options={"object": "config", "body": "static"})
     assert load_request(dump_request(request)).on == target
+
+
+# ---- Bodies from files ----
+
+PAGE = "<html>We will be right back.</html>"
+FILED = "config: {key: index.html, content_type: text/html, files: {static: %s}}"
+
+
+def filed(folder: Path, name: str) -> list[str]:
+    return told(folder, with_bucket(FILED % name))
+
+
+def test_a_body_from_a_file_beside_the_rules_is_read_hashed_and_pinned_as_it_was(
+    tmp_path: Path,
+) -> None:
+    page = tmp_path / "emergency" / "static.html"
+    page.parent.mkdir()
+    page.write_text(PAGE)
+    book = load(tmp_path, with_bucket(FILED % "emergency/static.html"))
+    target = book.targets["frontend"]
+    assert isinstance(target, BucketTarget)
+    assert target.contents("config", "static").body == PAGE.encode()
+    assert target.bounds == "index.html as static"
+    digest = digest_of(target.contents("config", "static"))
+    request = request_for("put_object", target, options={"object": "config", "body": "static"})
+    queued = json.loads(json.dumps(dump_request(request)))
+    page.write_text("another page")
+    pinned = load_request(queued).on
+    assert isinstance(pinned, BucketTarget)
+    assert digest_of(pinned.contents("config", "static")) == digest
+    assert pinned.body_with("config", digest) == "static"
+    again = load(tmp_path, with_bucket(FILED % "emergency/static.html"))
+    assert again.hash != book.hash, "a file that has changed makes other rules"
+
+
+def test_a_file_that_is_no_text_is_put_byte_by_byte(tmp_path: Path) -> None:
+    bytes_ = bytes(range(256))
+    (tmp_path / "logo.png").write_bytes(bytes_)
+    target = load(tmp_path, with_bucket(FILED % "logo.png")).targets["frontend"]
+    request = request_for("put_object", target, options={"object": "config", "body": "static"})
+    pinned = load_request(json.loads(json.dumps(dump_request(request)))).on
+    assert isinstance(pinned, BucketTarget)
+    assert pinned == target
+    assert pinned.contents("config", "static").body == bytes_
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("../secret", "'../secret' must be a path below the rule file's folder"),
+        ("a/../../secret", "must be a path below the rule file's folder"),
+        ("/etc/passwd", "must be a path below the rule file's folder"),
+        (".env", "must be a path below the rule file's folder"),
+        ("'${HOME}'", "1.yml:2"),
+        ("missing.html", "missing.html cannot be read: No such file or directory"),
+        ("folder", "folder is no plain file"),
+        ("circle", "circle"),
+        ("pipe", "pipe is no plain file"),
+        ("link", "link leads out of the rule file's folder by a link"),
+        ("linked/secret", "linked/secret leads out of the rule file's folder by a link"),
+        ("large", "large has more than 65,536 bytes"),
+    ],
+)
+def test_a_file_that_is_elsewhere_or_cannot_be_kept_is_refused_by_file_and_line(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    outside = tmp_path / "outside"
+    home = tmp_path / "rules"
+    for each in (outside, home, home / "folder"):
+        each.mkdir()
+    (outside / "secret").write_text("not yours")
+    (home / "link").symlink_to(outside / "secret")
+    (home / "linked").symlink_to(outside)
+    (home / "circle").symlink_to("circle")
+    os.mkfifo(home / "pipe")
+    (home / "large").write_bytes(b"x" * (MOST_BYTES + 1))
+    errors = "\n".join(filed(home, name))
+    assert said in errors
+    assert "1.yml:2: target frontend" in errors
+    assert "not yours" not in errors
+
+
+def test_a_link_that_stays_in_the_folder_is_followed(tmp_path: Path) -> None:
+    """Mounted configuration is made of such links."""
+    (tmp_path / "v2").mkdir()
+    (tmp_path / "v2" / "page.html").write_text(PAGE)
+    (tmp_path / "page.html").symlink_to("v2/page.html")
+    target = load(tmp_path, with_bucket(FILED % "page.html")).targets["frontend"]
+    assert isinstance(target, BucketTarget)
+    assert target.contents("config", "static").body == PAGE.encode()
+
+
+def test_a_name_is_a_text_or_a_file_and_both_count_for_the_bound(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("x" * (MOST_BYTES - 1))
+    both = "config: {key: a, bodies: {static: a}, files: {static: page.html}}"
+    assert any(
+        "body static is a text and a file" in each for each in told(tmp_path, with_bucket(both))
+    )
+    more = "config: {key: a, bodies: {normal: ab}, files: {static: page.html}}"
+    said = "\n".join(told(tmp_path, with_bucket(more)))
+    assert "all bodies together have 65,537 bytes; at most 65,536 fit" in said

@@ -132,6 +132,21 @@ def ruled(sets: str, options: str = "{set: standard}") -> str:
         ),
         (f"{{standard: [{BYPASS}, {BYPASS}]}}", "{}", "set standard names rule a more than once"),
         (
+            "{standard: [{name: a, path: '/a/*', mode: bypass, sample: /a/1}]}",
+            "{}",
+            "only mode cache is sampled. Remove sample",
+        ),
+        (
+            "{standard: [{name: a, path: '/a/*', mode: cache, edge: 2h, sample: /b}]}",
+            "{}",
+            "sample /b is not covered by /a/*",
+        ),
+        (
+            "{standard: [{name: a, path: '/a/*', mode: cache, edge: 2h, sample: 'https://x'}]}",
+            "{}",
+            "sample must be a path such as /learn/1",
+        ),
+        (
             "{standard: [{name: a, path: 'a b', mode: bypass}]}",
             "{}",
             "[1].path must be a path such as /api/questions",
@@ -158,3 +173,66 @@ def test_a_queued_set_is_pinned_with_the_sets_of_its_target(tmp_path: Path) -> N
     target = load(tmp_path, ruled(f"{{standard: [{BYPASS}]}}")).targets["cdn"]
     request = request_for("set_cache_rules", target)
     assert load_request(json.loads(json.dumps(dump_request(request)))) == request
+
+
+LEVELLED = """\
+targets:
+  cdn:
+    kind: cloudflare_zone
+    zone: c0dec0dec0dec0dec0dec0dec0dec0de
+    cache_levels: {LEVELS}
+rules:
+  - name: rush
+    match: [alertname=Rush]
+    action: set_cache_level
+    target: cdn
+    with: {OPTIONS}
+    cooldown: 1h
+"""
+
+
+def levelled(levels: str, options: str) -> str:
+    return LEVELLED.replace("{LEVELS}", levels).replace("{OPTIONS}", options)
+
+
+@pytest.mark.parametrize(
+    ("levels", "options", "said"),
+    [
+        (
+            "[basic]",
+            "{level: simplified}",
+            "does not allow the cache level 'simplified'; it allows",
+        ),
+        ("[basic]", "{}", "does not allow the cache level 'aggressive'"),
+        ("[basic]", "{level: everything}", "1.yml:11: rule rush: with: level must be"),
+        ("[all]", "{level: basic}", "cache_levels[1] must be"),
+        ("basic", "{level: basic}", "cache_levels must be a list of basic, simplified, aggressive"),
+    ],
+)
+def test_a_cache_level_that_cannot_be_meant_is_refused(
+    tmp_path: Path, levels: str, options: str, said: str
+) -> None:
+    errors = "\n".join(told(tmp_path, levelled(levels, options)))
+    assert said in errors
+
+
+def test_the_level_that_ignores_query_strings_is_warned_of(tmp_path: Path) -> None:
+    book = load(tmp_path, levelled("[basic, simplified]", "{level: simplified}"))
+    (warning,) = book.warnings
+    assert "?page=2" in warning
+    assert load(tmp_path, levelled("[basic]", "{level: basic}")).warnings == ()
+    target = book.targets["cdn"]
+    assert target.bounds == "what it has cached, cache level basic or simplified"
+    request = request_for("set_cache_level", target, options={"level": "simplified"})
+    assert load_request(json.loads(json.dumps(dump_request(request)))) == request
+
+
+def test_an_origin_is_an_address_without_a_path(tmp_path: Path) -> None:
+    text = ruled(f"{{standard: [{BYPASS}]}}")
+    with_origin = "    origin: {}\n    cache_rules"
+    good = text.replace("    cache_rules", with_origin.format("https://origin.quizmentor.app"))
+    target = load(tmp_path, good).targets["cdn"]
+    assert isinstance(target, ZoneTarget)
+    assert target.origin == "https://origin.quizmentor.app"
+    bad = text.replace("    cache_rules", with_origin.format("https://quizmentor.app/api"))
+    assert any("origin must be an address without a path" in each for each in told(tmp_path, bad))

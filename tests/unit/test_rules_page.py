@@ -180,6 +180,8 @@ EVERY_ID = {
     **ENV,
     "CLOUDFLARE_ZONE_ID": "5eed0000000000000000000000000c0d",
     "VALKEY_CLUSTER_ID": "9cc10173-0c0d-4e1f-8c0d-5eed00000001",
+    "BALANCER_SERVER_1": "10.0.0.11",
+    "BALANCER_SERVER_2": "10.0.0.12",
 }
 SHIPPED = sorted((ROOT / "rules").glob("*.yml"))
 

@@ -6,7 +6,7 @@ text, for people, in the ledger and in an undo; in the spec it is absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +41,17 @@ FIELDS = {
     "health_failure": "health_check.failure_threshold",
 }
 """The attributes, and their fields in the spec of a component (DigitalOcean's API reference)."""
+FIXED = "fixed"
+"""How many instances there are once the vendor's autoscaling is switched off."""
+BY_LOAD = ("min", "max", "cpu", "rps")
+"""What autoscaling is. Without `max` there is none."""
 ONLY_SERVICES = ("rps", *(name for name in FIELDS if name.startswith("health")))
 """What a worker has not: it takes no requests."""
 
 
 class AutoscalingOptions(Shape):
-    """From how many to how many instances, by which load, with which health check.
+    """From how many to how many instances, by which load, with which health check; or `fixed`
+    instances, and no autoscaling.
 
     `cpu` is in percent of an instance's CPU, `rps` in requests a second for each instance. The
     health check's times are in seconds. The bounds are those of DigitalOcean's API reference.
@@ -56,6 +61,7 @@ class AutoscalingOptions(Shape):
     max: int | None = Field(default=None, ge=1, le=MAX_STEP)
     cpu: int | None = Field(default=None, ge=1, le=100)
     rps: int | None = Field(default=None, ge=1, le=1_000_000)
+    fixed: int | None = Field(default=None, ge=1, le=MAX_STEP)
     size: Text | None = None
     health_path: str | None = Field(
         default=None, pattern=r"^/[!-~]*$", description="a path that begins with /"
@@ -67,10 +73,23 @@ class AutoscalingOptions(Shape):
     health_failure: int | None = Field(default=None, ge=1, le=50)
 
 
+_ONE_OF_BOTH = "With fixed the vendor scales nothing any more, so give one or the other."
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)
+
+
 def _lacking(options: Mapping[str, Any]) -> str:
     low, high = options["min"], options["max"]
+    if options[FIXED] is not None:
+        beside = [name for name in BY_LOAD if options[name] is not None]
+        return f"set_autoscaling has fixed beside {_and(beside)}. {_ONE_OF_BOTH}" if beside else ""
     if low is None or high is None:
-        return "set_autoscaling needs min and max, such as {min: 2, max: 10, cpu: 70}."
+        return (
+            "set_autoscaling needs min and max, such as {min: 2, max: 10, cpu: 70}; or fixed, such "
+            "as {fixed: 4}, which switches it off."
+        )
     if low > high:
         return f"set_autoscaling has min {low} above its max {high}."
     if options["cpu"] is None and options["rps"] is None:
@@ -88,14 +107,20 @@ SET_AUTOSCALING = ActionSpec(
     options=AutoscalingOptions,
     sets=tuple(AutoscalingOptions.model_fields),
     lacking=_lacking,
+    settles=lambda options: options[FIXED] is not None,
 )
 """The vendor scales the component itself, between two counts (runbook, App Platform
-Auto-Scaling)."""
+Auto-Scaling); or it does not any more."""
 
 
 def errors(target: AppTarget, options: Mapping[str, Any]) -> Iterator[str]:
     """What of a rule's options its target can never have by an alert."""
-    low, high = options["min"], options["max"]
+    low, high, fixed = options["min"], options["max"], options[FIXED]
+    if fixed is not None and not target.min_replicas <= fixed <= target.max_replicas:
+        yield (
+            f"fixed {fixed} is not what alerts may ask for of {target.name}, which is "
+            f"{target.min_replicas} to {target.max_replicas}."
+        )
     if low is not None and low < target.min_replicas:
         yield f"min {low} is below the minimum of {target.name}, which is {target.min_replicas}."
     if high is not None and high > target.max_replicas:
@@ -136,6 +161,28 @@ class Scaled:
         low = count_wanted(self.target, wanted, self.low, bounds)
         return low if isinstance(low, PlanHeld) else {MIN: low, MAX: max(low, self.high)}
 
+    def switched_off(
+        self, wanted: Wanted, block: Mapping[str, Any]
+    ) -> Mapping[str, Value] | PlanHeld:
+        """A fixed count in the place of the vendor's autoscaling; `block` is that of the spec."""
+        name, count = self.target.name, int(wanted.to or 0)
+        if self.state[MAX] is None:
+            return PlanHeld(
+                "native_autoscaling",
+                f"{name} is not scaled by the vendor, so there is nothing to switch off. Nothing "
+                f"was changed. To have {count} instances, set replicas by set_capacity.",
+            )
+        if unknown := sorted(set(_paths(block)) - {FIELDS[each] for each in BY_LOAD}):
+            return PlanHeld(
+                "native_autoscaling",
+                f"{name} is scaled by {_and(unknown)} too, which runbookd does not know, so an "
+                "undo could not put it back. Nothing was changed. Switch it off at the vendor.",
+                facts={"unknown": unknown},
+            )
+        made = count_wanted(self.target, wanted, 0, (self.target.min_replicas, self.most))
+        off: dict[str, Value] = {FIELDS[each]: None for each in BY_LOAD}
+        return made if isinstance(made, PlanHeld) else {**off, INSTANCE_COUNT: made}
+
     def uncounted(self) -> PlanHeld:
         """The hold of a wish that leaves nobody to decide how many instances there are."""
         return PlanHeld(
@@ -149,9 +196,20 @@ class Scaled:
             "native_autoscaling",
             f"{self.target.component} of app {self.target.app} is scaled by the vendor's own "
             f"autoscaling, from {self.low} to {self.high} instances, so its count is not ours to "
-            f"set. Nothing was changed. To have {count}, set min and max by set_autoscaling.",
+            f"set. Nothing was changed. To have {count}, set fixed by set_autoscaling, or min and "
+            "max.",
             facts={"min": self.low, "max": self.high},
         )
+
+
+def _paths(block: Mapping[str, Any], within: str = "autoscaling") -> Iterator[str]:
+    """The path of each value of the autoscaling block."""
+    for key, value in block.items():
+        path = f"{within}.{key}"
+        if isinstance(value, Mapping):
+            yield from _paths(value, path)
+        else:
+            yield path
 
 
 def field_wanted(scaled: Scaled, wanted: Wanted) -> Mapping[str, Value] | PlanHeld:

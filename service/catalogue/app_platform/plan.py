@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from service.catalogue.app_platform.autoscaling import (
+    BY_LOAD,
     FIELDS,
+    FIXED,
     MAX,
     MIN,
     NAMES,
@@ -38,7 +40,7 @@ DOWNTIME = "No downtime: the app serves until its new instances do."
 """The vendor's rolling deployments (docs/vendors.md)."""
 
 AT_ITS_MAX = "The price is that of as many instances as autoscaling may run."
-BY_LOAD = "by load"
+LOAD_DECIDES = "by load"
 """How many instances there are, where the vendor decides."""
 
 DEPLOYMENT_RETRY_S = 60.0
@@ -51,6 +53,8 @@ def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | Plan
     target = _app_target(request)
     if held := _held(target, observed):
         return held
+    if held := _both(request):
+        return held
     most = _most(request, target)
     scaled = Scaled(target, _state(observed), most)
     after: dict[str, Value] = {}
@@ -62,6 +66,19 @@ def plan_component(request: Request, observed: Mapping[str, Any]) -> Plan | Plan
     if after.get(MAX) is not None and INSTANCE_COUNT not in after:
         after[INSTANCE_COUNT] = None
     return _plan(request, scaled, observed, after)
+
+
+def _both(request: Request) -> PlanHeld | None:
+    """The hold of a request that switches autoscaling off and says how it shall be."""
+    names = {each.attribute for each in request.wanted}
+    if FIXED not in names or names.isdisjoint(BY_LOAD):
+        return None
+    return PlanHeld(
+        "options",
+        f"fixed switches the vendor's autoscaling of {request.target.name} off, and "
+        f"{' and '.join(each for each in BY_LOAD if each in names)} would set it. Nothing was "
+        "changed. Ask for one or the other.",
+    )
 
 
 def _state(observed: Mapping[str, Any]) -> dict[str, Value]:
@@ -82,6 +99,8 @@ def _wanted(
     if wanted.attribute == "size":
         size = size_wanted(target, wanted, observed["size"])
         return size if isinstance(size, PlanHeld) else {INSTANCE_SIZE: size}
+    if wanted.attribute == FIXED:
+        return scaled.switched_off(wanted, observed.get("autoscaling") or {})
     if wanted.attribute in FIELDS:
         return _without_a_page(scaled, field_wanted(scaled, wanted), scaled.high)
     if wanted.to == 0:
@@ -165,8 +184,20 @@ def _plan(
         price_before=_price(observed, now),
         price_after=_price(observed, then),
         price_source=PRICES.source(observed, str(now[INSTANCE_SIZE]), size),
-        downtime=DOWNTIME if then[MAX] is None else f"{DOWNTIME} {AT_ITS_MAX}",
+        downtime=f"{DOWNTIME}{_told(now, then)}",
         asks=asks,
+    )
+
+
+def _told(now: Mapping[str, Value], then: Mapping[str, Value]) -> str:
+    """What the plan means where the vendor scales the component, or does not any more."""
+    if then[MAX] is not None:
+        return f" {AT_ITS_MAX}"
+    if now[MAX] is None:
+        return ""
+    count = then[INSTANCE_COUNT]
+    return (
+        f" The vendor stops scaling it. Where more than {count} instances serve now, the others go."
     )
 
 
@@ -212,7 +243,7 @@ def _parts(now: Mapping[str, Value], then: Mapping[str, Value]) -> list[tuple[st
     known = [
         (
             "replicas",
-            *(str(BY_LOAD if each[MAX] else each[INSTANCE_COUNT]) for each in (now, then)),
+            *(str(LOAD_DECIDES if each[MAX] else each[INSTANCE_COUNT]) for each in (now, then)),
         ),
         ("autoscaling", told(now), told(then)),
         ("size", str(now[INSTANCE_SIZE]), str(then[INSTANCE_SIZE])),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import asdict, dataclass
 
-from service.ports.bucket import Contents, Stored
+from service.ports.bucket import Contents, Place, Stored
 
 NO_OBJECT = "none"
 """What stands for the digest where there is no object."""
@@ -50,7 +51,22 @@ def dump(contents: Contents) -> str:
     )
 
 
-def load(text: str) -> Contents:
-    """The contents that `dump` made the text of."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A former version that the bucket keeps, so that runbookd need not."""
+
+    place: Place
+    key: str
+    version: str
+
+    def dump(self) -> str:
+        """The same as one text."""
+        return json.dumps(asdict(self))
+
+
+def load(text: str) -> Contents | Version:
+    """The contents that `dump` made the text of, or where the bucket keeps them."""
     kept = json.loads(text)
+    if "version" in kept:
+        return Version(Place(**kept["place"]), kept["key"], kept["version"])
     return Contents(base64.b64decode(kept["body"]), kept["headers"], kept["metadata"])

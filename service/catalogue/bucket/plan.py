@@ -171,6 +171,8 @@ def _told(target: BucketTarget, object_: str, seen: Mapping[str, Any], body: str
         )
     else:
         yield "No downtime. Who may read it stays as it is."
+        if seen.get("versioned"):
+            yield "The bucket keeps what is there as a former version, which an undo puts back."
     cache = target.objects[object_]["cache_control"] if body else ""
     yield (
         f"It is served with cache-control {cache}."

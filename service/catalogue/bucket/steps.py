@@ -8,6 +8,7 @@ from typing import Any
 from service.catalogue.bucket.contents import (
     MOST_BYTES,
     NO_OBJECT,
+    Version,
     digest_of,
     dump,
     load,
@@ -43,8 +44,17 @@ class BucketWork:
         target = request.target
         if not isinstance(target, BucketTarget):
             raise TypeError(f"{target.name} is no bucket")
-        kept = [self._notes.get(note_of(str(each.to))) for each in request.wanted]
-        return {**self.observe(target), "kept": any(kept)}
+        kept = [self._kept(str(each.to)) for each in request.wanted]
+        return {**self.observe(target), "kept": any(each is not None for each in kept)}
+
+    def _kept(self, digest: str) -> Contents | None:
+        """What an earlier run replaced, from the database or from the bucket's versions."""
+        text = self._notes.get(note_of(digest))
+        found = load(text) if text else None
+        if isinstance(found, Version):
+            stored = self._look(found.place, found.key, found.version)
+            found = stored.contents if stored else None
+        return found if found is not None and digest_of(found) == digest else None
 
     def _seen(self, target: BucketTarget, name: str) -> Record:
         key = target.objects[name]["key"]
@@ -57,6 +67,7 @@ class BucketWork:
             "etag": stored.etag if stored else NEW,
             "size": stored.size if stored else 0,
             "public": stored.public if stored else False,
+            "versioned": bool(stored and stored.version),
         }
 
     def steps(self) -> Mapping[str, StepFunction]:
@@ -86,8 +97,10 @@ class BucketWork:
             raise _changed("keep", key, before, now)
         if stored is None or stored.contents is None:
             return {"kept": ""}
-        self._notes.put(note_of(before), dump(stored.contents))
-        return {"kept": before}
+        place, version = _place(plan), stored.version
+        text = Version(place, key, version).dump() if version else dump(stored.contents)
+        self._notes.put(note_of(before), text)
+        return {"kept": before, "version": version}
 
     def _put(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
@@ -125,8 +138,8 @@ class BucketWork:
         target, object_, after = request.target, plan.wanted["object"], plan.wanted["after"]
         if isinstance(target, BucketTarget) and (body := target.body_with(object_, after)):
             return target.contents(object_, body)
-        text = self._notes.get(note_of(after))
-        if not text or digest_of(found := load(text)) != after:
+        found = self._kept(after)
+        if found is None:
             raise StepFailed(
                 "put",
                 f"What {plan.wanted['key']} held as {after} is not kept any more. Nothing was "
@@ -154,9 +167,9 @@ class BucketWork:
             )
         return {"value": now}
 
-    def _look(self, place: Place, key: str) -> Stored | None:
+    def _look(self, place: Place, key: str, version: str = "") -> Stored | None:
         return read(
-            lambda: self._buckets.look(place, key, MOST_BYTES),
+            lambda: self._buckets.look(place, key, MOST_BYTES, version),
             clock=self._clock,
             timings=self._timings,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ MOST_OBJECTS = 10
 """A look reads each of them."""
 
 _OBJECT = r"^[a-z0-9][a-z0-9-]{0,15}$"
+_BASE64 = "base64"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER = "one line of at most 200 ASCII signs"
 _Header = Annotated[str, Field(pattern=r"^[ -~]{1,200}$", description=_HEADER)]
@@ -35,7 +37,8 @@ class BucketTarget:
     """Objects of one bucket, and nothing else of it.
 
     `objects` maps a name to its `key`, `content_type`, `cache_control`, whether a new one is
-    `public`, and the `bodies` that may be put there, by name. All of it is plain JSON.
+    `public`, and the `bodies` that may be put there, by name, those of files among them. All of it
+    is plain JSON.
     """
 
     name: str
@@ -84,13 +87,26 @@ class BucketTarget:
         each = self.objects[object_]
         headers = {"ContentType": each["content_type"], "CacheControl": each["cache_control"]}
         return Contents(
-            each["bodies"][body].encode(), {name: text for name, text in headers.items() if text}
+            bytes_of(each["bodies"][body]), {name: text for name, text in headers.items() if text}
         )
 
     def body_with(self, object_: str, digest: str) -> str:
         """The name of the body with this digest; empty where none of the target's has it."""
         bodies = self.objects[object_]["bodies"]
         return next((b for b in bodies if digest_of(self.contents(object_, b)) == digest), "")
+
+
+def bytes_of(body: str | Mapping[str, str]) -> bytes:
+    """The bytes of a body as a target keeps it: a text, or what is no text in base64."""
+    return body.encode() if isinstance(body, str) else base64.b64decode(body[_BASE64])
+
+
+def kept_as(body: bytes) -> str | dict[str, str]:
+    """The same the other way round, for the bytes of a file."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return {_BASE64: base64.b64encode(body).decode()}
 
 
 def spaces(region: str) -> str:
@@ -106,6 +122,7 @@ class ObjectShape(Shape):
     cache_control: _Header | None = Field(None, description=_HEADER)
     public: bool = False
     bodies: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class BucketShape(Shape):
@@ -129,7 +146,8 @@ def build_bucket(name: str, shape: BucketShape, noted: Noted) -> BucketTarget | 
         noted.missing("objects", "what may be put, such as {config: {key: …, bodies: {…}}}")
     if len(shape.objects) > MOST_OBJECTS:
         noted.at("objects", f"objects has {len(shape.objects)}; at most {MOST_OBJECTS} fit.")
-    for sentence in _wrong(shape):
+    files = _files(shape, noted)
+    for sentence in _wrong(shape, files):
         noted.at("objects", sentence)
     if shape.bucket is None or shape.region is None or not shape.objects:
         return None
@@ -145,22 +163,47 @@ def build_bucket(name: str, shape: BucketShape, noted: Noted) -> BucketTarget | 
         shape.bucket,
         endpoint,
         shape.region,
-        {name: _plain(each) for name, each in shape.objects.items()},
+        {name: _plain(each, files[name]) for name, each in shape.objects.items()},
         shape.service or "",
     )
 
 
-def _plain(shape: ObjectShape) -> dict[str, Any]:
+def _files(shape: BucketShape, noted: Noted) -> dict[str, dict[str, bytes]]:
+    """The bytes of the files that each object names, by the names of the bodies."""
+    return {
+        object_: {
+            body: found
+            for body, name in each.files.items()
+            if (found := noted.file("objects", name, MOST_BYTES)) is not None
+        }
+        for object_, each in shape.objects.items()
+    }
+
+
+def _plain(shape: ObjectShape, files: Mapping[str, bytes]) -> dict[str, Any]:
     return {
         "key": shape.key or "",
         "content_type": shape.content_type,
         "cache_control": shape.cache_control or "",
         "public": shape.public,
-        "bodies": dict(shape.bodies),
+        "bodies": {**shape.bodies, **{name: kept_as(body) for name, body in files.items()}},
     }
 
 
-def _wrong(shape: BucketShape) -> Iterator[str]:
+def _wrong_bodies(name: str, each: ObjectShape) -> Iterator[str]:
+    if not each.bodies and not each.files:
+        yield (
+            f"{name}: bodies is missing: at least one text by name, such as {{static: …}}, or one "
+            "of files."
+        )
+    for body in each.bodies.keys() & each.files.keys():
+        yield f"{name}: body {body} is a text and a file. Give it once."
+    for body in (*each.bodies, *each.files):
+        if not re.fullmatch(_OBJECT, body):
+            yield f"{name}: body {body!r} must be at most 16 small letters, digits and hyphens."
+
+
+def _wrong(shape: BucketShape, files: Mapping[str, Mapping[str, bytes]]) -> Iterator[str]:
     """What is wrong with the objects, each a sentence."""
     keys = [each.key for each in shape.objects.values()]
     for name, each in shape.objects.items():
@@ -172,12 +215,9 @@ def _wrong(shape: BucketShape) -> Iterator[str]:
             yield f"{name}: key {each.key!r} must not begin with / or hold control signs."
         elif keys.count(each.key) > 1:
             yield f"{name}: key {each.key} is another object's too. Give one object both bodies."
-        if not each.bodies:
-            yield f"{name}: bodies is missing: at least one text by name, such as {{static: …}}."
-        for body in each.bodies:
-            if not re.fullmatch(_OBJECT, body):
-                yield f"{name}: body {body!r} must be at most 16 small letters, digits and hyphens."
-    total = sum(len(b.encode()) for each in shape.objects.values() for b in each.bodies.values())
+        yield from _wrong_bodies(name, each)
+    texts = [text.encode() for each in shape.objects.values() for text in each.bodies.values()]
+    total = sum(map(len, [*texts, *(body for some in files.values() for body in some.values())]))
     if total > MOST_BYTES:
         yield (
             f"all bodies together have {total:,} bytes; at most {MOST_BYTES:,} fit, because each "

@@ -1,7 +1,12 @@
-"""Cloudflare's entry in the catalogue, and its own action."""
+"""Cloudflare's entry in the catalogue, and its own actions."""
 
 from __future__ import annotations
 
+from service.catalogue.cloudflare_zone.level import ATTRIBUTE as LEVEL
+from service.catalogue.cloudflare_zone.level import CacheLevelOptions
+from service.catalogue.cloudflare_zone.plan import (
+    SET_CACHE_LEVEL as LEVEL_NAME,
+)
 from service.catalogue.cloudflare_zone.plan import (
     choices,
     doubts,
@@ -40,6 +45,17 @@ SET_CACHE_RULES = ActionSpec(
 """One of the target's sets of cache rules (runbook, CDN Cache Rules)."""
 
 
+SET_CACHE_LEVEL = ActionSpec(
+    LEVEL_NAME,
+    Effect.CHANGES,
+    "up",
+    wanted=lambda options: (Wanted(LEVEL, to=options["level"]),),
+    options=CacheLevelOptions,
+)
+"""What the edge does with query strings (runbook, Viral Growth). It takes no capacity away, so its
+direction is that of an addition."""
+
+
 def _look(zones: CloudflareZones, target: ZoneTarget) -> str:
     found = zones.zone(target.zone)
     status = "paused" if found.paused else found.status
@@ -47,9 +63,10 @@ def _look(zones: CloudflareZones, target: ZoneTarget) -> str:
     ours = ""
     if target.cache_rules:
         ours = f"; our cache rules are {value_of(zones.cache_rules(target.zone).rules)}"
+    level = f"; its cache level is {zones.cache_level(target.zone).value}"
     return (
         f"Cloudflare knows zone {found.name}, {status}, on plan {found.plan}"
-        f"{probed if target.probe else ''}{ours}"
+        f"{probed if target.probe else ''}{ours}{level if target.cache_levels else ''}"
     )
 
 
@@ -59,7 +76,7 @@ KIND = KindSpec(
     target=ZoneTarget,
     shape=ZoneShape,
     build=build_zone,
-    actions=(PURGE, SET_CACHE_RULES),
+    actions=(PURGE, SET_CACHE_RULES, SET_CACHE_LEVEL),
     plan=plan_zone,
     state=zone_is,
     work=ZoneWork,

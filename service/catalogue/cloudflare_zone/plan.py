@@ -5,16 +5,18 @@ Pure. What is `observed` is the record of `ZoneWork.observe` in `steps.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from service.catalogue.cloudflare_zone import purge, rules
+from service.catalogue.cloudflare_zone import level, purge, rules, samples
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.steps.bounds import nothing_to_do
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request, Wanted
 from service.domain.text import cut
 
+SET_CACHE_LEVEL = "set_cache_level"
+_ATTRIBUTES = (rules.ATTRIBUTE, level.ATTRIBUTE)
 ACTIVE = "active"
 """Cloudflare's word for a zone that serves."""
 NOT_ACTIVE_RETRY_S = 600.0
@@ -34,18 +36,24 @@ def zone_is(observed: Mapping[str, Any]) -> dict[str, int | str]:
 
 
 def zone_values(observed: Mapping[str, Any]) -> dict[str, int | str]:
-    """The set of cache rules, where the target names sets."""
-    found = observed.get("rules")
-    return {} if found is None else {rules.ATTRIBUTE: rules.value_of(found)}
+    """The set of cache rules and the cache level, each where the target names some."""
+    found, at = observed.get("rules"), observed.get("level")
+    return {
+        **({} if found is None else {rules.ATTRIBUTE: rules.value_of(found)}),
+        **({} if at is None else {level.ATTRIBUTE: at["value"]}),
+    }
 
 
 def zone_changed(plan: Plan) -> dict[str, tuple[Any, Any]]:
-    """The set of cache rules before and after. A purge leaves nothing that could be put back."""
-    return {plan.what: (plan.before, plan.after)} if plan.what == rules.ATTRIBUTE else {}
+    """The set of cache rules, or the cache level, before and after. A purge leaves nothing that
+    could be put back."""
+    return {plan.what: (plan.before, plan.after)} if plan.what in _ATTRIBUTES else {}
 
 
 def choices(target: ZoneTarget, attribute: str) -> tuple[str, ...]:
     """What a person may ask of an attribute."""
+    if attribute == level.ATTRIBUTE:
+        return target.cache_levels
     return (*target.cache_rules, rules.NONE) if attribute == rules.ATTRIBUTE else ()
 
 
@@ -53,6 +61,8 @@ def refused_options(target: ZoneTarget, action: str, options: Mapping[str, Any])
     """What is wrong with the options of an action on this target."""
     if action == "purge":
         return purge.refusals(options)
+    if action == SET_CACHE_LEVEL:
+        return level.refusals(target, options["level"])
     return _unknown_set(target, options["set"])
 
 
@@ -67,6 +77,8 @@ def _unknown_set(target: ZoneTarget, name: str) -> Iterable[str]:
 
 def doubts(target: ZoneTarget, action: str, options: Mapping[str, Any]) -> Iterable[str]:
     """What is allowed and hardly meant."""
+    if action == SET_CACHE_LEVEL:
+        yield from level.doubts(options["level"])
     if action != "purge":
         return
     if options[purge.EVERYTHING]:
@@ -88,7 +100,9 @@ def plan_zone(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHeld:
     if not isinstance(target, ZoneTarget):
         raise TypeError(f"{target.name} is no Cloudflare zone")
     if request.wanted:
-        return _not_active(observed) or _set_rules(target, request.wanted[0], observed)
+        (wanted,) = request.wanted
+        set_to = _set_level if wanted.attribute == level.ATTRIBUTE else _set_rules
+        return _not_active(observed) or set_to(target, wanted, observed)
     return _held(target, request, observed) or _purge(target, request.options)
 
 
@@ -140,6 +154,12 @@ def _purge(target: ZoneTarget, options: Mapping[str, Any]) -> Plan:
     )
 
 
+def _set_level(target: ZoneTarget, wanted: Wanted, observed: Mapping[str, Any]) -> Plan | PlanHeld:
+    if observed.get("level") is None:
+        return PlanHeld("options", f"{target.name} names no cache_levels; nothing was changed.")
+    return level.plan_level(target, str(wanted.to), observed)
+
+
 def _set_rules(target: ZoneTarget, wanted: Wanted, observed: Mapping[str, Any]) -> Plan | PlanHeld:
     """One of the target's sets in the place of what is there of ours."""
     name, present = str(wanted.to), observed.get("rules")
@@ -153,12 +173,10 @@ def _set_rules(target: ZoneTarget, wanted: Wanted, observed: Mapping[str, Any]) 
     after = rules.compiled(name, target.cache_rules.get(name, ()))
     if rules.same(rules.ours(present), after):
         return nothing_to_do(target)
-    if problem := rules.problems(observed["plan"], present, after):
-        return PlanHeld(
-            "zone_plan",
-            f"Zone {observed['name']} was left as it is: {problem}. Correct the set {name}.",
-            facts={"plan": observed["plan"]},
-        )
+    sampled = observed.get("samples")
+    refused = _not_taken(name, observed, after) or samples.held(target.name, name, sampled or ())
+    if refused:
+        return refused
     changes = ", ".join(rules.differences(rules.ours(present), after))
     return Plan(
         what=rules.ATTRIBUTE,
@@ -174,8 +192,32 @@ def _set_rules(target: ZoneTarget, wanted: Wanted, observed: Mapping[str, Any]) 
         price_before=0.0,
         price_after=0.0,
         downtime=f"No downtime. It changes {changes or 'their order'}. Copies that are at the edge "
-        "already stay until they are old: purge what must not be served any more.",
+        "already stay until they are old: purge what must not be served any more."
+        f"{samples.told(target.origin, sampled) if to_sample(target, name, present) else ''}",
     )
+
+
+def _not_taken(
+    name: str, observed: Mapping[str, Any], after: Sequence[Mapping[str, Any]]
+) -> PlanHeld | None:
+    """Why the zone's plan at Cloudflare does not take a set."""
+    problem = rules.problems(observed["plan"], observed["rules"], after)
+    if not problem:
+        return None
+    return PlanHeld(
+        "zone_plan",
+        f"Zone {observed['name']} was left as it is: {problem}. Correct the set {name}.",
+        facts={"plan": observed["plan"]},
+    )
+
+
+def to_sample(
+    target: ZoneTarget, name: str, present: Iterable[Mapping[str, Any]]
+) -> list[samples.Sample]:
+    """What to ask the origin for before this set is put in the place of what is there."""
+    made = target.cache_rules.get(name, ())
+    new = rules.changing(rules.ours(list(present)), rules.compiled(name, made))
+    return samples.due(target.origin, made, new)
 
 
 def _edited(target: ZoneTarget) -> PlanHeld:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from service.catalogue.cloudflare_zone.samples import covers
 from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import Noted
 from service.domain.durations import parse_duration
@@ -57,6 +58,9 @@ class CacheRuleShape(Shape):
     mode: Literal["cache", "respect", "bypass"] | None = None
     edge: Text | None = Field(default=None, description="a duration such as 2h")
     browser: Text | None = Field(default=None, description="a duration such as 1m")
+    sample: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=500)] | None = Field(
+        default=None, description="a path such as /learn/1, without spaces"
+    )
 
 
 class CacheRulesOptions(Shape):
@@ -94,6 +98,10 @@ def _read(of: str, shape: CacheRuleShape, noted: Noted) -> dict[str, Any]:
             f"{where}: mode {shape.mode} takes no edge and no browser. Write mode: cache to set "
             "times, whatever the origin says.",
         )
+    if shape.sample is not None and shape.mode != "cache":
+        noted.at(ATTRIBUTE, f"{where}: only mode cache is sampled. Remove sample.")
+    elif shape.sample is not None and not covers(shape.path or "", shape.sample.partition("?")[0]):
+        noted.at(ATTRIBUTE, f"{where}: sample {shape.sample} is not covered by {shape.path}.")
     return {
         "name": shape.name or "",
         "path": shape.path or "",
@@ -101,6 +109,7 @@ def _read(of: str, shape: CacheRuleShape, noted: Noted) -> dict[str, Any]:
         "mode": shape.mode or "",
         "edge_s": _seconds(shape.edge, f"{where}: edge", noted),
         "browser_s": _seconds(shape.browser, f"{where}: browser", noted),
+        **({"sample": shape.sample} if shape.sample else {}),
     }
 
 
@@ -246,9 +255,22 @@ def problems(plan: str, present: Sequence[Rule], wanted: Sequence[Rule]) -> str:
 
 def differences(before: Sequence[Rule], after: Sequence[Rule]) -> list[str]:
     """What a change does to each of our rules, in words: `+ assets`, `- users`, `~ questions`."""
-    was, now = ({rule["ref"].removeprefix(_REF): rule for rule in some} for some in (before, after))
+    was, now = _by_name(before), _by_name(after)
     added = [f"+ {name}" for name in now if name not in was]
     gone = [f"- {name}" for name in was if name not in now]
-    both = [name for name in now if name in was]
-    changed = [f"~ {name}" for name in both if _digest([was[name]]) != _digest([now[name]])]
+    changed = [f"~ {name}" for name in changing(before, after) if name in was]
     return [*added, *gone, *changed]
+
+
+def changing(before: Sequence[Rule], after: Sequence[Rule]) -> list[str]:
+    """The names of our rules that a change adds, or makes do something else."""
+    was = _by_name(before)
+    return [
+        name
+        for name, rule in _by_name(after).items()
+        if name not in was or _digest([was[name]]) != _digest([rule])
+    ]
+
+
+def _by_name(some: Sequence[Rule]) -> dict[str, Rule]:
+    return {str(rule["ref"]).removeprefix(_REF): rule for rule in some}

@@ -13,8 +13,9 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from service.catalogue.cloudflare_zone import rules
-from service.catalogue.cloudflare_zone.plan import PURGE_STEPS
+from service.catalogue.cloudflare_zone import level, rules, samples
+from service.catalogue.cloudflare_zone.level_steps import LevelWork
+from service.catalogue.cloudflare_zone.plan import PURGE_STEPS, to_sample
 from service.catalogue.cloudflare_zone.purge import counted
 from service.catalogue.cloudflare_zone.target import ZoneTarget
 from service.catalogue.context import Intent, Record, StepContext, StepFunction
@@ -70,12 +71,13 @@ def seen(copy: EdgeCopy, least_s: float, most_s: float) -> Seen:
 
 
 class ZoneWork:
-    """The steps of purges and of sets of cache rules over one port."""
+    """The steps of purges, of sets of cache rules and of cache levels over one port."""
 
     def __init__(self, zones: CloudflareZones, tools: Tools) -> None:
         self._zones = zones
         self._clock = tools.clock
         self._timings = tools.timings
+        self._level = LevelWork(zones, tools)
 
     def observe(self, target: ZoneTarget) -> Record:
         """The zone's domain, status and plan. It also asks for the probe, so that the edge has a
@@ -88,13 +90,43 @@ class ZoneWork:
             "plan": zone.plan,
             "probe": self._warmed(target.probe),
             "rules": self._rules(target),
+            "level": self._level.seen(target.zone) if target.cache_levels else None,
         }
 
+    def observe_for(self, request: Request) -> Record:
+        """The same. Where a set of cache rules is wanted, also what the origin answers for the
+        paths that it would cache from then on."""
+        target = request.target
+        if not isinstance(target, ZoneTarget):
+            raise TypeError(f"{target.name} is no Cloudflare zone")
+        seen = self.observe(target)
+        sets = [str(each.to) for each in request.wanted if each.attribute == rules.ATTRIBUTE]
+        if not (sets and target.origin and seen["rules"] is not None):
+            return seen
+        return {**seen, "samples": self._sampled(to_sample(target, sets[0], seen["rules"]))}
+
+    def _sampled(self, wanted: list[samples.Sample]) -> list[Record]:
+        """What the origin says of each path. One that does not answer proves nothing."""
+        until = self._clock.monotonic() + samples.BUDGET_S
+        found: list[Record] = []
+        for sample in wanted:
+            if len(found) >= samples.MOST or self._clock.monotonic() > until:
+                found.append(samples.unread(sample, "not asked for: too many, or too slow"))
+                continue
+            try:
+                answered = self._zones.answer(sample.url, sample.host)
+            except VendorError as problem:
+                found.append(samples.unread(sample, problem.clause))
+            else:
+                found.append(samples.record_of(sample, answered))
+        return found
+
     def steps(self) -> Mapping[str, StepFunction]:
-        """One step for each request and its verification, and those of a set of cache rules."""
+        """One step for each request and its verification, and those of sets and levels."""
         requests = {name: partial(self._purge, number) for number, name in enumerate(PURGE_STEPS)}
         return {
             **requests,
+            **self._level.steps(),
             "verify": self._verify,
             "set_rules": self._set_rules,
             "verify_rules": self._verify_rules,
@@ -105,6 +137,8 @@ class ZoneWork:
         are replaced in one write, so there are never some of a set."""
         if plan.what == rules.ATTRIBUTE:
             return self._left(plan)
+        if plan.what == level.ATTRIBUTE:
+            return self._level.left(plan.wanted["zone"])
         return (
             f"Zone {plan.wanted['zone']} serves as before; what was purged comes from the origin "
             "until it is cached again."

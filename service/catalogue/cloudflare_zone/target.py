@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
 
 from service.catalogue.cloudflare_zone.rules import CacheRuleShape, read_sets
 from service.catalogue.prices import PriceList
@@ -19,17 +21,26 @@ _ID = re.compile(r"[0-9a-f]{32}|.*\$.*")
 """The id of a zone. What holds a `$` has been noted already."""
 
 
+Level = Literal["basic", "simplified", "aggressive"]
+LEVELS: tuple[str, ...] = get_args(Level)
+"""Cache levels, as Cloudflare's API names them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ZoneTarget:
     """One Cloudflare zone by its id. `probe` is an address that its edge caches, or empty: it shows
-    whether a purge took effect. `cache_rules` are its sets of cache rules by name, as plain
-    JSON."""
+    whether a purge took effect. `cache_rules` are its sets of cache rules by name, as plain JSON.
+    `origin` is the address whose answers are looked at before they are cached, or empty.
+    `cache_levels` are the cache levels that may be set; where there are none, its level is not even
+    read."""
 
     name: str
     zone: str
     probe: str = ""
     service: str = ""
     cache_rules: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    cache_levels: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def kind(self) -> str:
@@ -50,7 +61,8 @@ class ZoneTarget:
     def bounds(self) -> str:
         """What may be changed, and no more."""
         sets = f", cache rules {' or '.join(self.cache_rules)}" if self.cache_rules else ""
-        return f"what it has cached{sets}"
+        levels = f", cache level {' or '.join(self.cache_levels)}" if self.cache_levels else ""
+        return f"what it has cached{sets}{levels}"
 
     @property
     def console(self) -> str:
@@ -65,7 +77,13 @@ class ZoneShape(Shape):
     kind: str
     zone: Text | None = None
     probe: Url | None = None
+    origin: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:-]+/?$")] | None = Field(
+        default=None, description="an address without a path, such as https://origin.quizmentor.app"
+    )
     cache_rules: dict[str, list[CacheRuleShape]] | None = None
+    cache_levels: list[Level] | None = Field(
+        default=None, description=f"a list of {', '.join(LEVELS)}"
+    )
     service: Text | None = None
 
 
@@ -82,4 +100,8 @@ def build_zone(name: str, shape: ZoneShape, noted: Noted) -> ZoneTarget | None:
             "on the zone's overview page at Cloudflare.",
         )
     sets = read_sets(shape.cache_rules, noted)
-    return ZoneTarget(name, shape.zone, shape.probe or "", shape.service or "", sets)
+    levels = tuple(dict.fromkeys(shape.cache_levels or ()))
+    return ZoneTarget(
+        *(name, shape.zone, shape.probe or "", shape.service or "", sets, levels),
+        origin=shape.origin or "",
+    )

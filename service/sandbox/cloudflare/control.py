@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from service.sandbox.cloud import Cloud
+from service.sandbox.cloudflare.levels import LEVELS
 from service.sandbox.cloudflare.zone import BUCKETS, Zone
 from service.sandbox.core.wire import Json, one_of
 
 STATUSES = ("initializing", "pending", "active", "moved")
 MOST_DEAF = 1000
-_FIELDS = ("plan", "status", "paused", "deaf")
+FIRST_STATUS, LAST_STATUS = 200, 599
+_FIELDS = ("plan", "status", "paused", "deaf", "cache_level", "cache_level_editable", "origin")
 
 
 class CloudflareControlError(ValueError):
@@ -30,7 +32,28 @@ def zone_json(cloud: Cloud) -> Json:
         "purges": zone.purges,
         "rules": zone.rules,
         "rules_version": zone.rules_version,
+        "cache_level": zone.level,
+        "cache_level_editable": zone.level_editable,
+        "origin": zone.origin,
     }
+
+
+def _origin(given: Any) -> dict[str, dict[str, Any]]:
+    """What the site's own server answers, by path."""
+    if not isinstance(given, dict) or not all(map(_is_answer, given.values())):
+        raise CloudflareControlError(
+            "origin must map paths to status and headers, such as "
+            '{"/me": {"status": 200, "headers": {"Cache-Control": "private"}}}.'
+        )
+    return given
+
+
+def _is_answer(given: Any) -> bool:
+    if not isinstance(given, dict) or not set(given) <= {"status", "headers"}:
+        return False
+    status, headers = given.get("status", 200), given.get("headers", {})
+    texts = isinstance(headers, dict) and all(isinstance(each, str) for each in headers.values())
+    return texts and type(status) is int and FIRST_STATUS <= status <= LAST_STATUS
 
 
 def change_zone(cloud: Cloud, body: Any, _now: float) -> None:
@@ -54,6 +77,14 @@ def change_zone(cloud: Cloud, body: Any, _now: float) -> None:
         raise CloudflareControlError("paused must be true or false.")
     if type(deaf) is not int or not 0 <= deaf <= MOST_DEAF:
         raise CloudflareControlError(f"deaf must be a whole number from 0 to {MOST_DEAF}.")
+    level = body.get("cache_level", zone.level)
+    editable = body.get("cache_level_editable", zone.level_editable)
+    if not one_of(level, LEVELS):
+        raise CloudflareControlError(f"cache_level must be one of {', '.join(LEVELS)}.")
+    if not isinstance(editable, bool):
+        raise CloudflareControlError("cache_level_editable must be true or false.")
+    origin = _origin(body.get("origin", zone.origin))
     if plan != zone.plan:
         zone.bucket = None
     zone.plan, zone.status, zone.paused, zone.deaf = plan, status, paused, deaf
+    zone.level, zone.level_editable, zone.origin = level, editable, origin

@@ -40,6 +40,8 @@ class Zone:
     `tags` maps an address to the cache tags that its origin sends. `deaf` is how many purges are
     taken and have no effect. `rules` are its cache rules, `rules_version` how often they were set;
     0 means that there is no list yet. `purges` are those that had one, as they were asked for.
+    `level` is its cache level, which was changed at `level_changed`.
+    `origin` maps a path to the `status` and the `headers` with which the site's own server answers.
     """
 
     name: str = "quizmentor.app"
@@ -52,6 +54,10 @@ class Zone:
     deaf: int = 0
     rules: list[dict[str, Any]] = field(default_factory=list)
     rules_version: int = 0
+    level: str = "aggressive"
+    level_editable: bool = True
+    level_changed: float | None = None
+    origin: dict[str, dict[str, Any]] = field(default_factory=dict)
     bucket: Bucket | None = None
 
     def may_purge(self, now: float) -> bool:
@@ -65,6 +71,11 @@ class Zone:
         """A visitor gets an address: Cloudflare's word for where it came from, and its age."""
         if self.paused or self.status != "active":
             return "DYNAMIC", 0
+        path, query, _ = address.partition("?")
+        if query and self.level == "basic":
+            return "DYNAMIC", 0
+        if self.level == "simplified":
+            address = path
         if address not in self.copies:
             self.copies[address] = now
             return "MISS", 0

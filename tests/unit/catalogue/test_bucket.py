@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from service.catalogue.bucket.contents import MOST_BYTES, NO_OBJECT, digest_of, dump, load, note_of
+from service.catalogue.bucket.contents import (
+    MOST_BYTES,
+    NO_OBJECT,
+    Version,
+    digest_of,
+    dump,
+    load,
+    note_of,
+)
 from service.catalogue.bucket.kind import KIND
 from service.catalogue.bucket.target import BucketTarget
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -250,5 +258,61 @@ def test_a_refusal_leaves_the_object_and_says_so() -> None:
 
 def test_what_was_kept_comes_back_from_its_text() -> None:
     odd = Contents(bytes(range(256)), {"ContentType": "a/b"}, {"k": "v"})
-    assert load(dump(odd)) == odd
-    assert digest_of(load(dump(odd))) == digest_of(odd) != NO_OBJECT
+    back = load(dump(odd))
+    assert back == odd
+    assert isinstance(back, Contents)
+    assert digest_of(back) == digest_of(odd) != NO_OBJECT
+
+
+# ---- A bucket that keeps versions ----
+
+
+def versioned() -> Stand:
+    stand = Stand(None)
+    stand.fake.versioned = True
+    stand.fake.store(KEY, BY_HAND, public=True)
+    return stand
+
+
+def test_what_a_versioned_bucket_keeps_is_not_kept_twice_and_an_undo_puts_it_back() -> None:
+    stand = versioned()
+    run = stand.run(put())
+    assert "keeps what is there as a former version" in run.plan.downtime
+    assert run.execute()["keep"] == {"kept": digest_of(BY_HAND), "version": "v1"}
+    (text,) = stand.notes.texts.values()
+    assert ("hand" in text, load(text)) == (False, Version(FRONTEND.place, KEY, "v1"))
+    stand.run(undo(run.plan)).execute()
+    stored = stand.fake.objects[KEY]
+    assert (stored.contents, stored.public, stored.version) == (BY_HAND, True, "v3")
+    assert stand.fake.writes.effective == ["put", "put"]
+
+
+def test_an_undo_leaves_what_a_person_has_put_since_in_a_versioned_bucket_too() -> None:
+    stand = versioned()
+    run = stand.run(put())
+    run.execute()
+    undoing = stand.run(undo(run.plan))
+    stand.fake.before_write = lambda: stand.fake.store(KEY, Contents(b"newer"), public=True)
+    with pytest.raises(TargetChanged):
+        undoing.execute()
+    assert stand.fake.body(KEY) == "newer"
+
+
+def test_an_undo_to_a_version_that_the_bucket_has_removed_is_held() -> None:
+    stand = versioned()
+    run = stand.run(put())
+    run.execute()
+    undoing = stand.run(undo(run.plan))
+    stand.fake.versions.clear()
+    assert stand.held(undo(run.plan)).guard == "not_kept"
+    with pytest.raises(StepFailed, match="not kept any more"):
+        undoing.execute()
+    assert stand.fake.body(KEY) == STATIC
+
+
+def test_a_version_that_holds_something_else_is_never_put() -> None:
+    stand = versioned()
+    run = stand.run(put())
+    run.execute()
+    stand.fake.versions[KEY, "v1"] = stand.fake.versions[KEY, "v2"]
+    assert stand.held(undo(run.plan)).guard == "not_kept"

@@ -224,6 +224,15 @@ def put_object() -> Case:
     return Case(run, fake.writes, lambda: fake.body("config.json"), "on")
 
 
+def cache_level() -> Case:
+    clock = FakeClock()
+    zones = FakeZones(clock)
+    target = ZoneTarget("cdn", ZONE, cache_levels=("basic", "aggressive"))
+    request = request_for("set_cache_level", target, options={"level": "basic"})
+    run = planned(works_on(clock, zones=zones), request, clock)
+    return Case(run, zones.writes, lambda: zones.level, "basic")
+
+
 CASES: dict[Callable[[], Case], list[str]] = {
     horizontal: ["update_app"],
     instance_size: ["update_app"],
@@ -237,6 +246,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     balancer: ["write", "reload"],
     first_balancer: ["write", "reload"],
     cache_rules: ["set_cache_rules"],
+    cache_level: ["set_cache_level basic"],
     purge: ["purge prefixes", "purge files"],
     cache_strategy: ["settings"],
     cache_generation: ["generation"],

@@ -16,7 +16,9 @@ from service.catalogue.nginx.render import UnsafeValue, render
 from service.catalogue.nginx.target import NginxTarget
 from service.catalogue.request_json import dump_request, load_request
 from service.rulebook import RuleBookInvalid, load_rulebook
+from service.rulebook.pack import packaged
 from tests.fakes.runs import EDGE, request_for
+from tests.unit.rulebook_files import ENV, PACK, load, told
 
 RULES = """\
 targets:
@@ -220,3 +222,17 @@ def test_the_text_that_is_made_is_one_that_can_be_read() -> None:
     assert [each.name for each in parse_config(render(full)).directives] == [
         *("upstream", "geo", "map", "server", "server")
     ]
+
+
+def test_the_shipped_balancer_is_valid_beside_the_pack_and_says_what_it_lacks(
+    tmp_path: Path,
+) -> None:
+    files = [PACK.read_text(), PACK.with_name("balancer.yml").read_text()]
+    servers = {"BALANCER_SERVER_1": "10.0.0.11", "BALANCER_SERVER_2": "10.0.0.12"}
+    book = load(tmp_path, *files, env={**ENV, **servers})
+    target = book.targets["edge"]
+    assert isinstance(target, NginxTarget)
+    assert (target.servers, book.warnings) == (("10.0.0.11:8080", "10.0.0.12:8080"), ())
+    assert "server 10.0.0.12:8080" in render(target)
+    assert any("BALANCER_SERVER_1" in each for each in told(tmp_path, *files, env=ENV))
+    assert packaged("balancer.yml").read_text() == files[1], "an installation carries it"

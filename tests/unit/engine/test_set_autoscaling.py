@@ -57,3 +57,15 @@ def test_a_dedicated_size_that_is_named_is_set_without_asking(company: Company) 
     named = request_for("set_autoscaling", API, options=options)
     assert company.run(named) == "succeeded"
     assert company.apps.running("api")["autoscaling"]["min_instance_count"] == 2
+
+
+def test_switched_off_it_keeps_all_else_of_the_spec_in_one_deployment(company: Company) -> None:
+    options = {**OPTIONS, "size": "professional-l", "health_path": "/health"}
+    company.run(request_for("set_autoscaling", API, options=options))
+    off = request_for("set_autoscaling", API, options={"fixed": 3})
+    assert company.run(replace(off, id="api.set.2", origin=BY_ANNA.origin)) == "succeeded"
+    assert company.apps.writes.effective == ["update_app"] * 2
+    running = company.apps.running("api")
+    assert (running["instance_count"], "autoscaling" in running) == (3, False)
+    assert running["health_check"] == {"http_path": "/health"}
+    assert running["envs"] == [{"key": "KEY", "value": "EV[1:def:not-real]", "type": "SECRET"}]
