@@ -66,6 +66,7 @@ ENTRIES = {
     "check": Entry("Check rule files; errors by file and line.", CARE),
     "pool": Entry("Pools of database connections: what fits, and their files.", CARE),
     "kpis": Entry("KPIs: how they stand, and Prometheus' rules for them.", CARE),
+    "checklist": Entry("The checklist for scaling, as Markdown.", CARE),
     "load": Entry("A load test: arrivals by plan, a verdict by the KPIs.", CARE),
     "views": Entry("Dashboard views in the application's database: check, apply, show.", CARE),
     "replicas": Entry("The application's configuration for read replicas.", CARE),

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from service.domain.app_views import DAYS_AHEAD, DAYS_KEPT
@@ -131,7 +131,7 @@ def test_the_views_have_the_runbooks_columns_and_ours_after_them(
 
 
 REQUEST = st.tuples(
-    st.integers(1, 55),  # minutes ago
+    st.sampled_from([1, 2, 55]),  # minutes ago; few, so that some have many requests
     st.sampled_from([200, 201, 204, 301, 399, 400, 401, 404, 499, 500, 503, 599]),
     st.integers(0, 40_000).map(lambda eighths: eighths / 8),  # exact in a double, and so are sums
 )
@@ -141,6 +141,7 @@ REQUEST = st.tuples(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(requests=st.lists(REQUEST, max_size=60))
+@example(requests=[(1, 200 + 20 * (each % 20), each * each / 8) for each in range(60)])
 def test_each_minute_is_as_computed_from_the_requests_themselves(
     app: AppDatabaseOfTests, views: Views, requests: list[tuple[int, int, float]]
 ) -> None:
@@ -277,6 +278,22 @@ def test_a_reader_reads_the_minutes_and_only_its_own_statements_and_writes_nothi
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         quiz.execute("SELECT * FROM runbook.performance_metrics")
+
+
+def test_a_view_shows_nobody_what_the_table_would_not_show(
+    app: AppDatabaseOfTests, views: Views
+) -> None:
+    views("apply")
+    app.admin("GRANT USAGE ON SCHEMA runbook TO quiz_app")
+    app.admin("GRANT SELECT ON runbook.performance_metrics TO quiz_app")
+    with (
+        psycopg.connect(app.url("quiz_app"), autocommit=True) as quiz,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="api_requests"),
+    ):
+        quiz.execute("SELECT * FROM runbook.performance_metrics")
+    app.admin("GRANT SELECT ON runbook.api_requests TO quiz_app")
+    with psycopg.connect(app.url("quiz_app"), autocommit=True) as quiz:
+        assert quiz.execute("SELECT * FROM runbook.performance_metrics").fetchall() == []
 
 
 def test_without_the_extension_the_other_view_is_made_and_a_sentence_says_what_to_do(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -196,3 +197,13 @@ def test_it_ends_after_its_seconds_whatever_is_still_under_way(
     record = run_test(test, quizmentor.url, "password")
     assert "1 s are over (limits.seconds)" in record.ended
     assert not any(each.finished for each in record.arrived)
+
+
+def test_a_start_that_was_late_counts_as_waiting(load: Load, quizmentor: Served) -> None:
+    """This process stands still for a while, as on a machine that is too busy to send."""
+    test = load_test(load.file).scaled(1, 0.2)
+    record = run_test(test, quizmentor.url, "password", told=lambda _: time.sleep(0.5))
+    late = max(each.late_ms for each in record.arrived)
+    first = max(each.ms for each in record.samples if each.step == "login")
+    assert late > 400
+    assert first > late
