@@ -114,8 +114,14 @@ def _kpis(file: Path | None) -> tuple[Kpi, ...]:
 
 def _run(test: LoadTest, host: str, *, quiet: bool) -> Record:
     from service.environment import given
-    from service.providers.load_generator import run_test
+    from service.providers.load_generator import answers, run_test
 
+    if not answers(host):
+        fail(
+            f"Nothing answers at {host}, so no load was sent. Start the service, or name another "
+            "with --host; `runbookd sandbox` starts one that answers.",
+            MISUSED,
+        )
     password = given(PASSWORD) or "password"
     return run_test(test, host, password, (lambda _: None) if quiet else say)
 

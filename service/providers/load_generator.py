@@ -34,6 +34,16 @@ def run_test(
     return asyncio.run(_Run(test, host, password, told).run())
 
 
+def answers(host: str) -> bool:
+    """Whether anything answers there at all: one request, before a test begins. The caller has
+    asked `service.domain.load.refusal`."""
+    try:
+        httpx.get(host, timeout=ANSWER_S, trust_env=False, follow_redirects=False)
+    except (httpx.HTTPError, OSError):
+        return False
+    return True
+
+
 class _Run:
     def __init__(
         self, test: LoadTest, host: str, password: str, told: Callable[[str], None]

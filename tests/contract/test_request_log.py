@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -156,3 +158,11 @@ def test_a_request_never_waits_for_the_database(app: AppDatabaseOfTests) -> None
         assert log.counts.written == 0
         other.execute("COMMIT")
     assert log.close(LONG_S).written == 1_001
+
+
+def test_it_imports_nothing_else_of_runbookd() -> None:
+    names = "[n for n in sys.modules if n.startswith('service.') and 'request_log' not in n]"
+    program = f"import sys, service.request_log; print({names})"
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    assert said.stdout == "[]\n"

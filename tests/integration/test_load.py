@@ -17,6 +17,7 @@ import pytest
 from service.providers.load_generator import run_test
 from service.rulebook.load_tests import load_test
 from service.rulebook.pack import packaged
+from tests.processes import free_port
 from tests.unit.cli.commandline import CommandLine, Said
 from tests.unit.sandbox.support import APP, TOKEN, Served, served
 
@@ -188,6 +189,12 @@ def test_a_plan_and_a_table_say_what_is_sent_and_what_came_of_it(
     lines = load("--host", quizmentor.url, "--times", "0.1", "--format", "csv").out.splitlines()
     assert lines[0].startswith("phase,judged,planned,begun,")
     assert [line.split(",")[0] for line in lines[1:]] == ["small", "large"]
+
+
+def test_where_nothing_answers_it_says_so_at_once(load: Load) -> None:
+    said = load("--host", f"http://127.0.0.1:{free_port()}", "--times", "10")
+    assert said.status == 2
+    assert "so no load was sent" in said.err
 
 
 def test_it_ends_after_its_seconds_whatever_is_still_under_way(
