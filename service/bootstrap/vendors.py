@@ -25,6 +25,7 @@ from service.providers.health import HttpHealthProbe
 from service.providers.nginx import LocalNginx, NginxCommand
 from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.postgresql import PostgresDatabase
+from service.providers.postgresql_views import PostgresViews
 from service.providers.prometheus import PrometheusMetrics
 from service.providers.redis_cache import RedisCache
 from service.providers.slack import SlackMessenger
@@ -80,6 +81,11 @@ class Vendors:
         """The application's database. Nothing stands in for it in the sandbox."""
         url = self.settings.app_database_url.get_secret_value()
         return PostgresDatabase(url=url, own_url=_own_postgresql(self.settings))
+
+    @cached_property
+    def app_views(self) -> PostgresViews:
+        """The schema `runbook` in the application's database."""
+        return PostgresViews(self.app_database)
 
     @cached_property
     def nginx(self) -> Nginx:

@@ -9,7 +9,7 @@ shares sessions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,6 +245,12 @@ class PostgresDatabase:
             signal = f"SELECT a.pid, {function}(a.pid) AS told {_SAME}"
             rows = connection.execute(signal, _arrays(works)).fetchall()
         return [row["pid"] for row in rows if row["told"]]
+
+    def session(
+        self, operation: str, *, repeatable: bool = True
+    ) -> AbstractContextManager[psycopg.Connection[dict[str, Any]]]:
+        """A connection for something else than this port, with the same limits and refusals."""
+        return self._open(operation, repeatable=repeatable)
 
     @contextmanager
     def _open(

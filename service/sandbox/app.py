@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import time
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Request, Response, request
@@ -18,10 +19,14 @@ from service.sandbox.core.clock import Clock
 from service.sandbox.core.wire import Answer, Call
 from service.sandbox.dispatch import VENDORS, dispatch
 from service.sandbox.quizmentor.exposition import render
+from service.sandbox.quizmentor.site import visit
 
 LARGEST_BODY = 16 * 1024 * 1024
-CONTROLS = ("state", "calls", "load", "faults", "droplet", "reset")
+CONTROLS = ("state", "calls", "load", "faults", "droplet", "site", "reset")
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+PHASE_HEADER = "X-Load-Phase"
+"""By which a load test says what a request belongs to."""
+LONGEST_PHASE = 100
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -39,6 +44,7 @@ def create_app(config: SandboxConfig, clock: Clock = time.time) -> Flask:
             "vendors": [f"/{name}" for name in VENDORS],
             "control": [f"/_sandbox/{name}" for name in CONTROLS],
             "metrics": ["/metrics"],
+            "quizmentor": ["/auth/login", "/api/quiz", "/api/quiz/submit", "/api/quiz/results"],
         }
 
     @app.get("/healthz")
@@ -49,6 +55,8 @@ def create_app(config: SandboxConfig, clock: Clock = time.time) -> Flask:
     def metrics() -> Response:
         with cloud.at_now():
             return Response(render(cloud), content_type=METRICS_TYPE)
+
+    _add_site(app, cloud)
 
     @app.route("/<vendor>/<path:path>", methods=METHODS)
     def vendor_call(vendor: str, path: str) -> Response:
@@ -61,6 +69,20 @@ def create_app(config: SandboxConfig, clock: Clock = time.time) -> Flask:
         return _json_response(answer) if answer else _hang_up(request)
 
     return app
+
+
+def _add_site(app: Flask, cloud: Cloud) -> None:
+    """QuizMentor itself, for load tests."""
+
+    @app.route("/auth/login", methods=METHODS)
+    @app.route("/api/<path:_path>", methods=METHODS)
+    def site(_path: str = "") -> Response:
+        call = read_call("quizmentor", request.path, request)
+        with cloud.at_now() as now:
+            phase = request.headers.get(PHASE_HEADER, "")[:LONGEST_PHASE]
+            given = visit(cloud, replace(call, now=now), phase)
+        time.sleep(given.takes_s)
+        return _json_response(given)
 
 
 def _keep_order(app: Flask) -> None:

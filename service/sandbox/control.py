@@ -24,6 +24,7 @@ from service.sandbox.digitalocean.cluster_control import (
 )
 from service.sandbox.digitalocean.control import DropletControlError, change_droplet, droplet_json
 from service.sandbox.quizmentor.load import BUCKETS_MS, Load
+from service.sandbox.quizmentor.site import SiteControlError, change_site, site_json
 from service.sandbox.slack.control import SlackControlError, change_workspace, workspace_json
 from service.sandbox.state_json import state_json
 from service.sandbox.supabase.control import (
@@ -48,6 +49,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     for name, change, shown in (
         ("cloudflare", change_zone, zone_json),
         ("droplet", change_droplet, droplet_json),
+        ("site", change_site, site_json),
         ("slack", change_workspace, workspace_json),
         ("supabase", change_project, project_json),
         ("tokens", _order_tokens, _tokens_json),
@@ -60,6 +62,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     @control.errorhandler(CloudflareControlError)
     @control.errorhandler(ClusterControlError)
     @control.errorhandler(DropletControlError)
+    @control.errorhandler(SiteControlError)
     @control.errorhandler(SlackControlError)
     @control.errorhandler(SupabaseControlError)
     @control.errorhandler(FaultError)

@@ -34,7 +34,7 @@ ADDRESSES = {
         "PROMETHEUS_URL": f"prometheus://user:prom-{PLANTED}@{NOWHERE}",
     },
 }
-ARGUMENTS = {"explain": ["a-1"], "worker": ["--allow-missing"]}
+ARGUMENTS = {"explain": ["a-1"], "load": ["--plan"], "worker": ["--allow-missing"]}
 PATIENCE_S = 180.0
 """For all but the sandbox, which ends only when it is told to: nothing that they need answers."""
 
