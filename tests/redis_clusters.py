@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,8 +17,21 @@ from tests.redis_servers import START_S
 SLOTS = 16_384
 PATIENCE_S = 60.0
 """How long a condition may take on a machine that is busy with other things."""
+CLIENT_PAUSE_S = 0.005
+"""Seconds between two reads of a client. Without a pause it would take a core for itself."""
 THIRDS = ((0, 5460), (5461, 10922), (10923, 16383))
 """Who owns what among three nodes, as redis-cli hands them out."""
+
+NEARLY = {
+    0: [(0, 4095)],
+    1: [(5461, 9556)],
+    2: [(10923, 15118)],
+    3: [(4096, 5460), (9557, 10922), (15119, 16383)],
+}
+"""Who owns what among four nodes: the last has a hundred slots less than its share, and the third a
+hundred more."""
+KEYS = {f"quiz:{number}": f"answer {number}" for number in range(3_000)}
+"""What an application has in its cluster."""
 
 
 @dataclass
@@ -168,3 +182,49 @@ def fill(node: Node, keys: Mapping[str, str]) -> None:
     with redis.RedisCluster(port=node.port, host="127.0.0.1", socket_timeout=10.0) as client:
         for name, value in keys.items():
             client.set(name, value)
+
+
+class Clients:
+    """A client of the cluster that reads and writes all the time, as an application does."""
+
+    def __init__(self, made: RealCluster) -> None:
+        self._port = made.nodes[0].port
+        self._over = threading.Event()
+        self.wrong: list[str] = []
+        self.done = 0
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Clients:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(PATIENCE_S)
+
+    def _work(self) -> None:
+        with redis.RedisCluster(port=self._port, host="127.0.0.1", socket_timeout=30.0) as client:
+            while not self._over.wait(CLIENT_PAUSE_S):
+                name = f"quiz:{self.done % len(KEYS)}"
+                try:
+                    if client.get(name) != KEYS[name].encode():
+                        self.wrong.append(f"{name} is gone")
+                    client.set(f"new:{self.done}", str(self.done))
+                except redis.RedisError as problem:
+                    self.wrong.append(f"{name}: {problem!r}")
+                self.done += 1
+
+
+def assert_nothing_is_lost(made: RealCluster, clients: Clients) -> None:
+    assert clients.wrong == []
+    assert clients.done > 0
+    with redis.RedisCluster(port=made.nodes[0].port, host="127.0.0.1") as client:
+        assert {name: client.get(name) for name in KEYS} == {
+            name: value.encode() for name, value in KEYS.items()
+        }
+        assert all(
+            client.get(f"new:{number}") == str(number).encode() for number in range(clients.done)
+        )
+    for node in made.nodes:
+        known = node.say("CLUSTER NODES").values()
+        assert not any(each["migrations"] for each in known)

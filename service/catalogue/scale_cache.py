@@ -33,13 +33,7 @@ Policy = Literal[
     "volatile_random",
     "volatile_ttl",
 ]
-Memory = Annotated[
-    str,
-    Field(
-        pattern=r"^(none|[1-9]\d{0,9}(gb|mb|kb|b))$",
-        description="a size such as 3gb or 512mb, or none for no limit",
-    ),
-]
+Memory = Annotated[str, Field(pattern=r"^(none|[1-9]\d{0,9}(gb|mb|kb|b))$")]
 
 
 class CacheOptions(Shape):
@@ -52,7 +46,9 @@ class CacheOptions(Shape):
     size: Text | None = None
     standbys: int | None = Field(default=None, ge=0, le=MOST_STANDBYS)
     eviction_policy: Policy | None = None
-    maxmemory: Memory | None = None
+    maxmemory: Memory | None = Field(
+        default=None, description="a size such as 3gb or 512mb, or none for no limit"
+    )
     shards: int | None = Field(default=None, ge=1, le=MOST_SHARDS)
     exact: bool = False
 

@@ -6,13 +6,11 @@ Three nodes and a replica of the first are one cluster; the fifth is new and emp
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from service.catalogue.registry import kind_spec
 from service.catalogue.steps.timings import Timings
@@ -26,20 +24,20 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.nodes import FakeNodes, three_and_a_new_one
 from tests.fakes.runs import FakeRun, Works, planned, request_for, works_on
 from tests.processes import ROOT
-from tests.redis_clusters import PATIENCE_S, THIRDS, RealCluster, fill, nodes
+from tests.redis_clusters import (
+    KEYS,
+    NEARLY,
+    THIRDS,
+    Clients,
+    RealCluster,
+    assert_nothing_is_lost,
+    fill,
+    nodes,
+)
 from tests.redis_servers import ONE_IN_CI, executable
 
 CLUSTER = ClusterTarget("cache-cluster")
 QUICK = Timings(poll_min_s=0.05, poll_max_s=0.2, settle_unknown_s=1.0, retry_budget_s=10.0)
-KEYS = {f"quiz:{number}": f"answer {number}" for number in range(3_000)}
-NEARLY = {
-    0: [(0, 4095)],
-    1: [(5461, 9556)],
-    2: [(10923, 15118)],
-    3: [(4096, 5460), (9557, 10922), (15119, 16383)],
-}
-"""Who owns what among four nodes: the last has a hundred slots less than its share, and the third a
-hundred more."""
 
 
 @pytest.fixture(scope="module", params=ONE_IN_CI)
@@ -75,52 +73,6 @@ def plan_of(made: RealCluster, own_url: str = "", **options: Any) -> Plan | Plan
 def run_of(made: RealCluster, urls: str = "", **options: Any) -> FakeRun:
     request = request_for("scale_cache", CLUSTER, options=options)
     return planned(works(made, urls=urls), request, WallClock())
-
-
-class Clients:
-    """A client of the cluster that reads and writes all the time, as an application does."""
-
-    def __init__(self, made: RealCluster) -> None:
-        self._port = made.nodes[0].port
-        self._over = threading.Event()
-        self.wrong: list[str] = []
-        self.done = 0
-        self._thread = threading.Thread(target=self._work)
-
-    def __enter__(self) -> Clients:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(PATIENCE_S)
-
-    def _work(self) -> None:
-        with redis.RedisCluster(port=self._port, host="127.0.0.1", socket_timeout=30.0) as client:
-            while not self._over.is_set():
-                name = f"quiz:{self.done % len(KEYS)}"
-                try:
-                    if client.get(name) != KEYS[name].encode():
-                        self.wrong.append(f"{name} is gone")
-                    client.set(f"new:{self.done}", str(self.done))
-                except redis.RedisError as problem:
-                    self.wrong.append(f"{name}: {problem!r}")
-                self.done += 1
-
-
-def assert_nothing_is_lost(made: RealCluster, clients: Clients) -> None:
-    assert clients.wrong == []
-    assert clients.done > 0
-    with redis.RedisCluster(port=made.nodes[0].port, host="127.0.0.1") as client:
-        assert {name: client.get(name) for name in KEYS} == {
-            name: value.encode() for name, value in KEYS.items()
-        }
-        assert all(
-            client.get(f"new:{number}") == str(number).encode() for number in range(clients.done)
-        )
-    for node in made.nodes:
-        known = node.say("CLUSTER NODES").values()
-        assert not any(each["migrations"] for each in known)
 
 
 # ---- What the fake shares with it ----

@@ -100,6 +100,11 @@ def plan_cluster(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
     nodes = observed["nodes"]
     before = {name: _values(nodes, name) for name in (MEMORY, POLICY)}
     after = {name: dict(values) for name, values in before.items()}
+    expected = {
+        each.attribute: parted(str(each.to), before[each.attribute])
+        for each in request.expects
+        if each.attribute in before
+    }
     shards: int | None = None
     for wanted in request.wanted:
         if wanted.attribute == SHARDS:
@@ -112,11 +117,15 @@ def plan_cluster(request: Request, observed: Mapping[str, Any]) -> Plan | PlanHe
             if isinstance(found, PlanHeld):
                 return found
             after[wanted.attribute] = found
+    if request.expects:
+        after = _put_back(before, after, expected)
+        if after == before and (theirs := _theirs(before, expected)):
+            return _by_a_person(target, theirs)
     new, moves = _resharded(observed, shards)
     if after == before and not new and not moves:
         return nothing_to_do(target)
     return _cannot_be(target, observed, before, after) or _plan(
-        observed, before, after, shards, new, moves
+        observed, before, after, shards, new, moves, expected
     )
 
 
@@ -203,6 +212,45 @@ def _values_wanted(
     if name == MEMORY and wanted.least:
         return {at: _larger(before[name][at], each) for at, each in after.items()}
     return after
+
+
+def _put_back(
+    before: Mapping[str, Mapping[str, str]],
+    after: Mapping[str, Mapping[str, str]],
+    expected: Mapping[str, Mapping[str, str]],
+) -> dict[str, dict[str, str]]:
+    """What an undo makes of each node: its former value, where it still has what the run made."""
+    return {
+        name: {
+            at: value
+            if before[name][at] == expected.get(name, before[name])[at]
+            else before[name][at]
+            for at, value in values.items()
+        }
+        for name, values in after.items()
+    }
+
+
+def _theirs(
+    before: Mapping[str, Mapping[str, str]], expected: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """What nodes have that is not what a run had made of them."""
+    return [
+        f"{at} has {name} {before[name][at]}, and not {made}"
+        for name, values in expected.items()
+        for at, made in values.items()
+        if before[name][at] != made
+    ]
+
+
+def _by_a_person(target: ClusterTarget, theirs: Sequence[str]) -> PlanHeld:
+    return PlanHeld(
+        "changed_by_a_person",
+        f"Nothing of the run is left at {target.name} that could be put back: "
+        f"{'; '.join(theirs)}. Nothing was changed. To change it all the same, ask for the value "
+        "that you want.",
+        by_person=True,
+    )
 
 
 def _larger(one: str, another: str) -> str:
@@ -304,6 +352,7 @@ def _plan(
     shards: int | None,
     new: Sequence[Mapping[str, Any]],
     moves: Sequence[Mapping[str, Any]],
+    expected: Mapping[str, Mapping[str, str]],
 ) -> Plan:
     everybody = [*observed["nodes"], *new]
     writes = {name: dict(_writes(name, before[name], after[name], new)) for name in after}
@@ -326,7 +375,8 @@ def _plan(
         after=" × ".join(will for _, will in changed.values()),
         steps=(*steps, "verify"),
         wanted={
-            "before": {name: joined(values) for name, values in before.items()},
+            # Of an undo: what the run had made of all nodes, and not what each of them has.
+            "before": {name: joined(expected.get(name, values)) for name, values in before.items()},
             "after": {name: joined(values) for name, values in after.items()},
             "ids": {each["address"]: each["id"] for each in everybody},
             "set": writes,

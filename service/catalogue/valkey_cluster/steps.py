@@ -193,7 +193,8 @@ class NodesWork:
 
         write = Write(step, f"setting {name} of node {address} to {after}", look, send)
         # A node's own intent: where the second one refuses, the first one has been written to.
-        apply_once(context, context.intent(f"{step} {address}"), write, self._timings)
+        intent = context.intent(_intent(name, address, plan))
+        apply_once(context, intent, write, self._timings)
 
     def _keep(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
@@ -249,7 +250,7 @@ class NodesWork:
             return {"sent": True}
 
         what = f"having node {address} join the cluster"
-        intent = context.intent(f"join {address}")
+        intent = context.intent(_intent("join", address, plan))
         apply_once(context, intent, Write("join", what, look, send), self._timings)
 
     def _contact(self, known: Sequence[str], plan: Plan) -> Member:
@@ -364,6 +365,12 @@ def _not_yet(states: Sequence[NodeState], plan: Plan) -> list[str]:
         if elsewhere:
             said.append(f"{len(elsewhere):,} slots have another owner than planned")
     return said
+
+
+def _intent(what: str, address: str, plan: Plan) -> str:
+    """The name of a write to one node. The table of intents has room for 32 signs, which an address
+    may fill alone."""
+    return f"{what[:8]} {plan.wanted['ids'][address][:16]}"
 
 
 def _value(state: NodeState, name: str) -> str:

@@ -284,7 +284,7 @@ def test_a_node_that_refuses_fails_the_run_and_is_named_with_what_each_node_has(
     nodes.refused[B] = vendor_error(FailureKind.PERMANENT, "node 10.0.0.2 refused: NOPERM.")
     with pytest.raises(VendorError, match="NOPERM"):
         run.execute()
-    assert list(run.intents) == [f"set_eviction_policy {A}"]
+    assert list(run.intents) == ["eviction 1111111111111111"]
     said = run.works.make_safe(run.context, run.request, run.plan)
     assert f"{A}: none, volatile_lru; {B}: none, noeviction" in said
 
