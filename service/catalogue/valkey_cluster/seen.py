@@ -91,10 +91,22 @@ def _ownership(state: NodeState) -> frozenset[tuple[str, tuple[tuple[int, int], 
 
 
 def _open(within: Sequence[NodeState]) -> dict[str, list[str]]:
-    """Slots on their way, as their nodes see it: where each comes from and where it goes to."""
+    """Slots on their way, as their nodes see it: where each comes from and where it goes to.
+
+    A node may keep the mark of a slot that another one owns by now. Such a one is on no way.
+    """
     found: dict[str, list[str]] = {}
     for each in within:
-        if each.view:
-            found |= {str(slot): [each.view.me, to] for slot, to in each.view.leaving.items()}
-            found |= {str(slot): [of, each.view.me] for slot, of in each.view.coming.items()}
+        view = each.view
+        if view is None or not (view.leaving or view.coming):
+            continue
+        owners = {
+            slot: member.id
+            for member in view.members
+            for first, last in member.ranges
+            for slot in range(first, last + 1)
+        }
+        ways = [(slot, view.me, to) for slot, to in view.leaving.items()]
+        ways += [(slot, of, view.me) for slot, of in view.coming.items()]
+        found |= {str(slot): [of, to] for slot, of, to in ways if owners.get(slot) == of}
     return found

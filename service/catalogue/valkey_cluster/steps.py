@@ -7,9 +7,8 @@ every node is set and read back, and new nodes get slots while the cluster serve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.scale_cache import MEMORY, POLICY
@@ -63,9 +62,9 @@ def seen_by_doctor(nodes: ClusterNodes, target: ClusterTarget) -> str:
     keys = sum(each["keys"] for each in shards)
     lasting = keys - sum(each["expiring"] for each in shards)
     return (
-        f"cluster_state is ok on all {len(seen['nodes'])} nodes, {len(shards)} of them own slots; "
-        f"{keys:,} keys, {lasting:,} of them without a time to live; {len(seen['new'])} new nodes "
-        "wait to join"
+        f"every node says that the cluster is ok: nodes {len(seen['nodes'])}, shards "
+        f"{len(shards)}; {keys:,} keys, {lasting:,} of them without a time to live; new nodes that "
+        f"wait to join: {len(seen['new'])}"
     )
 
 
@@ -222,7 +221,7 @@ class NodesWork:
         self._await(
             "join",
             context,
-            lambda states: self._strangers(states, plan),
+            lambda states: _strangers(states, plan),
             f"{' and '.join(new)} was to join the cluster",
         )
         return {"joined": new}
@@ -230,7 +229,7 @@ class NodesWork:
     def _join_one(
         self, address: str, known: Sequence[str], context: StepContext, plan: Plan
     ) -> None:
-        host = self._contact(known, plan)
+        host = self._contact(known)
 
         def look() -> Applied | Pending[None]:
             state = self._checked("join", address, plan, self._nodes.own())
@@ -253,17 +252,12 @@ class NodesWork:
         intent = context.intent(_intent("join", address, plan))
         apply_once(context, intent, Write("join", what, look, send), self._timings)
 
-    def _contact(self, known: Sequence[str], plan: Plan) -> Member:
-        """A primary of the cluster, by the address at which other nodes reach it."""
-        views = [
-            read(
-                partial(self._nodes.view, address),
-                clock=self._clock,
-                timings=self._timings,
-            )
-            for address in known[-1:]
-        ]
-        members = sorted(views[0].members, key=lambda each: each.id == views[0].me)
+    def _contact(self, known: Sequence[str]) -> Member:
+        """A primary of the cluster, by the address at which other nodes reach it. A node does not
+        always know its own, so it is the last choice."""
+        look = partial(self._nodes.view, known[0])
+        view = read(look, clock=self._clock, timings=self._timings)
+        members = sorted(view.members, key=lambda each: each.id == view.me)
         return next(each for each in members if "master" in each.flags)
 
     def _move_slots(
@@ -308,21 +302,27 @@ class NodesWork:
         self._await(
             "verify",
             context,
-            lambda states: [*self._strangers(states, plan), *_not_yet(states, plan)],
+            lambda states: [*_strangers(states, plan), *_not_yet(states, plan)],
             "The cluster was to be as wanted",
         )
         return {**plan.wanted["after"], "nodes": len(plan.wanted["ids"])}
 
-    def _await(self, step: str, context: StepContext, wrong: Any, wanted: str) -> None:
+    def _await(
+        self,
+        step: str,
+        context: StepContext,
+        wrong: Callable[[Sequence[NodeState]], list[str]],
+        wanted: str,
+    ) -> None:
         """Look at all nodes until nothing is wrong with any of them."""
+        addresses = self._nodes.addresses()
         last: list[str] = []
 
         def look() -> bool | None:
-            states = [self._nodes.node(address) for address in plan_addresses]
+            states = [self._nodes.node(address) for address in addresses]
             last[:] = wrong(states)
             return None if last else True
 
-        plan_addresses = list(self._nodes.addresses())
         poll(
             look,
             clock=context.clock,
@@ -336,13 +336,14 @@ class NodesWork:
             ),
         )
 
-    def _strangers(self, states: Sequence[NodeState], plan: Plan) -> list[str]:
-        """What is wrong with who knows whom."""
-        seen = seen_together(states, {}, frozenset())
-        new = {*plan.wanted["new"]}
-        alone = [f"{each['address']} knows no other node" for each in seen["new"]]
-        waits = [each for each in alone if each.split(" ")[0] in new]
-        return [*waits, *seen["trouble"], *(f"{each} is unknown" for each in seen["unnamed"])]
+
+def _strangers(states: Sequence[NodeState], plan: Plan) -> list[str]:
+    """What is wrong with who knows whom, in sentences without a full stop."""
+    seen = seen_together(states, {}, frozenset())
+    alone = [each["address"] for each in seen["new"] if each["address"] in plan.wanted["new"]]
+    said = [f"{address} knows no other node" for address in alone]
+    said += seen["trouble"]
+    return [*said, *(f"CACHE_CLUSTER_URLS does not name {each}" for each in seen["unnamed"])]
 
 
 def _not_yet(states: Sequence[NodeState], plan: Plan) -> list[str]:

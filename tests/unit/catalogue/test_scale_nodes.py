@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.catalogue.registry import kind_spec
+from service.catalogue.steps.timings import Timings
 from service.catalogue.valkey_cluster import slots
 from service.catalogue.valkey_cluster.target import ClusterTarget, memory_bytes, memory_text
 from service.domain.decisions.planning import Plan, PlanHeld
@@ -32,7 +33,7 @@ def lab(
     clock = FakeClock()
     nodes = make(clock)
     setup(nodes)
-    return nodes, works_on(clock, nodes=nodes)
+    return nodes, works_on(clock, nodes=nodes, timings=Timings(health_deadline_s=20.0))
 
 
 def plan_of(options: dict[str, Any], setup: Setup = lambda nodes: None) -> Plan | PlanHeld:
