@@ -236,6 +236,8 @@ def test_a_user_with_the_rights_of_the_page_can_do_all_of_it_and_one_without_is_
     assert {"+migrate", "+restore-asking", "~*"} <= {*rights}
     for node in four.nodes:
         node.say("ACL SETUSER", "runbookd", "on", ">test-password-not-real", *rights)
+        # Whoever comes without a password may not bring keys.
+        node.say("ACL SETUSER", "default", "-restore-asking")
     fill(four.nodes[0], KEYS)
     urls = four.urls.replace("redis://", "redis://runbookd:test-password-not-real@")
     run = run_of(four, urls, shards=4, eviction_policy="volatile_lru")

@@ -22,8 +22,8 @@ from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.ports.valkey_cluster import ClusterNodes, Member, View
 
 KEYS = 100
-"""Keys of one move. Both nodes do nothing else meanwhile, for about a millisecond with small
-values."""
+"""Keys of one move. Both nodes do nothing else meanwhile: with values of 100 bytes for 8 ms in the
+median and 34 ms at most, of 200 moves on a machine with two busy cores."""
 PAUSE_S = 0.002
 """Seconds between two pieces, in which others are served."""
 TOLD_EACH_S = 5.0

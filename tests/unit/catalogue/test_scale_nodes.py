@@ -373,6 +373,31 @@ def test_a_new_plan_after_a_failure_goes_on_with_the_slots_that_are_on_their_way
     assert [len(nodes.owned(each)) for each in (A, B, C, NEW)] == [4096] * 4
 
 
+def test_a_slot_that_somebody_has_left_on_its_way_arrives_where_it_was_going() -> None:
+    def open_slot(nodes: FakeNodes) -> None:
+        nodes.nodes[A].leaving[0] = nodes.nodes[NEW].id
+        nodes.nodes[NEW].coming[0] = nodes.nodes[A].id
+
+    nodes, run = prepared({"shards": 4}, open_slot, nearly_even)
+    run.execute()
+    assert nodes.nodes[NEW].owners[0] == nodes.nodes[NEW].id
+    assert not any(each.leaving or each.coming for each in nodes.nodes.values())
+    counts = [len(nodes.owned(each)) for each in (A, B, C, NEW)]
+    assert sum(counts) == SLOTS
+    assert max(counts) - min(counts) <= 1
+
+
+def test_a_mark_of_a_slot_that_another_node_owns_by_now_is_on_no_way() -> None:
+    def stale(nodes: FakeNodes) -> None:
+        nodes.nodes[A].leaving[16_000] = nodes.nodes[B].id
+
+    nodes, works = lab(stale)
+    assert works.by_kind["valkey_cluster"].observe(CLUSTER)["open"] == {}
+    nodes.nodes[A].leaving[0] = nodes.nodes[B].id
+    found = works.by_kind["valkey_cluster"].observe(CLUSTER)["open"]
+    assert found == {"0": [nodes.nodes[A].id, nodes.nodes[B].id]}
+
+
 def test_a_verification_names_the_node_that_is_not_as_wanted() -> None:
     nodes, run = prepared({"eviction_policy": "volatile_lru"})
     run.step("set_eviction_policy")
