@@ -23,6 +23,7 @@ SECRETS = frozenset(
         "API_TOKENS",
         "APP_CACHE_URL",
         "APP_DATABASE_URL",
+        "CACHE_CLUSTER_URLS",
         "CLOUDFLARE_API_TOKEN",
         "DIGITALOCEAN_TOKEN",
         "GRAFANA_BASIC",

@@ -157,6 +157,10 @@ class Settings(BaseModel):
     """`redis://…` or `rediss://…`: the application's own Redis or Valkey, never the one of
     REDIS_URL. It is a secret as a whole, because it holds a password. Targets of kind cache are off
     until it is given."""
+    cache_cluster_urls: SecretStr = Field(SecretStr(""), alias="CACHE_CLUSTER_URLS")
+    """`redis://…` or `rediss://…` of every node of a Valkey or Redis cluster that you run, parted
+    by spaces. It is a secret as a whole, because it holds passwords. Targets of kind valkey_cluster
+    are off until it is given."""
     spaces_key: SecretStr = Field(SecretStr(""), alias="SPACES_KEY")
     """The id of a key of Spaces, or of another store that speaks S3, with which objects are put."""
     spaces_secret: SecretStr = Field(SecretStr(""), alias="SPACES_SECRET")

@@ -33,6 +33,7 @@ from service.providers.spaces import SpacesBuckets
 from service.providers.supabase import SupabaseCompute
 from service.providers.supabase_sandbox import SandboxSql
 from service.providers.valkey import DigitalOceanValkey
+from service.providers.valkey_cluster import ValkeyCluster
 from service.settings import Settings
 
 
@@ -125,6 +126,13 @@ class Vendors:
         return DigitalOceanValkey(self.digitalocean, own_url=self.settings.redis_url)
 
     @cached_property
+    def valkey_cluster(self) -> ValkeyCluster:
+        """The application's own cluster. Nothing stands in for it in the sandbox."""
+        settings = self.settings
+        urls = settings.cache_cluster_urls.get_secret_value()
+        return ValkeyCluster(urls=urls, own_url=settings.redis_url)
+
+    @cached_property
     def slack(self) -> SlackMessenger:
         """The Slack bot, which writes to SLACK_CHANNEL."""
         return SlackMessenger(
@@ -163,6 +171,7 @@ PORTS: Mapping[str, Port] = {
     "supabase": Port("SUPABASE_ACCESS_TOKEN", lambda vs: vs.supabase),
     "cloudflare_zone": Port("CLOUDFLARE_API_TOKEN", lambda vs: vs.cloudflare),
     "valkey": Port("DIGITALOCEAN_TOKEN", lambda vs: vs.valkey),
+    "valkey_cluster": Port("CACHE_CLUSTER_URLS", lambda vs: vs.valkey_cluster, optional=True),
     "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
     "cache": Port("APP_CACHE_URL", lambda vs: vs.cache, optional=True),
     "bucket": Port("SPACES_SECRET", lambda vs: vs.buckets, optional=True),

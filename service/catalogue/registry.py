@@ -20,6 +20,7 @@ from service.catalogue import (
     nginx,
     supabase,
     valkey,
+    valkey_cluster,
 )
 from service.catalogue.actions import (
     DECIDE,
@@ -44,6 +45,7 @@ KINDS: tuple[KindSpec, ...] = (
     supabase.KIND,
     cloudflare_zone.KIND,
     valkey.KIND,
+    valkey_cluster.KIND,
     app_database.KIND,
     cache.KIND,
     bucket.KIND,

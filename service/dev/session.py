@@ -121,8 +121,9 @@ def worker_child(plan: DevPlan, environment: Mapping[str, str]) -> ChildSpec:
         command=_runbookd("worker"),
         environment=environment,
         ready=lambda: worker_lives(plan.reach, plan.port),
-        # The sandbox stands in for every vendor, but for neither of these.
-        withheld=SECRETS - {"PROMETHEUS_TOKEN", "APP_DATABASE_URL", "APP_CACHE_URL"},
+        # The sandbox stands in for every vendor, but for none of these.
+        withheld=SECRETS
+        - {"PROMETHEUS_TOKEN", "APP_DATABASE_URL", "APP_CACHE_URL", "CACHE_CLUSTER_URLS"},
         loses="Its runs go on where they stopped.",
     )
 

@@ -18,6 +18,7 @@ from redis.retry import Retry
 from service.domain.errors import FailureKind
 from service.ports.cache import CacheServer, Walked
 from service.providers.errors import Call, in_words, never_sent, no_answer, quote
+from service.providers.redis_identity import ids_of
 
 SETTING = "APP_CACHE_URL"
 TIMEOUT_S = 5.0
@@ -230,7 +231,7 @@ class RedisCache:
             raise call.error(FailureKind.TEMPORARY, sentence) from problem
         finally:
             own.close()
-        if any(theirs.get(name) and theirs[name] == ours.get(name) for name in _IDENTITY):
+        if ids_of(theirs) & ids_of(ours):
             sentence = (
                 f"{SETTING} and REDIS_URL lead to the same server (run_id {ours.get('run_id')}), "
                 f"or to copies of one. So {call.who} would be runbookd's own Redis, which is never "
@@ -272,10 +273,6 @@ class RedisCache:
         return call.error(
             FailureKind.TEMPORARY, f'{call.who} cannot {call.operation} now: "{words}".'
         )
-
-
-_IDENTITY = ("run_id", "master_replid")
-"""Of one process, and of a server with all its copies."""
 
 
 def _present(names: Sequence[str], found: Sequence[Any]) -> dict[str, str]:

@@ -17,12 +17,11 @@ from service.domain.errors import FailureKind, VendorError
 from service.ports.valkey import ClusterState, ServerFacts
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.errors import Call, never_sent, no_answer, reading, refused
+from service.providers.redis_identity import ids_of
 from service.providers.scopes import READ_CLUSTER, UPDATE_CLUSTER
 
 CONNECT_S, ANSWER_S = 3.0, 5.0
 """Seconds. A server whose firewall does not know this worker lets it wait."""
-_NO_REPLICATION = "0" * 40
-"""What a server without a former primary names as its second replication."""
 
 
 class DigitalOceanValkey:
@@ -166,12 +165,8 @@ def _info(call: Call, client: redis.Redis) -> Mapping[str, Any]:
 def _ids(call: Call, info: Mapping[str, Any]) -> frozenset[str]:
     """Its run, and the replications that it belongs to: a standby shares those of its primary."""
     with reading(call):
-        found = {
-            str(info["run_id"]),
-            str(info["master_replid"]),
-            str(info.get("master_replid2") or _NO_REPLICATION),
-        }
-    return frozenset(found - {_NO_REPLICATION})
+        _ = info["run_id"], info["master_replid"]
+    return ids_of(info)
 
 
 def _facts(call: Call, info: Mapping[str, Any]) -> ServerFacts:

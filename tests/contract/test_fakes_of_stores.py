@@ -48,6 +48,7 @@ UNDER_CONTRACT = {
     "FakeDatabase": "test_fakes_of_vendors.py",
     "FakeZones": "test_fakes_of_vendors.py",
     "FakeClusters": "test_fakes_of_vendors.py",
+    "FakeNodes": "test_valkey_cluster.py",
     "FakeNginx": "test_nginx_provider.py",
     "FakeCache": "test_redis_cache.py",
     "FakeBuckets": "test_bucket_on_moto.py",
@@ -79,6 +80,7 @@ UNDER_CONTRACT = {
 }
 """Each fake of a port, and the suite that it shares with the real thing."""
 NO_PORTS = {
+    "FakeNode": "one of FakeNodes",
     "FakeReplica": "one of FakeDatabase's read replicas",
     "FakeSql": "the `sql` of FakeDatabase, which test_fakes_of_vendors.py tries with it",
     "FakeWorker": "the parts of a worker, put together from the fakes",

@@ -58,6 +58,7 @@ class Stand:
         redis_url: str = "",
         rules: str = "",
         app_cache_url: str = "",
+        cache_cluster_urls: str = "",
     ) -> None:
         self._home = home
         self._log = home / "workers.log"
@@ -73,6 +74,7 @@ class Stand:
             "REDIS_URL": redis_url,
             "RUNBOOKD_HOME": str(home),
             "APP_CACHE_URL": app_cache_url,
+            "CACHE_CLUSTER_URLS": cache_cluster_urls,
         }
         if rules:
             file = home / "rules.yml"
@@ -339,7 +341,12 @@ _ROUTES = threading.Lock()
 
 @contextmanager
 def a_stand(
-    home: Path, database_url: str, redis_url: str = "", rules: str = "", app_cache_url: str = ""
+    home: Path,
+    database_url: str,
+    redis_url: str = "",
+    rules: str = "",
+    app_cache_url: str = "",
+    cache_cluster_urls: str = "",
 ) -> Iterator[Stand]:
     """A stand with its sandbox, ended whatever happens."""
     config = SandboxConfig(action_seconds=ACTION_S, rate_limits=False)
@@ -349,7 +356,9 @@ def a_stand(
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     sandbox_url = f"http://127.0.0.1:{server.port}"
-    stand = Stand(home, database_url, sandbox_url, redis_url, rules, app_cache_url)
+    stand = Stand(
+        home, database_url, sandbox_url, redis_url, rules, app_cache_url, cache_cluster_urls
+    )
     try:
         yield stand
     finally:

@@ -34,6 +34,7 @@ from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.redis_cache import RedisCache
 from service.providers.valkey import DigitalOceanValkey
+from service.providers.valkey_cluster import ValkeyCluster
 from service.settings import load_settings
 
 QUICK = Timings(
@@ -109,6 +110,8 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_write(failpoint, CloudflareApi, "set_cache_rules", lambda _: "set_cache_rules")
     _arm_write(failpoint, CloudflareApi, "set_cache_level", lambda _: "set_cache_level")
     _arm_write(failpoint, DigitalOceanValkey, "resize", lambda _: "resize")
+    _arm_write(failpoint, ValkeyCluster, "migrating", lambda _: "migrating")
+    _arm_write(failpoint, ValkeyCluster, "move_keys", lambda _: "move_keys")
     _arm_wait(failpoint)
     if failpoint.text.startswith("late:"):
         _neglect_the_lease(failpoint)

@@ -36,6 +36,7 @@ from service.ports.bucket import Buckets
 from service.ports.cache import AppCache
 from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
+from service.ports.valkey_cluster import ClusterNodes
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -141,6 +142,7 @@ def works_on(
     buckets: Buckets | None = None,
     notes: Notes | None = None,
     clusters: ValkeyClusters | None = None,
+    nodes: ClusterNodes | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
 ) -> Works:
@@ -156,6 +158,7 @@ def works_on(
         "cache": cache,
         "bucket": buckets,
         "valkey": clusters,
+        "valkey_cluster": nodes,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 

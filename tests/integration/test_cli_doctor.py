@@ -43,6 +43,7 @@ from tests.contract.leases import lease_store
 from tests.poolers import SESSION, TRANSACTION, pooler
 from tests.postgres import PostgresServer
 from tests.processes import ROOT, free_port
+from tests.redis_clusters import nodes
 from tests.redis_servers import RedisServer, executable
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine
 
@@ -551,3 +552,35 @@ def test_doctor_says_which_rules_watch_without_prometheus(
 
 def test_where_no_rule_tells_doctor_asks_for_no_channels(environment: dict[str, str]) -> None:
     assert "channels" not in examined(environment)
+
+
+def test_a_cluster_of_ones_own_is_asked_node_by_node_and_compared_with_our_own_redis(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    rules = tmp_path / "cluster.yml"
+    rules.write_text(
+        "targets: {nodes: {kind: valkey_cluster}}\nrules: [{name: full, match: [alertname=Full], "
+        "action: scale_cache, target: nodes, with: {shards: 2}, cooldown: 30m}]\n",
+        encoding="utf-8",
+    )
+    told = {"RULES": str(rules)}
+    with nodes(executable(), tmp_path, 2) as cluster:
+        first, second = cluster.nodes
+        cluster.join({0: [(0, 16_383)]}, {})
+        urls = {"CACHE_CLUSTER_URLS": cluster.urls}
+        looked = examined(environment, **told, **urls)["target nodes"]
+        off = examined(environment, **told)["target nodes"]
+        own = f"redis://localhost:{second.port}/0"
+        ours = examined(environment, **told, **urls, REDIS_URL=own)["target nodes"]
+        second.process.kill()
+        away = examined(environment, **told, **urls)["target nodes"]
+    assert looked.health is Health.OK
+    assert "every node says that the cluster is ok: nodes 1, shards 1; 0 keys" in looked.saw
+    assert looked.saw.endswith("new nodes that wait to join: 1")
+    assert off.health is Health.NOTE
+    assert off.saw.startswith("off: CACHE_CLUSTER_URLS is not set")
+    assert ours.health is Health.WRONG
+    assert f"{second.address} is runbookd's own Redis" in ours.saw
+    assert away.health is Health.WRONG
+    assert second.address in away.saw
+    assert first.address not in away.saw

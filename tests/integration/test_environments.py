@@ -38,7 +38,7 @@ def test_dev_gives_each_child_only_what_it_needs(tmp_path: Path) -> None:
     needed = {
         "sandbox": set(),
         "web": ACCESS_SECRETS,
-        "worker": {"PROMETHEUS_TOKEN", "APP_CACHE_URL", "APP_DATABASE_URL"},
+        "worker": {"PROMETHEUS_TOKEN", "APP_CACHE_URL", "APP_DATABASE_URL", "CACHE_CLUSTER_URLS"},
     }
     with running(dev):
         for pid in children_of(dev.process.pid):

@@ -69,6 +69,9 @@ class Timings:
     (docs/vendors.md)."""
     flush_deadline_s: float = 900.0
     """For a flush by prefix to walk over all keys. 20,000 keys took 2.6 s on a busy machine."""
+    slots_deadline_s: float = 3600.0
+    """For the slots of one step to move to other nodes: an hour, as for a managed cluster that
+    copies its data. 1,024 slots without keys take some seconds."""
     settle_unknown_s: float = 15.0
     """How long after a write without an answer its effect may still appear; a request is given
     up after 10 s."""

@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from service.catalogue.scale_cache import (
+    MEMORY,
+    MOST_STANDBYS,
+    POLICY,
+    SHARDS,
+    SIZE,
+    STANDBYS,
+)
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.catalogue.valkey.target import PRICES, ValkeyTarget, memory_gb
 from service.domain.decisions.planning import Plan, PlanHeld, together
 from service.domain.decisions.requests import Request, Wanted
 
-SIZE, STANDBYS, POLICY = "size", "standbys", "eviction_policy"
-"""What can be changed of a cluster."""
 POLICIES = (
     "noeviction",
     "allkeys_lru",
@@ -25,8 +31,6 @@ POLICIES = (
     "volatile_ttl",
 )
 """The eviction policies, in the spelling of DigitalOcean's API."""
-MOST_STANDBYS = 1
-"""A Valkey cluster has one standby at most (DigitalOcean's page on standby nodes)."""
 LEAST_GB_WITH_STANDBY = 2
 """Standbys need at least this memory for each node (the same page)."""
 ONLINE = "online"
@@ -73,6 +77,14 @@ def refused_options(
     target: ValkeyTarget, _action: str, options: Mapping[str, Any]
 ) -> Iterator[str]:
     """What of a rule's options can never be done with this target."""
+    for name in (MEMORY, SHARDS):
+        if options[name] is not None:
+            yield (
+                f"{name} is of a cluster that you run yourself (kind valkey_cluster), and "
+                f"{target.name} is a managed one. Name {SIZE}, {STANDBYS} or {POLICY}."
+            )
+    if options[POLICY] not in (None, *POLICIES):
+        yield f"{POLICY} of {target.name} may be {', '.join(POLICIES)}, not {options[POLICY]}."
     size = options[SIZE]
     if size is not None and size not in target.sizes:
         yield f"size {size} is not on the ladder of {target.name}: {' → '.join(target.sizes)}."
@@ -133,6 +145,12 @@ def _wanted(
         return size_wanted(target, wanted, str(before[SIZE]))
     if wanted.attribute == POLICY:
         return _policy(target, wanted)
+    if wanted.attribute != STANDBYS:
+        return PlanHeld(
+            "options",
+            f"{target.name} is a managed cluster, so {wanted.attribute} is nothing that can be "
+            f"changed of it; it has {SIZE}, {STANDBYS} and {POLICY}. Nothing was changed.",
+        )
     current = int(before[STANDBYS])
     count = current + wanted.by if wanted.to is None else int(wanted.to)
     count = max(count, current) if wanted.least else count

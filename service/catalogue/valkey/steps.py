@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.catalogue.context import Record, StepContext, StepFunction
+from service.catalogue.scale_cache import POLICY, SIZE, STANDBYS
 from service.catalogue.spec import Tools
 from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
 from service.catalogue.steps.polling import poll, read
-from service.catalogue.valkey.plan import ONLINE, POLICY, SIZE, STANDBYS
+from service.catalogue.valkey.plan import ONLINE
 from service.catalogue.valkey.target import PRICES, ValkeyTarget
 from service.domain.capacity.three_way import AlreadyThere, Conflict, merge
 from service.domain.decisions.planning import Plan
