@@ -28,6 +28,8 @@ from service.ports.app_database import (
     IndexState,
     LoginRole,
     NoTable,
+    Partition,
+    Partitions,
     Progress,
     Running,
     Server,
@@ -35,9 +37,11 @@ from service.ports.app_database import (
     Settings,
     Table,
     WantedIndex,
+    WantedPartition,
     Work,
 )
 from service.providers import postgresql_flags as flags
+from service.providers import postgresql_partitions as partitions
 from service.providers import postgresql_settings as settings
 from service.providers import postgresql_upkeep as upkeep
 from service.providers.errors import Call, in_words, no_answer, quote
@@ -184,6 +188,48 @@ class PostgresDatabase:
         """How far the server is with an index of this table."""
         with self._open("ask how far an index is") as connection:
             return upkeep.look_at_progress(connection, schema, table)
+
+    def partitions(self, schema: str, table: str) -> Partitions:
+        """How a table is partitioned."""
+        with self._open(f"look at the partitions of {table}") as connection:
+            return partitions.look_at_partitions(connection, schema, table)
+
+    def rows_within(self, wanted: WantedPartition) -> int | None:
+        """How many rows of the default partition belong into this one."""
+        with self._open(f"count rows of {wanted.default}") as connection:
+            return partitions.count_within(connection, wanted)
+
+    def exclude(self, wanted: WantedPartition) -> None:
+        """Have the default partition take no new row of this one."""
+        operation = f"add a constraint to {wanted.default}"
+        with self._open(operation, repeatable=False) as connection:
+            partitions.exclude(connection, wanted)
+
+    def prove_excluded(self, wanted: WantedPartition) -> Running:
+        """Prove that the default partition has no such row."""
+        operation = f"prove a constraint of {wanted.default}"
+        return self._long(operation, partitions.prove_excluded(wanted))
+
+    def include_again(self, wanted: WantedPartition) -> None:
+        """Have the default partition take such rows again."""
+        operation = f"drop the constraint of {wanted.default}"
+        with self._open(operation) as connection:
+            partitions.include_again(connection, wanted)
+
+    def add_partition(self, wanted: WantedPartition) -> None:
+        """Make a partition and attach it."""
+        with self._open(f"make partition {wanted.name}", repeatable=False) as connection:
+            partitions.add_partition(connection, wanted)
+
+    def detach(self, schema: str, table: str, partition: Partition) -> Running:
+        """Detach a partition."""
+        statement = partitions.detach(schema, table, partition)
+        return self._long(f"detach partition {partition.name}", statement)
+
+    def blockers(self) -> Sequence[int]:
+        """Whom runbookd's own sessions wait for."""
+        with self._open("ask whom our sessions wait for") as connection:
+            return partitions.blockers(connection)
 
     def _long(self, operation: str, statement: sql.Composed) -> Running:
         return upkeep.LongStatement(lambda: self._open(operation, repeatable=False), statement)
