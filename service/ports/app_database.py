@@ -162,9 +162,11 @@ class IndexState:
 class Progress:
     """How far the server is with an index (`pg_stat_progress_create_index`).
 
-    `waits_for` is the pid of the session whose transaction it waits for.
+    `pid` is the session that builds it. `phase` is empty where it is another role's, and ours may
+    not see how far it is. `waits_for` is the pid of the session whose transaction it waits for.
     """
 
+    pid: int
     phase: str
     blocks_done: int
     blocks: int
@@ -315,6 +317,10 @@ class Running(Protocol):
 
     def done(self) -> bool:
         """Whether it has ended. Raises VendorError where it has failed."""
+        ...
+
+    def was_sent(self) -> bool:
+        """Whether the server may have been given it. False where no connection was made."""
         ...
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from service.catalogue.app_database.partitions import TIMES, lacking, wanted_periods
+from service.catalogue.app_database.waiting import send_and_wait
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.applying import Applied, Pending, Write, apply_once
@@ -208,14 +209,14 @@ class PartitionWork:
         for _ in range(TRIES):
             if is_done():
                 return
-            context.fence()
-            try:
-                self._wait(context, what, send())
-            except VendorError as problem:
-                if problem.kind is FailureKind.PERMANENT and not is_done():
-                    raise
-                last = str(problem)
-                context.progress(f"{problem} Looking at what it has left.")
+            wait = partial(self._wait, context, what)
+            problem = send_and_wait(send, wait, context, self._timings)
+            if problem is None:
+                continue
+            if problem.kind is FailureKind.PERMANENT and not is_done():
+                raise problem
+            last = str(problem)
+            context.progress(f"{problem} Looking at what it has left.")
         if not is_done():
             raise StepFailed(step, f"{what} was tried {TRIES} times without effect. {last}")
 
