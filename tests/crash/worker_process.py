@@ -51,6 +51,7 @@ QUICK = Timings(
     resend_min_s=0.2,
     resend_max_s=1.0,
     server_begins_s=0.3,
+    replica_listing_s=0.6,
 )
 """For a sandbox whose actions take a tenth of a second."""
 PAGE_AFTER_S = 3.0
