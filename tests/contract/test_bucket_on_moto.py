@@ -168,7 +168,7 @@ def dripping(over: threading.Event) -> type[BaseHTTPRequestHandler]:
     class Dripping(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
-            self.send_header("Content-Length", "1000000")
+            self.send_header("Content-Length", "100")
             self.end_headers()
             with suppress(OSError):
                 while not over.wait(0.05):
