@@ -27,7 +27,8 @@ NO_UNDO: Mapping[str, str] = {
     "flush_cache": "what was removed is loaded anew, as the application asks for it",
     "kill_queries": "a session that was ended is gone, and its client has to connect anew",
     "optimize_database": (
-        "it changes no data, and an index that is not wanted any more is a person's to drop"
+        "it changes no data; an index that is not wanted any more is a person's to drop, and a "
+        "partition theirs to drop or to attach again"
     ),
 }
 """Why what an action did cannot be put back, by the action. A test compares it with the

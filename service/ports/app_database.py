@@ -162,13 +162,96 @@ class IndexState:
 class Progress:
     """How far the server is with an index (`pg_stat_progress_create_index`).
 
-    `waits_for` is the pid of the session whose transaction it waits for.
+    `pid` is the session that builds it. `phase` is empty where it is another role's, and ours may
+    not see how far it is. `waits_for` is the pid of the session whose transaction it waits for.
     """
 
+    pid: int
     phase: str
     blocks_done: int
     blocks: int
     waits_for: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of time, up to `upper` and without it. Both are UTC, as `2026-11-28 00:00:00`, so
+    that they compare as texts; empty for one that has no bound there."""
+
+    lower: str
+    upper: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition as the catalog has it. `rows` and `bytes` are PostgreSQL's own estimates.
+
+    `span` is None where its bounds are no times. `pending` is whether it is being detached, or was
+    when somebody stopped in the middle.
+    """
+
+    schema: str
+    name: str
+    span: Span | None
+    pending: bool
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """How a table is partitioned, and by what.
+
+    `strategy` is PostgreSQL's letter, r for ranges, and empty for a table that is not partitioned.
+    `columns` are those of its key, with an empty name for an expression; `type` is that of the
+    first. `default` takes all rows that no other one does. `excluded` are the constraints on it
+    that runbookd has made, by name, with whether they are proven. `taken` are the names in its
+    schema that begin as the partitions' do. `owner_may` is whether the table's owner may make
+    tables there and our role may act as the owner. `today` is the server's day in UTC.
+    """
+
+    strategy: str
+    columns: Sequence[str]
+    type: str
+    partitions: Sequence[Partition]
+    default: Partition | None
+    excluded: Mapping[str, bool]
+    taken: Sequence[str]
+    owner_may: bool
+    today: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPartition:
+    """A partition as it is wanted, of a table that is partitioned by ranges of one column.
+
+    `owner` is the table's. `default` is the name of its default partition in `default_schema`, and
+    empty where there is none. `type` is that of the column, as PostgreSQL writes it.
+    """
+
+    schema: str
+    table: str
+    owner: str
+    column: str
+    type: str
+    name: str
+    span: Span
+    default_schema: str
+    default: str
+
+    @property
+    def exclusion(self) -> str:
+        """The name of the constraint that shows that the default partition has no row of it."""
+        return exclusion_name(self.span)
+
+
+EXCLUDES = "runbookd_excludes_"
+
+
+def exclusion_name(span: Span) -> str:
+    """The name of the constraint for a range, such as `runbookd_excludes_20260101_20270101`."""
+    lower, upper = (each[:10].replace("-", "") for each in (span.lower, span.upper))
+    return f"{EXCLUDES}{lower}_{upper}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +319,10 @@ class Running(Protocol):
         """Whether it has ended. Raises VendorError where it has failed."""
         ...
 
+    def was_sent(self) -> bool:
+        """Whether the server may have been given it. False where no connection was made."""
+        ...
+
 
 class AppDatabase(Protocol):
     """One database of the application (docs/kinds/app_database.md)."""
@@ -278,6 +365,41 @@ class AppDatabase(Protocol):
 
     def progress(self, schema: str, table: str) -> Progress | None:
         """How far the server is with an index of this table; None where it builds none."""
+        ...
+
+    def partitions(self, schema: str, table: str) -> Partitions:
+        """How a table is partitioned."""
+        ...
+
+    def rows_within(self, wanted: WantedPartition) -> int | None:
+        """How many rows of the default partition belong into this one; None where counting them
+        took too long."""
+        ...
+
+    def exclude(self, wanted: WantedPartition) -> None:
+        """Have the default partition take no new row of this one. What it has is not read."""
+        ...
+
+    def prove_excluded(self, wanted: WantedPartition) -> Running:
+        """Read the default partition beside its readers and writers, and find that it has no such
+        row."""
+        ...
+
+    def include_again(self, wanted: WantedPartition) -> None:
+        """Have the default partition take such rows again."""
+        ...
+
+    def add_partition(self, wanted: WantedPartition) -> None:
+        """Make the partition and attach it, in one transaction. It ends what `exclude` began."""
+        ...
+
+    def detach(self, schema: str, table: str, partition: Partition) -> Running:
+        """Detach a partition beside readers and writers, or finish what was begun of that. It is
+        a table of its own afterwards, with all its rows."""
+        ...
+
+    def blockers(self) -> Sequence[int]:
+        """The pids of the sessions that runbookd's own sessions wait for."""
         ...
 
     def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:

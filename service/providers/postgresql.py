@@ -9,7 +9,7 @@ shares sessions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ from service.ports.app_database import (
     IndexState,
     LoginRole,
     NoTable,
+    Partition,
+    Partitions,
     Progress,
     Running,
     Server,
@@ -35,20 +37,26 @@ from service.ports.app_database import (
     Settings,
     Table,
     WantedIndex,
+    WantedPartition,
     Work,
 )
 from service.providers import postgresql_flags as flags
+from service.providers import postgresql_partitions as partitions
 from service.providers import postgresql_settings as settings
 from service.providers import postgresql_upkeep as upkeep
 from service.providers.errors import Call, in_words, no_answer, quote
+from service.providers.postgresql_deadline import Deadline
+from service.providers.waits import Timeouts
 
 SETTING = "APP_DATABASE_URL"
 APPLICATION = "runbookd"
 """What the server shows of our sessions (`application_name`)."""
-CONNECT_S = 10
-"""Seconds for a connection. A worker's lease outlasts it."""
-STATEMENT_S = 10
+CONNECT_S = 5
+"""Seconds for a connection."""
+STATEMENT_S = 8
 """Seconds for a statement that only looks or signals."""
+DEADLINE_S = Timeouts().total
+"""Seconds for a whole call, whatever the server does. A worker's lease outlasts it."""
 LOCK_S = 5
 """Seconds that a statement waits for a lock. One that waits keeps others waiting behind it."""
 TRANSACTION_POOLER_PORT = 6543
@@ -132,9 +140,10 @@ class PostgresDatabase:
     `own_url` is the address of runbookd's own database where that is a PostgreSQL, else empty.
     """
 
-    def __init__(self, *, url: str, own_url: str = "") -> None:
+    def __init__(self, *, url: str, own_url: str = "", deadline_s: float = DEADLINE_S) -> None:
         self._url = url
         self._own_url = own_url
+        self._deadline_s = deadline_s
         self._is_direct = False
 
     def server(self) -> Server:
@@ -185,8 +194,55 @@ class PostgresDatabase:
         with self._open("ask how far an index is") as connection:
             return upkeep.look_at_progress(connection, schema, table)
 
+    def partitions(self, schema: str, table: str) -> Partitions:
+        """How a table is partitioned."""
+        with self._open(f"look at the partitions of {table}") as connection:
+            return partitions.look_at_partitions(connection, schema, table)
+
+    def rows_within(self, wanted: WantedPartition) -> int | None:
+        """How many rows of the default partition belong into this one."""
+        with self._open(f"count rows of {wanted.default}") as connection:
+            return partitions.count_within(connection, wanted)
+
+    def exclude(self, wanted: WantedPartition) -> None:
+        """Have the default partition take no new row of this one."""
+        operation = f"add a constraint to {wanted.default}"
+        with self._open(operation, repeatable=False) as connection:
+            partitions.exclude(connection, wanted)
+
+    def prove_excluded(self, wanted: WantedPartition) -> Running:
+        """Prove that the default partition has no such row."""
+        operation = f"prove a constraint of {wanted.default}"
+        return self._long(operation, partitions.prove_excluded(wanted))
+
+    def include_again(self, wanted: WantedPartition) -> None:
+        """Have the default partition take such rows again."""
+        operation = f"drop the constraint of {wanted.default}"
+        with self._open(operation) as connection:
+            partitions.include_again(connection, wanted)
+
+    def add_partition(self, wanted: WantedPartition) -> None:
+        """Make a partition and attach it."""
+        with self._open(f"make partition {wanted.name}", repeatable=False) as connection:
+            partitions.add_partition(connection, wanted)
+
+    def detach(self, schema: str, table: str, partition: Partition) -> Running:
+        """Detach a partition."""
+        statement = partitions.detach(schema, table, partition)
+        return self._long(f"detach partition {partition.name}", statement)
+
+    def blockers(self) -> Sequence[int]:
+        """Whom runbookd's own sessions wait for."""
+        with self._open("ask whom our sessions wait for") as connection:
+            return partitions.blockers(connection)
+
     def _long(self, operation: str, statement: sql.Composed) -> Running:
-        return upkeep.LongStatement(lambda: self._open(operation, repeatable=False), statement)
+        call = Call("postgresql", operation, repeatable=False)
+        return upkeep.LongStatement(
+            lambda: self._open(operation, repeatable=False, lasts=True),
+            statement,
+            lambda: no_answer(call, "the server has not even ended it for taking too long"),
+        )
 
     def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:
         """These feature flags as they are."""
@@ -254,22 +310,29 @@ class PostgresDatabase:
 
     @contextmanager
     def _open(
-        self, operation: str, *, repeatable: bool = True
+        self, operation: str, *, repeatable: bool = True, lasts: bool = False
     ) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        """A connection for one call. Its errors come out as VendorError."""
+        """A connection for one call. Its errors come out as VendorError.
+
+        All of the call has to end within `DEADLINE_S`; of one that `lasts`, all that comes before
+        its own statement.
+        """
         call = Call("postgresql", operation, repeatable, SETTING, self._password(operation))
         # Until the call's own statement is sent, nothing can have been done by it.
         asking = Call("postgresql", operation, True, SETTING, call.secret)
-        connection = self._connect(asking)
+        deadline = Deadline(self._deadline_s)
         try:
-            with _telling(asking):
-                _prepare(connection)
-                self._require_foreign(connection, asking)
-                self._require_direct(connection, asking)
-            with _telling(call):
-                yield connection
+            with self._connected(asking, deadline) as connection:
+                with _telling(asking, deadline=deadline):
+                    _prepare(connection)
+                    self._require_foreign(connection, asking, deadline)
+                    self._require_direct(connection, asking, deadline)
+                if lasts:
+                    deadline.lift()
+                with _telling(call, deadline=deadline):
+                    yield connection
         finally:
-            connection.close()
+            deadline.lift()
 
     def _password(self, operation: str) -> str:
         call = Call("postgresql", operation, True, SETTING)
@@ -288,20 +351,32 @@ class PostgresDatabase:
             raise _shares_sessions(call, f"port {TRANSACTION_POOLER_PORT} is such a pooler's")
         return str(given.get("password") or "")
 
-    def _connect(self, call: Call) -> psycopg.Connection[dict[str, Any]]:
-        with _telling(call, connecting=True):
-            return psycopg.connect(_with_limits(self._url), autocommit=True, row_factory=dict_row)
+    @contextmanager
+    def _connected(
+        self, call: Call, deadline: Deadline, url: str = "", whose: str = ""
+    ) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """A connection to `url`, the application's database where it is empty."""
+        address = _with_limits(url or self._url)
 
-    def _require_foreign(self, connection: psycopg.Connection[Any], call: Call) -> None:
+        def connect() -> psycopg.Connection[dict[str, Any]]:
+            return psycopg.connect(address, autocommit=True, row_factory=dict_row)
+
+        with ExitStack() as stack:
+            with _telling(call, whose, connecting=True):
+                connection = stack.enter_context(deadline.connected(connect, CONNECT_S))
+            yield connection
+
+    def _require_foreign(
+        self, connection: psycopg.Connection[Any], call: Call, deadline: Deadline
+    ) -> None:
         """Refuse runbookd's own database, whatever either address calls it."""
         if not self._own_url:
             return
         theirs = _identity(connection)
+        whose = "runbookd's own database"
         with (
-            _telling(call, "runbookd's own database"),
-            psycopg.connect(
-                _with_limits(self._own_url), autocommit=True, row_factory=dict_row
-            ) as own,
+            self._connected(call, deadline, self._own_url, whose) as own,
+            _telling(call, whose, deadline=deadline),
         ):
             _prepare(own)
             ours = _identity(own)
@@ -313,7 +388,9 @@ class PostgresDatabase:
                 "application's database.",
             )
 
-    def _require_direct(self, connection: psycopg.Connection[Any], call: Call) -> None:
+    def _require_direct(
+        self, connection: psycopg.Connection[Any], call: Call, deadline: Deadline
+    ) -> None:
         """Refuse a pooler that shares sessions: there, our time-outs would be another client's.
 
         Such a pooler gives two clients at rest the same session, or one client now this and now
@@ -322,7 +399,7 @@ class PostgresDatabase:
         if self._is_direct:
             return
         first = connection.execute("SELECT pg_backend_pid() AS pid").fetchall()
-        with self._connect(call) as beside:
+        with self._connected(call, deadline) as beside:
             second = beside.execute("SELECT pg_backend_pid() AS pid").fetchall()
             third = connection.execute("SELECT pg_backend_pid() AS pid").fetchall()
         if first == second or first != third:
@@ -341,7 +418,14 @@ def _arrays(works: Sequence[Work]) -> dict[str, list[Any]]:
 
 def _with_limits(url: str) -> str:
     return make_conninfo(
-        url, application_name=APPLICATION, connect_timeout=CONNECT_S, keepalives_idle=10
+        url,
+        application_name=APPLICATION,
+        connect_timeout=CONNECT_S,
+        # A machine that is gone is noticed within half a minute, also during a long statement.
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        tcp_user_timeout=int(DEADLINE_S * 1000),
     )
 
 
@@ -383,10 +467,14 @@ _DENIED = "42501"
 
 
 @contextmanager
-def _telling(call: Call, whose: str = "", *, connecting: bool = False) -> Iterator[None]:
+def _telling(
+    call: Call, whose: str = "", *, connecting: bool = False, deadline: Deadline | None = None
+) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if deadline is not None and deadline.is_over:
+            raise no_answer(call, f"no answer within {deadline.seconds:g} s") from None
         raise _error(call, error, whose, connecting=connecting) from None
 
 

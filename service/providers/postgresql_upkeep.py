@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from service.domain.errors import VendorError
 from service.ports.app_database import (
     Condition,
     Index,
@@ -26,8 +28,19 @@ from service.ports.app_database import (
 
 LONGEST_S = 21_600
 """Seconds of a build: 6 h. It disturbs nobody, but something must end it."""
+MARGIN_S = 60
+"""Seconds after that in which a server that works has said so."""
 
-_TABLE = """
+_HOLDS = """EXISTS (
+       SELECT 1 FROM pg_locks l
+        WHERE l.pid = p.pid AND l.relation = {table} AND l.locktype = 'relation' AND l.granted
+          AND l.mode = 'ShareUpdateExclusiveLock')"""
+"""Whether a session holds the lock of builds and vacuums on a table; only one at a time can.
+
+Of another role's work, PostgreSQL shows a role without `pg_read_all_stats` the pid, and neither the
+table nor how far it is. It shows all locks to everybody.
+"""
+_TABLE = f"""
 SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
        pg_has_role(current_user, c.relowner, 'USAGE') AS ours,
        pg_get_userbyid(c.relowner)::text AS owner,
@@ -37,12 +50,15 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
        greatest(c.reltuples, 0)::bigint AS rows,
        c.relpages::bigint * current_setting('block_size')::bigint AS bytes,
        coalesce(pg_stat_get_last_vacuum_time(c.oid)::text, '') AS vacuumed,
-       EXISTS (SELECT 1 FROM pg_stat_progress_vacuum p WHERE p.relid = c.oid) AS vacuuming
+       EXISTS (SELECT 1 FROM pg_stat_progress_vacuum p
+                WHERE p.datname = current_database()
+                  AND (p.relid = c.oid OR p.relid IS NULL AND {_HOLDS.format(table="c.oid")})
+              ) AS vacuuming
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'm') AND c.relname = %(name)s
    AND CASE WHEN %(schema)s = '' THEN pg_table_is_visible(c.oid) ELSE n.nspname = %(schema)s END
    AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
-"""
+"""  # noqa: S608 - constants of this module
 _TABLES = """
 SELECT n.nspname AS schema, c.relname AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -50,11 +66,14 @@ SELECT n.nspname AS schema, c.relname AS name
    AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
  ORDER BY 1, 2 LIMIT 5000
 """
-_INDEXES = """
+_INDEXES = f"""
 SELECT c.relname::text AS name, c.oid::bigint AS number, i.indisvalid AND i.indisready AS valid,
        pg_get_indexdef(c.oid) AS definition,
        (SELECT p.pid FROM pg_stat_progress_create_index p
-         WHERE p.index_relid = c.oid LIMIT 1) AS builder,
+         WHERE p.datname = current_database()
+           AND (p.index_relid = c.oid OR p.relid IS NULL AND NOT i.indisvalid
+                AND {_HOLDS.format(table="i.indrelid")})
+         LIMIT 1) AS builder,
        i.indisexclusion AS excludes,
        ARRAY[am.amname::text, i.indisunique::text, i.indoption::text, i.indclass::text,
              i.indcollation::text,
@@ -66,16 +85,18 @@ SELECT c.relname::text AS name, c.oid::bigint AS number, i.indisvalid AND i.indi
   JOIN pg_class t ON t.oid = i.indrelid
   JOIN pg_namespace n ON n.oid = t.relnamespace
   JOIN pg_am am ON am.oid = c.relam
-"""
+"""  # noqa: S608 - constants of this module
 """`parts` is what two indexes with the same definition have in common."""
 _OF_TABLE = " WHERE n.nspname = %(schema)s AND t.relname = %(table)s ORDER BY 1"
-_PROGRESS = """
-SELECT p.phase, p.blocks_done, p.blocks_total AS blocks,
-       nullif(p.current_locker_pid, 0)::int AS waits_for
-  FROM pg_stat_progress_create_index p
-  JOIN pg_class t ON t.oid = p.relid JOIN pg_namespace n ON n.oid = t.relnamespace
+_PROGRESS = f"""
+SELECT p.pid, coalesce(p.phase, '') AS phase, coalesce(p.blocks_done, 0) AS blocks_done,
+       coalesce(p.blocks_total, 0) AS blocks,
+       coalesce(nullif(p.current_locker_pid, 0), (pg_blocking_pids(p.pid))[1])::int AS waits_for
+  FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+  JOIN pg_stat_progress_create_index p
+    ON p.relid = t.oid OR p.relid IS NULL AND {_HOLDS.format(table="t.oid")}
  WHERE p.datname = current_database() AND n.nspname = %(schema)s AND t.relname = %(table)s LIMIT 1
-"""
+"""  # noqa: S608 - constants of this module
 _SAMPLE = "runbookd_sample"
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -224,32 +245,45 @@ class LongStatement:
 
     It waits for locks as long as it lasts: what it takes (SHARE UPDATE EXCLUSIVE) keeps neither
     readers nor writers waiting behind it. When this process dies, the server goes on with it.
+    `opened` gives the connection to use, and may fail; `late` is the error where the server has
+    not answered long after it should have ended the statement itself.
     """
 
     def __init__(
         self,
         opened: Callable[[], AbstractContextManager[Connection]],
         statement: sql.Composed,
+        late: Callable[[], VendorError],
     ) -> None:
         self._opened = opened
         self._statement = statement
+        self._late = late
         self._error: Exception | None = None
+        self._sent = threading.Event()
+        self._ends_at = time.monotonic() + LONGEST_S + MARGIN_S
         self._thread = threading.Thread(target=self._run, name="postgresql", daemon=True)
         self._thread.start()
 
     def done(self) -> bool:
         """Whether it has ended. Raises VendorError where it has failed."""
         if self._thread.is_alive():
+            if time.monotonic() > self._ends_at:
+                raise self._late()
             return False
         if self._error is not None:
             raise self._error
         return True
+
+    def was_sent(self) -> bool:
+        """Whether the server may have been given it."""
+        return self._sent.is_set()
 
     def _run(self) -> None:
         try:
             with self._opened() as connection:
                 connection.execute(f"SET statement_timeout = '{LONGEST_S}s'")
                 connection.execute("SET lock_timeout = 0")
+                self._sent.set()
                 connection.execute(self._statement)
         except Exception as error:
             self._error = error  # raised where somebody waits for it

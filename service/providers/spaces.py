@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from service.bounded import Bounded, Overdue
 from service.domain.errors import FailureKind
 from service.ports.bucket import HEADERS, NEW, Contents, Place, Stored
 from service.providers.errors import Call, busy, from_status, never_sent, no_answer, reading
+from service.providers.waits import Timeouts
 
 SETTING = "SPACES_KEY and SPACES_SECRET"
-CONNECT_S, READ_S = 5.0, 15.0
-"""Seconds for a connection, and for each piece of an answer, which is 64 KB at most."""
+TIMEOUTS = Timeouts()
+"""`read` is for each piece of an answer, which is 64 KB at most. So a look, which is two requests,
+has its own bound."""
 _EVERYBODY = "http://acs.amazonaws.com/groups/global/AllUsers"
 _NOT_THAT_ONE = ("PreconditionFailed", "NoSuchKey")
 _GONE = ("NoSuchKey", "NoSuchVersion")
@@ -41,6 +44,13 @@ class SpacesBuckets:
         which = {"Bucket": place.bucket, "Key": key, **({"VersionId": version} if version else {})}
         call = self._call(f"read {key} in {place.bucket}", repeatable=True)
         client = self._client(call, place)
+        try:
+            # Neither a store that sends a byte now and then nor two slow answers last longer.
+            return Bounded(TIMEOUTS.total)(lambda: self._looked(call, client, place, key, most))
+        except Overdue:
+            raise no_answer(call, f"no answer within {TIMEOUTS.total:.0f} s") from None
+
+    def _looked(self, call: Call, client: Any, place: Place, key: str, most: int) -> Stored | None:
         with _asking(call):
             try:
                 found = client.get_object(**which)
@@ -119,8 +129,8 @@ class SpacesBuckets:
             aws_access_key_id=self._key,
             aws_secret_access_key=self._secret,
             config=Config(
-                connect_timeout=CONNECT_S,
-                read_timeout=READ_S,
+                connect_timeout=TIMEOUTS.connect,
+                read_timeout=TIMEOUTS.read,
                 retries={"total_max_attempts": 1},
                 # Spaces knows no checksums of newer SDKs, and no name of a host for each bucket is
                 # needed.

@@ -3,8 +3,11 @@ nothing. And what the provider makes of a store's refusals."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -12,7 +15,9 @@ from moto.server import ThreadedMotoServer
 
 from service.domain.errors import FailureKind, VendorError
 from service.ports.bucket import NEW, Buckets, Contents, Place
+from service.providers import spaces
 from service.providers.spaces import SpacesBuckets
+from service.providers.waits import Timeouts
 from tests.fakes.buckets import FakeBuckets
 from tests.fakes.clock import FakeClock
 from tests.fakes.notes import FakeNotes
@@ -221,3 +226,45 @@ def test_an_undo_restores_the_former_version_with_its_headers_under_its_etag(
     assert stored is not None
     assert (stored.contents, stored.public) == (ONE, False)
     assert not any(ONE.body.decode() in text for text in notes.texts.values())
+
+
+def dripping(over: threading.Event) -> type[BaseHTTPRequestHandler]:
+    """A store that always sends a byte more, before the time for one has passed."""
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(0.05):
+                    self.wfile.write(b"a")
+                    self.wfile.flush()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+            """It is quiet."""
+
+    return Dripping
+
+
+def test_a_store_that_only_drips_is_given_up_at_the_bound_of_a_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spaces, "TIMEOUTS", Timeouts(connect=0.5, read=0.5))
+    over = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), dripping(over))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    place = Place(f"http://127.0.0.1:{server.server_port}", "us-east-1", "quiz")
+    try:
+        with pytest.raises(VendorError, match="no answer within 1 s") as given_up:
+            SpacesBuckets(**KEYS).look(place, "a", 10_000_000)
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+    assert given_up.value.kind is FailureKind.TEMPORARY
+
+
+def test_the_bound_of_a_look_is_that_of_every_vendor_call() -> None:
+    assert Timeouts() == spaces.TIMEOUTS

@@ -14,10 +14,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from service.catalogue.app_database.index_work import TRIES, wanted_index
+from service.catalogue.app_database.kind import KIND
 from service.catalogue.registry import checked_options
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import FailureKind, TargetChanged, VendorError
+from service.ports.app_database import Running, WantedIndex
 from service.providers.postgresql import PostgresDatabase
 from tests.app_database_runs import TIMINGS, boundaries, dies_and_goes_on
 from tests.app_databases import (
@@ -262,6 +265,98 @@ def test_a_unique_index_that_cannot_be_leaves_nothing_behind(app: AppDatabaseOfT
     left = run.works.make_safe(run.context, run.request, run.plan)
     assert left == f"Index {NAME} was left invalid by the build, and was dropped."
     assert app.admin(INDEXES) == []
+
+
+class Away(PostgresDatabase):
+    """A database that takes no connection for a build, so many times."""
+
+    def __init__(self, url: str, times: int) -> None:
+        super().__init__(url=url)
+        self.times = times
+
+    def build(self, wanted: WantedIndex) -> Running:
+        if self.times == 0:
+            return super().build(wanted)
+        self.times -= 1
+        return PostgresDatabase(url="postgresql://nobody@127.0.0.1:1/none").build(wanted)
+
+
+def away(app: AppDatabaseOfTests, times: int) -> FakeRun:
+    clock, database = FastClock(), Away(app.url(), times)
+    return planned(works_on(clock, app_database=database, timings=TIMINGS), asked(), clock)
+
+
+def test_a_build_that_could_not_be_sent_is_no_try(app: AppDatabaseOfTests) -> None:
+    """More often than a build is tried."""
+    run = away(app, TRIES + 1)
+    run.execute()
+    assert run.records["build_index"] == {"index": NAME, "built": 1}
+
+
+def test_a_build_that_could_never_be_sent_has_written_nothing(app: AppDatabaseOfTests) -> None:
+    run = away(app, 100)
+    with pytest.raises(VendorError, match="took no request to build index") as failed:
+        run.execute()
+    assert failed.value.kind is FailureKind.TEMPORARY
+    assert run.context.intents == {}
+    assert app.admin(INDEXES) == []
+
+
+@pytest.fixture
+def blind(app: AppDatabaseOfTests) -> Iterator[str]:
+    """A role with the rights of the tables' owner, that may not see what other roles do."""
+    app.admin("CREATE ROLE half_blind LOGIN")
+    app.admin("GRANT quiz_app TO half_blind")
+    yield "half_blind"
+    app.admin("REVOKE quiz_app FROM half_blind")
+    app.admin("DROP ROLE half_blind")
+
+
+def test_a_build_of_another_role_is_seen_and_waited_for_without_the_right_to_see_statistics(
+    app: AppDatabaseOfTests, blind: str
+) -> None:
+    holder = app.idle(statement="INSERT INTO questions VALUES (0)")
+    build = DEFINITION.replace("INDEX", "INDEX CONCURRENTLY", 1)
+    builder = app.running(build, role=app.server.role)
+    assert wait_until(lambda: app.admin(INDEXES) == [(NAME, False)], LONG_S)
+    clock, database = FastClock(), PostgresDatabase(url=app.url(blind))
+    run = planned(works_on(clock, app_database=database, timings=TIMINGS), asked(), clock)
+    thread = threading.Thread(target=run.execute)
+    thread.start()
+    said = (
+        f"Index {NAME}: pid {builder}, of another role, works on it; how far it is, our role may "
+        f"not see without pg_read_all_stats; it waits for the transaction of pid {holder}."
+    )
+    assert wait_until(lambda: bool(run.context.told), LONG_S)
+    assert run.context.told == [said], "it is not dropped"
+    app.stack.close()
+    thread.join(LONG_S)
+    assert run.records["build_index"] == {"index": NAME, "built": 0}
+
+
+def test_a_build_of_another_role_on_another_table_is_not_taken_for_ours(
+    app: AppDatabaseOfTests, blind: str
+) -> None:
+    cut_off(app)
+    app.admin("CREATE TABLE others (id int)")
+    app.admin("ALTER TABLE others OWNER TO quiz_app")
+    app.idle(statement="INSERT INTO others VALUES (1)")
+    app.running("CREATE INDEX CONCURRENTLY ON others (id)", role=app.server.role)
+    wanted = wanted_index(
+        {**WANTED, "name": NAME, "unique": False, "where": []}, "public", "questions"
+    )
+    seen = PostgresDatabase(url=app.url(blind)).index(wanted)
+    assert seen.found is not None
+    assert seen.found.builder is None
+
+
+def test_the_doctor_names_the_right_that_shows_other_roles_builds(
+    app: AppDatabaseOfTests, blind: str
+) -> None:
+    target = replace(APP_DATABASE, roles=("quiz_app",))
+    assert "pg_read_all_stats" not in KIND.look(PostgresDatabase(url=app.url()), target)
+    said = KIND.look(PostgresDatabase(url=app.url(blind)), target)
+    assert said.endswith(f"it does not see: GRANT pg_read_all_stats TO {blind};")
 
 
 STEPS = ("prepare", "announce", "build_index", "verify_index", "conclude", "report")

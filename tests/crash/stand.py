@@ -23,6 +23,7 @@ from service.bootstrap.stores import Stores
 from service.bootstrap.worker import LOST_RUN_EXIT
 from service.intake.parse import parse_notification
 from service.ports.admission import Delivery
+from service.providers.supabase import SupabaseCompute
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
@@ -48,17 +49,15 @@ Json = dict[str, Any]
 
 class Stand:
     """One installation. `home` holds the logs; `rules` are those in force, the shipped ones where
-    none are given. `people` is what people may do."""
+    none are given; `settings` are more of the environment. `people` is what people may do."""
 
     def __init__(
         self,
         home: Path,
         database_url: str,
         sandbox_url: str,
-        redis_url: str = "",
         rules: str = "",
-        app_cache_url: str = "",
-        cache_cluster_urls: str = "",
+        **settings: str,
     ) -> None:
         self._home = home
         self._log = home / "workers.log"
@@ -71,10 +70,9 @@ class Stand:
             "SUPABASE_PROJECT_REF": PROJECT,
             "WORKER_LEASE_S": str(LEASE_S),
             "WORKER_POLL_S": "0.05",
-            "REDIS_URL": redis_url,
+            "REDIS_URL": "",
             "RUNBOOKD_HOME": str(home),
-            "APP_CACHE_URL": app_cache_url,
-            "CACHE_CLUSTER_URLS": cache_cluster_urls,
+            **settings,
         }
         if rules:
             file = home / "rules.yml"
@@ -145,6 +143,20 @@ class Stand:
         """What a person does to the droplet, or what it is like."""
         self._control("droplet", change)
 
+    def resize_project(self, variant: str) -> None:
+        """The project has another compute size, by somebody's hand."""
+        self._control("supabase", {"restart_after": 0})
+        base = f"{self._sandbox_url}/supabase"
+        project = SupabaseCompute(token="test-token-not-real", base_url=base)
+        project.resize(PROJECT, variant)
+        self.wait_for(lambda: project.get(PROJECT).status == "ACTIVE_HEALTHY", "the project")
+        project.close()
+
+    def replicas(self) -> list[Json]:
+        """The project's read replicas, those that are not billed any more left out."""
+        found: list[Json] = self.state()["supabase"][PROJECT]["replicas"]
+        return found
+
     def end_resize(self) -> None:
         """Let the cluster's resize that is under way end."""
         self._control("valkey", {"end": True})
@@ -199,6 +211,14 @@ class Stand:
             call["body"]["text"]
             for call in self._get("calls")
             if call["path"].endswith("chat.postMessage") and not call["body"].get("thread_ts")
+        ]
+
+    def replies(self) -> list[str]:
+        """What was told in the threads of the messages."""
+        return [
+            call["body"]["text"]
+            for call in self._get("calls")
+            if call["path"].endswith("chat.postMessage") and call["body"].get("thread_ts")
         ]
 
     def runs(self) -> dict[str, str]:
@@ -343,10 +363,8 @@ _ROUTES = threading.Lock()
 def a_stand(
     home: Path,
     database_url: str,
-    redis_url: str = "",
     rules: str = "",
-    app_cache_url: str = "",
-    cache_cluster_urls: str = "",
+    **settings: str,
 ) -> Iterator[Stand]:
     """A stand with its sandbox, ended whatever happens."""
     config = SandboxConfig(action_seconds=ACTION_S, rate_limits=False)
@@ -356,9 +374,7 @@ def a_stand(
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     sandbox_url = f"http://127.0.0.1:{server.port}"
-    stand = Stand(
-        home, database_url, sandbox_url, redis_url, rules, app_cache_url, cache_cluster_urls
-    )
+    stand = Stand(home, database_url, sandbox_url, rules, **settings)
     try:
         yield stand
     finally:

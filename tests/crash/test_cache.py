@@ -53,7 +53,7 @@ def test_killed_around_its_writes_and_taken_up_it_sets_once_and_flushes_the_rest
         with (
             subtests.test(killed=failpoint),
             databases.borrowed() as url,
-            a_stand(home, url, rules=RULES, app_cache_url=cache.url) as stand,
+            a_stand(home, url, rules=RULES, APP_CACHE_URL=cache.url) as stand,
         ):
             crash(stand, alert, run, failpoint)
             left = {key.decode() for key in cache.client.scan_iter(count=1_000)}

@@ -232,8 +232,8 @@ def test_of_two_installations_on_one_redis_one_changes_the_droplet(
     for home in homes:
         home.mkdir()
     with (
-        a_stand(homes[0], databases.fresh(), redis.url) as one,
-        a_stand(homes[1], databases.fresh(), redis.url) as other,
+        a_stand(homes[0], databases.fresh(), REDIS_URL=redis.url) as one,
+        a_stand(homes[1], databases.fresh(), REDIS_URL=redis.url) as other,
     ):
         one.fire("High Memory Usage")
         one.worker("pause:shutdown")

@@ -34,7 +34,7 @@ def test_killed_in_the_middle_of_a_slot_and_taken_up_it_moves_the_rest_and_no_ke
     with (
         nodes(executable(EMBEDDED), tmp_path, 4) as cluster,
         databases.borrowed() as url,
-        a_stand(tmp_path, url, rules=RULES, cache_cluster_urls=cluster.urls) as stand,
+        a_stand(tmp_path, url, rules=RULES, CACHE_CLUSTER_URLS=cluster.urls) as stand,
     ):
         cluster.join(NEARLY, {})
         fill(cluster.nodes[0], KEYS)

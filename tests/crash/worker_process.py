@@ -3,7 +3,8 @@
 A failpoint is `<when>:<what>`. Of a step: `done:resize` is after its function ran and before its
 record, `recorded:resize` after the record. Of a vendor write: `before:resize` is after its fence
 and before it is sent, `after:resize` after the vendor took it. `during:await_online` is the first
-look that sees a cluster on its way. `pause:resize` is where
+look that sees a cluster on its way, `during:build_index` the first that sees a build wait, and
+`during:await_replicas` the third that sees a replica come up. `pause:resize` is where
 `before:resize` is: the write waits there until the test lets it go on. `late:resize` waits too,
 with a lease that nobody looks after any more. Each goes off once, in whichever
 process comes there first.
@@ -16,7 +17,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,16 @@ from service.catalogue.context import Record
 from service.catalogue.spec import Tools
 from service.catalogue.steps.timings import Timings
 from service.engine import durable, lease, off_round, off_watch, worker
+from service.ports.app_database import Progress
+from service.ports.supabase import Replica
 from service.ports.valkey import ClusterState
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.nginx_sandbox import SandboxNginx
+from service.providers.postgresql import PostgresDatabase
 from service.providers.redis_cache import RedisCache
+from service.providers.supabase import SupabaseCompute
 from service.providers.valkey import DigitalOceanValkey
 from service.providers.valkey_cluster import ValkeyCluster
 from service.settings import load_settings
@@ -47,10 +53,13 @@ QUICK = Timings(
     resend_min_s=0.2,
     resend_max_s=1.0,
     server_begins_s=0.3,
+    replica_listing_s=0.6,
 )
 """For a sandbox whose actions take a tenth of a second."""
 PAGE_AFTER_S = 3.0
 """A minute, for droplets that are off, in such a sandbox."""
+LOOKS = 3
+"""Looks at a replica that comes up: the first one is the setup's, and the others are the wait's."""
 _WAITS = ("pause", "late")
 _POLL_S = 0.01
 
@@ -112,7 +121,10 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_write(failpoint, DigitalOceanValkey, "resize", lambda _: "resize")
     _arm_write(failpoint, ValkeyCluster, "migrating", lambda _: "migrating")
     _arm_write(failpoint, ValkeyCluster, "move_keys", lambda _: "move_keys")
+    _arm_write(failpoint, SupabaseCompute, "setup_replica", lambda _: "setup_replica")
     _arm_wait(failpoint)
+    _arm_build(failpoint)
+    _arm_replicas(failpoint)
     if failpoint.text.startswith("late:"):
         _neglect_the_lease(failpoint)
 
@@ -159,6 +171,34 @@ def _arm_wait(failpoint: Failpoint) -> None:
         return found
 
     setattr(DigitalOceanValkey, "get", armed)  # noqa: B010 - mypy forbids to assign a method
+
+
+def _arm_build(failpoint: Failpoint) -> None:
+    """A look at how far an index is comes while the build goes on at the server."""
+    look = PostgresDatabase.progress
+
+    def armed(self: PostgresDatabase, schema: str, table: str) -> Progress | None:
+        found = look(self, schema, table)
+        if found is not None and found.waits_for is not None:
+            failpoint.reach("during", "build_index")
+        return found
+
+    setattr(PostgresDatabase, "progress", armed)  # noqa: B010 - mypy forbids to assign a method
+
+
+def _arm_replicas(failpoint: Failpoint) -> None:
+    """A replica that comes up is seen by two steps; the one that waits for it looks often."""
+    look = SupabaseCompute.replicas
+    coming = Counter[str]()
+
+    def armed(self: SupabaseCompute, project: str, organization: str) -> Sequence[Replica]:
+        found = look(self, project, organization)
+        coming.update(each.identifier for each in found if each.status != "ACTIVE_HEALTHY")
+        if max(coming.values(), default=0) >= LOOKS:
+            failpoint.reach("during", "await_replicas")
+        return found
+
+    setattr(SupabaseCompute, "replicas", armed)  # noqa: B010 - mypy forbids to assign a method
 
 
 def _neglect_the_lease(failpoint: Failpoint) -> None:

@@ -124,6 +124,9 @@ def quoted(text: str) -> str:
     [
         "{{vacuum: {{table: {0}}}}}",
         "{{reindex: {{table: questions, index: {0}}}}}",
+        "{{partition: {{table: {0}, column: a, by: day, ahead: 1}}}}",
+        "{{partition: {{table: questions, column: {0}, by: day, ahead: 1}}}}",
+        "{{partition: {{table: questions, column: a, by: {0}, ahead: 1}}}}",
         "{{index: {{table: {0}, columns: [a]}}}}",
         "{{index: {{table: questions, columns: [a, {0}]}}}}",
         "{{index: {{table: questions, columns: [a], name: {0}}}}}",
@@ -147,13 +150,34 @@ def test_a_value_is_a_value_whatever_it_holds(tmp_path: Path, text: str) -> None
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("", "needs exactly one of index, reindex, vacuum, explain, not none."),
+        ("", "needs exactly one of index, reindex, vacuum, explain, partition, not none."),
         ("{vacuum: {table: a}, explain: {table: a}}", "not vacuum and explain."),
         ("{sql: VACUUM}", "unknown key sql"),
         ("{vacuum: {table: a, full: true}}", "unknown key vacuum.full"),
         ("{vacuum: VACUUM FULL}", "vacuum must be a mapping, not 'VACUUM FULL'."),
         ("{vacuum: {}}", "vacuum.table is missing."),
         ("{index: {table: a, columns: []}}", "index.columns must be"),
+        ("{partition: {table: a, column: b, by: day}}", "partition.ahead is missing."),
+        (
+            "{partition: {table: a, column: b, by: hour, ahead: 1}}",
+            "partition.by must be 'day', 'week', 'month' or 'year', not 'hour'.",
+        ),
+        (
+            "{partition: {table: a, column: b, by: day, ahead: 101}}",
+            "partition.ahead must be at most 100, not 101.",
+        ),
+        (
+            "{partition: {table: a, column: b, by: day, ahead: 1, keep: 0}}",
+            "partition.keep must be at least 1, not 0.",
+        ),
+        (
+            f"{{partition: {{table: {'a' * 53}, column: b, by: day, ahead: 1}}}}",
+            "partition.table must be a name of at most 52 characters",
+        ),
+        (
+            "{partition: {table: a, column: b, by: day, ahead: 1, drop: true}}",
+            "unknown key partition.drop",
+        ),
         ("{explain: {table: a, query: SELECT 1}}", "unknown key explain.query"),
         ("{explain: {table: a, where: a = 1}}", "explain.where must be a list, not 'a = 1'."),
         (

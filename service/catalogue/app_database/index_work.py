@@ -9,9 +9,10 @@ one of another definition is somebody else's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from service.catalogue.app_database.waiting import Telling, wait_for
+from service.catalogue.app_database.waiting import Telling, send_and_wait, wait_for
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.polling import Pauses, read
@@ -54,7 +55,7 @@ class IndexWork:
             if state.found.builder is not None:
                 return f"PostgreSQL goes on building index {wanted.name}; it was left to it."
             context.fence()
-            self._wait(context, self._database.drop_index(wanted.schema, wanted.name), wanted)
+            self._wait(context, wanted, self._database.drop_index(wanted.schema, wanted.name))
         except VendorError as problem:
             return (
                 f"Whether index {wanted.name} was left invalid is not known. {problem} Look at it "
@@ -113,23 +114,33 @@ class IndexWork:
         *,
         sent: bool,
     ) -> str:
-        """Send one statement and wait for its end; what went wrong, where a look decides on it."""
-        context.fence()
-        try:
-            running = (
-                self._database.build(wanted) if drop is None else drop(wanted.schema, wanted.name)
-            )
-            self._wait(context, running, wanted)
-        except VendorError as problem:
-            if problem.kind is FailureKind.PERMANENT:
-                if not sent and self._database.index(wanted).found is None:
-                    context.withdraw("build_index")
-                raise
-            context.progress(f"{problem} Looking at what it has left.")
-            return str(problem)
-        return ""
+        """Send one statement and wait for its end; what went wrong, where a look decides on it.
 
-    def _wait(self, context: StepContext, running: Running, wanted: WantedIndex) -> None:
+        Raises VendorError where the server has refused it, or could not be reached at all.
+        """
+
+        def send() -> Running:
+            if drop is None:
+                return self._database.build(wanted)
+            return drop(wanted.schema, wanted.name)
+
+        wait = partial(self._wait, context, wanted)
+        try:
+            problem = send_and_wait(send, wait, context, self._timings)
+        except VendorError:
+            if not sent:
+                context.withdraw("build_index")
+            raise
+        if problem is None:
+            return ""
+        if problem.kind is FailureKind.PERMANENT:
+            if not sent and self._database.index(wanted).found is None:
+                context.withdraw("build_index")
+            raise problem
+        context.progress(f"{problem} Looking at what it has left.")
+        return str(problem)
+
+    def _wait(self, context: StepContext, wanted: WantedIndex, running: Running) -> None:
         wait_for(running, self._telling(context, wanted), context, self._timings)
 
     def _telling(self, context: StepContext, wanted: WantedIndex) -> Telling:

@@ -79,10 +79,16 @@ def _look(database: AppDatabase, target: AppDatabaseTarget) -> str:
             f"PostgreSQL answers, and role {server.role} may not see and end the sessions of "
             f"{', '.join(target.roles)}. Run this as a superuser: {grants}",
         )
+    blind = (
+        f". How far index builds of other roles are, it does not see: GRANT pg_read_all_stats TO "
+        f"{server.role};"
+        if not (server.sees_all or server.superuser)
+        else ""
+    )
     part = "a replica" if server.replica else "a primary"
     return (
         f"database {server.database} answers as role {server.role}: PostgreSQL "
-        f"{server.version // 10_000}, {part}, {len(seen.sessions)} sessions are busy"
+        f"{server.version // 10_000}, {part}, {len(seen.sessions)} sessions are busy{blind}"
     )
 
 

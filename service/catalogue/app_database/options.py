@@ -32,7 +32,11 @@ _AN_AGE = "a duration of 5s to 1d, such as 30s"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 MOST_COLUMNS = 32
 """Columns of one index (PostgreSQL's own limit)."""
-OPERATIONS = ("index", "reindex", "vacuum", "explain")
+OPERATIONS = ("index", "reindex", "vacuum", "explain", "partition")
+LONGEST_PARTITIONED = 52
+"""Characters of a partitioned table's name: `_2026_11_28` has to fit behind it."""
+MOST_AHEAD = 100
+MOST_KEPT = 1000
 
 
 def _identifier(text: str) -> str:
@@ -49,7 +53,17 @@ def _table(text: str) -> str:
     return text
 
 
+def _partitioned(text: str) -> str:
+    if len(_table(text).rpartition(".")[2]) > LONGEST_PARTITIONED:
+        raise ValueError(
+            f"must be a name of at most {LONGEST_PARTITIONED} characters, because the name of a "
+            "partition adds its time to it"
+        )
+    return text
+
+
 Identifier = Annotated[str, AfterValidator(_identifier)]
+Partitioned = Annotated[str, AfterValidator(_partitioned)]
 Table = Annotated[str, AfterValidator(_table)]
 """A table, or `schema.table`. The name is looked up before it is used, and always quoted."""
 Value = str | int | float | bool
@@ -105,6 +119,17 @@ class ExplainOption(Shape):
     where: Conditions
 
 
+class PartitionOption(Shape):
+    """Partitions that are to be there: one for now, and `ahead` more. With `keep`, only so many
+    past ones stay; older ones are detached, and never dropped."""
+
+    table: Partitioned
+    column: Identifier
+    by: Literal["day", "week", "month", "year"]
+    ahead: int = Field(ge=1, le=MOST_AHEAD)
+    keep: int | None = Field(default=None, ge=1, le=MOST_KEPT)
+
+
 class OptimizeOptions(Shape):
     """One operation on one table."""
 
@@ -112,6 +137,7 @@ class OptimizeOptions(Shape):
     reindex: ReindexOption | None = None
     vacuum: VacuumOption | None = None
     explain: ExplainOption | None = None
+    partition: PartitionOption | None = None
 
 
 def lacks_operation(options: Mapping[str, Any]) -> str:

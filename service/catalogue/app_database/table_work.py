@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from service.catalogue.app_database.upkeep import COPY
-from service.catalogue.app_database.waiting import Telling, wait_for
+from service.catalogue.app_database.waiting import Telling, send_and_wait, wait_for
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.polling import Pauses, read
@@ -144,17 +144,23 @@ class TableWork:
             if tries == TRIES:
                 raise StepFailed(sending.step, f"It was sent {TRIES} times without effect. {last}")
             self._drop_copies(context, plan)
-            tries += 1
-            context.fence()
+            first = tries == 0 and not sending.unsure
+            wait = partial(self._wait, context, plan)
             try:
-                self._wait(context, plan, sending.send())
-            except VendorError as problem:
-                if problem.kind is FailureKind.PERMANENT:
-                    if tries == 1 and not sending.unsure:
-                        context.withdraw(sending.step)
-                    raise
-                last = str(problem)
-                context.progress(f"{problem} Looking at what it has left.")
+                problem = send_and_wait(sending.send, wait, context, self._timings)
+            except VendorError:
+                if first:
+                    context.withdraw(sending.step)
+                raise
+            tries += 1
+            if problem is None:
+                continue
+            if problem.kind is FailureKind.PERMANENT:
+                if first:
+                    context.withdraw(sending.step)
+                raise problem
+            last = str(problem)
+            context.progress(f"{problem} Looking at what it has left.")
 
     def _wait_until_quiet(self, context: StepContext, plan: Plan) -> None:
         """A statement of an execution that died goes on at the server, and is waited for."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.catalogue.app_database.options import OPERATIONS
+from service.catalogue.app_database.partitions import plan_partition
+from service.catalogue.app_database.shown import shown_bytes, shown_table
 from service.catalogue.app_database.target import AppDatabaseTarget
 from service.domain.decisions.planning import Plan, PlanHeld
 
@@ -19,7 +21,6 @@ ORDINARY, PARTITIONED = "r", "p"
 COPY = re.compile(r"_cc(new|old)[0-9]*$")
 """How PostgreSQL names the copies of a rebuild. One that is interrupted leaves them, invalid."""
 LONGEST_NAME = 63
-_KIB = 1024
 
 
 def operation_of(options: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -82,7 +83,9 @@ def _held_by_table(
 
 def columns_of(given: Mapping[str, Any]) -> list[str]:
     """All columns that an operation names."""
-    return [*given.get("columns", ()), *(each["column"] for each in given.get("where", ()))]
+    one = [given["column"]] if "column" in given else []
+    where = [each["column"] for each in given.get("where", ())]
+    return [*given.get("columns", ()), *one, *where]
 
 
 def _unknown(table: Mapping[str, Any], column: str) -> str:
@@ -244,19 +247,5 @@ _PLANS = {
     "reindex": _plan_reindex,
     "vacuum": _plan_vacuum,
     "explain": _plan_explain,
+    "partition": plan_partition,
 }
-
-
-def shown_table(table: Mapping[str, Any]) -> str:
-    """`public.questions`."""
-    return f"{table['schema']}.{table['name']}"
-
-
-def shown_bytes(count: int) -> str:
-    """A size as people read it: `8 KiB`, `3.1 GiB`."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < _KIB:
-            return f"{size:.3g} {unit}"
-        size /= _KIB
-    return f"{size:.3g} TiB"

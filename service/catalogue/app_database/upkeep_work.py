@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from service.catalogue.app_database.index_work import IndexWork, wanted_index
+from service.catalogue.app_database.partition_work import PartitionWork
 from service.catalogue.app_database.table_work import TableWork
 from service.catalogue.app_database.upkeep import columns_of, index_name, operation_of
 from service.catalogue.context import Record, StepContext, StepFunction
@@ -24,6 +25,7 @@ class Upkeep:
         self._tools = tools
         self._indexes = IndexWork(database, tools)
         self._tables = TableWork(database, tools)
+        self._partitions = PartitionWork(database, tools)
 
     def observe(self, request: Request) -> Record:
         """The server, the table of the operation, and what the operation needs to know of it."""
@@ -45,14 +47,22 @@ class Upkeep:
         if name == "reindex":
             found = self._database.indexes(table.schema, table.name)
             seen["indexes"] = [asdict(each) for each in found]
+        if name == "partition":
+            seen.update(self._partitions.observe(given, table))
         return seen
 
     def steps(self) -> Mapping[str, StepFunction]:
         """Those of all operations."""
-        return {**self._indexes.steps(), **self._tables.steps()}
+        return {
+            **self._indexes.steps(),
+            **self._tables.steps(),
+            **self._partitions.steps(),
+        }
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
-        """An invalid index is dropped; nothing else leaves a table other than it was."""
+        """What was begun and serves nobody is taken away: an invalid index, a constraint."""
         if "index" in plan.wanted:
             return self._indexes.make_safe(context, plan)
+        if "add" in plan.wanted:
+            return self._partitions.make_safe(context, plan)
         return self._tables.make_safe(context, plan)
