@@ -46,30 +46,9 @@ class SpacesBuckets:
         client = self._client(call, place)
         try:
             # Neither a store that sends a byte now and then nor two slow answers last longer.
-            return Bounded(TIMEOUTS.total)(lambda: self._looked(call, client, place, key, most))
+            return Bounded(TIMEOUTS.total)(lambda: _looked(call, client, which, most))
         except Overdue:
             raise no_answer(call, f"no answer within {TIMEOUTS.total:.0f} s") from None
-
-    def _looked(self, call: Call, client: Any, place: Place, key: str, most: int) -> Stored | None:
-        with _asking(call):
-            try:
-                found = client.get_object(**which)
-                with found["Body"] as stream:
-                    size = int(found["ContentLength"])
-                    body = stream.read() if size <= most else None
-                access = client.get_object_acl(**which)
-            except client.exceptions.ClientError as problem:
-                if _code(problem) in _GONE:
-                    return None
-                raise
-        with reading(call):
-            return Stored(
-                etag=str(found["ETag"]),
-                size=size,
-                contents=None if body is None else _contents(body, found),
-                public=any(each["Grantee"].get("URI") == _EVERYBODY for each in access["Grants"]),
-                version=str(found.get("VersionId", "")).removeprefix(_UNVERSIONED),
-            )
 
     def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:
         """PutObject with the condition. A private object is put without an access list, which
@@ -144,6 +123,28 @@ class SpacesBuckets:
 def _contents(body: bytes, found: Mapping[str, Any]) -> Contents:
     headers = {name: str(found[name]) for name in HEADERS if found.get(name)}
     return Contents(body, headers, dict(found.get("Metadata", {})))
+
+
+def _looked(call: Call, client: Any, which: Mapping[str, str], most: int) -> Stored | None:
+    with _asking(call):
+        try:
+            found = client.get_object(**which)
+            with found["Body"] as stream:
+                size = int(found["ContentLength"])
+                body = stream.read() if size <= most else None
+            access = client.get_object_acl(**which)
+        except client.exceptions.ClientError as problem:
+            if _code(problem) in _GONE:
+                return None
+            raise
+    with reading(call):
+        return Stored(
+            etag=str(found["ETag"]),
+            size=size,
+            contents=None if body is None else _contents(body, found),
+            public=any(each["Grantee"].get("URI") == _EVERYBODY for each in access["Grants"]),
+            version=str(found.get("VersionId", "")).removeprefix(_UNVERSIONED),
+        )
 
 
 def _code(problem: Any) -> str:
