@@ -209,7 +209,7 @@ def test_the_vendors_autoscaling_is_set_in_one_write_and_taken_back_in_one_where
 
 
 @pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
-@pytest.mark.parametrize("boundary", boundaries(*CHANGING))
+@pytest.mark.parametrize("boundary", boundaries("update_app", "conclude"))
 def test_the_vendors_autoscaling_is_switched_off_once_and_restored_by_an_undo_wherever_runs_die(
     engine: sa.Engine, boundary: str
 ) -> None:

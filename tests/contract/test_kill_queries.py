@@ -258,7 +258,7 @@ def test_our_sessions_say_who_they_are_and_wait_for_nothing_for_long(
             "current_setting('statement_timeout') AS statement FROM pg_stat_activity "
             "WHERE pid = pg_backend_pid()"
         ).fetchall()
-    assert shown == {"application_name": "runbookd", "lock": "5s", "statement": "10s"}
+    assert shown == {"application_name": "runbookd", "lock": "5s", "statement": "8s"}
 
 
 def test_runbookds_own_database_is_refused_whatever_its_address_is_called(
