@@ -54,6 +54,8 @@ ACTIONS = (
 action; a test holds the two equal."""
 UNTARGETED = ("tell", "decide", "watch")
 """Those that change no target, and that a person may ask for."""
+PAGING = ("page_oncall",)
+"""Those that tell the pager. A test holds them to the catalogue."""
 SOURCES = ("alertmanager", "grafana")
 """The senders that may post: the last parts of the webhooks' paths."""
 

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from service.catalogue.registry import names_with
-from service.catalogue.spec import Effect
 from service.domain.decisions.approval import WAITING
 from service.domain.decisions.budget import Spend
 from service.domain.decisions.claims import BUSY_UNTIL
@@ -25,7 +23,7 @@ from service.domain.decisions.decision_json import moment
 from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.present import Passed, Present, present_state
-from service.domain.filters import require_known
+from service.domain.filters import PAGING, require_known
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
@@ -292,7 +290,7 @@ def _queue(asked: Asked) -> dict[str, Any]:
         "running": sa.select(_r.id).where(_r.status == "running"),
         "messages": sa.select(schema.outbox.c.key),
     }
-    pages = _r.action.in_(names_with(Effect.CALLS))
+    pages = _r.action.in_(PAGING)
     oldest = {
         "run_since": sa.select(sa.func.min(_r.created_at)).where(_r.status == "queued"),
         "page_since": sa.select(sa.func.min(_r.created_at)).where(_r.ended_at.is_(None), pages),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service.catalogue.registry import ACTIONS
+from service.catalogue.registry import ACTIONS, names_with
+from service.catalogue.spec import Effect
 from service.cli.commands import ENTRIES
 from service.cli.completion import complete_target, targets_of_rules
 from service.domain import filters
@@ -144,3 +145,4 @@ def test_without_rule_files_here_the_installed_pack_is_completed(
 
 def test_the_actions_that_are_named_are_those_of_the_catalogue() -> None:
     assert tuple(action.name for action in ACTIONS) == filters.ACTIONS
+    assert names_with(Effect.CALLS) == filters.PAGING
