@@ -66,6 +66,7 @@ UNDER_CONTRACT = {
     "FakeOutcomes": "test_outcomes.py",
     "FakeDemotions": "test_demotions.py",
     "FakeLedger": "test_ledger.py",
+    "FakeLevels": "test_levels.py",
     "FakeReadings": "test_readings.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from service.domain.filters import BadFilter
 from service.domain.levels.levels import Attribute, Levels
-from service.domain.levels.resolve import Standing, changes, standing
+from service.domain.levels.resolve import Standing, changes, in_words, standing
 
 MOST_DAYS = 400
 """Days that people may look ahead: a year and what is around it."""
@@ -56,15 +56,6 @@ def _standing(holds: Standing) -> dict[str, Any]:
         "why": [str(part) for part in holds.parts],
         "beat": [str(each) for each in holds.beaten],
     }
-
-
-def in_words(holds: Standing) -> str:
-    """What holds, in a few words: `5`, or `as it is, 2 to 10`."""
-    if holds.value is not None:
-        return str(holds.value)
-    if holds.most is None:
-        return "as it is"
-    return f"as it is, {holds.least or 0} to {holds.most}"
 
 
 def _utc(at: float) -> str:
