@@ -123,6 +123,8 @@ class LevelRound:
         looked = self._looked.get(target)
         if looked is None or looked.says != said:
             return True
+        if any((each.ended_at or 0.0) > looked.at for each in known.values()):
+            return True
         settled = all(each.applied_says == said[name] for name, each in known.items())
         waits = any(each.waits for each in known.values())
         return now - looked.at >= (DRIFT_S if settled and not waits else AGAIN_S)

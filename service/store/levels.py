@@ -65,7 +65,7 @@ class LevelStore:
     def in_force(self) -> str:
         """The hash of the rules in force; empty where there is none."""
         with translated(), self._engine.connect() as connection:
-            return _in_force(connection)
+            return rules_in_force(connection)
 
     def rows(self) -> Mapping[Attribute, Applied]:
         """What is known of each attribute."""
@@ -205,8 +205,9 @@ def level_check(connection: sa.Connection, request: Request, now: float) -> Chec
         (row.target, row.attribute): Undone(row.undone_run, row.undone_says, row.undone_until)
         for row in connection.execute(query)
     }
-    return check_level(request, _in_force(connection), undone, now)
+    return check_level(request, rules_in_force(connection), undone, now)
 
 
-def _in_force(connection: sa.Connection) -> str:
+def rules_in_force(connection: sa.Connection) -> str:
+    """The hash of the rules by which workers judge levels; empty before any has begun."""
     return str(connection.execute(sa.select(_b.hash)).scalar_one_or_none() or "")

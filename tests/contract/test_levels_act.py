@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,8 +16,13 @@ import pytest
 import sqlalchemy as sa
 
 from service.catalogue.app_platform.target import AppTarget
+from service.catalogue.cache.strategies import DEFAULTS, NAMES, fields_of
+from service.catalogue.cache.target import SETTINGS
+from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import HOLD, PAUSE
 from service.domain.decisions.policy import Policy
+from service.domain.errors import FailureKind
+from service.domain.levels.applied import Applied
 from service.domain.levels.levels import CALENDAR, SCHEDULE, Bounds, Level, Levels, Statement
 from service.domain.levels.resolve import standing
 from service.domain.rules.rules import RuleBook
@@ -23,8 +30,14 @@ from service.domain.windows import Window
 from service.engine.levels import AGAIN_S, ASK_EVERY_S, DRIFT_S, LevelRound
 from service.ports.levels import BOOK_SILENT_S
 from service.triggers.people.asked import Scope
+from tests.contract.test_crashes_and_people import CHANGING, TakenUp, both_ways, boundaries
+from tests.contract.test_crashes_of_projects import COPIED
+from tests.contract.test_crashes_on_a_cache import CACHE
 from tests.databases import Databases, SqliteFiles
 from tests.fakes.alerts import CPU, alert, delivery, resolved, rule_book
+from tests.fakes.caches import FakeCache
+from tests.fakes.clock import FakeClock
+from tests.fakes.faults import vendor_error
 from tests.properties.installation import OLGA, Installation, opened
 
 NEW_YORK = "America/New_York"
@@ -352,3 +365,145 @@ def fire(world: World) -> None:
     """An alert asks for one more, and gets it."""
     world.installed.deliver(delivery(alert(CPU), at=world.installed.clock.now))
     world.installed.go_on()
+
+
+# ---- Other values, other kinds ----
+
+
+def with_bounds(target: Any, held: dict[str, Statement], **values: Bounds) -> RuleBook:
+    """One level that always holds these attributes of one target."""
+    attributes = {(target.name, name): each for name, each in held.items()}
+    level = Level("exam", CALENDAR, (Window(),), MappingProxyType(attributes))
+    bounds = MappingProxyType({(target.name, name): each for name, each in values.items()})
+    made = replace(rule_book(), rules=(), targets={target.name: target})
+    return replace(made, levels=Levels((level,), bounds, NEW_YORK))
+
+
+def world_of(engine: sa.Engine, rules: RuleBook, ports: dict[str, object] | None = None) -> World:
+    world = World.__new__(World)
+    world.installed = Installation(engine, rules, ports)
+    world.installed.clock.now = at("2026-09-02T09:00")
+    world.start()
+    return world
+
+
+def test_a_count_and_a_size_are_one_deployment(sqlite: sa.Engine) -> None:
+    sizes = ("professional-xs", "professional-m")
+    api = AppTarget("api", "app-1", "api", 2, 10, sizes)
+    held = {"replicas": Statement(aim=4), "size": Statement(aim="professional-m")}
+    world = world_of(
+        sqlite, with_bounds(api, held, replicas=Bounds(2, 10), size=Bounds(values=sizes))
+    )
+    world.round(4)
+    assert world.installed.apps.values() == {"replicas": 4, "size": "professional-m"}
+    assert world.writes == 1
+    assert {name: each.applied_run for (_, name), each in known(world).items()} == {
+        "replicas": "api.level.1",
+        "size": "api.level.1",
+    }
+
+
+def test_where_the_vendor_counts_itself_a_floor_is_its_min_and_a_ceiling_its_max(
+    sqlite: sa.Engine,
+) -> None:
+    sizes = ("professional-m", "professional-l")
+    api = AppTarget("api", "app-1", "api", 2, 10, sizes)
+    held = {"replicas": Statement(floor=4, ceiling=6)}
+    world = world_of(sqlite, with_bounds(api, held, replicas=Bounds(2, 10)))
+    spec = deepcopy(world.installed.apps.spec)
+    del spec["services"][0]["instance_count"]
+    spec["services"][0]["instance_size_slug"] = "professional-l"
+    spec["services"][0]["autoscaling"] = {
+        "min_instance_count": 2,
+        "max_instance_count": 10,
+        "metrics": {"cpu": {"percent": 70}},
+    }
+    world.installed.apps.deploy(spec, takes_s=0)
+    seen = []
+    for _ in range(40):
+        world.installed.clock.now += MINUTE
+        world.round()
+        found = world.installed.apps.specified("api")["autoscaling"]
+        bounds = (found["min_instance_count"], found["max_instance_count"])
+        seen += [bounds] if bounds not in seen else []
+    assert seen == [(2, 10), (4, 8), (4, 6)]
+
+
+def test_a_level_sets_the_read_replicas_of_a_project(sqlite: sa.Engine) -> None:
+    held = {"replicas": Statement(aim=2)}
+    world = world_of(sqlite, with_bounds(COPIED, held, replicas=Bounds(0, 2)))
+    world.installed.database.variant = "ci_small"
+    world.round(3)
+    assert world.runs() == {"database.level.1": "succeeded"}
+    assert len(world.installed.database.copies) == 2
+
+
+def test_a_level_sets_how_the_application_caches(sqlite: sa.Engine) -> None:
+    cache = FakeCache(FakeClock(), {SETTINGS: fields_of("standard", DEFAULTS)})
+    held = {"strategy": Statement(aim="aggressive")}
+    rules = with_bounds(CACHE, held, strategy=Bounds(values=NAMES))
+    world = world_of(sqlite, rules, {"cache": cache})
+    cache.clock = world.installed.clock
+    world.round(3)
+    assert world.runs() == {"app-cache.level.1": "succeeded"}
+    assert cache.keys[SETTINGS] == fields_of("aggressive", DEFAULTS)
+
+
+def test_a_vendor_that_is_away_is_said_and_asked_again_a_minute_later(sqlite: sa.Engine) -> None:
+    world = World(sqlite, "2026-09-02T09:00")
+    world.installed.apps.reads_fail = 10_000
+    world.round()
+    assert "api could not be looked at" in world.waits()
+    world.installed.apps.reads_fail = 0
+    asked = len(world.installed.apps.asked)
+    world.round()
+    assert len(world.installed.apps.asked) == asked, "it is not asked in each round"
+    world.installed.clock.now += AGAIN_S
+    world.round(3)
+    assert (world.replicas, world.waits()) == (3, "")
+
+
+def test_a_run_that_fails_is_tried_again_after_longer_and_longer(sqlite: sa.Engine) -> None:
+    world = World(sqlite, "2026-09-02T07:00")
+    refused = {number: vendor_error(FailureKind.PERMANENT) for number in range(50)}
+    world.installed.apps.writes.before.update(refused)
+    world.go_to("2026-09-02T12:00", every_s=5 * MINUTE)
+    began = [
+        row[0] for row in world.installed.rows("SELECT created_at FROM runs ORDER BY created_at")
+    ]
+    waited = [later - earlier for earlier, later in pairwise(began)]
+    assert len(began) > 4
+    assert waited == sorted(waited)
+    assert waited[-1] >= HOUR
+    assert "has failed, and it is tried again later" in world.waits()
+
+
+# ---- Crashes ----
+
+
+@both_ways
+@pytest.mark.spread("done:update_app", "recorded:update_app", "done:conclude")
+@pytest.mark.parametrize("boundary", boundaries(*CHANGING))
+def test_a_run_of_a_level_that_dies_anywhere_changes_the_target_once(
+    engine: sa.Engine, boundary: str, taken_up: TakenUp
+) -> None:
+    world = World(engine, "2026-09-02T09:00")
+    for _ in range(2):
+        world.installed.clock.now += ASK_EVERY_S
+        world.rounds(True)
+    first = world.installed.begin()
+    first.go_to(boundary)
+    taken_up(world.installed, first)
+    world.start()
+    world.installed.clock.now += DRIFT_S
+    world.round(2)
+    assert world.runs() == {"api.level.1": "succeeded"}
+    assert (world.replicas, world.writes) == (3, 1)
+    assert world.installed.witness.broken == []
+    assert known(world)[REPLICAS].applied_run == "api.level.1"
+    busy = world.installed.rows("SELECT run FROM cooldowns WHERE until >= :until", until=BUSY_UNTIL)
+    assert busy == []
+
+
+def known(world: World) -> dict[Any, Applied]:
+    return dict(world.installed.parts.levels.rows())
