@@ -108,9 +108,9 @@ class LevelRound:
         free = {}
         for name, each in known.items():
             why_not = each.why_not(said[name], now)
-            if why_not:
+            if why_not and why_not != each.waits:
                 self._parts.levels.waits((target.name, name), why_not)
-            else:
+            if not why_not:
                 free[name] = holds[name]
         if not free or any(each.under_way for each in known.values()):
             return
@@ -284,7 +284,7 @@ def _origin(target: Target, move: _Move) -> Origin:
     if isinstance(move.goal.value, int) and move.goal.value != move.goal.base:
         more = f", and alerts have added {move.goal.value - int(move.goal.base)} to that"
     why = (
-        f"{move.of} of {target.name} is {move.present}, and {says(move.holds)} holds now"
+        f"{target.name} has {move.of} {move.present}, and {says(move.holds)} holds now"
         f"{more}{beaten}"
     )
     return Origin(LEVEL, name, why)

@@ -145,6 +145,7 @@ class LevelStore:
 
 
 _UNDONE = ("undone_run", "undone_says", "undone_until")
+_NOT_APPLIED = ("applied_says", "applied_at", "applied_run")
 
 
 def _row(target: str, attribute: str, **values: Any) -> dict[str, Any]:
@@ -191,10 +192,10 @@ def hold_back(connection: sa.Connection, run: str) -> None:
     insert = insert_of(connection.dialect, schema.levels)
     put = insert.on_conflict_do_update(
         index_elements=["target", "attribute"],
-        set_={name: insert.excluded[name] for name in _UNDONE},
+        set_={name: insert.excluded[name] for name in (*_UNDONE, *_NOT_APPLIED)},
     )
     for each in {held.of: held for held in request.held}.values():
-        values = dict(zip(_UNDONE, (run, each.says, each.until), strict=True))
+        values: dict[str, Any] = dict(zip(_UNDONE, (run, each.says, each.until), strict=True))
         connection.execute(put, _row(request.target.name, each.of, **values))
 
 

@@ -25,10 +25,12 @@ from service.domain.errors import FailureKind
 from service.domain.levels.applied import Applied
 from service.domain.levels.levels import CALENDAR, SCHEDULE, Bounds, Level, Levels, Statement
 from service.domain.levels.resolve import standing
+from service.domain.levels.told import levels_told
 from service.domain.rules.rules import RuleBook
 from service.domain.windows import Window
 from service.engine.levels import AGAIN_S, ASK_EVERY_S, DRIFT_S, LevelRound
 from service.ports.levels import BOOK_SILENT_S
+from service.store.queries import Queries
 from service.triggers.people.asked import Scope
 from tests.contract.test_crashes_and_people import CHANGING, TakenUp, both_ways, boundaries
 from tests.contract.test_crashes_of_projects import COPIED
@@ -308,6 +310,16 @@ def test_an_undo_holds_the_level_back_until_its_next_change(engine: sa.Engine) -
     world.installed.people.undo(OLGA, "api.level.1", "not today")
     world.installed.go_on()
     assert world.replicas == 2
+    told = levels_told(
+        world.installed.book.levels,
+        world.installed.book.hash,
+        world.installed.clock.now,
+        1,
+        Queries(engine).levels(),
+    )
+    applied = told["items"][0]["applied"]
+    assert (applied["at"], applied["run"]) == (None, None)
+    assert "a person has undone run api.level.1" in applied["waits"]
     world.go_to("2026-09-02T21:00")
     assert world.replicas == 2
     assert "a person has undone run api.level.1, so it waits until" in world.waits()

@@ -57,11 +57,11 @@ class Applied:
             return ""
         return _AFTER.get(self.status, "").format(run=self.run)
 
-    def to_json(self) -> dict[str, Any]:
-        """For the API and the terminal."""
+    def to_json(self, said: str, now: float) -> dict[str, Any]:
+        """For the API and the terminal; `said` is what holds now."""
         return {
             "holds": self.applied_says,
             "at": None if self.applied_at is None else moment(self.applied_at),
             "run": self.applied_run or None,
-            "waits": self.waits or None,
+            "waits": self.why_not(said, now) or self.waits or None,
         }

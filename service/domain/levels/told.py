@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from service.domain.filters import BadFilter
+from service.domain.levels.acting import says
 from service.domain.levels.applied import Applied
 from service.domain.levels.levels import Attribute, Levels
 from service.domain.levels.resolve import Standing, changes, in_words, standing
@@ -60,14 +61,15 @@ def _item(
     levels: Levels, attribute: Attribute, now: float, end: float, applied: Applied
 ) -> dict[str, Any]:
     coming = list(changes(levels, attribute, now, end))
+    holds = standing(levels, attribute, now)
     return {
         "target": attribute[0],
         "attribute": attribute[1],
-        **_standing(standing(levels, attribute, now)),
-        "applied": applied.to_json(),
+        **_standing(holds),
+        "applied": applied.to_json(says(holds), now),
         "changes": [
-            {"at": _utc(at), "local": _local(at, levels.zone), **_standing(holds)}
-            for at, holds in coming
+            {"at": _utc(at), "local": _local(at, levels.zone), **_standing(then)}
+            for at, then in coming
         ],
     }
 
