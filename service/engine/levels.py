@@ -30,7 +30,7 @@ from service.domain.levels.acting import (
     until,
 )
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute
+from service.domain.levels.levels import Attribute, Baseline
 from service.domain.levels.resolve import Standing, standing
 from service.domain.rules.rules import RuleBook, Target
 from service.engine import looks, outbox
@@ -93,9 +93,31 @@ class LevelRound:
             self._next_at = at + AGAIN_S
         if not mine or book.policy.mode == OFF or not book.levels.levels:
             return
+        grown = replace(book.levels, baselines=self._parts.levels.baselines())
+        if beginning := grown.beginning(now):
+            self._begin(book, beginning, now)
+            grown = replace(grown, baselines=self._parts.levels.baselines())
+        book = replace(book, levels=grown)
         rows = self._parts.levels.rows()
         for name in dict.fromkeys(target for target, _ in book.levels.attributes):
             self._consider(book, book.targets[name], rows, now)
+
+    def _begin(self, book: RuleBook, beginning: frozenset[Baseline], now: float) -> None:
+        """Keep how many there are at the start of a growth, without what alerts have added."""
+        ledger = {(each.target, each.attribute): each for each in self._parts.ledger.entries()}
+        for name in sorted({target for _, target, _ in beginning}):
+            target = book.targets[name]
+            try:
+                observed = self._parts.work_of(target).observe(target)
+            except (VendorError, StepFailed) as error:
+                _log.warning("no_baseline", target=name, why=str(error))
+                continue
+            values = kind_spec(target.kind).values(observed)
+            for growth, of, attribute in sorted(beginning):
+                present = values.get(attribute)
+                if of == name and isinstance(present, int):
+                    own = present - added_by_alerts(ledger.get((of, attribute)), present)
+                    self._parts.levels.keep_baseline((growth, of, attribute), own, now)
 
     def _consider(
         self, book: RuleBook, target: Target, rows: Mapping[Attribute, Applied], now: float

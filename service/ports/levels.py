@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from service.domain.decisions.decision import Check
 from service.domain.decisions.requests import Request
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute
+from service.domain.levels.levels import Attribute, Baseline
 
 BOOK_SILENT_S = 300.0
 """Rules are in force while a worker that has them was seen within this long, in seconds."""
@@ -48,6 +48,14 @@ class LevelRecord(Protocol):
     def is_news(self, level: str, digest: str, now: float) -> bool:
         """Whether a level is new, or says something else than when people were last told of it.
         Of several workers that ask, one hears that it is."""
+        ...
+
+    def baselines(self) -> Mapping[Baseline, int]:
+        """How many there were at the start of each growth."""
+        ...
+
+    def keep_baseline(self, of: Baseline, value: int, now: float) -> None:
+        """Keep how many there were, once for all."""
         ...
 
     def check(self, request: Request, now: float) -> Check:

@@ -12,7 +12,7 @@ from service.domain.decisions.decision import Check
 from service.domain.decisions.requests import Request
 from service.domain.levels.acting import Undone, check_level
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute
+from service.domain.levels.levels import Attribute, Baseline
 from service.ports.levels import BOOK_SILENT_S
 from service.store import schema
 from service.store.database import begin_writing, insert_of, translated
@@ -138,6 +138,20 @@ class LevelStore:
             row = {"level": level, "digest": digest, "at": now}
             return connection.execute(put, row).first() is not None
 
+    def baselines(self) -> Mapping[Baseline, int]:
+        """How many there were at the start of each growth."""
+        with translated(), self._engine.connect() as connection:
+            return level_baselines(connection)
+
+    def keep_baseline(self, of: Baseline, value: int, now: float) -> None:
+        """Keep how many there were; what is known already stays."""
+        growth, target, attribute = of
+        insert = insert_of(self._engine.dialect, schema.level_baselines).on_conflict_do_nothing()
+        row = {"growth": growth, "target": target, "attribute": attribute}
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(insert, {**row, "value": value, "at": now})
+
     def check(self, request: Request, now: float) -> Check:
         """Whether what a level has asked for is still wanted."""
         with translated(), self._engine.connect() as connection:
@@ -164,6 +178,13 @@ def applied_levels(connection: sa.Connection) -> dict[Attribute, Applied]:
         (row["target"], row["attribute"]): _applied(row)
         for row in connection.execute(query).mappings()
     }
+
+
+def level_baselines(connection: sa.Connection) -> dict[Baseline, int]:
+    """How many there were at the start of each growth."""
+    b = schema.level_baselines.c
+    rows = connection.execute(sa.select(b.growth, b.target, b.attribute, b.value))
+    return {(row.growth, row.target, row.attribute): row.value for row in rows}
 
 
 def _applied(row: sa.RowMapping) -> Applied:

@@ -33,7 +33,7 @@ from service.store.items import (
     run_item,
     step_item,
 )
-from service.store.levels import applied_levels, rules_in_force
+from service.store.levels import applied_levels, level_baselines, rules_in_force
 from service.store.pages import (
     Page,
     UnknownCursor,
@@ -243,7 +243,11 @@ class Queries:
     def levels(self) -> Acted:
         """What workers have made of levels."""
         with self._reading() as connection:
-            return Acted(rules_in_force(connection), applied_levels(connection))
+            return Acted(
+                rules_in_force(connection),
+                applied_levels(connection),
+                level_baselines(connection),
+            )
 
     def readings(
         self, wanted: ReadingFilter, limit: int = DEFAULT_LIMIT, after: str | None = None

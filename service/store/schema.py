@@ -598,10 +598,21 @@ levels = sa.Table(
 )
 """One row for each attribute that a level holds or has held (`service.domain.levels.applied`)."""
 
+level_baselines = sa.Table(
+    "level_baselines",
+    metadata,
+    sa.Column("growth", sa.String(96), primary_key=True),
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("attribute", sa.String(24), primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+)
+"""How many there were at the start of a growth, one row for each of its attributes."""
+
 levels_told = sa.Table(
     "levels_told",
     metadata,
-    sa.Column("level", sa.String(64), primary_key=True),
+    sa.Column("level", sa.String(96), primary_key=True),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("at", _TIME, nullable=False),
 )

@@ -115,3 +115,10 @@ def test_what_a_level_asked_for_is_wanted_while_it_and_its_rules_hold(levels: Le
     assert "something else holds for replicas" in over.saw
     levels.put_in_force(OTHERS, NOW, starts=True)
     assert f"the rules in force are {OTHERS}" in levels.check(asked(), NOW).saw
+
+
+def test_how_many_there_were_at_the_start_is_kept_once(levels: LevelRecord) -> None:
+    growth = ("gradual from 2026-12-07", *REPLICAS)
+    levels.keep_baseline(growth, 3, NOW)
+    levels.keep_baseline(growth, 6, NOW + 600)
+    assert dict(levels.baselines()) == {growth: 3}

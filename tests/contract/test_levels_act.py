@@ -23,7 +23,15 @@ from service.domain.decisions.controls import HOLD, PAUSE
 from service.domain.decisions.policy import Policy
 from service.domain.errors import FailureKind
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import CALENDAR, SCHEDULE, Bounds, Level, Levels, Statement
+from service.domain.levels.levels import (
+    CALENDAR,
+    GROWTH,
+    SCHEDULE,
+    Bounds,
+    Level,
+    Levels,
+    Statement,
+)
 from service.domain.levels.resolve import standing
 from service.domain.levels.told import levels_told
 from service.domain.rules.rules import RuleBook
@@ -519,3 +527,40 @@ def test_a_run_of_a_level_that_dies_anywhere_changes_the_target_once(
 
 def known(world: World) -> dict[Any, Applied]:
     return dict(world.installed.parts.levels.rows())
+
+
+# ---- Growth ----
+
+
+def growth(*factors: float) -> tuple[Level, ...]:
+    """A floor that rises each week from Wednesday, 2 September on."""
+    days = ("2026-09-02", "2026-09-09", "2026-09-16")
+    return tuple(
+        Level(
+            f"gradual.week-{week + 1}",
+            GROWTH,
+            (Window(first=days[week], last="2026-09-08" if not week else "9999-12-31"),),
+            MappingProxyType({REPLICAS: Statement(factor=factor)}),
+            grows="gradual from 2026-09-02",
+        )
+        for week, factor in enumerate(factors)
+    )
+
+
+def test_growth_is_of_what_there_was_at_its_start_without_what_alerts_had_added(
+    engine: sa.Engine,
+) -> None:
+    """The floor of a later week is no factor of what the week before has made."""
+    world = World(engine, "2026-09-02T09:00", *growth(1.5, 2.0))
+    fire(world)
+    assert world.replicas == 3
+    world.go_to("2026-09-02T11:00")
+    assert world.replicas == 4, "1.5 times the 2 at the start, and 1 by the alert"
+    assert "New in the rules: api: replicas 3 → 4" in world.titles()
+    world.installed.clock.now = at("2026-09-09T09:00")
+    world.start()
+    world.round(3)
+    assert world.replicas == 5
+    assert dict(world.installed.parts.levels.baselines()) == {
+        ("gradual from 2026-09-02", *REPLICAS): 2
+    }

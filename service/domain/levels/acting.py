@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 
 from service.domain.capacity.ledger import Entry, Value
@@ -111,8 +111,8 @@ def digest(level: Level) -> str:
     fields = [
         level.kind,
         [each.to_json() for each in level.windows],
-        [[*each, asdict(said)] for each, said in sorted(level.hold.items())],
-        [[*each, asdict(said)] for each, said in sorted(level.otherwise.items())],
+        [[*each, said.to_json()] for each, said in sorted(level.hold.items())],
+        [[*each, said.to_json()] for each, said in sorted(level.otherwise.items())],
     ]
     return sha256(json.dumps(fields).encode()).hexdigest()[:12]
 

@@ -102,9 +102,10 @@ def in_force(levels: Levels, attribute: Attribute, now: float) -> tuple[InForce,
     for kind in KINDS:
         of_kind = [each for each in levels.levels if each.kind == kind]
         by_window = [
-            InForce(each, each.hold[attribute])
+            InForce(each, said)
             for each in of_kind
             if attribute in each.hold and each.open_at(now)
+            if (said := levels.said(each, attribute)) is not None
         ]
         found += by_window or [
             InForce(each, each.otherwise[attribute], otherwise=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from service.domain.filters import BadFilter
 from service.domain.levels.acting import says
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute, Levels
+from service.domain.levels.levels import Attribute, Baseline, Levels
 from service.domain.levels.resolve import Standing, changes, in_words, standing
 
 MOST_DAYS = 400
@@ -26,10 +26,14 @@ FIRST, LAST = 946_684_800.0, 4_102_444_800.0
 @dataclass(frozen=True, slots=True)
 class Acted:
     """What workers have made of levels: the hash of the rules by which they judge them, empty
-    before any has begun, and what became of each attribute."""
+    before any has begun, what became of each attribute, and how many there were at the start of
+    each growth."""
 
     in_force: str = ""
     applied: Mapping[Attribute, Applied] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+    baselines: Mapping[Baseline, int] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
 
@@ -49,6 +53,7 @@ def levels_told(
         raise BadFilter("at is outside the years 2000 to 2100, which can be shown.")
     end = now + days * _DAY_S
     acted = acted or Acted()
+    levels = replace(levels, baselines=acted.baselines)
     items = [
         _item(levels, each, now, end, acted.applied.get(each, Applied()))
         for each in levels.attributes

@@ -36,8 +36,16 @@ def upgrade() -> None:
         sa.Column("undone_until", sa.Double(), nullable=False),
     )
     op.create_table(
+        "level_baselines",
+        sa.Column("growth", sa.String(96), primary_key=True),
+        sa.Column("target", sa.String(64), primary_key=True),
+        sa.Column("attribute", sa.String(24), primary_key=True),
+        sa.Column("value", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+    )
+    op.create_table(
         "levels_told",
-        sa.Column("level", sa.String(64), primary_key=True),
+        sa.Column("level", sa.String(96), primary_key=True),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
     )
