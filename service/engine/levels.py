@@ -49,7 +49,7 @@ seconds."""
 DRIFT_S = 600.0
 """The same of a target that is as its levels want it, in seconds."""
 
-Ladder = Sequence[str]
+_NOTHING = Standing(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class LevelRound:
     def __init__(self, parts: WorkerParts) -> None:
         self._parts = parts
         self._next_at = 0.0
+        self._begin_at = 0.0
         self._starts = True
         self._looked: dict[str, _Looked] = {}
 
@@ -94,7 +95,10 @@ class LevelRound:
         if not mine or book.policy.mode == OFF or not book.levels.levels:
             return
         grown = replace(book.levels, baselines=self._parts.levels.baselines())
-        if beginning := grown.beginning(now):
+        beginning = grown.beginning(now)
+        if beginning and at >= self._begin_at:
+            # What cannot be seen now is not asked for in each round.
+            self._begin_at = at + AGAIN_S
             self._begin(book, beginning, now)
             grown = replace(grown, baselines=self._parts.levels.baselines())
         book = replace(book, levels=grown)
@@ -114,9 +118,12 @@ class LevelRound:
                 continue
             values = kind_spec(target.kind).values(observed)
             for growth, of, attribute in sorted(beginning):
-                present = values.get(attribute)
-                if of == name and isinstance(present, int):
-                    own = present - added_by_alerts(ledger.get((of, attribute)), present)
+                if of != name:
+                    continue
+                seen = next(iter(kind_spec(target.kind).levels_as(attribute, _NOTHING, values)))
+                present = values.get(seen)
+                if isinstance(present, int):
+                    own = present - added_by_alerts(ledger.get((of, seen)), present)
                     self._parts.levels.keep_baseline((growth, of, attribute), own, now)
 
     def _consider(
