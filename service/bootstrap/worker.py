@@ -36,6 +36,7 @@ from service.store.incidents import IncidentStore
 from service.store.leases import LeaseStore
 from service.store.ledger import LedgerStore
 from service.store.leftovers import LeftoverStore
+from service.store.levels import LevelStore
 from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
 from service.store.outcomes import OutcomeStore
@@ -97,6 +98,7 @@ def build_worker(settings: Settings) -> Worker:
         outcomes=OutcomeStore(stores.engine),
         demotions=DemotionStore(stores.engine, stores.bell),
         ledger=LedgerStore(stores.engine),
+        levels=LevelStore(stores.engine),
         readings=ReadingStore(stores.engine),
         watches=WatchStore(stores.engine),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),

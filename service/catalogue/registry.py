@@ -118,6 +118,15 @@ def kinds_of(action: str) -> tuple[str, ...]:
     return tuple(kind.name for kind in KINDS if (kind.name, action) in _SUITED)
 
 
+def action_that_sets(kind: KindSpec, attribute: str) -> ActionSpec | None:
+    """The first action of a kind that gives an attribute a value; None where none does."""
+    for action in kind.actions:
+        wanted = action.wanted(action.options().model_dump()) if not action.sets else ()
+        if attribute in (*action.sets, *(each.attribute for each in wanted if each.to is not None)):
+            return action
+    return None
+
+
 def names_with(effect: Effect) -> tuple[str, ...]:
     """The names of all actions with that effect."""
     return tuple(action.name for action in ACTIONS if action.effect is effect)

@@ -9,7 +9,7 @@ from typing import Any
 from service.catalogue.pinned import alerts_of
 from service.catalogue.registry import action_spec, checked_options, kind_spec, target_fields
 from service.domain.decisions.policy import policy_from_json
-from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request, Wanted
+from service.domain.decisions.requests import ALERT, REPLAY, Held, Origin, Request, Wanted
 from service.domain.rules.rules import Target
 
 VERSION = 4
@@ -52,6 +52,8 @@ def dump_request(request: Request) -> dict[str, Any]:
         "expects": [_wanted_json(each) for each in request.expects],
         "hold_s": request.hold_s,
         "pin": request.pin,
+        # Only where a level asks, so that the version before it reads all others.
+        **({"held": [asdict(each) for each in request.held]} if request.held else {}),
     }
 
 
@@ -79,6 +81,7 @@ def load_request(pinned: Mapping[str, Any]) -> Request:
         "options": checked_options(fields["action"], fields["options"]),
         "policy": policy_from_json(fields.get("policy")),
         "expects": tuple(Wanted(**_known(Wanted, each)) for each in fields.get("expects", ())),
+        "held": tuple(Held(**_known(Held, each)) for each in fields.get("held", ())),
     }
     return Request(**_known(Request, values))
 

@@ -18,6 +18,7 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.present import State
 from service.domain.decisions.requests import Request, Wanted
 from service.domain.levels.levels import Bounds
+from service.domain.levels.resolve import Standing
 from service.domain.rules.rules import Target
 from service.ports import Clock, HealthProbe
 from service.ports.notes import NoNotes, Notes
@@ -181,6 +182,17 @@ def _no_load(_work: Any, _target: Any, _attribute: str) -> float | None:
     return None
 
 
+LevelsAsFunction = Callable[[str, Standing, Mapping[str, int | str]], Mapping[str, Standing]]
+"""What has to hold for which values of a target so that a level does."""
+
+
+def _as_it_is(
+    name: str, holds: Standing, _values: Mapping[str, int | str]
+) -> Mapping[str, Standing]:
+    """Of a kind whose values are what levels name."""
+    return {name: holds}
+
+
 def _no_values(_observed: Mapping[str, Any]) -> Mapping[str, int | str]:
     """Of a kind that does not say: a person's change at the vendor is not seen."""
     return {}
@@ -259,6 +271,9 @@ class KindSpec:
     be used together or on this target. People's requests are held against it too. `choices` are the
     values that a person may ask of an attribute besides the sizes of the ladder; it gets the target
     and the attribute's name. `levels` are the attributes that a level can hold, with their bounds.
+
+    `levels_as` gets such an attribute, what holds for it, and the values that a look has shown. It
+    tells what has to hold for which of these values: another one where the vendor counts itself.
     """
 
     name: str
@@ -282,6 +297,7 @@ class KindSpec:
     refuses: Callable[[Any, str, Mapping[str, Any]], Iterable[str]] = lambda *_: ()
     choices: Callable[[Any, str], tuple[str, ...]] = lambda *_: ()
     levels: Callable[[Any], Mapping[str, Bounds]] = lambda _: {}
+    levels_as: LevelsAsFunction = _as_it_is
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True

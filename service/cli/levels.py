@@ -31,9 +31,10 @@ def levels(
 ) -> None:
     """What should hold by the schedules and calendars of the rules, why, and when it changes.
 
-    For each attribute: what holds, the levels that it follows from, and what these have beaten.
-    Then each change of it, in the zone of the rules and in UTC. Changes nothing, and asks no
-    vendor. The read API has the same at /api/v1/levels.
+    For each attribute: what holds, the levels that it follows from, and what these have beaten;
+    what was applied, when and by which run, and what holds a level back. Then each change of it, in
+    the zone of the rules and in UTC. Changes nothing, and asks no vendor. The read API has the same
+    at /api/v1/levels.
 
     [bold]Examples[/bold]
 
@@ -51,7 +52,26 @@ def levels(
         tell("The rules have no levels: nothing is held by a schedule or a calendar.")
     for item in found["items"]:
         _show(item, found)
-    tell(f"Rules {found['rules_hash']}.")
+    tell(f"Rules {found['rules_hash']}.{_others(found)}")
+
+
+def _others(found: dict[str, Any]) -> str:
+    """What there is to say where workers judge levels by other rules, or by none."""
+    in_force = found["in_force"]
+    if in_force == found["rules_hash"]:
+        return ""
+    if in_force is None:
+        return " No worker has begun to act by levels."
+    return f" The workers act by other rules, {in_force}: start them anew with these."
+
+
+def _show_applied(applied: dict[str, Any], shown: Rows) -> None:
+    """What a worker last found or made to be as it should, and what it waits for now."""
+    if applied["at"] is not None:
+        by = f"by run {applied['run']}" if applied["run"] else "it was so already"
+        shown.add("  applied", f"{one_line(applied['holds'])}, at {clock(applied['at'])}, {by}")
+    if applied["waits"]:
+        shown.add("  waits", one_line(applied["waits"]))
 
 
 def _show(item: dict[str, Any], found: dict[str, Any]) -> None:
@@ -61,6 +81,7 @@ def _show(item: dict[str, Any], found: dict[str, Any]) -> None:
     for key in ("why", "beat"):
         for place, each in enumerate(item[key]):
             shown.add("" if place else f"  {key}", one_line(each))
+    _show_applied(item["applied"], shown)
     shown.print()
     if not item["changes"]:
         say(f"  It stays so for {found['days']} days.\n")

@@ -75,7 +75,8 @@ class LocalReader:
         from service.domain.levels.told import levels_told
 
         book = self._book
-        return levels_told(book.levels, book.hash, time.time() if at is None else at, days)
+        now = time.time() if at is None else at
+        return levels_told(book.levels, book.hash, now, days, self._queries.levels())
 
     def targets(self) -> tuple[str, ...]:
         """The names of the targets in the rules."""

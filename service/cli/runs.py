@@ -124,7 +124,8 @@ def _show(items: list[dict[str, Any]]) -> None:
 def _cause(run: dict[str, Any]) -> str:
     """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
-    asked = f"{replay}{run['why']} (rule {run['rule']})"
+    asker = "level" if str(run["claim"]).endswith(".level") else "rule"
+    asked = f"{replay}{run['why']} ({asker} {run['rule']})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
 
 

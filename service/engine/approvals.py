@@ -17,7 +17,7 @@ from service.domain.decisions.approval import (
 )
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import APPROVE, Policy
-from service.domain.decisions.requests import PERSON, RETURN, Request
+from service.domain.decisions.requests import LEVEL, PERSON, RETURN, Request
 from service.domain.durations import lasted
 from service.engine import outbox, reports
 from service.engine.outcomes import cooldown_end
@@ -48,7 +48,8 @@ def must_ask(request: Request, plan: Plan, policy: Policy, over_budget: str = ""
             f"what was approved has changed meanwhile, so it is asked again (run {request.parent})"
         )
     is_in = "has demoted itself to" if policy.demoted else "is in"
-    by_mode_why = f"rule {request.origin.by} {is_in} mode approve"
+    asker = "level" if request.origin.kind == LEVEL else "rule"
+    by_mode_why = f"{asker} {request.origin.by} {is_in} mode approve"
     return over_budget or interrupts or plan.asks or by_mode_why
 
 
@@ -101,9 +102,8 @@ class ApprovalRound:
 
     def _end_if_over(self, asking: Asking) -> None:
         now, request = self._parts.clock.time(), asking.request
-        wanted = not request.origin.needs_alert or self._parts.runs.still_wanted(request, now)
-        if not wanted:
-            self._decide(asking, LAPSED, "every alert that asked for it has resolved", now)
+        if over := self._over(request, now):
+            self._decide(asking, LAPSED, over, now)
         elif now >= asking.until:
             waited = f"nobody decided within {lasted(asking.terms.wait_s)}"
             acts = asking.terms.otherwise == ACT
@@ -116,6 +116,15 @@ class ApprovalRound:
             if ended and asking.terms.otherwise == PAGE:
                 page = messages.page_undecided(asking, waited)
                 reports.page(page, self._parts, run=asking.run)
+
+    def _over(self, request: Request, now: float) -> str:
+        """Why nobody wants it any more; empty where somebody does."""
+        if request.origin.kind == LEVEL:
+            check = self._parts.levels.check(request, now)
+            return "" if check.passed else check.saw
+        if request.origin.needs_alert and not self._parts.runs.still_wanted(request, now):
+            return "every alert that asked for it has resolved"
+        return ""
 
     def _decide(self, asking: Asking, state: str, why: str, cooldown_until: float) -> bool:
         now = self._parts.clock.time()

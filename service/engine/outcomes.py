@@ -11,7 +11,7 @@ from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.guards import ASKED_AGAIN, CANCELLED, RESOLVED
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import SHADOW
-from service.domain.decisions.requests import RETURN, Request
+from service.domain.decisions.requests import LEVEL, RETURN, Request
 from service.domain.errors import (
     FailureKind,
     HeldBack,
@@ -20,6 +20,7 @@ from service.domain.errors import (
     VendorError,
     shown_vendor,
 )
+from service.domain.levels.acting import STILL_HELD
 from service.messages.announcements import Failure
 from service.ports.admission import NewDecision, NewRun
 from service.ports.runs import Outcome, StoredRun
@@ -111,12 +112,19 @@ def unobserved(request: Request, error: VendorError) -> PlanHeld:
 
 def changed_since(request: Request, plan: Plan) -> PlanHeld | None:
     """The hold of a request whose target is no longer what a run made of it: of an undo, and of a
-    return."""
+    return; or what a level has seen."""
     if not request.expects:
         return None
     was = {name: pair[0] for name, pair in kind_spec(request.target.kind).changed(plan).items()}
     for each in request.expects:
         if each.attribute in was and was[each.attribute] != each.to:
+            if request.origin.kind == LEVEL:
+                return PlanHeld(
+                    STILL_HELD,
+                    f"{request.target.name} has {each.attribute} {was[each.attribute]}, and had "
+                    f"{each.to} when {request.origin.by} asked. Nothing was changed; it is looked "
+                    "at again.",
+                )
             by = f"run {request.parent}" if request.parent else "the last change"
             return PlanHeld(
                 "changed_by_a_person",
@@ -188,7 +196,7 @@ def hold_ending(
         return Ending(outcome, _decision(request, held, passed, (now, until), new_id))
     if held.at_bound:
         cooldown_until, delay_s = cooldown_end(now, request.cooldown_s), None
-    elif request.origin.kind == RETURN:
+    elif request.origin.kind in (RETURN, LEVEL):
         # Nothing is urgent about it, and whatever still wants it is asked again by then.
         cooldown_until, delay_s = cooldown_end(now, request.cooldown_s), None
     else:

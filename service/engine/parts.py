@@ -18,6 +18,7 @@ from service.ports.controls import Controls, Due, LockMirror
 from service.ports.demotions import Demotions
 from service.ports.ledger import Ledger
 from service.ports.leftovers import Leftovers
+from service.ports.levels import LevelRecord
 from service.ports.offs import Offs
 from service.ports.outbox import Outbox
 from service.ports.outcomes import Outcomes
@@ -94,6 +95,7 @@ class WorkerParts:
     outcomes: Outcomes
     demotions: Demotions
     ledger: Ledger
+    levels: LevelRecord
     readings: Readings
     watches: Watches
     off_watch: OffWatch

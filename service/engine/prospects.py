@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import Prospect, held_by_people
-from service.domain.decisions.requests import PERSON, RETURN, Request
+from service.domain.decisions.requests import LEVEL, PERSON, RETURN, Request
+from service.domain.decisions.returns import check_calm_since
+from service.domain.levels.acting import CALM_S
 from service.engine.calm import calm_of
 from service.engine.parts import WorkerParts
 
@@ -17,9 +20,20 @@ def prospect_of(request: Request, parts: WorkerParts, now: float) -> Prospect:
         settles_until=_settles_until(request, parts),
         now=now,
         cancelled=runs.cancelled(request.id),
-        calm=calm_of(request, parts, now) if request.origin.kind == RETURN else None,
+        calm=_calm(request, parts, now),
+        level=parts.levels.check(request, now) if request.origin.kind == LEVEL else None,
         **held_by_people(request, parts.controls.in_force(), now),
     )
+
+
+def _calm(request: Request, parts: WorkerParts, now: float) -> Check | None:
+    """Whether it is calm enough to take away; None of a request that need not wait for that."""
+    if request.origin.kind == RETURN:
+        return calm_of(request, parts, now)
+    if request.origin.kind == LEVEL and request.removes:
+        name = request.target.name
+        return check_calm_since(name, parts.ledger.asking_more(name, now), CALM_S, now)
+    return None
 
 
 def _settles_until(request: Request, parts: WorkerParts) -> float:

@@ -14,6 +14,7 @@ from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
 from service.engine.judging import JudgingRound
 from service.engine.leftovers import LeftoverRound
+from service.engine.levels import LevelRound
 from service.engine.lock_mirror import LockMirrorRound
 from service.engine.looks import LookRound
 from service.engine.outbox import OutboxRound
@@ -62,5 +63,6 @@ def tasks_of(parts: WorkerParts) -> tuple[Task, ...]:
         Task("lock-mirror", LockMirrorRound(parts), attrgetter("locked"), either_way=True),
         Task("looks", LookRound(parts)),
         Task("returns", ReturnRound(parts)),
+        Task("levels", LevelRound(parts)),
         Task("readings", ReadingRound(parts)),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.commands import to_type
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import PERSON, RETURN, Request
+from service.domain.decisions.requests import LEVEL, PERSON, RETURN, Request
 from service.domain.durations import lasted, moment
 from service.domain.links import Link
 from service.messages.going_on import command, context_of, links_of_run, run_facts
@@ -115,7 +115,7 @@ def _verb(request: Request, *, done: bool) -> str:
 
 
 def _next_step(request: Request, when: str) -> str:
-    if request.origin.kind == RETURN:
+    if request.origin.kind in (RETURN, LEVEL):
         return ""  # `comes_back` says whether anything is left to be taken back
     if request.action in _OF_ITS_OWN:
         return f" It may be done again {when}. Its cooldown holds it until then."
@@ -154,6 +154,11 @@ def _not_done(request: Request, cooldown_until: float, now: float, *, demoted: b
         return (
             f"{request.origin.by} asked what would be changed, because {_why(request)}. Nothing "
             "was changed."
+        )
+    if request.origin.kind == LEVEL:
+        return (
+            f"This would have been changed because {_why(request)}. Nothing was changed: the rules "
+            f"are in mode shadow. {request.origin.by} is told again when something else holds."
         )
     mode = "has demoted itself to shadow, so a person is paged" if demoted else "is in mode shadow"
     return (
@@ -316,6 +321,8 @@ def _asker(request: Request) -> tuple[str, str]:
     """Who decided: a rule, or a person by name."""
     if request.origin.kind == RETURN:
         return "Taken back by", f"rule {request.origin.by}"
+    if request.origin.kind == LEVEL:
+        return "Level", request.origin.by
     return ("Asked by" if request.origin.kind == PERSON else "Rule"), request.origin.by
 
 

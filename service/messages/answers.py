@@ -34,8 +34,9 @@ QUESTIONS = (
 )
 """What a person asks first, in a few words each."""
 
-_PERSON, _PLAN, _RETURN = ".person", ".plan", ".return"
-"""The ends of the claims of a person's run, and of one that takes back what alerts added."""
+_PERSON, _PLAN, _RETURN, _LEVEL = ".person", ".plan", ".return", ".level"
+"""The ends of the claims of a person's run and plan, of one that takes back what alerts added, and of
+one that a level asks for."""
 _UNENDED = ("queued", "running")
 _UNTOUCHED = "Nothing was changed."
 _NOTHING = "nothing: nothing was changed"
@@ -166,6 +167,11 @@ class _Told:
         return self.run is not None and str(self.run["claim"]).endswith(_RETURN)
 
     @property
+    def _level(self) -> bool:
+        """Whether a level has asked for it."""
+        return self.run is not None and str(self.run["claim"]).endswith(_LEVEL)
+
+    @property
     def _changed(self) -> bool:
         """Whether something was changed, or may have been."""
         if not self._target or self.run is None:
@@ -212,6 +218,8 @@ class _Told:
             return _sentence(f"{run['rule']} asked for it: {run['why']}")
         if self._return and run is not None:
             return f"What rule {self._rule} had added is taken back in calm: {run['why']}."
+        if self._level and run is not None:
+            return f"Level {self._rule} asked for it: {run['why']}."
         if self._notice and run is not None:
             return _sentence(run["why"])
         if self._rule in RESERVED_NAMES:
@@ -268,6 +276,8 @@ class _Told:
         if self._by_person and not self._target:
             return "Nothing follows by itself."
         until = self._until()
+        if self._level and (until is None or until < BUSY_UNTIL):
+            return "`runbookd levels` shows what holds next, and what it waits for."
         if until is None or until <= self.now:
             return "It is decided anew when the alert is sent again."
         return self._rested(until)
@@ -333,6 +343,8 @@ class _Told:
             return "runbookd itself, and no rule"
         if self._return:
             return f"rule {self._rule}, by its `return`"
+        if self._level:
+            return f"level {self._rule}"
         rules = (self.decision or {}).get("rules_hash", "")
         by = f"rule {self._rule}" + (f" of rules {rules}" if rules else "")
         alert = self.found["alert"]

@@ -35,6 +35,11 @@ class Ledger(Protocol):
         """
         ...
 
+    def found(self, target: str, values: Mapping[str, Value], now: float) -> None:
+        """Keep values that a level holds and no run has made, so that a person's change of them is
+        seen as one. What is known already stays as it is."""
+        ...
+
     def waits(self, target: str, attribute: str, saw: str) -> None:
         """Keep what the next return waits for; empty where it waits for nothing."""
         ...

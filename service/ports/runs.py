@@ -174,9 +174,15 @@ class Runs(Protocol):
         """
         ...
 
-    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+    def take(
+        self,
+        claim: str,
+        make: Callable[[str], NewRun],
+        now: float,
+        beside: Callable[[Any, Request], None] = ...,
+    ) -> str | None:
         """Take a claim that is free and queue the run that `make` makes of its id; that id, None
-        where the claim is not free."""
+        where the claim is not free. `beside` keeps a record of its own in the same transaction."""
         ...
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:

@@ -22,6 +22,7 @@ from service.domain.levels.checks import (
 )
 from service.domain.levels.levels import (
     CALENDAR,
+    GROWTH,
     Attribute,
     Bounds,
     Level,
@@ -33,6 +34,7 @@ from service.domain.rules.rules import Target
 from service.domain.windows import Window
 from service.rulebook.document import Document, Place
 from service.rulebook.errors import suggestion
+from service.rulebook.growth import read_growth
 from service.rulebook.schema import NAME_PATTERN, read_shape
 from service.rulebook.substitution import Complain
 from service.rulebook.windows import read_window, read_zone
@@ -48,7 +50,7 @@ class _LevelShape(Shape):
         default=None,
         description="1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit",
     )
-    kind: Literal["calendar", "schedule"] | None = None
+    kind: Literal["calendar", "growth", "schedule"] | None = None
     when: Any = None
     hold: dict[str, Any] | None = None
     otherwise: dict[str, Any] | None = None
@@ -80,9 +82,13 @@ def read_levels(
         if not isinstance(body, dict):
             complain(place, "a level is a mapping with a name, a kind, when and hold.")
             continue
-        level = _Reader(body, place, complain, zone).level(
-            f"{document.file}:{document.line(place)}"
-        )
+        written = f"{document.file}:{document.line(place)}"
+        if body.get("kind") == GROWTH:
+            own = read_zone(body.get("zone"), (*place, "zone"), complain) or zone
+            for week in read_growth(body, place, complain, own, written):
+                yield ReadLevel(week, place, complain)
+            continue
+        level = _Reader(body, place, complain, zone).level(written)
         if level is not None:
             yield ReadLevel(level, place, complain)
 
@@ -126,7 +132,7 @@ class _Reader:
         shape = self._shape
         for key, why in (
             ("name", "what people are told of it by"),
-            ("kind", "calendar or schedule"),
+            ("kind", "calendar, growth or schedule"),
             ("when", _WHEN),
             ("hold", _HOLD),
         ):
@@ -300,6 +306,8 @@ def _suits(each: ReadLevel, targets: Mapping[str, Target]) -> bool:
 
 
 def _wrong(statement: Statement, bounds: Bounds, target: str, attribute: str) -> Iterator[str]:
+    if statement.factor is not None and not bounds.is_number:
+        yield f"{attribute} of {target} is no number, so it cannot grow by a factor."
     for key, value in _said(statement):
         if bounds.is_number:
             yield from _outside(key, value, bounds, target)

@@ -295,6 +295,6 @@ def _level_fields(level: Level) -> dict[str, Any]:
         "name": level.name,
         "kind": level.kind,
         "windows": [window.to_json() for window in level.windows],
-        "hold": [[*each, asdict(said)] for each, said in sorted(level.hold.items())],
-        "otherwise": [[*each, asdict(said)] for each, said in sorted(level.otherwise.items())],
+        "hold": [[*each, said.to_json()] for each, said in sorted(level.hold.items())],
+        "otherwise": [[*each, said.to_json()] for each, said in sorted(level.otherwise.items())],
     }

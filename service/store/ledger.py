@@ -78,6 +78,15 @@ class LedgerStore:
                     changed.append(known)
         return changed
 
+    def found(self, target: str, values: Mapping[str, Value], now: float) -> None:
+        """Keep the values of attributes of which nothing is known yet."""
+        insert = insert_of(self._engine.dialect, schema.ledger).on_conflict_do_nothing()
+        rows = [_row(Entry(target, name, value, now)) for name, value in values.items()]
+        if rows:
+            with translated(), self._engine.begin() as connection:
+                begin_writing(connection)
+                connection.execute(insert, rows)
+
     def waits(self, target: str, attribute: str, saw: str) -> None:
         """Keep what the next return waits for."""
         said = (
@@ -205,6 +214,7 @@ def _made(
         undoes=request.parent if request.undoes else "",
         verified=verified,
         asked_again_s=0.0 if returns is None else returns.after_s,
+        base=next((each.base for each in request.held if each.attribute == attribute), None),
     )
 
 
@@ -234,8 +244,8 @@ def _known(connection: sa.Connection, target: str, attribute: str) -> Entry | No
     return None if row is None else entry_of(row)
 
 
-def _put(connection: sa.Connection, entry: Entry) -> None:
-    row = {
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
         "target": entry.target,
         "attribute": entry.attribute,
         "state": dump(entry_json(entry)),
@@ -244,6 +254,10 @@ def _put(connection: sa.Connection, entry: Entry) -> None:
         "doubled": entry.doubled,
         "waits": entry.waits,
     }
+
+
+def _put(connection: sa.Connection, entry: Entry) -> None:
+    row = _row(entry)
     insert = insert_of(connection.dialect, schema.ledger)
     kept = [name for name in row if name not in ("target", "attribute")]
     upsert = insert.on_conflict_do_update(

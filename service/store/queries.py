@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from service.domain.alerts.alert import Alert
 from service.domain.decisions.demoted import Demotion
 from service.domain.filters import DEFAULT_LIMIT
+from service.domain.levels.told import Acted
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
@@ -32,6 +33,7 @@ from service.store.items import (
     run_item,
     step_item,
 )
+from service.store.levels import applied_levels, level_baselines, rules_in_force
 from service.store.pages import (
     Page,
     UnknownCursor,
@@ -237,6 +239,15 @@ class Queries:
         with self._reading() as connection:
             found = [Demotion(*row) for row in connection.execute(query)]
         return {each.rule: each for each in found}
+
+    def levels(self) -> Acted:
+        """What workers have made of levels."""
+        with self._reading() as connection:
+            return Acted(
+                rules_in_force(connection),
+                applied_levels(connection),
+                level_baselines(connection),
+            )
 
     def readings(
         self, wanted: ReadingFilter, limit: int = DEFAULT_LIMIT, after: str | None = None

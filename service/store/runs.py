@@ -24,7 +24,7 @@ from service.domain.decisions.directions import REMOVING
 from service.domain.decisions.guards import ENTRY_GUARDS, Entry, held_by, held_by_people, judge
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import LIMITED, Made, Trip, longest_window_s, tripped
-from service.domain.decisions.requests import RETURN, SCENARIO, Request
+from service.domain.decisions.requests import LEVEL, RETURN, SCENARIO, Request
 from service.domain.decisions.returns import check_unasked
 from service.domain.errors import StoreConflict
 from service.ports import MessageRef
@@ -42,6 +42,7 @@ from service.store.encode import dump, dump_ref
 from service.store.entries import ledger_entries
 from service.store.ids import new_id
 from service.store.ledger import askers_of, asking_more, note_run
+from service.store.levels import hold_back, level_check
 from service.store.outcomes import keep_outcome
 from service.store.recent import recent_decisions
 from service.store.rows import CheckEncoder, decision_row
@@ -200,13 +201,24 @@ class RunStore:
             add_run(connection, run)
             if control is not None:
                 add_control(connection, control)
+            if run.request.undoes:
+                hold_back(connection, run.request.parent)
             beside(connection)
             self._enqueue(connection, run)
         self._queued()
         return run.request.id
 
-    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
-        """Take a claim that is free, and queue its run; the run's id, None where it is not free."""
+    def take(
+        self,
+        claim: str,
+        make: Callable[[str], NewRun],
+        now: float,
+        beside: Callable[[Any, Request], None] = lambda _connection, _request: None,
+    ) -> str | None:
+        """Take a claim that is free, and queue its run; the run's id, None where it is not free.
+
+        `beside` keeps a record of its own in the same transaction.
+        """
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             claimed = take_claims(connection, [claim], now)[claim]
@@ -214,6 +226,7 @@ class RunStore:
                 return None
             run = make(claimed.cooldown.run)
             add_run(connection, run)
+            beside(connection, run.request)
             self._enqueue(connection, run)
         self._queued()
         return run.request.id
@@ -681,7 +694,13 @@ def _entry(connection: sa.Connection, request: Request, trip: Trip | None, now: 
             request.target.name, less, asking_more(connection, request.target.name, now)
         )
         calm = None if held is None else held.check
-    return Entry(cancelled=_cancelled(connection, request.id), limits=limits, calm=calm, **found)
+    return Entry(
+        cancelled=_cancelled(connection, request.id),
+        limits=limits,
+        calm=calm,
+        level=level_check(connection, request, now) if request.origin.kind == LEVEL else None,
+        **found,
+    )
 
 
 def _taken(connection: sa.Connection, request: Request) -> list[str]:

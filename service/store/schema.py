@@ -595,6 +595,55 @@ reading_hours = sa.Table(
 """One row for each hour that a worker has taken to be read. One that was not read by `taken_until`
 may be taken by another."""
 
+rules_in_force = sa.Table(
+    "rules_in_force",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("seen_at", _TIME, nullable=False),
+)
+"""One row: the hash of the rules by which levels are judged, and when a worker that has them was
+last seen."""
+
+levels = sa.Table(
+    "levels",
+    metadata,
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("attribute", sa.String(24), primary_key=True),
+    sa.Column("asked_says", sa.Text, nullable=False),
+    sa.Column("run", _KEY, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("applied_says", sa.Text, nullable=False),
+    sa.Column("applied_at", _TIME, nullable=True),
+    sa.Column("applied_run", _KEY, nullable=False),
+    sa.Column("waits", sa.Text, nullable=False),
+    sa.Column("undone_run", _KEY, nullable=False),
+    sa.Column("undone_says", sa.Text, nullable=False),
+    sa.Column("undone_until", _TIME, nullable=False),
+)
+"""One row for each attribute that a level holds or has held (`service.domain.levels.applied`)."""
+
+level_baselines = sa.Table(
+    "level_baselines",
+    metadata,
+    sa.Column("growth", sa.String(96), primary_key=True),
+    sa.Column("target", sa.String(64), primary_key=True),
+    sa.Column("attribute", sa.String(24), primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+)
+"""How many there were at the start of a growth, one row for each of its attributes."""
+
+levels_told = sa.Table(
+    "levels_told",
+    metadata,
+    sa.Column("level", sa.String(96), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+)
+"""One row for each level that people were told of, with what it said then."""
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -67,6 +67,7 @@ UNDER_CONTRACT = {
     "FakeOutcomes": "test_outcomes.py",
     "FakeDemotions": "test_demotions.py",
     "FakeLedger": "test_ledger.py",
+    "FakeLevels": "test_levels.py",
     "FakeReadings": "test_readings.py",
     "FakeWatches": "test_watches.py",
     "FakeNotes": "test_notes.py",

@@ -77,6 +77,12 @@ def test_what_a_run_made_of_its_target_is_kept_with_what_it_added(ledger: Ledger
     assert list(ledger.entries()) == [ENTRY]
 
 
+def test_a_value_that_was_found_is_kept_unless_one_is_known(ledger: Ledger) -> None:
+    ledger.found("api", {"replicas": 9, "min": 2}, NOW + 60)
+    found = {each.attribute: each for each in ledger.entries()}
+    assert found == {"replicas": ENTRY, "min": Entry("api", "min", 2, NOW + 60)}
+
+
 @pytest.mark.parametrize(
     ("column", "kept"), [("ask", '{"action": "gone"}'), ("plan", "{}")], ids=["request", "plan"]
 )

@@ -33,6 +33,7 @@ from tests.fakes.controls import FakeControls, FakeDue
 from tests.fakes.demotions import FakeDemotions
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
+from tests.fakes.levels import FakeLevels
 from tests.fakes.offs import FakeOffs
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.outcomes import FakeOutcomes
@@ -107,7 +108,13 @@ class FakeRuns:
             self.entered.append(request.id)
         return self.holds
 
-    def take(self, claim: str, make: Callable[[str], NewRun], now: float) -> str | None:
+    def take(
+        self,
+        claim: str,
+        make: Callable[[str], NewRun],
+        now: float,
+        beside: Callable[[Any, Request], None] = lambda _connection, _request: None,
+    ) -> str | None:
         self._refuse_when_down()
         runs = [each for each in self.rows.values() if each.claim == claim]
         last = self.outcomes.get(runs[-1].id) if runs else None
@@ -115,6 +122,7 @@ class FakeRuns:
             return None
         made = make(f"{claim}.{len(runs) + 1}")
         self.add(made.request, made.partition)
+        beside(None, made.request)
         return made.request.id
 
     def intend(self, run_id: str, name: str, now: float) -> Intent:
@@ -575,6 +583,7 @@ class FakeWorker:
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
     demotions: FakeDemotions = field(default_factory=FakeDemotions)
     ledger: FakeLedger = field(default_factory=FakeLedger)
+    levels: FakeLevels = field(default_factory=lambda: FakeLevels(rules="0123456789ab"))
     readings: FakeReadings = field(default_factory=FakeReadings)
     watches: FakeWatches = field(default_factory=FakeWatches)
     book: RuleBook | None = None
@@ -611,6 +620,7 @@ class FakeWorker:
             outcomes=self.outcomes,
             demotions=self.demotions,
             ledger=self.ledger,
+            levels=self.levels,
             readings=self.readings,
             watches=self.watches,
             book=lambda: self.book,

@@ -40,6 +40,10 @@ class FakeLedger:
             changed += [known] if by_person else []
         return changed
 
+    def found(self, target: str, values: Mapping[str, Value], now: float) -> None:
+        for name, value in values.items():
+            self.rows.setdefault((target, name), Entry(target, name, value, now))
+
     def waits(self, target: str, attribute: str, saw: str) -> None:
         if (target, attribute) in self.rows:
             self.put(replace(self.rows[target, attribute], waits=saw))

@@ -55,6 +55,7 @@ from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
 from service.store.ledger import LedgerStore
+from service.store.levels import LevelStore
 from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
 from service.store.runs import RunStore
@@ -472,6 +473,7 @@ class Installation:
             spend=spend,
             leftovers=FakeLeftovers(),
             ledger=LedgerStore(engine),
+            levels=LevelStore(engine),
             readings=ReadingStore(engine),
             watches=WatchStore(engine),
             outcomes=OutcomeStore(engine),

@@ -151,6 +151,14 @@ def test_what_is_taken_back_says_by_which_rule_and_what_may_follow() -> None:
     assert said["decided by"] == "rule high-memory, by its `return`"
 
 
+def test_what_a_level_asked_for_names_the_level_and_where_to_see_what_holds_next() -> None:
+    mine = {**RUN, "claim": "vm.level", "rule": "exam", "why": "size of vm is small, and large"}
+    said = asked(mine, {"vm.level": NOW + 300}, alert=None, decisions=[])
+    assert said["why"] == "Level exam asked for it: size of vm is small, and large."
+    assert said["decided by"] == "level exam"
+    assert said["next"] == "`runbookd levels` shows what holds next, and what it waits for."
+
+
 def test_an_alert_that_no_decision_is_on_record_for_says_what_is_not_known() -> None:
     said = asked(decisions=[], runs=[])
     assert said["what was done"] == "Nothing was changed."

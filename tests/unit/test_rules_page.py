@@ -29,6 +29,7 @@ from service.domain.decisions.guards import (
 )
 from service.domain.decisions.policy import FROZEN, LIMITED
 from service.domain.decisions.returns import CALM
+from service.domain.levels.acting import STILL_HELD
 from service.engine.outcomes import CHANGED_SINCE_PLAN, UNOBSERVABLE, VENDOR_BUSY
 from service.rulebook.pack import packaged
 from tests.unit.rulebook_files import (
@@ -223,7 +224,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
-    named |= {YOUNG, PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET, CALM}
+    named |= {YOUNG, PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET, CALM, STILL_HELD}
     named |= {SCOPE, LABELS, FLAPPING, IN_VAIN, DEMOTED}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.

@@ -14,7 +14,7 @@ from service.domain.capacity.ledger import Entry
 from service.domain.commands import to_type
 from service.domain.decisions.planning import PlanHeld
 from service.domain.decisions.policy import SHADOW, Policy
-from service.domain.decisions.requests import PERSON, Origin, Request
+from service.domain.decisions.requests import LEVEL, PERSON, Origin, Request
 from service.domain.decisions.returns import Return
 from service.domain.errors import StepFailed
 from service.ports import Message
@@ -153,3 +153,21 @@ def test_a_plan_that_a_person_asked_for_says_that_nothing_was_changed(worker: Fa
     said = only_message(worker)
     assert_all(said, "anna asked what would be changed, because a campaign. Nothing was changed.")
     assert "mode shadow" not in said
+
+
+def test_a_level_is_named_where_a_rule_would_be_and_says_what_it_beats() -> None:
+    worker = FakeWorker()
+    why = "size is small, and large holds now; it beats aim 2 by office-hours"
+    asked = replace(ASK, origin=Origin(LEVEL, "exam", why))
+    worker.execute(asked)
+    (message,) = worker.messenger.messages.values()
+    assert dict(message.fields)["Level"] == "exam"
+    assert "it beats aim 2 by office-hours" in message.text
+    assert "The next step" not in message.text
+
+
+def test_a_level_in_shadow_is_said_to_be_told_again_when_something_else_holds() -> None:
+    worker = FakeWorker()
+    worker.execute(replace(ASK, origin=Origin(LEVEL, "exam", "an exam"), policy=Policy(SHADOW)))
+    (message,) = worker.messenger.messages.values()
+    assert "exam is told again when something else holds" in message.text

@@ -25,6 +25,7 @@ from service.catalogue.app_platform.target import (
     doubts,
     errors,
     held_by_levels,
+    levels_as,
 )
 from service.catalogue.spec import KindSpec
 from service.ports import AppPlatform
@@ -67,6 +68,7 @@ KIND = KindSpec(
     manages=lambda target: f"component {target.component} of app {target.app}",
     doubts=doubts,
     levels=held_by_levels,
+    levels_as=levels_as,
     refuses=_refuses,
     sizes_optional=True,
 )

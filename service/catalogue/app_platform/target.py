@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from service.catalogue.prices import PriceList
 from service.catalogue.shapes import Shape, Sizes, Text, Url
 from service.catalogue.spec import Noted
 from service.domain.levels.levels import Bounds
+from service.domain.levels.resolve import Standing
 
 NAME = "app_platform"
 
@@ -193,6 +194,17 @@ def held_by_levels(target: AppTarget) -> dict[str, Bounds]:
     """What a level can hold: a count, up to the limit that holds for everybody, and a size."""
     found = {"replicas": Bounds(target.min_replicas, target.most_replicas)}
     return {**found, "size": Bounds(values=target.sizes)} if target.sizes else found
+
+
+def levels_as(
+    name: str, holds: Standing, values: Mapping[str, int | str]
+) -> Mapping[str, Standing]:
+    """Where the vendor counts the instances itself, a floor and an aim are its min, and a ceiling
+    its max."""
+    if name != "replicas" or name in values or "max" not in values:
+        return {name: holds}
+    least = holds.least if holds.value is None else int(holds.value)
+    return {"min": holds, "max": replace(holds, value=None, least=least)}
 
 
 def _bounds(replicas: ReplicaBounds | None, noted: Noted) -> tuple[int, int] | None:

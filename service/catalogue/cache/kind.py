@@ -18,6 +18,7 @@ from service.catalogue.cache.steps import CacheWork
 from service.catalogue.cache.target import NAME, PRICES, CacheShape, CacheTarget, build_cache
 from service.catalogue.spec import ActionSpec, Effect, KindSpec
 from service.domain.decisions.requests import Wanted
+from service.domain.levels.levels import Bounds
 from service.ports.cache import AppCache
 
 SET_CACHE_STRATEGY = ActionSpec(
@@ -69,5 +70,6 @@ KIND = KindSpec(
     cost=lambda _: 0.0,
     doubts=doubts,
     refuses=refused_options,
+    levels=lambda _: {strategies.ATTRIBUTE: Bounds(values=strategies.NAMES)},
     interrupts=False,
 )

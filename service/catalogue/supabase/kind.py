@@ -23,6 +23,7 @@ from service.catalogue.supabase.target import (
     build_project,
 )
 from service.catalogue.supabase.work import SupabaseWork
+from service.domain.levels.levels import Bounds
 from service.ports import DatabaseCompute
 
 SCALE_DATABASE = ActionSpec("scale_database", Effect.CHANGES, "up", wanted=one_size_up, climbs=True)
@@ -55,6 +56,13 @@ def _look_at_replicas(database: DatabaseCompute, target: SupabaseTarget) -> str:
     return f"{told}, and its primary answers over SQL"
 
 
+def _levels(target: SupabaseTarget) -> dict[str, Bounds]:
+    """What a level can hold: the read replicas, where the target has some."""
+    if not target.replicas:
+        return {}
+    return {replicas.ATTRIBUTE: Bounds(0, int(target.replicas["max"]))}
+
+
 def _refuses(target: SupabaseTarget, action: str, options: Mapping[str, Any]) -> Iterable[str]:
     if action == pooler.SET_POOLER.name:
         return pooler.refusals(target.name, target.pooler, options)
@@ -79,5 +87,6 @@ KIND = KindSpec(
     changed=project_changed,
     values=project_values,
     refuses=_refuses,
+    levels=_levels,
     size_form=r"ci_[a-z0-9_]+",
 )

@@ -81,7 +81,8 @@ class Made:
     `adds` is whether alerts asked for it and got more; `returns` whether it took something back;
     `undoes` is the run that a person had undone, empty for another run. `verified` is False where
     the write of a failed run may have had no effect. `asked_again_s` is how long after a return an
-    alert counts as its answer, in seconds.
+    alert counts as its answer, in seconds. `base` is what a level wants without what alerts have
+    added, None where no level has asked.
     """
 
     target: str
@@ -97,6 +98,7 @@ class Made:
     undoes: str = ""
     verified: bool = True
     asked_again_s: float = 0.0
+    base: Value | None = None
 
 
 def after_run(known: Entry | None, made: Made) -> Entry:
@@ -123,8 +125,23 @@ def _additions(entry: Entry, made: Made) -> tuple[Addition, ...]:
         return _without(entry.additions, made)
     if made.undoes:
         return tuple(each for each in entry.additions if each.run != made.undoes)
-    # What a person, a level or a scenario sets is what the target is meant to be.
+    if made.base is not None:
+        return _above(made, entry.additions)
+    # What a person or a scenario sets is what the target is meant to be.
     return ()
+
+
+def _above(made: Made, additions: tuple[Addition, ...]) -> tuple[Addition, ...]:
+    """What is left of the additions above what a level wants: of a count the newest of them."""
+    if not isinstance(made.after, int) or not isinstance(made.base, int):
+        return ()
+    room, left = made.after - made.base, list[Addition]()
+    for each in reversed(additions):
+        there = min(room, int(each.after) - int(each.before))
+        if there > 0:
+            left.append(replace(each, before=int(each.after) - there))
+        room -= there
+    return tuple(reversed(left))
 
 
 def _without(additions: tuple[Addition, ...], made: Made) -> tuple[Addition, ...]:

@@ -29,6 +29,7 @@ from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
 from service.domain.decisions.requests import PERSON, Request
 from service.domain.decisions.returns import CALM
 from service.domain.durations import clock_time
+from service.domain.levels.acting import STILL_HELD
 
 Facts = TypeVar("Facts")
 
@@ -282,8 +283,9 @@ class Prospect:
     ask for. `settles_until` is in seconds since the epoch, 0 where nothing settles. `lock_asked`
     is False where another guard holds already, because asking takes the lock; `locked_by` is who
     else has it. `pauses`, `locks`, `holds` and `freezes` are what these said of the change, None
-    where they do not apply. `calm` is what was seen of a return, None of another request.
-    `cancelled` is who cancelled the run and why, empty where nobody did.
+    where they do not apply. `calm` is what was seen of a return, and of a level that takes away,
+    None of another request. `cancelled` is who cancelled the run and why, empty where nobody did.
+    `level` is whether what a level asked for is still wanted, None where none has asked.
     """
 
     target: str
@@ -298,6 +300,7 @@ class Prospect:
     freezes: Check | None = None
     calm: Check | None = None
     cancelled: str = ""
+    level: Check | None = None
 
 
 def _uncancelled(run: Prospect | Entry) -> Check:
@@ -340,6 +343,7 @@ def locked_by(target: str, owner: str, now: float) -> Check:
 PROSPECT_GUARDS: tuple[Guard[Prospect], ...] = (
     Guard(CANCELLED, _uncancelled),
     Guard(RESOLVED, _wanted, told=False),
+    Guard(STILL_HELD, attrgetter("level"), told=False),
     Guard(PAUSED, attrgetter("pauses"), again=True),
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),
@@ -360,7 +364,8 @@ class Entry:
     `cancelled` is who cancelled it and why, empty where nobody did. `limits` is what the limits on
     the number of changes said, `budget` what the budget says where nothing else holds: by then
     another run may have taken the room that there was. `calm` is whether anybody asks for more
-    meanwhile of what would be taken away, None of a request that takes nothing.
+    meanwhile of what would be taken away, None of a request that takes nothing. `level` is whether
+    what a level asked for is still wanted, None where none has asked.
     """
 
     cancelled: str
@@ -371,6 +376,7 @@ class Entry:
     limits: Check | None
     budget: Check | None = None
     calm: Check | None = None
+    level: Check | None = None
 
 
 class Limits(TypedDict):
@@ -401,6 +407,7 @@ def held_by_people(request: Request, controls: Sequence[Control], now: float) ->
 
 ENTRY_GUARDS: tuple[Guard[Entry], ...] = (
     Guard(CANCELLED, _uncancelled),
+    Guard(STILL_HELD, attrgetter("level")),
     Guard(PAUSED, attrgetter("pauses"), again=True),
     Guard(PERSON_LOCK, attrgetter("locks"), again=True),
     Guard(PERSON_HOLD, attrgetter("holds"), again=True),

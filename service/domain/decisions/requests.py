@@ -100,6 +100,22 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What levels want of one attribute that a request changes.
+
+    `of` is the attribute of the level, which is another one where the vendor scales by itself.
+    `base` is the value without what alerts have added to it. `says` is what holds, in words, and
+    `until` (seconds since the epoch) when something else does.
+    """
+
+    attribute: str
+    of: str
+    base: int | str
+    says: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What a claim entitles one run to do. All of it is plain JSON, pinned when it was decided.
 
@@ -113,7 +129,7 @@ class Request:
     empty where these hold it. `expects` are values that the target must still have.
     `approved` is the hash of the plan that a person has approved. `hold_s` is for how long the
     value is held once a person's run has set it, in seconds, and `pin` whether nothing may be added
-    to it meanwhile.
+    to it meanwhile. `held` is what levels want, where they ask.
     """
 
     id: str
@@ -137,6 +153,7 @@ class Request:
     approved: str = ""
     hold_s: float = 0.0
     pin: bool = False
+    held: tuple[Held, ...] = ()
 
     @property
     def target(self) -> Target:

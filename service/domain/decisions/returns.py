@@ -152,6 +152,19 @@ def check_unasked(askers: Sequence[Asker]) -> Check:
     return Check(CALM, passed=True, saw="no alert asks for more")
 
 
+def check_calm_since(target: str, askers: Sequence[Asker], wait_s: float, now: float) -> Check:
+    """Of what takes away and is no return: no alert asks for more, nor did one within `wait_s`."""
+    firing = first_firing(askers)
+    if firing is not None:
+        return _not_calm(f"{firing.name} fires and asks for more of {target}")
+    last = max((each.resolved_at for each in askers if each.resolved_at is not None), default=0.0)
+    if last + wait_s > now:
+        until = last + wait_s
+        saw = f"an alert asked for more of {target} until {clock_time(last)}"
+        return _not_calm(f"{saw}; nothing is taken away until {clock_time(until)}", until)
+    return Check(CALM, passed=True, saw=f"no alert asks for more of {target}")
+
+
 def check_calm(quiet: Check, load: Load) -> Check:
     """The second half, of a target that is quiet: the load after the step stays below what asks
     for more."""

@@ -53,7 +53,9 @@ def overlaps(levels: Sequence[Level]) -> Iterator[Overlap]:
     """Each pair of levels of one kind that hold the same attribute at the same time."""
     for earlier, later in combinations(levels, 2):
         shared = sorted(set(earlier.hold) & set(later.hold))
-        if earlier.kind != later.kind or not shared:
+        # The weeks of one growth follow each other.
+        of_one_growth = earlier.grows != "" and earlier.grows == later.grows
+        if earlier.kind != later.kind or not shared or of_one_growth:
             continue
         at = _first_together(earlier, later)
         if at is not None:

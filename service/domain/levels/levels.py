@@ -10,30 +10,47 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import takewhile
+from math import ceil
 from types import MappingProxyType
+from typing import Any
 
 from service.domain.windows import Window
 
 CALENDAR = "calendar"
 SCHEDULE = "schedule"
-KINDS = (CALENDAR, SCHEDULE)
+GROWTH = "growth"
+KINDS = (CALENDAR, GROWTH, SCHEDULE)
 """The kinds of level. An earlier one comes before a later one."""
 
 Value = int | str
 Attribute = tuple[str, str]
 """The name of a target, and what of it."""
+Baseline = tuple[str, str, str]
+"""The name of a growth with its first day, the name of a target, and what of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What a level says of one attribute: go there, have at least this, have at most that.
 
-    Only `aim` can be a text, such as a size.
+    Only `aim` can be a text, such as a size. `factor` is for growth: have at least so many times
+    what there was at its start.
     """
 
     aim: Value | None = None
     floor: int | None = None
     ceiling: int | None = None
+    factor: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What it says, as plain values."""
+        said = {"aim": self.aim, "floor": self.floor, "ceiling": self.ceiling}
+        return said if self.factor is None else {**said, "factor": self.factor}
+
+
+def _times(baseline: int, factor: float) -> int:
+    """Rounded up, but for what a float is too much: 10 × 1.1 is 11."""
+    return ceil(round(baseline * factor, 6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,8 @@ class Level:
     """What should hold while one of its windows is open.
 
     `otherwise` holds while they are shut, and no other level of its kind says anything of the
-    attribute. `written` is where it stands in the rules, as `file:line`.
+    attribute. `written` is where it stands in the rules, as `file:line`. `grows` names the growth
+    that it is a week of, with its first day; empty for any other level.
     """
 
     name: str
@@ -52,6 +70,7 @@ class Level:
         default_factory=lambda: MappingProxyType({}), hash=False
     )
     written: str = ""
+    grows: str = ""
 
     def open_at(self, now: float) -> bool:
         """Whether one of its windows is open."""
@@ -112,7 +131,8 @@ class Levels:
     """All levels of the rules, in the order in which they are written.
 
     `bounds` are those of each attribute that a level says something of. `zone` is the time zone in
-    which people are told of them.
+    which people are told of them. `baselines` are how many there were at the start of a growth, as
+    far as workers have seen it: it is no part of the rules.
     """
 
     levels: tuple[Level, ...] = ()
@@ -120,6 +140,28 @@ class Levels:
         default_factory=lambda: MappingProxyType({}), hash=False
     )
     zone: str = "UTC"
+    baselines: Mapping[Baseline, int] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+
+    def said(self, level: Level, attribute: Attribute) -> Statement | None:
+        """What a level says of an attribute while it is open. A factor becomes a floor; None where
+        it is not known yet of what."""
+        statement = level.hold[attribute]
+        if statement.factor is None:
+            return statement
+        baseline = self.baselines.get((level.grows, *attribute))
+        if baseline is None:
+            return None
+        floor, most = _times(baseline, statement.factor), self.bounds[attribute].most
+        return Statement(floor=floor if most is None else min(floor, most))
+
+    def beginning(self, now: float) -> frozenset[Baseline]:
+        """The growths that have begun, with each attribute, of which it is not known how many there
+        were at the start."""
+        begun = [each for each in self.levels if each.grows and each.open_at(now)]
+        found = {(each.grows, *attribute) for each in begun for attribute in each.hold}
+        return frozenset(found - self.baselines.keys())
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:

@@ -87,15 +87,25 @@ class Standing:
         return _between(wanted, self.least, self.most)
 
 
+def in_words(holds: Standing) -> str:
+    """What holds, in a few words: `5`, or `as it is, 2 to 10`."""
+    if holds.value is not None:
+        return str(holds.value)
+    if holds.most is None:
+        return "as it is"
+    return f"as it is, {holds.least or 0} to {holds.most}"
+
+
 def in_force(levels: Levels, attribute: Attribute, now: float) -> tuple[InForce, ...]:
     """The levels that say something of an attribute now, the first that counts first."""
     found: list[InForce] = []
     for kind in KINDS:
         of_kind = [each for each in levels.levels if each.kind == kind]
         by_window = [
-            InForce(each, each.hold[attribute])
+            InForce(each, said)
             for each in of_kind
             if attribute in each.hold and each.open_at(now)
+            if (said := levels.said(each, attribute)) is not None
         ]
         found += by_window or [
             InForce(each, each.otherwise[attribute], otherwise=True)

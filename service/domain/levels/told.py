@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from service.domain.filters import BadFilter
-from service.domain.levels.levels import Attribute, Levels
-from service.domain.levels.resolve import Standing, changes, standing
+from service.domain.levels.acting import says
+from service.domain.levels.applied import Applied
+from service.domain.levels.levels import Attribute, Baseline, Levels
+from service.domain.levels.resolve import Standing, changes, in_words, standing
 
 MOST_DAYS = 400
 """Days that people may look ahead: a year and what is around it."""
@@ -18,8 +23,26 @@ FIRST, LAST = 946_684_800.0, 4_102_444_800.0
 """2000-01-01 and 2100-01-01."""
 
 
-def levels_told(levels: Levels, rules_hash: str, now: float, days: int) -> dict[str, Any]:
-    """What holds at `now` (seconds since the epoch), and each change of it in so many days.
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What workers have made of levels: the hash of the rules by which they judge them, empty
+    before any has begun, what became of each attribute, and how many there were at the start of
+    each growth."""
+
+    in_force: str = ""
+    applied: Mapping[Attribute, Applied] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+    baselines: Mapping[Baseline, int] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+
+
+def levels_told(
+    levels: Levels, rules_hash: str, now: float, days: int, acted: Acted | None = None
+) -> dict[str, Any]:
+    """What holds at `now` (seconds since the epoch), and each change of it in so many days. Beside
+    it, what was applied last and what that waits for, by the rules in force.
 
     Raises:
         BadFilter: it is too far ahead, or no moment of the calendar.
@@ -29,20 +52,29 @@ def levels_told(levels: Levels, rules_hash: str, now: float, days: int) -> dict[
     if not FIRST <= now <= LAST:
         raise BadFilter("at is outside the years 2000 to 2100, which can be shown.")
     end = now + days * _DAY_S
-    items = [_item(levels, attribute, now, end) for attribute in levels.attributes]
+    acted = acted or Acted()
+    levels = replace(levels, baselines=acted.baselines)
+    items = [
+        _item(levels, each, now, end, acted.applied.get(each, Applied()))
+        for each in levels.attributes
+    ]
     told = {"at": _utc(now), "zone": levels.zone, "days": days, "items": items}
-    return {**told, "rules_hash": rules_hash}
+    return {**told, "rules_hash": rules_hash, "in_force": acted.in_force or None}
 
 
-def _item(levels: Levels, attribute: Attribute, now: float, end: float) -> dict[str, Any]:
+def _item(
+    levels: Levels, attribute: Attribute, now: float, end: float, applied: Applied
+) -> dict[str, Any]:
     coming = list(changes(levels, attribute, now, end))
+    holds = standing(levels, attribute, now)
     return {
         "target": attribute[0],
         "attribute": attribute[1],
-        **_standing(standing(levels, attribute, now)),
+        **_standing(holds),
+        "applied": applied.to_json(says(holds), now),
         "changes": [
-            {"at": _utc(at), "local": _local(at, levels.zone), **_standing(holds)}
-            for at, holds in coming
+            {"at": _utc(at), "local": _local(at, levels.zone), **_standing(then)}
+            for at, then in coming
         ],
     }
 
@@ -56,15 +88,6 @@ def _standing(holds: Standing) -> dict[str, Any]:
         "why": [str(part) for part in holds.parts],
         "beat": [str(each) for each in holds.beaten],
     }
-
-
-def in_words(holds: Standing) -> str:
-    """What holds, in a few words: `5`, or `as it is, 2 to 10`."""
-    if holds.value is not None:
-        return str(holds.value)
-    if holds.most is None:
-        return "as it is"
-    return f"as it is, {holds.least or 0} to {holds.most}"
 
 
 def _utc(at: float) -> str:

@@ -236,7 +236,10 @@ def one(
         (GOOD + "levels:\n  - 3\n", "1.yml:10: level number 1: a level is a mapping"),
         (one().replace("kind: schedule, ", ""), "1.yml:10: level a: kind is missing"),
         (one().replace("name: a, ", ""), "1.yml:10: level number 1: name is missing"),
-        (one(kind="cron"), "1.yml:10: level a: kind must be 'calendar' or 'schedule', not 'cron'."),
+        (
+            one(kind="cron"),
+            "1.yml:10: level a: kind must be 'calendar', 'growth' or 'schedule', not 'cron'.",
+        ),
         (one(when='{dates: "02-30"}'), "1.yml:10: level a: '02-30' is no date of the calendar."),
         (one(when='{between: ["7:00", "22:00"]}'), "'7:00' is no time of the day"),
         (one(when='{between: ["07:00", "25:00"]}'), "'25:00' is no time of the day"),
