@@ -33,6 +33,7 @@ from service.store.due import DueStore
 from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
+from service.store.jobs import JobStore
 from service.store.leases import LeaseStore
 from service.store.ledger import LedgerStore
 from service.store.leftovers import LeftoverStore
@@ -97,6 +98,7 @@ def build_worker(settings: Settings) -> Worker:
         demotions=DemotionStore(stores.engine, stores.bell),
         ledger=LedgerStore(stores.engine),
         readings=ReadingStore(stores.engine),
+        jobs=JobStore(stores.engine, stores.queue.enqueue, stores.bell.committed),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),

@@ -170,14 +170,20 @@ SET_CAPACITY = ActionSpec(
 """Values instead of steps: so many instances, of such a size (runbook, Manual Horizontal Scaling;
 Viral Growth)."""
 
-PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY)
+PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY, about_alerts=True)
 """One PagerDuty incident for each group of alerts."""
 
-INVESTIGATE = ActionSpec("investigate", Effect.TELLS, NOTIFY)
+INVESTIGATE = ActionSpec("investigate", Effect.TELLS, NOTIFY, about_alerts=True)
 """One Slack message for each group of alerts and cooldown."""
 
 TELL = ActionSpec(
-    "tell", Effect.TELLS, NOTIFY, options=TellOptions, lacking=_tells_nobody, undoes=False
+    "tell",
+    Effect.TELLS,
+    NOTIFY,
+    options=TellOptions,
+    lacking=_tells_nobody,
+    undoes=False,
+    about_alerts=True,
 )
 """One message for all teams in each of several channels (runbook, Emergency: notify-all)."""
 

@@ -50,7 +50,8 @@ class ActionSpec:
     of, where the options have no defaults that name them. `lacking` is what is wrong with the
     options of a rule as a whole, as a sentence; empty where nothing is. `asks` is True where its
     run changes nothing itself and asks for a run that does: then the rule's mode and settle are
-    that run's.
+    that run's. `about_alerts` is True where there is nothing to be said without an alert, so that
+    no job can ask for it.
     """
 
     name: str
@@ -65,6 +66,12 @@ class ActionSpec:
     undoes: bool = True
     returns: bool = True
     asks: bool = False
+    about_alerts: bool = False
+
+    @property
+    def chore(self) -> bool:
+        """Whether a job may ask for it."""
+        return not (self.about_alerts or self.asks or self.effect is Effect.NOTHING)
 
     def direction_of(self, options: Mapping[str, Any]) -> str:
         """Which way it goes with these options of a rule."""

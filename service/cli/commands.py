@@ -47,6 +47,7 @@ ENTRIES = {
     "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
     "levels": Entry("What should hold by schedule and calendar, and when it changes.", LOOK),
+    "jobs": Entry("The chores of the rules: last and next time, or have one done.", LOOK),
     "audit": Entry("What people did: who, when, from where, why.", LOOK, "people"),
     "approvals": Entry("What waits for a person's approval.", LOOK, "approvals"),
     "pause": Entry("Let nothing be changed by itself for a while.", ACT, "control"),

@@ -16,6 +16,7 @@ from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
 from service.ports.controls import Controls, Due, LockMirror
 from service.ports.demotions import Demotions
+from service.ports.jobs import Jobs
 from service.ports.ledger import Ledger
 from service.ports.leftovers import Leftovers
 from service.ports.offs import Offs
@@ -94,6 +95,7 @@ class WorkerParts:
     demotions: Demotions
     ledger: Ledger
     readings: Readings
+    jobs: Jobs
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
+from service.engine.jobs import JobRound
 from service.engine.judging import JudgingRound
 from service.engine.leftovers import LeftoverRound
 from service.engine.lock_mirror import LockMirrorRound
@@ -61,4 +62,5 @@ def tasks_of(parts: WorkerParts) -> tuple[Task, ...]:
         Task("looks", LookRound(parts)),
         Task("returns", ReturnRound(parts)),
         Task("readings", ReadingRound(parts)),
+        Task("jobs", JobRound(parts)),
     )

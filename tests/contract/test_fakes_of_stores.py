@@ -67,6 +67,7 @@ UNDER_CONTRACT = {
     "FakeDemotions": "test_demotions.py",
     "FakeLedger": "test_ledger.py",
     "FakeReadings": "test_readings.py",
+    "FakeJobs": "test_jobs.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",

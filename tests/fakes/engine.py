@@ -31,6 +31,7 @@ from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
 from tests.fakes.demotions import FakeDemotions
+from tests.fakes.jobs import FakeJobs
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.offs import FakeOffs
@@ -575,6 +576,7 @@ class FakeWorker:
     demotions: FakeDemotions = field(default_factory=FakeDemotions)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     readings: FakeReadings = field(default_factory=FakeReadings)
+    jobs: FakeJobs = field(default_factory=FakeJobs)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
@@ -610,6 +612,7 @@ class FakeWorker:
             demotions=self.demotions,
             ledger=self.ledger,
             readings=self.readings,
+            jobs=self.jobs,
             book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,

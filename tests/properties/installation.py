@@ -54,6 +54,7 @@ from service.store.due import DueStore
 from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
+from service.store.jobs import JobStore
 from service.store.ledger import LedgerStore
 from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
@@ -472,6 +473,7 @@ class Installation:
             leftovers=FakeLeftovers(),
             ledger=LedgerStore(engine),
             readings=ReadingStore(engine),
+            jobs=JobStore(engine, self._enqueue),
             outcomes=OutcomeStore(engine),
             demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,
@@ -497,6 +499,7 @@ class Installation:
             runs=runs,
             approvals=self.approvals,
             demotions=DemotionStore(engine, self.bell),
+            jobs=JobStore(engine, self._enqueue),
             book=lambda: self.book,
             audited=recorded,
             new_id=new_id,
