@@ -12,7 +12,7 @@ import structlog
 from service.bootstrap.pager import build_pager
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import build_messenger, build_metrics, build_works
+from service.bootstrap.vendors import build_bills, build_messenger, build_metrics, build_works
 from service.catalogue.registry import change_of
 from service.domain.rules.rules import RuleBook, Target
 from service.engine.durable import pending_query
@@ -27,6 +27,7 @@ from service.store.approvals import ApprovalStore
 from service.store.bell import listen
 from service.store.clock import StoreClock
 from service.store.controls import ControlStore
+from service.store.costs import BudgetNoticeStore
 from service.store.database import translated
 from service.store.demotions import DemotionStore
 from service.store.due import DueStore
@@ -100,6 +101,8 @@ def build_worker(settings: Settings) -> Worker:
         readings=ReadingStore(stores.engine),
         jobs=JobStore(stores.engine, stores.queue.enqueue, stores.bell.committed),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
+        budget_notices=BudgetNoticeStore(stores.engine),
+        bills=build_bills(settings),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),
         work_of=lambda target: works[target.kind],

@@ -22,6 +22,7 @@ from service.catalogue import (
     valkey,
 )
 from service.catalogue.actions import (
+    COST_REPORT,
     DECIDE,
     IGNORE,
     INVESTIGATE,
@@ -54,6 +55,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     IGNORE,
     TELL,
     DECIDE,
+    COST_REPORT,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

@@ -48,6 +48,7 @@ ENTRIES = {
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
     "levels": Entry("What should hold by schedule and calendar, and when it changes.", LOOK),
     "jobs": Entry("The chores of the rules: last and next time, or have one done.", LOOK),
+    "cost": Entry("What this month costs: booked, running, and by its end.", LOOK),
     "audit": Entry("What people did: who, when, from where, why.", LOOK, "people"),
     "approvals": Entry("What waits for a person's approval.", LOOK, "approvals"),
     "pause": Entry("Let nothing be changed by itself for a while.", ACT, "control"),

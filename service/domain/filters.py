@@ -47,6 +47,7 @@ ACTIONS = (
     "ignore",
     "tell",
     "decide",
+    "cost_report",
 )
 """The names of the catalogue's actions, for help and completion. The catalogue decides what is an
 action; a test holds the two equal."""

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,8 @@ from service.rulebook.checks import (
     check_resources,
     unused,
 )
+from service.rulebook.costs import KEY as COSTS
+from service.rulebook.costs import read_costs
 from service.rulebook.document import Document, Place, read_document
 from service.rulebook.errors import Problems, suggestion
 from service.rulebook.jobs import KEY as JOBS
@@ -56,7 +59,7 @@ from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
-_TOP = ("targets", "rules", "levels", JOBS, "scopes", READINGS, *POLICY_KEYS)
+_TOP = ("targets", "rules", "levels", JOBS, COSTS, "scopes", READINGS, *POLICY_KEYS)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -99,6 +102,7 @@ class _Gathering:
     policies: list[tuple[Document, Policy]] = field(default_factory=list)
     scopes: dict[str, DeclaredScope] | None = None
     readings: dict[str, str] = field(default_factory=dict)
+    costs: dict[str, Decimal] = field(default_factory=dict)
     levels: list[ReadLevel] = field(default_factory=list)
     jobs: list[ReadJob] = field(default_factory=list)
     tops: list[Mapping[str, Any]] = field(default_factory=list)
@@ -124,6 +128,8 @@ class _Gathering:
             self.take_scopes(document, data["scopes"])
         if READINGS in data:
             self.take_readings(document, data[READINGS])
+        if COSTS in data:
+            self.take_costs(document, data[COSTS])
 
     def take_targets(self, document: Document, raw: Any) -> None:
         if raw is not None and not isinstance(raw, dict):
@@ -177,6 +183,12 @@ class _Gathering:
         for name, expression in read_readings(raw, complain).items():
             if self.readings.setdefault(name, expression) != expression:
                 complain((READINGS, name), f"another file asks something else for {name}.")
+
+    def take_costs(self, document: Document, raw: Any) -> None:
+        complain = self.complainer(document)
+        for name, dollars in read_costs(raw, complain).items():
+            if self.costs.setdefault(name, dollars) != dollars:
+                complain((COSTS, name), f"another file says something else of {name}.")
 
     def check_together(self, *, complete: bool) -> None:
         """Check rules and targets against each other; references only when all files were read."""
@@ -243,6 +255,7 @@ class _Gathering:
             *(rules, MappingProxyType(targets), hash_, warnings, policy, scopes, levels),
             readings=MappingProxyType(self.readings),
             jobs=MappingProxyType(jobs),
+            costs=MappingProxyType(self.costs),
         )
 
 

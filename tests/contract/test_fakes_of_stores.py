@@ -67,6 +67,8 @@ UNDER_CONTRACT = {
     "FakeDemotions": "test_demotions.py",
     "FakeLedger": "test_ledger.py",
     "FakeReadings": "test_readings.py",
+    "FakeBills": "test_costs.py",
+    "FakeBudgetNotices": "test_costs.py",
     "FakeJobs": "test_jobs.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",

@@ -30,6 +30,7 @@ from service.ports.runs import AskedRun, IncidentState, Outcome, Signs, StoredRu
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.costs import FakeBills, FakeBudgetNotices
 from tests.fakes.demotions import FakeDemotions
 from tests.fakes.jobs import FakeJobs
 from tests.fakes.ledger import FakeLedger
@@ -577,6 +578,8 @@ class FakeWorker:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     readings: FakeReadings = field(default_factory=FakeReadings)
     jobs: FakeJobs = field(default_factory=FakeJobs)
+    bills: FakeBills = field(default_factory=FakeBills)
+    notices: FakeBudgetNotices = field(default_factory=FakeBudgetNotices)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
@@ -613,6 +616,8 @@ class FakeWorker:
             ledger=self.ledger,
             readings=self.readings,
             jobs=self.jobs,
+            bills=(self.bills,),
+            budget_notices=self.notices,
             book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,

@@ -48,6 +48,7 @@ from service.store.admissions import SqlJournal
 from service.store.approvals import ApprovalStore
 from service.store.audit import recorded
 from service.store.controls import ControlStore
+from service.store.costs import BudgetNoticeStore
 from service.store.database import open_engine
 from service.store.demotions import DemotionStore
 from service.store.due import DueStore
@@ -474,6 +475,7 @@ class Installation:
             ledger=LedgerStore(engine),
             readings=ReadingStore(engine),
             jobs=JobStore(engine, self._enqueue),
+            budget_notices=BudgetNoticeStore(engine),
             outcomes=OutcomeStore(engine),
             demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,

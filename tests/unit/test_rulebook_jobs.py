@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.domain.jobs.jobs import LATEST, SKIP
-from tests.unit.rulebook_files import GOOD, load, told
+from service.rulebook import load_rulebook, packaged
+from tests.unit.rulebook_files import ENV, GOOD, PACK, load, told
 
 MORE = "action: horizontal_scale, target: api"
 
@@ -81,6 +82,41 @@ def test_what_is_wrong_with_a_job_is_told_with_its_line(
     (error,) = told(tmp_path, jobs(job))
     assert said in error
     assert error.startswith("1.yml:10: job")
+
+
+@pytest.mark.parametrize(
+    ("costs", "said"),
+    [
+        ("9", "costs must be a mapping of names to dollars a month"),
+        ("{plan: free}", "plan must be dollars a month above 0, such as 25, not 'free'"),
+        ("{plan: 0}", "plan must be dollars a month above 0"),
+        ("{plan: .inf}", "plan must be dollars a month above 0"),
+        ("{plan: true}", "plan must be dollars a month above 0"),
+        ("{Plan A: 1}", "the name must be 1 to 63 of a-z"),
+    ],
+)
+def test_costs_that_are_no_dollars_are_refused_by_line(
+    tmp_path: Path, costs: str, said: str
+) -> None:
+    (error,) = told(tmp_path, f"{GOOD}costs: {costs}\n")
+    assert error.startswith("1.yml:9: ")
+    assert said in error
+
+
+def test_costs_are_read_exactly_and_two_files_may_not_differ(tmp_path: Path) -> None:
+    text = GOOD + "costs: {plan: 25, licence: 0.1}\n"
+    assert {name: str(each) for name, each in load(tmp_path, text).costs.items()} == {
+        "plan": "25",
+        "licence": "0.1",
+    }
+    (error,) = told(tmp_path, text, "costs: {plan: 26}\n")
+    assert "another file says something else of plan" in error
+
+
+def test_the_shipped_jobs_are_valid_and_installed() -> None:
+    book = load_rulebook([PACK, PACK.parent / "jobs.yml"], ENV)
+    assert book.jobs["cost-monitor"].action == "cost_report"
+    assert packaged("jobs.yml").read_text() == (PACK.parent / "jobs.yml").read_text()
 
 
 def test_jobs_that_are_no_mapping_are_refused(tmp_path: Path) -> None:
