@@ -423,7 +423,9 @@ def _pagerduty(settings: Settings) -> Finding:
 
 def _bill(settings: Settings) -> Finding:
     """Whether the bill and every list of what is billed can be read, as cost_report does."""
-    name, seen, unread = "bill", [], []
+    name = "bill"
+    seen: list[str] = []
+    unread: list[str] = []
     for account in build_bills(settings):
         try:
             booked, inventory = account.booked(), account.inventory()

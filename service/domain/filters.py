@@ -37,6 +37,7 @@ ACTIONS = (
     "scale_cache",
     "kill_queries",
     "optimize_database",
+    "archive_rows",
     "set_flags",
     "set_database",
     "set_cache_strategy",

@@ -94,6 +94,7 @@ _OF_ITS_OWN = {
     "purge": ("Purging", "Purged"),
     "set_cache_rules": ("Setting cache rules", "Cache rules were set"),
     "kill_queries": ("Ending sessions", "Sessions were ended"),
+    "archive_rows": ("Moving old rows", "Moved old rows"),
     "optimize_database": ("Working on a table", "Worked on a table"),
     "set_flags": ("Setting feature flags", "Feature flags were set"),
     "set_database": ("Setting the database", "The database was set"),

@@ -21,6 +21,8 @@ from psycopg.rows import dict_row
 from service.domain.errors import FailureKind, VendorError
 from service.ports.app_database import (
     Activity,
+    ArchiveState,
+    Batch,
     Condition,
     FlagPlace,
     Flags,
@@ -37,6 +39,7 @@ from service.ports.app_database import (
     WantedIndex,
     Work,
 )
+from service.providers import postgresql_archive as archive
 from service.providers import postgresql_flags as flags
 from service.providers import postgresql_settings as settings
 from service.providers import postgresql_upkeep as upkeep
@@ -187,6 +190,43 @@ class PostgresDatabase:
 
     def _long(self, operation: str, statement: sql.Composed) -> Running:
         return upkeep.LongStatement(lambda: self._open(operation, repeatable=False), statement)
+
+    def archive_state(
+        self, schema: str, table: str, column: str, into: str, older_s: float
+    ) -> ArchiveState:
+        """What moving rows of this table needs to know."""
+        with self._open(f"look at the old rows of {table}") as connection:
+            return archive.look_at_archive(connection, schema, table, column, into, older_s)
+
+    def make_archive(self, schema: str, table: str, into: str) -> bool:
+        """Make the archive, unless it is there."""
+        # IF NOT EXISTS: sent again, it finds what the first one has made.
+        with self._open(f"make table {into}") as connection:
+            return archive.make_archive(connection, schema, table, into)
+
+    def archive_batch(self, batch: Batch) -> int:
+        """Move rows in one transaction."""
+        with self._open(f"move rows to {batch.into}", repeatable=False) as connection:
+            gone, kept = archive.move(connection, batch)
+        if gone != kept:
+            raise VendorError(
+                "postgresql",
+                f"move rows to {batch.into}",
+                FailureKind.PERMANENT,
+                f"PostgreSQL deleted {gone} rows of {batch.table} and inserted {kept} into "
+                f"{batch.into}, so the batch was rolled back. Look at the triggers of both tables.",
+            )
+        return gone
+
+    def is_due(self, batch: Batch) -> bool:
+        """Whether a row is left that is to move."""
+        with self._open(f"look for old rows of {batch.table}") as connection:
+            return archive.is_due(connection, batch)
+
+    def replica_lag_s(self) -> float:
+        """How far the last of the replicas is behind."""
+        with self._open("ask how far the replicas are") as connection:
+            return archive.lag_s(connection)
 
     def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:
         """These feature flags as they are."""
