@@ -194,7 +194,7 @@ class Faltering(PostgresDatabase):
     first."""
 
     calls = 0
-    lags = (45.0, 31.0)
+    lags: tuple[float, ...] = (45.0, 31.0)
 
     def archive_batch(self, batch: Batch) -> int:
         self.calls += 1
