@@ -123,7 +123,8 @@ def _show(items: list[dict[str, Any]]) -> None:
 def _cause(run: dict[str, Any]) -> str:
     """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
-    asked = f"{replay}{run['why']} (rule {run['rule']})"
+    whose = "job" if run["claim"] == f"{run['rule']}.job" else "rule"
+    asked = f"{replay}{run['why']} ({whose} {run['rule']})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
 
 

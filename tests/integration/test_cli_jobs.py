@@ -41,6 +41,7 @@ def test_a_person_has_a_job_done_now_and_it_is_audited(terminal: Terminal) -> No
     assert (again["id"], again["target"]) == ("more.job.2", "api")
     assert "a big exam" in terminal("audit").out
     assert "has it done now: a big exam" in terminal("runs", "more.job.1").out
+    assert "(job more)" in terminal("runs").out
     assert "never" in terminal("jobs").out, "its times stay as they are"
 
 
