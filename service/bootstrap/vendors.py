@@ -13,6 +13,7 @@ from service.bootstrap.pager import secret_of
 from service.catalogue.registry import KINDS
 from service.catalogue.spec import Tools, Work
 from service.ports import Clock, Messenger, Metrics
+from service.ports.bills import Bills
 from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
 from service.ports.supabase import DatabaseSql
@@ -20,6 +21,7 @@ from service.providers import cloudflare, digitalocean, slack, supabase
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
+from service.providers.digitalocean_bill import DigitalOceanBills
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.health import HttpHealthProbe
 from service.providers.nginx import LocalNginx, NginxCommand
@@ -184,6 +186,13 @@ def build_works(settings: Settings, clock: Clock, notes: Notes | None = None) ->
     """What can be done with the targets of each kind, on the vendors that the settings name."""
     vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock, notes=notes or NoNotes())
     return {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
+
+
+def build_bills(settings: Settings) -> tuple[Bills, ...]:
+    """The accounts whose bill can be read: DigitalOcean's. None without its token."""
+    if not (settings.sandbox_url or settings.secret("DIGITALOCEAN_TOKEN").get_secret_value()):
+        return ()
+    return (DigitalOceanBills(Vendors(settings).digitalocean),)
 
 
 def build_messenger(settings: Settings) -> Messenger:

@@ -12,7 +12,7 @@ import structlog
 from service.bootstrap.pager import build_pager
 from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import build_messenger, build_metrics, build_works
+from service.bootstrap.vendors import build_bills, build_messenger, build_metrics, build_works
 from service.catalogue.registry import change_of
 from service.domain.rules.rules import RuleBook, Target
 from service.engine.durable import pending_query
@@ -27,12 +27,14 @@ from service.store.approvals import ApprovalStore
 from service.store.bell import listen
 from service.store.clock import StoreClock
 from service.store.controls import ControlStore
+from service.store.costs import BudgetNoticeStore
 from service.store.database import translated
 from service.store.demotions import DemotionStore
 from service.store.due import DueStore
 from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
+from service.store.jobs import JobStore
 from service.store.leases import LeaseStore
 from service.store.ledger import LedgerStore
 from service.store.leftovers import LeftoverStore
@@ -101,7 +103,10 @@ def build_worker(settings: Settings) -> Worker:
         levels=LevelStore(stores.engine),
         readings=ReadingStore(stores.engine),
         watches=WatchStore(stores.engine),
+        jobs=JobStore(stores.engine, stores.queue.enqueue, stores.bell.committed),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
+        budget_notices=BudgetNoticeStore(stores.engine),
+        bills=build_bills(settings),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),
         work_of=lambda target: works[target.kind],

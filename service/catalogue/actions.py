@@ -22,6 +22,10 @@ MAX_STEP = 250
 """App Platform's own limit for the instances of one component (DigitalOcean's API reference)."""
 
 
+THRESHOLDS: Literal["thresholds"] = "thresholds"
+ALWAYS = "always"
+"""When a cost report is told."""
+
 MOST_CHANNELS = 10
 """Slack takes about one message a second in each channel; ten are told within one round."""
 
@@ -63,6 +67,12 @@ class TellOptions(Shape):
         description=f"a text of at most {LONGEST_TEXT} characters",
     )
     page: Literal["critical", "error", "warning", "info"] | None = None
+
+
+class CostOptions(Shape):
+    """When people are told: with each threshold of the budget, or always."""
+
+    tell: Literal["thresholds", "always"] = THRESHOLDS
 
 
 class BranchOptions(Shape):
@@ -170,14 +180,20 @@ SET_CAPACITY = ActionSpec(
 """Values instead of steps: so many instances, of such a size (runbook, Manual Horizontal Scaling;
 Viral Growth)."""
 
-PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY)
+PAGE_ONCALL = ActionSpec("page_oncall", Effect.CALLS, NOTIFY, about_alerts=True)
 """One PagerDuty incident for each group of alerts."""
 
-INVESTIGATE = ActionSpec("investigate", Effect.TELLS, NOTIFY)
+INVESTIGATE = ActionSpec("investigate", Effect.TELLS, NOTIFY, about_alerts=True)
 """One Slack message for each group of alerts and cooldown."""
 
 TELL = ActionSpec(
-    "tell", Effect.TELLS, NOTIFY, options=TellOptions, lacking=_tells_nobody, undoes=False
+    "tell",
+    Effect.TELLS,
+    NOTIFY,
+    options=TellOptions,
+    lacking=_tells_nobody,
+    undoes=False,
+    about_alerts=True,
 )
 """One message for all teams in each of several channels (runbook, Emergency: notify-all)."""
 
@@ -192,6 +208,10 @@ DECIDE = ActionSpec(
 )
 """Reads, goes down the decision tree, and asks for what the rule names for the branch (runbook,
 Manual Scaling Decision Tree)."""
+
+COST_REPORT = ActionSpec("cost_report", Effect.TELLS, NOTIFY, options=CostOptions, undoes=False)
+"""What the month costs, and a message for each threshold of the budget (runbook, Resource
+Monitoring)."""
 
 IGNORE = ActionSpec("ignore", Effect.NOTHING, NOTIFY)
 """For alerts that nobody needs to hear of, such as a Watchdog that always fires."""

@@ -23,6 +23,7 @@ from service.catalogue import (
     valkey_cluster,
 )
 from service.catalogue.actions import (
+    COST_REPORT,
     DECIDE,
     IGNORE,
     INVESTIGATE,
@@ -58,6 +59,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     TELL,
     DECIDE,
     WATCH,
+    COST_REPORT,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

@@ -52,7 +52,8 @@ class ActionSpec:
     options of a rule as a whole, as a sentence; empty where nothing is. `asks` is True where its
     run changes nothing itself and asks for a run that does: then the rule's mode and settle are
     that run's. `settles` is whether it only says, with these options, what the target is meant to
-    be: then nothing of it can be taken back in calm.
+    be: then nothing of it can be taken back in calm. `about_alerts` is True where there is nothing
+    to be said without an alert, so that no job can ask for it.
     """
 
     name: str
@@ -68,6 +69,12 @@ class ActionSpec:
     returns: bool = True
     asks: bool = False
     settles: Callable[[Mapping[str, Any]], bool] = lambda options: False
+    about_alerts: bool = False
+
+    @property
+    def chore(self) -> bool:
+        """Whether a job may ask for it."""
+        return not (self.about_alerts or self.asks or self.effect is Effect.NOTHING)
 
     def direction_of(self, options: Mapping[str, Any]) -> str:
         """Which way it goes with these options of a rule."""

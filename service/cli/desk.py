@@ -83,6 +83,14 @@ class Desk(Protocol):
         """Approve or reject a plan that waits."""
         ...
 
+    def jobs(self) -> Any:
+        """The jobs of the rules, each with its last time and its next."""
+        ...
+
+    def run_job(self, name: str, why: str) -> Any:
+        """Have a job done now."""
+        ...
+
     def promote(self, rule: str, why: str) -> Any:
         """Let a rule that has demoted itself act again as it is written."""
         ...
@@ -144,6 +152,14 @@ class RemoteDesk:
     def decide(self, verb: str, approval: str, why: str) -> Any:
         """As `Desk`."""
         return self._post(f"/approvals/{quote(approval, safe='')}/{verb}", {"why": why})
+
+    def jobs(self) -> Any:
+        """As `Desk`."""
+        return self._reader.send("GET", "/jobs")
+
+    def run_job(self, name: str, why: str) -> Any:
+        """As `Desk`."""
+        return self._post(f"/jobs/{quote(name, safe='')}/run", {"why": why})
 
     def promote(self, rule: str, why: str) -> Any:
         """As `Desk`."""
@@ -256,6 +272,14 @@ class LocalDesk:
         state = {"approve": "approved", "reject": "rejected"}[verb]
         made = self._people.decide(self._person, approval, state, why)
         return {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
+
+    def jobs(self) -> Any:
+        """As `Desk`."""
+        return {"items": self._people.jobs(), "next": None}
+
+    def run_job(self, name: str, why: str) -> Any:
+        """As `Desk`."""
+        return self._people.run_job(self._person, name, why).to_json()
 
     def promote(self, rule: str, why: str) -> Any:
         """As `Desk`."""

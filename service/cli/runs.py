@@ -124,9 +124,16 @@ def _show(items: list[dict[str, Any]]) -> None:
 def _cause(run: dict[str, Any]) -> str:
     """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
-    asker = "level" if str(run["claim"]).endswith(".level") else "rule"
-    asked = f"{replay}{run['why']} ({asker} {run['rule']})"
+    asked = f"{replay}{run['why']} ({_asker(run)} {run['rule']})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
+
+
+def _asker(run: dict[str, Any]) -> str:
+    """What a run's `rule` is: by its claim, a level or a job as well."""
+    claim = str(run["claim"])
+    if claim.endswith(".level"):
+        return "level"
+    return "job" if claim == f"{run['rule']}.job" else "rule"
 
 
 def show_run(run: dict[str, Any]) -> None:

@@ -24,12 +24,13 @@ from service.bootstrap.prices import kept_prices
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts, senders_of
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import PORTS, Vendors, build_metrics
-from service.catalogue.actions import TELL
+from service.bootstrap.vendors import PORTS, Vendors, build_bills, build_metrics
+from service.catalogue.actions import COST_REPORT, TELL
 from service.catalogue.prices import Kept
 from service.catalogue.registry import kind_spec
 from service.catalogue.spec import KindSpec
 from service.catalogue.watch import WATCH
+from service.domain.costs.costs import shown
 from service.domain.deciders import nobody_decides
 from service.domain.durations import away
 from service.domain.errors import StoreUnavailable, VendorError
@@ -115,6 +116,8 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     for target in book.targets.values() if book else ():
         name = f"target {target.name}"
         yield name, lambda target=target, name=name: _target(name, target, settings)  # type: ignore[misc]  # a lambda's defaults have no types
+    if book is not None and any(each.action == COST_REPORT.name for each in book.jobs.values()):
+        yield "bill", lambda: _bill(settings)
     yield "slack", lambda: _slack(settings)
     if book and (channels := _told_channels(book)):
         yield "channels", lambda: _channels(settings, channels)
@@ -469,6 +472,25 @@ def _pagerduty(settings: Settings) -> Finding:
         return Finding(name, Health.NOTE, "the sandbox takes the pages; nobody is woken")
     saw = "the key is set; whether it is right can't be told without paging somebody"
     return Finding(name, Health.NOTE, saw)
+
+
+def _bill(settings: Settings) -> Finding:
+    """Whether the bill and every list of what is billed can be read, as cost_report does."""
+    name = "bill"
+    seen: list[str] = []
+    unread: list[str] = []
+    for account in build_bills(settings):
+        try:
+            booked, inventory = account.booked(), account.inventory()
+        except VendorError as error:
+            return Finding(name, Health.WRONG, str(error))
+        said = shown(booked.dollars)
+        seen.append(f"{account.seller} has booked {said}, {len(inventory.resources)} things billed")
+        unread += inventory.unread
+    if not seen:
+        return Finding(name, Health.WRONG, "no account has a bill: DIGITALOCEAN_TOKEN is not set")
+    health = Health.WRONG if unread else Health.OK
+    return Finding(name, health, "\n".join([*seen, *unread]) + _stand_in(settings))
 
 
 def _prometheus(settings: Settings, book: RuleBook | None) -> Finding:

@@ -22,6 +22,8 @@ _OF_STATUS = {
 NO_UNDO: Mapping[str, str] = {
     "purge": "the edge has lost its copies, and takes them from the origin as they are asked for",
     "tell": "what was told has been read",
+    "archive_rows": "the rows are whole in the archive; a person moves back those that are wanted",
+    "cost_report": "it only reads and tells",
     "decide": "it only reads and asks; undo the run that it has asked for",
     "watch": "it only looks and tells; to end it before its time, cancel it",
     "flush_cache": "what was removed is loaded anew, as the application asks for it",

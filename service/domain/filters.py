@@ -38,6 +38,7 @@ ACTIONS = (
     "scale_cache",
     "kill_queries",
     "optimize_database",
+    "archive_rows",
     "set_flags",
     "set_database",
     "set_cache_strategy",
@@ -49,6 +50,7 @@ ACTIONS = (
     "tell",
     "decide",
     "watch",
+    "cost_report",
 )
 """The names of the catalogue's actions, for help and completion. The catalogue decides what is an
 action; a test holds the two equal."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from service.catalogue.actions import DECIDE, TELL
+from service.catalogue.actions import COST_REPORT, DECIDE, TELL
 from service.catalogue.registry import action_spec
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
@@ -20,6 +20,7 @@ from service.catalogue.watch import WATCH
 from service.domain.decisions.requests import Request
 from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
 from service.engine.context import RunContext
+from service.engine.costs import report_costs
 from service.engine.deciding import decide
 from service.engine.messages import send_message
 from service.engine.pages import send_page
@@ -61,6 +62,9 @@ def _go(request: Request, parts: WorkerParts, attempt: int, step: ShownSteps) ->
     elif request.action == TELL.name:
         fence = RunContext(parts, request.id, attempt, request.subject).fence
         tell_teams(request, parts, step, fence)
+    elif request.action == COST_REPORT.name:
+        fence = RunContext(parts, request.id, attempt, request.subject).fence
+        report_costs(request, parts, step, fence)
     elif request.action == DECIDE.name:
         decide(request, parts, step)
     elif request.action == WATCH.name:

@@ -14,8 +14,10 @@ from service.engine.off_watch import OffWatch
 from service.ports import Clock, Messenger, Metrics, Page, Pager
 from service.ports.admission import Delivery
 from service.ports.approvals import Approvals
+from service.ports.bills import Bills, BudgetNotices
 from service.ports.controls import Controls, Due, LockMirror
 from service.ports.demotions import Demotions
+from service.ports.jobs import Jobs
 from service.ports.ledger import Ledger
 from service.ports.leftovers import Leftovers
 from service.ports.levels import LevelRecord
@@ -77,6 +79,7 @@ class WorkerParts:
     on.
     `refire_grace_s` is in seconds, and so is `keep_leftovers_s`: how long a verified run's snapshot
     is kept. `keep_hours_s` and `keep_days_s` are how long readings of hours and of days are kept.
+    `bills` are the accounts whose bill can be read.
     `executor` is the name of this worker process.
     """
 
@@ -98,6 +101,8 @@ class WorkerParts:
     levels: LevelRecord
     readings: Readings
     watches: Watches
+    jobs: Jobs
+    budget_notices: BudgetNotices
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]
@@ -116,4 +121,5 @@ class WorkerParts:
     keep_leftovers_s: float = 7 * 86_400.0
     keep_hours_s: float = 35 * 86_400.0
     keep_days_s: float = 800 * 86_400.0
+    bills: Sequence[Bills] = ()
     executor: str = ""

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
+from service.engine.jobs import JobRound
 from service.engine.judging import JudgingRound
 from service.engine.leftovers import LeftoverRound
 from service.engine.levels import LevelRound
@@ -65,4 +66,5 @@ def tasks_of(parts: WorkerParts) -> tuple[Task, ...]:
         Task("returns", ReturnRound(parts)),
         Task("levels", LevelRound(parts)),
         Task("readings", ReadingRound(parts)),
+        Task("jobs", JobRound(parts)),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.commands import to_type
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import LEVEL, PERSON, RETURN, Request
+from service.domain.decisions.requests import JOB, LEVEL, PERSON, RETURN, Request
 from service.domain.durations import lasted, moment
 from service.domain.links import Link
 from service.messages.going_on import command, context_of, links_of_run, run_facts
@@ -95,6 +95,7 @@ _OF_ITS_OWN = {
     "set_cache_rules": ("Setting cache rules", "Cache rules were set"),
     "set_cache_level": ("Setting the cache level", "The cache level was set"),
     "kill_queries": ("Ending sessions", "Sessions were ended"),
+    "archive_rows": ("Moving old rows", "Moved old rows"),
     "optimize_database": ("Working on a table", "Worked on a table"),
     "set_flags": ("Setting feature flags", "Feature flags were set"),
     "set_database": ("Setting the database", "The database was set"),
@@ -323,6 +324,8 @@ def _asker(request: Request) -> tuple[str, str]:
         return "Taken back by", f"rule {request.origin.by}"
     if request.origin.kind == LEVEL:
         return "Level", request.origin.by
+    if request.origin.kind == JOB:
+        return "Job", request.origin.by
     return ("Asked by" if request.origin.kind == PERSON else "Rule"), request.origin.by
 
 

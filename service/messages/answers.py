@@ -35,8 +35,8 @@ QUESTIONS = (
 """What a person asks first, in a few words each."""
 
 _PERSON, _PLAN, _RETURN, _LEVEL = ".person", ".plan", ".return", ".level"
-"""The ends of the claims of a person's run and plan, of one that takes back what alerts added, and of
-one that a level asks for."""
+"""The ends of the claims of a person's run and plan, of one that takes back what alerts added, and
+of one that a level asks for."""
 _UNENDED = ("queued", "running")
 _UNTOUCHED = "Nothing was changed."
 _NOTHING = "nothing: nothing was changed"

@@ -312,6 +312,41 @@ class Settings:
     replicas: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ArchiveState:
+    """What moving old rows needs to know.
+
+    `database_bytes` is how large the whole database is. `type` is that of the column of the age,
+    `indexed` whether a valid index begins with it. `cutoff` is the age as a moment, in the server's
+    own text. `due` is whether any row is older. `columns` are the table's, with their types, and
+    `into` those of the archive, None where there is none. `children` are tables whose rows a delete
+    would delete or change too.
+    """
+
+    database_bytes: int
+    type: str
+    indexed: bool
+    cutoff: str
+    due: bool
+    columns: Mapping[str, str]
+    into: Mapping[str, str] | None
+    children: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows to move: at most `rows` of those whose `column` is before `cutoff`, the oldest first."""
+
+    schema: str
+    table: str
+    into: str
+    columns: Sequence[str]
+    column: str
+    type: str
+    cutoff: str
+    rows: int
+
+
 class Running(Protocol):
     """A statement that goes on for long, on a connection of its own."""
 
@@ -400,6 +435,29 @@ class AppDatabase(Protocol):
 
     def blockers(self) -> Sequence[int]:
         """The pids of the sessions that runbookd's own sessions wait for."""
+        ...
+
+    def archive_state(
+        self, schema: str, table: str, column: str, into: str, older_s: float
+    ) -> ArchiveState:
+        """What moving rows of this table needs to know; `older_s` is their age in seconds."""
+        ...
+
+    def make_archive(self, schema: str, table: str, into: str) -> bool:
+        """Make the archive with the columns of the table, unless it is there; whether it was
+        made."""
+        ...
+
+    def archive_batch(self, batch: Batch) -> int:
+        """Move rows in one transaction; how many. Those that somebody has locked are left out."""
+        ...
+
+    def is_due(self, batch: Batch) -> bool:
+        """Whether a row is left that is to move."""
+        ...
+
+    def replica_lag_s(self) -> float:
+        """How far the last of the replicas is behind, in seconds; 0 where there is none."""
         ...
 
     def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:

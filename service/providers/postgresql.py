@@ -21,6 +21,8 @@ from psycopg.rows import dict_row
 from service.domain.errors import FailureKind, VendorError
 from service.ports.app_database import (
     Activity,
+    ArchiveState,
+    Batch,
     Condition,
     FlagPlace,
     Flags,
@@ -40,6 +42,7 @@ from service.ports.app_database import (
     WantedPartition,
     Work,
 )
+from service.providers import postgresql_archive as archive
 from service.providers import postgresql_flags as flags
 from service.providers import postgresql_partitions as partitions
 from service.providers import postgresql_settings as settings
@@ -243,6 +246,43 @@ class PostgresDatabase:
             statement,
             lambda: no_answer(call, "the server has not even ended it for taking too long"),
         )
+
+    def archive_state(
+        self, schema: str, table: str, column: str, into: str, older_s: float
+    ) -> ArchiveState:
+        """What moving rows of this table needs to know."""
+        with self._open(f"look at the old rows of {table}") as connection:
+            return archive.look_at_archive(connection, schema, table, column, into, older_s)
+
+    def make_archive(self, schema: str, table: str, into: str) -> bool:
+        """Make the archive, unless it is there."""
+        # IF NOT EXISTS: sent again, it finds what the first one has made.
+        with self._open(f"make table {into}") as connection:
+            return archive.make_archive(connection, schema, table, into)
+
+    def archive_batch(self, batch: Batch) -> int:
+        """Move rows in one transaction."""
+        with self._open(f"move rows to {batch.into}", repeatable=False) as connection:
+            gone, kept = archive.move(connection, batch)
+        if gone != kept:
+            raise VendorError(
+                "postgresql",
+                f"move rows to {batch.into}",
+                FailureKind.PERMANENT,
+                f"PostgreSQL deleted {gone} rows of {batch.table} and inserted {kept} into "
+                f"{batch.into}, so the batch was rolled back. Look at the triggers of both tables.",
+            )
+        return gone
+
+    def is_due(self, batch: Batch) -> bool:
+        """Whether a row is left that is to move."""
+        with self._open(f"look for old rows of {batch.table}") as connection:
+            return archive.is_due(connection, batch)
+
+    def replica_lag_s(self) -> float:
+        """How far the last of the replicas is behind."""
+        with self._open("ask how far the replicas are") as connection:
+            return archive.lag_s(connection)
 
     def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:
         """These feature flags as they are."""

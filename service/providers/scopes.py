@@ -74,6 +74,21 @@ READ_CLUSTER = Needed(
     reads=True,
 )
 UPDATE_CLUSTER = Needed("digitalocean", "valkey", "change a cluster", ("database:update",))
+READ_BILL = Needed("digitalocean", "", "read the bill", ("billing:read",), reads=True)
+READ_BILLED = Needed(
+    "digitalocean",
+    "",
+    "list all that is billed",
+    (
+        "droplet:read",
+        "database:read",
+        "block_storage:read",
+        "snapshot:read",
+        "reserved_ip:read",
+        "load_balancer:read",
+    ),
+    reads=True,
+)
 POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
 POST_ANYWHERE = "chat:write.public"
 """Lets a bot of Slack post in public channels that it is no member of. Nothing needs it."""
@@ -104,6 +119,8 @@ NEEDED = (
     SET_CACHE_LEVEL,
     READ_CLUSTER,
     UPDATE_CLUSTER,
+    READ_BILL,
+    READ_BILLED,
     POST_MESSAGES,
 )
 

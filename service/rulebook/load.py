@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from service.catalogue.prices import Kept
 from service.catalogue.registry import target_fields
 from service.domain.decisions.policy import Policy
+from service.domain.jobs.jobs import Job
 from service.domain.levels.levels import Level, Levels
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
 from service.domain.rules.scopes import UNSTATED, Scope, Scopes
@@ -27,8 +29,12 @@ from service.rulebook.checks import (
     check_watches,
     unused,
 )
+from service.rulebook.costs import KEY as COSTS
+from service.rulebook.costs import read_costs
 from service.rulebook.document import Document, Place, read_document
 from service.rulebook.errors import Problems, suggestion
+from service.rulebook.jobs import KEY as JOBS
+from service.rulebook.jobs import ReadJob, check_jobs, read_jobs, targets_of_jobs
 from service.rulebook.levels import (
     ReadLevel,
     check_levels,
@@ -54,7 +60,7 @@ from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
-_TOP = ("targets", "rules", "levels", "scopes", READINGS, *POLICY_KEYS)
+_TOP = ("targets", "rules", "levels", JOBS, COSTS, "scopes", READINGS, *POLICY_KEYS)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -97,7 +103,9 @@ class _Gathering:
     policies: list[tuple[Document, Policy]] = field(default_factory=list)
     scopes: dict[str, DeclaredScope] | None = None
     readings: dict[str, str] = field(default_factory=dict)
+    costs: dict[str, Decimal] = field(default_factory=dict)
     levels: list[ReadLevel] = field(default_factory=list)
+    jobs: list[ReadJob] = field(default_factory=list)
     tops: list[Mapping[str, Any]] = field(default_factory=list)
     last: Document | None = None
 
@@ -115,11 +123,14 @@ class _Gathering:
         self.take_rules(document, data.get("rules"))
         self.policies.append((document, read_policy(data, self.complainer(document))))
         self.levels += read_levels(data, document, self.complainer(document))
+        self.jobs += read_jobs(data, document, self.complainer(document))
         self.tops.append(data)
         if "scopes" in data:
             self.take_scopes(document, data["scopes"])
         if READINGS in data:
             self.take_readings(document, data[READINGS])
+        if COSTS in data:
+            self.take_costs(document, data[COSTS])
 
     def take_targets(self, document: Document, raw: Any) -> None:
         if raw is not None and not isinstance(raw, dict):
@@ -175,6 +186,12 @@ class _Gathering:
             if self.readings.setdefault(name, expression) != expression:
                 complain((READINGS, name), f"another file asks something else for {name}.")
 
+    def take_costs(self, document: Document, raw: Any) -> None:
+        complain = self.complainer(document)
+        for name, dollars in read_costs(raw, complain).items():
+            if self.costs.setdefault(name, dollars) != dollars:
+                complain((COSTS, name), f"another file says something else of {name}.")
+
     def check_together(self, *, complete: bool) -> None:
         """Check rules and targets against each other; references only when all files were read."""
         check_names(self.rules)
@@ -191,7 +208,8 @@ class _Gathering:
                 self.note(document, place, sentence)
         check_scopes(self.scopes or {}, [placed.rule.name for placed in self.rules])
         check_levels(self.levels, self._known_targets())
-        held = held_targets(self.levels)
+        check_jobs(self.jobs, self._known_targets())
+        held = held_targets(self.levels) | targets_of_jobs(self.jobs)
         for name in (each for each in unused(self.rules, self.targets) if each not in held):
             origin = self.targets[name].origin
             sentence = f"target {name}: no rule uses it. Remove it, or give it a rule."
@@ -211,7 +229,7 @@ class _Gathering:
             sentence = f"rule {rule}: {sentence}"
         elif place[:1] == ("levels",) and len(place) > 1:
             sentence = f"level {_level_name(document, place)}: {sentence}"
-        elif place[:1] in (("targets",), ("scopes",)) and len(place) > 1:
+        elif place[:1] in (("targets",), ("scopes",), (JOBS,)) and len(place) > 1:
             sentence = f"{str(place[0])[:-1]} {place[1]}: {sentence}"
         add = self.problems.warn if warning else self.problems.add
         add(document.file, document.line(place), sentence, rule)
@@ -234,10 +252,13 @@ class _Gathering:
         if self.scopes is not None:
             scopes = Scopes.stating({name: each.scope for name, each in self.scopes.items()})
         levels = levels_of(self.levels, targets, zone_of(self.tops))
-        hash_ = _hash(rules, targets.values(), scopes, levels)
+        jobs = {read.job.name: read.job for read in self.jobs}
+        hash_ = _hash(rules, targets.values(), scopes, levels, jobs)
         return RuleBook(
             *(rules, MappingProxyType(targets), hash_, warnings, policy, scopes, levels),
             readings=MappingProxyType(self.readings),
+            jobs=MappingProxyType(jobs),
+            costs=MappingProxyType(self.costs),
         )
 
 
@@ -271,14 +292,21 @@ def _level_name(document: Document, place: Place) -> str:
     return str(name) if name else f"number {int(place[1]) + 1}"
 
 
-def _hash(rules: Iterable[Rule], targets: Iterable[Target], scopes: Scopes, levels: Levels) -> str:
+def _hash(
+    rules: Iterable[Rule],
+    targets: Iterable[Target],
+    scopes: Scopes,
+    levels: Levels,
+    jobs: Mapping[str, Job],
+) -> str:
     """12 hexadecimal digits over what is in force: the same wherever the files lie."""
     ruled = [{**asdict(rule), "origin": None} for rule in rules]
     targeted = sorted(([target.kind, target_fields(target)] for target in targets), key=str)
     # Without scopes the hash is what it was before there were any.
     scoped = [_plain(scopes.by_name)] if scopes.by_name is not None else []
     levelled = [[_level_fields(each) for each in levels.levels]] if levels.levels else []
-    text = json.dumps([ruled, targeted, *scoped, *levelled], default=str, sort_keys=True)
+    chores = [{"jobs": [each.to_json() for each in jobs.values()]}] if jobs else []
+    text = json.dumps([ruled, targeted, *scoped, *levelled, *chores], default=str, sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
 
 

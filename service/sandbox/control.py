@@ -17,6 +17,11 @@ from service.sandbox.core.faults import FaultError
 from service.sandbox.core.names import vendor_names
 from service.sandbox.core.tokens import Tokens, TokensError
 from service.sandbox.core.wire import Json
+from service.sandbox.digitalocean.billing_control import (
+    BillingControlError,
+    billing_json,
+    change_billing,
+)
 from service.sandbox.digitalocean.cluster_control import (
     ClusterControlError,
     change_cluster,
@@ -47,6 +52,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     _add_state(control, cloud)
     _add_faults(control, cloud)
     for name, change, shown in (
+        ("billing", change_billing, billing_json),
         ("cloudflare", change_zone, zone_json),
         ("droplet", change_droplet, droplet_json),
         ("site", change_site, site_json),
@@ -60,6 +66,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
 
     @control.errorhandler(ControlError)
     @control.errorhandler(CloudflareControlError)
+    @control.errorhandler(BillingControlError)
     @control.errorhandler(ClusterControlError)
     @control.errorhandler(DropletControlError)
     @control.errorhandler(SiteControlError)

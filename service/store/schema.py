@@ -644,6 +644,36 @@ levels_told = sa.Table(
 )
 """One row for each level that people were told of, with what it said then."""
 
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("schedule", sa.Text, nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+)
+"""Since when each job is known with its schedule: it is not due for a time before that."""
+
+job_firings = sa.Table(
+    "job_firings",
+    metadata,
+    sa.Column("job", sa.String(64), primary_key=True),
+    sa.Column("due_at", _TIME, primary_key=True),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("run", _KEY, nullable=False),
+)
+"""One row for each time of a job that a worker has taken; `run` is empty where it was left out."""
+
+budget_notices = sa.Table(
+    "budget_notices",
+    metadata,
+    sa.Column("month", sa.String(8), primary_key=True),
+    sa.Column("percent", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run", _KEY, nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+)
+"""Which share of the budget people were told of, in which month, by which run."""
+
 audit = sa.Table(
     "audit",
     metadata,

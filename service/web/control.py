@@ -93,6 +93,7 @@ def add_control(api: Blueprint, parts: ControlParts, refused: Refused) -> None:
     _controls(api, parts.people)
     _runs(api, parts.people)
     _approvals(api, parts.people)
+    _jobs(api, parts.people)
     _rules(api, parts.people)
     _tokens(api, parts.tokens)
     _records(api, parts.audit)
@@ -191,6 +192,16 @@ def _approvals(api: Blueprint, people: People) -> None:
         made = people.decide(person(), approval_id, state, body.why, body.plan)
         said = {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
         return answer(said).to_flask()
+
+
+def _jobs(api: Blueprint, people: People) -> None:
+    @api.get("/jobs")
+    def jobs() -> Response:
+        return answer({"items": people.jobs(), "next": None}).to_flask()
+
+    @api.post("/jobs/<path:name>/run")
+    def run_job(name: str) -> Response:
+        return _asked(people.run_job(person(), name, _body(ReasonBody).why))
 
 
 def _rules(api: Blueprint, people: People) -> None:

@@ -17,6 +17,7 @@ NEEDS = {
     "cancel": Role.OPERATOR,
     "retry": Role.OPERATOR,
     "undo": Role.OPERATOR,
+    "run_job": Role.OPERATOR,
     # Whoever has one of the roles or groups that the approval itself names.
     "decide": Role.VIEWER,
     # It gives back what an approver decides on otherwise.

@@ -30,7 +30,9 @@ from service.ports.runs import AskedRun, IncidentState, Outcome, Signs, StoredRu
 from tests.fakes.approvals import FakeApprovals
 from tests.fakes.clock import FakeClock
 from tests.fakes.controls import FakeControls, FakeDue
+from tests.fakes.costs import FakeBills, FakeBudgetNotices
 from tests.fakes.demotions import FakeDemotions
+from tests.fakes.jobs import FakeJobs
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.leftovers import FakeLeftovers
 from tests.fakes.levels import FakeLevels
@@ -586,6 +588,9 @@ class FakeWorker:
     levels: FakeLevels = field(default_factory=lambda: FakeLevels(rules="0123456789ab"))
     readings: FakeReadings = field(default_factory=FakeReadings)
     watches: FakeWatches = field(default_factory=FakeWatches)
+    jobs: FakeJobs = field(default_factory=FakeJobs)
+    bills: FakeBills = field(default_factory=FakeBills)
+    notices: FakeBudgetNotices = field(default_factory=FakeBudgetNotices)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
@@ -623,6 +628,9 @@ class FakeWorker:
             levels=self.levels,
             readings=self.readings,
             watches=self.watches,
+            jobs=self.jobs,
+            bills=(self.bills,),
+            budget_notices=self.notices,
             book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,

@@ -28,6 +28,7 @@ from service.store.controls import ControlStore
 from service.store.database import open_engine
 from service.store.demotions import DemotionStore
 from service.store.ids import new_id
+from service.store.jobs import JobStore
 from service.store.queries import Queries
 from service.store.runs import RunStore
 from service.store.status import declared, ended_runs, status
@@ -146,6 +147,7 @@ def make_stand(url: str, **environment: str) -> Stand:
             runs=RunStore(engine, enqueue),
             demotions=DemotionStore(engine, bell_of(engine)),
             approvals=ApprovalStore(engine, enqueue, bell_of(engine)),
+            jobs=JobStore(engine, enqueue),
             book=lambda: book,
             audited=recorded,
             new_id=new_id,

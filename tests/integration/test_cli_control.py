@@ -43,9 +43,16 @@ class Terminal:
         return self.line(*arguments, env={**self.env, **env})
 
 
+@pytest.fixture
+def rules() -> Path:
+    """The rules in force."""
+    return ROOT / "rules" / "quizmentor.yml"
+
+
 @pytest.fixture(params=["local", "http"])
 def terminal(
     request: pytest.FixtureRequest,
+    rules: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -53,7 +60,6 @@ def terminal(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(ROOT)
-    rules = ROOT / "rules" / "quizmentor.yml"
     env = {**SANDBOX_IDS, "RUNBOOKD_HOME": str(tmp_path), "RULES": str(rules)}
     migrate(load_settings(env))
     line = CommandLine(monkeypatch, capsys)

@@ -103,6 +103,14 @@ def test_on_the_sandbox_all_targets_answer_and_nothing_required_is_missing(
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
 
 
+def test_the_bill_is_tried_where_a_job_reports_costs(environment: dict[str, str]) -> None:
+    assert "bill" not in examined(environment)
+    found = examined(environment, RULES="rules/quizmentor.yml,rules/jobs.yml")["bill"]
+    assert found.health is Health.OK
+    assert found.saw.startswith("DigitalOcean has booked $")
+    assert "3 things billed (the sandbox stands in)" in found.saw
+
+
 def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str, str]) -> None:
     settings = load_settings(environment)
     migrate(settings)

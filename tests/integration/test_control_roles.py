@@ -60,6 +60,8 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
         WHY,
         (APPROVER, ADMIN),
     ),
+    ("GET", "/jobs", "/jobs", None, EVERYBODY),
+    ("POST", "/jobs/<path:name>/run", "/jobs/cost-monitor/run", WHY, OPERATORS),
     ("POST", "/rules/<path:name>/promote", "/rules/high-cpu/promote", WHY, (APPROVER, ADMIN)),
     ("GET", "/me", "/me", None, EVERYBODY),
     ("GET", "/audit", "/audit", None, OPERATORS),

@@ -48,12 +48,14 @@ from service.store.admissions import SqlJournal
 from service.store.approvals import ApprovalStore
 from service.store.audit import recorded
 from service.store.controls import ControlStore
+from service.store.costs import BudgetNoticeStore
 from service.store.database import open_engine
 from service.store.demotions import DemotionStore
 from service.store.due import DueStore
 from service.store.facts import FactStore
 from service.store.ids import new_id
 from service.store.incidents import IncidentStore
+from service.store.jobs import JobStore
 from service.store.ledger import LedgerStore
 from service.store.levels import LevelStore
 from service.store.outcomes import OutcomeStore
@@ -476,6 +478,8 @@ class Installation:
             levels=LevelStore(engine),
             readings=ReadingStore(engine),
             watches=WatchStore(engine),
+            jobs=JobStore(engine, self._enqueue),
+            budget_notices=BudgetNoticeStore(engine),
             outcomes=OutcomeStore(engine),
             demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,
@@ -501,6 +505,7 @@ class Installation:
             runs=runs,
             approvals=self.approvals,
             demotions=DemotionStore(engine, self.bell),
+            jobs=JobStore(engine, self._enqueue),
             book=lambda: self.book,
             audited=recorded,
             new_id=new_id,

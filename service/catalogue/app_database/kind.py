@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.catalogue.app_database.archive import ArchiveOptions, lacks_archive
 from service.catalogue.app_database.flags import FlagOptions, lacks_flags
 from service.catalogue.app_database.options import KillOptions, OptimizeOptions, lacks_operation
 from service.catalogue.app_database.plan import (
@@ -20,6 +21,7 @@ from service.catalogue.app_database.settings import (
     settings_wanted,
 )
 from service.catalogue.app_database.target import (
+    ARCHIVE,
     KILL,
     NAME,
     OPTIMIZE,
@@ -47,6 +49,11 @@ OPTIMIZE_DATABASE = ActionSpec(
     lacking=lacks_operation,
 )
 """One operation on one table (runbook, Database Optimization Scripts)."""
+
+ARCHIVE_ROWS = ActionSpec(
+    ARCHIVE, Effect.CHANGES, "up", options=ArchiveOptions, undoes=False, lacking=lacks_archive
+)
+"""Old rows of one table, moved to another (runbook, Automatic Cost Optimization)."""
 
 SET_FEATURE_FLAGS = ActionSpec(
     SET_FLAGS, Effect.CHANGES, "up", options=FlagOptions, lacking=lacks_flags
@@ -98,7 +105,7 @@ KIND = KindSpec(
     target=AppDatabaseTarget,
     shape=AppDatabaseShape,
     build=build_database,
-    actions=(KILL_QUERIES, OPTIMIZE_DATABASE, SET_FEATURE_FLAGS, SET_SETTINGS),
+    actions=(KILL_QUERIES, OPTIMIZE_DATABASE, ARCHIVE_ROWS, SET_FEATURE_FLAGS, SET_SETTINGS),
     plan=plan_database,
     work=DatabaseWork,
     look=_look,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from service.catalogue.app_database.archive import plan_archive
 from service.catalogue.app_database.flags import (
     flag_refusals,
     flag_values,
@@ -23,12 +24,13 @@ from service.catalogue.app_database.settings import (
     settings_changed,
 )
 from service.catalogue.app_database.target import (
+    ARCHIVE,
     OPTIMIZE,
     SET_DATABASE,
     SET_FLAGS,
     AppDatabaseTarget,
 )
-from service.catalogue.app_database.upkeep import plan_upkeep
+from service.catalogue.app_database.upkeep import held_by_table, plan_upkeep
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request
 
@@ -78,8 +80,18 @@ def plan_database(request: Request, observed: Mapping[str, Any]) -> Plan | PlanH
         raise TypeError(f"{target.name} is no database of the application")
     if request.action == OPTIMIZE:
         return plan_upkeep(target, request.options, observed)
+    if request.action == ARCHIVE:
+        return _archived(target, request.options, observed)
     if request.action == SET_FLAGS:
         return plan_flags(target, request, observed)
     if request.action == SET_DATABASE:
         return plan_settings(target, request, observed)
     return plan_kill(target, request.options, observed)
+
+
+def _archived(
+    target: AppDatabaseTarget, options: Mapping[str, Any], observed: Mapping[str, Any]
+) -> Plan | PlanHeld:
+    given = {"table": options["table"], "columns": [options["column"]]}
+    held = held_by_table(target, given, observed, writes=True)
+    return held or plan_archive(target, options, observed)

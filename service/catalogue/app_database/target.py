@@ -16,6 +16,7 @@ from service.catalogue.spec import Noted
 NAME = "app_database"
 KILL, OPTIMIZE, SET_FLAGS = "kill_queries", "optimize_database", "set_flags"
 SET_DATABASE = "set_database"
+ARCHIVE = "archive_rows"
 """The actions of this kind."""
 NEVER, ALLOWED = "never", "allowed"
 """Whether settings may be written that take effect only when the server starts anew."""

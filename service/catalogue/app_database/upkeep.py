@@ -41,18 +41,20 @@ def plan_upkeep(
 ) -> Plan | PlanHeld:
     """One operation on one table (runbook, Database Optimization Scripts)."""
     name, given = operation_of(options)
-    if held := _held_by_table(target, given, observed, writes=name != "explain"):
+    if held := held_by_table(target, given, observed, writes=name != "explain"):
         return held
     return _PLANS[name](target, given, observed)
 
 
-def _held_by_table(
+def held_by_table(
     target: AppDatabaseTarget,
     given: Mapping[str, Any],
     observed: Mapping[str, Any],
     *,
     writes: bool,
 ) -> PlanHeld | None:
+    """Why nothing can be done to the table that is named; None where it can. `writes` is whether
+    it is changed."""
     server, table = observed["server"], observed["table"]
     if writes and server["replica"]:
         return PlanHeld(

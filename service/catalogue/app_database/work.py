@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from service.catalogue.app_database.archive_work import ArchiveWork
 from service.catalogue.app_database.flag_work import FlagWork
 from service.catalogue.app_database.sessions import IDLE, shown
 from service.catalogue.app_database.setting_work import SettingWork
 from service.catalogue.app_database.statements import is_plain, verbs
 from service.catalogue.app_database.target import (
+    ARCHIVE,
     OPTIMIZE,
     SET_DATABASE,
     SET_FLAGS,
@@ -38,6 +40,7 @@ class DatabaseWork:
 
     def __init__(self, database: AppDatabase, tools: Tools) -> None:
         self._upkeep = Upkeep(database, tools)
+        self._archive = ArchiveWork(database, tools)
         self._flags = FlagWork(database, tools)
         self._settings = SettingWork(database, tools)
         self._database = database
@@ -56,6 +59,8 @@ class DatabaseWork:
             raise TypeError(f"{target.name} is no database of the application")
         if request.action == OPTIMIZE:
             return self._upkeep.observe(request)
+        if request.action == ARCHIVE:
+            return self._archive.observe(request)
         if request.action == SET_FLAGS:
             return self._flags.observe(target)
         if request.action == SET_DATABASE:
@@ -63,18 +68,21 @@ class DatabaseWork:
         return observed(read(self._database.activity, clock=self._clock, timings=self._timings))
 
     def steps(self) -> Mapping[str, StepFunction]:
-        """cancel, terminate, verify; those of the upkeep, of flags and of settings."""
+        """cancel, terminate, verify; those of upkeep, archiving, flags and settings."""
         own = {"cancel": self._cancel, "terminate": self._terminate, "verify": self._verify}
-        others = (self._upkeep, self._flags, self._settings)
+        others = (self._upkeep, self._archive, self._flags, self._settings)
         return {**own, **{name: step for part in others for name, step in part.steps().items()}}
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
         """Says which sessions go on; one that was ended cannot be brought back. An index that is
         invalid is dropped."""
-        if "settings" in plan.wanted:
-            return self._settings.make_safe(context, plan)
-        if "place" in plan.wanted:
-            return self._flags.make_safe(context, plan)
+        for key, made_safe in (
+            ("settings", self._settings.make_safe),
+            ("archive", self._archive.make_safe),
+            ("place", self._flags.make_safe),
+        ):
+            if key in plan.wanted:
+                return made_safe(context, plan)
         if "running" not in plan.wanted:
             return self._upkeep.make_safe(context, plan)
         try:

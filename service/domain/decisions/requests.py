@@ -31,6 +31,8 @@ PLAN = "plan"
 """Ends the claims of people's requests that only plan."""
 SCENARIO = "scenario"
 """A step of a scenario."""
+JOB = "job"
+"""A chore of the rules is due, or a person has it done now."""
 
 HELD = "runbookd.held"
 """`by` of a request that tells of a hold. No rule can have this name, nor the next ones."""
@@ -45,16 +47,16 @@ STEADIED = "runbookd.steadied"
 NOTICES = (HELD, QUARANTINED, SHADOWED, REFUSED, STEADIED)
 """`by` of all requests that only tell people of alerts that lead to nothing."""
 
-ORIGINS = (ALERT, REPLAY, LEVEL, RETURN, PERSON, SCENARIO)
+ORIGINS = (ALERT, REPLAY, LEVEL, RETURN, PERSON, SCENARIO, JOB)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who asks, and why.
 
-    `kind` is one of ORIGINS. `by` is the name of the rule, level, scenario or person. `why` is one
-    line for people: the alert and its value, or what the person said. `alerts` are the ids of the
-    alerts that earned the run. `links` are what the first of them names to read on.
+    `kind` is one of ORIGINS. `by` is the name of the rule, level, scenario, job or person. `why` is
+    one line for people: the alert and its value, or what the person said. `alerts` are the ids of
+    the alerts that earned the run. `links` are what the first of them names to read on.
     """
 
     kind: str
@@ -75,8 +77,9 @@ class Origin:
 
     @property
     def shares_its_claim(self) -> bool:
-        """Whether others wait for the same claim. Of people's requests each has the next number."""
-        return self.kind != PERSON
+        """Whether others wait for the same claim. Of people's requests and of a job's each has the
+        next number."""
+        return self.kind not in (PERSON, JOB)
 
 
 @dataclass(frozen=True, slots=True)

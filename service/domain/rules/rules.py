@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
 from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.policy import Policy
+from service.domain.jobs.jobs import Job
 from service.domain.levels.levels import Levels
 from service.domain.rules.scopes import UNSTATED, Scopes
 
@@ -143,7 +145,8 @@ class RuleBook:
     `policy` holds for whoever asks, people too. `scopes` say which sender may earn which rules.
     `readings` are what Prometheus is asked for each metric beside the standard ones. They decide
     nothing, so they are no part of the hash. `levels` say what should hold by the calendar and the
-    clock.
+    clock. `jobs` are the chores, by name. `costs` are dollars a month that
+    no vendor's list shows, by name; they decide nothing.
     """
 
     rules: tuple[Rule, ...]
@@ -154,6 +157,8 @@ class RuleBook:
     scopes: Scopes = UNSTATED
     levels: Levels = field(default_factory=Levels)
     readings: Mapping[str, str] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    costs: Mapping[str, Decimal] = field(default_factory=dict)
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -24,9 +25,11 @@ from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Wanted
 from service.domain.durations import MAX_DAYS, parse_duration
+from service.domain.jobs.jobs import Job
 from service.domain.people import BadRequest
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.text import cut
+from service.ports.jobs import Firing
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 
@@ -71,6 +74,36 @@ def known_target(book: RuleBook, name: str) -> Target:
     """
     _known("target", name, book.targets)
     return book.targets[name]
+
+
+def known_job(book: RuleBook, name: str) -> Job:
+    """The job of this name.
+
+    Raises:
+        BadRequest: the rules in force have none.
+    """
+    _known("job", name, book.jobs)
+    return book.jobs[name]
+
+
+def job_shown(job: Job, last: Firing | None, now: float) -> dict[str, Any]:
+    """A job for the API and the terminal, with its last time and its next."""
+    following = job.cron.following(now)
+    taken = last and {
+        "due": _moment(last.due_at),
+        "at": _moment(last.at),
+        "state": last.state,
+        "run": last.run or None,
+    }
+    return {
+        **job.to_json(),
+        "last": taken,
+        "next": None if following is None else _moment(following),
+    }
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def demoted_rule(book: RuleBook, demotions: Mapping[str, Demotion], name: str) -> Demotion:

@@ -32,8 +32,10 @@ from service.ports.admission import NewRun
 from service.ports.approvals import Approvals, Asking, Decided
 from service.ports.controls import Beside, ControlDesk, LockMirror, RunDesk
 from service.ports.demotions import DemotionDesk
+from service.ports.jobs import JobDesk
 from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
+from service.triggers.jobs import claim_of, run_of
 from service.triggers.people.asked import (
     Scope,
     before,
@@ -41,6 +43,8 @@ from service.triggers.people.asked import (
     checked_scope,
     control_lasts,
     demoted_rule,
+    job_shown,
+    known_job,
     known_target,
     options_of,
     reached,
@@ -94,6 +98,7 @@ class People:
         runs: RunDesk,
         approvals: Approvals,
         demotions: DemotionDesk,
+        jobs: JobDesk,
         book: Callable[[], RuleBook],
         audited: Callable[[AuditEntry], Beside],
         new_id: Callable[[str], str],
@@ -104,6 +109,7 @@ class People:
         self._runs = runs
         self._approvals = approvals
         self._demotions = demotions
+        self._jobs = jobs
         self._book = book
         self._audited = audited
         self._new_id = new_id
@@ -297,6 +303,27 @@ class People:
             hold_s=lasting if wanted and not plan_only else 0.0,
             pin=pin,
         )
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Each job of the rules in force, with its last time and its next."""
+        last, now = self._jobs.last(), self._clock()
+        return [job_shown(each, last.get(each.name), now) for each in self._book().jobs.values()]
+
+    def run_job(self, person: Person, name: str, why: str) -> Asked:
+        """Have a job done now, as it is done when it is due. Its times stay as they are."""
+        require_role(person, Role.OPERATOR)
+        book = self._book()
+        job = known_job(book, name)
+        if book.policy.mode == OFF and job.target is not None:
+            raise Conflict(
+                "The rules say mode: off, so nothing is changed. Correct the rules first."
+            )
+        said = reason_of(why)
+        asks = f"{person.name} has it done now: {said}"
+        record = self._record(person, "job", name, said, {"action": job.action})
+        make = run_of(job, book, asks, self._clock())
+        run_id = self._runs.ask(claim_of(name), make, record)
+        return Asked(run_id, job.action, job.target or "", ())
 
     def approvals(self, limit: int) -> list[dict[str, Any]]:
         """The newest approvals, those that wait among them."""

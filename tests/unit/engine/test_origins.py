@@ -13,6 +13,7 @@ from service.domain.decisions.decision import Check
 from service.domain.decisions.policy import LIMITED, Freeze, Policy
 from service.domain.decisions.requests import (
     ALERT,
+    JOB,
     LEVEL,
     ORIGINS,
     PERSON,
@@ -51,6 +52,7 @@ TABLE = (
     Row(RETURN, (NOISE, SETTLING, HOLD)),
     Row(PERSON, (), rests=False),
     Row(SCENARIO, (SETTLING,)),
+    Row(JOB, (SETTLING,), rests=False),
 )
 each_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.origin)
 
@@ -63,7 +65,7 @@ def request_of(kind: str, *freezes: Freeze) -> Request:
     origin = Origin(kind, "a-rule", "somebody asks", ("alert-1",) if kind == ALERT else ())
     policy = Policy(freezes=freezes, returns=Return(60.0, window=Window()))
     direction = "down" if kind == RETURN else "up"
-    cooldown = 0.0 if kind == PERSON else 600.0
+    cooldown = 0.0 if kind in (PERSON, JOB) else 600.0
     return request_for(
         "vertical_scale",
         WORKER,

@@ -1,0 +1,151 @@
+"""Old rows of the application's PostgreSQL: what the catalog says of them, and how they move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from service.ports.app_database import ArchiveState, Batch
+
+_COLUMNS = """
+SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind IN ('r', 'p')
+   AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY a.attnum
+"""
+_STATE = """
+SELECT pg_database_size(current_database()) AS bytes,
+       EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a
+                   ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                WHERE i.indrelid = t.oid AND a.attname = %(column)s
+                  AND i.indisvalid AND i.indisready AND i.indpred IS NULL) AS indexed,
+       ARRAY(SELECT k.conrelid::regclass::text FROM pg_constraint k
+              WHERE k.confrelid = t.oid AND k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd')
+              ORDER BY 1) AS children
+  FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+ WHERE n.nspname = %(schema)s AND t.relname = %(table)s
+"""
+_NOW = {
+    "timestamp with time zone": "clock_timestamp()",
+    "timestamp without time zone": "clock_timestamp() AT TIME ZONE 'UTC'",
+    "date": "clock_timestamp() AT TIME ZONE 'UTC'",
+}
+"""The moment from which the age of a column of each type is counted. One without a zone counts as
+UTC."""
+_LAG = """
+SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 AS lag FROM pg_stat_replication
+"""
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+
+def look_at_archive(
+    connection: Connection, schema: str, table: str, column: str, into: str, older_s: float
+) -> ArchiveState:
+    """What moving rows of a table needs to know."""
+    columns, archive = _columns(connection, schema, table), _columns(connection, schema, into)
+    place = {"schema": schema, "table": table, "column": column}
+    (state,) = connection.execute(_STATE, place).fetchall()
+    kind = columns[column]
+    cutoff, due = "", False
+    if kind in _NOW:
+        cutoff = _cutoff(connection, kind, older_s)
+        due = state["indexed"] and is_due(
+            connection, Batch(schema, table, into, (), column, kind, cutoff, 1)
+        )
+    return ArchiveState(
+        database_bytes=int(state["bytes"]),
+        type=kind,
+        indexed=bool(state["indexed"]),
+        cutoff=cutoff,
+        due=bool(due),
+        columns=columns,
+        into=archive or None,
+        children=list(dict.fromkeys(state["children"])),
+    )
+
+
+def _columns(connection: Connection, schema: str, table: str) -> dict[str, str]:
+    rows = connection.execute(_COLUMNS, {"schema": schema, "table": table}).fetchall()
+    return {row["name"]: row["type"] for row in rows}
+
+
+def _cutoff(connection: Connection, kind: str, older_s: float) -> str:
+    """The moment so many seconds ago, by the server's clock, as text of the column's type."""
+    query = sql.SQL("SELECT (({now}) - make_interval(secs => {age}))::{kind}::text AS at").format(
+        now=sql.SQL(_NOW[kind]),
+        age=sql.Literal(older_s),
+        kind=sql.SQL(kind),
+    )
+    (row,) = connection.execute(query).fetchall()
+    return str(row["at"])
+
+
+def make_archive(connection: Connection, schema: str, table: str, into: str) -> bool:
+    """Make a table with the columns of another; whether it was not there. It has neither keys nor
+    defaults: what it gets are whole rows."""
+    there = bool(_columns(connection, schema, into))
+    connection.execute(
+        sql.SQL("CREATE TABLE IF NOT EXISTS {} (LIKE {})").format(
+            sql.Identifier(schema, into), sql.Identifier(schema, table)
+        )
+    )
+    return not there
+
+
+def move(connection: Connection, batch: Batch) -> tuple[int, int]:
+    """Move rows in one transaction: how many were deleted and how many inserted. Where the two
+    differ, it was rolled back."""
+    table = sql.Identifier(batch.schema, batch.table)
+    columns = sql.SQL(", ").join(map(sql.Identifier, batch.columns))
+    statement = sql.SQL(
+        "WITH due AS (SELECT ctid FROM {table} WHERE {old} ORDER BY {column} LIMIT {rows} "
+        "FOR UPDATE SKIP LOCKED), "
+        "gone AS (DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM due)) "
+        "RETURNING {columns}), "
+        "kept AS (INSERT INTO {into} ({columns}) SELECT {columns} FROM gone RETURNING 1) "
+        "SELECT (SELECT count(*) FROM gone) AS gone, (SELECT count(*) FROM kept) AS kept"
+    ).format(
+        table=table,
+        old=_old(batch),
+        column=sql.Identifier(batch.column),
+        rows=sql.Literal(batch.rows),
+        columns=columns,
+        into=sql.Identifier(batch.schema, batch.into),
+    )
+    with connection.transaction() as transaction:
+        (row,) = connection.execute(statement).fetchall()
+        gone, kept = int(row["gone"]), int(row["kept"])
+        if gone != kept:
+            raise psycopg.Rollback(transaction)
+    return gone, kept
+
+
+def is_due(connection: Connection, batch: Batch) -> bool:
+    """Whether a row is left that is to move."""
+    query = sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE {}) AS due").format(
+        sql.Identifier(batch.schema, batch.table), _old(batch)
+    )
+    (row,) = connection.execute(query).fetchall()
+    return bool(row["due"])
+
+
+def _old(batch: Batch) -> sql.Composed:
+    return sql.SQL("{} < {}::{}").format(
+        sql.Identifier(batch.column), sql.Literal(batch.cutoff), sql.SQL(_TYPES[batch.type])
+    )
+
+
+_TYPES = {kind: kind for kind in _NOW}
+"""The types whose names may stand in a statement. Raises KeyError for any other."""
+
+
+def lag_s(connection: Connection) -> float:
+    """How far the last of the replicas is behind, in seconds. Without `pg_read_all_stats` our role
+    sees none."""
+    (row,) = connection.execute(_LAG).fetchall()
+    return float(row["lag"])
