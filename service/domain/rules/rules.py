@@ -17,6 +17,7 @@ from service.domain.alerts.flapping import Flapping
 from service.domain.decisions.policy import Policy
 from service.domain.levels.levels import Levels
 from service.domain.rules.scopes import UNSTATED, Scopes
+from service.domain.scenarios.scenarios import Scenario
 
 
 class Target(Protocol):
@@ -143,7 +144,7 @@ class RuleBook:
     `policy` holds for whoever asks, people too. `scopes` say which sender may earn which rules.
     `readings` are what Prometheus is asked for each metric beside the standard ones. They decide
     nothing, so they are no part of the hash. `levels` say what should hold by the calendar and the
-    clock.
+    clock. `scenarios` are procedures of several steps, by name.
     """
 
     rules: tuple[Rule, ...]
@@ -154,6 +155,7 @@ class RuleBook:
     scopes: Scopes = UNSTATED
     levels: Levels = field(default_factory=Levels)
     readings: Mapping[str, str] = field(default_factory=dict)
+    scenarios: Mapping[str, Scenario] = field(default_factory=dict)
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""
