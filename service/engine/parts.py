@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from service.catalogue.context import Record
@@ -23,6 +23,7 @@ from service.ports.outbox import Outbox
 from service.ports.outcomes import Outcomes
 from service.ports.readings import Readings
 from service.ports.runs import Incidents, Leases, Locks, Runs
+from service.ports.scenarios import NoScenarios, Scenarios
 from service.ports.spend import Spending
 
 
@@ -113,3 +114,4 @@ class WorkerParts:
     keep_hours_s: float = 35 * 86_400.0
     keep_days_s: float = 800 * 86_400.0
     executor: str = ""
+    scenarios: Scenarios = field(default_factory=NoScenarios)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.domain.decisions.guards import Prospect, held_by_people
-from service.domain.decisions.requests import PERSON, RETURN, Request
+from service.domain.decisions.requests import PERSON, RETURN, SCENARIO, Request
 from service.engine.calm import calm_of
 from service.engine.parts import WorkerParts
 
@@ -23,7 +23,7 @@ def prospect_of(request: Request, parts: WorkerParts, now: float) -> Prospect:
 
 
 def _settles_until(request: Request, parts: WorkerParts) -> float:
-    """Until when the target settles for this request; a person does not wait for it."""
-    if request.origin.kind == PERSON:
+    """Until when the target settles for this request; people and scenarios do not wait for it."""
+    if request.origin.kind in (PERSON, SCENARIO):
         return 0.0
     return parts.runs.settles_until(request.target.name, adds=not request.removes)

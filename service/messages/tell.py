@@ -24,7 +24,7 @@ def announcement(incident: Incident, text: str) -> Message:
         f"`{explained(incident.run)}`",
     ]
     return Message(
-        title=f"For all teams: {names_of(incident)}"[:_TITLE],
+        title=f"For all teams: {names_of(incident) or incident.rule}"[:_TITLE],
         text=_said(incident, text),
         context=" · ".join(filter(None, context)),
         links=links_of(incident),

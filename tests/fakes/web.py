@@ -30,6 +30,7 @@ from service.store.demotions import DemotionStore
 from service.store.ids import new_id
 from service.store.queries import Queries
 from service.store.runs import RunStore
+from service.store.scenarios import ScenarioStore
 from service.store.status import declared, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.admit import Admitter
@@ -144,6 +145,7 @@ def make_stand(url: str, **environment: str) -> Stand:
             runs=RunStore(engine, enqueue),
             demotions=DemotionStore(engine, bell_of(engine)),
             approvals=ApprovalStore(engine, enqueue, bell_of(engine)),
+            scenarios=ScenarioStore(engine, enqueue, bell_of(engine)),
             book=lambda: book,
             audited=recorded,
             new_id=new_id,

@@ -30,7 +30,7 @@ from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import PERSON, Request, Wanted
+from service.domain.decisions.requests import PERSON, SCENARIO, Request, Wanted
 
 APP_STEPS = ("update_app", "await_deployment", "verify")
 
@@ -107,7 +107,8 @@ def _without_a_page(
 
 
 def _most(request: Request, target: AppTarget) -> int:
-    return target.most_replicas if request.origin.kind == PERSON else target.max_replicas
+    by_people = request.origin.kind in (PERSON, SCENARIO)
+    return target.most_replicas if by_people else target.max_replicas
 
 
 def component_is(observed: Mapping[str, Any]) -> dict[str, int | str]:

@@ -26,7 +26,7 @@ from service.domain.decisions.controls import (
 from service.domain.decisions.decision import Check
 from service.domain.decisions.expected import IN_VAIN
 from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.requests import PERSON, SCENARIO, Request
 from service.domain.decisions.returns import CALM
 from service.domain.durations import clock_time
 
@@ -388,7 +388,8 @@ def held_by_people(request: Request, controls: Sequence[Control], now: float) ->
     change = request.subject_of_controls
     by_person = request.origin.kind == PERSON
     locks = check_locks(controls, change, now, request.origin.by if by_person else None)
-    if by_person and request.override:
+    overrides = by_person or request.origin.kind == SCENARIO
+    if overrides and request.override:
         return {"pauses": None, "locks": locks, "holds": None, "freezes": None}
     holds = None if by_person else check_holds(controls, change, now, removes=request.removes)
     return {

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.domain.decisions.approval import Approval
+from service.domain.decisions.approval import Approval, approval_from_json
 
 STOP, CONTINUE, UNDO, PAGE = "stop", "continue", "undo", "page"
 ON_FAILURE = (STOP, CONTINUE, UNDO, PAGE)
@@ -73,6 +73,11 @@ class Scenario:
         """The names of the targets that it changes, each once."""
         return tuple(dict.fromkeys(each.target for each in self.steps if each.target is not None))
 
+    @property
+    def planned_first(self) -> bool:
+        """Whether it is planned before it begins, because its plan may have to be approved."""
+        return self.approval is not None and not self.emergency
+
     def fields(self) -> dict[str, Any]:
         """What it says, as plain values; where it is written does not count."""
         return {
@@ -89,6 +94,26 @@ class Scenario:
                 for each in self.steps
             ],
         }
+
+
+def scenario_from_fields(fields: Mapping[str, Any]) -> Scenario:
+    """What `Scenario.fields` told, now or in an earlier version."""
+    steps = tuple(
+        Step(**{**each, "after": tuple(each["after"])}) for each in _known(Step, fields["steps"])
+    )
+    approval = fields["approval"]
+    return Scenario(
+        **{
+            **next(_known(Scenario, [fields])),
+            "steps": steps,
+            "approval": None if approval is None else approval_from_json(approval),
+        }
+    )
+
+
+def _known(kind: type[Any], told: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for each in told:
+        yield {name: each[name] for name in kind.__dataclass_fields__ if name in each}
 
 
 def _plain(value: Any) -> Any:

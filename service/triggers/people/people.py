@@ -33,6 +33,7 @@ from service.ports.controls import Beside, ControlDesk, LockMirror, RunDesk
 from service.ports.demotions import DemotionDesk
 from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
+from service.ports.scenarios import ScenarioDesk
 from service.triggers.people.asked import (
     Scope,
     before,
@@ -46,6 +47,7 @@ from service.triggers.people.asked import (
     reason_of,
     wanted_of,
 )
+from service.triggers.scenarios.starting import ScenarioPeople
 
 UNDO_PAUSE_S = 3_600.0
 """How long an undo pauses its target (rule of safety 12: nothing undoes the undo)."""
@@ -92,6 +94,7 @@ class People:
         runs: RunDesk,
         approvals: Approvals,
         demotions: DemotionDesk,
+        scenarios: ScenarioDesk,
         book: Callable[[], RuleBook],
         audited: Callable[[AuditEntry], Beside],
         new_id: Callable[[str], str],
@@ -106,6 +109,7 @@ class People:
         self._audited = audited
         self._new_id = new_id
         self._clock = clock
+        self.scenarios = ScenarioPeople(scenarios, controls, book, audited, clock)
 
     # ---- Pauses, locks and holds ----
 
