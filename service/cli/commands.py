@@ -47,6 +47,7 @@ ENTRIES = {
     "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
     "levels": Entry("What should hold by schedule and calendar, and when it changes.", LOOK),
+    "scenarios": Entry("The procedures of several steps, and how those stand that go on.", LOOK),
     "audit": Entry("What people did: who, when, from where, why.", LOOK, "people"),
     "approvals": Entry("What waits for a person's approval.", LOOK, "approvals"),
     "pause": Entry("Let nothing be changed by itself for a while.", ACT, "control"),

@@ -123,7 +123,8 @@ def _show(items: list[dict[str, Any]]) -> None:
 def _cause(run: dict[str, Any]) -> str:
     """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
-    asked = f"{replay}{run['why']} (rule {run['rule']})"
+    by = f"{run['parent']}" if run.get("step") else f"rule {run['rule']}"
+    asked = f"{replay}{run['why']} ({by})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
 
 
@@ -138,7 +139,8 @@ def show_run(run: dict[str, Any]) -> None:
         ("change", change(run)),
         ("price", _price(run)),
         ("effect", (run["plan"] or {}).get("downtime", "")),
-        ("rule", run["rule"]),
+        ("rule", "" if run.get("step") else run["rule"]),
+        ("scenario", f"{run['parent']}, step {run['step']}" if run.get("step") else ""),
         ("alerts", ", ".join(run["alerts"])),
         ("asked for at", clock(run["created_at"])),
         ("began at", clock(run["started_at"])),

@@ -19,7 +19,7 @@ from service.catalogue.registry import kind_spec
 from service.domain.decisions.approval import Approval, plan_hash
 from service.domain.decisions.controls import Control
 from service.domain.decisions.directions import SET
-from service.domain.decisions.guards import held_by_people
+from service.domain.decisions.guards import people_hold
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import ACT, APPROVE, SHADOW
 from service.domain.decisions.requests import Request, Wanted
@@ -156,9 +156,7 @@ def _step(looked: Looked, controls: tuple[Control, ...], asking: str, at: float)
         request = made(step.id, role)
         if request.on is None:
             return ""
-        checks = held_by_people(request, controls, at).values()
-        found = [each.saw for each in checks if each is not None and not each.passed]  # type: ignore[attr-defined]
-        return found[0] if found else ""
+        return people_hold(request, controls, at)
 
     facts = Facts(held, asking, _plan_hash(looked.now), _disruptive(looked.asks))
     following: Next = advance(looked.now, at, facts)

@@ -86,6 +86,10 @@ class ScenarioDesk(Protocol):
         """One of those that were started."""
         ...
 
+    def recent(self, limit: int) -> list[ScenarioNow]:
+        """The newest that were started, plans left out."""
+        ...
+
     def unended(self) -> list[ScenarioNow]:
         """Those that go on, plans left out, the oldest first."""
         ...

@@ -57,8 +57,7 @@ class _StepShape(Shape):
 
 
 class _StartShape(Shape):
-    rule: Text | None = None
-    person: bool = True
+    person: Literal[True] = Field(default=True, description="true: people start it")
 
 
 class _ApprovalShape(Shape):
@@ -139,22 +138,18 @@ class _Reader:
 
     def read(self, written: str) -> ReadScenario:
         self._check_name()
-        start = read_shape(_StartShape, self._shape.start or {}, self._at("start"), self._complain)
-        if not start.shape.person and start.shape.rule is None:
-            self._note("start", "nobody can start it: name a rule, or let a person.")
+        read_shape(_StartShape, self._shape.start or {}, self._at("start"), self._complain)
         steps = list(self._steps())
         above, approval = self._approval()
         scenario = Scenario(
             self._name,
             tuple(step for _, step in steps),
-            start.shape.rule or "",
-            start.shape.person,
-            self._shape.emergency,
-            approval,
-            above,
-            self._lasts(),
-            self._dollars_spent(),
-            written,
+            emergency=self._shape.emergency,
+            approval=approval,
+            above=above,
+            lasts_s=self._lasts(),
+            dollars=self._dollars_spent(),
+            written=written,
         )
         return ReadScenario(scenario, self._place, self._complain, tuple(at for at, _ in steps))
 

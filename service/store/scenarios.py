@@ -18,6 +18,7 @@ from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreConflict
 from service.domain.scenarios.going import (
+    ACTIVE,
     FAILED,
     INCOMPLETE,
     PENDING,
@@ -126,6 +127,13 @@ class ScenarioStore:
             row = connection.execute(_ROWS.where(_s.id == run)).mappings().one_or_none()
             return None if row is None else _read(connection, row).now
 
+    def recent(self, limit: int) -> list[ScenarioNow]:
+        """The newest, plans left out."""
+        newest = _ROWS.where(sa.not_(_s.plan_only)).order_by(_s.created_at.desc(), _s.id.desc())
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(newest.limit(limit)).mappings().all()
+            return [_read(connection, row).now for row in rows]
+
     def unended(self) -> list[ScenarioNow]:
         """Those that go on, plans left out, the oldest first."""
         query = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only)).order_by(_s.created_at)
@@ -138,7 +146,7 @@ class ScenarioStore:
         was said before."""
         values: dict[str, Any] = {what: dump(deed.to_json()), "next_at": deed.at}
         if what == "back":
-            over = _s.ended_at.is_not(None)
+            over = sa.or_(_s.ended_at.is_not(None), _s.state == ACTIVE)
             values |= {"state": sa.case((over, UNDOING), else_=_s.state), "ended_at": None}
         unsaid: sa.ColumnElement[bool] = schema.scenario_runs.c[what].is_(None)
         if what == "back":

@@ -42,18 +42,24 @@ class Terminal:
         return self.line(*arguments, env={**self.env, **env})
 
 
+@pytest.fixture
+def rule_files() -> str:
+    """The setting RULES."""
+    return str(ROOT / "rules" / "quizmentor.yml")
+
+
 @pytest.fixture(params=["local", "http"])
 def terminal(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
+    rule_files: str,
 ) -> Iterator[Terminal]:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(ROOT)
-    rules = ROOT / "rules" / "quizmentor.yml"
-    env = {**SANDBOX_IDS, "RUNBOOKD_HOME": str(tmp_path), "RULES": str(rules)}
+    env = {**SANDBOX_IDS, "RUNBOOKD_HOME": str(tmp_path), "RULES": rule_files}
     migrate(load_settings(env))
     line = CommandLine(monkeypatch, capsys)
     if request.param == "local":

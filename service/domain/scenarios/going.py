@@ -294,7 +294,9 @@ def _planning(now: ScenarioNow, at: float, facts: Facts) -> _Went:
 
 
 def _planned_dollars(now: ScenarioNow) -> float | None:
-    return added([each.plan for each in now.steps])
+    """What is approved with the whole of it: a step that a person confirms is approved by
+    itself."""
+    return added([each.plan for each in now.steps if not each.step.confirm])
 
 
 def _must_ask(now: ScenarioNow, facts: Facts) -> str:

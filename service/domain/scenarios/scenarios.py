@@ -6,6 +6,7 @@ action on a target. `after` is the only order: steps without it begin together.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,15 @@ put back. PAGE: a person is paged, what comes after it is left out, and the othe
 RESTORE, NONE = "restore", "none"
 UNDOS = (RESTORE, NONE)
 """Whether the way back puts back what a step has changed."""
+
+
+_RUN = re.compile(r"[a-z0-9][a-z0-9_-]*\.[0-9]+")
+
+
+def is_scenario_run(run: str) -> bool:
+    """Whether an id is that of a scenario that was started, such as `emergency.3`. The id of a run
+    has one more part."""
+    return _RUN.fullmatch(run) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,6 @@ class Step:
 class Scenario:
     """A scenario.
 
-    `rule` is the rule that starts it, empty where none does; `by_person` is whether people may.
     An `emergency` asks nobody, and starts although something is paused, locked or frozen.
     `approval` says who approves the whole of it, None where nobody has to, and `above` how many
     dollars a month it has to add for that. `lasts_s` is how long it is in force, in seconds, None
@@ -59,8 +68,6 @@ class Scenario:
 
     name: str
     steps: tuple[Step, ...]
-    rule: str = ""
-    by_person: bool = True
     emergency: bool = False
     approval: Approval | None = None
     above: float = 0.0
@@ -82,8 +89,6 @@ class Scenario:
         """What it says, as plain values; where it is written does not count."""
         return {
             "name": self.name,
-            "rule": self.rule,
-            "by_person": self.by_person,
             "emergency": self.emergency,
             "approval": None if self.approval is None else self.approval.to_json(),
             "above": self.above,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.decisions.approval import APPROVED, REJECTED
 from service.domain.decisions.controls import HOLD, Control, Subject
+from service.domain.decisions.guards import people_hold
 from service.domain.decisions.policy import ACT, OFF, SHADOW, Policy
 from service.domain.decisions.requests import SCENARIO, Origin, Request
 from service.domain.errors import StoreConflict
@@ -34,6 +35,7 @@ from service.domain.scenarios.going import (
     ScenarioNow,
 )
 from service.domain.scenarios.scenarios import Scenario, Step
+from service.domain.scenarios.told import run_told, scenario_told
 from service.ports.controls import Beside, ControlDesk
 from service.ports.scenarios import NewScenario, ScenarioDesk
 from service.triggers.people.asked import reason_of
@@ -89,11 +91,6 @@ class ScenarioPeople:
         book = self._book()
         scenario = known_scenario(book, name)
         said = reason_of(why)
-        if not plan_only and not scenario.by_person:
-            raise Conflict(
-                f"Scenario {name} is started by rule {scenario.rule} alone: its start says "
-                "person: false."
-            )
         if book.policy.mode == OFF and not plan_only:
             raise Conflict(
                 "The rules say mode: off, so nothing is changed. Correct the rules first."
@@ -125,9 +122,36 @@ class ScenarioPeople:
         suspended = tuple(each.id for each in others)
         return Started(run, name, plan_only, tuple(lifted), suspended)
 
-    def knows(self, run: str) -> bool:
-        """Whether this is the id of a scenario that was started, and of no run."""
-        return self._desk.get(run) is not None
+    def all(self, limit: int) -> dict[str, Any]:
+        """The scenarios of the rules in force, and the newest that were started."""
+        book = self._book()
+        return {
+            "hash": book.hash,
+            "items": [scenario_told(each) for each in book.scenarios.values()],
+            "runs": [run_told(each, {}) for each in self._desk.recent(limit)],
+        }
+
+    def one(self, run: str) -> dict[str, Any]:
+        """One that was started, with what stands in the way of its steps now."""
+        now = self._known(run)
+        book = self._book()
+        scenario = book.scenarios.get(now.scenario.name)
+        ended = now.ended and not now.plan_only
+        way = {} if ended or scenario is None else self._held(book, scenario, now.why)
+        return run_told(now, way)
+
+    def _held(self, book: RuleBook, scenario: Scenario, why: str) -> dict[str, str]:
+        """What would hold which step now, by the rules in force."""
+        controls, at = self._controls.in_force(), self._clock()
+        held = {}
+        for each in requests_of(book, scenario, why):
+            if each.on is None:
+                continue
+            asked = replace(each, policy=replace(each.policy, mode=ACT))
+            if saw := people_hold(asked, controls, at):
+                lifts = "; starting it lifts that" if scenario.emergency else ""
+                held[each.step] = f"{saw}{lifts}"
+        return held
 
     def cancel(self, person: Person, run: str, why: str) -> ScenarioNow:
         """Have no further step begin; what is under way goes on to its end."""
@@ -160,8 +184,8 @@ class ScenarioPeople:
             )
         return now
 
-    def decide(self, person: Person, run: str, state: str, why: str = "") -> ScenarioNow:
-        """Approve or reject one that waits."""
+    def decidable(self, person: Person, run: str) -> ScenarioNow:
+        """One that waits for approval, once this person may decide on it."""
         now = self._known(run)
         terms = now.scenario.approval
         if now.state != WAITING or terms is None:
@@ -169,11 +193,22 @@ class ScenarioPeople:
         if not terms.may_decide(person):
             may = " or ".join(terms.of)
             raise Forbidden(f"{person.name} may not decide on this; it wants {may}.")
+        return now
+
+    def decide(
+        self, person: Person, run: str, state: str, why: str = "", plan: str = ""
+    ) -> ScenarioNow:
+        """Approve or reject one that waits. `plan`, where it is given, is what was read."""
+        now = self.decidable(person, run)
+        known = "" if now.asked is None else now.asked.plan
+        if plan and plan != known:
+            raise Conflict(
+                f"Approval {run} is about plan {known}, not about {plan}. Read it again."
+            )
         said = reason_of(why) if why else ""
         what = APPROVED if state == APPROVED else REJECTED
         deed = Deed(person.name, said, self._clock(), what)
-        plan = "" if now.asked is None else now.asked.plan
-        record = self._record(person, what, run, said, {"plan": plan})
+        record = self._record(person, what, run, said, {"plan": known})
         if not self._desk.say(run, "decided", deed, (WAITING,), record):
             raise Conflict(f"Somebody has decided on scenario {run} a moment ago.")
         return now

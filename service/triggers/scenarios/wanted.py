@@ -103,7 +103,8 @@ def _wanted(spec: ActionSpec, target: Target, step: Step) -> tuple[Wanted, ...]:
 def _require_counted(spec: ActionSpec, target: Target, name: str) -> None:
     wanted = [] if spec.sets else spec.wanted(checked_options(spec.name, {}))
     known = list(spec.sets) or [each.attribute for each in wanted]
-    if name not in known or kind_spec(target.kind).choices(target, name):
+    named = name != "size" and kind_spec(target.kind).choices(target, name)
+    if name not in known or named:
         raise BadRequest(f"{spec.name} of {target.name} takes a value of {name}, and no steps.")
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from service.domain.decisions.requests import Wanted
 from service.domain.scenarios.scenarios import circle
+from service.triggers.scenarios.wanted import step_wants
 from tests.unit.rulebook_files import GOOD, load, told
 
 OUT = "{id: out, action: set_capacity, target: api, to: {replicas: 8}, undo: restore}"
@@ -108,7 +110,8 @@ A, B = OUT.replace("out", "a"), OUT.replace("out", "b")
         (with_scenario(OUT, more="spend: {}"), 11, "spend needs up_to"),
         (with_scenario(OUT, more="ends: {}"), 11, "ends needs after"),
         (with_scenario(OUT, more="ends: {after: 900d}"), 11, "the longest that is allowed"),
-        (with_scenario(OUT, more="start: {person: false}"), 11, "nobody can start it"),
+        (with_scenario(OUT, more="start: {person: false}"), 11, "person must be true: people start it, not false"),
+        (with_scenario(OUT, more="start: {rule: rush}"), 11, "unknown key rule"),
         (with_scenario(OUT, name="tell"), 10, "an action has the same name"),
         (with_scenario(OUT, name="Viral Growth"), 10, "the name must be 1 to 63 of a-z"),
         (with_scenario(), 11, "steps is missing"),
@@ -128,6 +131,25 @@ def test_what_cannot_be_is_refused_with_its_file_and_line(
 ) -> None:
     found = told(tmp_path, text)
     assert any(each.startswith(f"1.yml:{line}: ") and sentence in each for each in found), found
+
+
+def test_next_and_plus_are_steps_up_from_what_there_is(tmp_path: Path) -> None:
+    up = "{id: up, action: vertical_scale, target: vm, to: {size: next}, undo: none, CONFIRM}"
+    up = up.replace("CONFIRM", "confirm: person")
+    book = load(tmp_path, with_scenario(OUT.replace("8", "'+2'"), up))
+    wants = [
+        step_wants(each, book.targets[each.target or ""]).wanted
+        for each in book.scenarios["rush"].steps
+    ]
+    assert wants == [(Wanted("replicas", by=2),), (Wanted("size", by=1),)]
+
+
+def test_a_value_is_the_least_that_there_shall_be_unless_it_is_exact(tmp_path: Path) -> None:
+    exact = OUT.replace("out", "in").replace("undo", "exact: true, undo")
+    book = load(tmp_path, with_scenario(OUT, exact))
+    wants = [step_wants(each, book.targets["api"]) for each in book.scenarios["rush"].steps]
+    assert [each.wanted[0].least for each in wants] == [True, False]
+    assert [each.direction for each in wants] == ["out", "set"]
 
 
 def test_two_files_cannot_each_have_a_scenario_of_one_name(tmp_path: Path) -> None:
