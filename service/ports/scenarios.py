@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from service.domain.capacity.ledger import Value
 from service.domain.decisions.requests import Request
 from service.domain.scenarios.going import Deed, Next, Role, ScenarioNow
 from service.domain.scenarios.scenarios import Scenario
@@ -103,6 +104,11 @@ class ScenarioDesk(Protocol):
 class Scenarios(Protocol):
     """What a worker does with scenarios. Every method raises StoreUnavailable."""
 
+    def floors(self, target: str) -> dict[str, tuple[Value, str]]:
+        """What scenarios that are in force have set of a target: each attribute with its value and
+        the scenario's run. Of several the newest counts."""
+        ...
+
     def take(self, now: float, hold_s: float) -> list[Taken]:
         """Those that are due, for this worker alone."""
         ...
@@ -131,6 +137,10 @@ class Scenarios(Protocol):
 
 class NoScenarios:
     """No scenario was ever started."""
+
+    def floors(self, target: str) -> dict[str, tuple[Value, str]]:
+        """There are none."""
+        return {}
 
     def take(self, now: float, hold_s: float) -> list[Taken]:
         """None is due."""

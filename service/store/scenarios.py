@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from service.catalogue.registry import kind_spec
 from service.catalogue.request_json import dump_request, load_request
+from service.domain.capacity.ledger import Value
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreConflict
@@ -174,6 +175,18 @@ class ScenarioStore:
         return True
 
     # ---- Workers ----
+
+    def floors(self, target: str) -> dict[str, tuple[Value, str]]:
+        """What scenarios that are in force have set of a target."""
+        in_force = _ROWS.where(
+            _s.ended_at.is_(None), sa.not_(_s.plan_only), _s.state.in_((RUNNING, ACTIVE))
+        )
+        found: dict[str, tuple[Value, str]] = {}
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(in_force.order_by(_s.created_at)).mappings().all()
+            for looked in [_read(connection, row) for row in rows]:
+                found |= {name: (at, looked.now.id) for name, at in _set_of(looked, target).items()}
+        return found
 
     def take(self, now: float, hold_s: float) -> list[Taken]:
         """Those that are due, for this worker alone."""
@@ -399,6 +412,18 @@ def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         decided=_deed(row["decided"]),
     )
     return Looked(now, asks)
+
+
+def _set_of(looked: Looked, target: str) -> dict[str, Value]:
+    """What the steps of a scenario have set of a target."""
+    found: dict[str, Value] = {}
+    for each in looked.now.steps:
+        plan = each.child.plan if each.child is not None and each.changed else None
+        on = looked.asks[each.step.id].on
+        if plan is not None and on is not None and on.name == target:
+            changed = kind_spec(on.kind).changed(plan)
+            found |= {name: after for name, (_, after) in changed.items()}
+    return found
 
 
 def _children(

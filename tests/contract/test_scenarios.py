@@ -23,6 +23,10 @@ from tests.fakes.caches import FakeCache
 from tests.fakes.clock import FakeClock
 from tests.properties.installation import OLGA, Installation, opened
 
+pytestmark = pytest.mark.spread
+"""On PostgreSQL `make test` tries those alone whose statements differ there: `on_both`."""
+on_both = pytest.mark.spread(None)
+
 SIZES = ("professional-xs", "professional-s", "professional-m", "professional-l")
 API = AppTarget("api", "app-1", "api", 2, 10, SIZES, limit=20)
 CACHE = CacheTarget("app-cache", prefixes=("cache:",))
@@ -72,6 +76,7 @@ class Stand:
         return {each.step.id: each.back_state for each in found.steps if each.back_state}
 
 
+@on_both
 def test_a_scenario_ends_with_exactly_what_its_steps_say(engine: sa.Engine) -> None:
     stand = Stand(engine, RUSH)
     run = stand.run()
@@ -101,6 +106,7 @@ def test_its_one_message_names_what_was_done_and_its_steps_have_none(engine: sa.
     assert stand.now.pager.open == {}
 
 
+@on_both
 def test_the_way_back_puts_back_in_the_reverse_order_what_was_there(engine: sa.Engine) -> None:
     stand = Stand(engine, replace(RUSH, lasts_s=None))
     run = stand.run()
@@ -269,6 +275,7 @@ APPROVED = replace(RUSH, approval=Approval(("finance",)), above=200.0)
 FINN = Person("finn", frozenset({Role.VIEWER}), frozenset({"finance"}))
 
 
+@on_both
 def test_a_scenario_above_its_dollars_waits_for_whom_it_names(engine: sa.Engine) -> None:
     stand = Stand(engine, APPROVED)
     run = stand.run()
@@ -314,6 +321,7 @@ def test_a_small_scenario_is_begun_without_asking(engine: sa.Engine) -> None:
     assert stand.now.go_through(run) == "active"
 
 
+@on_both
 def test_a_second_scenario_on_a_target_is_refused_and_an_emergency_suspends_the_first(
     engine: sa.Engine,
 ) -> None:
@@ -331,6 +339,7 @@ def test_a_second_scenario_on_a_target_is_refused_and_an_emergency_suspends_the_
     assert stand.now.apps.values()["replicas"] == 9
 
 
+@on_both
 def test_an_emergency_lifts_what_stands_in_its_way_and_asks_nobody(engine: sa.Engine) -> None:
     stand = Stand(engine, replace(APPROVED, approval=None, emergency=True))
     stand.now.people.put(OLGA, "lock", Scope("api"), "30m", "a deployment")
@@ -369,3 +378,30 @@ def test_at_its_end_nothing_is_taken_away_while_an_alert_asks_for_more(engine: s
     now.clock.now += 61.0
     now.go_through(run)
     assert now.rows("SELECT state FROM scenario_runs") == [("undone",)]
+
+
+def test_while_it_is_in_force_nothing_but_a_person_goes_below_what_it_has_set(
+    engine: sa.Engine,
+) -> None:
+    stand = Stand(engine, RUSH)
+    now = stand.now
+    (rule,) = rule_book().rules[:1]
+    fewer = {"replicas": 3, "size": None, "exact": True}
+    now.book = replace(now.book, rules=(replace(rule, action="set_capacity", options=fewer),))
+    now._build()
+    stand.people = now.people.scenarios
+    run = stand.run()
+    now.go_through(run)
+    assert now.scenarios.floors("api") == {
+        "replicas": (8, run),
+        "size": ("professional-m", run),
+    }
+    now.deliver(delivery(alert(CPU), at=now.clock.now))
+    now.go_on()
+    (held,) = now.rows("SELECT status, reason FROM runs WHERE rule = :rule", rule=rule.name)
+    assert held[0] == "held"
+    assert f"scenario {run} is in force and has set replicas of api to 8" in held[1]
+    assert now.apps.values()["replicas"] == 8
+    now.people.run(OLGA, "set_capacity", "api", to={"replicas": 4}, why="it is enough")
+    now.go_on()
+    assert now.apps.values()["replicas"] == 4

@@ -110,7 +110,11 @@ A, B = OUT.replace("out", "a"), OUT.replace("out", "b")
         (with_scenario(OUT, more="spend: {}"), 11, "spend needs up_to"),
         (with_scenario(OUT, more="ends: {}"), 11, "ends needs after"),
         (with_scenario(OUT, more="ends: {after: 900d}"), 11, "the longest that is allowed"),
-        (with_scenario(OUT, more="start: {person: false}"), 11, "person must be true: people start it, not false"),
+        (
+            with_scenario(OUT, more="start: {person: false}"),
+            11,
+            "person must be true: people start it, not false",
+        ),
         (with_scenario(OUT, more="start: {rule: rush}"), 11, "unknown key rule"),
         (with_scenario(OUT, name="tell"), 10, "an action has the same name"),
         (with_scenario(OUT, name="Viral Growth"), 10, "the name must be 1 to 63 of a-z"),
