@@ -16,6 +16,7 @@ from service.cli.verdicts import show_checks
 from service.domain.commands import to_type
 from service.domain.errors import Told
 from service.domain.filters import ACTIONS, MAX_LIMIT, RUN_STATUSES, require_known
+from service.domain.scenarios.scenarios import is_scenario_run
 from service.domain.text import one_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -123,9 +124,14 @@ def _show(items: list[dict[str, Any]]) -> None:
 def _cause(run: dict[str, Any]) -> str:
     """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
-    by = f"{run['parent']}" if run.get("step") else f"rule {run['rule']}"
+    by = f"scenario {run['parent']}" if _of_scenario(run) else f"rule {run['rule']}"
     asked = f"{replay}{run['why']} ({by})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
+
+
+def _of_scenario(run: dict[str, Any]) -> bool:
+    """Whether it is a step of a scenario. A service of an earlier version does not tell it."""
+    return bool(run.get("step")) and is_scenario_run(run["parent"] or "")
 
 
 def show_run(run: dict[str, Any]) -> None:
@@ -139,8 +145,8 @@ def show_run(run: dict[str, Any]) -> None:
         ("change", change(run)),
         ("price", _price(run)),
         ("effect", (run["plan"] or {}).get("downtime", "")),
-        ("rule", "" if run.get("step") else run["rule"]),
-        ("scenario", f"{run['parent']}, step {run['step']}" if run.get("step") else ""),
+        ("rule", "" if _of_scenario(run) else run["rule"]),
+        ("scenario", f"{run['parent']}, step {run['step']}" if _of_scenario(run) else ""),
         ("alerts", ", ".join(run["alerts"])),
         ("asked for at", clock(run["created_at"])),
         ("began at", clock(run["started_at"])),

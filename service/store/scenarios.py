@@ -16,7 +16,7 @@ from service.catalogue.registry import kind_spec
 from service.catalogue.request_json import dump_request, load_request
 from service.domain.capacity.ledger import Value
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import SCENARIO, Request
 from service.domain.errors import StoreConflict
 from service.domain.scenarios.going import (
     ACTIVE,
@@ -321,7 +321,8 @@ _ROWS = sa.select(schema.scenario_runs)
 def touch_scenario(connection: sa.Connection, pinned: Mapping[str, Any], now: float) -> bool:
     """A run has ended: have the scenario that it is a step of looked at now. False where it is of
     none. `pinned` is its request as it is stored."""
-    if not pinned.get("step") or not pinned.get("parent"):
+    # Of an earlier version there is no origin; a run that decides has asked for others too.
+    if not pinned.get("step") or pinned["origin"]["kind"] != SCENARIO:
         return False
     touch = (
         sa.update(schema.scenario_runs)

@@ -282,6 +282,8 @@ def test_a_scenario_above_its_dollars_waits_for_whom_it_names(engine: sa.Engine)
     assert stand.now.go_through(run) == "waiting"
     assert stand.now.apps.writes.sent == 0
     assert "because it adds $376 a month, and is asked above $200. `runbookd app" in told(stand)[0]
+    (waiting,) = stand.now.people.approvals(10)
+    assert (waiting["id"], waiting["price_after"], waiting["from"]) == (run, 376.0, ["finance"])
     with pytest.raises(Forbidden, match="it wants finance"):
         stand.people.decide(OLGA, run, "approved")
     stand.people.decide(FINN, run, "approved", "for the news")

@@ -283,7 +283,7 @@ def _planning(now: ScenarioNow, at: float, facts: Facts) -> _Went:
     if now.plan_only:
         return _ended(now, PLANNED, "nothing was changed"), ()
     why = _must_ask(now, facts)
-    if not why or now.approved == facts.plan_hash:
+    if not why or (now.approved and now.approved == facts.plan_hash):
         return replace(now, state=RUNNING, began_at=at, reason=""), ()
     if now.approved:
         why = f"what was approved has changed meanwhile, so it is asked again: {why}"

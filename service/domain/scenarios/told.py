@@ -53,6 +53,35 @@ def run_told(now: ScenarioNow, in_the_way: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def asking_told(now: ScenarioNow) -> dict[str, Any]:
+    """One that waits for approval, as the plans of runs are told that do."""
+    asked, terms = now.asked, now.scenario.approval
+    if asked is None or terms is None:
+        raise ValueError(f"scenario {now.id} waits for nobody")
+    return {
+        "id": now.id,
+        "state": now.state,
+        "run": now.id,
+        "target": ", ".join(now.scenario.targets),
+        "why": asked.why,
+        "what": f"scenario {now.scenario.name}",
+        "before": "not begun",
+        "after": f"{len(now.steps)} steps",
+        "price_before": None if asked.dollars is None else 0.0,
+        "price_after": asked.dollars,
+        "downtime": "",
+        "plan": asked.plan,
+        "from": list(terms.of),
+        "otherwise": terms.otherwise,
+        "asked_at": moment(asked.until - terms.wait_s),
+        "until": moment(asked.until),
+        "decided_at": None,
+        "decided_by": None,
+        "decided_why": None,
+        "next_run": None,
+    }
+
+
 def _step_told(step: StepNow, in_the_way: str) -> dict[str, Any]:
     child = step.child or step.plan
     plan = None if child is None else child.plan

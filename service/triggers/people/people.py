@@ -292,8 +292,8 @@ class People:
         )
 
     def approvals(self, limit: int) -> list[dict[str, Any]]:
-        """The newest approvals, those that wait among them."""
-        return self._approvals.recent(limit)
+        """The scenarios that wait for approval, and the newest approvals of runs."""
+        return [*self.scenarios.asking(), *self._approvals.recent(limit)]
 
     def decidable(self, person: Person, approval_id: str) -> Asking:
         """An approval, once this person may decide on it."""

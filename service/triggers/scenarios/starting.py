@@ -35,7 +35,7 @@ from service.domain.scenarios.going import (
     ScenarioNow,
 )
 from service.domain.scenarios.scenarios import Scenario, Step
-from service.domain.scenarios.told import run_told, scenario_told
+from service.domain.scenarios.told import asking_told, run_told, scenario_told
 from service.ports.controls import Beside, ControlDesk
 from service.ports.scenarios import NewScenario, ScenarioDesk
 from service.triggers.people.asked import reason_of
@@ -130,6 +130,10 @@ class ScenarioPeople:
             "items": [scenario_told(each) for each in book.scenarios.values()],
             "runs": [run_told(each, {}) for each in self._desk.recent(limit)],
         }
+
+    def asking(self) -> list[dict[str, Any]]:
+        """Those that wait for approval."""
+        return [asking_told(each) for each in self._desk.unended() if each.state == WAITING]
 
     def one(self, run: str) -> dict[str, Any]:
         """One that was started, with what stands in the way of its steps now."""
