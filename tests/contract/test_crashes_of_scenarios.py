@@ -78,7 +78,7 @@ def come_to(stand: Stand, run: str, state: str, boundary: str, ending: Ending) -
     raise AssertionError(f"{run} is {is_now}, and never {state}")
 
 
-@pytest.mark.parametrize("ending", [died, stopped])
+@pytest.mark.parametrize("ending", [died, pytest.param(stopped, marks=pytest.mark.long)])
 @pytest.mark.spread("begun:advance", "done:advance")
 @pytest.mark.parametrize("boundary", LOOK)
 def test_a_scenario_whose_every_look_dies_anywhere_does_each_step_once_and_takes_it_back_once(

@@ -106,7 +106,7 @@ def approve_what_waits(stand: Stand) -> bool:
     return bool(waiting)
 
 
-@pytest.mark.spread
+@pytest.mark.long
 def test_viral_growth_as_it_is_shipped_ends_with_exactly_what_it_says_and_is_taken_back(
     stand: Stand, cache: RedisServer
 ) -> None:

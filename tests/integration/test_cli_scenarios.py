@@ -48,6 +48,7 @@ def test_a_scenario_is_listed_started_shown_cancelled_and_audited(terminal: Term
     assert (made.status, "Started: scenario rush.1." in made.out) == (0, True)
     shown = terminal("scenarios", "rush.1")
     assert "rush.1: running" in shown.out
+    assert "it does not wait for approval" in terminal("approve", "rush.1").err
     assert "none, confirmed by a person" in shown.out
     assert "rush.1" in terminal("scenarios").out
     stopped = terminal("cancel", "rush.1", "--why", "a false alarm", "--yes")
@@ -78,27 +79,22 @@ def test_an_emergency_says_what_it_lifts_and_a_second_ordinary_one_is_refused(
     assert "Suspended: scenario rush.1; no further step of it begins." in made.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "sentence"),
-    [
-        (("run", "rsh", *START), 2, "There is no scenario 'rsh'. There is rush, dear, worst."),
-        (("run", "rush", "--yes"), 2, "Say why with --why"),
-        (("run", "rush", "--to", "replicas=5", *START), 2, "A scenario takes only --plan"),
-        (("run", "horizontal_scale", *START), 2, "Name the target of horizontal_scale"),
-        (("scenarios", "rush.7"), 1, "There is no scenario 'rush.7' that was started."),
-        (("undo", "rush.7", "--yes"), 1, "There is no scenario 'rush.7'"),
-        (("approve", "rush.7"), 1, "There is no scenario 'rush.7'"),
-    ],
+WRONG = (
+    (("run", "rsh", *START), 2, "There is no scenario 'rsh'. There is rush, dear, worst."),
+    (("run", "rush", "--yes"), 2, "Say why with --why"),
+    (("run", "rush", "--to", "replicas=5", *START), 2, "A scenario takes only --plan"),
+    (("run", "horizontal_scale", *START), 2, "Name the target of horizontal_scale"),
+    (("scenarios", "rush.7"), 1, "There is no scenario 'rush.7' that was started."),
+    (("undo", "rush.7", "--yes"), 1, "There is no scenario 'rush.7'"),
+    (("approve", "rush.7"), 1, "There is no scenario 'rush.7'"),
 )
+
+
 def test_what_cannot_be_is_one_sentence_and_starts_nothing(
-    terminal: Terminal, arguments: tuple[str, ...], status: int, sentence: str
+    terminal: Terminal, subtests: pytest.Subtests
 ) -> None:
-    said = terminal(*arguments)
-    assert (said.status, sentence in said.err) == (status, True), said.err
+    for arguments, status, sentence in WRONG:
+        with subtests.test(arguments=arguments):
+            said = terminal(*arguments)
+            assert (said.status, sentence in said.err) == (status, True), said.err
     assert json.loads(terminal("scenarios", "--json").out)["runs"] == []
-
-
-def test_one_that_does_not_wait_is_not_approved(terminal: Terminal) -> None:
-    terminal("run", "rush", *START)
-    said = terminal("approve", "rush.1")
-    assert (said.status, "it does not wait for approval" in said.err) == (1, True)
