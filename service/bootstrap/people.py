@@ -14,6 +14,7 @@ from service.store.controls import ControlStore
 from service.store.demotions import DemotionStore
 from service.store.ids import new_id
 from service.store.jobs import JobStore
+from service.store.scenarios import ScenarioStore
 from service.store.tokens import TokenStore
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
@@ -28,6 +29,7 @@ def build_people(stores: Stores, book: Callable[[], RuleBook]) -> People:
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         demotions=DemotionStore(stores.engine, stores.bell),
         jobs=JobStore(stores.engine, stores.queue.enqueue),
+        scenarios=ScenarioStore(stores.engine, stores.queue.enqueue, stores.bell),
         book=book,
         audited=recorded,
         new_id=new_id,

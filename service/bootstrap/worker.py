@@ -43,6 +43,7 @@ from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
 from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
+from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
 from service.store.watches import WatchStore
 from service.triggers.alerts.admit import Admitter
@@ -107,6 +108,7 @@ def build_worker(settings: Settings) -> Worker:
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         budget_notices=BudgetNoticeStore(stores.engine),
         bills=build_bills(settings),
+        scenarios=ScenarioStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),
         change_of=partial(change_of, works),
         work_of=lambda target: works[target.kind],

@@ -35,7 +35,7 @@ from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
 from service.catalogue.watch import WATCH
 from service.domain.decisions.directions import takes_away
 from service.domain.decisions.planning import Plan
-from service.domain.decisions.requests import PERSON, RETURN, Request
+from service.domain.decisions.requests import PERSON, RETURN, SCENARIO, Request
 from service.domain.errors import StepFailed
 from service.domain.rules.rules import Target
 
@@ -142,8 +142,11 @@ def kind_of_size(size: str) -> str | None:
 def taken_by(request: Request, plan: Plan) -> list[str]:
     """The attributes of its target that a plan makes less of, where others may still want them.
 
-    A person may always take away, and a return is judged by its own guard.
+    A person may always take away, by a scenario's way back too, and a return is judged by its own
+    guard.
     """
+    if request.origin.kind == SCENARIO and request.override:
+        return []
     if not request.removes or request.origin.kind in (PERSON, RETURN):
         return []
     return takes_away(kind_spec(request.target.kind).changed(plan), request.target.sizes)

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from service.cli import scenarios
 from service.cli.completion import complete_action, complete_target
 from service.cli.desk import Why, WhyOrNot, Yes, agreed, not_empty, open_desk
 from service.cli.output import fail, note, print_json, say
 from service.cli.reading import AsJson, Reader, TokenFile, Url
 from service.cli.runs import show_run
-from service.domain.filters import UNTARGETED, BadFilter
+from service.domain.filters import ACTIONS, UNTARGETED, BadFilter
+from service.domain.scenarios.scenarios import is_scenario_run
 
 APPS = {
     name: typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -41,7 +43,12 @@ _UNENDED = ("queued", "running")
 def run(
     action: Annotated[str, typer.Argument(help="What to do.", autocompletion=complete_action)],
     target: Annotated[
-        str, typer.Argument(help="To what, if anything.", autocompletion=complete_target)
+        str,
+        typer.Argument(
+            help="To what, if anything; nothing for a scenario.",
+            autocompletion=complete_target,
+            show_default=False,
+        ),
     ] = "",
     *,
     to: Annotated[
@@ -73,7 +80,8 @@ def run(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a target, under every guard; with [bold]--plan[/bold] only show what would be changed.
+    """Change a target, or start a scenario, under every guard; with [bold]--plan[/bold] only show
+    what would be changed.
 
     [bold]Examples[/bold]
 
@@ -96,22 +104,24 @@ def run(
       runbookd run watch api --with for=2h --with "readings=cpu > 80" --why "after the exam" --yes
 
       runbookd run tell --with "channels=#ops" --with "text=We scale now." --why "an exam" --yes
+
+      runbookd run viral-growth --plan
+
+      runbookd run emergency --why "everything is down" --yes --wait
     """
-    body: dict[str, Any] = {"action": action, "why": why or "a plan", "plan": plan}
-    if target:
-        body["target"] = target
-    if to:
-        body["to"] = _values(to)
-    if step is not None:
-        body["step"] = step
-    if with_:
-        body["with"] = _options(with_)
-    if override:
-        body["override"] = override
-    if lasts:
-        body["for"] = lasts
-    if pin:
-        body["pin"] = True
+    if not target and action not in ACTIONS:
+        given = (to, step, with_, override, lasts, pin)
+        if any(each not in (None, "", False) for each in given):
+            raise BadFilter(f"A scenario takes only --plan, --why and --wait. Is {action} one?")
+        _run_scenario(action, why, url, token_file, plan=plan, wait=wait, yes=yes, as_json=as_json)
+        return
+    body = {
+        "action": action,
+        "why": why or "a plan",
+        "plan": plan,
+        **({"target": target} if target else {}),
+        **_asked(to=to, step=step, with_=with_, override=override, lasts=lasts, pin=pin),
+    }
     if not plan:
         if not why:
             raise BadFilter("Say why with --why, for those who find it at 3 am.")
@@ -123,6 +133,38 @@ def run(
         agreed(f"This {asked}: {wanted}.", yes=yes)
     desk, reader = open_desk(url, token_file)
     _show_asked(desk.run(body), reader, wait=wait or plan, as_json=as_json)
+
+
+def _run_scenario(
+    name: str,
+    why: str,
+    url: str | None,
+    token_file: str | None,
+    *,
+    plan: bool,
+    wait: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    desk, _ = open_desk(url, token_file)
+    if not plan:
+        if not why:
+            raise BadFilter("Say why with --why, for those who find it at 3 am.")
+        agreed(_starts(name, desk.scenarios(1)["items"]), yes=yes)
+    scenarios.started(desk, name, why or "a plan", plan=plan, wait=wait, as_json=as_json)
+
+
+def _starts(name: str, known: list[dict[str, Any]]) -> str:
+    """What is agreed to. A name that is not known is refused by who starts it."""
+    found = next((each for each in known if each["name"] == name), None)
+    steps = "" if found is None else f": {', '.join(each['id'] for each in found['steps'])}"
+    lifts = ""
+    if found is not None and found["emergency"]:
+        lifts = (
+            " It asks nobody, and ends the pauses, locks and pinned holds in its way. Other "
+            "scenarios on its targets begin no further step."
+        )
+    return f"This starts scenario {name}{steps}.{lifts}"
 
 
 @APPS["cancel"].command("cancel")
@@ -145,6 +187,8 @@ def cancel(
     answer = desk.on_run("cancel", run, why)
     if as_json:
         print_json(answer)
+    elif is_scenario_run(run):
+        say(f"Scenario {run} begins no further step: `runbookd scenarios {run}` shows it.")
     else:
         say(
             f"Run {run} is {answer['status']}, and stops before its next step: "
@@ -183,7 +227,8 @@ def undo(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put back what a run has changed, and pause its target for an hour.
+    """Put back what a run has changed, and pause its target for an hour; or what the steps of a
+    scenario have changed.
 
     The worker changes nothing if the target is no longer what the run made of it. An undo may take
     capacity away while alerts fire.
@@ -191,7 +236,23 @@ def undo(
     [bold]Example[/bold]
 
       runbookd undo api.out.7 --why "too dear" --yes
+
+      runbookd undo viral-growth.3 --why "the rush is over" --yes
     """
+    if is_scenario_run(run):
+        agreed(
+            f"This puts back what the steps of {run} have changed, also if alerts fire now.",
+            yes=yes,
+        )
+        desk, _ = open_desk(url, token_file)
+        asked = desk.on_run("undo", run, why)
+        if wait:
+            scenarios.wait_for(desk, run, as_json=as_json)
+        elif as_json:
+            print_json(asked)
+        else:
+            say(f"Taken back: scenario {run}. `runbookd scenarios {run}` shows it.")
+        return
     agreed(
         f"This puts back what run {run} has changed, also if alerts fire now, and pauses its "
         "target for an hour.",
@@ -199,6 +260,27 @@ def undo(
     )
     desk, reader = open_desk(url, token_file)
     _show_asked(desk.on_run("undo", run, why), reader, wait=wait, as_json=as_json)
+
+
+def _asked(
+    *,
+    to: list[str] | None,
+    step: int | None,
+    with_: list[str] | None,
+    override: str,
+    lasts: str,
+    pin: bool,
+) -> dict[str, Any]:
+    """The parts of a request that were given."""
+    given = {
+        "to": _values(to) if to else None,
+        "step": step,
+        "with": _options(with_) if with_ else None,
+        "override": override or None,
+        "for": lasts or None,
+        "pin": pin or None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _values(given: list[str]) -> dict[str, int | str]:

@@ -122,6 +122,8 @@ def _decide(
         print_json(made)
     elif made["next_run"]:
         say(f"Approved. Run {made['next_run']} does it: `runbookd runs {made['next_run']}`.")
+    elif made["state"] == "approved":
+        say(f"Approved. It begins now: `runbookd scenarios {made['id']}`.")
     else:
         say("Rejected. Nothing is changed.")
 

@@ -68,9 +68,10 @@ def _show(book: RuleBook) -> None:
     for warning in book.warnings:
         say(f"\n{warning}")
     doubts = f", {_count(len(book.warnings), 'warning')}" if book.warnings else ""
+    scenarios = f"{_count(len(book.scenarios), 'scenario')}, " if book.scenarios else ""
     say(
         f"\n{_count(len(book.rules), 'rule')}, {_count(len(book.targets), 'target')}, "
-        f"hash {book.hash}: valid{doubts}."
+        f"{scenarios}hash {book.hash}: valid{doubts}."
     )
 
 

@@ -50,6 +50,7 @@ ENTRIES = {
     "levels": Entry("What should hold by schedule and calendar, and when it changes.", LOOK),
     "jobs": Entry("The chores of the rules: last and next time, or have one done.", LOOK),
     "optimize": Entry("What could cost less: quiet hours, and what nobody uses.", LOOK),
+    "scenarios": Entry("The procedures of several steps, and how those stand that go on.", LOOK),
     "audit": Entry("What people did: who, when, from where, why.", LOOK, "people"),
     "approvals": Entry("What waits for a person's approval.", LOOK, "approvals"),
     "pause": Entry("Let nothing be changed by itself for a while.", ACT, "control"),

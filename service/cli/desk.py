@@ -19,6 +19,7 @@ from service.cli.output import say
 from service.cli.reading import Reader, open_reader
 from service.cli.remote import RemoteReader
 from service.domain.filters import BadFilter
+from service.domain.scenarios.scenarios import is_scenario_run
 
 if TYPE_CHECKING:
     from service.domain.people import Person
@@ -73,6 +74,18 @@ class Desk(Protocol):
 
     def on_run(self, verb: str, run: str, why: str) -> Any:
         """Cancel, retry or undo a run."""
+        ...
+
+    def scenarios(self, limit: int) -> Any:
+        """The scenarios of the rules, and the newest that were started."""
+        ...
+
+    def scenario(self, run: str) -> Any:
+        """One scenario that was started, with its steps."""
+        ...
+
+    def start(self, name: str, why: str, *, plan: bool) -> Any:
+        """Start a scenario, or with `plan` only look at it."""
         ...
 
     def approvals(self) -> Any:
@@ -144,6 +157,18 @@ class RemoteDesk:
     def on_run(self, verb: str, run: str, why: str) -> Any:
         """As `Desk`."""
         return self._post(f"/runs/{quote(run, safe='')}/{verb}", {"why": why})
+
+    def scenarios(self, limit: int) -> Any:
+        """As `Desk`."""
+        return self._reader.send("GET", f"/scenarios?{urlencode({'limit': limit})}")
+
+    def scenario(self, run: str) -> Any:
+        """As `Desk`."""
+        return self._reader.send("GET", f"/scenarios/runs/{quote(run, safe='')}")
+
+    def start(self, name: str, why: str, *, plan: bool) -> Any:
+        """As `Desk`."""
+        return self._post(f"/scenarios/{quote(name, safe='')}/runs", {"why": why, "plan": plan})
 
     def approvals(self) -> Any:
         """As `Desk`."""
@@ -257,11 +282,35 @@ class LocalDesk:
 
     def on_run(self, verb: str, run: str, why: str) -> Any:
         """As `Desk`."""
+        if is_scenario_run(run):
+            return self._on_scenario(verb, run, why)
         if verb == "cancel":
             stopping = self._people.cancel(self._person, run, why)
             return {"id": run, "status": stopping.status, "cancel": "asked"}
         ask = {"retry": self._people.retry, "undo": self._people.undo}[verb]
         return ask(self._person, run, why).to_json()
+
+    def _on_scenario(self, verb: str, run: str, why: str) -> Any:
+        scenarios = self._people.scenarios
+        if verb == "cancel":
+            now = scenarios.cancel(self._person, run, why)
+            return {"id": run, "status": now.state, "cancel": "asked"}
+        if verb == "undo":
+            scenarios.undo(self._person, run, why)
+            return scenarios.one(run)
+        raise BadFilter(f"{run} is a scenario: start it anew instead.")
+
+    def scenarios(self, limit: int) -> Any:
+        """As `Desk`."""
+        return self._people.scenarios.all(limit)
+
+    def scenario(self, run: str) -> Any:
+        """As `Desk`."""
+        return self._people.scenarios.one(run)
+
+    def start(self, name: str, why: str, *, plan: bool) -> Any:
+        """As `Desk`."""
+        return self._people.scenarios.start(self._person, name, why, plan_only=plan).to_json()
 
     def approvals(self) -> Any:
         """As `Desk`."""
@@ -270,6 +319,9 @@ class LocalDesk:
     def decide(self, verb: str, approval: str, why: str) -> Any:
         """As `Desk`."""
         state = {"approve": "approved", "reject": "rejected"}[verb]
+        if is_scenario_run(approval):
+            self._people.scenarios.decide(self._person, approval, state, why)
+            return {"id": approval, "state": state, "run": approval, "next_run": None}
         made = self._people.decide(self._person, approval, state, why)
         return {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
 

@@ -17,6 +17,7 @@ from service.domain.commands import to_type
 from service.domain.decisions.planning import change_of
 from service.domain.errors import Told
 from service.domain.filters import ACTIONS, MAX_LIMIT, RUN_STATUSES, require_known
+from service.domain.scenarios.scenarios import is_scenario_run
 from service.domain.text import one_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -124,16 +125,24 @@ def _show(items: list[dict[str, Any]]) -> None:
 def _cause(run: dict[str, Any]) -> str:
     """The alert and the rule that requested the run, and why it changed nothing if it did not."""
     replay = "replay of " if run["replay"] else ""
-    asked = f"{replay}{run['why']} ({_asker(run)} {run['rule']})"
+    asked = f"{replay}{run['why']} ({_asker(run)})"
     return f"{asked}: {run['reason']}" if run["status"] in ("held", "failed") else asked
 
 
 def _asker(run: dict[str, Any]) -> str:
-    """What a run's `rule` is: by its claim, a level or a job as well."""
+    """Who asked for a run, with what it is: a rule, a level, a job or a scenario."""
     claim = str(run["claim"])
+    if _of_scenario(run):
+        return f"scenario {run['parent']}"
     if claim.endswith(".level"):
-        return "level"
-    return "job" if claim == f"{run['rule']}.job" else "rule"
+        return f"level {run['rule']}"
+    what = "job" if claim == f"{run['rule']}.job" else "rule"
+    return f"{what} {run['rule']}"
+
+
+def _of_scenario(run: dict[str, Any]) -> bool:
+    """Whether it is a step of a scenario. A service of an earlier version does not tell it."""
+    return bool(run.get("step")) and is_scenario_run(run["parent"] or "")
 
 
 def show_run(run: dict[str, Any]) -> None:
@@ -147,7 +156,8 @@ def show_run(run: dict[str, Any]) -> None:
         ("change", change(run)),
         ("price", _price(run)),
         ("effect", (run["plan"] or {}).get("downtime", "")),
-        ("rule", run["rule"]),
+        ("rule", "" if _of_scenario(run) else run["rule"]),
+        ("scenario", f"{run['parent']}, step {run['step']}" if _of_scenario(run) else ""),
         ("alerts", ", ".join(run["alerts"])),
         ("asked for at", clock(run["created_at"])),
         ("began at", clock(run["started_at"])),

@@ -17,7 +17,7 @@ from service.domain.decisions.approval import (
 )
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import APPROVE, Policy
-from service.domain.decisions.requests import LEVEL, PERSON, RETURN, Request
+from service.domain.decisions.requests import LEVEL, PERSON, RETURN, SCENARIO, Request
 from service.domain.durations import lasted
 from service.engine import outbox, reports
 from service.engine.outcomes import cooldown_end
@@ -50,6 +50,8 @@ def must_ask(request: Request, plan: Plan, policy: Policy, over_budget: str = ""
     is_in = "has demoted itself to" if policy.demoted else "is in"
     asker = "level" if request.origin.kind == LEVEL else "rule"
     by_mode_why = f"{asker} {request.origin.by} {is_in} mode approve"
+    if request.origin.kind == SCENARIO:
+        by_mode_why = f"step {request.step} of scenario {request.origin.by} says confirm: person"
     return over_budget or interrupts or plan.asks or by_mode_why
 
 

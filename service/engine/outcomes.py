@@ -11,7 +11,7 @@ from service.domain.decisions.decision import Check, Decision, Stage, Verdict
 from service.domain.decisions.guards import ASKED_AGAIN, CANCELLED, RESOLVED
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import SHADOW
-from service.domain.decisions.requests import LEVEL, RETURN, Request
+from service.domain.decisions.requests import LEVEL, RETURN, SCENARIO, Request
 from service.domain.errors import (
     FailureKind,
     HeldBack,
@@ -189,6 +189,8 @@ def hold_ending(
         return Ending(
             outcome, _decision(request, held, passed, (now, outcome.cooldown_until), new_id)
         )
+    if request.origin.kind == SCENARIO:
+        return _held_step(request, held, now)
     if held.guard in ASKED_AGAIN:
         # No claim is kept and no run waits: the alerts that still fire are judged again.
         until = now + (held.retry_after_s or 0.0)
@@ -208,6 +210,16 @@ def hold_ending(
         _decision(request, held, passed, (now, cooldown_until), new_id),
         delay_s,
     )
+
+
+def _held_step(request: Request, held: PlanHeld, now: float) -> Ending:
+    """A step of a scenario is tried again each minute while a guard may let go, because nothing
+    else asks for it; the scenario gives it up. A plan that nothing is done by is not."""
+    delay_s = None
+    if held.retry_after_s is not None and request.policy.mode != SHADOW:
+        delay_s = SOONEST_AGAIN_S
+    until = now if delay_s is None else now + delay_s
+    return Ending(Outcome("held", held.reason, until), None, delay_s)
 
 
 def _decision(

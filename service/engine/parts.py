@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from service.catalogue.context import Record
@@ -26,6 +26,7 @@ from service.ports.outbox import Outbox
 from service.ports.outcomes import Outcomes
 from service.ports.readings import Readings
 from service.ports.runs import Incidents, Leases, Locks, Runs
+from service.ports.scenarios import NoScenarios, Scenarios
 from service.ports.spend import Spending
 from service.ports.watches import Watches
 
@@ -123,3 +124,4 @@ class WorkerParts:
     keep_days_s: float = 800 * 86_400.0
     bills: Sequence[Bills] = ()
     executor: str = ""
+    scenarios: Scenarios = field(default_factory=NoScenarios)

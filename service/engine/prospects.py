@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import Prospect, held_by_people
-from service.domain.decisions.requests import LEVEL, PERSON, RETURN, Request
+from service.domain.decisions.requests import LEVEL, PERSON, RETURN, SCENARIO, Request
 from service.domain.decisions.returns import check_calm_since
 from service.domain.levels.acting import CALM_S
 from service.engine.calm import calm_of
@@ -37,7 +37,7 @@ def _calm(request: Request, parts: WorkerParts, now: float) -> Check | None:
 
 
 def _settles_until(request: Request, parts: WorkerParts) -> float:
-    """Until when the target settles for this request; a person does not wait for it."""
-    if request.origin.kind == PERSON:
+    """Until when the target settles for this request; people and scenarios do not wait for it."""
+    if request.origin.kind in (PERSON, SCENARIO):
         return 0.0
     return parts.runs.settles_until(request.target.name, adds=not request.removes)

@@ -13,7 +13,7 @@ from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_
 from service.domain.decisions.guards import PROSPECT_GUARDS
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import LIMITED
-from service.domain.decisions.requests import RETURN, Request
+from service.domain.decisions.requests import RETURN, SCENARIO, Request
 from service.domain.durations import lasted, moment
 from service.domain.errors import VendorError
 from service.engine import outbox
@@ -37,6 +37,8 @@ _PAGE_ATTEMPTS, _PAGE_BUDGET_S = 3, 10.0
 
 def announce(request: Request, plan: Plan, parts: WorkerParts) -> Record:
     """Post what is about to change; where the message is goes on record."""
+    if _told_by_scenario(request):
+        return {}
     stored = parts.runs.get(request.id)
     if stored is not None and stored.message is not None:
         # Posted by an execution that died before it was on its record.
@@ -45,6 +47,12 @@ def announce(request: Request, plan: Plan, parts: WorkerParts) -> Record:
     if ref is None:
         return {}
     return {"channel": ref.channel, "ts": ref.ts}
+
+
+def _told_by_scenario(request: Request) -> bool:
+    """Whether its scenario's message tells what became of it: a run of a step has none of its
+    own."""
+    return request.origin.kind == SCENARIO
 
 
 def reference(record: Mapping[str, Any]) -> MessageRef | None:
@@ -75,7 +83,7 @@ def report_done(
         failures,
         comes_back=_comes_back(request, result.cooldown_until, parts),
     )
-    told = say(request.id, thread, message, parts)
+    told = not _told_by_scenario(request) and say(request.id, thread, message, parts)
     event = announcements.change_event(request, result.plan)
     noted = _quietly(
         lambda: parts.pager.change(event.summary, event.source, event.details, event.links),
@@ -126,6 +134,8 @@ def report_shadow(
 ) -> Record:
     """Say what would have been changed, had the rule's mode let it. Where the rule has `demoted`
     itself, somebody is paged to decide instead."""
+    if _told_by_scenario(request):
+        return {"told": False}
     message = announcements.shadowed(
         request, result.plan, result.cooldown_until, parts.clock.time(), demoted=demoted
     )
@@ -152,7 +162,7 @@ def report_held(
     What the run before this one said already is not said again: a target that a person has locked
     for an hour is asked about every minute.
     """
-    if held.guard in _SILENT_GUARDS:
+    if held.guard in _SILENT_GUARDS or _told_by_scenario(request):
         return {"told": False}
     page_ = _page_of_hold(request, held, next_try, told_before=told_before)
     message = announcements.held(request, held, next_try, paged=page_ is not None)
@@ -206,7 +216,7 @@ def report_put_off(
     A vendor that goes on refusing is paged as a warning. So is a limit on the number of changes.
     """
     message = announcements.put_off(request, off.plan, off.held, off.next_try)
-    told = say(request.id, thread, message, parts)
+    told = not _told_by_scenario(request) and say(request.id, thread, message, parts)
     refused_again = off.held.guard == VENDOR_BUSY and bool(off.fruitless_before)
     if not refused_again and off.held.guard != LIMITED:
         return {"told": told}
@@ -245,7 +255,7 @@ def report_failed(
         # The watch may have opened one for this run; what it said is over, or in the other one.
         resolve(run_dedup_key(request.id), parts, attempts=1)
     message = announcements.failed(request, plan, failure, paged=paged, next_try=end.next_try)
-    told = say(request.id, thread, message, parts)
+    told = not _told_by_scenario(request) and say(request.id, thread, message, parts)
     return {"paged": paged, "told": told}
 
 

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from service.catalogue.context import Record, StepFunction
-from service.catalogue.registry import taken_by
+from service.catalogue.registry import kind_spec, taken_by
 from service.domain.capacity.refusals import held_by_refusal
-from service.domain.capacity.taking import held_by_askers
+from service.domain.capacity.taking import held_by_askers, held_by_scenario
 from service.domain.decisions.decision import Check
 from service.domain.decisions.demotion import as_demoted
+from service.domain.decisions.directions import takes_away
 from service.domain.decisions.guards import (
     CANCELLED,
     PROSPECT_GUARDS,
@@ -22,7 +23,7 @@ from service.domain.decisions.guards import (
 )
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import APPROVE, SHADOW, Policy
-from service.domain.decisions.requests import ALERT, REPLAY, Request
+from service.domain.decisions.requests import ALERT, PERSON, REPLAY, SCENARIO, Request
 from service.domain.errors import Cancelled, StepFailed, VendorError
 from service.engine import approvals, leftovers, looks, reports
 from service.engine.budgets import Budgeted, within_budget
@@ -169,7 +170,7 @@ class Scaling:
         if isinstance(plan, PlanHeld):
             return Budgeted(plan), seen
         held = changed_since(self._request, plan) or self._refused_before(plan)
-        if held := held or self._asked_for_more(plan):
+        if held := held or self._asked_for_more(plan) or self._set_by_scenario(plan):
             return Budgeted(held), seen
         found = within_budget(self._request, change, observed, plan, self._parts, looked_at)
         return found, seen
@@ -191,6 +192,17 @@ class Scaling:
             return None
         askers = self._parts.ledger.asking_more(target, self._parts.clock.time())
         return held_by_askers(target, less, askers)
+
+    def _set_by_scenario(self, plan: Plan) -> PlanHeld | None:
+        """Whether it would go below what a scenario has set. SQL is asked only then."""
+        request = self._request
+        changed = kind_spec(request.target.kind).changed(plan)
+        if request.origin.kind in (PERSON, SCENARIO) or not takes_away(
+            changed, request.target.sizes
+        ):
+            return None
+        floors = self._parts.scenarios.floors(request.target.name)
+        return held_by_scenario(request.target.name, changed, floors, request.target.sizes)
 
     def _apply(self, plan: Plan) -> dict[str, Record]:
         """The plan's own steps, in order; what each leaves is there for the next, and returned."""

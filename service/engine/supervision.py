@@ -18,7 +18,7 @@ from service.engine import durable
 from service.engine.off_round import OffRound
 from service.engine.parts import WorkerParts
 from service.engine.rounds import Handed
-from service.engine.tasks import AGAIN, Task, tasks_of
+from service.engine.tasks import Task, tasks_of
 from service.engine.unforeseen import conclude_failed, end_unreadable, sentence_of
 from service.ports.runs import Signs
 
@@ -90,9 +90,9 @@ class Supervisor:
         self._rounds.hand(signs)
 
     def heard(self) -> None:
-        """Something was queued, or a hold was lifted: look for alerts that are due; never waits."""
+        """Something was queued, or a hold was lifted: look for what is due; never waits."""
         for task, thread in self._tasks:
-            if task.name == AGAIN:
+            if task.at_once:
                 thread.hand(True)
 
     def round(self, signs: Signs) -> None:

@@ -22,11 +22,9 @@ from service.engine.outbox import OutboxRound
 from service.engine.parts import WorkerParts
 from service.engine.reading import ReadingRound
 from service.engine.returns import ReturnRound
+from service.engine.scenarios import ScenarioRound
 from service.engine.watching import WatchRound
 from service.ports.runs import Signs
-
-AGAIN = "again"
-"""The task that judges held alerts again. It is also called when something was queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class Task:
     work: Callable[[bool], None]
     sign: Callable[[Signs], bool] | None = None
     either_way: bool = False
+    at_once: bool = False
 
     def heard(self, signs: Signs, *, third: bool) -> bool | None:
         """What it is called with at this sign of life; None where it is not. `third` is whether
@@ -56,7 +55,8 @@ def tasks_of(parts: WorkerParts) -> tuple[Task, ...]:
     """All of them. A new one is a line here."""
     return (
         Task("outbox", OutboxRound(parts), attrgetter("untold")),
-        Task(AGAIN, AgainRound(parts), attrgetter("due")),
+        Task("again", AgainRound(parts), attrgetter("due"), at_once=True),
+        Task("scenarios", ScenarioRound(parts), attrgetter("scenario"), at_once=True),
         Task("leftovers", LeftoverRound(parts), attrgetter("leftover")),
         Task("watches", WatchRound(parts), attrgetter("watching")),
         Task("approvals", ApprovalRound(parts), attrgetter("asking")),

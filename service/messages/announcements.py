@@ -12,7 +12,7 @@ from typing import Any
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
 from service.domain.commands import to_type
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import JOB, LEVEL, PERSON, RETURN, Request
+from service.domain.decisions.requests import JOB, LEVEL, PERSON, RETURN, SCENARIO, Request
 from service.domain.durations import lasted, moment
 from service.domain.links import Link
 from service.messages.going_on import command, context_of, links_of_run, run_facts
@@ -326,6 +326,8 @@ def _asker(request: Request) -> tuple[str, str]:
         return "Level", request.origin.by
     if request.origin.kind == JOB:
         return "Job", request.origin.by
+    if request.origin.kind == SCENARIO:
+        return "Scenario", f"{request.origin.by}, step {request.step} ({request.parent})"
     return ("Asked by" if request.origin.kind == PERSON else "Rule"), request.origin.by
 
 

@@ -28,7 +28,9 @@ def announcement(incident: Incident, text: str, asked: Origin) -> Message:
         f"`{explained(incident.run)}`",
     ]
     return Message(
-        title=f"For all teams: {asked.by if by_person else names_of(incident)}"[:_TITLE],
+        title=f"For all teams: {asked.by if by_person else names_of(incident) or incident.rule}"[
+            :_TITLE
+        ],
         text=_said(incident, text),
         context=" · ".join(filter(None, context)),
         links=links_of(incident),

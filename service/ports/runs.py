@@ -131,6 +131,8 @@ class Signs:
     """What became of a change is to be looked at, or people are to be told of a demotion."""
     asking: bool = False
     """A plan waits for a person, or was decided and its message does not say so."""
+    scenario: bool = False
+    """A scenario that was started is to be looked at."""
     locked: bool = False
     """A person has locked a target, and other installations on the same Redis are to know."""
 

@@ -42,3 +42,9 @@ MAX_SLO_OF = 100
 
 MAX_GIVE_UP = 20
 """Whoever goes on for longer than so many changes in vain does not want to give up."""
+
+MAX_SCENARIO_STEPS = 30
+"""A message that names more steps than that is read by nobody at night."""
+
+MAX_SCENARIO_DAYS = 90
+"""What is to hold for longer belongs in a level, or in the bounds of the target."""

@@ -19,6 +19,7 @@ from service.domain.jobs.jobs import Job
 from service.domain.levels.levels import Level, Levels
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
 from service.domain.rules.scopes import UNSTATED, Scope, Scopes
+from service.domain.scenarios.scenarios import Scenario
 from service.rulebook.checks import (
     Declared,
     Placed,
@@ -55,12 +56,19 @@ from service.rulebook.policy import (
 from service.rulebook.readings import KEY as READINGS
 from service.rulebook.readings import read_readings
 from service.rulebook.rules import read_rule
+from service.rulebook.scenarios import KEY as SCENARIOS
+from service.rulebook.scenarios import (
+    ReadScenario,
+    check_scenarios,
+    read_scenarios,
+    used_targets,
+)
 from service.rulebook.schema import NAME_PATTERN
 from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
-_TOP = ("targets", "rules", "levels", JOBS, COSTS, "scopes", READINGS, *POLICY_KEYS)
+_TOP = ("targets", "rules", "levels", SCENARIOS, JOBS, COSTS, "scopes", READINGS, *POLICY_KEYS)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -106,6 +114,7 @@ class _Gathering:
     costs: dict[str, Decimal] = field(default_factory=dict)
     levels: list[ReadLevel] = field(default_factory=list)
     jobs: list[ReadJob] = field(default_factory=list)
+    scenarios: list[ReadScenario] = field(default_factory=list)
     tops: list[Mapping[str, Any]] = field(default_factory=list)
     last: Document | None = None
 
@@ -124,6 +133,7 @@ class _Gathering:
         self.policies.append((document, read_policy(data, self.complainer(document))))
         self.levels += read_levels(data, document, self.complainer(document))
         self.jobs += read_jobs(data, document, self.complainer(document))
+        self.scenarios += read_scenarios(data, document, self.complainer(document))
         self.tops.append(data)
         if "scopes" in data:
             self.take_scopes(document, data["scopes"])
@@ -209,7 +219,9 @@ class _Gathering:
         check_scopes(self.scopes or {}, [placed.rule.name for placed in self.rules])
         check_levels(self.levels, self._known_targets())
         check_jobs(self.jobs, self._known_targets())
-        held = held_targets(self.levels) | targets_of_jobs(self.jobs)
+        budget = counting(combined(each for _, each in self.policies), self._known_targets()).budget
+        check_scenarios(self.scenarios, self._known_targets(), self.targets, budget)
+        held = held_targets(self.levels) | targets_of_jobs(self.jobs) | used_targets(self.scenarios)
         for name in (each for each in unused(self.rules, self.targets) if each not in held):
             origin = self.targets[name].origin
             sentence = f"target {name}: no rule uses it. Remove it, or give it a rule."
@@ -229,7 +241,7 @@ class _Gathering:
             sentence = f"rule {rule}: {sentence}"
         elif place[:1] == ("levels",) and len(place) > 1:
             sentence = f"level {_level_name(document, place)}: {sentence}"
-        elif place[:1] in (("targets",), ("scopes",), (JOBS,)) and len(place) > 1:
+        elif place[:1] in (("targets",), ("scopes",), (JOBS,), (SCENARIOS,)) and len(place) > 1:
             sentence = f"{str(place[0])[:-1]} {place[1]}: {sentence}"
         add = self.problems.warn if warning else self.problems.add
         add(document.file, document.line(place), sentence, rule)
@@ -253,12 +265,14 @@ class _Gathering:
             scopes = Scopes.stating({name: each.scope for name, each in self.scopes.items()})
         levels = levels_of(self.levels, targets, zone_of(self.tops))
         jobs = {read.job.name: read.job for read in self.jobs}
-        hash_ = _hash(rules, targets.values(), scopes, levels, jobs)
+        scenarios = {each.scenario.name: each.scenario for each in self.scenarios}
+        hash_ = _hash(rules, targets.values(), scopes, levels, jobs, scenarios.values())
         return RuleBook(
             *(rules, MappingProxyType(targets), hash_, warnings, policy, scopes, levels),
             readings=MappingProxyType(self.readings),
             jobs=MappingProxyType(jobs),
             costs=MappingProxyType(self.costs),
+            scenarios=MappingProxyType(scenarios),
         )
 
 
@@ -298,6 +312,7 @@ def _hash(
     scopes: Scopes,
     levels: Levels,
     jobs: Mapping[str, Job],
+    scenarios: Iterable[Scenario],
 ) -> str:
     """12 hexadecimal digits over what is in force: the same wherever the files lie."""
     ruled = [{**asdict(rule), "origin": None} for rule in rules]
@@ -306,7 +321,10 @@ def _hash(
     scoped = [_plain(scopes.by_name)] if scopes.by_name is not None else []
     levelled = [[_level_fields(each) for each in levels.levels]] if levels.levels else []
     chores = [{"jobs": [each.to_json() for each in jobs.values()]}] if jobs else []
-    text = json.dumps([ruled, targeted, *scoped, *levelled, *chores], default=str, sort_keys=True)
+    told = [[each.fields() for each in found]] if (found := list(scenarios)) else []
+    text = json.dumps(
+        [ruled, targeted, *scoped, *levelled, *chores, *told], default=str, sort_keys=True
+    )
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
 
 

@@ -40,6 +40,22 @@ def add_control(connection: sa.Connection, control: Control) -> None:
     connection.execute(sa.insert(schema.controls), {**fields, "who": fields.pop("by")})
 
 
+def end_controls(
+    connection: sa.Connection, ids: Sequence[str], who: str, now: float
+) -> list[Control]:
+    """End those of these that are in force, and have every alert that waits judged again."""
+    ended = (
+        sa.update(schema.controls)
+        .where(_c.id.in_(list(ids)), _c.ended_at.is_(None), _c.until > now)
+        .values(ended_at=now, ended_by=who)
+        .returning(*_FIELDS)
+    )
+    found = [Control(*row) for row in connection.execute(ended)]
+    if found:
+        connection.execute(sa.update(schema.alerts).where(_a.due_at > now).values(due_at=now))
+    return found
+
+
 class ControlStore:
     """The table of pauses and locks."""
 
@@ -67,18 +83,10 @@ class ControlStore:
 
         An alert may wait for something else. It is then held again by that, and says so.
         """
-        ended = (
-            sa.update(schema.controls)
-            .where(_c.id.in_(list(ids)), _c.ended_at.is_(None), _c.until > now)
-            .values(ended_at=now, ended_by=who)
-            .returning(*_FIELDS)
-        )
-        due = sa.update(schema.alerts).where(_a.due_at > now).values(due_at=now)
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            found = [Control(*row) for row in connection.execute(ended)]
+            found = end_controls(connection, ids, who, now)
             if found:
-                connection.execute(due)
                 self._bell.within(connection)
                 beside(connection)
         if found:

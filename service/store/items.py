@@ -103,6 +103,8 @@ def run_item(row: Row) -> dict[str, Any]:
         "attempt": row["attempt"],
         "why": why_of(pinned),
         "alerts": list(alerts_of(pinned)),
+        "parent": pinned.get("parent") or None,
+        "step": pinned.get("step") or None,
         "plan": load(row["plan"]),
         "checks": load(row["checks"]) or [],
         "replay": bool(row["replay"]),

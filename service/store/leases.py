@@ -137,6 +137,7 @@ class LeaseStore:
                 sa.exists().where(schema.demotions.c.told.is_(None)),
             ),
             "asking": sa.exists().where(schema.approvals.c.told.is_(None)),
+            "scenario": sa.exists().where(schema.scenario_runs.c.next_at <= self._now),
             "locked": sa.exists().where(
                 schema.controls.c.ended_at.is_(None), schema.controls.c.kind == LOCK
             ),

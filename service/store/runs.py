@@ -46,6 +46,7 @@ from service.store.levels import hold_back, level_check
 from service.store.outcomes import keep_outcome
 from service.store.recent import recent_decisions
 from service.store.rows import CheckEncoder, decision_row
+from service.store.scenarios import touch_scenario
 from service.store.spend import end_reservation, reserve
 from service.store.watches import hasten, is_watching
 
@@ -373,8 +374,13 @@ class RunStore:
         self._write(sa.update(schema.runs).where(_r.id == run_id).values(checks=text))
 
     def set_message(self, run_id: str, ref: MessageRef) -> None:
-        """Keep where the run's Slack message is."""
-        self._write(sa.update(schema.runs).where(_r.id == run_id).values(message=dump_ref(ref)))
+        """Keep where the Slack message of a run, or of a scenario, is."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            for table in (schema.runs, schema.scenario_runs):
+                mine = sa.update(table).where(table.c.id == run_id)
+                if connection.execute(mine.values(message=dump_ref(ref))).rowcount:
+                    return
 
     def conclude(
         self,
@@ -420,9 +426,10 @@ class RunStore:
             if changes or outcome.due_at is not None:
                 refuse_cancelled(connection, run_id)
             connection.execute(cooldown)
+            pinned = load(ended.ask)
             succeeded = outcome.status == "succeeded"
             if succeeded:
-                keep_outcome(connection, run_id, load(ended.ask), ended.created_at, now)
+                keep_outcome(connection, run_id, pinned, ended.created_at, now)
             end_reservation(connection, run_id, now, succeeded=succeeded)
             if succeeded or _wrote(connection, run_id):
                 note_run(connection, run_id, ended, now, verified=succeeded)
@@ -430,10 +437,13 @@ class RunStore:
                 row = decision_row(decision, rules_hash, CheckEncoder())
                 connection.execute(sa.insert(schema.decisions), row)
             if outcome.due_at is not None:
-                _make_due(connection, load_request(load(ended.ask)), outcome.due_at)
+                _make_due(connection, load_request(pinned), outcome.due_at)
             if again is not None and not (if_wanted and not _wanted(connection, again, now)):
                 self._start_again(connection, again, now)
+            of_scenario = touch_scenario(connection, pinned, now)
             count_ended(connection, run_id, outcome.status)
+        if of_scenario:
+            self._queued()
         return True
 
     def conclude_asking(

@@ -674,6 +674,66 @@ budget_notices = sa.Table(
 )
 """Which share of the budget people were told of, in which month, by which run."""
 
+scenario_runs = sa.Table(
+    "scenario_runs",
+    metadata,
+    sa.Column("id", _KEY, primary_key=True),
+    sa.Column("scenario", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("who", sa.String(64), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("rules_hash", sa.String(12), nullable=False),
+    sa.Column("emergency", sa.Boolean, nullable=False),
+    sa.Column("plan_only", sa.Boolean, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("began_at", _TIME, nullable=True),
+    sa.Column("due_at", _TIME, nullable=True),
+    sa.Column("ended_at", _TIME, nullable=True),
+    sa.Column("next_at", _TIME, nullable=True),
+    sa.Column("cancel", sa.Text, nullable=True),
+    sa.Column("back", sa.Text, nullable=True),
+    sa.Column("asked", sa.Text, nullable=True),
+    sa.Column("decided", sa.Text, nullable=True),
+    sa.Column("approved", sa.String(12), nullable=False),
+    sa.Column("message", sa.Text, nullable=True),
+    sa.Column("told", sa.String(16), nullable=False),
+    sa.Column("paged", sa.String(16), nullable=False),
+    sa.Index("ix_scenario_runs_created_at", "created_at", "id"),
+    _partial(
+        "ix_scenario_runs_next_at",
+        "next_at",
+        where=sa.text("next_at IS NOT NULL"),
+    ),
+    _partial(
+        "ix_scenario_runs_unended",
+        "id",
+        where=sa.text("ended_at IS NULL"),
+    ),
+)
+"""One row for each time that a scenario was started. `spec` pins what it was then. `next_at` is
+when a worker looks at it; empty once it is over and told. `cancel`, `back` and `decided` are what a
+person has said, as JSON, and `asked` what waits for approval. `told` and `paged` stand for what was
+told last."""
+
+scenario_steps = sa.Table(
+    "scenario_steps",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("step", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("ask", sa.Text, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("began_at", _TIME, nullable=True),
+    sa.Column("plan_run", _KEY, nullable=True),
+    sa.Column("back_state", sa.String(12), nullable=False),
+    sa.Column("back_reason", sa.Text, nullable=False),
+)
+"""One row for each step of a scenario that was started. `ask` pins what it asks for. Its run is the
+newest of its claim, `<run>.<step>`; that of its way back is the newest of `<run>.<step>.back`."""
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 from service.domain.decisions.approval import APPROVED, REJECTED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE
 from service.domain.people import BadRequest, Conflict, Forbidden, NotFound, Person, Refusal
+from service.domain.scenarios.scenarios import is_scenario_run
 from service.store.audit import AuditStore
 from service.store.filters import paging
 from service.triggers.people.asked import Scope
 from service.triggers.people.people import Asked, People
 from service.triggers.people.tokens import Tokens
+from service.triggers.scenarios.starting import ScenarioPeople
 from service.web.answers import answer, refusal
 from service.web.parts import ControlParts
 from service.web.refused import Refused
@@ -71,6 +73,13 @@ class RunBody(_Strict):
     pin: StrictBool = False
 
 
+class ScenarioBody(_Strict):
+    """A scenario that a person starts, or with `plan` only looks at."""
+
+    why: StrictStr
+    plan: StrictBool = False
+
+
 class DecisionBody(_Strict):
     """Why, and the plan's hash as it was read: another plan is not approved by mistake."""
 
@@ -92,6 +101,7 @@ def add_control(api: Blueprint, parts: ControlParts, refused: Refused) -> None:
     the role (`service.web.permissions`)."""
     _controls(api, parts.people)
     _runs(api, parts.people)
+    _scenarios(api, parts.people.scenarios)
     _approvals(api, parts.people)
     _jobs(api, parts.people)
     _rules(api, parts.people)
@@ -159,6 +169,10 @@ def _runs(api: Blueprint, people: People) -> None:
 
     @api.post("/runs/<path:run_id>/cancel")
     def cancel(run_id: str) -> Response:
+        if is_scenario_run(run_id):
+            now = people.scenarios.cancel(person(), run_id, _body(ReasonBody).why)
+            said = {"id": run_id, "status": now.state, "cancel": "asked"}
+            return answer(said, 202).to_flask()
         stopping = people.cancel(person(), run_id, _body(ReasonBody).why)
         said = {"id": run_id, "status": stopping.status, "cancel": "asked"}
         return answer(said, 202).to_flask()
@@ -169,7 +183,26 @@ def _runs(api: Blueprint, people: People) -> None:
 
     @api.post("/runs/<path:run_id>/undo")
     def undo(run_id: str) -> Response:
+        if is_scenario_run(run_id):
+            people.scenarios.undo(person(), run_id, _body(ReasonBody).why)
+            return answer(people.scenarios.one(run_id), 201).to_flask()
         return _asked(people.undo(person(), run_id, _body(ReasonBody).why))
+
+
+def _scenarios(api: Blueprint, scenarios: ScenarioPeople) -> None:
+    @api.get("/scenarios")
+    def all_scenarios() -> Response:
+        return answer(scenarios.all(paging(request.args).limit)).to_flask()
+
+    @api.get("/scenarios/runs/<path:run_id>")
+    def scenario_run(run_id: str) -> Response:
+        return answer(scenarios.one(run_id)).to_flask()
+
+    @api.post("/scenarios/<path:name>/runs")
+    def start_scenario(name: str) -> Response:
+        body = _body(ScenarioBody)
+        started = scenarios.start(person(), name, body.why, plan_only=body.plan)
+        return answer(started.to_json(), 201).to_flask()
 
 
 def _approvals(api: Blueprint, people: People) -> None:
@@ -182,13 +215,21 @@ def _approvals(api: Blueprint, people: People) -> None:
     def may_decide() -> None:
         """The approval itself says who may; asked, like every role, before the body is read."""
         view = request.view_args or {}
-        if request.method == "POST" and "approval_id" in view:
+        if request.method != "POST" or "approval_id" not in view:
+            return
+        if is_scenario_run(view["approval_id"]):
+            people.scenarios.decidable(person(), view["approval_id"])
+        else:
             people.decidable(person(), view["approval_id"])
 
     @api.post("/approvals/<path:approval_id>/<any(approve, reject):verb>")
     def decide(approval_id: str, verb: str) -> Response:
         body = _body(DecisionBody)
         state = APPROVED if verb == "approve" else REJECTED
+        if is_scenario_run(approval_id):
+            people.scenarios.decide(person(), approval_id, state, body.why, body.plan)
+            said = {"id": approval_id, "state": state, "run": approval_id, "next_run": None}
+            return answer(said).to_flask()
         made = people.decide(person(), approval_id, state, body.why, body.plan)
         said = {"id": made.id, "state": state, "run": made.run, "next_run": made.next_run}
         return answer(said).to_flask()

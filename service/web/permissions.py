@@ -14,6 +14,7 @@ NEEDS = {
     "resume": Role.OPERATOR,
     # A plan changes nothing and is for everybody. Only the body says which of the two it is.
     "ask_run": Role.VIEWER,
+    "start_scenario": Role.VIEWER,
     "cancel": Role.OPERATOR,
     "retry": Role.OPERATOR,
     "undo": Role.OPERATOR,

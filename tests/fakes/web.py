@@ -31,6 +31,7 @@ from service.store.ids import new_id
 from service.store.jobs import JobStore
 from service.store.queries import Queries
 from service.store.runs import RunStore
+from service.store.scenarios import ScenarioStore
 from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.admit import Admitter
@@ -148,6 +149,7 @@ def make_stand(url: str, **environment: str) -> Stand:
             demotions=DemotionStore(engine, bell_of(engine)),
             approvals=ApprovalStore(engine, enqueue, bell_of(engine)),
             jobs=JobStore(engine, enqueue),
+            scenarios=ScenarioStore(engine, enqueue, bell_of(engine)),
             book=lambda: book,
             audited=recorded,
             new_id=new_id,

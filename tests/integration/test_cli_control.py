@@ -44,9 +44,9 @@ class Terminal:
 
 
 @pytest.fixture
-def rules() -> Path:
-    """The rules in force."""
-    return ROOT / "rules" / "quizmentor.yml"
+def rule_files() -> str:
+    """The setting RULES."""
+    return str(ROOT / "rules" / "quizmentor.yml")
 
 
 @pytest.fixture(params=["local", "http"])
@@ -56,11 +56,12 @@ def terminal(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
+    rule_files: str,
 ) -> Iterator[Terminal]:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(ROOT)
-    env = {**SANDBOX_IDS, "RUNBOOKD_HOME": str(tmp_path), "RULES": str(rules)}
+    env = {**SANDBOX_IDS, "RUNBOOKD_HOME": str(tmp_path), "RULES": rule_files}
     migrate(load_settings(env))
     line = CommandLine(monkeypatch, capsys)
     if request.param == "local":

@@ -15,13 +15,13 @@ NOW = ("jobs", "more", "--now", "--why", "a big exam", "--yes")
 
 
 @pytest.fixture
-def rules(tmp_path: Path) -> Path:
+def rule_files(tmp_path: Path) -> str:
     """The shipped rules, with one job."""
     found = tmp_path / "with-a-job.yml"
     shipped = (ROOT / "rules" / "quizmentor.yml").read_text()
     job = "jobs:\n  more: {every: '0 9 * * *', action: horizontal_scale, target: api}\n"
     found.write_text(f"{shipped}\n{job}")
-    return found
+    return str(found)
 
 
 def test_jobs_are_listed_with_their_last_time_and_their_next(terminal: Terminal) -> None:

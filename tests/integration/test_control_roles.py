@@ -45,6 +45,16 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
     ("POST", "/runs/<path:run_id>/cancel", "/runs/api.out.1/cancel", WHY, OPERATORS),
     ("POST", "/runs/<path:run_id>/retry", "/runs/api.out.1/retry", WHY, OPERATORS),
     ("POST", "/runs/<path:run_id>/undo", "/runs/api.out.1/undo", WHY, OPERATORS),
+    ("GET", "/scenarios", "/scenarios", None, EVERYBODY),
+    ("GET", "/scenarios/runs/<path:run_id>", "/scenarios/runs/rush.1", None, EVERYBODY),
+    ("POST", "/scenarios/<path:name>/runs", "/scenarios/rush/runs", WHY, OPERATORS),
+    (
+        "POST",
+        "/scenarios/<path:name>/runs",
+        "/scenarios/rush/runs",
+        {**WHY, "plan": True},
+        EVERYBODY,
+    ),
     ("GET", "/approvals", "/approvals", None, EVERYBODY),
     (
         "POST",

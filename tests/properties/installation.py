@@ -32,6 +32,7 @@ from service.domain.errors import FailureKind
 from service.domain.people import Person, Role
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import RuleBook, Target
+from service.domain.scenarios.going import ScenarioNow
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
 from service.engine.execution import execute
@@ -39,10 +40,12 @@ from service.engine.looks import LookRound
 from service.engine.off_watch import OffWatch
 from service.engine.parts import RunLost, WorkerParts
 from service.engine.returns import ReturnRound
+from service.engine.scenarios import ScenarioRound
 from service.messages.investigate import EXPRESSIONS
 from service.ports.admission import Delivery, NewDecision, NewRun
 from service.ports.app_platform import AppState, Deployment
 from service.ports.runs import Outcome
+from service.ports.scenarios import Looked, Shown, Step, Taken
 from service.ports.supabase import ComputeState
 from service.store.admissions import SqlJournal
 from service.store.approvals import ApprovalStore
@@ -61,6 +64,7 @@ from service.store.levels import LevelStore
 from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
 from service.store.runs import RunStore
+from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
 from service.store.watches import WatchStore
 from service.triggers.alerts.admit import Admitter
@@ -379,6 +383,37 @@ class WitnessedSpend(SpendStore):
             self.witness.saw(target, by.looks[target])
 
 
+class PausingScenarios(ScenarioStore):
+    """The scenarios, where a worker that looks at one may die before and after each statement."""
+
+    def take(self, now: float, hold_s: float) -> list[Taken]:
+        give_way("begun:take")
+        taken = super().take(now, hold_s)
+        give_way("done:take")
+        return taken
+
+    def advance(self, run: str, decide: Callable[[Looked], Step], at: float) -> ScenarioNow | None:
+        give_way("begun:advance")
+        now = super().advance(run, decide, at)
+        give_way("done:advance")
+        return now
+
+    def shown(self, run: str) -> Shown | None:
+        shown = super().shown(run)
+        give_way("done:shown")
+        return shown
+
+    def told(self, run: str, told: str, paged: str) -> None:
+        give_way("begun:told")
+        super().told(run, told, paged)
+        give_way("done:told")
+
+    def put_back(self, taken: Taken, next_at: float | None) -> None:
+        give_way("begun:put_back")
+        super().put_back(taken, next_at)
+        give_way("done:put_back")
+
+
 class RungBell:
     """Remembers that it was rung."""
 
@@ -445,6 +480,7 @@ class Installation:
         self.runs, self.controls = runs, ControlStore(engine, self.bell)
         self.approvals = ApprovalStore(engine, self._enqueue, self.bell)
         self.admitter = self._admitter(SqlJournal(engine, self._enqueue, self.bell.committed))
+        self.scenarios = PausingScenarios(engine, self._enqueue, self.bell)
         self.due = DueStore(engine)
         tools = Tools(FakeProbe(), clock, Timings(), FactStore(engine))
         works: dict[str, Work] = {}
@@ -497,6 +533,7 @@ class Installation:
             page_later=lambda late, delay: None,
             end_process=_end_process,
             refire_grace_s=GRACE_S,
+            scenarios=self.scenarios,
         )
         self._again, self._asking = AgainRound(self.parts), ApprovalRound(self.parts)
         self.people = People(
@@ -506,6 +543,7 @@ class Installation:
             approvals=self.approvals,
             demotions=DemotionStore(engine, self.bell),
             jobs=JobStore(engine, self._enqueue),
+            scenarios=self.scenarios,
             book=lambda: self.book,
             audited=recorded,
             new_id=new_id,
@@ -563,6 +601,24 @@ class Installation:
     def take_back(self) -> None:
         """A worker begins to look whether something can be taken back."""
         self.others.append(Execution("returns", lambda: ReturnRound(self.parts)(True)))
+
+    def look_at_scenarios(self) -> Execution:
+        """A worker begins to look at the scenarios that are due."""
+        self.others.append(Execution("scenarios", lambda: ScenarioRound(self.parts)(True)))
+        return self.others[-1]
+
+    def go_through(self, run: str, turns: int = 200) -> str:
+        """Let the workers go on until nothing more becomes of a scenario by itself; its state."""
+        for _ in range(turns):
+            ScenarioRound(self.parts)(True)
+            self.go_on()
+            query = "SELECT state, due_at, next_at FROM scenario_runs WHERE id = :run"
+            ((state, due_at, next_at),) = self.rows(query, run=run)
+            rests = state == "waiting" or (state == "active" and self.clock.now < due_at)
+            if next_at is None or (rests and next_at > self.clock.now):
+                return str(state)
+            self.clock.now = max(self.clock.now, min([next_at, *(at for at, _ in self.waiting)]))
+        raise AssertionError(f"{run} never comes to an end: {state}")
 
     def next_write(self, fault: str) -> None:
         """The next write at either vendor meets this."""

@@ -32,7 +32,7 @@ from service.catalogue.app_platform.target import PRICES, AppTarget
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld, together
-from service.domain.decisions.requests import LEVEL, PERSON, Request, Wanted
+from service.domain.decisions.requests import LEVEL, PERSON, SCENARIO, Request, Wanted
 
 APP_STEPS = ("update_app", "await_deployment", "verify")
 
@@ -126,7 +126,7 @@ def _without_a_page(
 
 
 def _most(request: Request, target: AppTarget) -> int:
-    by_all = request.origin.kind in (PERSON, LEVEL)
+    by_all = request.origin.kind in (PERSON, LEVEL, SCENARIO)
     return target.most_replicas if by_all else target.max_replicas
 
 

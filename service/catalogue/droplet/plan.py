@@ -13,7 +13,7 @@ from service.catalogue.droplet.target import PRICES, DropletTarget
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.steps.ladder import size_wanted
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import PERSON, Request, Wanted
+from service.domain.decisions.requests import PERSON, SCENARIO, Request, Wanted
 
 DROPLET_STEPS = ("snapshot", "resize", "verify")
 
@@ -63,7 +63,7 @@ def _size_wanted(
     request: Request, target: DropletTarget, wanted: Wanted, before: str
 ) -> str | PlanHeld:
     """A size of the ladder, or one that a person names and may choose."""
-    if request.origin.kind == PERSON and wanted.to in target.choices:
+    if request.origin.kind in (PERSON, SCENARIO) and wanted.to in target.choices:
         return str(wanted.to)
     if wanted.to is None and before in target.choices:
         return PlanHeld(

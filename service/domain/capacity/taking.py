@@ -1,9 +1,12 @@
-"""What would take capacity away while an alert asks for more of the same target. Pure."""
+"""What would take capacity away while an alert asks for more of the same target, or a scenario has
+set it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from service.domain.decisions.directions import is_less
 from service.domain.decisions.planning import PlanHeld
 from service.domain.decisions.returns import Asker, first_firing
 
@@ -21,3 +24,29 @@ def held_by_askers(target: str, less: Sequence[str], askers: Sequence[Asker]) ->
         "that alert has resolved.",
         facts={"alert": firing.name},
     )
+
+
+def held_by_scenario(
+    target: str,
+    changed: Mapping[str, tuple[Any, Any]],
+    floors: Mapping[str, tuple[Any, str]],
+    ladder: Sequence[str],
+) -> PlanHeld | None:
+    """The hold of a plan that goes below what a scenario has set that is in force.
+
+    `changed` has each attribute with its values before and after, `floors` each attribute with what
+    it was set to and the scenario's run. `ladder` holds sizes, smallest first.
+    """
+    for name, (_, after) in changed.items():
+        if name not in floors:
+            continue
+        floor, run = floors[name]
+        if is_less(floor, after, ladder) is True:
+            return PlanHeld(
+                "scenario",
+                f"scenario {run} is in force and has set {name} of {target} to {floor}, so it "
+                f"does not go down to {after}. Nothing was changed; `runbookd undo {run}` takes "
+                "the scenario back.",
+                facts={"scenario": run},
+            )
+    return None

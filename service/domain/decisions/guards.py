@@ -25,8 +25,8 @@ from service.domain.decisions.controls import (
 )
 from service.domain.decisions.decision import Check
 from service.domain.decisions.expected import IN_VAIN
-from service.domain.decisions.policy import FROZEN, LIMITED, check_freezes
-from service.domain.decisions.requests import PERSON, Request
+from service.domain.decisions.policy import FROZEN, LIMITED, SHADOW, check_freezes
+from service.domain.decisions.requests import PERSON, SCENARIO, Request
 from service.domain.decisions.returns import CALM
 from service.domain.durations import clock_time
 from service.domain.levels.acting import STILL_HELD
@@ -394,7 +394,12 @@ def held_by_people(request: Request, controls: Sequence[Control], now: float) ->
     change = request.subject_of_controls
     by_person = request.origin.kind == PERSON
     locks = check_locks(controls, change, now, request.origin.by if by_person else None)
-    if by_person and request.override:
+    of_scenario = request.origin.kind == SCENARIO
+    if of_scenario and request.policy.mode == SHADOW:
+        # It only looks: what stands in the way is told beside the plan.
+        return {"pauses": None, "locks": None, "holds": None, "freezes": None}
+    overrides = by_person or of_scenario
+    if overrides and request.override:
         return {"pauses": None, "locks": locks, "holds": None, "freezes": None}
     holds = None if by_person else check_holds(controls, change, now, removes=request.removes)
     return {
@@ -403,6 +408,14 @@ def held_by_people(request: Request, controls: Sequence[Control], now: float) ->
         "holds": holds,
         "freezes": check_freezes(request.policy.freezes, change.target, now),
     }
+
+
+def people_hold(request: Request, controls: Sequence[Control], now: float) -> str:
+    """What of these holds a request, in one sentence; empty where nothing does."""
+    found = held_by_people(request, controls, now)
+    checks = (found["pauses"], found["locks"], found["holds"], found["freezes"])
+    held = held_by([check for check in checks if check is not None])
+    return "" if held is None else held.saw
 
 
 ENTRY_GUARDS: tuple[Guard[Entry], ...] = (

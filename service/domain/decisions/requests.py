@@ -177,8 +177,8 @@ class Request:
 
     @property
     def undoes(self) -> bool:
-        """Whether a person puts back by it what another run has changed."""
-        return self.origin.kind == PERSON and bool(self.expects)
+        """Whether a person, or a scenario at its end, puts back what another run has changed."""
+        return self.origin.kind in (PERSON, SCENARIO) and bool(self.expects)
 
     @property
     def only_plans(self) -> bool:

@@ -19,6 +19,7 @@ from service.domain.decisions.policy import Policy
 from service.domain.jobs.jobs import Job
 from service.domain.levels.levels import Levels
 from service.domain.rules.scopes import UNSTATED, Scopes
+from service.domain.scenarios.scenarios import Scenario
 
 
 class Target(Protocol):
@@ -146,7 +147,8 @@ class RuleBook:
     `readings` are what Prometheus is asked for each metric beside the standard ones. They decide
     nothing, so they are no part of the hash. `levels` say what should hold by the calendar and the
     clock. `jobs` are the chores, by name. `costs` are dollars a month that
-    no vendor's list shows, by name; they decide nothing.
+    no vendor's list shows, by name; they decide nothing. `scenarios` are procedures of several
+    steps, by name.
     """
 
     rules: tuple[Rule, ...]
@@ -159,6 +161,7 @@ class RuleBook:
     readings: Mapping[str, str] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     costs: Mapping[str, Decimal] = field(default_factory=dict)
+    scenarios: Mapping[str, Scenario] = field(default_factory=dict)
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""

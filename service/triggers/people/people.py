@@ -35,6 +35,7 @@ from service.ports.demotions import DemotionDesk
 from service.ports.jobs import JobDesk
 from service.ports.ledger import HOLD_S
 from service.ports.runs import StoredRun
+from service.ports.scenarios import ScenarioDesk
 from service.triggers.jobs import claim_of, run_of
 from service.triggers.people.asked import (
     Scope,
@@ -52,6 +53,7 @@ from service.triggers.people.asked import (
     wanted_of,
 )
 from service.triggers.people.telling import require_target, telling_options
+from service.triggers.scenarios.starting import ScenarioPeople
 
 UNDO_PAUSE_S = 3_600.0
 """How long an undo pauses its target (rule of safety 12: nothing undoes the undo)."""
@@ -99,6 +101,7 @@ class People:
         approvals: Approvals,
         demotions: DemotionDesk,
         jobs: JobDesk,
+        scenarios: ScenarioDesk,
         book: Callable[[], RuleBook],
         audited: Callable[[AuditEntry], Beside],
         new_id: Callable[[str], str],
@@ -114,6 +117,7 @@ class People:
         self._audited = audited
         self._new_id = new_id
         self._clock = clock
+        self.scenarios = ScenarioPeople(scenarios, controls, book, audited, clock)
 
     # ---- Pauses, locks and holds ----
 
@@ -326,8 +330,8 @@ class People:
         return Asked(run_id, job.action, job.target or "", ())
 
     def approvals(self, limit: int) -> list[dict[str, Any]]:
-        """The newest approvals, those that wait among them."""
-        return self._approvals.recent(limit)
+        """The scenarios that wait for approval, and the newest approvals of runs."""
+        return [*self.scenarios.asking(), *self._approvals.recent(limit)]
 
     def decidable(self, person: Person, approval_id: str) -> Asking:
         """An approval, once this person may decide on it."""

@@ -51,7 +51,7 @@ TABLE = (
     Row(LEVEL, (SETTLING,)),
     Row(RETURN, (NOISE, SETTLING, HOLD)),
     Row(PERSON, (), rests=False),
-    Row(SCENARIO, (SETTLING,)),
+    Row(SCENARIO, ()),
     Row(JOB, (SETTLING,), rests=False),
 )
 each_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.origin)
@@ -120,7 +120,7 @@ def test_only_a_return_waits_for_every_alert_to_be_over(worker: FakeWorker, row:
 
 
 @each_row
-def test_everybody_but_a_person_waits_for_the_target_to_settle(
+def test_everybody_but_people_and_scenarios_waits_for_the_target_to_settle(
     worker: FakeWorker, row: Row
 ) -> None:
     worker.runs.settles[NAME] = worker.clock.time() + 60

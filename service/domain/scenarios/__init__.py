@@ -1,0 +1,1 @@
+"""Scenarios: procedures of several steps."""

@@ -1,0 +1,240 @@
+"""Has scenarios go on: begins the runs of their steps, takes them back, and tells people.
+
+A task beside the runs, and no workflow: a scenario may last for a month, which is longer than a
+release, and a workflow that waits would hold one of the worker's places. Each look at a scenario is
+one transaction (`service.store.scenarios`), so it does not matter where a worker dies. A run that
+ends has its scenario looked at, and so does whatever a person says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+
+from service.catalogue.registry import kind_spec
+from service.domain.decisions.approval import Approval, plan_hash
+from service.domain.decisions.controls import Control
+from service.domain.decisions.directions import SET
+from service.domain.decisions.guards import people_hold
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.policy import ACT, APPROVE, SHADOW
+from service.domain.decisions.requests import Request, Wanted
+from service.domain.decisions.returns import first_firing
+from service.domain.rules.rules import Target
+from service.domain.scenarios.going import (
+    ACTIVE,
+    UNDER_WAY,
+    Facts,
+    Next,
+    Role,
+    ScenarioNow,
+    StepNow,
+    advance,
+)
+from service.domain.scenarios.scenarios import Step as StepSpec
+from service.engine import outbox, reports
+from service.engine.parts import WorkerParts
+from service.messages import scenarios as messages
+from service.ports.admission import NewRun
+from service.ports.scenarios import Looked, Step, Taken
+from service.triggers.scenarios.wanted import is_disruptive
+
+_log = structlog.get_logger(__name__)
+
+HOLD_S = 30.0
+"""For how long nobody else looks at a scenario that a worker has taken: its message may take ten
+seconds, and its page as many."""
+LOOK_S = 5.0
+"""How often a scenario is looked at that goes on, in seconds. The end of each of its runs has it
+looked at anyway; an approval, and a pause that ends, have not."""
+REST_S = 60.0
+"""How often one is looked at that is only in force."""
+PATIENCE_S = 3_600.0
+"""For how long a step is tried again that its target or vendor holds, in seconds."""
+
+
+class ScenarioRound:
+    """Looks at the scenarios that are due; by any worker, and each by one at a time."""
+
+    def __init__(self, parts: WorkerParts) -> None:
+        self._parts = parts
+
+    def __call__(self, _sign: bool) -> None:
+        """One round."""
+        parts = self._parts
+        for taken in parts.scenarios.take(parts.clock.time(), HOLD_S):
+            try:
+                self._go_on(taken)
+            except Exception:
+                # It must not keep the others; this one is looked at again when its hold is over.
+                _log.exception("scenario_not_advanced", scenario=taken.id)
+
+    def _go_on(self, taken: Taken) -> None:
+        parts, at = self._parts, self._parts.clock.time()
+        controls = parts.controls.in_force()
+        shown = parts.scenarios.shown(taken.id)
+        asking = "" if shown is None else self._asking(shown.now, at)
+
+        def decide(looked: Looked) -> Step:
+            return _step(looked, controls, asking, at)
+
+        now = parts.scenarios.advance(taken.id, decide, at)
+        if now is None:
+            return
+        self._give_up(now, at)
+        self._tell(now)
+        parts.scenarios.put_back(taken, _next_at(now, self._parts.clock.time()))
+
+    def _asking(self, now: ScenarioNow, at: float) -> str:
+        """An alert that asks for more of what would be taken away; empty where none does."""
+        if now.state != ACTIVE or now.due_at is None or at < now.due_at:
+            return ""
+        for each in now.steps:
+            if each.step.restores and each.step.target is not None:
+                firing = first_firing(self._parts.ledger.asking_more(each.step.target, at))
+                if firing is not None:
+                    return firing.name
+        return ""
+
+    def _give_up(self, now: ScenarioNow, at: float) -> None:
+        """A step that was held again and again for too long ends."""
+        for each in now.steps:
+            tried = each.child is not None and not each.child.run.endswith(".1")
+            if each.state == UNDER_WAY and tried and each.child is not None:
+                long = each.began_at is not None and at - each.began_at > PATIENCE_S
+                if long and each.child.status == "queued":
+                    why = "it was tried again for an hour"
+                    self._parts.scenarios.give_up(each.child.run, why, at)
+
+    def _tell(self, now: ScenarioNow) -> None:
+        """The scenario's message says how it is now, and the person on call knows what is wrong."""
+        parts = self._parts
+        shown = parts.scenarios.shown(now.id)
+        if shown is None or now.plan_only:
+            return
+        message = messages.told(now)
+        told, paged = _digest(repr(message)), _digest(now.page) if now.page else shown.paged
+        if told == shown.told and paged == shown.paged:
+            return
+        if paged != shown.paged:
+            reports.page(messages.page(now), parts)
+        if told != shown.told:
+            if shown.message is None:
+                outbox.post(message, parts, run=now.id)
+            else:
+                outbox.edit(shown.message, message, parts, now.id)
+        parts.scenarios.told(now.id, told, paged)
+
+
+def _next_at(now: ScenarioNow, at: float) -> float | None:
+    if now.ended:
+        return None
+    if now.state != ACTIVE:
+        return at + LOOK_S
+    due_at = now.due_at
+    if due_at is None or due_at <= at:
+        return at + REST_S
+    return min(due_at, at + REST_S)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _step(looked: Looked, controls: tuple[Control, ...], asking: str, at: float) -> Step:
+    """What follows for one scenario, with the runs that begin."""
+    steps = {each.step.id: each for each in looked.now.steps}
+
+    def made(step: str, role: Role) -> Request:
+        return _request(looked.now, steps[step], looked.asks[step], role)
+
+    def held(step: StepSpec, role: Role) -> str:
+        request = made(step.id, role)
+        if request.on is None:
+            return ""
+        return people_hold(request, controls, at)
+
+    facts = Facts(held, asking, _plan_hash(looked.now), _disruptive(looked.asks))
+    following: Next = advance(looked.now, at, facts)
+    runs = [
+        (step, role, _new_run(made(step, role), looked.now.id, at))
+        for step, role in following.begin
+    ]
+    return Step(following, runs)
+
+
+def _new_run(request: Request, scenario_run: str, at: float) -> NewRun:
+    if request.on is None:
+        claim = f"{scenario_run}.{request.step}"
+        return NewRun(replace(request, subject=claim), f"message:{claim}", at)
+    return NewRun(request, request.on.resource, at)
+
+
+def _plan_hash(now: ScenarioNow) -> str:
+    """What is approved: the plans of all steps."""
+    facts = [
+        [
+            each.step.id,
+            ""
+            if each.plan is None or each.plan.plan is None
+            else plan_hash(each.step.target or "", each.plan.plan),
+        ]
+        for each in now.steps
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+
+
+def _disruptive(asks: Mapping[str, Request]) -> tuple[str, ...]:
+    return tuple(
+        step
+        for step, ask in asks.items()
+        if ask.on is not None and is_disruptive(ask.action, ask.on)
+    )
+
+
+def _request(now: ScenarioNow, step: StepNow, ask: Request, role: Role) -> Request:
+    """What a run of a step asks for."""
+    if role is Role.PLAN:
+        return replace(ask, policy=replace(ask.policy, mode=SHADOW, budget=None))
+    policy = ask.policy
+    if now.scenario.emergency or now.approved:
+        # The dollars were approved with the whole of it, or are asked of nobody.
+        policy = replace(policy, budget=None)
+    if role is Role.BACK:
+        return _way_back(now, step, replace(ask, policy=policy))
+    if step.step.confirm and policy.mode == ACT:
+        terms = now.scenario.approval or Approval()
+        policy = replace(policy, mode=APPROVE, approval=terms)
+    return replace(ask, policy=policy)
+
+
+def _way_back(now: ScenarioNow, step: StepNow, ask: Request) -> Request:
+    """What puts back what a step has changed, where it still is what the step made of it."""
+    plan = None if step.child is None else step.child.plan
+    if plan is None or ask.on is None:
+        raise TypeError(f"step {step.step.id} of {now.id} has changed nothing")
+    by_person = now.back is not None and now.back.by_person
+    said = "" if now.back is None else now.back.said
+    policy = ask.policy
+    if not by_person and kind_spec(ask.on.kind).interrupts and policy.mode == ACT:
+        policy = replace(policy, mode=APPROVE, approval=now.scenario.approval or Approval())
+    return replace(
+        ask,
+        direction=SET,
+        wanted=_values(ask.on, plan, 0),
+        expects=_values(ask.on, plan, 1),
+        options={},
+        policy=policy,
+        origin=replace(ask.origin, why=f"the way back of {now.id}, {said}"),
+        override=f"taken back by {said}" if by_person else "",
+    )
+
+
+def _values(target: Target, plan: Plan, which: int) -> tuple[Wanted, ...]:
+    """What the target was (0), or what the plan made of it (1), as absolute values."""
+    changed = kind_spec(target.kind).changed(plan)
+    return tuple(Wanted(name, to=pair[which]) for name, pair in changed.items())

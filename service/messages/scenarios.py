@@ -1,0 +1,119 @@
+"""What a scenario tells people: one message that is edited, and one incident at the pager. Pure."""
+
+from __future__ import annotations
+
+from service.domain.alerts.dedup import run_dedup_key
+from service.domain.durations import clock_time
+from service.domain.scenarios.going import (
+    ACTIVE,
+    ENDED,
+    FAILED,
+    LEFT_OUT,
+    PENDING,
+    RUNNING,
+    STEP_DONE,
+    UNDER_WAY,
+    WAITING,
+    ScenarioNow,
+    StepNow,
+)
+from service.messages.announcements import SOURCE
+from service.ports import Message, Page
+
+_TITLE, _SUMMARY, _TEXT = 150, 1024, 2900
+"""Characters of a title and a text in Slack, and of a summary at the pager (PagerDuty Events
+v2)."""
+_WORDS = {
+    STEP_DONE: "Done",
+    UNDER_WAY: "Under way",
+    FAILED: "Failed",
+    PENDING: "Waits",
+    LEFT_OUT: "Left out",
+}
+
+
+def told(now: ScenarioNow) -> Message:
+    """The message: what is done, under way and failed, and what to type."""
+    scenario = now.scenario
+    title = f"Scenario {scenario.name}: {_state(now)}"
+    lines = [f"{now.by} started it: {now.why}."]
+    if now.asked is not None and now.state == WAITING:
+        lines.append(_asks(now))
+    lines += [line for each in now.steps if (line := _line(each, now))]
+    if now.reason and now.state in (ACTIVE, *ENDED):
+        lines.append(f"{now.reason[0].upper()}{now.reason[1:]}.")
+    if now.state == ACTIVE and now.due_at is not None:
+        lines.append(
+            f"It is in force until {clock_time(now.due_at)}. Then it is taken back, unless an "
+            "alert still asks for more."
+        )
+    return Message(
+        title=title[:_TITLE],
+        text="\n".join(lines)[:_TEXT],
+        fields=tuple(_to_type(now)),
+        context=f"scenario {now.id} · `runbookd scenarios {now.id}`",
+    )
+
+
+def page(now: ScenarioNow) -> Page:
+    """One incident for each scenario that was started."""
+    return Page(
+        dedup_key=run_dedup_key(now.id),
+        summary=f"Scenario {now.id} {now.page}. See it: `runbookd scenarios {now.id}`."[:_SUMMARY],
+        source=SOURCE,
+        severity="critical" if now.scenario.emergency else "error",
+        details={
+            "scenario": now.scenario.name,
+            "run": now.id,
+            "started by": f"{now.by}: {now.why}",
+            "steps": {each.step.id: _word(each) for each in now.steps},
+            "what to type": f"runbookd undo {now.id}",
+        },
+    )
+
+
+def _state(now: ScenarioNow) -> str:
+    if now.state == RUNNING:
+        over = sum(each.state in (STEP_DONE, FAILED, LEFT_OUT) for each in now.steps)
+        return f"under way, {over} of {len(now.steps)} steps over"
+    if now.state == WAITING:
+        return "waits for approval"
+    if now.state == ACTIVE:
+        return "in force" if not now.failed else "in force, and not complete"
+    return now.state
+
+
+def _asks(now: ScenarioNow) -> str:
+    asked, terms = now.asked, now.scenario.approval
+    if asked is None or terms is None:
+        return ""
+    dollars = "" if asked.dollars is None else f" It adds ${asked.dollars:,.10g} a month."
+    of = " or ".join(terms.of)
+    return (
+        f"It waits for {of} until {clock_time(asked.until)}, because {asked.why}."
+        f"{'' if '$' in asked.why else dollars} `runbookd approve {now.id}` or "
+        f"`runbookd reject {now.id}`."
+    )
+
+
+def _line(step: StepNow, now: ScenarioNow) -> str:
+    what = f"{step.step.action} of {step.step.target}" if step.step.target else step.step.action
+    plan = step.child.plan if step.child is not None else None
+    plan = plan or (step.plan.plan if step.plan is not None else None)
+    change = f": {plan.what} {plan.before} → {plan.after}" if plan is not None else ""
+    why = f" ({step.reason.rstrip('.')})" if step.reason and step.state != STEP_DONE else ""
+    back = f"; {step.back_state}" if step.back_state else ""
+    back_why = f" ({step.back_reason.rstrip('.')})" if step.back_reason else ""
+    return f"• {_word(step)}: {step.step.id}, {what}{change}{why}{back}{back_why}"
+
+
+def _word(step: StepNow) -> str:
+    return _WORDS[step.state]
+
+
+def _to_type(now: ScenarioNow) -> list[tuple[str, str]]:
+    if now.state in (RUNNING, WAITING):
+        return [("Stop it", f"runbookd cancel {now.id} --why WHY")]
+    if any(each.changed and not each.back_state for each in now.steps):
+        return [("Take it back", f"runbookd undo {now.id}")]
+    return []

@@ -1,0 +1,164 @@
+"""Scenarios that were started: what people ask of them, and what a worker does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from service.domain.capacity.ledger import Value
+from service.domain.decisions.requests import Request
+from service.domain.scenarios.going import Deed, Next, Role, ScenarioNow
+from service.domain.scenarios.scenarios import Scenario
+from service.ports.admission import NewRun
+from service.ports.controls import Beside
+
+
+@dataclass(frozen=True, slots=True)
+class NewScenario:
+    """A scenario that is started, with what each of its steps asks for, in their order.
+
+    `lifts` are the ids of the pauses, locks and holds that are ended with it, `suspends` the
+    scenarios of which nothing more begins because of it. `at` is in seconds since the epoch.
+    """
+
+    scenario: Scenario
+    steps: Sequence[Request]
+    by: str
+    why: str
+    rules_hash: str
+    at: float
+    plan_only: bool = False
+    lifts: tuple[str, ...] = ()
+    suspends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A scenario as it was read, in the transaction that writes what follows. `asks` are what its
+    steps ask for, by their ids."""
+
+    now: ScenarioNow
+    asks: dict[str, Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows, with the runs that begin: of which step, what for, and the run but for its
+    id."""
+
+    next: Next
+    runs: Sequence[tuple[str, Role, NewRun]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A scenario that a worker looks at: nobody else does until `until`, unless a person says
+    something of it."""
+
+    id: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A scenario as people are told of it: `told` and `paged` stand for what they were told last,
+    and `message` is whether there is one already."""
+
+    now: ScenarioNow
+    told: str
+    paged: str
+    message: Any
+
+
+class ScenarioDesk(Protocol):
+    """What people do with scenarios. Every method raises StoreUnavailable."""
+
+    def start(self, new: NewScenario, beside: Beside) -> str:
+        """Start one; its id. What it lifts and suspends, and `beside`, are in one transaction with
+        it.
+
+        Raises:
+            StoreConflict: another scenario has been started meanwhile on one of its targets.
+        """
+        ...
+
+    def get(self, run: str) -> ScenarioNow | None:
+        """One of those that were started."""
+        ...
+
+    def recent(self, limit: int) -> list[ScenarioNow]:
+        """The newest that were started, plans left out."""
+        ...
+
+    def unended(self) -> list[ScenarioNow]:
+        """Those that go on, plans left out, the oldest first."""
+        ...
+
+    def say(self, run: str, what: str, deed: Deed, states: Sequence[str], beside: Beside) -> bool:
+        """Keep what a person says of one: `what` is cancel, back or decided. False when it is in
+        none of these states any more, or was said before."""
+        ...
+
+
+class Scenarios(Protocol):
+    """What a worker does with scenarios. Every method raises StoreUnavailable."""
+
+    def floors(self, target: str) -> dict[str, tuple[Value, str]]:
+        """What scenarios that are in force have set of a target: each attribute with its value and
+        the scenario's run. Of several the newest counts."""
+        ...
+
+    def take(self, now: float, hold_s: float) -> list[Taken]:
+        """Those that are due, for this worker alone."""
+        ...
+
+    def advance(self, run: str, decide: Callable[[Looked], Step], at: float) -> ScenarioNow | None:
+        """Read one, and write what `decide` makes of it, in one transaction; None where it is
+        over."""
+        ...
+
+    def shown(self, run: str) -> Shown | None:
+        """One of them, and what was told of it."""
+        ...
+
+    def told(self, run: str, told: str, paged: str) -> None:
+        """Keep what was told."""
+        ...
+
+    def give_up(self, run: str, why: str, at: float) -> None:
+        """Have the run of a step end that was held for too long."""
+        ...
+
+    def put_back(self, taken: Taken, next_at: float | None) -> None:
+        """It is due again then, unless somebody has said something of it since it was taken."""
+        ...
+
+
+class NoScenarios:
+    """No scenario was ever started."""
+
+    def floors(self, target: str) -> dict[str, tuple[Value, str]]:
+        """There are none."""
+        return {}
+
+    def take(self, now: float, hold_s: float) -> list[Taken]:
+        """None is due."""
+        return []
+
+    def advance(self, run: str, decide: Callable[[Looked], Step], at: float) -> ScenarioNow | None:
+        """There is none."""
+        return None
+
+    def shown(self, run: str) -> Shown | None:
+        """There is none."""
+        return None
+
+    def told(self, run: str, told: str, paged: str) -> None:
+        """There is none."""
+
+    def give_up(self, run: str, why: str, at: float) -> None:
+        """There is none."""
+
+    def put_back(self, taken: Taken, next_at: float | None) -> None:
+        """There is none."""

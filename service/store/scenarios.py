@@ -1,0 +1,463 @@
+"""Scenarios in SQL: what was started, what its steps have become, and the runs that begin.
+
+A scenario goes on in one transaction: it is read under a lock, with the runs of its steps, and what
+follows is written with the runs that begin. Whoever dies in it has changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.catalogue.registry import kind_spec
+from service.catalogue.request_json import dump_request, load_request
+from service.domain.capacity.ledger import Value
+from service.domain.decisions.planning import Plan
+from service.domain.decisions.requests import SCENARIO, Request
+from service.domain.errors import StoreConflict
+from service.domain.scenarios.going import (
+    ACTIVE,
+    FAILED,
+    INCOMPLETE,
+    PENDING,
+    PLANNING,
+    RUNNING,
+    UNDOING,
+    Asked,
+    Child,
+    Deed,
+    Role,
+    ScenarioNow,
+    StepNow,
+)
+from service.domain.scenarios.scenarios import scenario_from_fields
+from service.ports.admission import NewRun
+from service.ports.controls import Beside
+from service.ports.runs import Bell
+from service.ports.scenarios import Looked, NewScenario, Shown, Step, Taken
+from service.store import schema
+from service.store.admissions import Enqueue, add_run
+from service.store.claims import next_run, take_claims
+from service.store.controls import end_controls
+from service.store.database import begin_writing, translated
+from service.store.decode import load, load_ref
+from service.store.encode import dump
+
+_s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
+_c, _i = schema.cooldowns.c, schema.intents.c
+_DEEDS = ("cancel", "back", "decided")
+_MOST_DUE = 20
+_ONE_STARTS = sa.text("SELECT pg_advisory_xact_lock(0x73636e73)")
+"""Two that are started at once must see each other. SQLite has one writer anyway."""
+
+
+def claim_of(run: str, step: str, role: Role) -> str:
+    """The claim of the runs of a step."""
+    claim = f"{run}.{step}"
+    return claim if role is Role.FORWARD else f"{claim}.{role.value}"
+
+
+class ScenarioStore:
+    """The tables of scenarios."""
+
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue, bell: Bell) -> None:
+        self._engine = engine
+        self._enqueue = enqueue
+        self._bell = bell
+
+    # ---- People ----
+
+    def start(self, new: NewScenario, beside: Beside) -> str:
+        """Start one; its id.
+
+        Raises:
+            StoreConflict: another has been started meanwhile on one of its targets.
+        """
+        scenario = new.scenario
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.dialect.name == "postgresql":
+                connection.execute(_ONE_STARTS)
+            if not new.plan_only and not scenario.emergency:
+                _refuse_others(connection, scenario.targets)
+            run = next_run(connection, scenario.name)
+            first = PLANNING
+            if not new.plan_only and not scenario.planned_first:
+                first = RUNNING
+            connection.execute(
+                sa.insert(schema.scenario_runs),
+                {
+                    "id": run,
+                    "scenario": scenario.name,
+                    "state": first,
+                    "reason": "",
+                    "who": new.by,
+                    "why": new.why,
+                    "spec": dump(scenario.fields()),
+                    "rules_hash": new.rules_hash,
+                    "emergency": scenario.emergency,
+                    "plan_only": new.plan_only,
+                    "created_at": new.at,
+                    "next_at": new.at,
+                    "approved": "",
+                    "told": "",
+                    "paged": "",
+                },
+            )
+            connection.execute(
+                sa.insert(schema.scenario_steps),
+                [_new_step(run, number, request) for number, request in enumerate(new.steps)],
+            )
+            suspend = sa.update(schema.scenario_runs).where(
+                _s.id.in_(new.suspends), _s.ended_at.is_(None), _s.cancel.is_(None)
+            )
+            said = Deed(new.by, f"{scenario.name} was started ({run})", new.at)
+            connection.execute(suspend.values(cancel=dump(said.to_json()), next_at=new.at))
+            end_controls(connection, new.lifts, new.by, new.at)
+            beside(connection)
+            self._bell.within(connection)
+        self._bell.committed()
+        return run
+
+    def get(self, run: str) -> ScenarioNow | None:
+        """One of those that were started."""
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(_ROWS.where(_s.id == run)).mappings().one_or_none()
+            return None if row is None else _read(connection, row).now
+
+    def recent(self, limit: int) -> list[ScenarioNow]:
+        """The newest, plans left out."""
+        newest = _ROWS.where(sa.not_(_s.plan_only)).order_by(_s.created_at.desc(), _s.id.desc())
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(newest.limit(limit)).mappings().all()
+            return [_read(connection, row).now for row in rows]
+
+    def unended(self) -> list[ScenarioNow]:
+        """Those that go on, plans left out, the oldest first."""
+        query = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only)).order_by(_s.created_at)
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+            return [_read(connection, row).now for row in rows]
+
+    def say(self, run: str, what: str, deed: Deed, states: Sequence[str], beside: Beside) -> bool:
+        """Keep what a person says of one; False when it is in none of these states any more, or
+        was said before."""
+        values: dict[str, Any] = {what: dump(deed.to_json()), "next_at": deed.at}
+        if what == "back":
+            over = sa.or_(_s.ended_at.is_not(None), _s.state == ACTIVE)
+            values |= {"state": sa.case((over, UNDOING), else_=_s.state), "ended_at": None}
+        unsaid: sa.ColumnElement[bool] = schema.scenario_runs.c[what].is_(None)
+        if what == "back":
+            # What could not be put back may be tried again.
+            unsaid = sa.or_(unsaid, _s.state == INCOMPLETE)
+        said = (
+            sa.update(schema.scenario_runs)
+            .where(_s.id == run, _s.state.in_(states), unsaid)
+            .values(**values)
+        )
+        again = (
+            sa.update(schema.scenario_steps)
+            .where(_t.run == run, _t.back_state == FAILED)
+            .values(back_state="", back_reason="")
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(said).rowcount == 0:
+                return False
+            if what == "back":
+                connection.execute(again)
+            beside(connection)
+            self._bell.within(connection)
+        self._bell.committed()
+        return True
+
+    # ---- Workers ----
+
+    def floors(self, target: str) -> dict[str, tuple[Value, str]]:
+        """What scenarios that are in force have set of a target."""
+        in_force = _ROWS.where(
+            _s.ended_at.is_(None), sa.not_(_s.plan_only), _s.state.in_((RUNNING, ACTIVE))
+        )
+        found: dict[str, tuple[Value, str]] = {}
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(in_force.order_by(_s.created_at)).mappings().all()
+            for looked in [_read(connection, row) for row in rows]:
+                found |= {name: (at, looked.now.id) for name, at in _set_of(looked, target).items()}
+        return found
+
+    def take(self, now: float, hold_s: float) -> list[Taken]:
+        """Those that are due, for this worker alone."""
+        until = now + hold_s
+        due = (
+            sa.select(_s.id)
+            .where(_s.next_at.is_not(None), _s.next_at <= now)
+            .order_by(_s.next_at)
+            .limit(_MOST_DUE)
+            .with_for_update(skip_locked=True)
+        )
+        take = (
+            sa.update(schema.scenario_runs)
+            .where(_s.id.in_(due), _s.next_at <= now)
+            .values(next_at=until)
+            .returning(_s.id)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            return [Taken(run, until) for run in sorted(connection.execute(take).scalars())]
+
+    def advance(self, run: str, decide: Callable[[Looked], Step], at: float) -> ScenarioNow | None:
+        """Read one, and write what `decide` makes of it, in one transaction."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            mine = _ROWS.where(_s.id == run).with_for_update()
+            row = connection.execute(mine).mappings().one_or_none()
+            if row is None:
+                return None
+            looked = _read(connection, row)
+            if looked.now.ended:
+                return looked.now
+            step = decide(looked)
+            self._write(connection, looked.now, step.next.now, at)
+            for name, role, new in step.runs:
+                self._begin(connection, run, name, role, new)
+            if step.runs:
+                self._bell.within(connection)
+        if step.runs:
+            self._bell.committed()
+        return step.next.now
+
+    def shown(self, run: str) -> Shown | None:
+        """One of them, and what was told of it."""
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(_ROWS.where(_s.id == run)).mappings().one_or_none()
+            if row is None:
+                return None
+            now = _read(connection, row).now
+        return Shown(now, row["told"], row["paged"], load_ref(row["message"]))
+
+    def told(self, run: str, told: str, paged: str) -> None:
+        """Keep what was told."""
+        self._update(run, told=told, paged=paged)
+
+    def give_up(self, run: str, why: str, at: float) -> None:
+        """Have the run of a step end that was held for too long."""
+        asked = dump({"who": "runbookd", "why": why, "at": at})
+        statement = (
+            sa.update(schema.runs)
+            .where(_r.id == run, _r.ended_at.is_(None))
+            .values(cancel=sa.func.coalesce(_r.cancel, asked))
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(statement)
+
+    def put_back(self, taken: Taken, next_at: float | None) -> None:
+        """It is due again then, unless somebody has said something of it since it was taken."""
+        statement = (
+            sa.update(schema.scenario_runs)
+            .where(_s.id == taken.id, _s.next_at == taken.until)
+            .values(next_at=next_at)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(statement)
+
+    def _write(
+        self, connection: sa.Connection, was: ScenarioNow, now: ScenarioNow, at: float
+    ) -> None:
+        values = {
+            "state": now.state,
+            "reason": now.reason,
+            "began_at": now.began_at,
+            "due_at": now.due_at,
+            "ended_at": at if now.ended else None,
+            "approved": now.approved,
+            "asked": None if now.asked is None else dump(asdict(now.asked)),
+            **{name: _dumped(getattr(now, name)) for name in _DEEDS},
+        }
+        connection.execute(sa.update(schema.scenario_runs).where(_s.id == now.id).values(**values))
+        for before, after in zip(was.steps, now.steps, strict=True):
+            if before == after:
+                continue
+            changed = {
+                "state": after.state,
+                "reason": after.reason,
+                "began_at": after.began_at,
+                "plan_run": None if after.plan is None else after.plan.run,
+                "back_state": after.back_state,
+                "back_reason": after.back_reason,
+            }
+            step = _t.step == after.step.id
+            mine = sa.update(schema.scenario_steps).where(_t.run == now.id, step)
+            connection.execute(mine.values(**changed))
+
+    def _begin(
+        self, connection: sa.Connection, run: str, step: str, role: Role, new: NewRun
+    ) -> None:
+        claim = claim_of(run, step, role)
+        claimed = take_claims(connection, [claim], new.created_at)[claim]
+        if not claimed.won:
+            raise StoreConflict(f"{claim} is under way already")
+        made = replace(new, request=replace(new.request, id=claimed.cooldown.run, claim=claim))
+        add_run(connection, made)
+        self._enqueue(connection, made)
+        if role is Role.PLAN:
+            mine = sa.update(schema.scenario_steps).where(_t.run == run, _t.step == step)
+            connection.execute(mine.values(plan_run=claimed.cooldown.run))
+
+    def _update(self, run: str, **values: Any) -> None:
+        statement = sa.update(schema.scenario_runs).where(_s.id == run).values(**values)
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            connection.execute(statement)
+
+
+_ROWS = sa.select(schema.scenario_runs)
+
+
+def touch_scenario(connection: sa.Connection, pinned: Mapping[str, Any], now: float) -> bool:
+    """A run has ended: have the scenario that it is a step of looked at now. False where it is of
+    none. `pinned` is its request as it is stored."""
+    # Of an earlier version there is no origin; a run that decides has asked for others too.
+    if not pinned.get("step") or pinned["origin"]["kind"] != SCENARIO:
+        return False
+    touch = (
+        sa.update(schema.scenario_runs)
+        .where(_s.id == pinned["parent"], _s.next_at > now)
+        .values(next_at=now)
+    )
+    connection.execute(touch)
+    return True
+
+
+def _new_step(run: str, number: int, request: Request) -> dict[str, Any]:
+    return {
+        "run": run,
+        "step": request.step,
+        "position": number,
+        "ask": dump(dump_request(replace(request, parent=run))),
+        "state": PENDING,
+        "reason": "",
+        "back_state": "",
+        "back_reason": "",
+    }
+
+
+def _refuse_others(connection: sa.Connection, targets: Sequence[str]) -> None:
+    """Return when no other scenario that goes on changes one of these targets.
+
+    Raises:
+        StoreConflict: one does.
+    """
+    going = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only))
+    for row in connection.execute(going).mappings():
+        both = set(targets) & set(scenario_from_fields(load(row["spec"])).targets)
+        if both:
+            raise StoreConflict(
+                f"scenario {row['id']} goes on, and changes {', '.join(sorted(both))} too"
+            )
+
+
+def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
+    """A scenario with its steps, and the runs of these."""
+    run = row["id"]
+    query = sa.select(schema.scenario_steps).where(_t.run == run).order_by(_t.position)
+    rows = connection.execute(query).mappings().all()
+    asks = {each["step"]: load_request(load(each["ask"])) for each in rows}
+    scenario = scenario_from_fields(load(row["spec"]))
+    steps = {each.id: each for each in scenario.steps}
+    claims = {
+        claim_of(run, each["step"], role): (each["step"], role)
+        for each in rows
+        for role in (Role.FORWARD, Role.BACK)
+    }
+    newest = {
+        claims[key]: run_id
+        for key, run_id in connection.execute(
+            sa.select(_c.key, _c.run).where(_c.key.in_(list(claims)))
+        )
+    }
+    newest |= {(each["step"], Role.PLAN): each["plan_run"] for each in rows if each["plan_run"]}
+    children = _children(connection, newest, asks)
+    now = ScenarioNow(
+        id=run,
+        scenario=scenario,
+        by=row["who"],
+        why=row["why"],
+        state=row["state"],
+        steps=tuple(
+            StepNow(
+                step=steps[each["step"]],
+                state=each["state"],
+                reason=each["reason"],
+                began_at=each["began_at"],
+                child=children.get((each["step"], Role.FORWARD)),
+                plan=children.get((each["step"], Role.PLAN)),
+                back_state=each["back_state"],
+                back_reason=each["back_reason"],
+                back=children.get((each["step"], Role.BACK)),
+            )
+            for each in rows
+        ),
+        plan_only=bool(row["plan_only"]),
+        reason=row["reason"],
+        began_at=row["began_at"],
+        due_at=row["due_at"],
+        asked=Asked(**load(row["asked"])) if row["asked"] else None,
+        approved=row["approved"],
+        cancel=_deed(row["cancel"]),
+        back=_deed(row["back"]),
+        decided=_deed(row["decided"]),
+    )
+    return Looked(now, asks)
+
+
+def _set_of(looked: Looked, target: str) -> dict[str, Value]:
+    """What the steps of a scenario have set of a target."""
+    found: dict[str, Value] = {}
+    for each in looked.now.steps:
+        plan = each.child.plan if each.child is not None and each.changed else None
+        on = looked.asks[each.step.id].on
+        if plan is not None and on is not None and on.name == target:
+            changed = kind_spec(on.kind).changed(plan)
+            found |= {name: after for name, (_, after) in changed.items()}
+    return found
+
+
+def _children(
+    connection: sa.Connection,
+    newest: Mapping[tuple[str, Role], str],
+    asks: Mapping[str, Request],
+) -> dict[tuple[str, Role], Child]:
+    wrote = sa.exists().where(_i.run == _r.id).label("wrote")
+    query = sa.select(_r.id, _r.status, _r.reason, _r.plan, _r.checks, wrote)
+    found = {
+        row["id"]: row
+        for row in connection.execute(query.where(_r.id.in_(list(newest.values())))).mappings()
+    }
+    return {key: _child(found[run], asks[key[0]]) for key, run in newest.items() if run in found}
+
+
+def _child(row: sa.RowMapping, ask: Request) -> Child:
+    plan = load(row["plan"])
+    failed = (each["guard"] for each in load(row["checks"]) or () if not each["passed"])
+    return Child(
+        run=row["id"],
+        status=row["status"],
+        reason=row["reason"],
+        guard=next(failed, "") if row["status"] == "held" else "",
+        plan=Plan.from_json(plan) if plan else None,
+        wrote=bool(row["wrote"]),
+        free=ask.on is None or not kind_spec(ask.on.kind).is_sold,
+    )
+
+
+def _deed(text: str | None) -> Deed | None:
+    return Deed(**load(text)) if text else None
+
+
+def _dumped(deed: Deed | None) -> str | None:
+    return None if deed is None else dump(deed.to_json())

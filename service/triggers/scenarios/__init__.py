@@ -1,0 +1,1 @@
+"""Scenarios that are started: by a person, or by a rule."""

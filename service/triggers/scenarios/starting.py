@@ -1,0 +1,320 @@
+"""What people do with scenarios: plan, start, cancel, decide, take back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from service.domain.decisions.approval import APPROVED, REJECTED
+from service.domain.decisions.controls import HOLD, Control, Subject
+from service.domain.decisions.guards import people_hold
+from service.domain.decisions.policy import ACT, OFF, SHADOW, Policy
+from service.domain.decisions.requests import SCENARIO, Origin, Request
+from service.domain.errors import StoreConflict
+from service.domain.people import (
+    AuditEntry,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Person,
+    Role,
+    require_role,
+)
+from service.domain.rules.rules import RuleBook
+from service.domain.scenarios.going import (
+    ACTIVE,
+    CANCELLED,
+    DONE,
+    INCOMPLETE,
+    PLANNING,
+    RUNNING,
+    WAITING,
+    Deed,
+    ScenarioNow,
+)
+from service.domain.scenarios.scenarios import Scenario, Step
+from service.domain.scenarios.told import asking_told, run_told, scenario_told
+from service.ports.controls import Beside, ControlDesk
+from service.ports.scenarios import NewScenario, ScenarioDesk
+from service.triggers.people.asked import reason_of
+from service.triggers.scenarios.wanted import step_wants
+
+_TAKEN_BACK = (RUNNING, ACTIVE, DONE, INCOMPLETE, CANCELLED)
+"""The states in which something may have been changed."""
+_STOPPED = (PLANNING, WAITING, RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A scenario that was started; `lifted` are the pauses, locks and holds that ended with it, and
+    `suspended` the scenarios of which nothing more begins."""
+
+    run: str
+    scenario: str
+    plan_only: bool
+    lifted: tuple[Control, ...] = ()
+    suspended: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """For the API and the terminal."""
+        return {
+            "id": self.run,
+            "scenario": self.scenario,
+            "plan": self.plan_only,
+            "lifted": [each.to_json() for each in self.lifted],
+            "suspended": list(self.suspended),
+        }
+
+
+class ScenarioPeople:
+    """What people may do with scenarios. Every method raises a `Refusal`, or StoreUnavailable."""
+
+    def __init__(
+        self,
+        desk: ScenarioDesk,
+        controls: ControlDesk,
+        book: Callable[[], RuleBook],
+        audited: Callable[[AuditEntry], Beside],
+        clock: Callable[[], float],
+    ) -> None:
+        self._desk = desk
+        self._controls = controls
+        self._book = book
+        self._audited = audited
+        self._clock = clock
+
+    def start(self, person: Person, name: str, why: str, *, plan_only: bool = False) -> Started:
+        """Start a scenario; with `plan_only` a worker only looks at what its steps would change."""
+        require_role(person, Role.VIEWER if plan_only else Role.OPERATOR)
+        book = self._book()
+        scenario = known_scenario(book, name)
+        said = reason_of(why)
+        if book.policy.mode == OFF and not plan_only:
+            raise Conflict(
+                "The rules say mode: off, so nothing is changed. Correct the rules first."
+            )
+        others = [] if plan_only else self._others(scenario)
+        lifted = self._in_the_way(scenario) if scenario.emergency and not plan_only else []
+        requests = requests_of(book, scenario, said)
+        what = {
+            "scenario": name,
+            "lifted": [each.id for each in lifted],
+            "suspended": [each.id for each in others],
+        }
+        new = NewScenario(
+            scenario=scenario,
+            steps=requests,
+            by=person.name,
+            why=said,
+            rules_hash=book.hash,
+            at=self._clock(),
+            plan_only=plan_only,
+            lifts=tuple(each.id for each in lifted),
+            suspends=tuple(each.id for each in others),
+        )
+        record = self._record(person, "plan" if plan_only else "run", name, said, what)
+        try:
+            run = self._desk.start(new, record)
+        except StoreConflict as conflict:
+            raise Conflict(f"Scenario {name} was not started: {conflict}.") from None
+        suspended = tuple(each.id for each in others)
+        return Started(run, name, plan_only, tuple(lifted), suspended)
+
+    def all(self, limit: int) -> dict[str, Any]:
+        """The scenarios of the rules in force, and the newest that were started."""
+        book = self._book()
+        return {
+            "hash": book.hash,
+            "items": [scenario_told(each) for each in book.scenarios.values()],
+            "runs": [run_told(each, {}) for each in self._desk.recent(limit)],
+        }
+
+    def asking(self) -> list[dict[str, Any]]:
+        """Those that wait for approval."""
+        return [asking_told(each) for each in self._desk.unended() if each.state == WAITING]
+
+    def one(self, run: str) -> dict[str, Any]:
+        """One that was started, with what stands in the way of its steps now."""
+        now = self._known(run)
+        book = self._book()
+        scenario = book.scenarios.get(now.scenario.name)
+        ended = now.ended and not now.plan_only
+        way = {} if ended or scenario is None else self._held(book, scenario, now.why)
+        return run_told(now, way)
+
+    def _held(self, book: RuleBook, scenario: Scenario, why: str) -> dict[str, str]:
+        """What would hold which step now, by the rules in force."""
+        controls, at = self._controls.in_force(), self._clock()
+        held = {}
+        for each in requests_of(book, scenario, why):
+            if each.on is None:
+                continue
+            asked = replace(each, policy=replace(each.policy, mode=ACT))
+            if saw := people_hold(asked, controls, at):
+                lifts = "; starting it lifts that" if scenario.emergency else ""
+                held[each.step] = f"{saw}{lifts}"
+        return held
+
+    def cancel(self, person: Person, run: str, why: str) -> ScenarioNow:
+        """Have no further step begin; what is under way goes on to its end."""
+        require_role(person, Role.OPERATOR)
+        now, said = self._known(run), reason_of(why)
+        if now.state == ACTIVE:
+            raise Conflict(
+                f"All steps of {run} are over, so there is nothing to cancel; to take them back, "
+                f"runbookd undo {run}."
+            )
+        deed = Deed(person.name, said, self._clock())
+        record = self._record(person, "cancel", run, said, {})
+        if not self._desk.say(run, "cancel", deed, _STOPPED, record):
+            raise Conflict(f"Scenario {run} is {now.state} or was cancelled already.")
+        return now
+
+    def undo(self, person: Person, run: str, why: str = "") -> ScenarioNow:
+        """Put back what its steps have changed, in the reverse order, where it still is so."""
+        require_role(person, Role.OPERATOR)
+        now = self._known(run)
+        said = reason_of(why) if why else f"undo of {run}"
+        if not now.plan_only and now.state in (PLANNING, WAITING):
+            raise Conflict(f"Scenario {run} has changed nothing yet; to stop it, cancel it.")
+        deed = Deed(person.name, said, self._clock())
+        record = self._record(person, "undo", run, said, {})
+        if now.plan_only or not self._desk.say(run, "back", deed, _TAKEN_BACK, record):
+            raise Conflict(
+                f"Scenario {run} is {now.state}; only one that changed something is taken back, "
+                "and only once."
+            )
+        return now
+
+    def decidable(self, person: Person, run: str) -> ScenarioNow:
+        """One that waits for approval, once this person may decide on it."""
+        now = self._known(run)
+        terms = now.scenario.approval
+        if now.state != WAITING or terms is None:
+            raise Conflict(f"Scenario {run} is {now.state}; it does not wait for approval.")
+        if not terms.may_decide(person):
+            may = " or ".join(terms.of)
+            raise Forbidden(f"{person.name} may not decide on this; it wants {may}.")
+        return now
+
+    def decide(
+        self, person: Person, run: str, state: str, why: str = "", plan: str = ""
+    ) -> ScenarioNow:
+        """Approve or reject one that waits. `plan`, where it is given, is what was read."""
+        now = self.decidable(person, run)
+        known = "" if now.asked is None else now.asked.plan
+        if plan and plan != known:
+            raise Conflict(
+                f"Approval {run} is about plan {known}, not about {plan}. Read it again."
+            )
+        said = reason_of(why) if why else ""
+        what = APPROVED if state == APPROVED else REJECTED
+        deed = Deed(person.name, said, self._clock(), what)
+        record = self._record(person, what, run, said, {"plan": known})
+        if not self._desk.say(run, "decided", deed, (WAITING,), record):
+            raise Conflict(f"Somebody has decided on scenario {run} a moment ago.")
+        return now
+
+    def _others(self, scenario: Scenario) -> list[ScenarioNow]:
+        """Those that go on on one of its targets: an emergency suspends them.
+
+        Raises:
+            Conflict: it is no emergency.
+        """
+        mine = set(scenario.targets)
+        others = [each for each in self._desk.unended() if mine & set(each.scenario.targets)]
+        if others and not scenario.emergency:
+            first = others[0]
+            both = ", ".join(sorted(mine & set(first.scenario.targets)))
+            raise Conflict(
+                f"Scenario {first.id} is {first.state}, and changes {both} too. End it first, by "
+                f"`runbookd undo {first.id}`."
+            )
+        return others
+
+    def _in_the_way(self, scenario: Scenario) -> list[Control]:
+        """The pauses, locks and pinned holds that would hold a step."""
+        now = self._clock()
+        changes = [
+            Subject(each.target, scenario.name, "out", each.action)
+            for each in scenario.steps
+            if each.target is not None
+        ]
+        return [
+            each
+            for each in self._controls.in_force()
+            if each.in_force(now)
+            and (each.kind != HOLD or each.pin)
+            and any(_covers(each, change) for change in changes)
+        ]
+
+    def _known(self, run: str) -> ScenarioNow:
+        found = self._desk.get(run)
+        if found is None:
+            raise NotFound(f"There is no scenario {run!r} that was started.")
+        return found
+
+    def _record(
+        self, person: Person, verb: str, subject: str, why: str, what: Mapping[str, Any]
+    ) -> Beside:
+        return self._audited(
+            AuditEntry(
+                self._clock(), person.name, person.via, person.address, verb, subject, why, what
+            )
+        )
+
+
+def _covers(control: Control, change: Subject) -> bool:
+    """Whether it holds the change whichever way that goes."""
+    of_target = control.target is None or control.target == change.target
+    of_action = control.action is None or control.action == change.action
+    return of_target and of_action and control.rule in (None, change.rule)
+
+
+def known_scenario(book: RuleBook, name: str) -> Scenario:
+    """The scenario of this name.
+
+    Raises:
+        BadRequest: the rules in force have none.
+    """
+    if name not in book.scenarios:
+        known = ", ".join(book.scenarios) or "none"
+        raise BadRequest(f"There is no scenario {name!r}. There is {known}.")
+    return book.scenarios[name]
+
+
+def requests_of(book: RuleBook, scenario: Scenario, why: str) -> Sequence[Request]:
+    """What each step asks for, pinned: what the rules say later changes nothing of it.
+
+    Raises:
+        BadRequest: a step cannot be asked for by the rules in force.
+    """
+    return [_request(book, scenario, step, why) for step in scenario.steps]
+
+
+def _request(book: RuleBook, scenario: Scenario, step: Step, why: str) -> Request:
+    target = None if step.target is None else book.targets[step.target]
+    wants = step_wants(step, target)
+    policy = book.policy
+    return Request(
+        id="",
+        action=step.action,
+        origin=Origin(
+            SCENARIO, scenario.name, f"step {step.id} of scenario {scenario.name}: {why}"
+        ),
+        claim=scenario.name,
+        rules_hash=book.hash,
+        direction=wants.direction,
+        on=target,
+        wanted=wants.wanted,
+        options=wants.options,
+        step=step.id,
+        policy=Policy(
+            SHADOW if policy.mode == SHADOW else ACT,
+            # Freezes never hold an emergency.
+            () if scenario.emergency else policy.freezes,
+            budget=policy.budget,
+        ),
+    )
