@@ -112,6 +112,18 @@ def test_the_files_that_the_page_names_are_there() -> None:
     assert [row.file for row in ROWS if not (ROOT / row.file).is_file()] == []
 
 
+def with_bounds(home: Path, name: str) -> Path:
+    """A shipped file; the target `database` has the bounds that the page asks for."""
+    text = (ROOT / "rules" / name).read_text(encoding="utf-8")
+    if name == "quizmentor.yml":
+        ladder = "sizes: [ci_micro, ci_small, ci_medium, ci_large]"
+        bounds = re.findall(r"`((?:pooler|replicas): \{[^`]+\})`", PAGE)
+        assert (ladder in text, len(bounds)) == (True, 2)
+        text = text.replace(ladder, "\n    ".join([ladder, *bounds]))
+    (home / name).write_text(text, encoding="utf-8")
+    return home / name
+
+
 @pytest.fixture(scope="module")
 def environment(
     postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
@@ -126,7 +138,7 @@ def environment(
         connection.execute("CREATE TABLE feature_flags (key text PRIMARY KEY, enabled bool)")
         connection.execute("CREATE ROLE quizmentor_app")
     page = settings_of_the_page()
-    files = [ROOT / "rules" / name for name in page.pop("RULES").split(",")]
+    files = [with_bounds(home, name) for name in page.pop("RULES").split(",")]
     own = {"APP_DATABASE_URL": application, "APP_CACHE_URL": cache.url, **page}
     with Stack(home / "stack", Options(rules=files, redis="none", environment=own)) as stack:
         stack.start()
