@@ -21,6 +21,7 @@ from tests.databases import Databases
 from tests.fakes.alerts import CPU, alert, delivery, resolved, rule_book
 from tests.fakes.caches import FakeCache
 from tests.fakes.clock import FakeClock
+from tests.fakes.telling import FakeMessenger
 from tests.properties.installation import OLGA, Installation, opened
 
 pytestmark = pytest.mark.spread
@@ -407,3 +408,22 @@ def test_while_it_is_in_force_nothing_but_a_person_goes_below_what_it_has_set(
     now.people.run(OLGA, "set_capacity", "api", to={"replicas": 4}, why="it is enough")
     now.go_on()
     assert now.apps.values()["replicas"] == 4
+
+
+def test_what_was_told_is_not_told_again_at_the_next_look(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(engine, RUSH)
+    run = stand.run()
+    stand.now.go_through(run)
+    edits: list[str] = []
+    monkeypatch.setattr(
+        FakeMessenger, "update", lambda self, ref, message: edits.append(message.title)
+    )
+    for _ in range(3):
+        stand.now.clock.now += 61.0
+        ScenarioRound(stand.now.parts)(True)
+    assert edits == []
+    stand.people.undo(OLGA, run)
+    stand.now.go_through(run)
+    assert edits[-1] == "Scenario rush: undone"
