@@ -196,10 +196,10 @@ class Scaling:
     def _set_by_scenario(self, plan: Plan) -> PlanHeld | None:
         """Whether it would go below what a scenario has set. SQL is asked only then."""
         request = self._request
+        if not request.removes or request.origin.kind in (PERSON, SCENARIO):
+            return None
         changed = kind_spec(request.target.kind).changed(plan)
-        if request.origin.kind in (PERSON, SCENARIO) or not takes_away(
-            changed, request.target.sizes
-        ):
+        if not takes_away(changed, request.target.sizes):
             return None
         floors = self._parts.scenarios.floors(request.target.name)
         return held_by_scenario(request.target.name, changed, floors, request.target.sizes)

@@ -223,11 +223,10 @@ class _Reader:
         return Budget(monthly, tuple(per_target), self._over(shape.over))
 
     def _over(self, given: str | None) -> str:
-        if given is None:
-            return OVER[0]
-        if given not in OVER:
-            self._complain(("budget", "over"), f"unknown over {given!r}; {suggestion(given, OVER)}")
-        return given
+        if given is None or given in OVER:
+            return given or OVER[0]
+        self._complain(("budget", "over"), f"unknown over {given!r}; {suggestion(given, OVER)}")
+        return OVER[0]
 
     def _dollars(self, place: Place, given: object) -> float:
         number = isinstance(given, int | float) and not isinstance(given, bool)

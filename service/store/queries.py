@@ -10,14 +10,13 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from service.domain.alerts.alert import Alert
 from service.domain.decisions.demoted import Demotion
 from service.domain.filters import DEFAULT_LIMIT
-from service.domain.levels.told import Acted
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
@@ -33,7 +32,6 @@ from service.store.items import (
     run_item,
     step_item,
 )
-from service.store.levels import applied_levels, level_baselines, rules_in_force
 from service.store.pages import (
     Page,
     UnknownCursor,
@@ -42,6 +40,9 @@ from service.store.pages import (
     read_page,
 )
 from service.store.readings import ReadingFilter, page_of_readings
+
+if TYPE_CHECKING:
+    from service.domain.levels.told import Acted
 
 _ID_SLACK_S = 600.0
 """An alert's id is made moments after its `first_seen`, at most the tries of one transaction
@@ -242,8 +243,12 @@ class Queries:
 
     def levels(self) -> Acted:
         """What workers have made of levels."""
+        # Loaded here: the lists of the terminal need neither rules nor models.
+        from service.domain.levels.told import Acted as Found
+        from service.store.levels import applied_levels, level_baselines, rules_in_force
+
         with self._reading() as connection:
-            return Acted(
+            return Found(
                 rules_in_force(connection),
                 applied_levels(connection),
                 level_baselines(connection),
