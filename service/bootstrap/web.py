@@ -14,6 +14,7 @@ from service.bootstrap.people import build_people, build_tokens
 from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
 from service.domain.errors import StoreConflict, StoreUnavailable
+from service.domain.levels.told import Acted
 from service.domain.people import Person
 from service.domain.rules.rules import RuleBook
 from service.engine.pages import incident_of
@@ -28,6 +29,7 @@ from service.store.audit import AuditStore
 from service.store.encode import dump
 from service.store.facts import NO_WORKER_PAGED, TARGETS, FactStore
 from service.store.incidents import IncidentStore
+from service.store.levels import acted
 from service.store.queries import Queries
 from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
@@ -57,6 +59,7 @@ class WebProcess:
     stored_tokens: Callable[[float], Mapping[str, Person]]
     rules: Callable[[], RulesInForce]
     status: Callable[[str | None], dict[str, Any]]
+    levels: Callable[[], Acted]
     ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
 
 
@@ -86,6 +89,7 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         stored_tokens=TokenStore(stores.engine).good,
         rules=lambda: rules,
         status=lambda target: status(stores.engine, targets, time.time(), target),
+        levels=lambda: acted(stores.engine),
         ended_runs=lambda: ended_runs(stores.engine),
     )
 

@@ -73,10 +73,11 @@ class LocalReader:
     def levels(self, at: float | None, days: int) -> dict[str, Any]:
         """What should hold by the rules of this environment."""
         from service.domain.levels.told import levels_told
+        from service.store.levels import acted
 
         book = self._book
         now = time.time() if at is None else at
-        return levels_told(book.levels, book.hash, now, days, self._queries.levels())
+        return levels_told(book.levels, book.hash, now, days, acted(self._engine))
 
     def targets(self) -> tuple[str, ...]:
         """The names of the targets in the rules."""

@@ -13,6 +13,7 @@ from service.domain.decisions.requests import Request
 from service.domain.levels.acting import Undone, check_level
 from service.domain.levels.applied import Applied
 from service.domain.levels.levels import Attribute, Baseline
+from service.domain.levels.told import Acted
 from service.ports.levels import BOOK_SILENT_S
 from service.store import schema
 from service.store.database import begin_writing, insert_of, translated
@@ -167,6 +168,18 @@ def _row(target: str, attribute: str, **values: Any) -> dict[str, Any]:
     undone = {"undone_run": "", "undone_says": "", "undone_until": 0.0}
     none = {"tries": 0, "applied_at": None}
     return {"target": target, "attribute": attribute, **empty, **undone, **none, **values}
+
+
+def acted(engine: sa.Engine) -> Acted:
+    """What workers have made of levels.
+
+    Raises:
+        StoreUnavailable: the database cannot be used now.
+    """
+    with translated(), engine.connect() as connection:
+        return Acted(
+            rules_in_force(connection), applied_levels(connection), level_baselines(connection)
+        )
 
 
 def applied_levels(connection: sa.Connection) -> dict[Attribute, Applied]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,9 +40,6 @@ from service.store.pages import (
     read_page,
 )
 from service.store.readings import ReadingFilter, page_of_readings
-
-if TYPE_CHECKING:
-    from service.domain.levels.told import Acted
 
 _ID_SLACK_S = 600.0
 """An alert's id is made moments after its `first_seen`, at most the tries of one transaction
@@ -240,19 +237,6 @@ class Queries:
         with self._reading() as connection:
             found = [Demotion(*row) for row in connection.execute(query)]
         return {each.rule: each for each in found}
-
-    def levels(self) -> Acted:
-        """What workers have made of levels."""
-        # Loaded here: the lists of the terminal need neither rules nor models.
-        from service.domain.levels.told import Acted as Found
-        from service.store.levels import applied_levels, level_baselines, rules_in_force
-
-        with self._reading() as connection:
-            return Found(
-                rules_in_force(connection),
-                applied_levels(connection),
-                level_baselines(connection),
-            )
 
     def readings(
         self, wanted: ReadingFilter, limit: int = DEFAULT_LIMIT, after: str | None = None

@@ -137,9 +137,7 @@ def _now(api: Blueprint, parts: WebParts, show: Show) -> None:
         at = moment_asked(request.args, "at")
         now = parts.clock() if at is None else at
         days = whole_number(request.args, "days", DEFAULT_DAYS)
-        return answer(
-            levels_told(book.levels, book.hash, now, days, parts.queries.levels())
-        ).to_flask()
+        return answer(levels_told(book.levels, book.hash, now, days, parts.levels())).to_flask()
 
     @api.get("/explain")
     def explain_any() -> Response:

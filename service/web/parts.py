@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from service.domain.levels.told import Acted
 from service.domain.people import Person
 from service.ports.admission import Delivery, Receipt
 from service.ports.last_resort import LastResortParts
@@ -94,6 +95,11 @@ class WebParts(ControlParts, Protocol):
     @property
     def status(self) -> Callable[[str | None], dict[str, Any]]:
         """The status (`service.store.status`) of one target by name, or of all."""
+        ...
+
+    @property
+    def levels(self) -> Callable[[], Acted]:
+        """What workers have made of levels."""
         ...
 
     @property

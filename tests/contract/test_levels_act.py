@@ -38,7 +38,7 @@ from service.domain.rules.rules import RuleBook
 from service.domain.windows import Window
 from service.engine.levels import AGAIN_S, ASK_EVERY_S, DRIFT_S, LevelRound
 from service.ports.levels import BOOK_SILENT_S
-from service.store.queries import Queries
+from service.store.levels import acted
 from service.triggers.people.asked import Scope
 from tests.contract.test_crashes_and_people import CHANGING, TakenUp, both_ways, boundaries
 from tests.contract.test_crashes_of_projects import COPIED
@@ -323,7 +323,7 @@ def test_an_undo_holds_the_level_back_until_its_next_change(engine: sa.Engine) -
         world.installed.book.hash,
         world.installed.clock.now,
         1,
-        Queries(engine).levels(),
+        acted(engine),
     )
     applied = told["items"][0]["applied"]
     assert (applied["at"], applied["run"]) == (None, None)

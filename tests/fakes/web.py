@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from service.catalogue.app_platform.target import AppTarget
 from service.domain.decisions.claims import Cooldown
+from service.domain.levels.told import Acted
 from service.domain.people import Person
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
@@ -29,6 +30,7 @@ from service.store.database import open_engine
 from service.store.demotions import DemotionStore
 from service.store.ids import new_id
 from service.store.jobs import JobStore
+from service.store.levels import acted
 from service.store.queries import Queries
 from service.store.runs import RunStore
 from service.store.scenarios import ScenarioStore
@@ -95,6 +97,7 @@ class Stand:
     clock: Callable[[], float]
     rules: Callable[[], RulesInForce]
     status: Callable[[str | None], dict[str, Any]]
+    levels: Callable[[], Acted]
     ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
     engine: sa.Engine
     gate: FreeGate
@@ -137,6 +140,7 @@ def make_stand(url: str, **environment: str) -> Stand:
         clock=time.time,
         rules=lambda: rules,
         status=lambda target: status(engine, declared(book), time.time(), target),
+        levels=lambda: acted(engine),
         ended_runs=lambda: ended_runs(engine),
         engine=engine,
         gate=gate,
