@@ -40,8 +40,8 @@ def is_name(text: str) -> bool:
 class Person:
     """Somebody who is known by a token, or who types on this machine.
 
-    `groups` are words of the operator's own, such as finance. `via` is `api` or `terminal`, and
-    `address` where the request came from.
+    `groups` are words of the operator's own, such as finance. `via` is `api`, `console` or
+    `terminal`, and `address` where the request came from.
     """
 
     name: str

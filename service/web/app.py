@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
-from service.web import api, ops
+from service.web import api, console, ops
 from service.web.addresses import not_that_way, nothing_there
 from service.web.answers import refusal
 from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
@@ -46,6 +46,7 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
     app.extensions[COMMITTER] = committer
     app.extensions[LAST_RESORT] = last_resort
     app.register_blueprint(api.blueprint(parts))
+    app.register_blueprint(console.blueprint(parts))
     app.register_blueprint(ops.blueprint(parts, committer.kept_within))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_down)

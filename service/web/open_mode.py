@@ -26,7 +26,7 @@ def turn_away(environ: dict[str, Any], own_host: str) -> Answer | None:
     `own_host` is the host on which this process listens (HOST).
     """
     host, origin = environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN")
-    if host is not None and not _is_here(host, own_host):
+    if host is not None and not is_this_machine(host, own_host):
         said = f"alerts are taken for this machine only, and this request was for {shown(host)}"
         return refusal(403, f"{_OPEN.capitalize()} {said}. {_INSTEAD}")
     if origin is not None and origin.partition("://")[2] != host:
@@ -38,11 +38,16 @@ def turn_away(environ: dict[str, Any], own_host: str) -> Answer | None:
     return None
 
 
-def turn_away_change(environ: dict[str, Any], own_host: str) -> Answer | None:
-    """The same for a request to the API that changes something, while the API needs no token."""
+def turn_away_change(
+    environ: dict[str, Any], own_host: str, *, forms: bool = False
+) -> Answer | None:
+    """The same for a request that changes something, while the API needs no token.
+
+    `forms` is for the console. Its bodies are forms, and each carries a token of its own.
+    """
     host, origin = environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN")
     without = "Without API_TOKENS"
-    if host is not None and not _is_here(host, own_host):
+    if host is not None and not is_this_machine(host, own_host):
         return refusal(
             403,
             f"{without} only this machine may change anything, and this request was for "
@@ -54,13 +59,16 @@ def turn_away_change(environ: dict[str, Any], own_host: str) -> Answer | None:
             f"{without} no web page may change anything, and this request came from "
             f"{shown(origin)}. Nothing was changed.",
         )
+    if forms:
+        return None
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if environ.get("CONTENT_LENGTH") not in (None, "", "0") and kind != "application/json":
         return refusal(415, "The body has to come as application/json. Nothing was changed.")
     return None
 
 
-def _is_here(host: str, own_host: str) -> bool:
+def is_this_machine(host: str, own_host: str = "localhost") -> bool:
+    """Whether a Host header names this machine: `own_host`, or an address of loopback."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         return name in ("localhost", own_host.lower()) or ip_address(name).is_loopback

@@ -27,6 +27,8 @@ NEEDS = {
     "new_token": Role.ADMIN,
     "revoke_token": Role.ADMIN,
     "audit": Role.OPERATOR,
+    # Of the console: it only ends one's own session.
+    "sign_out": Role.VIEWER,
 }
 """By the name of the endpoint's function. Everybody may read what is not here."""
 

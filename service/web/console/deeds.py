@@ -1,0 +1,192 @@
+"""What a person may do from the console: each asks first, and says what it will do.
+
+The endpoints have the names of the API's, so that `service.web.permissions` gives both the same
+roles. What may be done is decided in `service.triggers.people`, as for the API and the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from service.domain.decisions.approval import APPROVED, REJECTED
+from service.domain.decisions.controls import HOLD, LOCK, PAUSE
+from service.domain.people import NotFound
+from service.store.filters import only
+from service.triggers.people.asked import Scope
+from service.triggers.people.people import Asked, People
+from service.web.console.forms import form
+from service.web.console.now import change
+from service.web.console.pages import page
+from service.web.parts import WebParts
+
+Names = Mapping[str, str]
+"""What the address names: a target, a run, an approval."""
+
+_PUT = {
+    PAUSE: "Nothing is changed on {name} by itself until the pause ends. Runs that have begun to "
+    "write go on to their end; cancel stops them.",
+    LOCK: "Nobody but you changes {name} until the lock ends, and nothing does so by itself.",
+    HOLD: "What {name} has now is not taken away by itself until the hold ends.",
+}
+_LASTS = {PAUSE: "30m", LOCK: "1h", HOLD: "12h"}
+"""How long each is asked for, unless the person writes another length."""
+_ON_RUNS = {
+    "cancel": "The run stops before its first write, or between two of its steps. A write that was "
+    "sent already is not taken back: undo does that.",
+    "retry": "A new run asks once more for what this one was to reach, under every guard.",
+    "undo": "A new run puts back what this one has changed, where it is still so. The target is "
+    "paused for an hour, so that nothing changes it again by itself.",
+}
+_ALL = "all"
+"""The name that stands for every target, as in the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a page asks before something is done. `lasts` is a length of time, where there is one;
+    `plan` is the hash of the plan that was read."""
+
+    title: str
+    will: str
+    lasts: str = ""
+    plan: str = ""
+    detail: str = ""
+
+
+def add_deeds(console: Blueprint, parts: WebParts) -> None:
+    """The forms, each with the page that asks."""
+    people = parts.people
+    _on_targets(console, people)
+    _on_runs(console, parts)
+    _on_approvals(console, people)
+
+
+def _add(
+    console: Blueprint,
+    path: str,
+    endpoint: str,
+    asks: Callable[[Names], Question],
+    does: Callable[[Names, Mapping[str, str]], str],
+) -> None:
+    def view(**names: str) -> Response:
+        only(request.args)
+        if request.method == "POST":
+            return page("done.html", said=does(names, form()))
+        return page("confirm.html", question=asks(names))
+
+    console.add_url_rule(path, endpoint, view, methods=["GET", "POST"])
+
+
+def _on_targets(console: Blueprint, people: People) -> None:
+    def ask_put(names: Names) -> Question:
+        kind, name = names["kind"], names["name"]
+        whole = "every target" if name == _ALL else name
+        will = _PUT[kind].format(name=whole)
+        return Question(f"{kind.capitalize()} {whole}", will, lasts=_LASTS[kind])
+
+    def put(names: Names, fields: Mapping[str, str]) -> str:
+        target = None if names["name"] == _ALL else names["name"]
+        made, going_on = people.put(
+            g.person, names["kind"], Scope(target), fields.get("for", ""), fields.get("why", "")
+        )
+        goes_on = f" These runs have begun and go on: {', '.join(going_on)}." if going_on else ""
+        return f"The {made.kind} of {made.scope} is in force ({made.id}).{goes_on}"
+
+    def ended(verb: Callable[..., Any]) -> Callable[[Names, Mapping[str, str]], str]:
+        def end(names: Names, fields: Mapping[str, str]) -> str:
+            found = verb(g.person, names["name"], fields.get("why", ""))
+            said = ", ".join(f"the {each.kind} of {each.scope} by {each.by}" for each in found)
+            return f"Ended: {said or 'nothing, because nothing was in force'}."
+
+        return end
+
+    def resume(person: Any, name: str, why: str) -> Any:
+        return people.resume(person, None if name == _ALL else name, why)
+
+    _add(console, "/targets/<path:name>/<any(pause, lock, hold):kind>", "put", ask_put, put)
+    for endpoint, verb, will in (
+        ("resume", resume, "Every pause of {name} ends. What it held is judged again."),
+        ("unlock", people.unlock, "The locks of {name} end. What they held is judged again."),
+        ("release", people.release, "The holds and locks of {name} end: runbookd is in charge."),
+    ):
+        _add(
+            console,
+            f"/targets/<path:name>/{endpoint}",
+            endpoint,
+            _asks(f"{endpoint.capitalize()} {{name}}", will),
+            ended(verb),
+        )
+
+
+def _asks(title: str, will: str) -> Callable[[Names], Question]:
+    return lambda names: Question(title.format(**names), will.format(**names))
+
+
+def _on_runs(console: Blueprint, parts: WebParts) -> None:
+    people = parts.people
+
+    def asks(verb: str, will: str) -> Callable[[Names], Question]:
+        def ask(names: Names) -> Question:
+            found = parts.queries.run(names["run_id"])
+            if found is None:
+                raise NotFound(f"There is no run {names['run_id']!a}.")
+            planned = change(found["plan"]) or "no plan yet"
+            detail = (
+                f"Run {found['id']} is {found['status']}: {found['action']} on "
+                f"{found['target'] or 'no target'}, {planned}. {found['why']}"
+            )
+            return Question(f"{verb} run {found['id']}", will, detail=detail)
+
+        return ask
+
+    def cancel(names: Names, fields: Mapping[str, str]) -> str:
+        stopping = people.cancel(g.person, names["run_id"], fields.get("why", ""))
+        return f"Run {names['run_id']} is {stopping.status}, and stops before its next step."
+
+    def retry(names: Names, fields: Mapping[str, str]) -> str:
+        return _queued(people.retry(g.person, names["run_id"], fields.get("why", "")))
+
+    def undo(names: Names, fields: Mapping[str, str]) -> str:
+        return _queued(people.undo(g.person, names["run_id"], fields.get("why", "")))
+
+    for endpoint, does in (("cancel", cancel), ("retry", retry), ("undo", undo)):
+        ask = asks(endpoint.capitalize(), _ON_RUNS[endpoint])
+        _add(console, f"/runs/<path:run_id>/{endpoint}", endpoint, ask, does)
+
+
+def _queued(asked: Asked) -> str:
+    return f"Queued: run {asked.run} on {asked.target}. Its page says how it goes."
+
+
+def _on_approvals(console: Blueprint, people: People) -> None:
+    def ask(names: Names) -> Question:
+        asking = people.decidable(g.person, names["approval_id"])
+        waiting = next((each for each in people.approvals(200) if each["id"] == asking.id), None)
+        if waiting is None:
+            raise NotFound(f"Approval {asking.id} is not among the newest 200.")
+        will = (
+            "A new run looks at the target and does this. If its plan has become another one, it "
+            "asks again."
+            if names["verb"] == "approve"
+            else "Nothing is changed, and it rests for the rule's cooldown."
+        )
+        detail = (
+            f"{waiting['target']}: {change(waiting)}. ${waiting['price_before']} → "
+            f"${waiting['price_after']} a month. Downtime: {waiting['downtime'] or 'none'}. "
+            f"{waiting['why']}"
+        )
+        title = f"{names['verb'].capitalize()} {asking.id}"
+        return Question(title, will, plan=asking.plan_hash, detail=detail)
+
+    def decide(names: Names, fields: Mapping[str, str]) -> str:
+        state = APPROVED if names["verb"] == "approve" else REJECTED
+        why, plan = fields.get("why", ""), fields.get("plan", "")
+        made = people.decide(g.person, names["approval_id"], state, why, plan)
+        return f"Approval {made.id} is {state}."
+
+    path = "/approvals/<path:approval_id>/<any(approve, reject):verb>"
+    _add(console, path, "decide", ask, decide)
