@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.bootstrap.pager import secret_of
+from service.bootstrap.pager import SANDBOX_TOKEN, secret_of
 from service.catalogue.registry import KINDS
 from service.catalogue.spec import Tools, Work
 from service.ports import Clock, Messenger, Metrics
@@ -115,8 +115,11 @@ class Vendors:
 
     @cached_property
     def buckets(self) -> SpacesBuckets:
-        """Spaces. Nothing stands in for it in the sandbox."""
+        """Spaces. In the sandbox it is at one address, whatever a target's region is."""
         settings = self.settings
+        if settings.sandbox_url:
+            address = self.address("spaces", "")
+            return SpacesBuckets(key=SANDBOX_TOKEN, secret=SANDBOX_TOKEN, endpoint=address)
         return SpacesBuckets(
             key=settings.spaces_key.get_secret_value(),
             secret=settings.spaces_secret.get_secret_value(),
@@ -150,7 +153,8 @@ class Port:
 
     `secret` is the setting with the vendor's token, empty for what needs none. `build` makes the
     kind's port (`ports/<kind>.py`). `optional` is whether its targets are just off while the secret
-    is not set: nothing stands in for it in the sandbox, and a worker starts without it.
+    is not set, and a worker starts without it. Beside the sandbox they are on where its kind has a
+    stand-in there.
     """
 
     secret: str

@@ -370,8 +370,8 @@ def _redis(settings: Settings) -> Finding:
 
 
 def _target(name: str, target: Target, settings: Settings) -> Finding:
-    port = PORTS[target.kind]
-    if port.optional:
+    port, stands_in = PORTS[target.kind], kind_spec(target.kind).stand_in
+    if port.optional and not (stands_in and settings.sandbox_url):
         return _optional_target(name, target, settings)
     secret = port.secret
     if secret and (missing := _no_secret(settings, name, settings.secret(secret), secret)):
@@ -381,14 +381,14 @@ def _target(name: str, target: Target, settings: Settings) -> Finding:
     except VendorError as error:
         return Finding(name, Health.WRONG, str(error))
     untried = only_writing_tells(target.kind)
-    if kind_spec(target.kind).stand_in:
+    if stands_in:
         saw += _stand_in(settings)
     told = f"{saw}. {untried}" if untried else saw
     return Finding(name, Health.OK, told)
 
 
 def _optional_target(name: str, target: Target, settings: Settings) -> Finding:
-    """A target that is off while its setting is not given, and that nothing stands in for."""
+    """A target that is off while its setting is not given."""
     port = PORTS[target.kind]
     if not settings.secret(port.secret).get_secret_value():
         saw = f"off: {port.secret} is not set, so whatever asks for a change of it is held"

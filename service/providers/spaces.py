@@ -32,11 +32,15 @@ _LATER = ("SlowDown", "ServiceUnavailable", "RequestTimeout", "ConditionalReques
 
 
 class SpacesBuckets:
-    """The buckets that one pair of keys opens (`ports.bucket.Buckets`). Safe for threads."""
+    """The buckets that one pair of keys opens (`ports.bucket.Buckets`). Safe for threads.
 
-    def __init__(self, *, key: str, secret: str) -> None:
+    `endpoint` is asked instead of the places' own addresses, where it is given.
+    """
+
+    def __init__(self, *, key: str, secret: str, endpoint: str = "") -> None:
         self._key = key
         self._secret = secret
+        self._endpoint = endpoint
         self._client_of = lru_cache(maxsize=16)(self._made)
 
     def look(self, place: Place, key: str, most: int, version: str = "") -> Stored | None:
@@ -103,7 +107,7 @@ class SpacesBuckets:
 
         return botocore.session.Session().create_client(
             "s3",
-            endpoint_url=place.endpoint,
+            endpoint_url=self._endpoint or place.endpoint,
             region_name=place.region,
             aws_access_key_id=self._key,
             aws_secret_access_key=self._secret,

@@ -103,6 +103,7 @@ def read_call(vendor: str, path: str, incoming: Request) -> Call:
         token=_token(incoming, body),
         base_url=f"{incoming.host_url}{vendor}",
         now=0.0,
+        headers=dict(incoming.headers),
     )
 
 
@@ -133,7 +134,7 @@ def _token(incoming: Request, body: Any) -> str:
 def _json_response(answer: Answer) -> Response:
     if answer.body is None:
         response = Response(status=answer.status)
-    elif isinstance(answer.body, str):
+    elif isinstance(answer.body, str | bytes):
         response = Response(answer.body, status=answer.status, content_type="text/plain")
     else:
         text = json.dumps(answer.body)

@@ -31,6 +31,7 @@ from service.sandbox.digitalocean.control import DropletControlError, change_dro
 from service.sandbox.quizmentor.load import BUCKETS_MS, Load
 from service.sandbox.quizmentor.site import SiteControlError, change_site, site_json
 from service.sandbox.slack.control import SlackControlError, change_workspace, workspace_json
+from service.sandbox.spaces.control import SpacesControlError, change_spaces, spaces_json
 from service.sandbox.state_json import state_json
 from service.sandbox.supabase.control import (
     SupabaseControlError,
@@ -56,6 +57,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
         ("cloudflare", change_zone, zone_json),
         ("droplet", change_droplet, droplet_json),
         ("site", change_site, site_json),
+        ("spaces", change_spaces, spaces_json),
         ("slack", change_workspace, workspace_json),
         ("supabase", change_project, project_json),
         ("tokens", _order_tokens, _tokens_json),
@@ -71,6 +73,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     @control.errorhandler(DropletControlError)
     @control.errorhandler(SiteControlError)
     @control.errorhandler(SlackControlError)
+    @control.errorhandler(SpacesControlError)
     @control.errorhandler(SupabaseControlError)
     @control.errorhandler(FaultError)
     @control.errorhandler(TokensError)

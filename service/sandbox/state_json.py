@@ -14,6 +14,7 @@ from service.sandbox.digitalocean.droplets import snapshot_json
 from service.sandbox.pagerduty.state import Pager, incident_json
 from service.sandbox.quizmentor import load as quizmentor
 from service.sandbox.slack.state import Workspace, message_json
+from service.sandbox.spaces.control import spaces_json
 from service.sandbox.supabase.project import Project
 
 
@@ -30,6 +31,7 @@ def state_json(cloud: Cloud, now: float) -> Json:
         },
         "slack": {"messages": [message_json(one) for one in cloud.state(Workspace).messages]},
         "cloudflare": {cloud.config.cloudflare_zone: zone_json(cloud)},
+        "spaces": spaces_json(cloud),
         "valkey": {cloud.config.valkey_cluster: cluster_json(cloud)},
         "load": asdict(cloud.load),
         "metrics": _metrics(cloud),

@@ -39,7 +39,7 @@ def _look(buckets: Buckets, target: BucketTarget) -> str:
 
 KIND = KindSpec(
     name=NAME,
-    stand_in="",
+    stand_in="spaces",
     target=BucketTarget,
     shape=BucketShape,
     build=build_bucket,

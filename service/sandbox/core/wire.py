@@ -16,7 +16,8 @@ class Call:
     `raw` is the body as bytes, and `body` the same as JSON or as a form: None if it is empty, the
     text if it cannot be read. `token` is the bearer token, or empty. `base_url` is the beginning of
     links in answers. `now` is in seconds since the epoch. `outcome` says how a fault ends the
-    droplet action that this call starts. Empty: as requested.
+    droplet action that this call starts. Empty: as requested. `headers` are those of the request,
+    by the names that it has written.
     """
 
     vendor: str
@@ -29,6 +30,7 @@ class Call:
     base_url: str
     now: float
     outcome: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def first(self, name: str) -> str | None:
         """The first value of a query parameter. None if it is not there."""
@@ -38,7 +40,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A vendor's answer. A `body` of None is empty. `refused` marks a refusal with status 200.
+    """A vendor's answer. A `body` of None is empty, and bytes are sent as they are. `refused` marks
+    a refusal with status 200.
 
     It comes `takes_s` seconds after the vendor has acted.
     """

@@ -1,0 +1,1 @@
+"""Spaces, DigitalOcean's store of objects, which speaks S3."""
