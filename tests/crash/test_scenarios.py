@@ -62,10 +62,10 @@ def cache(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def stand(tmp_path: Path, databases: Databases, cache: RedisServer) -> Iterator[Stand]:
-    """The shipped scenarios. The application's PostgreSQL and its bucket are not to be reached."""
+    """The shipped scenarios. The application's PostgreSQL is not to be reached."""
     with (
         databases.borrowed() as url,
-        a_stand(tmp_path, url, rules=shipped(), app_cache_url=cache.url) as made,
+        a_stand(tmp_path, url, rules=shipped(), APP_CACHE_URL=cache.url) as made,
     ):
         yield made
 
@@ -145,7 +145,8 @@ def test_viral_growth_as_it_is_shipped_ends_with_exactly_what_it_says_and_is_tak
 def test_the_emergency_goes_on_without_slack_and_two_vendors_and_says_what_did_not_work(
     stand: Stand, cache: RedisServer
 ) -> None:
-    stand.fault(vendor="slack", status=503)
+    for vendor in ("slack", "spaces"):
+        stand.fault(vendor=vendor, status=503)
     stand.worker(lease_s=SHIPPED_LEASE_S)
     run = started(stand, "emergency")
     steps = comes_to(stand, run, "active")
@@ -208,7 +209,7 @@ def test_killed_at_random_moments_a_scenario_does_each_step_once_and_takes_it_ba
     chance = random.Random(seed)
     with (
         databases.borrowed() as url,
-        a_stand(tmp_path, url, rules=RUSH, app_cache_url=cache.url) as stand,
+        a_stand(tmp_path, url, rules=RUSH, APP_CACHE_URL=cache.url) as stand,
     ):
         run = started(stand, "rush")
         killed_until(stand, chance, run, "done")

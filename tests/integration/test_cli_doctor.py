@@ -458,15 +458,18 @@ def test_doctor_tells_of_a_buckets_objects_and_that_it_is_off_without_its_keys(
         b'{"maintenance": false, "static_mode": false}',
         {"ContentType": "application/json", "CacheControl": "no-cache"},
     )
+    beside_sandbox = examined(environment, RULES=str(rules))["target frontend"]
+    keys["SANDBOX_URL"] = ""
     empty = examined(environment, RULES=str(rules), **keys)["target frontend"]
     buckets.put(place, "emergency/config.json", normal, NEW, public=True)
     looked = examined(environment, RULES=str(rules), **keys)["target frontend"]
     server.stop()
-    off = examined(environment, RULES=str(rules))["target frontend"]
+    off = examined(environment, RULES=str(rules), SANDBOX_URL="")["target frontend"]
     assert empty.saw == "bucket quizmentor answers: emergency/config.json is none"
     assert looked.saw == "bucket quizmentor answers: emergency/config.json is normal"
     assert looked.health is Health.OK
     assert off.saw.startswith("off: SPACES_SECRET is not set")
+    assert beside_sandbox.saw == f"{empty.saw} (the sandbox stands in)"
 
 
 def test_doctor_tells_of_the_applications_cache_and_that_it_is_off_or_our_own(
