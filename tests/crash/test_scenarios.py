@@ -145,8 +145,8 @@ def test_viral_growth_as_it_is_shipped_ends_with_exactly_what_it_says_and_is_tak
 def test_the_emergency_goes_on_without_slack_and_two_vendors_and_says_what_did_not_work(
     stand: Stand, cache: RedisServer
 ) -> None:
-    for vendor in ("slack", "spaces"):
-        stand.fault(vendor=vendor, status=503)
+    stand.fault(vendor="slack", status=503)
+    stand.fault(vendor="spaces", status=403, times=100)
     stand.worker(lease_s=SHIPPED_LEASE_S)
     run = started(stand, "emergency")
     steps = comes_to(stand, run, "active")
