@@ -1,11 +1,11 @@
-"""What a person may ask for without a target: `tell`, `decide`, `watch` and `cost_report`. Pure."""
+"""What a person may ask for without a target, such as `tell` and `cost_report`. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from service.catalogue.actions import ALWAYS, COST_REPORT, TELL, branches_of
+from service.catalogue.actions import ALWAYS, COST_REPORT, TELL, WEEKLY_REPORT, branches_of
 from service.catalogue.registry import (
     ACTIONS,
     NotInCatalogue,
@@ -60,6 +60,8 @@ def telling_options(
     if action == COST_REPORT.name:
         # Who asks for a report wants to be told, whatever the budget says.
         return given_options(spec, {"tell": ALWAYS, **given})
+    if action == WEEKLY_REPORT.name:
+        return given_options(spec, given)
     options = given_options(spec, {**given, "target": target} if target else given)
     if action == TELL.name:
         _check_text(options["text"])
