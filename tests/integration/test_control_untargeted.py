@@ -1,4 +1,4 @@
-"""What a person asks for without a target, over the API: tell, decide, watch, cost_report."""
+"""What a person asks for without a target, over the API, such as tell."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ BRANCH = {"action": "horizontal_scale", "target": "api", "with": {"step": 2}}
 DECIDE = {"action": "decide", "with": {"cpu": BRANCH}, **WHY}
 WATCH = {"action": "watch", "with": {"for": "2h", "readings": ["cpu > 80"]}, **WHY}
 COST: dict[str, Any] = {"action": "cost_report", "with": {}, **WHY}
+WEEKLY: dict[str, Any] = {"action": "weekly_report", "with": {}, **WHY}
 
 
 @pytest.fixture
@@ -36,7 +37,9 @@ def queued(api: Operators, run: str) -> Request:
         return load_request(load(connection.execute(query).mappings().one()["ask"]))
 
 
-@pytest.mark.parametrize("body", [TELL, DECIDE, WATCH, COST], ids=lambda body: str(body["action"]))
+@pytest.mark.parametrize(
+    "body", [TELL, DECIDE, WATCH, COST, WEEKLY], ids=lambda body: str(body["action"])
+)
 def test_each_is_queued_for_a_person_and_audited_with_its_options(
     api: Operators, body: dict[str, Any]
 ) -> None:
@@ -68,7 +71,9 @@ def test_each_is_queued_for_a_person_and_audited_with_its_options(
     )
 
 
-@pytest.mark.parametrize("body", [TELL, DECIDE, WATCH, COST], ids=lambda body: str(body["action"]))
+@pytest.mark.parametrize(
+    "body", [TELL, DECIDE, WATCH, COST, WEEKLY], ids=lambda body: str(body["action"])
+)
 def test_a_plan_of_each_is_for_everybody_and_acts_on_nothing(
     api: Operators, body: dict[str, Any]
 ) -> None:
