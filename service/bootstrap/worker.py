@@ -46,6 +46,7 @@ from service.store.readings import ReadingStore
 from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
 from service.store.watches import WatchStore
+from service.store.weeks import WeekStore
 from service.triggers.alerts.admit import Admitter
 
 _log = structlog.get_logger(__name__)
@@ -107,6 +108,7 @@ def build_worker(settings: Settings) -> Worker:
         jobs=JobStore(stores.engine, stores.queue.enqueue, stores.bell.committed),
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         budget_notices=BudgetNoticeStore(stores.engine),
+        weeks=WeekStore(stores.engine),
         bills=build_bills(settings),
         scenarios=ScenarioStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),

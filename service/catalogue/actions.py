@@ -213,5 +213,9 @@ COST_REPORT = ActionSpec("cost_report", Effect.TELLS, NOTIFY, options=CostOption
 """What the month costs, and a message for each threshold of the budget (runbook, Resource
 Monitoring)."""
 
+WEEKLY_REPORT = ActionSpec("weekly_report", Effect.TELLS, NOTIFY, undoes=False)
+"""What was done in the seven days before, with a picture of instances and dollars by day (runbook,
+Resource Monitoring)."""
+
 IGNORE = ActionSpec("ignore", Effect.NOTHING, NOTIFY)
 """For alerts that nobody needs to hear of, such as a Watchdog that always fires."""

@@ -29,6 +29,7 @@ from service.catalogue.actions import (
     INVESTIGATE,
     PAGE_ONCALL,
     TELL,
+    WEEKLY_REPORT,
     branches_of,
 )
 from service.catalogue.spec import ActionSpec, Change, Effect, KindSpec, Work
@@ -60,6 +61,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     DECIDE,
     WATCH,
     COST_REPORT,
+    WEEKLY_REPORT,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

@@ -25,7 +25,7 @@ from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts, senders_of
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import PORTS, Vendors, build_bills, build_metrics
-from service.catalogue.actions import COST_REPORT, TELL
+from service.catalogue.actions import COST_REPORT, TELL, WEEKLY_REPORT
 from service.catalogue.prices import Kept
 from service.catalogue.registry import kind_spec
 from service.catalogue.spec import KindSpec
@@ -42,6 +42,7 @@ from service.providers.scopes import (
     LISTS_CHANNELS,
     POST_ANYWHERE,
     POST_MESSAGES,
+    UPLOAD,
     only_writing_tells,
 )
 from service.rulebook import RuleBookInvalid
@@ -116,9 +117,10 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     for target in book.targets.values() if book else ():
         name = f"target {target.name}"
         yield name, lambda target=target, name=name: _target(name, target, settings)  # type: ignore[misc]  # a lambda's defaults have no types
-    if book is not None and any(each.action == COST_REPORT.name for each in book.jobs.values()):
+    chores = {each.action for each in book.jobs.values()} if book else set()
+    if chores & {COST_REPORT.name, WEEKLY_REPORT.name}:
         yield "bill", lambda: _bill(settings)
-    yield "slack", lambda: _slack(settings)
+    yield "slack", lambda: _slack(settings, pictures=WEEKLY_REPORT.name in chores)
     if book and (channels := _told_channels(book)):
         yield "channels", lambda: _channels(settings, channels)
     yield "pagerduty", lambda: _pagerduty(settings)
@@ -401,7 +403,8 @@ def _optional_target(name: str, target: Target, settings: Settings) -> Finding:
         return Finding(name, Health.WRONG, str(error))
 
 
-def _slack(settings: Settings) -> Finding:
+def _slack(settings: Settings, *, pictures: bool) -> Finding:
+    """Whether the token may post; and show `pictures`, where a job tells of the week."""
     if missing := _no_secret(settings, "slack", settings.slack_token, "SLACK_BOT_TOKEN"):
         return missing
     try:
@@ -415,6 +418,10 @@ def _slack(settings: Settings) -> Finding:
             f"{saw}. It lacks the scope {', '.join(missing_scopes)}, so nothing can be posted"
         )
         return Finding("slack", Health.WRONG, sentence)
+    without = [each for each in UPLOAD.scopes if each not in who.scopes]
+    if pictures and who.scopes and without:
+        sentence = f"{saw}. It lacks the scope {', '.join(without)}: weekly reports are text alone"
+        return Finding("slack", Health.NOTE, sentence)
     return Finding("slack", Health.OK, saw)
 
 

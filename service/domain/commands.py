@@ -24,6 +24,7 @@ NO_UNDO: Mapping[str, str] = {
     "tell": "what was told has been read",
     "archive_rows": "the rows are whole in the archive; a person moves back those that are wanted",
     "cost_report": "it only reads and tells",
+    "weekly_report": "it only reads and tells",
     "decide": "it only reads and asks; undo the run that it has asked for",
     "watch": "it only looks and tells; to end it before its time, cancel it",
     "flush_cache": "what was removed is loaded anew, as the application asks for it",

@@ -51,10 +51,11 @@ ACTIONS = (
     "decide",
     "watch",
     "cost_report",
+    "weekly_report",
 )
 """The names of the catalogue's actions, for help and completion. The catalogue decides what is an
 action; a test holds the two equal."""
-UNTARGETED = ("tell", "decide", "watch")
+UNTARGETED = ("tell", "decide", "watch", "cost_report", "weekly_report")
 """Those that change no target, and that a person may ask for."""
 PAGING = ("page_oncall",)
 """Those that tell the pager. A test holds them to the catalogue."""

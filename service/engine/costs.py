@@ -18,7 +18,8 @@ from service.engine import outbox, reports
 from service.engine.costing import report_of
 from service.engine.messages import conclude, unheard
 from service.engine.parts import StepRunner, WorkerParts
-from service.messages.costs import amount, budget_page, cost_report, over_budget
+from service.messages.costs import amount, budget_page, cost_report, over_budget, summary
+from service.messages.going_on import COSTS_NOTHING
 from service.ports import Message
 
 
@@ -28,6 +29,9 @@ def report_costs(
     """One execution. `fence` is called right before a message: a former execution must not tell it
     once more."""
     report = step("count", _count, parts)
+    if request.only_plans:
+        step("conclude", _plan, request, report, parts)
+        return
     taken = step("take", _take, request, report, parts)
     if taken["page"]:
         step("page", _page, request, report, taken, parts)
@@ -38,6 +42,12 @@ def report_costs(
 def _count(parts: WorkerParts) -> Record:
     now = parts.clock.time()
     return report_of(parts.book(), parts.bills, parts.work_of, now).to_json()
+
+
+def _plan(request: Request, report: Record, parts: WorkerParts) -> Record:
+    """The figures, for the person who asks and nobody else. No threshold counts as told by it."""
+    said = f"{summary(report)} It would tell this in Slack. {COSTS_NOTHING}"
+    return conclude(request, {"status": "shadow", "reason": said}, parts)
 
 
 def _take(request: Request, report: Record, parts: WorkerParts) -> Record:

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from service.catalogue.actions import COST_REPORT, DECIDE, TELL
+from service.catalogue.actions import COST_REPORT, DECIDE, TELL, WEEKLY_REPORT
 from service.catalogue.registry import action_spec
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
@@ -30,6 +30,7 @@ from service.engine.steps import ShownSteps, again_on_conflict
 from service.engine.telling import tell_teams
 from service.engine.unforeseen import STEP, end_visibly, sentence_of
 from service.engine.watching import begin_watch
+from service.engine.weekly import report_week
 
 _log = structlog.get_logger(__name__)
 
@@ -65,6 +66,9 @@ def _go(request: Request, parts: WorkerParts, attempt: int, step: ShownSteps) ->
     elif request.action == COST_REPORT.name:
         fence = RunContext(parts, request.id, attempt, request.subject).fence
         report_costs(request, parts, step, fence)
+    elif request.action == WEEKLY_REPORT.name:
+        fence = RunContext(parts, request.id, attempt, request.subject).fence
+        report_week(request, parts, step, fence)
     elif request.action == DECIDE.name:
         decide(request, parts, step)
     elif request.action == WATCH.name:

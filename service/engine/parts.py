@@ -29,6 +29,7 @@ from service.ports.runs import Incidents, Leases, Locks, Runs
 from service.ports.scenarios import NoScenarios, Scenarios
 from service.ports.spend import Spending
 from service.ports.watches import Watches
+from service.ports.weeks import Weeks
 
 
 class RunLost(Exception):  # noqa: N818 - a state of this execution, not a fault
@@ -104,6 +105,7 @@ class WorkerParts:
     watches: Watches
     jobs: Jobs
     budget_notices: BudgetNotices
+    weeks: Weeks
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]

@@ -38,8 +38,17 @@ class Message:
     links: Sequence[tuple[str, str]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG: its file's name, what people read beside it, and its bytes."""
+
+    name: str
+    title: str
+    content: bytes
+
+
 class Messenger(Protocol):
-    """Slack: posts messages, and edits its own."""
+    """Slack: posts messages, edits its own, and shows pictures in their threads."""
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
         """Post, in a thread where one is given, or in another channel (`in_channel`)."""
@@ -47,4 +56,8 @@ class Messenger(Protocol):
 
     def update(self, ref: MessageRef, message: Message) -> None:
         """Replace a message by another."""
+        ...
+
+    def picture(self, thread: MessageRef, picture: Picture) -> None:
+        """Upload a picture, and show it in the thread of a message. A repeat shows it twice."""
         ...

@@ -90,6 +90,7 @@ READ_BILLED = Needed(
     reads=True,
 )
 POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
+UPLOAD = Needed("slack", "", "show a picture in a weekly report", ("files:write",))
 POST_ANYWHERE = "chat:write.public"
 """Lets a bot of Slack post in public channels that it is no member of. Nothing needs it."""
 LISTS_CHANNELS = {"channels:read": "public_channel", "groups:read": "private_channel"}
@@ -122,6 +123,7 @@ NEEDED = (
     READ_BILL,
     READ_BILLED,
     POST_MESSAGES,
+    UPLOAD,
 )
 
 OF_ACTION = {"snapshot": SNAPSHOT, "resize": RESIZE}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -23,6 +23,7 @@ from slack_sdk.web import SlackResponse
 
 from service.domain.errors import FailureKind, VendorError
 from service.ports import Message, MessageRef
+from service.ports.messenger import Picture
 from service.providers.errors import (
     Call,
     broke,
@@ -125,6 +126,22 @@ class SlackMessenger:
             lambda content: self._client.chat_update(channel=ref.channel, ts=ref.ts, **content),
         )
 
+    def picture(self, thread: MessageRef, picture: Picture) -> None:
+        """Upload a picture and show it in a thread: an address, the bytes, and the message. Nobody
+        sees anything before the last of these three calls. It needs the scope files:write."""
+        call = self._call(f"upload a picture to {thread.channel}", repeatable=False)
+        _sent(
+            call,
+            lambda: self._client.files_upload_v2(
+                filename=picture.name,
+                title=picture.title,
+                alt_txt=picture.title,
+                content=picture.content,
+                channel=thread.channel,
+                thread_ts=thread.ts,
+            ),
+        )
+
     def whoami(self) -> Identity:
         """The owner and the scopes of the token. Posts nothing."""
         call = self._call("ask whose the token is", repeatable=True)
@@ -195,6 +212,9 @@ def _sent(call: Call, send: Callable[[], SlackResponse]) -> SlackResponse:
         return send()
     except SlackApiError as problem:
         raise _translated(call, problem.response) from problem
+    except HTTPError as problem:
+        # The address for a file's bytes: the methods themselves answer with a SlackApiError.
+        raise from_status(call, problem.code, str(problem.reason), None) from problem
     except URLError as problem:
         # urllib raises URLError only for a failure before the whole request was sent.
         raise never_sent(call, problem.reason) from problem

@@ -72,6 +72,7 @@ UNDER_CONTRACT = {
     "FakeWatches": "test_watches.py",
     "FakeBills": "test_costs.py",
     "FakeBudgetNotices": "test_costs.py",
+    "FakeWeeks": "test_weeks.py",
     "FakeJobs": "test_jobs.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",

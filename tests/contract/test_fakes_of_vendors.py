@@ -31,6 +31,7 @@ from service.ports import (
     ValkeyClusters,
 )
 from service.ports.cloudflare_zone import Answered
+from service.ports.messenger import Picture
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
 from service.providers.digitalocean_apps import DigitalOceanApps
@@ -678,6 +679,12 @@ def test_a_message_that_nobody_posted_cannot_be_edited(lab: Lab) -> None:
         lab.messenger.update(MessageRef(posted.channel, "1.000001"), Message("Scaled api", "2 → 3"))
     assert (refused.value.kind, refused.value.status) == (FailureKind.PERMANENT, 200)
     assert lab.said() == [("Scaling api: 2 → 3", False)]
+
+
+def test_a_picture_is_no_message_that_replaces_another(lab: Lab) -> None:
+    first = lab.messenger.post(Message("The week", "12 runs"))
+    lab.messenger.picture(first, Picture("week.png", "By day", b"\x89PNG"))
+    assert lab.said()[0] == ("The week: 12 runs", False)
 
 
 # ---- Readings ----

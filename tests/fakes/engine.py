@@ -43,6 +43,7 @@ from tests.fakes.readings import FakeReadings
 from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
 from tests.fakes.watches import FakeWatches
+from tests.fakes.weeks import FakeWeeks
 
 ALERT = Alert("alertmanager", "f1", AlertStatus.FIRING, "High Memory Usage")
 ME = "me"
@@ -591,6 +592,7 @@ class FakeWorker:
     jobs: FakeJobs = field(default_factory=FakeJobs)
     bills: FakeBills = field(default_factory=FakeBills)
     notices: FakeBudgetNotices = field(default_factory=FakeBudgetNotices)
+    weeks: FakeWeeks = field(default_factory=FakeWeeks)
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
@@ -631,6 +633,7 @@ class FakeWorker:
             jobs=self.jobs,
             bills=(self.bills,),
             budget_notices=self.notices,
+            weeks=self.weeks,
             book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,

@@ -10,6 +10,7 @@ from typing import Any
 from service.domain.errors import FailureKind, VendorError
 from service.domain.links import Link
 from service.ports import Message, MessageRef, Page
+from service.ports.messenger import Picture
 from tests.fakes.faults import vendor_error
 
 
@@ -48,6 +49,14 @@ class FakeMessenger:
     problem: Exception | None = None
     stuck: Exception | None = None
     hangs: Callable[[], None] = lambda: None
+    pictures: list[tuple[MessageRef, Picture]] = field(default_factory=list)
+    no_pictures: Exception | None = None
+
+    def picture(self, thread: MessageRef, picture: Picture) -> None:
+        self.hangs()
+        if self.no_pictures is not None:
+            raise copy(self.no_pictures)
+        self.pictures.append((thread, picture))
 
     def post(self, message: Message, thread: MessageRef | None = None) -> MessageRef:
         self.hangs()

@@ -553,6 +553,23 @@ def test_doctor_says_whether_the_bot_can_post_where_rules_tell(
     assert (found.health, sentence in found.saw) == (health, True), found.saw
 
 
+@pytest.mark.parametrize(
+    ("rules", "scopes", "health"),
+    [
+        ("rules/quizmentor.yml,rules/jobs.yml", [], Health.NOTE),
+        ("rules/quizmentor.yml,rules/jobs.yml", ["files:write"], Health.OK),
+        ("rules/quizmentor.yml", [], Health.OK),
+    ],
+)
+def test_doctor_says_when_a_weekly_report_may_show_no_picture(
+    environment: dict[str, str], tmp_path: Path, rules: str, scopes: list[str], health: Health
+) -> None:
+    asked = {**with_slack(environment, tmp_path, ["ops"], scopes), "RULES": rules}
+    found = examined(asked)["slack"]
+    assert found.health is health
+    assert ("lacks the scope files:write" in found.saw) == (health is Health.NOTE)
+
+
 def test_doctor_says_which_rules_watch_without_prometheus(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""What a person asks for without a target, over the API: tell, decide and watch."""
+"""What a person asks for without a target, over the API, such as tell."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ TELL = {"action": "tell", "with": TEXT, **WHY}
 BRANCH = {"action": "horizontal_scale", "target": "api", "with": {"step": 2}}
 DECIDE = {"action": "decide", "with": {"cpu": BRANCH}, **WHY}
 WATCH = {"action": "watch", "with": {"for": "2h", "readings": ["cpu > 80"]}, **WHY}
+COST: dict[str, Any] = {"action": "cost_report", "with": {}, **WHY}
+WEEKLY: dict[str, Any] = {"action": "weekly_report", "with": {}, **WHY}
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ def queued(api: Operators, run: str) -> Request:
         return load_request(load(connection.execute(query).mappings().one()["ask"]))
 
 
-@pytest.mark.parametrize("body", [TELL, DECIDE, WATCH], ids=lambda body: str(body["action"]))
+@pytest.mark.parametrize(
+    "body", [TELL, DECIDE, WATCH, COST, WEEKLY], ids=lambda body: str(body["action"])
+)
 def test_each_is_queued_for_a_person_and_audited_with_its_options(
     api: Operators, body: dict[str, Any]
 ) -> None:
@@ -67,7 +71,9 @@ def test_each_is_queued_for_a_person_and_audited_with_its_options(
     )
 
 
-@pytest.mark.parametrize("body", [TELL, DECIDE, WATCH], ids=lambda body: str(body["action"]))
+@pytest.mark.parametrize(
+    "body", [TELL, DECIDE, WATCH, COST, WEEKLY], ids=lambda body: str(body["action"])
+)
 def test_a_plan_of_each_is_for_everybody_and_acts_on_nothing(
     api: Operators, body: dict[str, Any]
 ) -> None:
@@ -187,3 +193,17 @@ def test_a_run_that_only_told_is_neither_undone_nor_retried(api: Operators) -> N
         status, said = api.post("olga", f"/runs/{run}/{verb}")
         assert (status, "only told people" in said["error"]) == (409, True)
     assert api.post("olga", f"/runs/{run}/cancel", WHY)[0] == 202
+
+
+def test_who_asks_for_a_cost_report_is_told_whatever_the_budget_says(api: Operators) -> None:
+    _, said = api.post("olga", "/runs", COST)
+    assert queued(api, said["id"]).options == {"tell": "always"}
+    _, said = api.post("olga", "/runs", {**COST, "with": {"tell": "thresholds"}})
+    assert queued(api, said["id"]).options == {"tell": "thresholds"}
+
+
+def test_a_cost_report_takes_no_target_and_no_option_that_it_does_not_know(api: Operators) -> None:
+    status, said = api.post("olga", "/runs", {**COST, "target": "api"})
+    assert (status, "cost_report takes no target" in str(said)) == (422, True)
+    status, said = api.post("olga", "/runs", {**COST, "with": {"tell": "never"}})
+    assert (status, "tell" in str(said)) == (422, True)

@@ -67,6 +67,7 @@ from service.store.runs import RunStore
 from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
 from service.store.watches import WatchStore
+from service.store.weeks import WeekStore
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.people.people import People
@@ -516,6 +517,7 @@ class Installation:
             watches=WatchStore(engine),
             jobs=JobStore(engine, self._enqueue),
             budget_notices=BudgetNoticeStore(engine),
+            weeks=WeekStore(engine),
             outcomes=OutcomeStore(engine),
             demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,

@@ -18,10 +18,11 @@ class Route:
     """One operation of a vendor.
 
     `pattern` is in werkzeug's syntax, with `<name>` for a part of the path. `scopes` are those that
-    the token needs.
+    the token needs. `open` is for an address that is a secret of its own and takes no token.
     """
 
     method: str
     pattern: str
     handler: Handler
     scopes: Scopes = ()
+    open: bool = False

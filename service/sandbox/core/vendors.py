@@ -50,20 +50,26 @@ class Vendor:
     def answer(self, cloud: Cloud, call: Call) -> Answer:
         """Act on the cloud, or refuse, and return the vendor's answer."""
         tokens = cloud.state(Tokens)
-        if self._unauthorized and not call.token:
-            return self._unauthorized
-        if self._unauthorized and tokens.is_unknown(call):
-            return self._unknown_token or self._unauthorized
         try:
             route, args = self._find(call)
         except HTTPException:
-            return self._unknown()
+            return self._stranger(tokens, call) or self._unknown()
+        if not route.open and (refused := self._stranger(tokens, call)):
+            return refused
         if missing := tokens.missing(call, route.scopes):
             return self._forbidden(missing)
         try:
             return route.handler(cloud, call, args)
         except Refusal as refusal:
             return refusal.answer
+
+    def _stranger(self, tokens: Tokens, call: Call) -> Answer | None:
+        """The refusal of a call without a token that the vendor knows; None where it may go on."""
+        if self._unauthorized and not call.token:
+            return self._unauthorized
+        if self._unauthorized and tokens.is_unknown(call):
+            return self._unknown_token or self._unauthorized
+        return None
 
     def _find(self, call: Call) -> tuple[Route, Mapping[str, Any]]:
         endpoint, args = self._map.bind("").match(call.path, call.method)

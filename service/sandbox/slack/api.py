@@ -23,7 +23,8 @@ LONGEST_TEXT = 40_000
 
 TEAM = "T0QUIZMENT"
 _BOT = "B0RUNBOOKD"
-_TS = re.compile(r"\d+\.\d{6}")
+TS = re.compile(r"\d+\.\d{6}")
+"""What a message's timestamp looks like."""
 
 
 def refusal(error: str, *, messages: list[str] | None = None) -> Refusal:
@@ -34,7 +35,7 @@ def refusal(error: str, *, messages: list[str] | None = None) -> Refusal:
     return Refusal(Answer(200, body, refused=True))
 
 
-_SCOPES = ("chat:write", "reactions:write")
+_SCOPES = ("chat:write", "files:write", "reactions:write")
 """The scopes of a token if no tokens were set."""
 UNAUTHORIZED = refusal("not_authed").answer
 
@@ -147,7 +148,7 @@ _LISTED = {"public_channel": "channels:read", "private_channel": "groups:read"}
 
 
 def _types(call: Call) -> list[str]:
-    types = [each.strip() for each in (_argument(call, "types") or "public_channel").split(",")]
+    types = [each.strip() for each in (argument(call, "types") or "public_channel").split(",")]
     if not set(types) <= set(_LISTED):
         raise refusal("invalid_types")
     return types
@@ -162,7 +163,7 @@ _MOST_LISTED = 999
 
 def _page(call: Call) -> tuple[int, int]:
     """Where a page begins, and how many channels it has."""
-    cursor, limit = _argument(call, "cursor"), _argument(call, "limit") or "100"
+    cursor, limit = argument(call, "cursor"), argument(call, "limit") or "100"
     begin = cursor.removeprefix("from:") or "0"
     if not begin.isdecimal():
         raise refusal("invalid_cursor")
@@ -171,7 +172,7 @@ def _page(call: Call) -> tuple[int, int]:
     return int(begin), int(limit)
 
 
-def _argument(call: Call, name: str) -> str:
+def argument(call: Call, name: str) -> str:
     """An argument of a method that takes them in the query or in the body."""
     given = call.first(name)
     return str(as_object(call.body).get(name) or "") if given is None else given
@@ -184,7 +185,7 @@ def _posted(cloud: Cloud, call: Call) -> Message:
         raise refusal(refused)
     blocks = _blocks(body)
     _check_content(body, blocks)
-    if thread is not None and not _TS.fullmatch(str(thread)):
+    if thread is not None and not TS.fullmatch(str(thread)):
         raise refusal("invalid_thread_ts")
     message = Message(
         channel=channel_id(channel),
@@ -250,15 +251,15 @@ def _message_json(message: Message) -> Json:
     return body
 
 
-def _methods(name: str, handler: Any, needed: Scopes = ()) -> tuple[Route, Route]:
+def methods(name: str, handler: Any, needed: Scopes = ()) -> tuple[Route, Route]:
     """The routes of a method that Slack takes as POST, and as GET with arguments in the query."""
     path = f"/api/{name}"
     return Route("POST", path, handler, needed), Route("GET", path, handler, needed)
 
 
 ROUTES = (
-    *_methods("auth.test", auth_test),
-    *_methods("users.conversations", users_conversations, _scopes_to_list),
+    *methods("auth.test", auth_test),
+    *methods("users.conversations", users_conversations, _scopes_to_list),
     Route("POST", "/api/chat.postMessage", post_message, ("chat:write",)),
     Route("POST", "/api/chat.postEphemeral", post_ephemeral, ("chat:write",)),
     Route("POST", "/api/chat.update", update, ("chat:write",)),

@@ -30,6 +30,20 @@ class Message:
     edited: bool = False
     ephemeral: bool = False
     reactions: list[str] = field(default_factory=list)
+    files: list[Json] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Upload:
+    """A file that was announced. `content` is None until it has come; `shared` is whether a message
+    shows it."""
+
+    id: str
+    secret: str
+    name: str
+    length: int
+    content: bytes | None = None
+    shared: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +55,7 @@ class Workspace:
     """
 
     messages: list[Message] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
     last_micros: int = 0
     channels: frozenset[str] | None = None
     member_of: frozenset[str] | None = None
@@ -59,6 +74,13 @@ class Workspace:
         """A timestamp that no message has yet. It identifies a message."""
         self.last_micros = max(round(now * 1_000_000), self.last_micros + 1)
         return f"{self.last_micros // 1_000_000}.{self.last_micros % 1_000_000:06d}"
+
+    def announce(self, name: str, length: int) -> Upload:
+        """A new upload, with an id and an address of its own."""
+        number = len(self.uploads) + 1
+        secret = hashlib.sha256(f"upload {number}".encode()).hexdigest()[:32]
+        self.uploads.append(Upload(f"F{number:010d}", secret, name, length))
+        return self.uploads[-1]
 
     def find(self, channel: str, ts: str) -> Message | None:
         """The message with this timestamp in this channel."""
@@ -80,6 +102,7 @@ def message_json(message: Message) -> Json:
         "user": message.user,
         "ephemeral": message.ephemeral,
         "reactions": message.reactions,
+        "files": message.files,
     }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from service.sandbox.core.vendors import Vendor
-from service.sandbox.slack import api
+from service.sandbox.slack import api, files
 
 VENDOR = Vendor(
-    api.ROUTES,
+    (*api.ROUTES, *files.ROUTES),
     api.UNAUTHORIZED,
     api.no_such_operation,
     api.forbidden,

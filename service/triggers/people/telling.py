@@ -1,11 +1,11 @@
-"""What a person may ask for without a target: `tell`, `decide` and `watch`. Pure."""
+"""What a person may ask for without a target, such as `tell` and `cost_report`. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from service.catalogue.actions import TELL, branches_of
+from service.catalogue.actions import ALWAYS, COST_REPORT, TELL, WEEKLY_REPORT, branches_of
 from service.catalogue.registry import (
     ACTIONS,
     NotInCatalogue,
@@ -57,6 +57,11 @@ def telling_options(
         raise BadRequest(f"{action} takes no target: it changes none. Leave {target} out.")
     if target and given.get("target", target) != target:
         raise BadRequest(f"with: target is {given['target']}, and {target} was named before it.")
+    if action == COST_REPORT.name:
+        # Who asks for a report wants to be told, whatever the budget says.
+        return given_options(spec, {"tell": ALWAYS, **given})
+    if action == WEEKLY_REPORT.name:
+        return given_options(spec, given)
     options = given_options(spec, {**given, "target": target} if target else given)
     if action == TELL.name:
         _check_text(options["text"])

@@ -9,8 +9,8 @@ from decimal import Decimal
 from service.catalogue.registry import checked_options
 from service.domain.costs.costs import month_name
 from service.domain.decisions.budget import Budget
-from service.domain.decisions.policy import Policy
-from service.domain.decisions.requests import JOB, Origin, Request
+from service.domain.decisions.policy import SHADOW, Policy
+from service.domain.decisions.requests import JOB, PERSON, Origin, Request
 from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import RuleBook
 from service.ports.bills import Resource
@@ -143,3 +143,22 @@ def test_slack_that_refuses_for_good_fails_the_run_and_pages() -> None:
 def test_months_are_those_of_utc() -> None:
     assert month_name(datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC).timestamp()) == "2026-11"
     assert month_name(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) == "2026-12"
+
+
+def test_a_plan_prints_the_figures_tells_nobody_and_takes_no_threshold() -> None:
+    worker = worker_with("165")
+    planned = replace(
+        request(1),
+        id="cost_report.plan.1",
+        origin=Origin(PERSON, "vera", "a look"),
+        claim="cost_report.plan",
+        policy=Policy(mode=SHADOW),
+    )
+    worker.execute(planned)
+    ended = worker.runs.outcomes[planned.id]
+    assert ended.status == "shadow"
+    assert "DigitalOcean has booked $165.00 this month" in ended.reason
+    assert "82 % of the budget of $200.00" in ended.reason
+    assert worker.said() == []
+    run(worker, 2)
+    assert len(worker.said()) == 1, "the threshold is still to be told"

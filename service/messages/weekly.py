@@ -1,0 +1,74 @@
+"""What people are told of a week. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from service.messages.costs import summary
+from service.ports import Message
+
+_PAGES = "page_oncall"
+
+
+def week_title(report: Mapping[str, Any]) -> str:
+    """Which week, how many runs, and how many pages."""
+    runs = sum(sum(each.values()) for each in report["runs"].values())
+    pages = report["runs"].get(_PAGES, {}).get("succeeded", 0)
+    return (
+        f"The week from {report['from']} to {report['to']}: {_many(runs, 'run')}, "
+        f"{_many(pages, 'page')} by rules"
+    )
+
+
+def week_summary(report: Mapping[str, Any]) -> str:
+    """How the runs ended, what the days cost, and what the month comes to."""
+    return f"{_ended(report)} {_days(report)} {summary(report['cost'])}"
+
+
+def weekly_message(report: Mapping[str, Any], context: str) -> Message:
+    """The report as one message; its picture comes into its thread."""
+    return Message(week_title(report), week_summary(report), _facts(report), context)
+
+
+def without_picture(message: Message, because: str) -> Message:
+    """The same message, which says why no picture follows it."""
+    return replace(message, text=f"{message.text} No picture: {because}")
+
+
+def _ended(report: Mapping[str, Any]) -> str:
+    totals: dict[str, int] = {}
+    for each in report["runs"].values():
+        for status, count in each.items():
+            totals[status] = totals.get(status, 0) + count
+    if not totals:
+        return "Nothing was asked for."
+    return f"Runs: {_listed(totals)}."
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+
+
+def _days(report: Mapping[str, Any]) -> str:
+    known = [each["dollars"] for each in report["days"] if each["dollars"] is not None]
+    if not known:
+        return "No readings of dollars are kept of these days."
+    days = _many(len(known), "day")
+    return f"The targets cost ${sum(known):,.2f} on {days} with readings."
+
+
+def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    done = [(action, _listed(counts)) for action, counts in report["runs"].items()]
+    return [*done, *((each["metric"], _measured(each)) for each in report["indicators"])]
+
+
+def _measured(each: Mapping[str, Any]) -> str:
+    unit = f" {each['unit']}" if each["unit"] else ""
+    days = _many(each["days"], "day")
+    return f"{each['mean']:,.1f}{unit} on average, {each['high']:,.1f}{unit} at most ({days})"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
