@@ -65,7 +65,7 @@ def reminder(now: ScenarioNow) -> Message:
     lacks = ", ".join(now.unsigned_after)
     text = (
         f"{now.by} started scenario {now.id} a day ago: {now.why}. The sign-off of {lacks} is "
-        f"still missing. Read what became of it: `runbookd scenarios {now.id}`. Then "
+        f"still missing. Read what became of it: `runbookd checklist {now.id}`. Then "
         f"{_type_signoff(now)}."
     )
     return Message(

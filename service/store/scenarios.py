@@ -443,11 +443,17 @@ def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         plan_hash=row["plan_hash"] or "",
         signoffs=() if scenario.signoff is None else _signoffs(connection, run),
         reminded=row["reminded_at"] is not None,
+        message=_place(row["message"]),
         cancel=_deed(row["cancel"]),
         back=_deed(row["back"]),
         decided=_deed(row["decided"]),
     )
     return Looked(now, asks)
+
+
+def _place(text: str | None) -> str:
+    ref = load_ref(text)
+    return "" if ref is None else f"{ref.channel}/{ref.ts}"
 
 
 def _signoffs(connection: sa.Connection, run: str) -> tuple[Signoff, ...]:

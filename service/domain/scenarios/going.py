@@ -158,7 +158,8 @@ class ScenarioNow:
     before. `approved` is the hash of the plan that was approved. `plan_hash` is what sign-offs are
     bound to: the hash of its newest plan, and of an emergency, of what its steps say. `reminded` is
     whether people were reminded of sign-offs that are missing after it. `page` is what the person
-    on call has to know, empty where that is nothing.
+    on call has to know, empty where that is nothing. `message` is where its message is, as the
+    messenger names it; empty where it has none.
     """
 
     id: str
@@ -180,6 +181,7 @@ class ScenarioNow:
     plan_hash: str = ""
     signoffs: tuple[Signoff, ...] = ()
     reminded: bool = False
+    message: str = ""
 
     @property
     def ended(self) -> bool:

@@ -47,6 +47,17 @@ def run_told(now: ScenarioNow, in_the_way: Mapping[str, str]) -> dict[str, Any]:
         "signs": now.signs,
         "unsigned_after": list(now.unsigned_after),
         "signoffs": [each.to_json() for each in now.signoffs],
+        "decided": None
+        if now.decided is None
+        else {
+            "by": now.decided.by,
+            "why": now.decided.why,
+            "at": moment(now.decided.at),
+            "what": now.decided.what,
+            "plan": now.approved,
+        },
+        "dollars": now.dollars,
+        "message": now.message,
         "asked": None
         if now.asked is None
         else {
