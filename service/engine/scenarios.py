@@ -26,6 +26,7 @@ from service.domain.decisions.policy import ACT, APPROVE, SHADOW
 from service.domain.decisions.requests import Request, Wanted
 from service.domain.decisions.returns import first_firing
 from service.domain.rules.rules import Target
+from service.domain.scenarios.dollars import over_budget
 from service.domain.scenarios.going import (
     ACTIVE,
     PLANNING,
@@ -40,7 +41,6 @@ from service.domain.scenarios.going import (
     advance,
 )
 from service.domain.scenarios.scenarios import Step as StepSpec
-from service.domain.scenarios.signoffs import over_budget
 from service.engine import outbox, reports
 from service.engine.parts import WorkerParts
 from service.messages import scenarios as messages

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
-
-from service.domain.decisions.budget import Addition, Budget, Spend, check_budget
-from service.domain.decisions.decision_json import moment
 
 ROLES = ("devops", "finance", "cto")
 """Who can sign: a person may sign as each of these that is a group of their token."""
@@ -68,7 +66,8 @@ class Signoff:
 
     def to_json(self) -> dict[str, Any]:
         """For the API and the terminal."""
-        return {**asdict(self), "at": moment(self.at)}
+        at = datetime.fromtimestamp(self.at, UTC).isoformat()
+        return {**asdict(self), "at": at.replace("+00:00", "Z")}
 
 
 def missing(
@@ -91,25 +90,4 @@ def conflict(new: Signoff, signoffs: Sequence[Signoff], *, one_person: bool) -> 
                 f"{each.who} has signed as {each.role}, and nobody signs for two roles. Another "
                 f"person has to sign as {new.role}"
             )
-    return ""
-
-
-def over_budget(
-    budget: Budget | None, additions: Sequence[Addition], spends: Sequence[Spend], now: float
-) -> str:
-    """Why these changes together do not fit the budget; empty where they do, or there is none.
-
-    Each addition counts on top of those before it. A price that is not known does not fit.
-    """
-    known = list(spends)
-    for adds in additions:
-        if all(each.target != adds.target for each in known):
-            known.append(Spend(adds.target, adds.before, now))
-    for adds in additions:
-        check = check_budget(budget, adds, known, now)
-        if check is not None and not check.passed:
-            return check.saw
-        known = [
-            each.seen(adds.after, now) if each.target == adds.target else each for each in known
-        ]
     return ""
