@@ -65,6 +65,7 @@ ENTRIES = {
     "undo": Entry("Put back what a run has changed.", ACT, "acting"),
     "approve": Entry("Approve a plan that waits.", ACT, "approvals"),
     "reject": Entry("Reject a plan that waits.", ACT, "approvals"),
+    "signoff": Entry("Sign a scenario, before its first step or after its last.", ACT),
     "promote": Entry("Let a rule act again that has demoted itself.", ACT, "approvals"),
     "token": Entry("Tokens of people: new, list, revoke.", CARE, "people"),
     "check": Entry("Check rule files; errors by file and line.", CARE),

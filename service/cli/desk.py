@@ -88,6 +88,10 @@ class Desk(Protocol):
         """Start a scenario, or with `plan` only look at it."""
         ...
 
+    def sign_off(self, run: str, role: str, why: str, plan: str) -> Any:
+        """Sign a scenario that was started, as one of the person's groups."""
+        ...
+
     def approvals(self) -> Any:
         """The plans that wait for approval, and those that were decided lately."""
         ...
@@ -170,6 +174,11 @@ class RemoteDesk:
         """As `Desk`."""
         return self._post(f"/scenarios/{quote(name, safe='')}/runs", {"why": why, "plan": plan})
 
+    def sign_off(self, run: str, role: str, why: str, plan: str) -> Any:
+        """As `Desk`."""
+        body = {"as": role, "why": why, "plan": plan}
+        return self._post(f"/scenarios/runs/{quote(run, safe='')}/signoffs", body)
+
     def approvals(self) -> Any:
         """As `Desk`."""
         return self._reader.send("GET", "/approvals")
@@ -223,7 +232,7 @@ def local_name() -> str:
 
 class LocalDesk:
     """Changes things in the local store, in the name of the user of this machine, with every
-    role."""
+    role, and every group that signs."""
 
     def __init__(self) -> None:
         from service.bootstrap.people import build_people, build_tokens
@@ -232,6 +241,7 @@ class LocalDesk:
         from service.cli.beside import look_beside_dev
         from service.cli.stored import open_stored
         from service.domain.people import Person, Role
+        from service.domain.scenarios.signoffs import ROLES
         from service.settings import load_settings
         from service.store.audit import AuditStore
 
@@ -243,7 +253,9 @@ class LocalDesk:
         self._people: People = build_people(stores, lambda: book)
         self._tokens: Tokens = build_tokens(stores)
         self._audit = AuditStore(stores.engine)
-        self._person: Person = Person(local_name(), frozenset({Role.ADMIN}), via="terminal")
+        self._person: Person = Person(
+            local_name(), frozenset({Role.ADMIN}), frozenset(ROLES), via="terminal"
+        )
 
     def put(self, kind: str, scope: Mapping[str, Any], lasts: str, why: str) -> Any:
         """As `Desk`."""
@@ -311,6 +323,11 @@ class LocalDesk:
     def start(self, name: str, why: str, *, plan: bool) -> Any:
         """As `Desk`."""
         return self._people.scenarios.start(self._person, name, why, plan_only=plan).to_json()
+
+    def sign_off(self, run: str, role: str, why: str, plan: str) -> Any:
+        """As `Desk`."""
+        made = self._people.scenarios.sign(self._person, run, role, why, plan)
+        return {"run": run, **made.to_json()}
 
     def approvals(self) -> Any:
         """As `Desk`."""

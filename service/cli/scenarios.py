@@ -60,6 +60,10 @@ def started(desk: Desk, name: str, why: str, *, plan: bool, wait: bool, as_json:
             say(f"Lifted: the {each['kind']} of {what} by {each['by']} ({one_line(each['why'])}).")
         for each in made["suspended"]:
             say(f"Suspended: scenario {each}; no further step of it begins.")
+        if made["unsigned"]:
+            of = ", ".join(made["unsigned"])
+            sign = f"runbookd signoff {made['id']} --as ROLE --why WHY"
+            say(f"It begins once one of {of} has signed: `{sign}`.")
         say(f"Started: scenario {made['id']}. `runbookd scenarios {made['id']}` shows it.")
         return
     found = _waited_for(desk, made["id"])
@@ -99,6 +103,13 @@ def show(found: dict[str, Any]) -> None:
         say(f"  waits for approval until {clock(found['asked']['until'])}: {found['asked']['why']}")
     if found["plan"]:
         say(f"  approval: {_approval(found)}")
+    for each in found["signoffs"]:
+        shown_by = one_line(each["who"])
+        say(
+            f"  signed {each['phase']} it as {each['role']} by {shown_by}, plan {each['plan_hash']}"
+        )
+    if found["unsigned_after"]:
+        say(f"  still to sign: {', '.join(found['unsigned_after'])}")
     if found["due_at"]:
         say(f"  in force until {clock(found['due_at'])}")
     shown = Rows(

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 
 from service.catalogue.registry import kind_spec
 from service.domain.decisions.approval import Approval, plan_hash
+from service.domain.decisions.budget import Addition, Spend
 from service.domain.decisions.controls import Control
 from service.domain.decisions.directions import SET
 from service.domain.decisions.guards import people_hold
@@ -25,9 +26,13 @@ from service.domain.decisions.policy import ACT, APPROVE, SHADOW
 from service.domain.decisions.requests import Request, Wanted
 from service.domain.decisions.returns import first_firing
 from service.domain.rules.rules import Target
+from service.domain.scenarios.dollars import over_budget
 from service.domain.scenarios.going import (
     ACTIVE,
+    PLANNING,
     UNDER_WAY,
+    UNSIGNED,
+    WAITING,
     Facts,
     Next,
     Role,
@@ -79,14 +84,17 @@ class ScenarioRound:
         shown = parts.scenarios.shown(taken.id)
         asking = "" if shown is None else self._asking(shown.now, at)
 
+        spends = () if shown is None else self._spends(shown.now)
+
         def decide(looked: Looked) -> Step:
-            return _step(looked, controls, asking, at)
+            return _step(looked, controls, asking, spends, at)
 
         now = parts.scenarios.advance(taken.id, decide, at)
         if now is None:
             return
         self._give_up(now, at)
         self._tell(now)
+        now = self._remind(now)
         parts.scenarios.put_back(taken, _next_at(now, self._parts.clock.time()))
 
     def _asking(self, now: ScenarioNow, at: float) -> str:
@@ -99,6 +107,24 @@ class ScenarioRound:
                 if firing is not None:
                     return firing.name
         return ""
+
+    def _spends(self, now: ScenarioNow) -> Sequence[Spend]:
+        """What the targets cost, where it decides who has to sign."""
+        gate = now.scenario.signoff
+        if gate is None or not gate.above_budget or now.state not in (PLANNING, WAITING, UNSIGNED):
+            return ()
+        return self._parts.spend.known()
+
+    def _remind(self, now: ScenarioNow) -> ScenarioNow:
+        """Who has not signed in time is reminded; once, or twice where the worker dies in
+        between."""
+        at = self._parts.clock.time()
+        if now.remind_at is None or at < now.remind_at:
+            return now
+        place = f"signoff/{now.id}"
+        outbox.post_or_keep(messages.reminder(now), self._parts, place=place)
+        self._parts.scenarios.reminded(now.id, at)
+        return replace(now, reminded=True)
 
     def _give_up(self, now: ScenarioNow, at: float) -> None:
         """A step that was held again and again for too long ends."""
@@ -132,7 +158,9 @@ class ScenarioRound:
 
 def _next_at(now: ScenarioNow, at: float) -> float | None:
     if now.ended:
-        return None
+        return now.remind_at
+    if now.state == UNSIGNED:
+        return at + REST_S
     if now.state != ACTIVE:
         return at + LOOK_S
     due_at = now.due_at
@@ -145,7 +173,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def _step(looked: Looked, controls: tuple[Control, ...], asking: str, at: float) -> Step:
+def _step(
+    looked: Looked,
+    controls: tuple[Control, ...],
+    asking: str,
+    spends: Sequence[Spend],
+    at: float,
+) -> Step:
     """What follows for one scenario, with the runs that begin."""
     steps = {each.step.id: each for each in looked.now.steps}
 
@@ -158,7 +192,13 @@ def _step(looked: Looked, controls: tuple[Control, ...], asking: str, at: float)
             return ""
         return people_hold(request, controls, at)
 
-    facts = Facts(held, asking, _plan_hash(looked.now), _disruptive(looked.asks))
+    facts = Facts(
+        held,
+        asking,
+        _plan_hash(looked.now),
+        _disruptive(looked.asks),
+        _over_budget(looked, spends, at),
+    )
     following: Next = advance(looked.now, at, facts)
     runs = [
         (step, role, _new_run(made(step, role), looked.now.id, at))
@@ -188,6 +228,23 @@ def _plan_hash(now: ScenarioNow) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
 
 
+def _over_budget(looked: Looked, spends: Sequence[Spend], at: float) -> str:
+    """Why the plans of all steps together do not fit the budget; empty where they do."""
+    gate = looked.now.scenario.signoff
+    if gate is None or not gate.above_budget:
+        return ""
+    budget = next((ask.policy.budget for ask in looked.asks.values() if ask.on is not None), None)
+    additions = [
+        Addition(each.step.target, each.plan.plan.price_before, each.plan.plan.price_after)
+        for each in looked.now.steps
+        if each.step.target is not None
+        and each.plan is not None
+        and each.plan.plan is not None
+        and not each.plan.free
+    ]
+    return over_budget(budget, additions, spends, at)
+
+
 def _disruptive(asks: Mapping[str, Request]) -> tuple[str, ...]:
     return tuple(
         step
@@ -201,8 +258,8 @@ def _request(now: ScenarioNow, step: StepNow, ask: Request, role: Role) -> Reque
     if role is Role.PLAN:
         return replace(ask, policy=replace(ask.policy, mode=SHADOW, budget=None))
     policy = ask.policy
-    if now.scenario.emergency or now.approved:
-        # The dollars were approved with the whole of it, or are asked of nobody.
+    if now.scenario.emergency or now.approved or now.budget_signed:
+        # The dollars were approved or signed with the whole of it, or are asked of nobody.
         policy = replace(policy, budget=None)
     if role is Role.BACK:
         return _way_back(now, step, replace(ask, policy=policy))

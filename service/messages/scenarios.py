@@ -13,6 +13,7 @@ from service.domain.scenarios.going import (
     RUNNING,
     STEP_DONE,
     UNDER_WAY,
+    UNSIGNED,
     WAITING,
     ScenarioNow,
     StepNow,
@@ -39,6 +40,8 @@ def told(now: ScenarioNow) -> Message:
     lines = [f"{now.by} started it: {now.why}."]
     if now.asked is not None and now.state == WAITING:
         lines.append(_asks(now))
+    if now.state == UNSIGNED:
+        lines.append(_wants_signature(now))
     lines += [line for each in now.steps if (line := _line(each, now))]
     if now.reason and now.state in (ACTIVE, *ENDED):
         lines.append(f"{now.reason[0].upper()}{now.reason[1:]}.")
@@ -47,12 +50,38 @@ def told(now: ScenarioNow) -> Message:
             f"It is in force until {clock_time(now.due_at)}. Then it is taken back, unless an "
             "alert still asks for more."
         )
+    if lacks := now.unsigned_after:
+        lines.append(f"Still to sign: {', '.join(lacks)}. {_type_signoff(now)}.")
     return Message(
         title=title[:_TITLE],
         text="\n".join(lines)[:_TEXT],
         fields=tuple(_to_type(now)),
         context=f"scenario {now.id} · `runbookd scenarios {now.id}`",
     )
+
+
+def reminder(now: ScenarioNow) -> Message:
+    """That sign-offs are missing a day after it began."""
+    lacks = ", ".join(now.unsigned_after)
+    text = (
+        f"{now.by} started scenario {now.id} a day ago: {now.why}. The sign-off of {lacks} is "
+        f"still missing. Read what became of it: `runbookd checklist {now.id}`. Then "
+        f"{_type_signoff(now)}."
+    )
+    return Message(
+        title=f"Scenario {now.scenario.name}: sign-offs are missing"[:_TITLE],
+        text=text[:_TEXT],
+        context=f"scenario {now.id} · `runbookd scenarios {now.id}`",
+    )
+
+
+def _wants_signature(now: ScenarioNow) -> str:
+    why = f"{now.reason[:1].upper()}{now.reason[1:]}"
+    return f"{why}. No step begins before that. {_type_signoff(now)}."
+
+
+def _type_signoff(now: ScenarioNow) -> str:
+    return f"`runbookd signoff {now.id} --as ROLE --why WHY`"
 
 
 def page(now: ScenarioNow) -> Page:
@@ -78,6 +107,8 @@ def _state(now: ScenarioNow) -> str:
         return f"under way, {over} of {len(now.steps)} steps over"
     if now.state == WAITING:
         return "waits for approval"
+    if now.state == UNSIGNED:
+        return "waits for sign-offs"
     if now.state == ACTIVE:
         return "in force" if not now.failed else "in force, and not complete"
     return now.state
@@ -112,7 +143,7 @@ def _word(step: StepNow) -> str:
 
 
 def _to_type(now: ScenarioNow) -> list[tuple[str, str]]:
-    if now.state in (RUNNING, WAITING):
+    if now.state in (RUNNING, WAITING, UNSIGNED):
         return [("Stop it", f"runbookd cancel {now.id} --why WHY")]
     if any(each.changed and not each.back_state for each in now.steps):
         return [("Take it back", f"runbookd undo {now.id}")]

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from service.domain.capacity.ledger import Value
 from service.domain.decisions.requests import Request
-from service.domain.scenarios.going import Deed, Next, Role, ScenarioNow
+from service.domain.scenarios.going import PLANNING, Deed, Next, Role, ScenarioNow
 from service.domain.scenarios.scenarios import Scenario
+from service.domain.scenarios.signoffs import Signoff
 from service.ports.admission import NewRun
 from service.ports.controls import Beside
 
@@ -20,6 +21,8 @@ class NewScenario:
 
     `lifts` are the ids of the pauses, locks and holds that are ended with it, `suspends` the
     scenarios of which nothing more begins because of it. `at` is in seconds since the epoch.
+    `plan_hash` is what the sign-offs of an emergency are bound to, empty for any other. `signoff`
+    is that of whoever starts it, where it counts. `first` is the state in which it begins.
     """
 
     scenario: Scenario
@@ -31,6 +34,9 @@ class NewScenario:
     plan_only: bool = False
     lifts: tuple[str, ...] = ()
     suspends: tuple[str, ...] = ()
+    plan_hash: str = ""
+    signoff: Signoff | None = None
+    first: str = PLANNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,15 @@ class ScenarioDesk(Protocol):
         none of these states any more, or was said before."""
         ...
 
+    def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
+        """Keep a sign-off; False when its phase is over, or its plan is no longer the newest.
+        `one_person` is whether one person may sign for two roles.
+
+        Raises:
+            StoreConflict: this role, or this person as another role, has signed this plan already.
+        """
+        ...
+
 
 class Scenarios(Protocol):
     """What a worker does with scenarios. Every method raises StoreUnavailable."""
@@ -124,6 +139,10 @@ class Scenarios(Protocol):
 
     def told(self, run: str, told: str, paged: str) -> None:
         """Keep what was told."""
+        ...
+
+    def reminded(self, run: str, at: float) -> None:
+        """Keep that people were reminded of the sign-offs that are missing."""
         ...
 
     def give_up(self, run: str, why: str, at: float) -> None:
@@ -155,6 +174,9 @@ class NoScenarios:
         return None
 
     def told(self, run: str, told: str, paged: str) -> None:
+        """There is none."""
+
+    def reminded(self, run: str, at: float) -> None:
         """There is none."""
 
     def give_up(self, run: str, why: str, at: float) -> None:

@@ -21,6 +21,7 @@ from service.domain.durations import parse_duration
 from service.domain.people import NAME_FORM, BadRequest, is_name
 from service.domain.rules.rules import RESERVED_NAMES, Target
 from service.domain.scenarios.scenarios import RESTORE, STOP, Scenario, Step, circle
+from service.domain.scenarios.signoffs import ROLES, Gate
 from service.rulebook.bounds import MAX_SCENARIO_DAYS, MAX_SCENARIO_STEPS, MAX_SETTLE_DAYS
 from service.rulebook.document import Document, Place
 from service.rulebook.errors import suggestion
@@ -77,10 +78,21 @@ class _EndsShape(Shape):
     after: Text | None = Field(default=None, description="a duration such as 12h")
 
 
+_Signs = list[Literal["devops", "finance", "cto"]]
+
+
+class _SignoffShape(Shape):
+    before: _Signs | None = Field(default=None, description=f"a list of {', '.join(ROLES)}")
+    above_budget: _Signs | None = Field(default=None, description=f"a list of {', '.join(ROLES)}")
+    after: _Signs | None = Field(default=None, description=f"a list of {', '.join(ROLES)}")
+    one_person: bool = False
+
+
 class _ScenarioShape(Shape):
     start: dict[str, Any] | None = None
     emergency: bool = False
     approval: dict[str, Any] | None = None
+    signoff: dict[str, Any] | None = None
     spend: dict[str, Any] | None = None
     ends: dict[str, Any] | None = None
     steps: list[Any] | None = None
@@ -149,6 +161,7 @@ class _Reader:
             above=above,
             lasts_s=self._lasts(),
             dollars=self._dollars_spent(),
+            signoff=self._signoff(),
             written=written,
         )
         return ReadScenario(scenario, self._place, self._complain, tuple(at for at, _ in steps))
@@ -191,6 +204,30 @@ class _Reader:
         above = 0.0 if shape.above is None else self._dollars("approval", "above", shape.above)
         terms = Approval(tuple(shape.from_ or known.of), wait_s, shape.otherwise or known.otherwise)
         return above or 0.0, terms
+
+    def _signoff(self) -> Gate | None:
+        given = self._shape.signoff
+        if given is None:
+            return None
+        read = read_shape(_SignoffShape, given, self._at("signoff"), self._complain)
+        shape = read.shape
+        gate = Gate(
+            tuple(shape.before or ()),
+            tuple(shape.above_budget or ()),
+            tuple(shape.after or ()),
+            shape.one_person,
+        )
+        if not read.wrong and not (gate.before or gate.above_budget or gate.after):
+            self._note(
+                "signoff", f"signoff names nobody: give before a list of {', '.join(ROLES)}."
+            )
+        if self._shape.emergency and gate.above_budget:
+            self._note(
+                "signoff",
+                "above_budget: an emergency is not planned first, so what it costs is not known. "
+                "Remove above_budget, or emergency.",
+            )
+        return gate
 
     def _lasts(self) -> float | None:
         given = self._shape.ends
@@ -295,6 +332,13 @@ def check_scenarios(
             sentence = f"another scenario has the same name at {earlier.scenario.written}."
             each.complain(each.place, sentence)
         _check_order(each)
+        signoff = each.scenario.signoff
+        if signoff is not None and signoff.above_budget and budget is None:
+            each.note(
+                None,
+                "signoff",
+                "above_budget is of no use without a budget: state budget, or remove it.",
+            )
         for number in range(len(each.scenario.steps)):
             _check_step(each, number, targets, list(declared), budget)
 

@@ -23,7 +23,6 @@ from service.domain.scenarios.going import (
     FAILED,
     INCOMPLETE,
     PENDING,
-    PLANNING,
     RUNNING,
     UNDOING,
     Asked,
@@ -34,6 +33,7 @@ from service.domain.scenarios.going import (
     StepNow,
 )
 from service.domain.scenarios.scenarios import scenario_from_fields
+from service.domain.scenarios.signoffs import Signoff, conflict
 from service.ports.admission import NewRun
 from service.ports.controls import Beside
 from service.ports.runs import Bell
@@ -84,15 +84,12 @@ class ScenarioStore:
             if not new.plan_only and not scenario.emergency:
                 _refuse_others(connection, scenario.targets)
             run = next_run(connection, scenario.name)
-            first = PLANNING
-            if not new.plan_only and not scenario.planned_first:
-                first = RUNNING
             connection.execute(
                 sa.insert(schema.scenario_runs),
                 {
                     "id": run,
                     "scenario": scenario.name,
-                    "state": first,
+                    "state": new.first,
                     "reason": "",
                     "who": new.by,
                     "why": new.why,
@@ -105,8 +102,11 @@ class ScenarioStore:
                     "approved": "",
                     "told": "",
                     "paged": "",
+                    "plan_hash": new.plan_hash,
                 },
             )
+            if new.signoff is not None:
+                _add_signoff(connection, run, new.signoff)
             connection.execute(
                 sa.insert(schema.scenario_steps),
                 [_new_step(run, number, request) for number, request in enumerate(new.steps)],
@@ -169,6 +169,33 @@ class ScenarioStore:
                 return False
             if what == "back":
                 connection.execute(again)
+            beside(connection)
+            self._bell.within(connection)
+        self._bell.committed()
+        return True
+
+    def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
+        """Keep a sign-off; False when its phase is over, or its plan is no longer the newest.
+
+        Raises:
+            StoreConflict: this role, or this person as another role, has signed this plan already.
+        """
+        mine = (
+            sa.update(schema.scenario_runs)
+            .where(_s.id == run, _s.plan_hash == signoff.plan_hash)
+            .values(next_at=signoff.at)
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(mine).rowcount == 0:
+                return False
+            row = connection.execute(_ROWS.where(_s.id == run)).mappings().one()
+            if _read(connection, row).now.signs != signoff.phase:
+                return False
+            given = _signoffs(connection, run)
+            if why := conflict(signoff, given, one_person=one_person):
+                raise StoreConflict(why)
+            _add_signoff(connection, run, signoff)
             beside(connection)
             self._bell.within(connection)
         self._bell.committed()
@@ -242,6 +269,10 @@ class ScenarioStore:
         """Keep what was told."""
         self._update(run, told=told, paged=paged)
 
+    def reminded(self, run: str, at: float) -> None:
+        """Keep that people were reminded of the sign-offs that are missing."""
+        self._update(run, reminded_at=at)
+
     def give_up(self, run: str, why: str, at: float) -> None:
         """Have the run of a step end that was held for too long."""
         asked = dump({"who": "runbookd", "why": why, "at": at})
@@ -275,6 +306,7 @@ class ScenarioStore:
             "due_at": now.due_at,
             "ended_at": at if now.ended else None,
             "approved": now.approved,
+            "plan_hash": now.plan_hash,
             "asked": None if now.asked is None else dump(asdict(now.asked)),
             **{name: _dumped(getattr(now, name)) for name in _DEEDS},
         }
@@ -408,11 +440,33 @@ def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         due_at=row["due_at"],
         asked=Asked(**load(row["asked"])) if row["asked"] else None,
         approved=row["approved"],
+        plan_hash=row["plan_hash"] or "",
+        signoffs=() if scenario.signoff is None else _signoffs(connection, run),
+        reminded=row["reminded_at"] is not None,
+        message=_place(row["message"]),
         cancel=_deed(row["cancel"]),
         back=_deed(row["back"]),
         decided=_deed(row["decided"]),
     )
     return Looked(now, asks)
+
+
+def _place(text: str | None) -> str:
+    ref = load_ref(text)
+    return "" if ref is None else f"{ref.channel}/{ref.ts}"
+
+
+def _signoffs(connection: sa.Connection, run: str) -> tuple[Signoff, ...]:
+    given = schema.signoffs.c
+    query = sa.select(
+        given.role, given.phase, given.who, given.at, given.plan_hash, given.note
+    ).where(given.run == run)
+    rows = connection.execute(query.order_by(given.at, given.role)).mappings()
+    return tuple(Signoff(**each) for each in rows)
+
+
+def _add_signoff(connection: sa.Connection, run: str, signoff: Signoff) -> None:
+    connection.execute(sa.insert(schema.signoffs), {"run": run, **asdict(signoff)})
 
 
 def _set_of(looked: Looked, target: str) -> dict[str, Value]:

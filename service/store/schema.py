@@ -700,6 +700,8 @@ scenario_runs = sa.Table(
     sa.Column("message", sa.Text, nullable=True),
     sa.Column("told", sa.String(16), nullable=False),
     sa.Column("paged", sa.String(16), nullable=False),
+    sa.Column("plan_hash", sa.String(12), nullable=True),
+    sa.Column("reminded_at", _TIME, nullable=True),
     sa.Index("ix_scenario_runs_created_at", "created_at", "id"),
     _partial(
         "ix_scenario_runs_next_at",
@@ -733,6 +735,20 @@ scenario_steps = sa.Table(
 )
 """One row for each step of a scenario that was started. `ask` pins what it asks for. Its run is the
 newest of its claim, `<run>.<step>`; that of its way back is the newest of `<run>.<step>.back`."""
+
+signoffs = sa.Table(
+    "signoffs",
+    metadata,
+    sa.Column("run", _KEY, primary_key=True),
+    sa.Column("phase", sa.String(8), primary_key=True),
+    sa.Column("role", sa.String(64), primary_key=True),
+    sa.Column("plan_hash", sa.String(12), primary_key=True),
+    sa.Column("who", sa.String(64), nullable=False),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+"""One row for each sign-off of a scenario that was started: by whom, as which role, and of which
+plan. Rows are only added."""
 
 audit = sa.Table(
     "audit",

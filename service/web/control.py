@@ -80,6 +80,15 @@ class ScenarioBody(_Strict):
     plan: StrictBool = False
 
 
+class SignoffBody(_Strict):
+    """A sign-off: `as` is one of the groups of the person's token. `plan` is the hash that was
+    read, so that another plan is not signed by mistake."""
+
+    as_: StrictStr = Field(alias="as")
+    why: StrictStr
+    plan: StrictStr = ""
+
+
 class DecisionBody(_Strict):
     """Why, and the plan's hash as it was read: another plan is not approved by mistake."""
 
@@ -197,6 +206,12 @@ def _scenarios(api: Blueprint, scenarios: ScenarioPeople) -> None:
     @api.get("/scenarios/runs/<path:run_id>")
     def scenario_run(run_id: str) -> Response:
         return answer(scenarios.one(run_id)).to_flask()
+
+    @api.post("/scenarios/runs/<path:run_id>/signoffs")
+    def sign_off(run_id: str) -> Response:
+        body = _body(SignoffBody)
+        made = scenarios.sign(person(), run_id, body.as_, body.why, body.plan)
+        return answer({"run": run_id, **made.to_json()}, 201).to_flask()
 
     @api.post("/scenarios/<path:name>/runs")
     def start_scenario(name: str) -> Response:

@@ -21,6 +21,8 @@ NEEDS = {
     "run_job": Role.OPERATOR,
     # Whoever has one of the roles or groups that the approval itself names.
     "decide": Role.VIEWER,
+    # Whoever has the group as which the sign-off is given.
+    "sign_off": Role.VIEWER,
     # It gives back what an approver decides on otherwise.
     "promote": Role.APPROVER,
     "all_tokens": Role.ADMIN,

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.crash
 
 ZONE = "5eed0000000000000000000000000c0d"
 FILES = ("quizmentor", "cache", "cdn", "database", "static", "scenarios")
-ADA = Person("ada", frozenset({Role.ADMIN}))
+ADA = Person("ada", frozenset({Role.ADMIN}), frozenset({"devops", "finance"}))
+FINN = Person("finn", frozenset(), frozenset({"finance"}))
 ENTRIES = {f"cache:{number}": "x" for number in range(20)}
 SESSION = {"session:1": "me"}
 KEPT: dict[Any, Any] = {"strategy": "standard", "ttl": "300", "everything": "false"}
@@ -122,6 +123,8 @@ def test_viral_growth_as_it_is_shipped_ends_with_exactly_what_it_says_and_is_tak
 
     run = started(stand, "viral-growth")
     comes_to(stand, run, "waiting")
+    stand.people.scenarios.sign(ADA, run, "devops", "the plan is right")
+    stand.people.scenarios.sign(FINN, run, "finance", "it is worth it")
     stand.people.scenarios.decide(ADA, run, APPROVED)
     for _ in range(2):
         stand.wait_for(lambda: approve_what_waits(stand) or state(stand, run) == "active", "asking")

@@ -52,7 +52,6 @@ def rule_files() -> str:
 @pytest.fixture(params=["local", "http"])
 def terminal(
     request: pytest.FixtureRequest,
-    rules: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,

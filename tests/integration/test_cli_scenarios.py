@@ -26,6 +26,10 @@ scenarios:
   worst:
     emergency: true
     steps: [{id: out, action: set_capacity, target: api, to: {replicas: 20}, undo: restore}]
+  signed:
+    emergency: true
+    signoff: {before: [devops, finance], after: [cto]}
+    steps: [{id: out, action: set_capacity, target: api, to: {replicas: 20}, undo: restore}]
 """
 START = ("--why", "we are on the news", "--yes")
 
@@ -80,7 +84,7 @@ def test_an_emergency_says_what_it_lifts_and_a_second_ordinary_one_is_refused(
 
 
 WRONG = (
-    (("run", "rsh", *START), 2, "There is no scenario 'rsh'. There is rush, dear, worst."),
+    (("run", "rsh", *START), 2, "There is no scenario 'rsh'. There is rush, dear, worst, signed."),
     (("run", "rush", "--yes"), 2, "Say why with --why"),
     (("run", "rush", "--to", "replicas=5", *START), 2, "A scenario takes only --plan"),
     (("run", "horizontal_scale", *START), 2, "must know what to change"),
@@ -98,3 +102,26 @@ def test_what_cannot_be_is_one_sentence_and_starts_nothing(
             said = terminal(*arguments)
             assert (said.status, sentence in said.err) == (status, True), said.err
     assert json.loads(terminal("scenarios", "--json").out)["runs"] == []
+
+
+def test_an_emergency_is_signed_by_who_starts_it_here_and_others_are_told_why_they_cannot(
+    terminal: Terminal,
+) -> None:
+    made = terminal("run", "signed", *START)
+    assert made.status == 0, made.err
+    shown = terminal("scenarios", "signed.1").out
+    wrong = [("ceo", "There is no sign-off as 'ceo'. There is devops, finance, cto.")]
+    if "RUNBOOKD_URL" in terminal.env:
+        assert "It begins once one of devops, finance has signed: `runbookd signoff" in made.out
+        assert "signed.1: unsigned" in shown
+        wrong.append(("finance", "olga cannot sign as finance: the token lacks the group"))
+    else:
+        assert "signed before it as devops by local:" in shown
+        wrong.append(("finance", "Scenario signed.1 is running: it is signed before its first"))
+    for role, sentence in wrong:
+        said = terminal("signoff", "signed.1", "--as", role, "--why", "a test")
+        assert (said.status == 0, sentence in said.err) == (False, True), said.err
+    listed = terminal("checklist", "signed.1")
+    assert listed.status == 0, listed.err
+    assert "- [x] Rollback plan prepared\n  - runbookd undo signed.1 puts back out\n" in listed.out
+    assert "There is no scenario 'rush.9' that was started." in terminal("checklist", "rush.9").err

@@ -55,6 +55,13 @@ VERBS: list[tuple[str, str, str, Any, tuple[str, ...]]] = [
         {**WHY, "plan": True},
         EVERYBODY,
     ),
+    (
+        "POST",
+        "/scenarios/runs/<path:run_id>/signoffs",
+        "/scenarios/runs/rush.1/signoffs",
+        {"as": "ceo", **WHY},
+        EVERYBODY,
+    ),
     ("GET", "/approvals", "/approvals", None, EVERYBODY),
     (
         "POST",

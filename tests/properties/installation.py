@@ -32,7 +32,7 @@ from service.domain.errors import FailureKind
 from service.domain.people import Person, Role
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import RuleBook, Target
-from service.domain.scenarios.going import ScenarioNow
+from service.domain.scenarios.going import ENDED, ScenarioNow
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
 from service.engine.execution import execute
@@ -616,7 +616,12 @@ class Installation:
             self.go_on()
             query = "SELECT state, due_at, next_at FROM scenario_runs WHERE id = :run"
             ((state, due_at, next_at),) = self.rows(query, run=run)
-            rests = state == "waiting" or (state == "active" and self.clock.now < due_at)
+            over = state in ENDED  # it waits for sign-offs at most
+            rests = (
+                over
+                or state in ("waiting", "unsigned")
+                or (state == "active" and self.clock.now < due_at)
+            )
             if next_at is None or (rests and next_at > self.clock.now):
                 return str(state)
             self.clock.now = max(self.clock.now, min([next_at, *(at for at, _ in self.waiting)]))

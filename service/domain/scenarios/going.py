@@ -16,11 +16,13 @@ from service.domain.decisions.planning import Plan
 from service.domain.durations import lasted
 from service.domain.scenarios.scenarios import CONTINUE, STOP, UNDO, Scenario, Step
 from service.domain.scenarios.scenarios import PAGE as PAGES
+from service.domain.scenarios.signoffs import AFTER, BEFORE, WITHIN_S, Signoff, missing
 
 PLANNING, WAITING, RUNNING, ACTIVE, UNDOING = "planning", "waiting", "running", "active", "undoing"
-UNENDED = (PLANNING, WAITING, RUNNING, ACTIVE, UNDOING)
+UNSIGNED = "unsigned"
+UNENDED = (PLANNING, WAITING, UNSIGNED, RUNNING, ACTIVE, UNDOING)
 """The states of a scenario that goes on. `active` has done its steps, and is in force until its
-end."""
+end; `unsigned` waits for sign-offs."""
 PLANNED, DONE, INCOMPLETE, UNDONE, CANCELLED, REFUSED = (
     "planned",
     "done",
@@ -153,8 +155,11 @@ class ScenarioNow:
     """A scenario that was started, as it is now.
 
     `began_at` is when its first step could begin, `due_at` when the way back begins; both are None
-    before. `approved` is the hash of the plan that was approved. `page` is what the person on call
-    has to know, empty where that is nothing.
+    before. `approved` is the hash of the plan that was approved. `plan_hash` is what sign-offs are
+    bound to: the hash of its newest plan, and of an emergency, of what its steps say. `reminded` is
+    whether people were reminded of sign-offs that are missing after it. `page` is what the person
+    on call has to know, empty where that is nothing. `message` is where its message is, as the
+    messenger names it; empty where it has none.
     """
 
     id: str
@@ -173,11 +178,49 @@ class ScenarioNow:
     decided: Deed | None = None
     approved: str = ""
     page: str = ""
+    plan_hash: str = ""
+    signoffs: tuple[Signoff, ...] = ()
+    reminded: bool = False
+    message: str = ""
 
     @property
     def ended(self) -> bool:
         """Whether nothing more becomes of it, unless a person asks for the way back."""
         return self.state in ENDED
+
+    @property
+    def signs(self) -> str:
+        """What can be signed now: BEFORE its first step, AFTER its last; empty where neither."""
+        if self.scenario.signoff is None or self.plan_only:
+            return ""
+        if self.state in (WAITING, UNSIGNED) and self.plan_hash:
+            return BEFORE
+        over = self.state in (ACTIVE, UNDOING, DONE, INCOMPLETE, UNDONE, CANCELLED)
+        return AFTER if over and self.began_at is not None else ""
+
+    @property
+    def budget_signed(self) -> bool:
+        """Whether all who sign for what is above the budget have signed its plan."""
+        gate = self.scenario.signoff
+        if gate is None or not gate.above_budget:
+            return False
+        return not missing(gate.above_budget, BEFORE, self.plan_hash, self.signoffs)
+
+    @property
+    def unsigned_after(self) -> tuple[str, ...]:
+        """The roles that have not signed yet once its steps are over; empty before that."""
+        gate = self.scenario.signoff
+        if gate is None or self.signs != AFTER:
+            return ()
+        return missing(gate.after, AFTER, self.plan_hash, self.signoffs)
+
+    @property
+    def remind_at(self) -> float | None:
+        """When people are reminded of sign-offs that are missing, in seconds since the epoch; None
+        where nothing is missing, or they were reminded."""
+        if self.began_at is None or self.reminded or not self.unsigned_after:
+            return None
+        return self.began_at + WITHIN_S
 
     @property
     def failed(self) -> list[StepNow]:
@@ -196,12 +239,14 @@ class Facts:
     """What is known besides: `held` says what stands in the way of a run of a step now, empty where
     nothing does. `asking` names an alert that asks for more of a target, empty where none does.
     `plan_hash` tells what the plans of the steps are, in a few digits. `disruptive` names the steps
-    that take their target down."""
+    that take their target down. `over_budget` says why the plans do not fit the budget, empty where
+    they do."""
 
     held: Callable[[Step, Role], str]
     asking: str = ""
     plan_hash: str = ""
     disruptive: tuple[str, ...] = ()
+    over_budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +327,11 @@ def _planning(now: ScenarioNow, at: float, facts: Facts) -> _Went:
         return now, missing
     if now.plan_only:
         return _ended(now, PLANNED, "nothing was changed"), ()
+    was, now = now.plan_hash, replace(now, plan_hash=facts.plan_hash)
     why = _must_ask(now, facts)
     if not why or (now.approved and now.approved == facts.plan_hash):
+        if unsigned := _unsigned_why(now, facts, changed=was not in ("", facts.plan_hash)):
+            return replace(now, state=UNSIGNED, reason=unsigned), ()
         return replace(now, state=RUNNING, began_at=at, reason=""), ()
     if now.approved:
         why = f"what was approved has changed meanwhile, so it is asked again: {why}"
@@ -335,6 +383,43 @@ def _waiting(now: ScenarioNow, at: float, _facts: Facts) -> _Went:
     # What was approved is looked at once more: another plan is asked for again.
     steps = tuple(replace(each, plan=None) for each in now.steps)
     return replace(now, state=PLANNING, approved=asked.plan, steps=steps, reason=""), ()
+
+
+def _unsigned_why(now: ScenarioNow, facts: Facts, *, changed: bool = False) -> str:
+    """Whose sign-off it waits for before its first step, and why; empty where it waits for none.
+    `changed` is whether an earlier plan was shown to people."""
+    gate = now.scenario.signoff
+    if gate is None:
+        return ""
+    if now.scenario.emergency:
+        lacks = missing(gate.before, BEFORE, now.plan_hash, now.signoffs)
+        if len(lacks) < len(set(gate.before)) or not lacks:
+            return ""
+        return f"the sign-off of {' or '.join(lacks)} is missing; one of them is enough"
+    above = gate.above_budget if facts.over_budget else ()
+    lacks = missing((*gate.before, *above), BEFORE, now.plan_hash, now.signoffs)
+    if not lacks:
+        return ""
+    said = f"the sign-off of {' and '.join(lacks)} is missing"
+    if any(each in gate.above_budget and each not in gate.before for each in lacks):
+        said = f"{said}, because {facts.over_budget}"
+    if changed and any(each.phase == BEFORE for each in now.signoffs):
+        said = f"{said}. The plan has changed since it was signed, so it is asked again"
+    return said
+
+
+def _unsigned(now: ScenarioNow, at: float, facts: Facts) -> _Went:
+    if now.cancel is not None:
+        return _ended(now, CANCELLED, f"cancelled by {now.cancel.said}"), ()
+    if why := _unsigned_why(now, facts):
+        # The sentence that tells of a changed plan stays.
+        kept = now.reason if now.reason.startswith(why) else why
+        return replace(now, reason=kept), ()
+    if now.scenario.emergency:
+        return replace(now, state=RUNNING, began_at=at, reason=""), ()
+    # What was signed is looked at once more: another plan is signed again.
+    steps = tuple(replace(each, plan=None) for each in now.steps)
+    return replace(now, state=PLANNING, steps=steps, reason=""), ()
 
 
 # ---- Its steps ----
@@ -539,6 +624,7 @@ def _told(step: StepNow, *, back: bool = False) -> str:
 _OF_STATE: dict[str, Callable[[ScenarioNow, float, Facts], _Went]] = {
     PLANNING: _planning,
     WAITING: _waiting,
+    UNSIGNED: _unsigned,
     RUNNING: _running,
     ACTIVE: _active,
     UNDOING: _undoing,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.approval import Approval, approval_from_json
+from service.domain.scenarios.signoffs import Gate, gate_from_json
 
 STOP, CONTINUE, UNDO, PAGE = "stop", "continue", "undo", "page"
 ON_FAILURE = (STOP, CONTINUE, UNDO, PAGE)
@@ -63,7 +64,8 @@ class Scenario:
     `approval` says who approves the whole of it, None where nobody has to, and `above` how many
     dollars a month it has to add for that. `lasts_s` is how long it is in force, in seconds, None
     where only a person ends it. `dollars` is what it may spend in all, None where nothing bounds
-    that. `written` is where it is written, as file:line.
+    that. `signoff` says who has to sign for it, None where nobody has to. `written` is where it is
+    written, as file:line.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Scenario:
     above: float = 0.0
     lasts_s: float | None = None
     dollars: float | None = None
+    signoff: Gate | None = None
     written: str = ""
 
     @property
@@ -82,8 +85,9 @@ class Scenario:
 
     @property
     def planned_first(self) -> bool:
-        """Whether it is planned before it begins, because its plan may have to be approved."""
-        return self.approval is not None and not self.emergency
+        """Whether it is planned before it begins, because its plan may have to be approved or
+        signed."""
+        return (self.approval is not None or self.signoff is not None) and not self.emergency
 
     def fields(self) -> dict[str, Any]:
         """What it says, as plain values; where it is written does not count."""
@@ -94,6 +98,8 @@ class Scenario:
             "above": self.above,
             "lasts_s": self.lasts_s,
             "dollars": self.dollars,
+            # A scenario without it has the hash that it had before there were sign-offs.
+            **({} if self.signoff is None else {"signoff": self.signoff.to_json()}),
             "steps": [
                 {name: _plain(getattr(each, name)) for name in each.__dataclass_fields__}
                 for each in self.steps
@@ -106,12 +112,13 @@ def scenario_from_fields(fields: Mapping[str, Any]) -> Scenario:
     steps = tuple(
         Step(**{**each, "after": tuple(each["after"])}) for each in _known(Step, fields["steps"])
     )
-    approval = fields["approval"]
+    approval, signoff = fields["approval"], fields.get("signoff")
     return Scenario(
         **{
             **next(_known(Scenario, [fields])),
             "steps": steps,
             "approval": None if approval is None else approval_from_json(approval),
+            "signoff": None if signoff is None else gate_from_json(signoff),
         }
     )
 

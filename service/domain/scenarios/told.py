@@ -19,6 +19,7 @@ def scenario_told(scenario: Scenario) -> dict[str, Any]:
         "emergency": scenario.emergency,
         "approval": fields["approval"],
         "above": scenario.above,
+        "signoff": fields.get("signoff"),
         "lasts_s": scenario.lasts_s,
         "up_to": scenario.dollars,
         "written": scenario.written,
@@ -41,6 +42,22 @@ def run_told(now: ScenarioNow, in_the_way: Mapping[str, str]) -> dict[str, Any]:
         "plan": now.plan_only,
         "began_at": moment(now.began_at),
         "due_at": moment(now.due_at),
+        "plan_hash": now.plan_hash,
+        "signoff": None if now.scenario.signoff is None else now.scenario.signoff.to_json(),
+        "signs": now.signs,
+        "unsigned_after": list(now.unsigned_after),
+        "signoffs": [each.to_json() for each in now.signoffs],
+        "decided": None
+        if now.decided is None
+        else {
+            "by": now.decided.by,
+            "why": now.decided.why,
+            "at": moment(now.decided.at),
+            "what": now.decided.what,
+            "plan": now.approved,
+        },
+        "dollars": now.dollars,
+        "message": now.message,
         "asked": None
         if now.asked is None
         else {

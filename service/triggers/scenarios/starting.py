@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,11 +32,13 @@ from service.domain.scenarios.going import (
     INCOMPLETE,
     PLANNING,
     RUNNING,
+    UNSIGNED,
     WAITING,
     Deed,
     ScenarioNow,
 )
 from service.domain.scenarios.scenarios import Scenario, Step
+from service.domain.scenarios.signoffs import AFTER, BEFORE, ROLES, Signoff
 from service.domain.scenarios.told import asking_told, run_told, scenario_told
 from service.ports.controls import Beside, ControlDesk
 from service.ports.scenarios import NewScenario, ScenarioDesk
@@ -43,19 +47,21 @@ from service.triggers.scenarios.wanted import step_wants
 
 _TAKEN_BACK = (RUNNING, ACTIVE, DONE, INCOMPLETE, CANCELLED)
 """The states in which something may have been changed."""
-_STOPPED = (PLANNING, WAITING, RUNNING)
+_STOPPED = (PLANNING, WAITING, UNSIGNED, RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """A scenario that was started; `lifted` are the pauses, locks and holds that ended with it, and
-    `suspended` the scenarios of which nothing more begins."""
+    `suspended` the scenarios of which nothing more begins. `unsigned` are the roles of which
+    one has to sign before it begins."""
 
     run: str
     scenario: str
     plan_only: bool
     lifted: tuple[Control, ...] = ()
     suspended: tuple[str, ...] = ()
+    unsigned: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For the API and the terminal."""
@@ -65,6 +71,7 @@ class Started:
             "plan": self.plan_only,
             "lifted": [each.to_json() for each in self.lifted],
             "suspended": list(self.suspended),
+            "unsigned": list(self.unsigned),
         }
 
 
@@ -98,10 +105,13 @@ class ScenarioPeople:
         others = [] if plan_only else self._others(scenario)
         lifted = self._in_the_way(scenario) if scenario.emergency and not plan_only else []
         requests = requests_of(book, scenario, said)
+        signoff = None if plan_only else _of_the_starter(person, scenario, self._clock())
+        first = _first_state(scenario, signoff, plan_only=plan_only)
         what = {
             "scenario": name,
             "lifted": [each.id for each in lifted],
             "suspended": [each.id for each in others],
+            **({} if signoff is None else {"signed_as": signoff.role}),
         }
         new = NewScenario(
             scenario=scenario,
@@ -113,6 +123,9 @@ class ScenarioPeople:
             plan_only=plan_only,
             lifts=tuple(each.id for each in lifted),
             suspends=tuple(each.id for each in others),
+            plan_hash=scenario_hash(scenario) if scenario.emergency else "",
+            signoff=signoff,
+            first=first,
         )
         record = self._record(person, "plan" if plan_only else "run", name, said, what)
         try:
@@ -120,7 +133,9 @@ class ScenarioPeople:
         except StoreConflict as conflict:
             raise Conflict(f"Scenario {name} was not started: {conflict}.") from None
         suspended = tuple(each.id for each in others)
-        return Started(run, name, plan_only, tuple(lifted), suspended)
+        gate = scenario.signoff
+        unsigned = gate.before if gate is not None and first == UNSIGNED else ()
+        return Started(run, name, plan_only, tuple(lifted), suspended, unsigned)
 
     def all(self, limit: int) -> dict[str, Any]:
         """The scenarios of the rules in force, and the newest that were started."""
@@ -177,7 +192,7 @@ class ScenarioPeople:
         require_role(person, Role.OPERATOR)
         now = self._known(run)
         said = reason_of(why) if why else f"undo of {run}"
-        if not now.plan_only and now.state in (PLANNING, WAITING):
+        if not now.plan_only and now.state in (PLANNING, WAITING, UNSIGNED):
             raise Conflict(f"Scenario {run} has changed nothing yet; to stop it, cancel it.")
         deed = Deed(person.name, said, self._clock())
         record = self._record(person, "undo", run, said, {})
@@ -216,6 +231,59 @@ class ScenarioPeople:
         if not self._desk.say(run, "decided", deed, (WAITING,), record):
             raise Conflict(f"Somebody has decided on scenario {run} a moment ago.")
         return now
+
+    def sign(self, person: Person, run: str, role: str, why: str, plan: str = "") -> Signoff:
+        """Sign a scenario as one of the person's groups: its plan, or once its steps are over, what
+        became of it. `plan`, where it is given, is the hash that was read."""
+        if role not in ROLES:
+            raise BadRequest(f"There is no sign-off as {role!r}. There is {', '.join(ROLES)}.")
+        if role not in person.groups:
+            raise Forbidden(
+                f"{person.name} cannot sign as {role}: the token lacks the group {role}. Nothing "
+                "was signed."
+            )
+        now, said = self._known(run), reason_of(why)
+        phase = self._signable(now, role)
+        if plan and plan != now.plan_hash:
+            raise Conflict(
+                f"Scenario {run} is about plan {now.plan_hash}, not about {plan}. Read it again."
+            )
+        made = Signoff(role, phase, person.name, self._clock(), now.plan_hash, said)
+        what = {"role": role, "phase": phase, "plan": now.plan_hash}
+        record = self._record(person, "signoff", run, said, what)
+        gate = now.scenario.signoff
+        one_person = gate is not None and gate.one_person
+        try:
+            kept = self._desk.sign(run, made, one_person=one_person, beside=record)
+        except StoreConflict as conflict:
+            raise Conflict(f"Scenario {run} was not signed: {conflict}.") from None
+        if not kept:
+            raise Conflict(
+                f"Scenario {run} has changed a moment ago, so it was not signed. Look at it again: "
+                f"runbookd scenarios {run}."
+            )
+        return made
+
+    def _signable(self, now: ScenarioNow, role: str) -> str:
+        """The phase that this role signs now.
+
+        Raises:
+            Conflict: it signs nothing of this scenario now.
+        """
+        gate = now.scenario.signoff
+        if gate is None:
+            raise Conflict(f"Scenario {now.id} has no signoff in its rules, so nobody signs it.")
+        if not now.signs:
+            raise Conflict(
+                f"Scenario {now.id} is {now.state}: it is signed before its first step, once its "
+                "plan is there, and after its last."
+            )
+        wanted = gate.after if now.signs == AFTER else (*gate.before, *gate.above_budget)
+        if role not in wanted:
+            who = ", ".join(dict.fromkeys(wanted)) or "nobody"
+            word = "after" if now.signs == AFTER else "before"
+            raise Conflict(f"Scenario {now.id} is not signed as {role} {word} it; by {who}.")
+        return now.signs
 
     def _others(self, scenario: Scenario) -> list[ScenarioNow]:
         """Those that go on on one of its targets: an emergency suspends them.
@@ -271,6 +339,31 @@ def _covers(control: Control, change: Subject) -> bool:
     of_target = control.target is None or control.target == change.target
     of_action = control.action is None or control.action == change.action
     return of_target and of_action and control.rule in (None, change.rule)
+
+
+def scenario_hash(scenario: Scenario) -> str:
+    """What the sign-offs of an emergency are bound to: all that it says. It is not planned first,
+    so there is no plan yet. 12 hexadecimal digits."""
+    told = json.dumps(scenario.fields(), sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _of_the_starter(person: Person, scenario: Scenario, at: float) -> Signoff | None:
+    """The sign-off that starting an emergency is, where the person may give one."""
+    gate = scenario.signoff
+    if gate is None or not scenario.emergency:
+        return None
+    role = next((each for each in gate.before if each in person.groups), "")
+    if not role:
+        return None
+    return Signoff(role, BEFORE, person.name, at, scenario_hash(scenario), "started it")
+
+
+def _first_state(scenario: Scenario, signoff: Signoff | None, *, plan_only: bool) -> str:
+    if plan_only or scenario.planned_first:
+        return PLANNING
+    gate = scenario.signoff
+    return UNSIGNED if gate is not None and gate.before and signoff is None else RUNNING
 
 
 def known_scenario(book: RuleBook, name: str) -> Scenario:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.domain.decisions.requests import Wanted
-from service.domain.scenarios.scenarios import circle
+from service.domain.scenarios.scenarios import circle, scenario_from_fields
+from service.domain.scenarios.signoffs import Gate
 from service.triggers.scenarios.wanted import step_wants
 from tests.unit.rulebook_files import GOOD, load, told
 
@@ -183,3 +184,38 @@ def test_a_circle_is_found_wherever_it_begins() -> None:
     assert circle({"a": ["b"], "b": ["c"], "c": ["b"]}) == ["b", "c", "b"]
     assert circle({"a": ["b"], "b": ["c"], "c": [], "d": ["a", "c"]}) == []
     assert circle({"a": ["a"]}) == ["a", "a"]
+
+
+def test_who_signs_a_scenario_is_read_and_what_is_wrong_with_it_is_told_by_line(
+    tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    budget = "budget: {monthly: 200, over: approve}\n"
+    good = "signoff: {before: [devops], above_budget: [finance], after: [cto], one_person: true}"
+    book = load(tmp_path, with_scenario(OUT, more=good, top=budget))
+    gate = Gate(("devops",), ("finance",), ("cto",), one_person=True)
+    assert book.scenarios["rush"].signoff == gate
+    assert scenario_from_fields(book.scenarios["rush"].fields()).signoff == gate
+    wrong = (
+        ("signoff: {before: [ceo]}", "", "before"),
+        ("signoff: {during: [cto]}", "", "during"),
+        ("signoff: {before: []}", "", "signoff names nobody"),
+        ("signoff: {above_budget: [finance]}", "", "above_budget is of no use without a budget"),
+        (
+            "{emergency: true, signoff: {above_budget: [finance]}}",
+            budget,
+            "above_budget: an emergency is not planned first",
+        ),
+    )
+    for more, top, sentence in wrong:
+        with subtests.test(more=more):
+            line = 11 if not top else 12
+            if more.startswith("{"):
+                text = with_scenario(OUT, more="emergency: true", top=top)
+                text = text.replace(
+                    "    steps", "    signoff: {above_budget: [finance]}\n    steps"
+                )
+                line = 13
+            else:
+                text = with_scenario(OUT, more=more, top=top)
+            (said,) = [each for each in told(tmp_path, text) if sentence in each]
+            assert f"1.yml:{line}:" in said, said
