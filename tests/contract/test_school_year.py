@@ -52,12 +52,15 @@ DAYS = {
     "2026-09-09": Day(("10:00", "11:00"), 121.5, 2.00, 0),
     # A Sunday of mid-terms, on which the clock goes back, so it has 25 hours: 25 × 8.
     "2026-11-01": Day(None, 200.0, 3.29, 0),
-    # Finals: floor 10 in all hours, as in the nights: 24 × 10.
-    "2026-12-09": Day(None, 240.0, 3.95, 0),
+    # Finals: floor 10. The alert adds one above the target's max of 10, for the ceiling is 20, and
+    # nobody is paged: 24 × 10 + 1.5.
+    "2026-12-09": Day(("10:00", "11:00"), 241.5, 3.97, 0),
     # A Monday of which no calendar says anything: office hours 15 × 3, and the night 9 × 2.
     "2027-01-04": Day(None, 63.0, 1.04, 0),
-    # A Saturday in summer: 24 × 2.
-    "2027-06-12": Day(None, 48.0, 0.79, 0),
+    # A Monday in summer: 15 × 3 + 9 × 2. The alert adds one at 12:00 and one at 13:00. At 14:00 it
+    # meets the ceiling of 5, and one page is sent. It ends at 15:00. One is taken back at 15:30,
+    # the other at 16:00: 63 + 1 × 1 + 2.5 × 2 + 0.5 × 1.
+    "2027-06-14": Day(("12:00", "15:00"), 69.5, 1.14, 1),
 }
 
 
@@ -98,7 +101,8 @@ class Year:
         now = first
         while now < last:
             self.installed.clock.now = now
-            if fires is not None and now == fires[0]:
+            if fires is not None and fires[0] <= now < fires[1] and now % HOUR_S == 0:
+                # Its sender says each hour that it still fires.
                 self.installed.deliver(delivery(alert(CPU), at=now))
             if fires is not None and now == fires[1]:
                 self.installed.deliver(delivery(resolved(CPU), at=now))

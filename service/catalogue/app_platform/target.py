@@ -196,6 +196,14 @@ def held_by_levels(target: AppTarget) -> dict[str, Bounds]:
     return {**found, "size": Bounds(values=target.sizes)} if target.sizes else found
 
 
+def reaching(target: AppTarget, ceilings: Mapping[str, int]) -> AppTarget:
+    """The target whose alerts go up to the ceiling of a level, and never above its limit."""
+    most = ceilings.get("replicas")
+    if most is None:
+        return target
+    return replace(target, max_replicas=min(most, target.most_replicas), limit=target.most_replicas)
+
+
 def levels_as(
     name: str, holds: Standing, values: Mapping[str, int | str]
 ) -> Mapping[str, Standing]:
