@@ -75,7 +75,8 @@ class AppTarget:
     """One component of a DigitalOcean App Platform app.
 
     `sizes` is its ladder of instance sizes, smallest first; empty when it never changes size.
-    Alerts add up to `max_replicas`, and people up to `limit`, which is the same where it is None.
+    Alerts add up to `max_replicas`, or to the ceiling of a level. People go up to `limit`, which is
+    the same as `max_replicas` where it is None.
     """
 
     name: str
