@@ -200,6 +200,15 @@ def _as_it_is(
     return {name: holds}
 
 
+ReachingFunction = Callable[[Any, Mapping[str, int]], Any]
+"""A target as far as alerts may go, by the ceilings of its levels."""
+
+
+def _as_far_as_before(target: Any, _ceilings: Mapping[str, int]) -> Any:
+    """Of a kind whose bounds are the same for alerts and for levels."""
+    return target
+
+
 def _no_values(_observed: Mapping[str, Any]) -> Mapping[str, int | str]:
     """Of a kind that does not say: a person's change at the vendor is not seen."""
     return {}
@@ -281,6 +290,8 @@ class KindSpec:
 
     `levels_as` gets such an attribute, what holds for it, and the values that a look has shown. It
     tells what has to hold for which of these values: another one where the vendor counts itself.
+    `reaching` gets the target and the ceilings of levels, by the names of the attributes. It is the
+    target with these in the place of what bounds alerts.
     """
 
     name: str
@@ -305,6 +316,7 @@ class KindSpec:
     choices: Callable[[Any, str], tuple[str, ...]] = lambda *_: ()
     levels: Callable[[Any], Mapping[str, Bounds]] = lambda _: {}
     levels_as: LevelsAsFunction = _as_it_is
+    reaching: ReachingFunction = _as_far_as_before
     values: ValuesFunction = _no_values
     load: LoadFunction = _no_load
     interrupts: bool = True

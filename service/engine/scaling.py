@@ -27,6 +27,7 @@ from service.domain.decisions.requests import ALERT, PERSON, REPLAY, SCENARIO, R
 from service.domain.errors import Cancelled, StepFailed, VendorError
 from service.engine import approvals, leftovers, looks, reports
 from service.engine.budgets import Budgeted, within_budget
+from service.engine.ceilings import reach_of
 from service.engine.context import RunContext
 from service.engine.outcomes import (
     UNOBSERVABLE,
@@ -62,6 +63,7 @@ class Scaling:
         self._step = step
         self._began_at = 0.0
         self._at = ""
+        self._bounded_by = ""
 
     def execute(self, attempt: int) -> None:
         """From the first look to the report; `attempt` is the number of this execution."""
@@ -135,7 +137,8 @@ class Scaling:
 
     def _room(self, plan: Plan) -> Check:
         """What the plan of the kind found: nothing of the target holds the change."""
-        saw = f"{self._request.target.name} may be changed: {plan.change}"
+        bounds = f"; {self._bounded_by}" if self._bounded_by else ""
+        saw = f"{self._request.target.name} may be changed: {plan.change}{bounds}"
         return Check("target", passed=True, saw=saw)
 
     def _told_before(self, held: PlanHeld) -> bool:
@@ -161,7 +164,9 @@ class Scaling:
             change = self._parts.change_of(self._request)
             observed = change.observe(self._request)
             looks.note(self._request.target, change.values(observed), looked_at, self._parts)
-            plan = change.plan(self._request, observed)
+            reach = reach_of(self._request, self._parts, looked_at)
+            plan = reach.held(change.plan(reach.request, observed))
+            self._bounded_by = reach.told
         except VendorError as error:
             return Budgeted(unobserved(self._request, error)), {}
         except StepFailed as error:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.cache.strategies import DEFAULTS, NAMES, fields_of
 from service.catalogue.cache.target import SETTINGS
+from service.catalogue.registry import checked_options
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.controls import HOLD, PAUSE
 from service.domain.decisions.policy import Policy
@@ -385,6 +386,90 @@ def fire(world: World) -> None:
     """An alert asks for one more, and gets it."""
     world.installed.deliver(delivery(alert(CPU), at=world.installed.clock.now))
     world.installed.go_on()
+
+
+# ---- How far an alert may go ----
+
+
+def pages(world: World) -> list[str]:
+    return [each.summary for each in world.installed.pager.open.values()]
+
+
+def fire_again(world: World, times: int = 1) -> None:
+    """The alert fires on, and its cooldown is over each time."""
+    for _ in range(times):
+        world.installed.clock.now += HOUR
+        fire(world)
+
+
+def test_an_alert_goes_up_to_the_ceiling_of_a_level_and_pages_there(engine: sa.Engine) -> None:
+    world = World(engine, "2026-12-09T09:00", always("finals", floor=10, ceiling=12))
+    world.round(2)
+    assert world.replicas == 10, "the maximum of the target"
+    fire_again(world)
+    assert (world.replicas, pages(world)) == (11, [])
+    (checks,) = world.installed.rows("SELECT checks FROM runs WHERE id = 'api.out.1'")[0]
+    assert "alerts may bring replicas of api to 12, the ceiling of level finals" in checks
+    fire_again(world, 2)
+    assert world.replicas == 12
+    (page,) = pages(world)
+    assert "the ceiling of level finals" in page
+
+
+def test_a_ceiling_below_the_maximum_bounds_alerts_too(sqlite: sa.Engine) -> None:
+    world = World(sqlite, "2026-07-08T09:00", always("summer", ceiling=3))
+    world.round(2)
+    fire_again(world, 2)
+    assert world.replicas == 3
+    (page,) = pages(world)
+    assert "the ceiling of level summer" in page
+
+
+@pytest.mark.parametrize("levels", [[always("exam", floor=10)], [always("exam", aim=10)]])
+def test_without_a_ceiling_the_maximum_of_the_target_bounds_alerts(
+    sqlite: sa.Engine, levels: list[Level]
+) -> None:
+    world = World(sqlite, "2026-12-09T09:00", *levels)
+    world.round(2)
+    fire_again(world)
+    assert world.replicas == 10
+    (page,) = pages(world)
+    assert "level" not in page
+
+
+def test_a_run_keeps_the_ceiling_that_held_when_it_began(engine: sa.Engine) -> None:
+    world = World(engine, "2026-12-09T09:00", always("finals", floor=10, ceiling=12))
+    world.round(2)
+    world.installed.clock.now += HOUR
+    world.installed.deliver(delivery(alert(CPU), at=world.installed.clock.now))
+    first = world.installed.begin()
+    first.go_to("recorded:prepare")
+    first.die()
+    world.installed.book = book(always("summer", ceiling=5), rules_hash="ba9876543210")
+    world.installed.go_on()
+    assert world.replicas == 11
+    assert world.runs()["api.out.1"] == "succeeded"
+
+
+def test_a_count_that_a_rule_names_ends_at_the_ceiling_and_pages_there(sqlite: sa.Engine) -> None:
+    rules = book(always("summer", ceiling=5))
+    options = checked_options("set_capacity", {"replicas": 8})
+    named = replace(rules.rules[0], action="set_capacity", options=options)
+    world = world_of(sqlite, replace(rules, rules=(named, *rules.rules[1:])))
+    world.round(2)
+    fire_again(world)
+    assert (world.replicas, pages(world)) == (5, [])
+    fire_again(world)
+    (page,) = pages(world)
+    assert "the ceiling of level summer" in page
+
+
+def test_levels_of_rules_that_are_not_in_force_bound_no_alert(sqlite: sa.Engine) -> None:
+    world = World(sqlite, "2026-12-09T09:00", always("finals", floor=10, ceiling=12))
+    world.round(2)
+    world.installed.book = book(always("finals", floor=10, ceiling=12), rules_hash="ba9876543210")
+    fire_again(world)
+    assert world.replicas == 10
 
 
 # ---- Other values, other kinds ----

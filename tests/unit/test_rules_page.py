@@ -10,6 +10,7 @@ import pytest
 
 from service.catalogue.registry import ACTIONS, KINDS, kinds_of
 from service.catalogue.spec import ActionSpec
+from service.catalogue.steps.bounds import ALREADY_THERE
 from service.domain.alerts.flapping import FLAPPING
 from service.domain.capacity.refusals import GUARD as SIZE_REFUSED
 from service.domain.decisions.budget import BUDGET
@@ -225,7 +226,7 @@ def test_the_page_lists_every_guard_that_holds_a_run_and_no_other() -> None:
     shared = [CATALOGUE / "steps", *(SERVICE / name for name in ("domain", "triggers", "engine"))]
     named = named_in(shared) | {RESOLVED, SETTLING, LOCKED, CANCELLED, LIMITED, FROZEN}
     named |= {YOUNG, PAUSED, PERSON_LOCK, PERSON_HOLD, BUDGET, CALM, STILL_HELD}
-    named |= {SCOPE, LABELS, FLAPPING, IN_VAIN, DEMOTED}
+    named |= {SCOPE, LABELS, FLAPPING, IN_VAIN, DEMOTED, ALREADY_THERE}
     named |= {COOLDOWN, IGNORED, UNOBSERVABLE, CHANGED_SINCE_PLAN, VENDOR_BUSY, SIZE_REFUSED}
     # These checks never decide.
     assert listed == named - {"redis_gate", "target"}

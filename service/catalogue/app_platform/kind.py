@@ -26,6 +26,7 @@ from service.catalogue.app_platform.target import (
     errors,
     held_by_levels,
     levels_as,
+    reaching,
 )
 from service.catalogue.spec import KindSpec
 from service.ports import AppPlatform
@@ -69,6 +70,7 @@ KIND = KindSpec(
     doubts=doubts,
     levels=held_by_levels,
     levels_as=levels_as,
+    reaching=reaching,
     refuses=_refuses,
     sizes_optional=True,
 )

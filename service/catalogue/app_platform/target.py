@@ -75,7 +75,8 @@ class AppTarget:
     """One component of a DigitalOcean App Platform app.
 
     `sizes` is its ladder of instance sizes, smallest first; empty when it never changes size.
-    Alerts add up to `max_replicas`, and people up to `limit`, which is the same where it is None.
+    Alerts add up to `max_replicas`, or to the ceiling of a level. People go up to `limit`, which is
+    the same as `max_replicas` where it is None.
     """
 
     name: str
@@ -194,6 +195,14 @@ def held_by_levels(target: AppTarget) -> dict[str, Bounds]:
     """What a level can hold: a count, up to the limit that holds for everybody, and a size."""
     found = {"replicas": Bounds(target.min_replicas, target.most_replicas)}
     return {**found, "size": Bounds(values=target.sizes)} if target.sizes else found
+
+
+def reaching(target: AppTarget, ceilings: Mapping[str, int]) -> AppTarget:
+    """The target whose alerts go up to the ceiling of a level, and never above its limit."""
+    most = ceilings.get("replicas")
+    if most is None:
+        return target
+    return replace(target, max_replicas=min(most, target.most_replicas), limit=target.most_replicas)
 
 
 def levels_as(

@@ -11,6 +11,9 @@ from service.domain.decisions.planning import PlanHeld
 from service.domain.decisions.requests import Wanted
 from service.domain.rules.rules import Target
 
+ALREADY_THERE = "already_there"
+"""The guard of a request whose target is as it is wanted already."""
+
 
 def count_wanted(
     target: Target, wanted: Wanted, current: int, bounds: tuple[int, int]
@@ -54,4 +57,4 @@ def _count_within(target: Target, count: int, bounds: tuple[int, int]) -> int | 
 
 def nothing_to_do(target: Target) -> PlanHeld:
     """The hold of a request whose target is as it is wanted already."""
-    return PlanHeld("already_there", f"{target.name} is already as wanted; nothing was changed.")
+    return PlanHeld(ALREADY_THERE, f"{target.name} is already as wanted; nothing was changed.")

@@ -22,6 +22,7 @@ NEW_YORK = "America/New_York"
 API = ("api", "replicas")
 SEASONS = PACK.parent / "seasons.yml"
 HOUR = 3600
+WITH_ALL = "    # with cache and replicas: "
 
 
 def at(text: str, zone: str = NEW_YORK) -> float:
@@ -64,6 +65,42 @@ def test_in_two_years_of_the_shipped_levels_no_hour_is_without_a_level(book: Rul
 def _by_hand(month: int) -> tuple[int, int]:
     named = {9: (5, 10), 10: (8, 15), 11: (8, 15), 12: (10, 20), 5: (10, 20)}
     return named.get(month) or ((2, 5) if month in (6, 7, 8) else (2, 20))
+
+
+@pytest.mark.parametrize(
+    ("when", "strategy", "replicas"),
+    [
+        ("2026-09-10T12:00", "aggressive", None),
+        ("2026-10-10T12:00", "aggressive", 2),
+        ("2026-12-10T12:00", "maximum", 3),
+        ("2027-01-10T12:00", None, None),
+        ("2027-05-10T12:00", "maximum", 3),
+        ("2027-07-10T12:00", "standard", None),
+    ],
+)
+def test_the_lines_for_cache_and_replicas_in_the_shipped_seasons_hold_what_the_runbook_says(
+    tmp_path: Path, when: str, strategy: str | None, replicas: int | None
+) -> None:
+    lines: list[str] = []
+    for line in SEASONS.read_text().splitlines():
+        if line.startswith(WITH_ALL):
+            assert lines.pop().startswith("    hold: ")
+            line = "    " + line.removeprefix(WITH_ALL)  # noqa: PLW2901 - put in its place
+        lines.append(line)
+    project = '    project: "${SUPABASE_PROJECT_REF}"\n'
+    pack = PACK.read_text()
+    assert project in pack
+    (tmp_path / "pack.yml").write_text(
+        pack.replace(project, f"{project}    replicas: {{max: 3, regions: [us-east-1]}}\n")
+    )
+    (tmp_path / "seasons.yml").write_text("\n".join(lines))
+    cache = PACK.parent / "cache.yml"
+    book = load_rulebook([tmp_path / "pack.yml", cache, tmp_path / "seasons.yml"], ENV)
+    found = [
+        standing(book.levels, of, at(when)).value
+        for of in (("app-cache", "strategy"), ("database", "replicas"))
+    ]
+    assert found == [strategy, replicas]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -123,10 +124,10 @@ def without_proxies() -> Iterator[None]:
 
 
 @contextmanager
-def served(**settings: Any) -> Iterator[Served]:
+def served(clock: Callable[[], float] = time.time, **settings: Any) -> Iterator[Served]:
     """A sandbox served as the product serves it; its actions are over at the next look."""
     config = SandboxConfig(**{"action_seconds": 0.0} | settings)
-    server = make_server(create_app(config), "127.0.0.1", 0)
+    server = make_server(create_app(config, clock), "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
