@@ -19,12 +19,15 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field, StrictStr, ValidationError
 
 from service.domain.errors import StoreConflict, StoreUnavailable, VendorError
+from service.domain.filters import BadFilter
 from service.domain.people import Forbidden, Person, Refusal
 from service.domain.slack import is_signed, people_of, unsigned
+from service.providers.slack_replies import shown
 from service.triggers.people.pressing import Pressing, Said
-from service.web.answers import refusal
+from service.web.answers import answer, refusal
 from service.web.parts import WebParts
 from service.web.refused import Refused
+from service.web.slack_commands import typed_answer
 
 ANSWERED_WITHIN_S = 2.0
 """Slack waits three seconds; the way to it and back takes some of them."""
@@ -32,6 +35,8 @@ _AT_A_TIME, _MOST_WAITING = 4, 64
 """Presses that are worked on at a time, and that wait for it. Slack shows the presser a refusal."""
 _MOST_FIELDS = 32
 """Fields of a form. Slack sends about twelve."""
+_LONGEST_ID, _LONGEST_TEXT = 64, 1_000
+"""Characters of a Slack user id, and of what is typed after `/runbook`."""
 _log = structlog.get_logger(__name__)
 _Short = Annotated[StrictStr, Field(max_length=200)]
 
@@ -131,7 +136,39 @@ def blueprint(parts: WebParts, reply: Reply, addresses: str) -> Blueprint:
         done.wait(ANSWERED_WITHIN_S)
         return Response(status=200)
 
+    _commands(slack, parts, people, refused)
     return slack
+
+
+def _commands(
+    slack: Blueprint, parts: WebParts, people: Mapping[str, Person], refused: Refused
+) -> None:
+    @slack.post("/commands")
+    def commands() -> Response:
+        form = form_of(request.get_data()) or {}
+        user, text = form.get("user_id", ""), form.get("text", "")
+        if not user or len(user) > _LONGEST_ID or len(text) > _LONGEST_TEXT:
+            return refusal(400, "The body is no slash command; nothing was done.").to_flask()
+        person = people.get(user)
+        said = stranger(user)
+        if person is not None:
+            said = _careful(lambda: typed_answer(parts, person, text), person, text, refused)
+        return answer({"response_type": "ephemeral", "text": shown(said)}).to_flask()
+
+
+def _careful(do: Callable[[], str], person: Person, what: str, refused: Refused) -> str:
+    """What was done, or why it was not, as a sentence."""
+    try:
+        return do()
+    except Forbidden as error:
+        refused.forbidden("slack", what, person, error.sentence)
+        return error.sentence
+    except Refusal as error:
+        return error.sentence
+    except BadFilter as error:
+        return str(error)
+    except (StoreUnavailable, StoreConflict) as error:
+        return f"Nothing was done; try again. {error}"
 
 
 def _guard(slack: Blueprint, parts: WebParts, refused: Refused) -> None:
@@ -210,3 +247,9 @@ def _said(people: Mapping[str, Person], pressing: Pressing, press: Press, refuse
         return Said(error.sentence)
     except (StoreUnavailable, StoreConflict) as error:
         return Said(f"Nothing was done; press again. {error}")
+    except Exception as error:
+        _log.error("press_failed", action=action.action_id, exc_info=error)
+        return Said(
+            "Something unexpected went wrong; web's log says what. Look at `runbookd status` "
+            "before you press again."
+        )

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,9 @@ from service.domain.decisions.approval import Approval
 from service.domain.decisions.planning import Plan
 from service.domain.slack import signature_of
 from service.messages import approvals as messages
+from service.messages.announcements import announced, finished
 from service.ports import MessageRef
+from service.ports.runs import Outcome
 from service.providers.slack import SlackMessenger
 from service.sandbox.server import make_server
 from service.store.approvals import ApprovalStore
@@ -233,3 +236,77 @@ def test_a_press_is_not_answered_at_an_address_that_is_not_slacks(desk: Desk) ->
     assert desk.send(body, **signed(body)).status_code == 200
     assert desk.state(approval) == ("approved", "paul")
     assert desk.sandbox.state()["slack"]["messages"][0]["ts"] == ref.ts
+
+
+def test_a_target_is_paused_by_a_button_once_and_everybody_is_told_in_the_thread(
+    desk: Desk,
+) -> None:
+    _, made = desk.operators.post("olga", "/runs", RUN)
+    stored = desk.operators.runs.get(made["id"])
+    assert stored is not None
+    ref = desk.messenger.post(announced(stored.request, PLAN))
+    desk.press(ref, "pause", "U0PAUL")
+    assert desk.operators.ask("ada", "GET", "/pauses")[1]["items"] == []
+    desk.press(ref, "pause", "U0OLGA")
+    desk.press(ref, "pause", "U0OLGA")
+    (pause,) = desk.operators.ask("ada", "GET", "/pauses")[1]["items"]
+    assert (pause["target"], pause["by"]) == ("api", "olga")
+    refused, paused, again = sorted(desk.answers(3), key=lambda each: each["text"])[::-1]
+    assert refused["text"].startswith("paul needs the role operator"), refused
+    assert paused["text"].startswith("olga has paused api for 1h. `runbookd resume api`"), paused
+    assert (paused["thread_ts"], paused["ephemeral"]) == (ref.ts, False)
+    assert again["text"].startswith("api is paused already, by olga"), again
+    assert (again["thread_ts"], again["ephemeral"]) == (None, True)
+
+
+def test_the_undo_of_a_run_is_asked_for_once_however_often_it_is_pressed(desk: Desk) -> None:
+    _, made = desk.operators.post("olga", "/runs", RUN)
+    runs, now = desk.operators.runs, time.time()
+    changed = {"after": {"instance_count": 5}, "planned_from": {"instance_count": 2}}
+    runs.set_plan(made["id"], replace(PLAN, after="5", wanted=changed))
+    runs.conclude(made["id"], Outcome("succeeded", "verified", now), now)
+    stored = runs.get(made["id"])
+    assert stored is not None
+    ref = desk.messenger.post(finished(stored.request, PLAN, 3.0))
+    before = len(desk.operators.stand.enqueued)
+    desk.press(ref, "undo", "U0OLGA")
+    desk.press(ref, "undo", "U0OLGA")
+    told = sorted(each["text"] for each in desk.answers(2))
+    assert len(desk.operators.stand.enqueued) == before + 1, told
+    assert told[0].startswith(f"The undo of run {made['id']} was asked for already, by olga")
+    assert told[1].startswith(f"olga has asked for the undo of run {made['id']}: run api.person.2")
+
+
+def test_a_slash_command_pauses_shows_explains_and_resumes(desk: Desk) -> None:
+    def type_(text: str, user: str = "U0OLGA") -> str:
+        body = {"text": text, "user": user}
+        answer = httpx.post(f"{desk.sandbox.url}/_sandbox/slack/command", json=body, timeout=30)
+        sent = answer.json()
+        assert sent["status"] == 200, sent
+        said = json.loads(sent["body"])
+        assert said["response_type"] == "ephemeral"
+        text_: str = said["text"]
+        return text_
+
+    _, made = desk.operators.post("olga", "/runs", RUN)
+    assert type_("pause api 1h the vendor is down").startswith("api is paused for 1h.")
+    (pause,) = desk.operators.ask("ada", "GET", "/pauses")[1]["items"]
+    assert (pause["by"], pause["why"]) == ("olga", "the vendor is down")
+    assert "paused by olga: the vendor is down" in type_("status")
+    assert made["id"] in type_(f"why {made['id']}")
+    assert type_("why nothing-of-that-name").startswith("There is no alert, decision or run")
+    assert type_("resume api", "U0VERA").startswith("vera needs the role operator")
+    assert type_("resume api").startswith("api is not paused any more")
+    assert desk.operators.ask("ada", "GET", "/pauses")[1]["items"] == []
+    for wrong in ("destroy api", "pause api 1h", "why"):
+        assert type_(wrong).startswith("Type `/runbook status`")
+    assert "Set SLACK_PEOPLE" in type_("status", "U0NOBODY")
+
+
+def test_a_command_with_a_forged_signature_does_nothing(desk: Desk) -> None:
+    body = urlencode({"user_id": "U0OLGA", "text": "pause api 1h why"}).encode()
+    answer = desk.operators.client.post(
+        "/slack/commands", data=body, headers=signed(body, secret="another-secret-not-real")
+    )
+    assert answer.status_code == 401
+    assert desk.operators.ask("ada", "GET", "/pauses")[1]["items"] == []

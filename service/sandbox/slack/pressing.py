@@ -38,6 +38,18 @@ def add_pressing(control: Blueprint, cloud: Cloud) -> None:
             payload = _block_actions(cloud, ts, action_id, user, now)
         return _sent(cloud, "/slack/interactions", {"payload": json.dumps(payload)})
 
+    @control.post("/slack/command")
+    def command() -> Response:
+        text, user = _asked("text", "user")
+        form = {
+            "command": "/runbook",
+            "text": text,
+            "user_id": user,
+            "team_id": _TEAM["id"],
+            "team_domain": _TEAM["domain"],
+        }
+        return _sent(cloud, "/slack/commands", form)
+
     @control.post("/slack/response/<key>")
     def respond(key: str) -> tuple[Response, int]:
         body = request.get_json(force=True, silent=True)
