@@ -33,6 +33,7 @@ SECRETS = frozenset(
         "RUNBOOKD_TOKEN",
         "SANDBOX_DATABASE_URL",
         "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET",
         "SPACES_KEY",
         "SPACES_SECRET",
         "SUPABASE_ACCESS_TOKEN",

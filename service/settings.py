@@ -31,6 +31,8 @@ ACCESS_SECRETS = frozenset(
 )
 """Settings that let somebody in. An empty value is refused as a mistake; it never means "open"."""
 PAGER_SECRET = "PAGERDUTY_ROUTING_KEY"  # noqa: S105 - a name
+SIGNING_SECRET = "SLACK_SIGNING_SECRET"  # noqa: S105 - a name
+_OF_WEB_TOO = frozenset({PAGER_SECRET, SIGNING_SECRET})
 _PREFIX = "RUNBOOKD_"
 _OF_OTHERS = frozenset({"WEB_CONCURRENCY"})
 """Heroku sets it for every web process, and it looks like WORKER_CONCURRENCY."""
@@ -172,6 +174,12 @@ class Settings(BaseModel):
     """A bot's token with the scope `chat:write`."""
     slack_channel: str = Field("#ops", alias="SLACK_CHANNEL")
     """Where the bot posts: a channel's name or id."""
+    slack_signing_secret: SecretStr = Field(SecretStr(""), alias="SLACK_SIGNING_SECRET")
+    """By which Slack signs the buttons that people press. Web and worker both need it. Empty: no
+    message has buttons."""
+    slack_people: Names = Field((), alias="SLACK_PEOPLE")
+    """Who may press: `U012ABC=anna:approver+finance`, comma-separated. The id is Slack's, then come
+    the person's name, roles and groups as in API_TOKENS."""
     prometheus_url: str = Field("", alias="PROMETHEUS_URL")
     """The Prometheus that the action investigate queries. Empty: the action says what it could not
     look up."""
@@ -201,6 +209,7 @@ class Settings(BaseModel):
         "api_tokens",
         "rules",
         "rules_env",
+        "slack_people",
         mode="before",
     )
     @classmethod
@@ -253,11 +262,12 @@ class Settings(BaseModel):
 VENDOR_SECRETS = frozenset(
     field.alias
     for field in Settings.model_fields.values()
-    if field.annotation is SecretStr and field.alias and field.alias != PAGER_SECRET
+    if field.annotation is SecretStr and field.alias and field.alias not in _OF_WEB_TOO
 )
 """The secrets that web does not need: the vendors', and the terminal's token. The pager's key is
-not among them, because web pages as a last resort."""
-SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | {PAGER_SECRET}
+not among them, because web pages as a last resort. Slack's signing secret
+is not either, because web takes what Slack sends."""
+SECRETS = ACCESS_SECRETS | VENDOR_SECRETS | _OF_WEB_TOO
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -10,6 +10,7 @@ from service.bootstrap.loopback import is_loopback
 from service.bootstrap.senders import senders_of
 from service.domain.credentials import SHORTEST_SECRET, Credential
 from service.domain.named_tokens import NamedToken, mistaken_tokens, read_tokens
+from service.domain.slack import SHORTEST_SIGNING_SECRET, mistaken_people
 from service.settings import Settings, SettingsInvalid
 
 _BEYOND = "beyond loopback"
@@ -33,7 +34,11 @@ def judge_access(
     it stored alerts before short secrets were refused.
     """
     outside = [host for host in hosts or (settings.host,) if not is_loopback(host)]
-    refusals = [*_nobody_could_post(settings), *mistaken_tokens(_entries(settings))]
+    refusals = [
+        *_nobody_could_post(settings),
+        *mistaken_tokens(_entries(settings)),
+        *_mistaken_in_slack(settings),
+    ]
     if not outside:
         return Access(tuple(refusals))
     refusals += _everybody_could(settings, outside[0])
@@ -82,6 +87,16 @@ def _nobody_could_post(settings: Settings) -> Iterator[str]:
         yield (
             "No sender could post: set at least one of ALERTMANAGER_TOKENS, ALERTMANAGER_BASIC, "
             "GRAFANA_TOKENS, GRAFANA_BASIC (or OPEN_WEBHOOKS=1, on loopback only)."
+        )
+
+
+def _mistaken_in_slack(settings: Settings) -> Iterator[str]:
+    yield from mistaken_people(settings.slack_people)
+    secret = settings.slack_signing_secret.get_secret_value()
+    if secret and len(secret) < SHORTEST_SIGNING_SECRET:
+        yield (
+            f"SLACK_SIGNING_SECRET has fewer than {SHORTEST_SIGNING_SECRET} characters, so it is "
+            "not the one of Slack. Copy it from Basic Information of the app in Slack."
         )
 
 

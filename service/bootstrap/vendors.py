@@ -144,6 +144,7 @@ class Vendors:
             token=self.secret("SLACK_BOT_TOKEN"),
             channel=self.settings.slack_channel,
             base_url=self.address("slack/api/", slack.ENDPOINT),
+            buttons=bool(self.settings.slack_signing_secret.get_secret_value()),
         )
 
 

@@ -64,6 +64,8 @@ def config_of(settings: Settings) -> SandboxConfig:
         droplet_id=int(droplet),
         supabase_ref=settings.supabase_project_ref or default.supabase_ref,
         database_url=_real_database(settings),
+        slack_signing_secret=settings.slack_signing_secret.get_secret_value(),
+        slack_requests_to=settings.runbookd_url or f"http://127.0.0.1:{settings.port}",
     )
 
 

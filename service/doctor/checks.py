@@ -38,6 +38,7 @@ from service.domain.named_tokens import token_doubts
 from service.domain.people import Person
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
+from service.domain.slack import mistaken_people, people_of
 from service.providers.scopes import (
     LISTS_CHANNELS,
     POST_ANYWHERE,
@@ -121,6 +122,8 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     if chores & {COST_REPORT.name, WEEKLY_REPORT.name}:
         yield "bill", lambda: _bill(settings)
     yield "slack", lambda: _slack(settings, pictures=WEEKLY_REPORT.name in chores)
+    if settings.slack_signing_secret.get_secret_value() or settings.slack_people:
+        yield "slack buttons", lambda: _buttons(settings)
     if book and (channels := _told_channels(book)):
         yield "channels", lambda: _channels(settings, channels)
     yield "pagerduty", lambda: _pagerduty(settings)
@@ -423,6 +426,28 @@ def _slack(settings: Settings, *, pictures: bool) -> Finding:
         sentence = f"{saw}. It lacks the scope {', '.join(without)}: weekly reports are text alone"
         return Finding("slack", Health.NOTE, sentence)
     return Finding("slack", Health.OK, saw)
+
+
+def _buttons(settings: Settings) -> Finding:
+    """Whether a button in Slack can be pressed, by whom, and where Slack has to send it."""
+    name, people = "slack buttons", people_of(settings.slack_people)
+    if wrong := list(mistaken_people(settings.slack_people)):
+        return Finding(name, Health.WRONG, "\n".join(wrong))
+    if not settings.slack_signing_secret.get_secret_value():
+        saw = "SLACK_SIGNING_SECRET is not set, so no message has buttons"
+        return Finding(name, Health.WRONG, saw)
+    if not people:
+        saw = "SLACK_PEOPLE is not set, so nobody may press what every message shows"
+        return Finding(name, Health.WRONG, saw)
+    at = settings.runbookd_url.rstrip("/") or "https://YOUR-RUNBOOKD"
+    may = ", ".join(
+        f"{each.name} ({'+'.join(sorted((*each.roles, *each.groups)))})" for each in people.values()
+    )
+    return Finding(
+        name,
+        Health.OK,
+        f"{may} may press; the Request URL in Slack's app has to be {at}/slack/interactions",
+    )
 
 
 def _told_channels(book: RuleBook) -> list[str]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.alerts.dedup import blocked_dedup_key, bound_dedup_key, run_dedup_key
-from service.domain.commands import to_type
+from service.domain.commands import NO_UNDO, to_type
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import JOB, LEVEL, PERSON, RETURN, SCENARIO, Request
 from service.domain.durations import lasted, moment
 from service.domain.links import Link
+from service.domain.slack import PAUSE_IT, UNDO
 from service.messages.going_on import command, context_of, links_of_run, run_facts
 from service.ports import Message, Page
 
@@ -56,6 +57,7 @@ def announced(request: Request, plan: Plan) -> Message:
         f"{request.target.name}: {plan.change}",
         f"{_verb(request, done=False)} because {_why(request)}. {plan.downtime}".rstrip(),
         [*_fields(request, plan), *_to_type(request, "running")],
+        [_pause(request)],
     )
 
 
@@ -85,6 +87,7 @@ def finished(
         + (f" This closes the pages of {', '.join(failures)}." if failures else "")
         + " ".join(["", *filter(None, [comes_back, _kept_for(request, now)])]).rstrip(),
         [*_fields(request, plan), *_to_type(request, "succeeded")],
+        [_pause(request), *_undo(request)],
     )
 
 
@@ -214,6 +217,7 @@ def failed(
         f"Failed: {_attempt(request, plan)}",
         "\n".join(filter(None, [*failure.told, told, next_try, more])),
         [("Step", failure.step), *_fields(request, plan), *_after_failure(request, failure)],
+        [_pause(request), *(_undo(request) if failure.wrote and plan is not None else [])],
     )
 
 
@@ -352,9 +356,24 @@ def _to_type(request: Request, status: str) -> list[tuple[str, str]]:
     return to_type(request.id, status, request.target.name, action=request.action)
 
 
-def _message(request: Request, title: str, text: str, fields: Sequence[tuple[str, str]]) -> Message:
+def _pause(request: Request) -> tuple[str, str, str]:
+    return "Pause 1 h", PAUSE_IT, request.target.name
+
+
+def _undo(request: Request) -> list[tuple[str, str, str]]:
+    """The button of a run that can be undone."""
+    return [] if request.action in NO_UNDO else [("Undo", UNDO, request.id)]
+
+
+def _message(
+    request: Request,
+    title: str,
+    text: str,
+    fields: Sequence[tuple[str, str]],
+    buttons: Sequence[tuple[str, str, str]] = (),
+) -> Message:
     """A message about a run, with all that there is to go on from."""
-    return Message(title, text, fields, context_of(request), links_of_run(request))
+    return Message(title, text, fields, context_of(request), links_of_run(request), buttons)
 
 
 def _told_next(next_try: str) -> dict[str, str]:

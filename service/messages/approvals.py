@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.decisions.approval import ACT, APPROVED, LAPSED, PAGE, REJECTED
+from service.domain.decisions.approval import ACT, APPROVED, LAPSED, PAGE, REJECTED, plan_hash
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.durations import moment
+from service.domain.slack import APPROVE, REJECT
 from service.messages.announcements import SOURCE, price_change
 from service.messages.going_on import context_of, links_of_run, run_facts
 from service.ports import Message, Page
@@ -25,6 +26,7 @@ def asked(
     """The question. `until` and `now` are in seconds since the epoch."""
     terms = request.policy.approval
     otherwise = _OTHERWISE.get(terms.otherwise, _NOT_DONE)
+    read = plan_hash(request.target.name, plan)
     return Message(
         title=f"Approve? {_change(request, plan)}",
         text=(
@@ -39,6 +41,10 @@ def asked(
         ],
         context=context_of(request),
         links=links_of_run(request),
+        buttons=[
+            ("Approve", APPROVE, f"{approval} {read}"),
+            ("Reject", REJECT, f"{approval} {read}"),
+        ],
     )
 
 

@@ -28,7 +28,8 @@ class Message:
     """A chat message: `text` is what a notification and a plain client show.
 
     `fields` are short label/value pairs, `context` a last small line. `links` are (href, text)
-    pairs: nothing else in a message becomes a link.
+    pairs: nothing else in a message becomes a link. `buttons` are (label, action, value) of what a
+    person can press; they are left out where nobody could take the press.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Message:
     fields: Sequence[tuple[str, str]] = ()
     context: str = ""
     links: Sequence[tuple[str, str]] = ()
+    buttons: Sequence[tuple[str, str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,15 @@ class SlackMessenger:
     """
 
     def __init__(
-        self, *, token: str, channel: str, base_url: str = ENDPOINT, timeout: int = TIMEOUT
+        self,
+        *,
+        token: str,
+        channel: str,
+        base_url: str = ENDPOINT,
+        timeout: int = TIMEOUT,
+        buttons: bool = False,
     ) -> None:
+        self._buttons = buttons
         self._token = token
         self._channel = channel
         self._client = WebClient(token, base_url=base_url, timeout=timeout, retry_handlers=[])
@@ -112,7 +119,10 @@ class SlackMessenger:
         if thread and thread.ts:
             place["thread_ts"] = thread.ts
         answer = _taken(
-            call, message, lambda content: self._client.chat_postMessage(**place, **content)
+            call,
+            message,
+            lambda content: self._client.chat_postMessage(**place, **content),
+            buttons=self._buttons,
         )
         with reading(call):
             return MessageRef(str(answer["channel"]), str(answer["ts"]))
@@ -124,6 +134,7 @@ class SlackMessenger:
             call,
             message,
             lambda content: self._client.chat_update(channel=ref.channel, ts=ref.ts, **content),
+            buttons=self._buttons,
         )
 
     def picture(self, thread: MessageRef, picture: Picture) -> None:
@@ -180,12 +191,16 @@ class SlackMessenger:
 
 
 def _taken(
-    call: Call, message: Message, send: Callable[[dict[str, Any]], SlackResponse]
+    call: Call,
+    message: Message,
+    send: Callable[[dict[str, Any]], SlackResponse],
+    *,
+    buttons: bool,
 ) -> SlackResponse:
     """Send a message as blocks, or as plain text if Slack refuses the form."""
     plain = {"text": _plain(message)}
     try:
-        return _sent(call, lambda: send({**plain, "blocks": blocks(message)}))
+        return _sent(call, lambda: send({**plain, "blocks": blocks(message, buttons=buttons)}))
     except _FormRefusedError:
         return _as_text(call, plain, send)
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from service.domain.links import is_web_address
+from service.domain.slack import APPROVE, REJECT
 from service.domain.text import cut, one_line
 from service.ports import Message
 from service.providers.text import cut_escaped, slack_text
@@ -38,15 +39,19 @@ _IN_AN_ADDRESS = "%/:=&?~#+!$,;'@()*[]"
 link."""
 
 
-def blocks(message: Message) -> list[dict[str, Any]]:
-    """The blocks of a message. If fields or text do not fit, a line says so."""
+def blocks(message: Message, *, buttons: bool = False) -> list[dict[str, Any]]:
+    """The blocks of a message. If fields or text do not fit, a line says so.
+
+    `buttons` is whether somebody takes a press of the message's buttons.
+    """
     head = _header(message.title) + _section(message.text)
     links = _links(message.links)
     foot = _context(message.context)
-    room = BLOCKS_LIMIT - len(head) - len(links) - len(foot) - 2
+    pressed = _buttons(message.buttons) if buttons else []
+    room = BLOCKS_LIMIT - len(head) - len(links) - len(pressed) - len(foot) - 2
     fields = _fields(message.fields, room)
     cut_ = _cut_in_sum([*_texts(head), *_texts(fields), *_texts(foot)], _length(links))
-    return head + links + fields + foot + (_context(_CUT) if cut_ else [])
+    return head + links + fields + pressed + foot + (_context(_CUT) if cut_ else [])
 
 
 def _cut_in_sum(texts: Sequence[dict[str, Any]], taken: int) -> bool:
@@ -128,6 +133,23 @@ def _fields(pairs: Sequence[tuple[str, str]], room: int) -> list[dict[str, Any]]
     ]
     left_out = len(pairs) - len(shown)
     return sections + (_context(f"{left_out} more not shown") if left_out else [])
+
+
+_STYLES = {APPROVE: "primary", REJECT: "danger"}
+
+
+def _buttons(buttons: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    elements = [
+        {
+            "type": "button",
+            "action_id": action,
+            "value": value,
+            "text": {"type": "plain_text", "text": label, "emoji": False},
+            **({"style": _STYLES[action]} if action in _STYLES else {}),
+        }
+        for label, action, value in buttons
+    ]
+    return [{"type": "actions", "elements": elements}] if elements else []
 
 
 def _field(label: str, value: str) -> dict[str, Any]:

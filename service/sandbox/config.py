@@ -13,7 +13,8 @@ class SandboxConfig:
     With 0 they are complete at the next request. `rate_limits` turns the vendors' limits on.
     `database_url` is a PostgreSQL on this machine that answers Supabase's query operation; empty
     for none. `extra_apps` adds that many idle copies of the app for load tests: `app-bench-000` and
-    so on.
+    so on. `slack_requests_to` is the address of the service to which Slack sends what people press,
+    signed by `slack_signing_secret`; both empty: nobody can press.
     """
 
     action_seconds: float = 1.0
@@ -25,6 +26,8 @@ class SandboxConfig:
     database_url: str = ""
     valkey_cluster: str = "9cc10173-0c0d-4e1f-8c0d-5eed00000001"
     extra_apps: int = 0
+    slack_signing_secret: str = ""
+    slack_requests_to: str = ""
 
     def __post_init__(self) -> None:
         if self.action_seconds < 0:

@@ -31,6 +31,7 @@ from service.sandbox.digitalocean.control import DropletControlError, change_dro
 from service.sandbox.quizmentor.load import BUCKETS_MS, Load
 from service.sandbox.quizmentor.site import SiteControlError, change_site, site_json
 from service.sandbox.slack.control import SlackControlError, change_workspace, workspace_json
+from service.sandbox.slack.pressing import add_pressing
 from service.sandbox.spaces.control import SpacesControlError, change_spaces, spaces_json
 from service.sandbox.state_json import state_json
 from service.sandbox.supabase.control import (
@@ -52,6 +53,7 @@ def control_blueprint(cloud: Cloud) -> Blueprint:
     control = Blueprint("control", __name__, url_prefix="/_sandbox")
     _add_state(control, cloud)
     _add_faults(control, cloud)
+    add_pressing(control, cloud)
     for name, change, shown in (
         ("billing", change_billing, billing_json),
         ("cloudflare", change_zone, zone_json),
@@ -105,7 +107,9 @@ def _add_state(control: Blueprint, cloud: Cloud) -> None:
     @control.post("/reset")
     def reset() -> Response:
         cloud.reset(reset_changes(_json(default={})))
-        return jsonify(asdict(cloud.config))
+        shown = asdict(cloud.config)
+        del shown["slack_signing_secret"]
+        return jsonify(shown)
 
 
 def _add_faults(control: Blueprint, cloud: Cloud) -> None:

@@ -115,7 +115,9 @@ def _dump(message: Message) -> str:
 
 def _message(text: str) -> Message:
     stored = load(text)
-    pairs = {name: tuple(map(tuple, stored[name])) for name in ("fields", "links")}
+    # What an earlier version kept has no buttons.
+    lists = ("fields", "links", "buttons")
+    pairs = {name: tuple(map(tuple, stored.get(name, ()))) for name in lists}
     return Message(**{**stored, **pairs})
 
 

@@ -12,7 +12,10 @@ from werkzeug.exceptions import HTTPException
 
 from service.domain.errors import StoreUnavailable
 from service.ports.admission import Delivery, Receipt
-from service.web import api, console, ops
+from service.providers.slack_replies import SLACKS
+from service.providers.slack_replies import reply as slack_reply
+from service.settings import Settings
+from service.web import api, console, ops, slack
 from service.web.addresses import not_that_way, nothing_there
 from service.web.answers import refusal
 from service.web.body import BodyCutShort, BodyTooLarge, declared_length, read_body
@@ -21,6 +24,7 @@ from service.web.control import LARGEST_BODY
 from service.web.group_commit import GroupCommitter
 from service.web.last_resort import LastResort
 from service.web.parts import WebParts
+from service.web.slack import HEAD_ONLY
 from service.web.webhooks import Submit, Webhooks, endpoints
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
     app.extensions[LAST_RESORT] = last_resort
     app.register_blueprint(api.blueprint(parts))
     app.register_blueprint(console.blueprint(parts))
+    app.register_blueprint(slack.blueprint(parts, slack_reply, _slacks(parts.settings)))
     app.register_blueprint(ops.blueprint(parts, committer.kept_within))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_down)
@@ -61,6 +66,11 @@ def create_app(parts: WebParts, concurrency: Concurrency | None = None) -> Flask
     )
     app.wsgi_app = Webhooks(own_endpoints, _split(health, rest))  # type: ignore[method-assign]  # Flask's way
     return app
+
+
+def _slacks(settings: Settings) -> str:
+    """How the addresses begin at which a press is answered: Slack's, or the sandbox's."""
+    return f"{settings.sandbox_url.rstrip('/')}/" if settings.sandbox_url else SLACKS
 
 
 def _watched(submit: Submit, last_resort: LastResort) -> Submit:
@@ -79,7 +89,7 @@ def _watched(submit: Submit, last_resort: LastResort) -> Submit:
 def _refused_first(app: Flask, environ: dict[str, Any]) -> Response | None:
     """The refusal of a request that needs no look at its body: a wrong address, no known token, or
     a role that the person lacks. None where there is none."""
-    with app.request_context({**environ, "wsgi.input": BytesIO()}):
+    with app.request_context({**environ, "wsgi.input": BytesIO(), HEAD_ONLY: True}):
         wrong_address = request.routing_exception
         try:
             said = None if wrong_address else app.preprocess_request()

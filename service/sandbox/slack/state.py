@@ -47,6 +47,15 @@ class Upload:
 
 
 @dataclass(slots=True)
+class Answerable:
+    """What a `response_url` is about: a message, since when, and how often it was used."""
+
+    message: Message
+    since: float
+    uses: int = 0
+
+
+@dataclass(slots=True)
 class Workspace:
     """All messages, in the order of posting.
 
@@ -59,6 +68,7 @@ class Workspace:
     last_micros: int = 0
     channels: frozenset[str] | None = None
     member_of: frozenset[str] | None = None
+    response_urls: dict[str, Answerable] = field(default_factory=dict)
 
     def refuses(self, channel: str) -> str:
         """Slack's word for why the bot cannot post to a channel. Empty if it can."""
