@@ -11,6 +11,7 @@ from service.cli.desk import Desk, open_desk
 from service.cli.output import Rows, fail, print_json, say, tell
 from service.cli.reading import AsJson, TokenFile, Url
 from service.cli.times import clock
+from service.domain.decisions.planning import change_of
 from service.domain.text import one_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -152,7 +153,7 @@ def _state(step: dict[str, Any]) -> str:
 def _change(step: dict[str, Any]) -> str:
     if step["what"] is None:
         return f"{step['action']}" if step["target"] is None else f"{step['action']}: no plan"
-    return f"{step['what']} {step['before']} → {step['to']}"
+    return change_of(step["what"], step["before"], step["to"])
 
 
 def _dollars(step: dict[str, Any]) -> str:

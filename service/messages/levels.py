@@ -15,7 +15,7 @@ def begins(levels: Sequence[str], request: Request, plan: Plan) -> Message:
     target, several = request.target, len(levels) > 1
     named = f"Levels {', '.join(levels)} are" if several else f"Level {levels[0]} is"
     return Message(
-        title=f"New in the rules: {target.name}: {plan.what} {plan.before} → {plan.after}",
+        title=f"New in the rules: {target.name}: {plan.change}",
         text=(
             f"{named} new in the rules, or changed. {request.origin.why}. This is done in the next "
             f"round, ten seconds from now or more. {plan.downtime}"

@@ -131,7 +131,7 @@ def _line(step: StepNow, now: ScenarioNow) -> str:
     what = f"{step.step.action} of {step.step.target}" if step.step.target else step.step.action
     plan = step.child.plan if step.child is not None else None
     plan = plan or (step.plan.plan if step.plan is not None else None)
-    change = f": {plan.what} {plan.before} → {plan.after}" if plan is not None else ""
+    change = f": {plan.change}" if plan is not None else ""
     why = f" ({step.reason.rstrip('.')})" if step.reason and step.state != STEP_DONE else ""
     back = f"; {step.back_state}" if step.back_state else ""
     back_why = f" ({step.back_reason.rstrip('.')})" if step.back_reason else ""

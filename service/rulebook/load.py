@@ -220,7 +220,7 @@ class _Gathering:
         check_levels(self.levels, self._known_targets())
         check_jobs(self.jobs, self._known_targets())
         budget = counting(combined(each for _, each in self.policies), self._known_targets()).budget
-        check_scenarios(self.scenarios, self._known_targets(), self.targets, budget)
+        check_scenarios(self.scenarios, self._known_targets(), self.targets, budget, self.readings)
         held = held_targets(self.levels) | targets_of_jobs(self.jobs) | used_targets(self.scenarios)
         for name in (each for each in unused(self.rules, self.targets) if each not in held):
             origin = self.targets[name].origin

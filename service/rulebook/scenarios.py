@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from service.catalogue.actions import TELL
 from service.catalogue.registry import ACTIONS, action_spec, kind_spec, names_with
 from service.catalogue.shapes import Shape, Text
 from service.catalogue.spec import Effect
+from service.catalogue.watch import WATCH, unknown_in
 from service.domain.commands import NO_UNDO
 from service.domain.decisions.approval import Approval
 from service.domain.decisions.budget import Budget
@@ -27,7 +27,7 @@ from service.rulebook.document import Document, Place
 from service.rulebook.errors import suggestion
 from service.rulebook.schema import NAME_PATTERN, read_shape
 from service.rulebook.substitution import Complain
-from service.triggers.scenarios.wanted import is_disruptive, step_wants
+from service.triggers.scenarios.wanted import TELLING, is_disruptive, step_wants
 
 KEY = "scenarios"
 _NAME = re.compile(NAME_PATTERN)
@@ -320,10 +320,12 @@ def check_scenarios(
     targets: Mapping[str, Target],
     declared: Iterable[str],
     budget: Budget | None,
+    readings: Collection[str] = (),
 ) -> None:
     """Check scenarios against each other, the targets and the budget.
 
-    `declared` are the names of all targets, those among them that could not be read.
+    `declared` are the names of all targets, those among them that could not be read. `readings` are
+    those that the files name themselves.
     """
     first: dict[str, ReadScenario] = {}
     for each in read:
@@ -339,8 +341,10 @@ def check_scenarios(
                 "signoff",
                 "above_budget is of no use without a budget: state budget, or remove it.",
             )
-        for number in range(len(each.scenario.steps)):
+        for number, step in enumerate(each.scenario.steps):
             _check_step(each, number, targets, list(declared), budget)
+            if step.action == WATCH.name:
+                _check_watch(each, number, list(declared), readings)
 
 
 def used_targets(read: Sequence[ReadScenario]) -> set[str]:
@@ -377,9 +381,10 @@ def _check_step(
         return
     if step.restores and (why := NO_UNDO.get(step.action)):
         read.note(number, "undo", f"{step.action} cannot be undone: {why}. Write undo: none.")
-    if step.action == TELL.name:
+    if step.action in TELLING:
         if step.target is not None:
-            read.note(number, "target", "target is of no use to tell, which changes none.")
+            sentence = f"target is of no use to {step.action}, which changes none."
+            read.note(number, "target", sentence)
             return
     elif step.target is None:
         read.note(number, "target", f"target is missing: {step.action} must know what to change.")
@@ -405,7 +410,8 @@ def _check_wants(
         return
     if target is None:
         if step.confirm:
-            read.note(number, "confirm", "confirm is of no use to tell, which changes nothing.")
+            sentence = f"confirm is of no use to {step.action}, which changes nothing."
+            read.note(number, "confirm", sentence)
         return
     if scenario.emergency and step.confirm:
         read.note(number, "confirm", "an emergency asks nobody: remove confirm, or emergency.")
@@ -430,8 +436,21 @@ def _check_wants(
             )
 
 
+def _check_watch(
+    read: ReadScenario, number: int, declared: Collection[str], readings: Collection[str]
+) -> None:
+    """What a step watches exists: its target, and each reading by its name."""
+    try:
+        options = step_wants(read.scenario.steps[number], None).options
+    except BadRequest:
+        return  # That is noted already.
+    for key, name, known in unknown_in(options, declared, readings):
+        what = "reading" if key == "readings" else key
+        read.note(number, "with", f"with: unknown {what} {name!r}; {suggestion(name, known)}")
+
+
 def _possible() -> tuple[str, ...]:
-    return (*names_with(Effect.CHANGES), TELL.name)
+    return (*names_with(Effect.CHANGES), *TELLING)
 
 
 def _no_step(action: str) -> str:

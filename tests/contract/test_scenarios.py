@@ -39,6 +39,7 @@ STRATEGY = Step(
 FLUSH = Step(
     "flush", "flush_cache", "app-cache", options={"prefixes": ["cache:"]}, after=("out", "cache")
 )
+WATCHED = {"for": "2h", "every": "5m", "target": "api", "readings": ["rps", "cpu > 80"]}
 RUSH = Scenario("rush", (OUT, STRATEGY, FLUSH), lasts_s=3_600.0)
 
 
@@ -89,6 +90,23 @@ def test_a_scenario_ends_with_exactly_what_its_steps_say(engine: sa.Engine) -> N
     assert stand.now.apps.writes.effective == ["update_app"]
 
 
+@on_both
+def test_a_step_that_watches_is_done_once_it_watches_and_holds_up_nothing(
+    engine: sa.Engine,
+) -> None:
+    watch = Step("watch", "watch", options=WATCHED, after=("out",))
+    last = replace(FLUSH, after=("watch", "cache"))
+    stand = Stand(engine, replace(RUSH, steps=(OUT, STRATEGY, watch, last)))
+    run = stand.run()
+    assert stand.now.go_through(run) == "active"
+    assert set(stand.steps(run).values()) == {"done"}
+    watching = stand.now.runs.get(f"{run}.watch.1")
+    assert watching is not None
+    assert watching.status == "running"
+    stand.people.undo(OLGA, run, "the rush is over")
+    assert stand.now.go_through(run) == "undone"
+
+
 def told(stand: Stand) -> list[str]:
     return [f"{each.title}\n{each.text}" for each in stand.now.messenger.messages.values()]
 
@@ -100,7 +118,7 @@ def test_its_one_message_names_what_was_done_and_its_steps_have_none(engine: sa.
     (said,) = told(stand)
     assert said.startswith("Scenario rush: in force\nolga started it: we are on the news.")
     assert (
-        "• Done: out, set_capacity of api: replicas and size 2 × professional-xs → 8 × "
+        "• Done: out, set_capacity of api: replicas 2 → 8; size professional-xs → "
         "professional-m" in said
     )
     assert "Then it is taken back, unless an alert still asks for more." in said

@@ -47,6 +47,8 @@ BACK_OVER = (RESTORED, LEFT, FAILED)
 
 ALREADY_THERE, CHANGED_SINCE = "already_there", "changed_by_a_person"
 """Guards of a run whose target is as wanted already, and of one whose target was changed since."""
+WATCHES = "watch"
+"""The action that goes on for hours. Its step is done once it watches, and holds up nothing."""
 MONTH_S = 730 * 3_600.0
 """Seconds for which a price a month is reckoned; vendors bill 730 hours."""
 
@@ -290,6 +292,8 @@ def _outcome(step: StepNow) -> StepNow:
     child = step.child
     if step.state != UNDER_WAY or child is None:
         return step
+    if step.step.action == WATCHES and child.status == "running":
+        return replace(step, state=STEP_DONE, reason=f"run {child.run} watches by itself")
     if not child.ended:
         return replace(step, reason=_waits(child))
     done = child.status in ("succeeded", "shadow") or child.guard == ALREADY_THERE

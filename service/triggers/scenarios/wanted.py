@@ -10,6 +10,7 @@ from typing import Any
 from service.catalogue.actions import MAX_STEP, TELL
 from service.catalogue.registry import NotInCatalogue, action_spec, checked_options, kind_spec
 from service.catalogue.spec import ActionSpec
+from service.catalogue.watch import WATCH
 from service.domain.announced import unknown_fields
 from service.domain.decisions.claims import NOTIFY
 from service.domain.decisions.directions import SET
@@ -21,6 +22,8 @@ from service.triggers.people.asked import changing_action, options_of, wanted_of
 
 _STEPS_UP = re.compile(r"\+([0-9]{1,3})")
 _NEXT = "next"
+TELLING = (TELL.name, WATCH.name)
+"""The actions of a step that changes no target."""
 TOLD = ("rule", "run")
 """The fields of an announcement that a scenario can fill: no alert has asked for it."""
 
@@ -41,8 +44,9 @@ def step_wants(step: Step, target: Target | None) -> StepWants:
     Raises:
         BadRequest: its values or options cannot be used, or not on this target.
     """
-    if step.action == TELL.name:
-        return StepWants(TELL, NOTIFY, (), _told(step))
+    if step.action in TELLING:
+        spec = action_spec(step.action)
+        return StepWants(spec, NOTIFY, (), _told(step, spec))
     if target is None:
         raise BadRequest(f"{step.action} must know what to change: name a target.")
     spec = changing_action(step.action, target)
@@ -66,15 +70,17 @@ def is_disruptive(action: str, target: Target) -> bool:
     return action_spec(action).climbs and kind_spec(target.kind).interrupts
 
 
-def _told(step: Step) -> Mapping[str, Any]:
+def _told(step: Step, spec: ActionSpec) -> Mapping[str, Any]:
     if step.to:
-        raise BadRequest("tell takes no `to`: say `with`.")
+        raise BadRequest(f"{spec.name} takes no `to`: say `with`.")
     try:
-        options = checked_options(TELL.name, step.options)
+        options = checked_options(spec.name, step.options)
     except NotInCatalogue as refused:
         raise BadRequest(f"with: {refused}") from None
-    if lacking := TELL.lacking(options):
+    if lacking := spec.lacking(options):
         raise BadRequest(f"with: {lacking}")
+    if spec is not TELL:
+        return options
     # Its own fields are checked already, so what is left is a field of alerts.
     braced = [name for name in _fields(options["text"]) if name not in TOLD]
     if braced:

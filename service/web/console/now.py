@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from service.domain.decisions.approval import Approval
 from service.domain.decisions.controls import PAUSE
+from service.domain.decisions.planning import change_of
 from service.domain.people import Person
 from service.store.filters import only
 from service.store.queries import AlertFilter, Queries
@@ -66,7 +67,7 @@ def _plan(approval: dict[str, Any], person: Person) -> dict[str, Any]:
 
 def change(plan: Mapping[str, Any] | None) -> str:
     """What a plan changes, for a person: `replicas 2 → 3`."""
-    return "" if not plan else f"{plan['what']} {plan['before']} → {plan['after']}"
+    return "" if not plan else change_of(plan["what"], plan["before"], plan["after"])
 
 
 def _steps(queries: Queries, targets: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -86,6 +86,16 @@ def test_what_a_run_has_become_is_what_its_step_is(status: str, guard: str, stat
 
 
 @pytest.mark.parametrize(
+    ("status", "state"),
+    [("queued", "under way"), ("running", "done"), ("succeeded", "done"), ("failed", "failed")],
+)
+def test_a_step_that_watches_is_done_once_it_watches(status: str, state: str) -> None:
+    watch = Step("w", "watch", options={"for": "2h"})
+    now = with_child(scenario(watch, A), "w", child("w", status))
+    assert states(advance(now, AT, FREE).now)["w"] == state
+
+
+@pytest.mark.parametrize(
     ("on_failure", "begins", "end"),
     [
         ("stop", (), INCOMPLETE),

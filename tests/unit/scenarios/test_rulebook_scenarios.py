@@ -57,6 +57,7 @@ def test_the_hash_of_the_rules_covers_what_a_scenario_says_and_not_where(tmp_pat
 
 TELL = "{id: teams, action: tell, undo: none, with: {channels: ['#ops'], text: TEXT}}"
 DB = "{id: db, action: scale_database, target: db, to: {size: ci_small}, undo: none}"
+WATCH = "{id: w, action: watch, with: {for: 2h, target: api, readings: [rps]}, undo: none}"
 A, B = OUT.replace("out", "a"), OUT.replace("out", "b")
 
 
@@ -126,6 +127,11 @@ A, B = OUT.replace("out", "a"), OUT.replace("out", "b")
         (with_scenario(TELL.replace("TEXT", "'{alert} fires'")), 12, "no alert to fill it from"),
         (with_scenario(TELL.replace("TEXT", "''")), 12, "tell needs text"),
         (with_scenario(TELL.replace("undo", "target: api, undo")), 12, "of no use to tell"),
+        (with_scenario(WATCH.replace("for: 2h", "every: 5m")), 12, "watch needs for"),
+        (with_scenario(WATCH.replace("target: api", "target: apo")), 12, "unknown target 'apo'"),
+        (with_scenario(WATCH.replace("rps", "rpm")), 12, "unknown reading 'rpm'"),
+        (with_scenario(WATCH.replace("none", "restore")), 12, "watch cannot be undone"),
+        (with_scenario(WATCH.replace("undo", "confirm: person, undo")), 12, "no use to watch"),
         (with_scenario(*[OUT.replace("out", f"s{n}") for n in range(31)]), 11, "at most 30 steps"),
         (f"{GOOD}scenarios: []\n", 9, "scenarios must be a mapping of names to scenarios"),
         (f"{GOOD}scenarios: {{rush: 5}}\n", 9, "a scenario is a mapping with steps"),
