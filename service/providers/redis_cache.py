@@ -6,8 +6,7 @@ each look at the server. Two addresses may lead to one server, so they are not c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -17,21 +16,14 @@ from redis.retry import Retry
 
 from service.domain.errors import FailureKind
 from service.ports.cache import CacheServer, Walked
-from service.providers.errors import Call, in_words, never_sent, no_answer, quote
+from service.providers.errors import Call, in_words, no_answer, quote
+from service.providers.redis_errors import asking
 from service.providers.redis_identity import ids_of
 
 SETTING = "APP_CACHE_URL"
 TIMEOUT_S = 5.0
 """Seconds for a connection, and for each answer. A server in the same network answers in about a
 millisecond; one that frees a lot of memory at once may take longer."""
-_NOT_NOW = (
-    redis.exceptions.BusyLoadingError,
-    redis.exceptions.TryAgainError,
-    redis.exceptions.ClusterDownError,  # and where a replica has lost its primary
-)
-_BUSY = "BUSY"
-"""The first word while a script runs, for which there is no class. All of these refusals end by
-themselves, and the server has done nothing."""
 _BROKEN = (redis.ConnectionError, redis.TimeoutError, OSError)
 _LARGEST = 2**63 - 1
 """The largest number that a server counts to."""
@@ -55,7 +47,7 @@ class RedisCache:
     def server(self) -> CacheServer:
         """What INFO says, once it is known that the server is not our own."""
         call = self._call("read what it says of itself")
-        with self._asking(call):
+        with asking(call, SETTING):
             info = self._client(call).info()
         self._refuse_our_own(call, info)
         try:
@@ -77,7 +69,7 @@ class RedisCache:
     def settings(self, key: str, names: Sequence[str]) -> Mapping[str, str]:
         """The fields by HMGET."""
         call = self._call(f"read {key}")
-        with self._asking(call):
+        with asking(call, SETTING):
             found = self._client(call).hmget(key, list(names))
         return _present(names, found)
 
@@ -100,7 +92,7 @@ class RedisCache:
     def generation(self, key: str) -> int:
         """GET, as a number."""
         call = self._call(f"read {key}")
-        with self._asking(call):
+        with asking(call, SETTING):
             found = self._client(call).get(key)
         return self._number(call, key, found)
 
@@ -118,7 +110,7 @@ class RedisCache:
         """SCAN with the prefix, in which nothing is a pattern."""
         call = self._call(f"look for keys that begin with {prefix}")
         client = self._client(call)
-        with self._asking(call):
+        with asking(call, SETTING):
             found_cursor, keys = client.scan(cursor, match=f"{_literal(prefix)}*", count=count)
         return Walked(int(found_cursor), tuple(_bytes(each) for each in keys))
 
@@ -127,7 +119,7 @@ class RedisCache:
         call = self._call(f"remove {len(keys)} keys", repeatable=False)
         client = self._client(call)
         self._refuse_our_own(call, self._who(call, client))
-        with self._asking(call):
+        with asking(call, SETTING):
             return int(client.unlink(*keys))
 
     def close(self) -> None:
@@ -146,13 +138,13 @@ class RedisCache:
         self._refuse_our_own(call, self._who(call, client))
         reads = Call(call.vendor, call.operation, True, call.setting, call.secret)
         with client.pipeline() as pipeline:
-            with self._asking(reads):
+            with asking(reads, SETTING):
                 pipeline.watch(key)  # type: ignore[no-untyped-call]  # redis-py has no types here
                 if not same(pipeline):
                     return False
             pipeline.multi()
             write(pipeline)
-            with self._asking(call):
+            with asking(call, SETTING):
                 try:
                     pipeline.execute()
                 except redis.WatchError as changed:
@@ -213,7 +205,7 @@ class RedisCache:
     def _who(self, call: Call, client: redis.Redis) -> Mapping[str, Any]:
         """Who the server is; a read, also where the call goes on to write."""
         reads = Call(call.vendor, call.operation, True, call.setting, call.secret)
-        with self._asking(reads):
+        with asking(reads, SETTING):
             return {**client.info("server"), **client.info("replication")}
 
     def _refuse_our_own(self, call: Call, theirs: Mapping[str, Any]) -> None:
@@ -241,38 +233,6 @@ class RedisCache:
 
     def _call(self, operation: str, *, repeatable: bool = True) -> Call:
         return Call("cache", operation, repeatable, SETTING, self._password)
-
-    @contextmanager
-    def _asking(self, call: Call) -> Iterator[None]:
-        """Turn what redis-py raises into what it means."""
-        try:
-            yield
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as problem:
-            sentence = (
-                f'{call.who} refused to {call.operation}: "{quote(call, str(problem))}". Check '
-                f"the user and the password in {SETTING}, and what that user may do."
-            )
-            raise call.error(FailureKind.PERMANENT, sentence) from problem
-        except _NOT_NOW as problem:
-            raise self._not_now(call, problem) from problem
-        except (redis.TimeoutError, OSError) as problem:
-            raise no_answer(call, problem) from problem
-        except redis.ConnectionError as problem:
-            sent = not isinstance(problem.__cause__ or problem.__context__, ConnectionRefusedError)
-            raise (no_answer if sent else never_sent)(call, problem) from problem
-        except redis.ResponseError as problem:
-            if str(problem).startswith(_BUSY):
-                raise self._not_now(call, problem) from problem
-            sentence = f'{call.who} refused to {call.operation}: "{quote(call, str(problem))}".'
-            raise call.error(FailureKind.PERMANENT, sentence) from problem
-        except redis.RedisError as problem:
-            raise no_answer(call, problem) from problem
-
-    def _not_now(self, call: Call, problem: Exception) -> Exception:
-        words = quote(call, str(problem))
-        return call.error(
-            FailureKind.TEMPORARY, f'{call.who} cannot {call.operation} now: "{words}".'
-        )
 
 
 def _present(names: Sequence[str], found: Sequence[Any]) -> dict[str, str]:

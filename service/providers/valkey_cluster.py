@@ -7,8 +7,7 @@ away. Here each node has to answer for itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,9 +15,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from service.domain.errors import FailureKind, VendorError
+from service.domain.errors import FailureKind
 from service.ports.valkey_cluster import Member, NodeState, View
-from service.providers.errors import Call, in_words, never_sent, no_answer, quote, reading
+from service.providers.errors import Call, reading
+from service.providers.redis_errors import asking
 from service.providers.redis_identity import ids_of
 
 SETTING = "CACHE_CLUSTER_URLS"
@@ -27,15 +27,6 @@ TIMEOUT_S = 5.0
 MOVE_S = 4.0
 """Seconds that a node waits for another one while keys move. It is less than our own wait, so that
 the node's answer comes before we give up."""
-_NOT_NOW = (
-    redis.exceptions.BusyLoadingError,
-    redis.exceptions.TryAgainError,
-    redis.exceptions.ClusterDownError,
-)
-_NOT_NOW_WORDS = ("BUSY ", "NOREPLICAS")
-"""The first words of refusals for which redis-py has no class and that end by themselves."""
-_MAYBE = "IOERR"
-"""The first word where a node had no answer from the other one: some keys may have moved."""
 _OPEN_SLOT = re.compile(r"\[(\d+)-([<>])-([0-9a-f]+)\]")
 
 
@@ -60,12 +51,12 @@ class ValkeyCluster:
     def node(self, address: str) -> NodeState:
         """INFO, CLUSTER INFO and CLUSTER NODES."""
         call = self._call(address, f"read what node {address} says of itself")
-        with self._asking(call):
+        with asking(call, SETTING):
             info = self._client(call, address).info()
         view, state = None, ""
         if info.get("cluster_enabled"):
             view = self.view(address)
-            with self._asking(call):
+            with asking(call, SETTING):
                 said = _say(self._client(call, address), "CLUSTER INFO")
             state = str(said.get("cluster_state", ""))
         return _state(call, address, info, view, state)
@@ -73,7 +64,7 @@ class ValkeyCluster:
     def view(self, address: str) -> View:
         """CLUSTER NODES."""
         call = self._call(address, f"read which nodes {address} knows")
-        with self._asking(call):
+        with asking(call, SETTING):
             text = _say(self._client(call, address), "CLUSTER NODES")
         with reading(call):
             return view_of(text)
@@ -85,7 +76,7 @@ class ValkeyCluster:
         call = Call("redis", "ask runbookd's own Redis who it is", repeatable=True)
         client = self._from_url(call, self._own_url, "REDIS_URL")
         try:
-            with self._asking(call):
+            with asking(call, SETTING):
                 return ids_of({**client.info("server"), **client.info("replication")})
         finally:
             client.close()
@@ -151,13 +142,13 @@ class ValkeyCluster:
     ) -> None:
         call = self._call(address, operation, repeatable=repeatable)
         client = self._client(call, address)
-        with self._asking(call):
+        with asking(call, SETTING):
             _say(client, *command)
 
     def _all(self, call: Call, address: str, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The answers to several commands, sent together; the first refusal is raised."""
         client = self._client(call, address)
-        with self._asking(call), client.pipeline(transaction=False) as pipeline:
+        with asking(call, SETTING), client.pipeline(transaction=False) as pipeline:
             for command in commands:
                 _say(pipeline, *command)
             answers = pipeline.execute(raise_on_error=False)
@@ -229,48 +220,10 @@ class ValkeyCluster:
         )
         return Call("valkey", operation, repeatable, SETTING, secret)
 
-    @contextmanager
-    def _asking(self, call: Call) -> Iterator[None]:
-        """Turn what redis-py raises into what it means."""
-        try:
-            yield
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as problem:
-            sentence = (
-                f'{call.who} refused to {call.operation}: "{quote(call, str(problem))}". Check '
-                f"the user and the password in {SETTING}, and what that user may do."
-            )
-            raise call.error(FailureKind.PERMANENT, sentence) from problem
-        except _NOT_NOW as problem:
-            raise _not_now(call, problem) from problem
-        except (redis.TimeoutError, OSError) as problem:
-            raise no_answer(call, problem) from problem
-        except redis.ConnectionError as problem:
-            sent = not isinstance(problem.__cause__ or problem.__context__, ConnectionRefusedError)
-            raise (no_answer if sent else never_sent)(call, problem) from problem
-        except redis.ResponseError as problem:
-            raise _refused(call, problem) from problem
-        except redis.RedisError as problem:
-            raise no_answer(call, problem) from problem
-
 
 def _say(to: Any, *command: Any) -> Any:
     """A command by its words; redis-py has no types here."""
     return to.execute_command(*command)
-
-
-def _refused(call: Call, problem: redis.ResponseError) -> VendorError:
-    words = str(problem)
-    if words.startswith(_NOT_NOW_WORDS):
-        return _not_now(call, problem)
-    if words.startswith(_MAYBE):
-        return no_answer(call, problem)
-    sentence = f'{call.who} refused to {call.operation}: "{quote(call, words)}".'
-    return call.error(FailureKind.PERMANENT, sentence)
-
-
-def _not_now(call: Call, problem: Exception) -> VendorError:
-    words = quote(call, in_words(problem))
-    return call.error(FailureKind.TEMPORARY, f'{call.who} cannot {call.operation} now: "{words}".')
 
 
 def view_of(text: str) -> View:
