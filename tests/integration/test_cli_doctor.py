@@ -334,7 +334,7 @@ def test_one_that_hangs_is_told_as_silent_and_the_others_are_still_told(
 ) -> None:
     released = threading.Event()
 
-    def hang(_settings: Settings) -> Finding:
+    def hang(_settings: Settings, *, pictures: bool) -> Finding:
         released.wait(60)
         return Finding("slack", Health.OK, "too late")
 
