@@ -6,6 +6,7 @@ import structlog
 
 from service.domain.decisions.policy import OFF
 from service.domain.durations import clock_time
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.jobs.jobs import Job
 from service.domain.rules.rules import RuleBook
 from service.engine.parts import WorkerParts
@@ -38,13 +39,24 @@ class JobRound:
         self._next_at = at + ASK_EVERY_S
         for job in book.jobs.values():
             if job.target is None or book.policy.mode != OFF:
-                self._ask(job, book)
+                self._asked(job, book)
+
+    def _asked(self, job: Job, book: RuleBook) -> None:
+        try:
+            self._ask(job, book)
+        except (StoreUnavailable, StoreConflict):
+            raise
+        except Exception:
+            # It must not keep the other jobs.
+            _log.exception("job_not_asked_for", job=job.name)
 
     def _ask(self, job: Job, book: RuleBook) -> None:
         now = self._parts.clock.time()
         due_at = job.cron.latest(now)
         if due_at is None or self._dealt_with.get(job.name) == due_at:
             return
+        if self._parts.levels.in_force() not in ("", book.hash):
+            return  # a worker with newer rules has started, and asks by those
         why = f"it is due at {clock_time(due_at)} ({job.cron.text}, {job.cron.zone})"
         taken = self._parts.jobs.take(job, due_at, now, run_of(job, book, why, now))
         self._dealt_with[job.name] = due_at

@@ -17,7 +17,7 @@ from service.domain.decisions.guards import PROSPECT_GUARDS, held_by, judge
 from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.policy import OFF, SHADOW
 from service.domain.decisions.requests import LEVEL, Held, Origin, Request, Wanted
-from service.domain.errors import StepFailed, VendorError
+from service.domain.errors import StepFailed, StoreConflict, StoreUnavailable, VendorError
 from service.domain.levels.acting import (
     RESTS_S,
     Goal,
@@ -31,7 +31,7 @@ from service.domain.levels.acting import (
 )
 from service.domain.levels.applied import Applied
 from service.domain.levels.levels import Attribute, Baseline
-from service.domain.levels.resolve import Standing, standing
+from service.domain.levels.resolve import Standing, changes, standing
 from service.domain.rules.rules import RuleBook, Target
 from service.engine import looks, outbox
 from service.engine.parts import WorkerParts
@@ -70,6 +70,16 @@ class _Looked:
     says: Mapping[str, str] = field(default_factory=dict)
 
 
+def _asked_otherwise(book: RuleBook, of: Attribute, each: Applied, now: float) -> bool:
+    """Whether what became of the last run says nothing any more: it was in shadow and the rules act
+    now, or it was cancelled and something else has held since."""
+    if each.status == "shadow":
+        return book.policy.mode != SHADOW
+    if each.status != "cancelled" or each.ended_at is None:
+        return False
+    return next(changes(book.levels, of, each.ended_at, now), None) is not None
+
+
 class LevelRound:
     """Looks at everything that levels hold; by any worker that has the rules in force. Each request
     takes its claim, so of several workers one asks for it."""
@@ -104,7 +114,13 @@ class LevelRound:
         book = replace(book, levels=grown)
         rows = self._parts.levels.rows()
         for name in dict.fromkeys(target for target, _ in book.levels.attributes):
-            self._consider(book, book.targets[name], rows, now)
+            try:
+                self._consider(book, book.targets[name], rows, now)
+            except (StoreUnavailable, StoreConflict):
+                raise
+            except Exception:
+                # It must not keep the levels of the other targets.
+                _log.exception("level_not_considered", target=name)
 
     def _begin(self, book: RuleBook, beginning: frozenset[Baseline], now: float) -> None:
         """Keep how many there are at the start of a growth, without what alerts have added."""
@@ -136,7 +152,8 @@ class LevelRound:
             return
         free = {}
         for name, each in known.items():
-            why_not = each.why_not(said[name], now)
+            anew = _asked_otherwise(book, (target.name, name), each, now)
+            why_not = each.why_not(said[name], now, anew=anew)
             if why_not and why_not != each.waits:
                 self._parts.levels.waits((target.name, name), why_not)
             if not why_not:

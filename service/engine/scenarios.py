@@ -30,7 +30,9 @@ from service.domain.scenarios.dollars import over_budget
 from service.domain.scenarios.going import (
     ACTIVE,
     PLANNING,
+    RUNNING,
     UNDER_WAY,
+    UNDOING,
     UNSIGNED,
     WAITING,
     Facts,
@@ -71,12 +73,13 @@ class ScenarioRound:
     def __call__(self, _sign: bool) -> None:
         """One round."""
         parts = self._parts
-        for taken in parts.scenarios.take(parts.clock.time(), HOLD_S):
-            try:
-                self._go_on(taken)
-            except Exception:
-                # It must not keep the others; this one is looked at again when its hold is over.
-                _log.exception("scenario_not_advanced", scenario=taken.id)
+        while due := parts.scenarios.take(parts.clock.time(), HOLD_S):
+            for taken in due:
+                try:
+                    self._go_on(taken)
+                except Exception:
+                    # It must not keep the others; it is looked at again when its hold is over.
+                    _log.exception("scenario_not_advanced", scenario=taken.id)
 
     def _go_on(self, taken: Taken) -> None:
         parts, at = self._parts, self._parts.clock.time()
@@ -99,7 +102,7 @@ class ScenarioRound:
 
     def _asking(self, now: ScenarioNow, at: float) -> str:
         """An alert that asks for more of what would be taken away; empty where none does."""
-        if now.state != ACTIVE or now.due_at is None or at < now.due_at:
+        if now.state not in (RUNNING, ACTIVE, UNDOING):
             return ""
         for each in now.steps:
             if each.step.restores and each.step.target is not None:
@@ -128,13 +131,19 @@ class ScenarioRound:
 
     def _give_up(self, now: ScenarioNow, at: float) -> None:
         """A step that was held again and again for too long ends."""
+        why = "it was tried again for an hour"
         for each in now.steps:
             tried = each.child is not None and not each.child.run.endswith(".1")
             if each.state == UNDER_WAY and tried and each.child is not None:
                 long = each.began_at is not None and at - each.began_at > PATIENCE_S
                 if long and each.child.status == "queued":
-                    why = "it was tried again for an hour"
                     self._parts.scenarios.give_up(each.child.run, why, at)
+            back = each.back
+            if each.back_state != UNDER_WAY or back is None or back.status != "queued":
+                continue
+            # When it began is not kept; it is tried again each minute.
+            if int(back.run.rpartition(".")[2]) > PATIENCE_S / REST_S:
+                self._parts.scenarios.give_up(back.run, why, at)
 
     def _tell(self, now: ScenarioNow) -> None:
         """The scenario's message says how it is now, and the person on call knows what is wrong."""

@@ -320,7 +320,8 @@ class ArchiveState:
     `indexed` whether a valid index begins with it. `cutoff` is the age as a moment, in the server's
     own text. `due` is whether any row is older. `columns` are the table's, with their types, and
     `into` those of the archive, None where there is none. `children` are tables whose rows a delete
-    would delete or change too.
+    would delete or change too, `triggers` the triggers and rules of the table that a delete fires.
+    `exposed` is whether the table has row security and its archive has none.
     """
 
     database_bytes: int
@@ -331,6 +332,8 @@ class ArchiveState:
     columns: Mapping[str, str]
     into: Mapping[str, str] | None
     children: Sequence[str]
+    triggers: Sequence[str] = ()
+    exposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,17 @@ class PostgresDatabase:
     def archive_batch(self, batch: Batch) -> int:
         """Move rows in one transaction."""
         with self._open(f"move rows to {batch.into}", repeatable=False) as connection:
-            gone, kept = archive.move(connection, batch)
+            try:
+                gone, kept = archive.move(connection, batch)
+            except archive.ColumnsChangedError as changed:
+                raise VendorError(
+                    "postgresql",
+                    f"move rows to {batch.into}",
+                    FailureKind.PERMANENT,
+                    f"The columns of {batch.table} have changed since the plan was made: "
+                    f"{changed}. No row of this batch was moved. Add them to the archive, and ask "
+                    "again.",
+                ) from None
         if gone != kept:
             raise VendorError(
                 "postgresql",

@@ -10,7 +10,8 @@ from psycopg import sql
 from service.ports.app_database import ArchiveState, Batch
 
 _COLUMNS = """
-SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type
+SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type,
+       format_type(a.atttypid, a.atttypmod) AS whole_type
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind IN ('r', 'p')
@@ -25,7 +26,15 @@ SELECT pg_database_size(current_database()) AS bytes,
                   AND i.indisvalid AND i.indisready AND i.indpred IS NULL) AS indexed,
        ARRAY(SELECT k.conrelid::regclass::text FROM pg_constraint k
               WHERE k.confrelid = t.oid AND k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd')
-              ORDER BY 1) AS children
+              ORDER BY 1) AS children,
+       ARRAY(SELECT g.tgname::text FROM pg_trigger g
+              WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+                AND g.tgtype & 8 <> 0
+              UNION SELECT r.rulename::text FROM pg_rewrite r
+              WHERE r.ev_class = t.oid AND r.ev_type = '4' ORDER BY 1) AS triggers,
+       t.relrowsecurity AND EXISTS (
+           SELECT 1 FROM pg_class o WHERE o.relnamespace = n.oid AND o.relname = %(into)s
+              AND NOT o.relrowsecurity) AS exposed
   FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
  WHERE n.nspname = %(schema)s AND t.relname = %(table)s
 """
@@ -43,14 +52,21 @@ SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 AS lag FROM pg_s
 Connection = psycopg.Connection[dict[str, Any]]
 
 
+class ColumnsChangedError(Exception):
+    """A table has other columns than a plan saw; `columns` are those that are new or gone."""
+
+    def __init__(self, columns: list[str]) -> None:
+        super().__init__(", ".join(columns))
+
+
 def look_at_archive(
     connection: Connection, schema: str, table: str, column: str, into: str, older_s: float
 ) -> ArchiveState:
     """What moving rows of a table needs to know."""
     columns, archive = _columns(connection, schema, table), _columns(connection, schema, into)
-    place = {"schema": schema, "table": table, "column": column}
+    place = {"schema": schema, "table": table, "column": column, "into": into}
     (state,) = connection.execute(_STATE, place).fetchall()
-    kind = columns[column]
+    kind = _columns(connection, schema, table, whole=False)[column]
     cutoff, due = "", False
     if kind in _NOW:
         cutoff = _cutoff(connection, kind, older_s)
@@ -66,12 +82,18 @@ def look_at_archive(
         columns=columns,
         into=archive or None,
         children=list(dict.fromkeys(state["children"])),
+        triggers=list(state["triggers"]),
+        exposed=bool(state["exposed"]),
     )
 
 
-def _columns(connection: Connection, schema: str, table: str) -> dict[str, str]:
+def _columns(
+    connection: Connection, schema: str, table: str, *, whole: bool = True
+) -> dict[str, str]:
+    """The columns with their types; `whole` with lengths and precisions, where rows would be cut
+    to another one."""
     rows = connection.execute(_COLUMNS, {"schema": schema, "table": table}).fetchall()
-    return {row["name"]: row["type"] for row in rows}
+    return {row["name"]: row["whole_type" if whole else "type"] for row in rows}
 
 
 def _cutoff(connection: Connection, kind: str, older_s: float) -> str:
@@ -87,26 +109,38 @@ def _cutoff(connection: Connection, kind: str, older_s: float) -> str:
 
 def make_archive(connection: Connection, schema: str, table: str, into: str) -> bool:
     """Make a table with the columns of another; whether it was not there. It has neither keys nor
-    defaults: what it gets are whole rows."""
-    there = bool(_columns(connection, schema, into))
-    connection.execute(
-        sql.SQL("CREATE TABLE IF NOT EXISTS {} (LIKE {})").format(
-            sql.Identifier(schema, into), sql.Identifier(schema, table)
-        )
-    )
+    defaults: what it gets are whole rows.
+
+    Row security is on and has no policy. So nobody but its owner reads it, whatever a schema grants
+    on new tables and whatever policies the other table has.
+    """
+    name = sql.Identifier(schema, into)
+    with connection.transaction():
+        there = bool(_columns(connection, schema, into))
+        if not there:
+            connection.execute(
+                sql.SQL("CREATE TABLE IF NOT EXISTS {} (LIKE {})").format(
+                    name, sql.Identifier(schema, table)
+                )
+            )
+            connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
     return not there
 
 
 def move(connection: Connection, batch: Batch) -> tuple[int, int]:
     """Move rows in one transaction: how many were deleted and how many inserted. Where the two
-    differ, it was rolled back."""
+    differ, it was rolled back.
+
+    Raises:
+        ColumnsChangedError: the table has other columns than the plan saw. Nothing was moved.
+    """
     table = sql.Identifier(batch.schema, batch.table)
     columns = sql.SQL(", ").join(map(sql.Identifier, batch.columns))
     statement = sql.SQL(
-        "WITH due AS (SELECT ctid FROM {table} WHERE {old} ORDER BY {column} LIMIT {rows} "
+        "WITH due AS (SELECT ctid FROM ONLY {table} WHERE {old} ORDER BY {column} LIMIT {rows} "
         "FOR UPDATE SKIP LOCKED), "
-        "gone AS (DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM due)) "
-        "RETURNING {columns}), "
+        "gone AS (DELETE FROM ONLY {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM due)) "
+        "AND {old} RETURNING {columns}), "
         "kept AS (INSERT INTO {into} ({columns}) SELECT {columns} FROM gone RETURNING 1) "
         "SELECT (SELECT count(*) FROM gone) AS gone, (SELECT count(*) FROM kept) AS kept"
     ).format(
@@ -118,6 +152,11 @@ def move(connection: Connection, batch: Batch) -> tuple[int, int]:
         into=sql.Identifier(batch.schema, batch.into),
     )
     with connection.transaction() as transaction:
+        # Nobody changes the columns until the end of the transaction.
+        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE").format(table))
+        now = _columns(connection, batch.schema, batch.table)
+        if other := sorted(set(now) ^ set(batch.columns)):
+            raise ColumnsChangedError(other)
         (row,) = connection.execute(statement).fetchall()
         gone, kept = int(row["gone"]), int(row["kept"])
         if gone != kept:
@@ -127,7 +166,7 @@ def move(connection: Connection, batch: Batch) -> tuple[int, int]:
 
 def is_due(connection: Connection, batch: Batch) -> bool:
     """Whether a row is left that is to move."""
-    query = sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE {}) AS due").format(
+    query = sql.SQL("SELECT EXISTS (SELECT 1 FROM ONLY {} WHERE {}) AS due").format(
         sql.Identifier(batch.schema, batch.table), _old(batch)
     )
     (row,) = connection.execute(query).fetchall()

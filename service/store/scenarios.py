@@ -49,7 +49,8 @@ from service.store.encode import dump
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
 _DEEDS = ("cancel", "back", "decided")
-_MOST_DUE = 20
+_MOST_DUE = 1
+"""One at a time: its message and its page may take as long as it is held."""
 _ONE_STARTS = sa.text("SELECT pg_advisory_xact_lock(0x73636e73)")
 """Two that are started at once must see each other. SQLite has one writer anyway."""
 

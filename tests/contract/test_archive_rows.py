@@ -342,3 +342,54 @@ def test_only_types_that_are_known_stand_in_a_statement(app: AppDatabaseOfTests)
     wrong = Batch("public", TABLE, ARCHIVE, ("id",), "created_at", "date; DROP TABLE x", "2020", 1)
     with pytest.raises(KeyError):
         PostgresDatabase(url=app.url()).is_due(wrong)
+
+
+def test_nobody_but_its_owner_reads_an_archive_whatever_the_schema_grants_on_new_tables(
+    app: AppDatabaseOfTests,
+) -> None:
+    app.admin(f"ALTER DEFAULT PRIVILEGES FOR ROLE {OURS} GRANT SELECT ON TABLES TO quiz_report")
+    run_on(app).execute()
+    with app.connect("quiz_report") as connection:
+        assert connection.execute(f"SELECT count(*) FROM {ARCHIVE}").fetchone() == (0,)
+    assert len(ids(app, ARCHIVE)) == OLD
+
+
+def test_a_table_with_row_security_is_held_while_its_archive_has_none(
+    app: AppDatabaseOfTests,
+) -> None:
+    app.admin(f"ALTER TABLE {TABLE} ENABLE ROW LEVEL SECURITY")
+    app.admin(f"CREATE TABLE {ARCHIVE} (LIKE {TABLE})")
+    found = held(app)
+    assert (found.guard, "ENABLE ROW LEVEL SECURITY" in found.reason) == ("exposed", True)
+
+
+def test_a_trigger_that_a_delete_fires_holds_it_by_name(app: AppDatabaseOfTests) -> None:
+    app.admin("CREATE FUNCTION also() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'")
+    app.admin(
+        f"CREATE TRIGGER remove_files AFTER DELETE ON {TABLE} FOR EACH ROW EXECUTE FUNCTION also()"
+    )
+    found = held(app)
+    assert (found.guard, "fires remove_files" in found.reason) == ("triggers", True)
+
+
+def test_a_column_that_came_since_the_plan_fails_the_run_and_no_row_loses_its_value(
+    app: AppDatabaseOfTests,
+) -> None:
+    run = run_on(app)
+    app.admin(f"ALTER TABLE {TABLE} ADD COLUMN score int DEFAULT 7")
+    with pytest.raises(VendorError, match=r"have changed since the plan was made: score\."):
+        run.execute()
+    assert len(ids(app, TABLE)) == OLD + NEW
+
+
+def test_rows_of_a_table_that_inherits_stay_where_they_are(app: AppDatabaseOfTests) -> None:
+    app.admin(f"CREATE TABLE child (more text) INHERITS ({TABLE})")
+    app.admin("INSERT INTO child VALUES (1, now(), 'young', 'kept'), (2, now(), 'young', 'kept')")
+    run_on(app).execute()
+    assert app.admin("SELECT count(*) FROM child WHERE more = 'kept'") == [(2,)]
+    assert ids(app, ARCHIVE) == list(range(1, OLD + 1))
+
+
+def test_an_archive_of_less_precision_is_held(app: AppDatabaseOfTests) -> None:
+    app.admin(f"CREATE TABLE {ARCHIVE} (id int, created_at timestamptz(0), what text)")
+    assert held(app).guard == "other_columns"

@@ -368,6 +368,30 @@ def test_a_level_in_shadow_is_told_once_and_changes_nothing(sqlite: sa.Engine) -
     assert "mode shadow changes nothing" in world.waits()
 
 
+def test_what_was_only_told_in_shadow_is_done_once_the_rules_act(sqlite: sa.Engine) -> None:
+    World(sqlite, "2026-09-02T09:00", mode="shadow").go_to("2026-09-02T10:00")
+    acting = World(sqlite, "2026-09-02T10:10")
+    acting.go_to("2026-09-02T12:00")
+    assert acting.replicas == 3
+
+
+def test_a_level_whose_run_was_cancelled_is_asked_for_again_once_something_else_has_held(
+    sqlite: sa.Engine,
+) -> None:
+    world = World(sqlite, "2026-09-02T06:00")
+    world.go_to("2026-09-02T06:50", every_s=5 * MINUTE)
+    world.installed.clock.now = at("2026-09-02T07:01")
+    world.rounds(True)
+    world.installed.clock.now += ASK_EVERY_S
+    world.rounds(True)
+    (run,) = [each for each, status in world.runs().items() if status == "queued"]
+    world.installed.people.cancel(OLGA, run, "not today")
+    world.go_to("2026-09-02T21:00")
+    assert (world.replicas, world.runs()[run]) == (2, "cancelled")
+    world.go_to("2026-09-03T09:00")
+    assert world.replicas == 3
+
+
 def test_a_plan_of_a_level_that_waits_for_approval_lapses_once_the_level_is_over(
     engine: sa.Engine,
 ) -> None:

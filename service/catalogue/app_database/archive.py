@@ -148,6 +148,13 @@ def _held_by_form(
             "(ON DELETE CASCADE, SET NULL or SET DEFAULT), and these would be lost. Nothing was "
             "moved. Archive those first and have their key refuse it (ON DELETE RESTRICT).",
         )
+    if state["triggers"]:
+        return PlanHeld(
+            "triggers",
+            f"Deleting rows of {name} fires {_and(state['triggers'])}, which may delete or change "
+            "what no archive keeps. Nothing was moved. Look at what it does; disable it for the "
+            "time of the move, or archive by hand.",
+        )
     if not state["indexed"]:
         return PlanHeld(
             "no_index",
@@ -165,6 +172,13 @@ def _held_by_archive(
     has: Mapping[str, str] | None = state["into"]
     if has is None:
         return None
+    if state["exposed"]:
+        return PlanHeld(
+            "exposed",
+            f"{name} has row level security and {schema}.{into} has none, so old rows would be "
+            "readable by whoever has a grant on it. Nothing was moved. Enable it there: ALTER "
+            f"TABLE {schema}.{into} ENABLE ROW LEVEL SECURITY.",
+        )
     wrong = [each for each, kind in state["columns"].items() if has.get(each) != kind]
     if not wrong:
         return None

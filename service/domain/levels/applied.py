@@ -46,14 +46,15 @@ class Applied:
         """Whether the last run that was asked for has not ended."""
         return self.status in _UNENDED
 
-    def why_not(self, said: str, now: float) -> str:
-        """Why what holds (`said`) is not asked for now; empty where it may be."""
+    def why_not(self, said: str, now: float, *, anew: bool = False) -> str:
+        """Why what holds (`said`) is not asked for now; empty where it may be. With `anew` its last
+        run counts no more, as it was asked for under other circumstances."""
         if self.under_way:
             return f"run {self.run} is under way"
         if self.undone is not None and self.undone.holds_back(said, now):
             return undone_told(self.undone)
         rests = now < (self.ended_at or 0.0) + rest_s(self.tries)
-        if self.asked_says != said or (self.status in _TRIED_AGAIN and not rests):
+        if anew or self.asked_says != said or (self.status in _TRIED_AGAIN and not rests):
             return ""
         return _AFTER.get(self.status, "").format(run=self.run)
 

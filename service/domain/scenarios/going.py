@@ -548,7 +548,9 @@ def _undoing(now: ScenarioNow, _at: float, facts: Facts) -> _Went:
             behind.back_state in (PENDING, UNDER_WAY) for behind in _behind(each, steps)
         ):
             continue
-        if held := facts.held(each.step, Role.BACK):
+        by_itself = now.back is not None and not now.back.by_person
+        asked = f"{facts.asking} asks for more" if by_itself and facts.asking else ""
+        if held := asked or facts.held(each.step, Role.BACK):
             steps[number] = replace(each, back_reason=held)
             continue
         begin.append((each.step.id, Role.BACK))

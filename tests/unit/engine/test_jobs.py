@@ -57,6 +57,18 @@ def test_a_second_worker_asks_for_nothing_that_the_first_has_asked_for() -> None
     assert len(worker.jobs.queued) == 1
 
 
+def test_a_worker_whose_rules_are_not_in_force_any_more_asks_for_nothing() -> None:
+    worker, look = world()
+    worker.levels.rules = "ba9876543210"
+    worker.clock.sleep(HOUR)
+    look(True)
+    assert worker.jobs.queued == []
+    worker.levels.rules = BOOK.hash
+    worker.clock.sleep(ASK_EVERY_S)
+    look(True)
+    assert len(worker.jobs.queued) == 1
+
+
 def test_with_mode_off_no_job_changes_anything() -> None:
     worker, look = world(replace(BOOK, policy=Policy(OFF)))
     worker.clock.sleep(2 * HOUR)

@@ -232,3 +232,14 @@ def test_only_the_plan_that_was_approved_is_carried_out(plan_hash: str, state: s
     now = replace(waiting(Approval()), decided=Deed("paul", "", AT, APPROVED))
     now = planned(advance(now, AT, FREE).now)
     assert advance(now, AT, replace(FREE, plan_hash=plan_hash)).now.state == state
+
+
+@pytest.mark.parametrize(("by_person", "begins"), [(False, ()), (True, (("a", Role.BACK),))])
+def test_a_way_back_of_its_own_waits_while_an_alert_asks_for_more(
+    by_person: bool, begins: tuple[tuple[str, Role], ...]
+) -> None:
+    now = with_child(scenario(A), "a", child("a", "succeeded"))
+    back = Deed("runbookd", "its time is over", AT, by_person=by_person)
+    now = replace(advance(now, AT, FREE).now, state=UNDOING, back=back)
+    following = advance(now, AT, replace(FREE, asking="High CPU Usage"))
+    assert (following.begin, following.now.state) == (begins, UNDOING)
