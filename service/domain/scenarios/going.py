@@ -532,7 +532,9 @@ def _due_at(now: ScenarioNow) -> float | None:
 
 
 def _active(now: ScenarioNow, at: float, facts: Facts) -> _Went:
-    if now.back is None and now.due_at is not None and at >= now.due_at and not facts.asking:
+    over = now.due_at is not None and at >= now.due_at
+    # An emergency that has suspended it still needs what it has set, so a person takes it back.
+    if now.back is None and over and not facts.asking and now.cancel is None:
         now = replace(now, back=Deed("runbookd", "its time is over", at, by_person=False))
     return (replace(now, state=UNDOING) if now.back is not None else now), ()
 

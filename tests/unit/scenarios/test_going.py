@@ -243,3 +243,16 @@ def test_a_way_back_of_its_own_waits_while_an_alert_asks_for_more(
     now = replace(advance(now, AT, FREE).now, state=UNDOING, back=back)
     following = advance(now, AT, replace(FREE, asking="High CPU Usage"))
     assert (following.begin, following.now.state) == (begins, UNDOING)
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_what_an_emergency_has_suspended_is_not_taken_back_by_itself(suspended: bool) -> None:
+    now = with_child(scenario(A, lasts_s=60.0), "a", child("a", "succeeded"))
+    now = advance(now, AT, FREE).now
+    assert now.state == ACTIVE
+    if suspended:
+        now = replace(now, cancel=Deed("emergency.1", "all is down", AT + 30))
+    later = advance(now, AT + 61, FREE)
+    assert later.now.state == (ACTIVE if suspended else UNDOING)
+    by_hand = Deed("olga", "it is over", AT + 70)
+    assert advance(replace(later.now, back=by_hand), AT + 71, FREE).now.state == UNDOING
