@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.desk import Desk, open_desk
-from service.cli.output import Rows, fail, print_json, say, tell
+from service.cli.output import Rows, fail, print_json, say, tell, width
 from service.cli.reading import AsJson, TokenFile, Url
 from service.cli.times import clock
 from service.domain.decisions.planning import change_of
 from service.domain.text import one_line
 
+TABLE_FROM = 150
+"""Columns from which the steps are a table."""
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 LONGEST_WAIT_S = 3_600.0
@@ -113,6 +115,30 @@ def show(found: dict[str, Any]) -> None:
         say(f"  still to sign: {', '.join(found['unsigned_after'])}")
     if found["due_at"]:
         say(f"  in force until {clock(found['due_at'])}")
+    if width() < TABLE_FROM:
+        for each in found["steps"]:
+            _show_step(each)
+    else:
+        _show_table(found)
+    _show_notes(found)
+
+
+def _show_step(step: dict[str, Any]) -> None:
+    """A step in lines of its own, where a table would break each cell."""
+    on = f"{step['target']}: " if step["target"] else ""
+    tell(f"{step['id']}  {_state(step)}, {on}{_change(step)}", "bold")
+    dollars = _dollars(step)
+    facts = [
+        f"{dollars} dollars a month" if dollars else "",
+        f"undo: {_undo(step)}",
+        step["run"] or "",
+    ]
+    tell("  " + " · ".join(filter(None, facts)))
+    if step["downtime"]:
+        tell("  " + one_line(step["downtime"]))
+
+
+def _show_table(found: dict[str, Any]) -> None:
     shown = Rows(
         *("step", "state", "target", "before → after", "$ a month", "downtime", "undo", "run")
     )
@@ -128,7 +154,6 @@ def show(found: dict[str, Any]) -> None:
             each["run"] or "",
         )
     shown.print()
-    _show_notes(found)
 
 
 def _show_notes(found: dict[str, Any]) -> None:

@@ -63,6 +63,19 @@ def test_a_scenario_is_listed_started_shown_cancelled_and_audited(terminal: Term
     assert [word in audit for word in ("we are on the news", "a false alarm")] == [True] * 2
 
 
+def test_on_a_narrow_terminal_each_step_has_lines_of_its_own(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal("run", "rush", *START)
+    wide = terminal("scenarios", "rush.1").out
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = terminal("scenarios", "rush.1").out
+    assert ("before → after" in wide, "before → after" in narrow) == (True, False)
+    lines = [line for line in narrow.splitlines() if "undo: none, confirmed by a person" in line]
+    assert lines
+    assert all(len(line) <= 80 for line in lines)
+
+
 def test_the_way_back_is_asked_for_once(terminal: Terminal) -> None:
     terminal("run", "rush", *START)
     asked = terminal("undo", "rush.1", "--why", "it is over", "--yes")
