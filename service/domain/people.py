@@ -86,6 +86,19 @@ class AuditEntry:
     what: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = DONE
 
+    @classmethod
+    def by(
+        cls,
+        person: Person,
+        verb: str,
+        subject: str,
+        why: str,
+        what: Mapping[str, Any],
+        at: float,
+    ) -> AuditEntry:
+        """What this person has done."""
+        return cls(at, person.name, person.via, person.address, verb, subject, why, what)
+
 
 class Refusal(Told):
     """Nothing was changed; `sentence` says why, and what to do instead."""

@@ -73,13 +73,12 @@ class ScenarioRound:
     def __call__(self, _sign: bool) -> None:
         """One round."""
         parts = self._parts
-        while due := parts.scenarios.take(parts.clock.time(), HOLD_S):
-            for taken in due:
-                try:
-                    self._go_on(taken)
-                except Exception:
-                    # It must not keep the others; it is looked at again when its hold is over.
-                    _log.exception("scenario_not_advanced", scenario=taken.id)
+        while (taken := parts.scenarios.take(parts.clock.time(), HOLD_S)) is not None:
+            try:
+                self._go_on(taken)
+            except Exception:
+                # It must not keep the others; this one is looked at again when its hold is over.
+                _log.exception("scenario_not_advanced", scenario=taken.id)
 
     def _go_on(self, taken: Taken) -> None:
         parts, at = self._parts, self._parts.clock.time()

@@ -124,8 +124,9 @@ class Scenarios(Protocol):
         the scenario's run. Of several the newest counts."""
         ...
 
-    def take(self, now: float, hold_s: float) -> list[Taken]:
-        """Those that are due, for this worker alone."""
+    def take(self, now: float, hold_s: float) -> Taken | None:
+        """The one that has been due for the longest, for this worker alone. One at a time: its
+        message and its page may take as long as it is held."""
         ...
 
     def advance(self, run: str, decide: Callable[[Looked], Step], at: float) -> ScenarioNow | None:
@@ -161,9 +162,9 @@ class NoScenarios:
         """There are none."""
         return {}
 
-    def take(self, now: float, hold_s: float) -> list[Taken]:
+    def take(self, now: float, hold_s: float) -> Taken | None:
         """None is due."""
-        return []
+        return None
 
     def advance(self, run: str, decide: Callable[[Looked], Step], at: float) -> ScenarioNow | None:
         """There is none."""

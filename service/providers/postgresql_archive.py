@@ -63,10 +63,11 @@ def look_at_archive(
     connection: Connection, schema: str, table: str, column: str, into: str, older_s: float
 ) -> ArchiveState:
     """What moving rows of a table needs to know."""
-    columns, archive = _columns(connection, schema, table), _columns(connection, schema, into)
+    found = _described(connection, schema, table)
+    archive = _columns(connection, schema, into)
     place = {"schema": schema, "table": table, "column": column, "into": into}
     (state,) = connection.execute(_STATE, place).fetchall()
-    kind = _columns(connection, schema, table, whole=False)[column]
+    kind = next(str(each["type"]) for each in found if each["name"] == column)
     cutoff, due = "", False
     if kind in _NOW:
         cutoff = _cutoff(connection, kind, older_s)
@@ -79,7 +80,7 @@ def look_at_archive(
         indexed=bool(state["indexed"]),
         cutoff=cutoff,
         due=bool(due),
-        columns=columns,
+        columns=_whole_types(found),
         into=archive or None,
         children=list(dict.fromkeys(state["children"])),
         triggers=list(state["triggers"]),
@@ -87,13 +88,18 @@ def look_at_archive(
     )
 
 
-def _columns(
-    connection: Connection, schema: str, table: str, *, whole: bool = True
-) -> dict[str, str]:
-    """The columns with their types; `whole` with lengths and precisions, where rows would be cut
-    to another one."""
-    rows = connection.execute(_COLUMNS, {"schema": schema, "table": table}).fetchall()
-    return {row["name"]: row["whole_type" if whole else "type"] for row in rows}
+def _described(connection: Connection, schema: str, table: str) -> list[dict[str, Any]]:
+    """What the catalog says of each column."""
+    return connection.execute(_COLUMNS, {"schema": schema, "table": table}).fetchall()
+
+
+def _whole_types(found: list[dict[str, Any]]) -> dict[str, str]:
+    """The columns with their types, lengths and precisions: rows must not be cut to other ones."""
+    return {each["name"]: each["whole_type"] for each in found}
+
+
+def _columns(connection: Connection, schema: str, table: str) -> dict[str, str]:
+    return _whole_types(_described(connection, schema, table))
 
 
 def _cutoff(connection: Connection, kind: str, older_s: float) -> str:

@@ -49,8 +49,6 @@ from service.store.encode import dump
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
 _DEEDS = ("cancel", "back", "decided")
-_MOST_DUE = 1
-"""One at a time: its message and its page may take as long as it is held."""
 _ONE_STARTS = sa.text("SELECT pg_advisory_xact_lock(0x73636e73)")
 """Two that are started at once must see each other. SQLite has one writer anyway."""
 
@@ -216,14 +214,14 @@ class ScenarioStore:
                 found |= {name: (at, looked.now.id) for name, at in _set_of(looked, target).items()}
         return found
 
-    def take(self, now: float, hold_s: float) -> list[Taken]:
-        """Those that are due, for this worker alone."""
+    def take(self, now: float, hold_s: float) -> Taken | None:
+        """The one that has been due for the longest, for this worker alone."""
         until = now + hold_s
         due = (
             sa.select(_s.id)
             .where(_s.next_at.is_not(None), _s.next_at <= now)
             .order_by(_s.next_at)
-            .limit(_MOST_DUE)
+            .limit(1)
             .with_for_update(skip_locked=True)
         )
         take = (
@@ -234,7 +232,8 @@ class ScenarioStore:
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            return [Taken(run, until) for run in sorted(connection.execute(take).scalars())]
+            run = connection.execute(take).scalar_one_or_none()
+        return None if run is None else Taken(run, until)
 
     def advance(self, run: str, decide: Callable[[Looked], Step], at: float) -> ScenarioNow | None:
         """Read one, and write what `decide` makes of it, in one transaction."""

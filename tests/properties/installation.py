@@ -387,7 +387,7 @@ class WitnessedSpend(SpendStore):
 class PausingScenarios(ScenarioStore):
     """The scenarios, where a worker that looks at one may die before and after each statement."""
 
-    def take(self, now: float, hold_s: float) -> list[Taken]:
+    def take(self, now: float, hold_s: float) -> Taken | None:
         give_way("begun:take")
         taken = super().take(now, hold_s)
         give_way("done:take")

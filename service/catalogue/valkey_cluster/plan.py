@@ -6,9 +6,9 @@ What is `observed` is the record of `service.catalogue.valkey_cluster.seen`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from service.catalogue.scale_cache import MEMORY, POLICY, SHARDS, SIZE, STANDBYS
+from service.catalogue.scale_cache import MEMORY, POLICY, SHARDS, SIZE, STANDBYS, Policy
 from service.catalogue.steps.bounds import nothing_to_do
 from service.catalogue.valkey_cluster import slots
 from service.catalogue.valkey_cluster.target import (
@@ -23,16 +23,7 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import Request, Wanted
 from service.ports.valkey_cluster import SLOTS
 
-POLICIES = (
-    "noeviction",
-    "allkeys_lru",
-    "allkeys_lfu",
-    "allkeys_random",
-    "volatile_lru",
-    "volatile_lfu",
-    "volatile_random",
-    "volatile_ttl",
-)
+POLICIES = get_args(Policy)
 """The eviction policies that servers have, with the sign _ as all policies of scale_cache."""
 RETRY_S = 120.0
 """Seconds until a held run looks again: a failover takes some 15 s by default, a restart more."""

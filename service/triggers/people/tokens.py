@@ -92,6 +92,4 @@ class Tokens:
             raise NotFound(f"There is no token {name!r} that is still good.")
 
     def _record(self, person: Person, verb: str, name: str, what: dict[str, Any]) -> Beside:
-        return self._audited(
-            AuditEntry(self._clock(), person.name, person.via, person.address, verb, name, "", what)
-        )
+        return self._audited(AuditEntry.by(person, verb, name, "", what, self._clock()))

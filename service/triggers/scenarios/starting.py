@@ -327,11 +327,7 @@ class ScenarioPeople:
     def _record(
         self, person: Person, verb: str, subject: str, why: str, what: Mapping[str, Any]
     ) -> Beside:
-        return self._audited(
-            AuditEntry(
-                self._clock(), person.name, person.via, person.address, verb, subject, why, what
-            )
-        )
+        return self._audited(AuditEntry.by(person, verb, subject, why, what, self._clock()))
 
 
 def _covers(control: Control, change: Subject) -> bool:
