@@ -7,9 +7,9 @@ import secrets
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,11 +79,13 @@ class Worker:
 
     def serve(self) -> None:
         """Work until SIGTERM or SIGINT; does not return while a run could still go on."""
-        stopping = threading.Event()
+        # Not an event. A handler runs in the thread that waits, and an event is set under a lock
+        # that this thread holds for a moment when its wait begins. It would wait for itself.
+        told: SimpleQueue[int] = SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
+            signal.signal(number, lambda number, _frame: told.put(number))
         self.start()
-        stopping.wait()
+        told.get()
         self.stop()
         if self._under_way:
             # They are others' now; waiting for their threads, as an interpreter does at its end,
