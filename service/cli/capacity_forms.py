@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from service.cli.output import MISUSED, Rows, fail, say
+from service.cli.output import MISUSED, Rows, fail, say, tell
 from service.domain.capacity.chart import svg
 from service.domain.capacity.projection import Projection
 
@@ -21,17 +21,17 @@ NO_MATPLOTLIB = (
 
 def show(plan: Projection, metric: str) -> None:
     """Print the plan for people."""
-    say(growth_told(plan, metric))
+    tell(growth_told(plan, metric))
     rows = Rows(*plan.columns)
     for row in plan.rows:
         rows.add(*(_cell(each) for each in row))
     rows.print()
     for sentence in plan.passed:
-        say(sentence, "red")
+        tell(sentence, "red")
     if not plan.passed:
-        say("Nothing that is known is passed.")
+        tell("Nothing that is known is passed.")
     for sentence in plan.assumed:
-        say(sentence)
+        tell(sentence)
 
 
 def growth_told(plan: Projection, metric: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from service.cli.output import Rows, print_json, say
+from service.cli.output import Rows, print_json, say, tell
 from service.cli.reading import AsJson
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -52,4 +52,4 @@ def _show(report: dict[str, Any]) -> None:
         shown.add(each["kind"], each["name"], each["what"], amount(each["dollars_month"]))
     shown.print()
     say("")
-    say(summary(report))
+    tell(summary(report))

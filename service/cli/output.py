@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,9 @@ MISUSED = 2
 """Exit status: the command line was not understood, or names something that does not exist."""
 _PIPED_WIDTH = 200
 """Columns of output that goes to no terminal."""
+_NARROW = 72
+"""Below this width, in columns, words are not broken to keep a table: a phone has about 60."""
+_ROOMY = 10_000
 
 _hide: Callable[[str], str] | None = None
 
@@ -93,11 +97,17 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 class Rows:
-    """A table without lines. Cells are text, or text with a style."""
+    """A table without lines. Cells are text, or text with a style.
+
+    On a terminal of a phone's width a table whose words do not fit is printed by rows instead: each
+    cell on a line, under the row's first cell.
+    """
 
     def __init__(self, *columns: str, header: bool = True, whole: Collection[str] = ()) -> None:
         """The columns by name. The first one, and those in `whole`, are never broken."""
         self._table = Table(show_header=header, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        self._columns = columns
+        self._rows: list[list[Text]] = []
         for place, column in enumerate(columns):
             # The first one holds ids, which are copied.
             unbroken = (header and place == 0) or column in whole
@@ -106,11 +116,28 @@ class Rows:
     def add(self, *cells: str | Text) -> None:
         """Add a row. A line feed in a text is shown as an escape, so that no text can forge a
         row."""
-        self._table.add_row(*(_cell(cell) if isinstance(cell, str) else cell for cell in cells))
+        row = [_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+        self._table.add_row(*row)
+        self._rows.append(row)
 
     def print(self) -> None:
         """Print the table to standard output."""
-        console().print(self._table)
+        to = console()
+        roomy = to.options.update(max_width=_ROOMY)  # else it finds the width that there is
+        least = Measurement.get(to, roomy, self._table).minimum
+        if to.width < _NARROW and self._table.show_header and least > to.width:
+            self._print_by_rows(to)
+        else:
+            to.print(self._table)
+
+    def _print_by_rows(self, to: Console) -> None:
+        for first, *others in self._rows:
+            to.print(Text(style="bold").append_text(first))
+            cells = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+            for column, cell in zip(self._columns[1:], others, strict=True):
+                if cell:
+                    cells.add_row(f"  {column}", cell)
+            to.print(cells)
 
 
 def _cell(text: str) -> Text:

@@ -28,4 +28,4 @@ def _tell(settings: Settings) -> None:
         if found.name in _WEBS or found.health is Health.OK:
             continue
         say = _log.error if found.health is Health.WRONG else _log.info
-        say("doctor", part=found.name, saw=found.saw)
+        say("doctor", part=found.name, saw="; ".join(found.saw.splitlines()))

@@ -369,8 +369,10 @@ def known_scenario(book: RuleBook, name: str) -> Scenario:
         BadRequest: the rules in force have none.
     """
     if name not in book.scenarios:
-        known = ", ".join(book.scenarios) or "none"
-        raise BadRequest(f"There is no scenario {name!r}. There is {known}.")
+        known = f"There is {', '.join(book.scenarios)}."
+        if not book.scenarios:
+            known = "The rules have none; put a file with `scenarios` among RULES."
+        raise BadRequest(f"There is no scenario {name!r}. {known}")
     return book.scenarios[name]
 
 

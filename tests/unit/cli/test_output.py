@@ -57,3 +57,33 @@ def test_a_failure_goes_to_standard_error_with_status_1(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines() == ["The first sentence.", "The second sentence."]
+
+
+def _alerts() -> Rows:
+    rows = Rows("alert", "status", "source")
+    rows.add("a-1a22266c94b00001c9aaebee", "firing", "alertmanager-of-the-second-region")
+    rows.add("a-1a22266c94b00001c9aaebef", "resolved", "")
+    return rows
+
+
+def test_on_a_phone_no_word_is_broken_to_keep_a_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _alerts().print()
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["a-1a22266c94b00001c9aaebee"],
+        ["status", "firing"],
+        ["source", "alertmanager-of-the-second-region"],
+        ["a-1a22266c94b00001c9aaebef"],
+        ["status", "resolved"],
+    ]
+
+
+@pytest.mark.parametrize("columns", ["80", "72"])
+def test_a_table_stays_one_where_its_words_fit_or_the_terminal_is_no_phone(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    _alerts().print()
+    assert capsys.readouterr().out.splitlines()[0].split() == ["alert", "status", "source"]
