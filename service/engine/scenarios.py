@@ -103,12 +103,21 @@ class ScenarioRound:
         """An alert that asks for more of what would be taken away; empty where none does."""
         if now.state not in (RUNNING, ACTIVE, UNDOING):
             return ""
+        if own := self._trigger(now, at):
+            return own
         for each in now.steps:
             if each.step.restores and each.step.target is not None:
                 firing = first_firing(self._parts.ledger.asking_more(each.step.target, at))
                 if firing is not None:
                     return firing.name
         return ""
+
+    def _trigger(self, now: ScenarioNow, at: float) -> str:
+        """That an alert fires by which a rule has started it; else empty."""
+        run = self._parts.runs.get(now.parent) if now.parent else None
+        if run is None or not self._parts.runs.still_wanted(run.request, at):
+            return ""
+        return f"an alert of rule {now.by}"
 
     def _spends(self, now: ScenarioNow) -> Sequence[Spend]:
         """What the targets cost, where it decides who has to sign."""

@@ -37,7 +37,7 @@ def told(now: ScenarioNow) -> Message:
     """The message: what is done, under way and failed, and what to type."""
     scenario = now.scenario
     title = f"Scenario {scenario.name}: {_state(now)}"
-    lines = [f"{now.by} started it: {now.why}."]
+    lines = [_started(now)]
     if now.asked is not None and now.state == WAITING:
         lines.append(_asks(now))
     if now.state == UNSIGNED:
@@ -60,12 +60,22 @@ def told(now: ScenarioNow) -> Message:
     )
 
 
+def _started(now: ScenarioNow) -> str:
+    """Who has started it, and why; where a rule has, by which run, so that it can be explained."""
+    by = f" See why: `runbookd explain {now.parent}`." if now.parent else ""
+    return f"{_starter(now)} started it: {now.why.rstrip('. ')}.{by}"
+
+
+def _starter(now: ScenarioNow) -> str:
+    return f"Rule {now.by}" if now.parent else now.by
+
+
 def reminder(now: ScenarioNow) -> Message:
     """That sign-offs are missing a day after it began."""
     lacks = ", ".join(now.unsigned_after)
     text = (
-        f"{now.by} started scenario {now.id} a day ago: {now.why}. The sign-off of {lacks} is "
-        f"still missing. Read what became of it: `runbookd checklist {now.id}`. Then "
+        f"{_starter(now)} started scenario {now.id} a day ago: {now.why}. The sign-off of {lacks} "
+        f"is still missing. Read what became of it: `runbookd checklist {now.id}`. Then "
         f"{_type_signoff(now)}."
     )
     return Message(
@@ -94,7 +104,7 @@ def page(now: ScenarioNow) -> Page:
         details={
             "scenario": now.scenario.name,
             "run": now.id,
-            "started by": f"{now.by}: {now.why}",
+            "started by": f"{now.starter}: {now.why}",
             "steps": {each.step.id: _word(each) for each in now.steps},
             "what to type": f"runbookd undo {now.id}",
         },

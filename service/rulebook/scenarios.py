@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ from service.domain.decisions.approval import Approval
 from service.domain.decisions.budget import Budget
 from service.domain.durations import parse_duration
 from service.domain.people import NAME_FORM, BadRequest, is_name
-from service.domain.rules.rules import RESERVED_NAMES, Target
+from service.domain.rules.rules import RESERVED_NAMES, Rule, Target
 from service.domain.scenarios.scenarios import RESTORE, STOP, Scenario, Step, circle
 from service.domain.scenarios.signoffs import ROLES, Gate
 from service.rulebook.bounds import MAX_SCENARIO_DAYS, MAX_SCENARIO_STEPS, MAX_SETTLE_DAYS
@@ -59,6 +59,7 @@ class _StepShape(Shape):
 
 class _StartShape(Shape):
     person: Literal[True] = Field(default=True, description="true: people start it")
+    rule: Any = None
 
 
 class _ApprovalShape(Shape):
@@ -150,7 +151,6 @@ class _Reader:
 
     def read(self, written: str) -> ReadScenario:
         self._check_name()
-        read_shape(_StartShape, self._shape.start or {}, self._at("start"), self._complain)
         steps = list(self._steps())
         above, approval = self._approval()
         scenario = Scenario(
@@ -162,6 +162,7 @@ class _Reader:
             lasts_s=self._lasts(),
             dollars=self._dollars_spent(),
             signoff=self._signoff(),
+            rules=self._rules(),
             written=written,
         )
         return ReadScenario(scenario, self._place, self._complain, tuple(at for at, _ in steps))
@@ -185,6 +186,18 @@ class _Reader:
             )
         if name in RESERVED_NAMES:
             self._complain(self._place, "the name is taken by a rule of runbookd's own.")
+
+    def _rules(self) -> tuple[str, ...]:
+        """The rules that may start it."""
+        start = self._shape.start or {}
+        given = read_shape(_StartShape, start, self._at("start"), self._complain).shape.rule
+        if given is None:
+            return ()
+        names = given if isinstance(given, list) else [given]
+        if not names or not all(isinstance(each, str) and each for each in names):
+            self._note("start", f"rule must be the name of a rule, or a list of names: {given!r}.")
+            return ()
+        return tuple(dict.fromkeys(names))
 
     def _approval(self) -> tuple[float, Approval | None]:
         given = self._shape.approval
@@ -345,6 +358,63 @@ def check_scenarios(
             _check_step(each, number, targets, list(declared), budget)
             if step.action == WATCH.name:
                 _check_watch(each, number, list(declared), readings)
+
+
+def check_starts(
+    read: Sequence[ReadScenario], rules: Sequence[Rule], note_rule: Callable[[str, str], None]
+) -> None:
+    """Check that rules and the scenarios that they start say the same of each other.
+
+    `note_rule` notes what is wrong with the rule of this name.
+    """
+    starting = {each.name: each for each in rules if action_spec(each.action).starts}
+    known = {each.scenario.name: each.scenario for each in read}
+    for each in read:
+        for name in each.scenario.rules:
+            _check_starter(each, name, [rule.name for rule in rules], starting)
+    for rule in starting.values():
+        wanted = rule.options.get("scenario")
+        if wanted is None:
+            continue  # It is missing, and that is noted.
+        if wanted not in known:
+            sentence = f"with: unknown scenario {wanted!r}; {suggestion(wanted, known)}"
+            note_rule(rule.name, sentence)
+        elif rule.name not in known[wanted].rules:
+            note_rule(
+                rule.name,
+                f"with: scenario {wanted} ({known[wanted].written}) does not say that this rule "
+                f"may start it: write start: {{rule: {rule.name}}} there.",
+            )
+
+
+def _check_starter(
+    read: ReadScenario, name: str, rules: Sequence[str], starting: Mapping[str, Rule]
+) -> None:
+    scenario = read.scenario
+    if name not in rules:
+        read.note(None, "start", f"unknown rule {name!r}; {suggestion(name, rules)}")
+        return
+    if name not in starting or starting[name].options.get("scenario") not in (None, scenario.name):
+        read.note(
+            None,
+            "start",
+            f"rule {name} does not start it: write action: start_scenario and with: {{scenario: "
+            f"{scenario.name}}} there.",
+        )
+    if scenario.emergency:
+        read.note(
+            None,
+            "start",
+            "an emergency lifts what people have paused and locked, so only a person starts it: "
+            "remove rule, or emergency.",
+        )
+    elif scenario.dollars is None:
+        read.note(
+            None,
+            "start",
+            f"rule {name} starts it while nobody looks, so what it may cost has to be bounded: "
+            "write spend: {up_to: $60}, with as many dollars as it may spend in all.",
+        )
 
 
 def used_targets(read: Sequence[ReadScenario]) -> set[str]:

@@ -161,7 +161,8 @@ class ScenarioNow:
     bound to: the hash of its newest plan, and of an emergency, of what its steps say. `reminded` is
     whether people were reminded of sign-offs that are missing after it. `page` is what the person
     on call has to know, empty where that is nothing. `message` is where its message is, as the
-    messenger names it; empty where it has none.
+    messenger names it; empty where it has none. `parent` is the run by which a rule has started it,
+    empty where a person has; `by` is that rule then, and `alerts` are the episodes that asked.
     """
 
     id: str
@@ -184,6 +185,13 @@ class ScenarioNow:
     signoffs: tuple[Signoff, ...] = ()
     reminded: bool = False
     message: str = ""
+    parent: str = ""
+    alerts: tuple[str, ...] = ()
+
+    @property
+    def starter(self) -> str:
+        """Who has started it, in words."""
+        return f"rule {self.by}" if self.parent else self.by
 
     @property
     def ended(self) -> bool:

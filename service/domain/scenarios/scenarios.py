@@ -33,6 +33,11 @@ def is_scenario_run(run: str) -> bool:
     return _RUN.fullmatch(run) is not None
 
 
+def start_claim(scenario: str) -> str:
+    """The claim of the runs that start a scenario, whichever rule asks."""
+    return f"{scenario}.start"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step, as it is written.
@@ -64,8 +69,8 @@ class Scenario:
     `approval` says who approves the whole of it, None where nobody has to, and `above` how many
     dollars a month it has to add for that. `lasts_s` is how long it is in force, in seconds, None
     where only a person ends it. `dollars` is what it may spend in all, None where nothing bounds
-    that. `signoff` says who has to sign for it, None where nobody has to. `written` is where it is
-    written, as file:line.
+    that. `signoff` says who has to sign for it, None where nobody has to. `rules` are the names of
+    the rules that may start it; people always may. `written` is where it is written, as file:line.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Scenario:
     lasts_s: float | None = None
     dollars: float | None = None
     signoff: Gate | None = None
+    rules: tuple[str, ...] = ()
     written: str = ""
 
     @property
@@ -98,8 +104,9 @@ class Scenario:
             "above": self.above,
             "lasts_s": self.lasts_s,
             "dollars": self.dollars,
-            # A scenario without it has the hash that it had before there were sign-offs.
+            # A scenario without these has the hash that it had before there were any.
             **({} if self.signoff is None else {"signoff": self.signoff.to_json()}),
+            **({"rules": list(self.rules)} if self.rules else {}),
             "steps": [
                 {name: _plain(getattr(each, name)) for name in each.__dataclass_fields__}
                 for each in self.steps
@@ -119,6 +126,7 @@ def scenario_from_fields(fields: Mapping[str, Any]) -> Scenario:
             "steps": steps,
             "approval": None if approval is None else approval_from_json(approval),
             "signoff": None if signoff is None else gate_from_json(signoff),
+            "rules": tuple(fields.get("rules", ())),
         }
     )
 

@@ -23,6 +23,7 @@ def scenario_told(scenario: Scenario) -> dict[str, Any]:
         "lasts_s": scenario.lasts_s,
         "up_to": scenario.dollars,
         "written": scenario.written,
+        "rules": list(scenario.rules),
         "steps": fields["steps"],
     }
 
@@ -38,6 +39,9 @@ def run_told(now: ScenarioNow, in_the_way: Mapping[str, str]) -> dict[str, Any]:
         "state": now.state,
         "reason": now.reason,
         "by": now.by,
+        "started_by": now.starter,
+        "parent": now.parent,
+        "alerts": list(now.alerts),
         "why": now.why,
         "plan": now.plan_only,
         "began_at": moment(now.began_at),
