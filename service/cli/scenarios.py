@@ -114,7 +114,8 @@ def show(found: dict[str, Any]) -> None:
     if found["unsigned_after"]:
         say(f"  still to sign: {', '.join(found['unsigned_after'])}")
     if found["due_at"]:
-        say(f"  in force until {clock(found['due_at'])}")
+        early = f", or until {found['early']}" if found["early"] else ""
+        say(f"  in force until {clock(found['due_at'])}{early}")
     if width() < TABLE_FROM:
         for each in found["steps"]:
             _show_step(each)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.durations import clock_time
+from service.domain.durations import clock_time, lasted
 from service.domain.scenarios.going import (
     ACTIVE,
     ENDED,
     FAILED,
     LEFT_OUT,
+    NOT_NEEDED,
+    OVER,
     PENDING,
     RUNNING,
     STEP_DONE,
@@ -30,6 +32,7 @@ _WORDS = {
     FAILED: "Failed",
     PENDING: "Waits",
     LEFT_OUT: "Left out",
+    NOT_NEEDED: "Not needed",
 }
 
 
@@ -47,8 +50,8 @@ def told(now: ScenarioNow) -> Message:
         lines.append(f"{now.reason[0].upper()}{now.reason[1:]}.")
     if now.state == ACTIVE and now.due_at is not None:
         lines.append(
-            f"It is in force until {clock_time(now.due_at)}. Then it is taken back, unless an "
-            "alert still asks for more."
+            f"It is in force until {clock_time(now.due_at)}{_early(now)}. Then it is taken back, "
+            "unless an alert still asks for more."
         )
     if lacks := now.unsigned_after:
         lines.append(f"Still to sign: {', '.join(lacks)}. {_type_signoff(now)}.")
@@ -113,7 +116,7 @@ def page(now: ScenarioNow) -> Page:
 
 def _state(now: ScenarioNow) -> str:
     if now.state == RUNNING:
-        over = sum(each.state in (STEP_DONE, FAILED, LEFT_OUT) for each in now.steps)
+        over = sum(each.state in OVER for each in now.steps)
         return f"under way, {over} of {len(now.steps)} steps over"
     if now.state == WAITING:
         return "waits for approval"
@@ -124,6 +127,19 @@ def _state(now: ScenarioNow) -> str:
     return now.state
 
 
+def _early(now: ScenarioNow) -> str:
+    """What ends it before its time."""
+    return "" if now.scenario.early is None else f", or until {now.scenario.early.said}"
+
+
+def _covers(now: ScenarioNow) -> str:
+    """What is approved with it: how many dollars in all, and for how long."""
+    dollars, covers_s = now.scenario.dollars, now.scenario.covers_s
+    if dollars is None or covers_s is None:
+        return ""
+    return f" What is approved covers at most ${dollars:,.10g}, for {lasted(covers_s)}."
+
+
 def _asks(now: ScenarioNow) -> str:
     asked, terms = now.asked, now.scenario.approval
     if asked is None or terms is None:
@@ -132,7 +148,7 @@ def _asks(now: ScenarioNow) -> str:
     of = " or ".join(terms.of)
     return (
         f"It waits for {of} until {clock_time(asked.until)}, because {asked.why}."
-        f"{'' if '$' in asked.why else dollars} `runbookd approve {now.id}` or "
+        f"{'' if '$' in asked.why else dollars}{_covers(now)} `runbookd approve {now.id}` or "
         f"`runbookd reject {now.id}`."
     )
 

@@ -29,6 +29,7 @@ from service.domain.scenarios.going import (
     Asked,
     Child,
     Deed,
+    Quiet,
     Role,
     ScenarioNow,
     StepNow,
@@ -303,6 +304,7 @@ class ScenarioStore:
             "approved": now.approved,
             "plan_hash": now.plan_hash,
             "asked": None if now.asked is None else dump(asdict(now.asked)),
+            "quiet": None if now.quiet is None else dump(asdict(now.quiet)),
             **{name: _dumped(getattr(now, name)) for name in _DEEDS},
         }
         connection.execute(sa.update(schema.scenario_runs).where(_s.id == now.id).values(**values))
@@ -528,6 +530,7 @@ def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         message=_place(row["message"]),
         parent=row["parent"] or "",
         alerts=tuple(load(row["alerts"]) or ()),
+        quiet=Quiet(**load(row["quiet"])) if row["quiet"] else None,
         cancel=_deed(row["cancel"]),
         back=_deed(row["back"]),
         decided=_deed(row["decided"]),

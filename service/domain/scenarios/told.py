@@ -24,6 +24,8 @@ def scenario_told(scenario: Scenario) -> dict[str, Any]:
         "up_to": scenario.dollars,
         "written": scenario.written,
         "rules": list(scenario.rules),
+        "early": None if scenario.early is None else scenario.early.said,
+        "covers_s": scenario.covers_s,
         "steps": fields["steps"],
     }
 
@@ -46,6 +48,8 @@ def run_told(now: ScenarioNow, in_the_way: Mapping[str, str]) -> dict[str, Any]:
         "plan": now.plan_only,
         "began_at": moment(now.began_at),
         "due_at": moment(now.due_at),
+        "early": None if now.scenario.early is None else now.scenario.early.said,
+        "quiet_since": None if now.quiet is None else moment(now.quiet.since),
         "plan_hash": now.plan_hash,
         "signoff": None if now.scenario.signoff is None else now.scenario.signoff.to_json(),
         "signs": now.signs,
@@ -121,6 +125,7 @@ def _step_told(step: StepNow, in_the_way: str) -> dict[str, Any]:
         "downtime": "" if plan is None else plan.downtime,
         "undo": RESTORE if step.step.restores else NO_UNDO,
         "confirm": step.step.confirm,
+        "when": None if step.step.when is None else step.step.when.reading,
         "in_the_way": in_the_way,
         "back": step.back_state,
         "back_reason": step.back_reason,
