@@ -95,6 +95,12 @@ class DecideOptions(Shape):
     network: BranchOptions | None = None
 
 
+class StartOptions(Shape):
+    """Which scenario is started."""
+
+    scenario: Text | None = None
+
+
 def branches_of(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The branches that a rule with `decide` names: `action`, `target` and `with` of each."""
     return {name: options[name] for name in BRANCHES if options.get(name) is not None}
@@ -104,6 +110,12 @@ def _names_no_branch(options: Mapping[str, Any]) -> str:
     if not branches_of(options):
         known = ", ".join(BRANCHES)
         return f"decide names no branch, so nothing could follow; name one of {known}."
+    return ""
+
+
+def _starts_nothing(options: Mapping[str, Any]) -> str:
+    if options["scenario"] is None:
+        return "start_scenario needs scenario: which one, such as {scenario: viral-growth}."
     return ""
 
 
@@ -208,6 +220,18 @@ DECIDE = ActionSpec(
 )
 """Reads, goes down the decision tree, and asks for what the rule names for the branch (runbook,
 Manual Scaling Decision Tree)."""
+
+START_SCENARIO = ActionSpec(
+    "start_scenario",
+    Effect.TELLS,
+    NOTIFY,
+    options=StartOptions,
+    lacking=_starts_nothing,
+    undoes=False,
+    starts=True,
+    about_alerts=True,
+)
+"""Starts a scenario of the rules, as a person does (runbook, Viral Growth)."""
 
 COST_REPORT = ActionSpec("cost_report", Effect.TELLS, NOTIFY, options=CostOptions, undoes=False)
 """What the month costs, and a message for each threshold of the budget (runbook, Resource

@@ -28,6 +28,7 @@ from service.catalogue.actions import (
     IGNORE,
     INVESTIGATE,
     PAGE_ONCALL,
+    START_SCENARIO,
     TELL,
     WEEKLY_REPORT,
     branches_of,
@@ -62,6 +63,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     WATCH,
     COST_REPORT,
     WEEKLY_REPORT,
+    START_SCENARIO,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

@@ -51,9 +51,11 @@ class ActionSpec:
     of, where the options have no defaults that name them. `lacking` is what is wrong with the
     options of a rule as a whole, as a sentence; empty where nothing is. `asks` is True where its
     run changes nothing itself and asks for a run that does: then the rule's mode and settle are
-    that run's. `settles` is whether it only says, with these options, what the target is meant to
-    be: then nothing of it can be taken back in calm. `about_alerts` is True where there is nothing
-    to be said without an alert, so that no job can ask for it.
+    that run's. `starts` is True where its run changes nothing itself and starts a scenario: then
+    the rule's mode and approval are that scenario's. `settles` is whether it only says, with these
+    options, what the target is meant to be: then nothing of it can be taken back in calm.
+    `about_alerts` is True where there is nothing to be said without an alert, so that no job can
+    ask for it.
     """
 
     name: str
@@ -68,8 +70,15 @@ class ActionSpec:
     undoes: bool = True
     returns: bool = True
     asks: bool = False
+    starts: bool = False
     settles: Callable[[Mapping[str, Any]], bool] = lambda options: False
     about_alerts: bool = False
+
+    @property
+    def governed(self) -> bool:
+        """Whether modes, approvals and freeze windows are about it: it changes a target, or has one
+        changed."""
+        return self.effect is Effect.CHANGES or self.asks or self.starts
 
     @property
     def chore(self) -> bool:

@@ -101,7 +101,7 @@ def show(found: dict[str, Any]) -> None:
     reason = f", {one_line(found['reason'])}" if found["reason"] else ""
     plan = " (a plan)" if found["plan"] else ""
     say(f"{found['id']}{plan}: {found['state']}{reason}", "bold")
-    say(f"  {one_line(found['by'])}: {one_line(found['why'])}")
+    say(f"  {one_line(found['started_by'])}: {one_line(found['why'])}")
     if found["asked"] is not None and found["state"] == "waiting":
         say(f"  waits for approval until {clock(found['asked']['until'])}: {found['asked']['why']}")
     if found["plan"]:
@@ -114,7 +114,8 @@ def show(found: dict[str, Any]) -> None:
     if found["unsigned_after"]:
         say(f"  still to sign: {', '.join(found['unsigned_after'])}")
     if found["due_at"]:
-        say(f"  in force until {clock(found['due_at'])}")
+        early = f", or until {found['early']}" if found["early"] else ""
+        say(f"  in force until {clock(found['due_at'])}{early}")
     if width() < TABLE_FROM:
         for each in found["steps"]:
             _show_step(each)
@@ -210,7 +211,7 @@ def _show_all(found: dict[str, Any]) -> None:
         say("")
         shown = Rows("started", "state", "by", "why", "what became of it")
         for each in found["runs"]:
-            shown.add(each["id"], each["state"], each["by"], each["why"], each["reason"])
+            shown.add(*(each["id"], each["state"], each["started_by"], each["why"], each["reason"]))
         shown.print()
 
 

@@ -12,6 +12,7 @@ from service.cli.completion import complete_target
 from service.cli.output import Rows, print_json, say, tell, width, words
 from service.cli.reading import AsJson, TokenFile, Url, open_reader
 from service.cli.runs import change
+from service.cli.times import clock
 from service.domain.decisions.planning import change_of
 from service.domain.durations import away
 from service.domain.text import one_line
@@ -152,6 +153,8 @@ def _show_whole(found: dict[str, Any]) -> None:
         say(line, "yellow")
     for line in _money(found.get("budget")):
         say(line)
+    for line in _scenarios(found):
+        say(line)
     say("")
     if not workers:
         tell("No worker is alive, so nothing that waits is done: start `runbookd worker`.", "red")
@@ -171,6 +174,32 @@ def _demoted(found: dict[str, Any]) -> list[str]:
         f"runbookd promote {each['rule']} --why WHY"
         for each in found.get("demotions", ())
     ]
+
+
+def _scenarios(found: dict[str, Any]) -> list[str]:
+    """A line for each scenario that goes on, and for each that cannot start because of it. A
+    service of an earlier version tells none."""
+    return [
+        *(_going(each) for each in found.get("scenarios", ())),
+        *(
+            f"Scenario {each['scenario']} cannot start now: {each['why']}."
+            for each in found.get("cannot_start", ())
+        ),
+    ]
+
+
+def _going(scenario: dict[str, Any]) -> str:
+    """How one stands: which steps are over, which is under way, and until when it is in force."""
+    states = scenario["steps"]
+    over = sum(state not in ("pending", "under way") for state in states.values())
+    begun = [step for step, state in states.items() if state == "under way"]
+    now = f", under way: {', '.join(begun)}" if begun else ""
+    until = f", in force until {clock(scenario['due_at'])}" if scenario["due_at"] else ""
+    waits = f" ({one_line(scenario['reason'])})" if scenario["reason"] else ""
+    return (
+        f"Scenario {scenario['id']} by {one_line(scenario['by'])}: {scenario['state']}{waits}, "
+        f"{over} of {len(states)} steps over{now}{until}."
+    )
 
 
 def _money(budget: dict[str, Any] | None) -> list[str]:

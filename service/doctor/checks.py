@@ -38,6 +38,8 @@ from service.domain.named_tokens import token_doubts
 from service.domain.people import Person
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
+from service.domain.scenarios.able import going_said, unable
+from service.domain.scenarios.going import ScenarioNow
 from service.domain.slack import mistaken_people, people_of
 from service.providers.scopes import (
     LISTS_CHANNELS,
@@ -54,6 +56,7 @@ from service.store.database import translated
 from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
 from service.store.readings import ReadingStore
+from service.store.scenarios import ScenarioStore
 from service.store.tokens import TokenStore
 
 LONGEST_S = 25.0
@@ -128,6 +131,8 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
         yield "channels", lambda: _channels(settings, channels)
     yield "pagerduty", lambda: _pagerduty(settings)
     yield "prometheus", lambda: _prometheus(settings, book)
+    if book and book.scenarios:
+        yield "scenarios", lambda: _scenarios(settings, book)
 
 
 def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
@@ -539,6 +544,41 @@ def _prometheus(settings: Settings, book: RuleBook | None) -> Finding:
     except VendorError as error:
         return Finding(name, Health.WRONG, str(error))
     return Finding(name, Health.OK, f"{settings.prometheus_url} answers queries")
+
+
+def _scenarios(settings: Settings, book: RuleBook) -> Finding:
+    """Which scenarios are under way, and which cannot start, or not do all of it."""
+    name = "scenarios"
+    try:
+        going = _going(settings)
+    except StoreUnavailable as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    off = {
+        each.name: PORTS[each.kind].secret
+        for each in book.targets.values()
+        if _is_off(each, settings)
+    }
+    measured = build_metrics(settings) is not None
+    doubts = list(unable(book.scenarios.values(), going, off, measured=measured))
+    saw = [f"{', '.join(book.scenarios)} can be started" if not doubts else ""]
+    saw += [going_said(each) for each in going]
+    health = Health.NOTE if doubts else Health.OK
+    return Finding(name, health, "\n".join(filter(None, [*saw, *doubts])))
+
+
+def _is_off(target: Target, settings: Settings) -> bool:
+    """Whether it is off, because its setting is not given and nothing stands in."""
+    port = PORTS[target.kind]
+    stands_in = bool(kind_spec(target.kind).stand_in and settings.sandbox_url)
+    return port.optional and not stands_in and not settings.secret(port.secret).get_secret_value()
+
+
+def _going(settings: Settings) -> list[ScenarioNow]:
+    """The scenarios that go on; none where there is no database yet."""
+    if _not_made_yet(settings):
+        return []
+    with _stores(settings) as stores:
+        return ScenarioStore(stores.engine, stores.queue.enqueue, stores.bell).unended()
 
 
 def _no_secret(settings: Settings, name: str, secret: SecretStr, variable: str) -> Finding | None:

@@ -27,6 +27,7 @@ NO_UNDO: Mapping[str, str] = {
     "weekly_report": "it only reads and tells",
     "decide": "it only reads and asks; undo the run that it has asked for",
     "watch": "it only looks and tells; to end it before its time, cancel it",
+    "start_scenario": "it only starts; take back the scenario that it has started",
     "flush_cache": "what was removed is loaded anew, as the application asks for it",
     "kill_queries": "a session that was ended is gone, and its client has to connect anew",
     "optimize_database": (

@@ -52,6 +52,7 @@ ACTIONS = (
     "watch",
     "cost_report",
     "weekly_report",
+    "start_scenario",
 )
 """The names of the catalogue's actions, for help and completion. The catalogue decides what is an
 action; a test holds the two equal."""

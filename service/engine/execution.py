@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from service.catalogue.actions import COST_REPORT, DECIDE, TELL, WEEKLY_REPORT
+from service.catalogue.actions import COST_REPORT, DECIDE, START_SCENARIO, TELL, WEEKLY_REPORT
 from service.catalogue.registry import action_spec
 from service.catalogue.request_json import load_request
 from service.catalogue.spec import Effect
@@ -26,6 +26,7 @@ from service.engine.messages import send_message
 from service.engine.pages import send_page
 from service.engine.parts import StepRunner, WorkerParts
 from service.engine.scaling import Scaling
+from service.engine.starting import start_by_rule
 from service.engine.steps import ShownSteps, again_on_conflict
 from service.engine.telling import tell_teams
 from service.engine.unforeseen import STEP, end_visibly, sentence_of
@@ -71,6 +72,8 @@ def _go(request: Request, parts: WorkerParts, attempt: int, step: ShownSteps) ->
         report_week(request, parts, step, fence)
     elif request.action == DECIDE.name:
         decide(request, parts, step)
+    elif request.action == START_SCENARIO.name:
+        start_by_rule(request, parts, step)
     elif request.action == WATCH.name:
         step("begin", begin_watch, request, parts)
     else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -41,13 +41,17 @@ from service.domain.scenarios.going import (
     ScenarioNow,
     StepNow,
     advance,
+    readings_for,
 )
 from service.domain.scenarios.scenarios import Step as StepSpec
+from service.domain.watching import Taken
 from service.engine import outbox, reports
 from service.engine.parts import WorkerParts
+from service.engine.watching import take_reading
 from service.messages import scenarios as messages
 from service.ports.admission import NewRun
-from service.ports.scenarios import Looked, Step, Taken
+from service.ports.scenarios import Looked, Shown, Step
+from service.ports.scenarios import Taken as Held
 from service.triggers.scenarios.wanted import is_disruptive
 
 _log = structlog.get_logger(__name__)
@@ -60,6 +64,8 @@ LOOK_S = 5.0
 looked at anyway; an approval, and a pause that ends, have not."""
 REST_S = 60.0
 """How often one is looked at that is only in force."""
+READ_FOR_S = 5.0
+"""No further reading is begun in a look that has taken readings for so many seconds."""
 PATIENCE_S = 3_600.0
 """For how long a step is tried again that its target or vendor holds, in seconds."""
 
@@ -80,7 +86,7 @@ class ScenarioRound:
                 # It must not keep the others; this one is looked at again when its hold is over.
                 _log.exception("scenario_not_advanced", scenario=taken.id)
 
-    def _go_on(self, taken: Taken) -> None:
+    def _go_on(self, taken: Held) -> None:
         parts, at = self._parts, self._parts.clock.time()
         controls = parts.controls.in_force()
         shown = parts.scenarios.shown(taken.id)
@@ -88,8 +94,10 @@ class ScenarioRound:
 
         spends = () if shown is None else self._spends(shown.now)
 
+        outside = _Outside(controls, asking, spends, *self._conditions(shown, at))
+
         def decide(looked: Looked) -> Step:
-            return _step(looked, controls, asking, spends, at)
+            return _step(looked, outside, at)
 
         now = parts.scenarios.advance(taken.id, decide, at)
         if now is None:
@@ -103,12 +111,36 @@ class ScenarioRound:
         """An alert that asks for more of what would be taken away; empty where none does."""
         if now.state not in (RUNNING, ACTIVE, UNDOING):
             return ""
+        if own := self._trigger(now, at):
+            return own
         for each in now.steps:
             if each.step.restores and each.step.target is not None:
                 firing = first_firing(self._parts.ledger.asking_more(each.step.target, at))
                 if firing is not None:
                     return firing.name
         return ""
+
+    def _trigger(self, now: ScenarioNow, at: float) -> str:
+        """That an alert fires by which a rule has started it; else empty."""
+        run = self._parts.runs.get(now.parent) if now.parent else None
+        if run is None or not self._parts.runs.still_wanted(run.request, at):
+            return ""
+        return f"an alert of rule {now.by}"
+
+    def _conditions(
+        self, shown: Shown | None, at: float
+    ) -> tuple[Mapping[str, Taken], bool | None]:
+        """The readings on which it depends what follows; and whether what has started it is over,
+        None where that does not matter."""
+        if shown is None:
+            return {}, None
+        now, until = shown.now, self._parts.clock.monotonic() + READ_FOR_S
+        taken = {name: take_reading(name, until, self._parts) for name in readings_for(now)}
+        early = now.scenario.early
+        if early is None or early.reading or not now.parent or now.state != ACTIVE:
+            return taken, None
+        fires = self._parts.runs.any_open(now.alerts) or bool(self._trigger(now, at))
+        return taken, not fires
 
     def _spends(self, now: ScenarioNow) -> Sequence[Spend]:
         """What the targets cost, where it decides who has to sign."""
@@ -181,13 +213,18 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def _step(
-    looked: Looked,
-    controls: tuple[Control, ...],
-    asking: str,
-    spends: Sequence[Spend],
-    at: float,
-) -> Step:
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What was read before the transaction in which a scenario goes on."""
+
+    controls: tuple[Control, ...]
+    asking: str
+    spends: Sequence[Spend]
+    taken: Mapping[str, Taken]
+    resolved: bool | None
+
+
+def _step(looked: Looked, outside: _Outside, at: float) -> Step:
     """What follows for one scenario, with the runs that begin."""
     steps = {each.step.id: each for each in looked.now.steps}
 
@@ -198,14 +235,16 @@ def _step(
         request = made(step.id, role)
         if request.on is None:
             return ""
-        return people_hold(request, controls, at)
+        return people_hold(request, outside.controls, at)
 
     facts = Facts(
         held,
-        asking,
+        outside.asking,
         _plan_hash(looked.now),
         _disruptive(looked.asks),
-        _over_budget(looked, spends, at),
+        _over_budget(looked, outside.spends, at),
+        outside.taken,
+        outside.resolved,
     )
     following: Next = advance(looked.now, at, facts)
     runs = [

@@ -131,7 +131,7 @@ def _looked(seen: Seen, asked: Watched, parts: WorkerParts) -> Seen:
     taken = {
         term.name: of_target[term.name]
         if term.name in (COUNT, DOLLARS)
-        else _reading(term.name, until, parts)
+        else take_reading(term.name, until, parts)
         for term in asked.terms
     }
     return looked(seen, asked.terms, taken, now, state)
@@ -164,7 +164,7 @@ def _nothing(why: str) -> tuple[Taken, Mapping[str, Taken]]:
     return missing, {COUNT: missing, DOLLARS: missing}
 
 
-def _reading(name: str, until: float, parts: WorkerParts) -> Taken:
+def take_reading(name: str, until: float, parts: WorkerParts) -> Taken:
     """What Prometheus tells, or why it does not; never raises for what it does."""
     book, metrics, clock = parts.book(), parts.metrics, parts.clock
     if metrics is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from service.domain.alerts.dedup import run_dedup_key
-from service.domain.durations import clock_time
+from service.domain.durations import clock_time, lasted
 from service.domain.scenarios.going import (
     ACTIVE,
     ENDED,
     FAILED,
     LEFT_OUT,
+    NOT_NEEDED,
+    OVER,
     PENDING,
     RUNNING,
     STEP_DONE,
@@ -30,6 +32,7 @@ _WORDS = {
     FAILED: "Failed",
     PENDING: "Waits",
     LEFT_OUT: "Left out",
+    NOT_NEEDED: "Not needed",
 }
 
 
@@ -37,7 +40,7 @@ def told(now: ScenarioNow) -> Message:
     """The message: what is done, under way and failed, and what to type."""
     scenario = now.scenario
     title = f"Scenario {scenario.name}: {_state(now)}"
-    lines = [f"{now.by} started it: {now.why}."]
+    lines = [_started(now)]
     if now.asked is not None and now.state == WAITING:
         lines.append(_asks(now))
     if now.state == UNSIGNED:
@@ -47,8 +50,8 @@ def told(now: ScenarioNow) -> Message:
         lines.append(f"{now.reason[0].upper()}{now.reason[1:]}.")
     if now.state == ACTIVE and now.due_at is not None:
         lines.append(
-            f"It is in force until {clock_time(now.due_at)}. Then it is taken back, unless an "
-            "alert still asks for more."
+            f"It is in force until {clock_time(now.due_at)}{_early(now)}. Then it is taken back, "
+            "unless an alert still asks for more."
         )
     if lacks := now.unsigned_after:
         lines.append(f"Still to sign: {', '.join(lacks)}. {_type_signoff(now)}.")
@@ -60,12 +63,22 @@ def told(now: ScenarioNow) -> Message:
     )
 
 
+def _started(now: ScenarioNow) -> str:
+    """Who has started it, and why; where a rule has, by which run, so that it can be explained."""
+    by = f" See why: `runbookd explain {now.parent}`." if now.parent else ""
+    return f"{_starter(now)} started it: {now.why.rstrip('. ')}.{by}"
+
+
+def _starter(now: ScenarioNow) -> str:
+    return f"Rule {now.by}" if now.parent else now.by
+
+
 def reminder(now: ScenarioNow) -> Message:
     """That sign-offs are missing a day after it began."""
     lacks = ", ".join(now.unsigned_after)
     text = (
-        f"{now.by} started scenario {now.id} a day ago: {now.why}. The sign-off of {lacks} is "
-        f"still missing. Read what became of it: `runbookd checklist {now.id}`. Then "
+        f"{_starter(now)} started scenario {now.id} a day ago: {now.why}. The sign-off of {lacks} "
+        f"is still missing. Read what became of it: `runbookd checklist {now.id}`. Then "
         f"{_type_signoff(now)}."
     )
     return Message(
@@ -94,7 +107,7 @@ def page(now: ScenarioNow) -> Page:
         details={
             "scenario": now.scenario.name,
             "run": now.id,
-            "started by": f"{now.by}: {now.why}",
+            "started by": f"{now.starter}: {now.why}",
             "steps": {each.step.id: _word(each) for each in now.steps},
             "what to type": f"runbookd undo {now.id}",
         },
@@ -103,7 +116,7 @@ def page(now: ScenarioNow) -> Page:
 
 def _state(now: ScenarioNow) -> str:
     if now.state == RUNNING:
-        over = sum(each.state in (STEP_DONE, FAILED, LEFT_OUT) for each in now.steps)
+        over = sum(each.state in OVER for each in now.steps)
         return f"under way, {over} of {len(now.steps)} steps over"
     if now.state == WAITING:
         return "waits for approval"
@@ -114,6 +127,19 @@ def _state(now: ScenarioNow) -> str:
     return now.state
 
 
+def _early(now: ScenarioNow) -> str:
+    """What ends it before its time."""
+    return "" if now.scenario.early is None else f", or until {now.scenario.early.said}"
+
+
+def _covers(now: ScenarioNow) -> str:
+    """What is approved with it: how many dollars in all, and for how long."""
+    dollars, covers_s = now.scenario.dollars, now.scenario.covers_s
+    if dollars is None or covers_s is None:
+        return ""
+    return f" What is approved covers at most ${dollars:,.10g}, for {lasted(covers_s)}."
+
+
 def _asks(now: ScenarioNow) -> str:
     asked, terms = now.asked, now.scenario.approval
     if asked is None or terms is None:
@@ -122,7 +148,7 @@ def _asks(now: ScenarioNow) -> str:
     of = " or ".join(terms.of)
     return (
         f"It waits for {of} until {clock_time(asked.until)}, because {asked.why}."
-        f"{'' if '$' in asked.why else dollars} `runbookd approve {now.id}` or "
+        f"{'' if '$' in asked.why else dollars}{_covers(now)} `runbookd approve {now.id}` or "
         f"`runbookd reject {now.id}`."
     )
 

@@ -23,6 +23,8 @@ class NewScenario:
     scenarios of which nothing more begins because of it. `at` is in seconds since the epoch.
     `plan_hash` is what the sign-offs of an emergency are bound to, empty for any other. `signoff`
     is that of whoever starts it, where it counts. `first` is the state in which it begins.
+    `parent` is the run by which a rule starts it, empty where a person does, and `alerts` are the
+    episodes that ask for it.
     """
 
     scenario: Scenario
@@ -37,6 +39,19 @@ class NewScenario:
     plan_hash: str = ""
     signoff: Signoff | None = None
     first: str = PLANNING
+    parent: str = ""
+    alerts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartedByRule:
+    """What became of a run that starts a scenario: how it has ended and why, until when its claim
+    rests (in seconds since the epoch), and the scenario that it has started, empty where none."""
+
+    status: str
+    reason: str
+    cooldown_until: float
+    scenario: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,15 @@ class ScenarioDesk(Protocol):
 class Scenarios(Protocol):
     """What a worker does with scenarios. Every method raises StoreUnavailable."""
 
+    def start_by_rule(self, request: Request, new: NewScenario, now: float) -> StartedByRule:
+        """End a run, once, and start the scenario that it asks for, in one transaction.
+
+        It is not started while it goes on, nor while it has ended for less than the run's cooldown,
+        nor while another scenario goes on on one of its targets: then the run ends as held. Neither
+        is it where a person has cancelled the run. A repeat tells what was done the first time.
+        """
+        ...
+
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """What scenarios that are in force have set of a target: each attribute with its value and
         the scenario's run. Of several the newest counts."""
@@ -157,6 +181,10 @@ class Scenarios(Protocol):
 
 class NoScenarios:
     """No scenario was ever started."""
+
+    def start_by_rule(self, request: Request, new: NewScenario, now: float) -> StartedByRule:
+        """None can be."""
+        return StartedByRule("failed", "no scenario can be started here", now)
 
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """There are none."""

@@ -60,6 +60,7 @@ from service.rulebook.scenarios import KEY as SCENARIOS
 from service.rulebook.scenarios import (
     ReadScenario,
     check_scenarios,
+    check_starts,
     read_scenarios,
     used_targets,
 )
@@ -221,6 +222,7 @@ class _Gathering:
         check_jobs(self.jobs, self._known_targets())
         budget = counting(combined(each for _, each in self.policies), self._known_targets()).budget
         check_scenarios(self.scenarios, self._known_targets(), self.targets, budget, self.readings)
+        self.check_starts()
         held = held_targets(self.levels) | targets_of_jobs(self.jobs) | used_targets(self.scenarios)
         for name in (each for each in unused(self.rules, self.targets) if each not in held):
             origin = self.targets[name].origin
@@ -228,6 +230,12 @@ class _Gathering:
             self.problems.add(origin.file, origin.line, sentence)
         if not self.rules and self.last is not None and not self.problems.found:
             self.note(self.last, (), "there is no rule; every alert would only be told in Slack.")
+
+    def check_starts(self) -> None:
+        """Rules and the scenarios that they start say the same of each other."""
+        placed = {each.rule.name: each for each in self.rules if each.draft.action is not None}
+        rules = [each.rule for each in placed.values()]
+        check_starts(self.scenarios, rules, lambda name, said: placed[name].note("with", said))
 
     def complainer(self, document: Document) -> Complain:
         return _Complaints(self, document)

@@ -8,7 +8,6 @@ from typing import Any
 
 from service.catalogue.registry import action_spec, kind_spec
 from service.catalogue.shapes import Shape, Text
-from service.catalogue.spec import Effect
 from service.domain.decisions.budget import OVER, Budget
 from service.domain.decisions.policy import (
     ACT,
@@ -127,7 +126,7 @@ top of a file."""
 def policy_of(rule: Rule, of_all: Policy) -> Policy:
     """How far one rule may act. What holds for all is about rules that change a target."""
     action = action_spec(rule.action)
-    if action.effect is not Effect.CHANGES and not action.asks:
+    if not action.governed:
         return rule.policy
     own = {name: getattr(rule.policy, name) for name in OF_A_RULE}
     return replace(of_all, **own, mode=careful((rule.policy.mode, of_all.mode)))

@@ -305,8 +305,7 @@ class _Reader:
 
     def mode(self, action: ActionSpec | None) -> str:
         given = self.shape.mode or ACT
-        changes = action is None or action.effect is Effect.CHANGES or action.asks
-        if action is None or given in (ACT, OFF) or changes:
+        if action is None or given in (ACT, OFF) or action.governed:
             return given
         if given == APPROVE:
             self.note("mode", f"mode approve is of no use to {action.name}, which changes nothing.")
@@ -318,7 +317,7 @@ class _Reader:
         given = self.shape.approval
         if given is None:
             return Approval()
-        if action is None or not action.asks:
+        if action is None or not action.governed:
             self.only_of_changes("approval", action)
         shape = read_shape(ApprovalShape, given, (*self.place, "approval"), self.complain).shape
         wait = None

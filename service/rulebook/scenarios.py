@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -19,9 +19,19 @@ from service.domain.decisions.approval import Approval
 from service.domain.decisions.budget import Budget
 from service.domain.durations import parse_duration
 from service.domain.people import NAME_FORM, BadRequest, is_name
-from service.domain.rules.rules import RESERVED_NAMES, Target
-from service.domain.scenarios.scenarios import RESTORE, STOP, Scenario, Step, circle
+from service.domain.readings.metrics import COUNT, DOLLARS, METRICS
+from service.domain.rules.rules import RESERVED_NAMES, Rule, Target
+from service.domain.scenarios.scenarios import (
+    RESTORE,
+    STOP,
+    Early,
+    Scenario,
+    Step,
+    When,
+    circle,
+)
 from service.domain.scenarios.signoffs import ROLES, Gate
+from service.domain.watching import read_term
 from service.rulebook.bounds import MAX_SCENARIO_DAYS, MAX_SCENARIO_STEPS, MAX_SETTLE_DAYS
 from service.rulebook.document import Document, Place
 from service.rulebook.errors import suggestion
@@ -33,6 +43,8 @@ KEY = "scenarios"
 _NAME = re.compile(NAME_PATTERN)
 _STEP_NAME = r"[a-z0-9][a-z0-9_-]{0,30}"
 _DOLLARS = re.compile(r"\$?([0-9]{1,7}(?:\.[0-9]{1,2})?)(/month)?")
+_RESOLVED = "resolved"
+_EARLY = re.compile(r"(?P<what>.+?)\s+for\s+(?P<for>\S+)")
 _STEP_FORM = "such as {id: out, action: set_capacity, target: api, to: {replicas: 10}}"
 
 StepId = Annotated[
@@ -55,10 +67,17 @@ class _StepShape(Shape):
     on_failure: Literal["stop", "continue", "undo", "page"] | None = None
     undo: Literal["restore", "none"] | None = None
     confirm: Literal["person"] | None = None
+    when: Any = None
+
+
+class _WhenShape(Shape):
+    reading: Text | None = None
+    unknown: Literal["leave_out", "begin"] = "leave_out"
 
 
 class _StartShape(Shape):
     person: Literal[True] = Field(default=True, description="true: people start it")
+    rule: Any = None
 
 
 class _ApprovalShape(Shape):
@@ -72,10 +91,16 @@ class _ApprovalShape(Shape):
 
 class _SpendShape(Shape):
     up_to: Any = None
+    for_: Text | None = Field(default=None, alias="for", description="a duration such as 12h")
 
 
 class _EndsShape(Shape):
     after: Text | None = Field(default=None, description="a duration such as 12h")
+    or_: Text | None = Field(
+        default=None,
+        alias="or",
+        description="what has to hold for how long, such as 'rps < 300 for 1h'",
+    )
 
 
 _Signs = list[Literal["devops", "finance", "cto"]]
@@ -150,7 +175,6 @@ class _Reader:
 
     def read(self, written: str) -> ReadScenario:
         self._check_name()
-        read_shape(_StartShape, self._shape.start or {}, self._at("start"), self._complain)
         steps = list(self._steps())
         above, approval = self._approval()
         scenario = Scenario(
@@ -160,8 +184,11 @@ class _Reader:
             approval=approval,
             above=above,
             lasts_s=self._lasts(),
+            early=self._early(),
             dollars=self._dollars_spent(),
+            covers_s=self._covers(),
             signoff=self._signoff(),
+            rules=self._rules(),
             written=written,
         )
         return ReadScenario(scenario, self._place, self._complain, tuple(at for at, _ in steps))
@@ -185,6 +212,18 @@ class _Reader:
             )
         if name in RESERVED_NAMES:
             self._complain(self._place, "the name is taken by a rule of runbookd's own.")
+
+    def _rules(self) -> tuple[str, ...]:
+        """The rules that may start it."""
+        start = self._shape.start or {}
+        given = read_shape(_StartShape, start, self._at("start"), self._complain).shape.rule
+        if given is None:
+            return ()
+        names = given if isinstance(given, list) else [given]
+        if not names or not all(isinstance(each, str) and each for each in names):
+            self._note("start", f"rule must be the name of a rule, or a list of names: {given!r}.")
+            return ()
+        return tuple(dict.fromkeys(names))
 
     def _approval(self) -> tuple[float, Approval | None]:
         given = self._shape.approval
@@ -238,6 +277,63 @@ class _Reader:
             self._note("ends", "ends needs after: how long it is in force, such as 12h.")
             return None
         return self._seconds("ends", "after", after, MAX_SCENARIO_DAYS)
+
+    def _early(self) -> Early | None:
+        """What ends it before its time."""
+        given = (self._shape.ends or {}).get("or")
+        if not isinstance(given, str):
+            return None
+        found = _EARLY.fullmatch(given.strip())
+        if found is None:
+            self._note(
+                "ends",
+                "or must be what has to hold and for how long, such as 'rps < 300 for 1h' or "
+                f"'resolved for 15m', not {given!r}.",
+            )
+            return None
+        for_s = self._seconds("ends", "or", found["for"], MAX_SCENARIO_DAYS)
+        reading = "" if found["what"] == _RESOLVED else found["what"]
+        if reading and not self._limited("ends", "or", reading):
+            return None
+        return None if for_s is None else Early(reading, for_s)
+
+    def _limited(self, key: str, name: str, reading: str, place: Place | None = None) -> bool:
+        """Whether this is a reading with its limit; notes where it is not."""
+        try:
+            term = read_term(reading)
+        except ValueError:
+            term = None
+        if term is not None and term.sign and term.name not in (COUNT, DOLLARS):
+            return True
+        sentence = (
+            f"{name} must be a reading of the application with its limit, such as 'p95 > 500', not "
+            f"{reading!r}."
+        )
+        self._complain(self._at(key) if place is None else place, sentence)
+        return False
+
+    def _when(self, given: Any, place: Place) -> When | None:
+        """What has to hold at a step's turn."""
+        if given is None:
+            return None
+        told = {"reading": given} if isinstance(given, str) else given
+        if not isinstance(told, dict):
+            self._complain(place, f"when must be a reading with its limit, not {given!r}.")
+            return None
+        shape = read_shape(_WhenShape, told, place, self._complain).shape
+        if shape.reading is None:
+            self._complain(place, "when needs reading: what has to hold, such as 'p95 > 500'.")
+            return None
+        if not self._limited("steps", "when", shape.reading, place):
+            return None
+        return When(shape.reading, shape.unknown == "begin")
+
+    def _covers(self) -> float | None:
+        """For how long what it spends is approved."""
+        given = (self._shape.spend or {}).get("for")
+        if not isinstance(given, str):
+            return None
+        return self._seconds("spend", "for", given, MAX_SCENARIO_DAYS)
 
     def _dollars_spent(self) -> float | None:
         given = self._shape.spend
@@ -312,6 +408,7 @@ class _Reader:
             shape.undo == RESTORE,
             shape.confirm is not None,
             shape.exact,
+            self._when(shape.when, (*place, "when")),
         )
 
 
@@ -345,6 +442,75 @@ def check_scenarios(
             _check_step(each, number, targets, list(declared), budget)
             if step.action == WATCH.name:
                 _check_watch(each, number, list(declared), readings)
+            if step.when is not None:
+                _check_reading(each, number, "when", step.when.term.name, readings)
+        early = each.scenario.early
+        if early is not None and early.reading:
+            _check_reading(each, None, "ends", read_term(early.reading).name, readings)
+        if early is not None and not early.reading and not each.scenario.rules:
+            each.note(
+                None,
+                "ends",
+                "or: no rule starts it, so there is no alert that could resolve. Name one in "
+                "start, or write a reading, such as 'rps < 300 for 1h'.",
+            )
+
+
+def check_starts(
+    read: Sequence[ReadScenario], rules: Sequence[Rule], note_rule: Callable[[str, str], None]
+) -> None:
+    """Check that rules and the scenarios that they start say the same of each other.
+
+    `note_rule` notes what is wrong with the rule of this name.
+    """
+    starting = {each.name: each for each in rules if action_spec(each.action).starts}
+    known = {each.scenario.name: each.scenario for each in read}
+    for each in read:
+        for name in each.scenario.rules:
+            _check_starter(each, name, [rule.name for rule in rules], starting)
+    for rule in starting.values():
+        wanted = rule.options.get("scenario")
+        if wanted is None:
+            continue  # It is missing, and that is noted.
+        if wanted not in known:
+            sentence = f"with: unknown scenario {wanted!r}; {suggestion(wanted, known)}"
+            note_rule(rule.name, sentence)
+        elif rule.name not in known[wanted].rules:
+            note_rule(
+                rule.name,
+                f"with: scenario {wanted} ({known[wanted].written}) does not say that this rule "
+                f"may start it: write start: {{rule: {rule.name}}} there.",
+            )
+
+
+def _check_starter(
+    read: ReadScenario, name: str, rules: Sequence[str], starting: Mapping[str, Rule]
+) -> None:
+    scenario = read.scenario
+    if name not in rules:
+        read.note(None, "start", f"unknown rule {name!r}; {suggestion(name, rules)}")
+        return
+    if name not in starting or starting[name].options.get("scenario") not in (None, scenario.name):
+        read.note(
+            None,
+            "start",
+            f"rule {name} does not start it: write action: start_scenario and with: {{scenario: "
+            f"{scenario.name}}} there.",
+        )
+    if scenario.emergency:
+        read.note(
+            None,
+            "start",
+            "an emergency lifts what people have paused and locked, so only a person starts it: "
+            "remove rule, or emergency.",
+        )
+    elif scenario.dollars is None:
+        read.note(
+            None,
+            "start",
+            f"rule {name} starts it while nobody looks, so what it may cost has to be bounded: "
+            "write spend: {up_to: $60}, with as many dollars as it may spend in all.",
+        )
 
 
 def used_targets(read: Sequence[ReadScenario]) -> set[str]:
@@ -434,6 +600,15 @@ def _check_wants(
                 f"what {each.to} costs is not known, and the budget covers {target.name}: give "
                 "the scenario an approval, or the step confirm: person.",
             )
+
+
+def _check_reading(
+    read: ReadScenario, number: int | None, key: str, name: str, own: Collection[str]
+) -> None:
+    """A reading that decides is one that is known. `own` are those that the files name."""
+    known = [*METRICS, *(each for each in own if each not in METRICS)]
+    if name not in known:
+        read.note(number, key, f"{key}: unknown reading {name!r}; {suggestion(name, known)}")
 
 
 def _check_watch(

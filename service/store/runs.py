@@ -39,6 +39,7 @@ from service.store.controls import IN_FORCE, add_control
 from service.store.database import begin_writing, translated
 from service.store.decode import load, load_alert, load_ref
 from service.store.encode import dump, dump_ref
+from service.store.ending import cancelled_by, count_ended, end_asking
 from service.store.entries import ledger_entries
 from service.store.ids import new_id
 from service.store.ledger import askers_of, asking_more, note_run
@@ -78,24 +79,6 @@ _STEP_ENDED = (
     .where(_s.run == sa.bindparam("of"), _s.position == sa.bindparam("at"))
     .values({name: sa.bindparam(name) for name in ("status", "ended_at", "detail")})
 )
-
-
-def count_ended(connection: sa.Connection, run_id: str, status: str) -> None:
-    """Count a run that ends so. Last in its transaction, because runs that end so wait for it."""
-    counts = schema.run_counts
-    of = sa.select(
-        _r.action,
-        sa.func.coalesce(_r.target, ""),
-        sa.literal(status, sa.String),
-        sa.literal(1, sa.BigInteger),
-    ).where(_r.id == run_id)
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    keys = ["action", "target", "status"]
-    connection.execute(
-        insert(counts)
-        .from_select([*keys, "count"], of)
-        .on_conflict_do_update(index_elements=keys, set_={"count": counts.c.count + 1})
-    )
 
 
 class RunStore:
@@ -147,7 +130,7 @@ class RunStore:
     def cancelled(self, run_id: str) -> str:
         """Who cancelled the run and why; empty where nobody did."""
         with translated(), self._engine.connect() as connection:
-            return _cancelled(connection, run_id)
+            return cancelled_by(connection, run_id)
 
     def cancel(self, run_id: str, who: str, why: str, now: float, beside: Beside) -> bool:
         """Have a run that has not ended stop before its first write, or between two steps.
@@ -463,15 +446,8 @@ class RunStore:
                 held = "" if run else str(row.reason)
                 return AskedRun(row.status, row.reason, outcome.cooldown_until, run, held)
             asked = self._ask_for(connection, request, outcome, child, now)
-            end = sa.update(schema.runs).where(_r.id == request.id)
-            connection.execute(end.values(status=asked.status, reason=asked.reason, ended_at=now))
-            cooldowns = schema.cooldowns.c
-            connection.execute(
-                sa.update(schema.cooldowns)
-                .where(cooldowns.run == request.id, cooldowns.until > now)
-                .values(until=asked.cooldown_until, reason=asked.reason)
-            )
-            count_ended(connection, request.id, asked.status)
+            until = asked.cooldown_until
+            end_asking(connection, request.id, asked.status, asked.reason, until, now)
         if asked.run:
             self._queued()
         return asked
@@ -484,7 +460,7 @@ class RunStore:
         child: Request,
         now: float,
     ) -> AskedRun:
-        if cancelled := _cancelled(connection, request.id):
+        if cancelled := cancelled_by(connection, request.id):
             return AskedRun("cancelled", cancelled, now, held=cancelled)
         cooldowns = schema.cooldowns.c
         if request.claim < child.claim:
@@ -611,7 +587,7 @@ def refuse_cancelled(connection: sa.Connection, run_id: str) -> None:
     Raises:
         StoreConflict: somebody has.
     """
-    if said := _cancelled(connection, run_id):
+    if said := cancelled_by(connection, run_id):
         raise StoreConflict(f"run {run_id} cannot go on: {said}")
 
 
@@ -672,14 +648,6 @@ _MOST_NOTED = 100
 """Alerts of one group whose decisions are kept."""
 
 
-def _cancelled(connection: sa.Connection, run_id: str) -> str:
-    asked = connection.execute(sa.select(_r.cancel).where(_r.id == run_id)).scalar_one_or_none()
-    if asked is None:
-        return ""
-    said = load(asked)
-    return f"{said['who']} has cancelled it: {said['why']}"
-
-
 def _tripped(connection: sa.Connection, request: Request, now: float) -> Trip | None:
     limits = request.policy.limits
     if not limits or request.origin.kind == SCENARIO or request.undoes:
@@ -705,7 +673,7 @@ def _entry(connection: sa.Connection, request: Request, trip: Trip | None, now: 
         )
         calm = None if held is None else held.check
     return Entry(
-        cancelled=_cancelled(connection, request.id),
+        cancelled=cancelled_by(connection, request.id),
         limits=limits,
         calm=calm,
         level=level_check(connection, request, now) if request.origin.kind == LEVEL else None,
@@ -750,9 +718,14 @@ def _make_due(connection: sa.Connection, request: Request, due_at: float) -> Non
 
 
 def _asked_alike(request: Request) -> sa.Select[Any]:
-    """The alerts of the newest decisions on a request's target and in its direction."""
+    """The alerts of the newest decisions on a request's target and in its direction; of a request
+    without a target, of those by its rule."""
     d = schema.decisions.c
-    recent = recent_decisions(d.target == request.target.name, d.direction == request.direction)
+    if request.on is None:
+        recent = recent_decisions(d.rule == request.origin.by)
+    else:
+        on, way = request.target.name, request.direction
+        recent = recent_decisions(d.target == on, d.direction == way)
     return sa.select(recent.c.alert)
 
 

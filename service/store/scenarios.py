@@ -17,6 +17,7 @@ from service.catalogue.request_json import dump_request, load_request
 from service.domain.capacity.ledger import Value
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import SCENARIO, Request
+from service.domain.durations import clock_time
 from service.domain.errors import StoreConflict
 from service.domain.scenarios.going import (
     ACTIVE,
@@ -28,6 +29,7 @@ from service.domain.scenarios.going import (
     Asked,
     Child,
     Deed,
+    Quiet,
     Role,
     ScenarioNow,
     StepNow,
@@ -37,7 +39,7 @@ from service.domain.scenarios.signoffs import Signoff, conflict
 from service.ports.admission import NewRun
 from service.ports.controls import Beside
 from service.ports.runs import Bell
-from service.ports.scenarios import Looked, NewScenario, Shown, Step, Taken
+from service.ports.scenarios import Looked, NewScenario, Shown, StartedByRule, Step, Taken
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
 from service.store.claims import next_run, take_claims
@@ -45,12 +47,15 @@ from service.store.controls import end_controls
 from service.store.database import begin_writing, translated
 from service.store.decode import load, load_ref
 from service.store.encode import dump
+from service.store.ending import cancelled_by, end_asking, ended_already
 
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
 _DEEDS = ("cancel", "back", "decided")
 _ONE_STARTS = sa.text("SELECT pg_advisory_xact_lock(0x73636e73)")
 """Two that are started at once must see each other. SQLite has one writer anyway."""
+AGAIN_S = 60.0
+"""How soon an alert may ask again for a scenario that something else holds, in seconds."""
 
 
 def claim_of(run: str, step: str, role: Role) -> str:
@@ -82,34 +87,7 @@ class ScenarioStore:
                 connection.execute(_ONE_STARTS)
             if not new.plan_only and not scenario.emergency:
                 _refuse_others(connection, scenario.targets)
-            run = next_run(connection, scenario.name)
-            connection.execute(
-                sa.insert(schema.scenario_runs),
-                {
-                    "id": run,
-                    "scenario": scenario.name,
-                    "state": new.first,
-                    "reason": "",
-                    "who": new.by,
-                    "why": new.why,
-                    "spec": dump(scenario.fields()),
-                    "rules_hash": new.rules_hash,
-                    "emergency": scenario.emergency,
-                    "plan_only": new.plan_only,
-                    "created_at": new.at,
-                    "next_at": new.at,
-                    "approved": "",
-                    "told": "",
-                    "paged": "",
-                    "plan_hash": new.plan_hash,
-                },
-            )
-            if new.signoff is not None:
-                _add_signoff(connection, run, new.signoff)
-            connection.execute(
-                sa.insert(schema.scenario_steps),
-                [_new_step(run, number, request) for number, request in enumerate(new.steps)],
-            )
+            run = _insert(connection, new)
             suspend = sa.update(schema.scenario_runs).where(
                 _s.id.in_(new.suspends), _s.ended_at.is_(None), _s.cancel.is_(None)
             )
@@ -201,6 +179,24 @@ class ScenarioStore:
         return True
 
     # ---- Workers ----
+
+    def start_by_rule(self, request: Request, new: NewScenario, now: float) -> StartedByRule:
+        """End a run, once, and start the scenario that it asks for."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            ended = ended_already(connection, request.id)
+            if ended is not None:
+                status, reason, until = ended
+                return StartedByRule(status, reason, until, _started_by(connection, request.id))
+            if connection.dialect.name == "postgresql":
+                connection.execute(_ONE_STARTS)
+            made = _start_of_rule(connection, request, new, now)
+            end_asking(connection, request.id, made.status, made.reason, made.cooldown_until, now)
+            if made.scenario:
+                self._bell.within(connection)
+        if made.scenario:
+            self._bell.committed()
+        return made
 
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """What scenarios that are in force have set of a target."""
@@ -308,6 +304,7 @@ class ScenarioStore:
             "approved": now.approved,
             "plan_hash": now.plan_hash,
             "asked": None if now.asked is None else dump(asdict(now.asked)),
+            "quiet": None if now.quiet is None else dump(asdict(now.quiet)),
             **{name: _dumped(getattr(now, name)) for name in _DEEDS},
         }
         connection.execute(sa.update(schema.scenario_runs).where(_s.id == now.id).values(**values))
@@ -365,6 +362,42 @@ def touch_scenario(connection: sa.Connection, pinned: Mapping[str, Any], now: fl
     return True
 
 
+def _insert(connection: sa.Connection, new: NewScenario) -> str:
+    """The rows of a scenario that is started; its id."""
+    scenario = new.scenario
+    run = next_run(connection, scenario.name)
+    connection.execute(
+        sa.insert(schema.scenario_runs),
+        {
+            "id": run,
+            "scenario": scenario.name,
+            "state": new.first,
+            "reason": "",
+            "who": new.by,
+            "why": new.why,
+            "spec": dump(scenario.fields()),
+            "rules_hash": new.rules_hash,
+            "emergency": scenario.emergency,
+            "plan_only": new.plan_only,
+            "created_at": new.at,
+            "next_at": new.at,
+            "approved": "",
+            "told": "",
+            "paged": "",
+            "plan_hash": new.plan_hash,
+            "parent": new.parent or None,
+            "alerts": dump(list(new.alerts)) if new.alerts else None,
+        },
+    )
+    if new.signoff is not None:
+        _add_signoff(connection, run, new.signoff)
+    connection.execute(
+        sa.insert(schema.scenario_steps),
+        [_new_step(run, number, request) for number, request in enumerate(new.steps)],
+    )
+    return run
+
+
 def _new_step(run: str, number: int, request: Request) -> dict[str, Any]:
     return {
         "run": run,
@@ -376,6 +409,57 @@ def _new_step(run: str, number: int, request: Request) -> dict[str, Any]:
         "back_state": "",
         "back_reason": "",
     }
+
+
+def _start_of_rule(
+    connection: sa.Connection, request: Request, new: NewScenario, now: float
+) -> StartedByRule:
+    """Start it, where nothing is in its way; what becomes of the run that asks."""
+    name, rests = new.scenario.name, now + request.cooldown_s
+    if said := cancelled_by(connection, request.id):
+        return StartedByRule("cancelled", said, now)
+    if not new.plan_only:
+        if held := _rests(connection, name, request.cooldown_s, now):
+            return StartedByRule("held", held[0], min(rests, max(held[1], now + AGAIN_S)))
+        try:
+            _refuse_others(connection, new.scenario.targets)
+        except StoreConflict as conflict:
+            return StartedByRule("held", f"{conflict}", min(rests, now + AGAIN_S))
+    run = _insert(connection, new)
+    if new.plan_only:
+        said = f"{name} would have been started; scenario {run} is only planned"
+        return StartedByRule("shadow", said, rests, run)
+    return StartedByRule("succeeded", f"scenario {run} was started", rests, run)
+
+
+def _rests(
+    connection: sa.Connection, scenario: str, cooldown_s: float, now: float
+) -> tuple[str, float] | None:
+    """Why a rule may not start this scenario again, and until when, as far as that is known."""
+    newest = (
+        sa.select(_s.id, _s.state, _s.ended_at)
+        .where(_s.scenario == scenario, sa.not_(_s.plan_only))
+        .order_by(_s.ended_at.is_not(None), _s.ended_at.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).one_or_none()
+    if row is None:
+        return None
+    if row.ended_at is None:
+        return f"scenario {row.id} is {row.state} already", now
+    if row.ended_at + cooldown_s <= now:
+        return None
+    ended, until = clock_time(row.ended_at), clock_time(row.ended_at + cooldown_s)
+    return (
+        f"scenario {row.id} has ended at {ended}, and rests until {until}",
+        row.ended_at + cooldown_s,
+    )
+
+
+def _started_by(connection: sa.Connection, parent: str) -> str:
+    """The scenario that a run has started; empty where it has started none."""
+    query = sa.select(_s.id).where(_s.parent == parent)
+    return connection.execute(query).scalar_one_or_none() or ""
 
 
 def _refuse_others(connection: sa.Connection, targets: Sequence[str]) -> None:
@@ -444,6 +528,9 @@ def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         signoffs=() if scenario.signoff is None else _signoffs(connection, run),
         reminded=row["reminded_at"] is not None,
         message=_place(row["message"]),
+        parent=row["parent"] or "",
+        alerts=tuple(load(row["alerts"]) or ()),
+        quiet=Quiet(**load(row["quiet"])) if row["quiet"] else None,
         cancel=_deed(row["cancel"]),
         back=_deed(row["back"]),
         decided=_deed(row["decided"]),

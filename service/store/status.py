@@ -311,6 +311,36 @@ def _demotions(asked: Asked) -> list[dict[str, Any]]:
     return [Demotion(*row).to_json() for row in rows]
 
 
+def _scenarios(asked: Asked) -> list[dict[str, Any]]:
+    """The scenarios that go on, the oldest first, with their steps; they are few."""
+    runs, steps = schema.scenario_runs.c, schema.scenario_steps.c
+    query = (
+        sa.select(
+            *(runs.id, runs.scenario, runs.state, runs.reason, runs.who, runs.parent, runs.due_at),
+            *(steps.step, steps.state.label("is_now"), steps.back_state),
+        )
+        .join_from(schema.scenario_runs, schema.scenario_steps, steps.run == runs.id)
+        .where(runs.ended_at.is_(None), sa.not_(runs.plan_only))
+        .order_by(runs.created_at, runs.id, steps.position)
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for row in asked.connection.execute(query).mappings():
+        told = found.setdefault(
+            row["id"],
+            {
+                "id": row["id"],
+                "scenario": row["scenario"],
+                "state": row["state"],
+                "reason": row["reason"],
+                "by": f"rule {row['who']}" if row["parent"] else row["who"],
+                "due_at": moment(row["due_at"]),
+                "steps": {},
+            },
+        )
+        told["steps"][row["step"]] = row["back_state"] or row["is_now"]
+    return list(found.values())
+
+
 def ended_runs(engine: sa.Engine) -> list[tuple[str, str, str, int]]:
     """How many runs have ended: action, target (empty where there is none), status, count.
 
@@ -328,6 +358,7 @@ WHOLE: Mapping[str, Callable[[Asked], Any]] = {
     "workers": _workers,
     "queue": _queue,
     "demotions": _demotions,
+    "scenarios": _scenarios,
 }
 """What is told beside the targets. Counts end at `MOST_COUNTED`."""
 
@@ -350,6 +381,10 @@ def declared(book: RuleBook) -> dict[str, Any]:
             }
             for name, each in book.targets.items()
         },
+        "scenarios": {
+            name: {"targets": list(each.targets), "emergency": each.emergency}
+            for name, each in book.scenarios.items()
+        },
     }
 
 
@@ -371,9 +406,28 @@ def status(
             "at": moment(now),
             "rules_hash": rules["hash"],
             "budget": _budget(whole, rules.get("budget")),
-            **{key: made(whole) for key, made in WHOLE.items()},
+            **(told := {key: made(whole) for key, made in WHOLE.items()}),
+            "cannot_start": _cannot_start(rules.get("scenarios", {}), told["scenarios"]),
             "targets": dict(_each(connection, targets, now)),
         }
+
+
+def _cannot_start(
+    scenarios: Mapping[str, Mapping[str, Any]], going: Sequence[Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    """The scenarios of the rules that cannot start now, each with the reason: another goes on on
+    one of its targets, or it goes on itself. An emergency always can."""
+    targets = {name: set(each["targets"]) for name, each in scenarios.items()}
+    found = []
+    for name, each in scenarios.items():
+        for other in going if not each["emergency"] else ():
+            both = sorted(targets[name] & targets.get(other["scenario"], set()))
+            if both or other["scenario"] == name:
+                why = f"{other['id']} is {other['state']}"
+                on = f" and changes {', '.join(both)}" if both else ""
+                found.append({"scenario": name, "why": f"{why}{on}"})
+                break
+    return found
 
 
 def _budget(asked: Asked, budget: Mapping[str, Any] | None) -> dict[str, Any] | None:

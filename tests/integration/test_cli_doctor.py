@@ -29,6 +29,7 @@ from service.domain.readings.readings import reading_of
 from service.ports import Message
 from service.ports.bucket import NEW, Contents, Place
 from service.ports.outbox import Waiting
+from service.ports.scenarios import NewScenario
 from service.providers.spaces import SpacesBuckets
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
@@ -38,7 +39,9 @@ from service.store.clock import StoreClock
 from service.store.facts import FactStore
 from service.store.outbox import OutboxStore
 from service.store.readings import ReadingStore
+from service.store.scenarios import ScenarioStore
 from service.store.tokens import TokenStore
+from service.triggers.scenarios.starting import requests_of
 from tests.contract.leases import lease_store
 from tests.poolers import SESSION, TRANSACTION, pooler
 from tests.postgres import PostgresServer
@@ -576,6 +579,36 @@ def test_doctor_says_which_rules_watch_without_prometheus(
     found = examined(with_slack(environment, tmp_path, [], []))["prometheus"]
     assert found.health is Health.NOTE
     assert "rules that watch have no reading of it: growth" in found.saw
+
+
+def test_doctor_says_which_scenarios_go_on_and_what_keeps_the_others(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert "scenarios" not in examined(environment)
+    rules = tmp_path / "rush.yml"
+    step = "{id: out, action: set_capacity, target: api, to: {replicas: 4}, undo: restore}"
+    slow = step.replace("undo", "when: 'p95 > 500', undo").replace("out", "more")
+    rules.write_text(
+        f"scenarios:\n  rush: {{steps: [{step}, {slow}]}}\n  night: {{steps: [{step}]}}\n"
+    )
+    given = {"RULES": f"rules/quizmentor.yml,{rules}", "API_TOKENS": f"olga:operator:{SECRET}"}
+    settings = load_settings({**environment, **given})
+    found = examined(environment, **given)["scenarios"]
+    assert found.health is Health.NOTE
+    assert found.saw == (
+        "rush has no readings, because PROMETHEUS_URL is not set: step more is left out"
+    )
+    migrate(settings)
+    stores, book = Stores(settings), load_rules(settings)
+    store = ScenarioStore(stores.engine, lambda connection, run: None, stores.bell)
+    rush = book.scenarios["rush"]
+    asks = requests_of(book, rush, "a test")
+    new = NewScenario(rush, asks, "olga", "a test", book.hash, time.time())
+    store.start(new, lambda connection: None)
+    stores.engine.dispose()
+    lines = examined(environment, **given)["scenarios"].saw.splitlines()
+    assert lines[0] == "rush.1 is planning, 0 of 2 steps over"
+    assert "night cannot start now: rush.1 is planning and changes api" in lines
 
 
 def test_where_no_rule_tells_doctor_asks_for_no_channels(environment: dict[str, str]) -> None:

@@ -12,12 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from service.catalogue.app_platform.target import AppTarget
-from service.cli.status import _money
+from service.cli.status import _money, _scenarios
 from service.domain.decisions.budget import Budget
 from service.domain.decisions.claims import BUSY_UNTIL
 from service.domain.decisions.policy import Policy
 from service.domain.filters import BadFilter
 from service.domain.rules.rules import RuleBook
+from service.domain.scenarios.scenarios import Scenario, Step
 from service.store import schema
 from service.store.database import open_engine
 from service.store.leases import LeaseStore
@@ -316,3 +317,60 @@ def test_the_terminal_says_what_is_left_of_the_budget() -> None:
         "this month; not known yet: db."
     )
     assert _money(None) == []
+
+
+RUSH = Scenario("rush", (Step("out", "set_capacity", "api"), Step("db", "scale_database", "db")))
+NIGHT = Scenario("night", (Step("n", "set_capacity", "api"),))
+EMERGENCY = Scenario("emergency", (Step("all", "set_capacity", "api"),), emergency=True)
+
+
+def started(run: str, **values: object) -> dict[str, object]:
+    """The row of a scenario that was started."""
+    usual = {"scenario": "rush", "state": "running", "reason": "", "who": "spike", "why": "a test"}
+    more = {"spec": "{}", "rules_hash": "", "emergency": False, "plan_only": False}
+    told = {"approved": "", "told": "", "paged": "", "created_at": NOW, "parent": None}
+    ends = {"due_at": None, "ended_at": None}
+    return {"id": run, **usual, **more, **told, **ends, **values}
+
+
+def step_row(run: str, step: str, position: int, state: str, back: str = "") -> dict[str, object]:
+    told = {"ask": "{}", "reason": "", "back_reason": "", "back_state": back}
+    return {"run": run, "step": step, "position": position, "state": state, **told}
+
+
+def test_scenarios_that_go_on_are_told_with_their_steps_and_what_cannot_start(
+    engine: sa.Engine,
+) -> None:
+    insert(
+        engine,
+        schema.scenario_runs,
+        started("rush.2", parent="rush.start.1", due_at=NOW + 60),
+        started("rush.1", ended_at=NOW, state="done"),
+        started("rush.3", plan_only=True),
+    )
+    insert(
+        engine,
+        schema.scenario_steps,
+        step_row("rush.2", "out", 0, "done"),
+        step_row("rush.2", "db", 1, "under way"),
+        step_row("rush.1", "out", 0, "done"),
+    )
+    scenarios = {each.name: each for each in (RUSH, NIGHT, EMERGENCY)}
+    told = status(engine, declared(replace(rules_of(), scenarios=scenarios)), NOW)
+    (only,) = told["scenarios"]
+    assert (only["id"], only["state"], only["by"]) == ("rush.2", "running", "rule spike")
+    assert only["steps"] == {"out": "done", "db": "under way"}
+    assert told["cannot_start"] == [
+        {"scenario": "rush", "why": "rush.2 is running and changes api, db"},
+        {"scenario": "night", "why": "rush.2 is running and changes api"},
+    ]
+    going, *rest = _scenarios(told)
+    assert going.startswith(
+        "Scenario rush.2 by rule spike: running, 1 of 2 steps over, under way: "
+    )
+    assert "db, in force until " in going
+    assert rest[1] == "Scenario night cannot start now: rush.2 is running and changes api."
+
+
+def test_a_status_of_a_version_without_scenarios_has_no_line_of_them() -> None:
+    assert _scenarios({}) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.catalogue.app_platform.target import AppTarget
 from service.domain.deciders import nobody_decides
 from service.domain.decisions.approval import Approval
@@ -9,6 +11,8 @@ from service.domain.decisions.budget import Budget
 from service.domain.decisions.policy import APPROVE, Policy
 from service.domain.people import Person, Role
 from service.domain.rules.rules import Rule, RuleBook
+from service.domain.scenarios.scenarios import Scenario
+from service.domain.scenarios.signoffs import Gate
 
 CFO = Person("cfo", frozenset({Role.APPROVER}), frozenset({"finance"}))
 VERA = Person("vera", frozenset({Role.VIEWER}))
@@ -46,3 +50,15 @@ def test_the_default_role_is_missed_only_where_rules_may_ask() -> None:
     assert len(list(nobody_decides(book(Policy(mode=APPROVE)), [VERA]))) == 1
     assert len(list(nobody_decides(book(Policy(budget=Budget(200.0))), [VERA]))) == 1
     assert list(nobody_decides(book(Policy(mode=APPROVE)), [CFO])) == []
+
+
+def test_a_group_that_a_scenario_asks_and_no_token_has_is_named() -> None:
+    rush = Scenario("rush", (), approval=Approval(("finance", "board")))
+    (said,) = nobody_decides(replace(book(), scenarios={"rush": rush}), [CFO, ADA])
+    assert "role or group board, which scenario rush may ask for approval" in said
+
+
+def test_a_role_that_signs_a_scenario_and_no_token_has_is_named() -> None:
+    rush = Scenario("rush", (), signoff=Gate(("finance",), (), ("cto", "finance")))
+    (said,) = nobody_decides(replace(book(), scenarios={"rush": rush}), [CFO])
+    assert said.startswith("No token has the group cto, which signs scenario rush (signoff): ")

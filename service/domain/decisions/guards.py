@@ -74,6 +74,16 @@ def judge(guards: Sequence[Guard[Facts]], facts: Facts) -> tuple[Check, ...]:
     return tuple([check for guard in guards if (check := guard.judge(facts)) is not None])
 
 
+def least(checks: Sequence[Check | None]) -> Check | None:
+    """Of what one guard says of several targets, what holds all of them: the first check that
+    passed, else the one that lets go first. None where the guard does not apply to one of them."""
+    found = [each for each in checks if each is not None]
+    if len(found) < len(checks) or not found:
+        return None
+    passed = next((each for each in found if each.passed), None)
+    return passed or min(found, key=lambda each: each.until or float("inf"))
+
+
 def refuses(check: Check | None) -> bool:
     """Whether a check holds what the sender may not do, and somebody is to be told of it."""
     return check is not None and not check.passed and check.guard in _REFUSALS

@@ -6,17 +6,18 @@ same transaction. So a worker that dies leaves it either before that or after it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from service.domain.decisions.approval import ACT, APPROVED, PAGE, REJECTED
 from service.domain.decisions.planning import Plan
 from service.domain.durations import lasted
-from service.domain.scenarios.scenarios import CONTINUE, STOP, UNDO, Scenario, Step
+from service.domain.scenarios.scenarios import CONTINUE, STOP, UNDO, Scenario, Step, When
 from service.domain.scenarios.scenarios import PAGE as PAGES
 from service.domain.scenarios.signoffs import AFTER, BEFORE, WITHIN_S, Signoff, missing
+from service.domain.watching import Taken, read_term
 
 PLANNING, WAITING, RUNNING, ACTIVE, UNDOING = "planning", "waiting", "running", "active", "undoing"
 UNSIGNED = "unsigned"
@@ -32,15 +33,17 @@ PLANNED, DONE, INCOMPLETE, UNDONE, CANCELLED, REFUSED = (
     "rejected",
 )
 ENDED = (PLANNED, DONE, INCOMPLETE, UNDONE, CANCELLED, REFUSED)
-PENDING, UNDER_WAY, STEP_DONE, FAILED, LEFT_OUT = (
+PENDING, UNDER_WAY, STEP_DONE, FAILED, LEFT_OUT, NOT_NEEDED = (
     "pending",
     "under way",
     "done",
     "failed",
     "left out",
+    "not needed",
 )
-OVER = (STEP_DONE, FAILED, LEFT_OUT)
-"""The states of a step of which nothing more becomes."""
+OVER = (STEP_DONE, FAILED, LEFT_OUT, NOT_NEEDED)
+"""The states of a step of which nothing more becomes. One that is not needed did not have to begin,
+by its `when`: what comes after it goes on."""
 RESTORED, LEFT = "restored", "left"
 """What the way back has made of a step; it may also be pending, under way or failed."""
 BACK_OVER = (RESTORED, LEFT, FAILED)
@@ -51,6 +54,9 @@ WATCHES = "watch"
 """The action that goes on for hours. Its step is done once it watches, and holds up nothing."""
 MONTH_S = 730 * 3_600.0
 """Seconds for which a price a month is reckoned; vendors bill 730 hours."""
+GAP_S = 300.0
+"""Seconds without a look after which nobody knows any more that something has held all the time.
+One that is in force is looked at each minute."""
 
 
 class Role(StrEnum):
@@ -153,6 +159,15 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Since when what ends a scenario early has held, and when it was seen last; in seconds since
+    the epoch."""
+
+    since: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioNow:
     """A scenario that was started, as it is now.
 
@@ -161,7 +176,9 @@ class ScenarioNow:
     bound to: the hash of its newest plan, and of an emergency, of what its steps say. `reminded` is
     whether people were reminded of sign-offs that are missing after it. `page` is what the person
     on call has to know, empty where that is nothing. `message` is where its message is, as the
-    messenger names it; empty where it has none.
+    messenger names it; empty where it has none. `parent` is the run by which a rule has started it,
+    empty where a person has; `by` is that rule then, and `alerts` are the episodes that asked.
+    `quiet` is since when what ends it early has held, None where it does not hold.
     """
 
     id: str
@@ -184,6 +201,14 @@ class ScenarioNow:
     signoffs: tuple[Signoff, ...] = ()
     reminded: bool = False
     message: str = ""
+    parent: str = ""
+    alerts: tuple[str, ...] = ()
+    quiet: Quiet | None = None
+
+    @property
+    def starter(self) -> str:
+        """Who has started it, in words."""
+        return f"rule {self.by}" if self.parent else self.by
 
     @property
     def ended(self) -> bool:
@@ -242,13 +267,17 @@ class Facts:
     nothing does. `asking` names an alert that asks for more of a target, empty where none does.
     `plan_hash` tells what the plans of the steps are, in a few digits. `disruptive` names the steps
     that take their target down. `over_budget` says why the plans do not fit the budget, empty where
-    they do."""
+    they do. `taken` are the readings that
+    were taken, by their names. `resolved` is whether no alert fires by which a rule has started it;
+    None where that is not known, or no rule has."""
 
     held: Callable[[Step, Role], str]
     asking: str = ""
     plan_hash: str = ""
     disruptive: tuple[str, ...] = ()
     over_budget: str = ""
+    taken: Mapping[str, Taken] = field(default_factory=dict)
+    resolved: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +293,21 @@ def added(children: list[Child | None]) -> float | None:
     dollars = [each.dollars for each in children if each is not None]
     known = [each for each in dollars if each is not None]
     return sum(known) if len(known) == len(dollars) else None
+
+
+def readings_for(now: ScenarioNow) -> tuple[str, ...]:
+    """The names of the readings that decide what follows now."""
+    now = _with_outcomes(now)
+    terms = []
+    if now.state == PLANNING:
+        terms = [each.step.when.term for each in now.steps if each.step.when is not None]
+    if now.state == RUNNING:
+        turns = [each for each in now.steps if each.state == PENDING and _may_begin(each, now)]
+        terms = [each.step.when.term for each in turns if each.step.when is not None]
+    early = now.scenario.early
+    if now.state == ACTIVE and early is not None and early.reading:
+        terms = [read_term(early.reading)]
+    return tuple(dict.fromkeys(each.name for each in terms))
 
 
 def advance(now: ScenarioNow, at: float, facts: Facts) -> Next:
@@ -329,6 +373,7 @@ def _planning(now: ScenarioNow, at: float, facts: Facts) -> _Went:
     missing = tuple((each.step.id, Role.PLAN) for each in planned if each.plan is None)
     if missing or not all(each.plan and each.plan.ended for each in planned):
         return now, missing
+    now = replace(now, steps=tuple(_foretold(each, facts) for each in now.steps))
     if now.plan_only:
         return _ended(now, PLANNED, "nothing was changed"), ()
     was, now = now.plan_hash, replace(now, plan_hash=facts.plan_hash)
@@ -343,6 +388,25 @@ def _planning(now: ScenarioNow, at: float, facts: Facts) -> _Went:
     until = at + (terms.wait_s if terms is not None else 0.0)
     asked = Asked(facts.plan_hash, _planned_dollars(now), why, until)
     return replace(now, state=WAITING, asked=asked, decided=None, reason=why), ()
+
+
+def _foretold(step: StepNow, facts: Facts) -> StepNow:
+    """A step with what its `when` says by the readings of now, for whoever reads the plan."""
+    when = step.step.when
+    if when is None:
+        return step
+    state, why = _decided(when, facts.taken.get(when.term.name, Taken(None, "it was not taken")))
+    then = "it would begin" if state == PENDING else "it would not begin"
+    return replace(step, reason=f"only when {when.reading}. {why}: now {then}")
+
+
+def _decided(when: When, taken: Taken) -> tuple[str, str]:
+    """What becomes of a step at its turn by its `when`, PENDING where it begins; and why."""
+    if taken.value is None:
+        why = f"{when.term.name} is not known ({taken.why.rstrip('.')})"
+        return (PENDING if when.unknown_begins else LEFT_OUT), why
+    why = f"{when.term.name} is {taken.value:,.10g}"
+    return (PENDING if when.term.beyond(taken.value) else NOT_NEEDED), why
 
 
 def _planned_dollars(now: ScenarioNow) -> float | None:
@@ -439,6 +503,8 @@ def _running(now: ScenarioNow, at: float, facts: Facts) -> _Went:
             held = facts.held(each.step, Role.FORWARD)
             if held:
                 each = replace(each, reason=held)  # noqa: PLW2901 - the same step, with its reason
+            elif (kept := _by_when(each, facts)) is not None:
+                each = kept  # noqa: PLW2901 - the same step, which does not begin
             else:
                 begin.append((each.step.id, Role.FORWARD))
                 each = replace(each, state=UNDER_WAY, reason="", began_at=at)  # noqa: PLW2901 - begun
@@ -447,6 +513,21 @@ def _running(now: ScenarioNow, at: float, facts: Facts) -> _Went:
     if any(each.state not in OVER for each in now.steps):
         return now, tuple(begin)
     return _after_steps(now, at), ()
+
+
+def _by_when(step: StepNow, facts: Facts) -> StepNow | None:
+    """A step that does not begin now because of its `when`, with the reason; None where it does."""
+    when = step.step.when
+    if when is None:
+        return None
+    taken = facts.taken.get(when.term.name)
+    if taken is None:
+        # Its turn has come in this very look, so the next one asks.
+        return replace(step, reason=f"{when.term.name} is looked at next")
+    state, why = _decided(when, taken)
+    if state == PENDING:
+        return None
+    return replace(step, state=state, reason=f"only when {when.reading}, and {why}")
 
 
 def _without_left_out(now: ScenarioNow) -> ScenarioNow:
@@ -502,7 +583,7 @@ def _after_steps(now: ScenarioNow, at: float) -> ScenarioNow:
 
 
 def _undone_steps(now: ScenarioNow) -> list[StepNow]:
-    return [each for each in now.steps if each.state != STEP_DONE]
+    return [each for each in now.steps if each.state not in (STEP_DONE, NOT_NEEDED)]
 
 
 def _summary(now: ScenarioNow) -> str:
@@ -510,9 +591,11 @@ def _summary(now: ScenarioNow) -> str:
     said = [f"done: {', '.join(done)}" if done else "nothing was done"]
     if now.failed:
         said.append(f"failed: {', '.join(each.step.id for each in now.failed)}")
-    out = [each.step.id for each in now.steps if each.state == LEFT_OUT]
-    if out:
-        said.append(f"left out: {', '.join(out)}")
+    said += [
+        f"{state}: {', '.join(out)}"
+        for state in (LEFT_OUT, NOT_NEEDED)
+        if (out := [each.step.id for each in now.steps if each.state == state])
+    ]
     if now.cancel is not None:
         said.append(f"cancelled by {now.cancel.said}")
     return "; ".join(said)
@@ -521,7 +604,7 @@ def _summary(now: ScenarioNow) -> str:
 def _due_at(now: ScenarioNow) -> float | None:
     """When it ends: after its time, or once what it may spend is spent."""
     began_at, scenario = now.began_at or 0.0, now.scenario
-    ends = [began_at + scenario.lasts_s] if scenario.lasts_s is not None else []
+    ends = [began_at + each for each in (scenario.lasts_s, scenario.covers_s) if each is not None]
     dollars = now.dollars
     if scenario.dollars is not None and dollars is not None and dollars > 0:
         ends.append(began_at + scenario.dollars / dollars * MONTH_S)
@@ -532,11 +615,44 @@ def _due_at(now: ScenarioNow) -> float | None:
 
 
 def _active(now: ScenarioNow, at: float, facts: Facts) -> _Went:
-    over = now.due_at is not None and at >= now.due_at
+    now = _watched(now, at, facts)
+    over = _over(now, at)
     # An emergency that has suspended it still needs what it has set, so a person takes it back.
     if now.back is None and over and not facts.asking and now.cancel is None:
-        now = replace(now, back=Deed("runbookd", "its time is over", at, by_person=False))
+        now = replace(now, back=Deed("runbookd", over, at, by_person=False))
     return (replace(now, state=UNDOING) if now.back is not None else now), ()
+
+
+def _watched(now: ScenarioNow, at: float, facts: Facts) -> ScenarioNow:
+    """One that is in force, with since when what ends it early has held. What is not known does not
+    hold, and nobody knows what held while nobody looked."""
+    early = now.scenario.early
+    if early is None:
+        return now
+    if early.reading:
+        term = read_term(early.reading)
+        taken = facts.taken.get(term.name)
+        holds = taken is not None and taken.value is not None and term.beyond(taken.value)
+    else:
+        holds = facts.resolved is True
+    if not holds:
+        return replace(now, quiet=None)
+    seen = now.quiet
+    since = at if seen is None or at - seen.at > GAP_S else seen.since
+    return replace(now, quiet=Quiet(since, at))
+
+
+def _over(now: ScenarioNow, at: float) -> str:
+    """Why one that is in force ends; empty while it does not."""
+    early, quiet = now.scenario.early, now.quiet
+    if early is not None and quiet is not None and at - quiet.since >= early.for_s:
+        return early.said
+    if now.due_at is None or at < now.due_at:
+        return ""
+    covers_s, began_at = now.scenario.covers_s, now.began_at or 0.0
+    if covers_s is not None and now.due_at >= began_at + covers_s:
+        return f"its spending was approved for {lasted(covers_s)}"
+    return "its time is over"
 
 
 def _undoing(now: ScenarioNow, _at: float, facts: Facts) -> _Went:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from service.domain.decisions.approval import Approval, approval_from_json
+from service.domain.durations import lasted
 from service.domain.scenarios.signoffs import Gate, gate_from_json
+from service.domain.watching import Term, read_term
 
 STOP, CONTINUE, UNDO, PAGE = "stop", "continue", "undo", "page"
 ON_FAILURE = (STOP, CONTINUE, UNDO, PAGE)
@@ -33,6 +35,42 @@ def is_scenario_run(run: str) -> bool:
     return _RUN.fullmatch(run) is not None
 
 
+def start_claim(scenario: str) -> str:
+    """The claim of the runs that start a scenario, whichever rule asks."""
+    return f"{scenario}.start"
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """What has to hold at a step's turn so that it begins: a reading with its limit, such as
+    `p95 > 500`. `unknown_begins` is whether it begins too where the reading is not known."""
+
+    reading: str
+    unknown_begins: bool = False
+
+    @property
+    def term(self) -> Term:
+        """The reading and its limit."""
+        return read_term(self.reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """What ends a scenario before its time, once it has held for `for_s` seconds: a reading with
+    its limit; or, where that is empty, that no alert fires by which a rule has started it."""
+
+    reading: str
+    for_s: float
+
+    @property
+    def said(self) -> str:
+        """What has to hold, in words."""
+        for_so_long = f"for {lasted(self.for_s)}"
+        if self.reading:
+            return f"{self.reading} has held {for_so_long}"
+        return f"the alert that started it has been resolved {for_so_long}"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step, as it is written.
@@ -41,7 +79,7 @@ class Step:
     size, is that many steps up. `options` are those of an action that moves nothing. `after` are
     the steps that have to be over first. `restores` is whether the way back puts it back.
     `confirm` is whether a person has to approve this step. `exact` is whether the target may get
-    less by it.
+    less by it. `when` is what has to hold at its turn, None where nothing has to.
     """
 
     id: str
@@ -54,6 +92,13 @@ class Step:
     restores: bool = False
     confirm: bool = False
     exact: bool = False
+    when: When | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """What it says, as plain values."""
+        known = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        # A step without it has the hash that it had before there were any.
+        return known | {"when": asdict(self.when)} if self.when else _without(known, "when")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +109,10 @@ class Scenario:
     `approval` says who approves the whole of it, None where nobody has to, and `above` how many
     dollars a month it has to add for that. `lasts_s` is how long it is in force, in seconds, None
     where only a person ends it. `dollars` is what it may spend in all, None where nothing bounds
-    that. `signoff` says who has to sign for it, None where nobody has to. `written` is where it is
-    written, as file:line.
+    that. `signoff` says who has to sign for it, None where nobody has to. `rules` are the names of
+    the rules that may start it; people always may. `early` is what ends it before its time, None
+    where nothing does. `covers_s` is for how long what it spends is approved, in seconds, None
+    where that is as long as it lasts. `written` is where it is written, as file:line.
     """
 
     name: str
@@ -76,6 +123,9 @@ class Scenario:
     lasts_s: float | None = None
     dollars: float | None = None
     signoff: Gate | None = None
+    rules: tuple[str, ...] = ()
+    early: Early | None = None
+    covers_s: float | None = None
     written: str = ""
 
     @property
@@ -98,29 +148,39 @@ class Scenario:
             "above": self.above,
             "lasts_s": self.lasts_s,
             "dollars": self.dollars,
-            # A scenario without it has the hash that it had before there were sign-offs.
+            # A scenario without these has the hash that it had before there were any.
             **({} if self.signoff is None else {"signoff": self.signoff.to_json()}),
-            "steps": [
-                {name: _plain(getattr(each, name)) for name in each.__dataclass_fields__}
-                for each in self.steps
-            ],
+            **({"rules": list(self.rules)} if self.rules else {}),
+            **({} if self.early is None else {"early": asdict(self.early)}),
+            **({} if self.covers_s is None else {"covers_s": self.covers_s}),
+            "steps": [each.fields() for each in self.steps],
         }
 
 
 def scenario_from_fields(fields: Mapping[str, Any]) -> Scenario:
     """What `Scenario.fields` told, now or in an earlier version."""
-    steps = tuple(
-        Step(**{**each, "after": tuple(each["after"])}) for each in _known(Step, fields["steps"])
-    )
-    approval, signoff = fields["approval"], fields.get("signoff")
+    steps = tuple(_step_from(each) for each in _known(Step, fields["steps"]))
+    approval, signoff, early = fields["approval"], fields.get("signoff"), fields.get("early")
     return Scenario(
         **{
             **next(_known(Scenario, [fields])),
             "steps": steps,
             "approval": None if approval is None else approval_from_json(approval),
             "signoff": None if signoff is None else gate_from_json(signoff),
+            "rules": tuple(fields.get("rules", ())),
+            "early": None if early is None else Early(**early),
         }
     )
+
+
+def _step_from(fields: Mapping[str, Any]) -> Step:
+    when = fields.get("when")
+    known = {"after": tuple(fields["after"]), "when": None if when is None else When(**when)}
+    return Step(**{**fields, **known})
+
+
+def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}
 
 
 def _known(kind: type[Any], told: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,11 @@ class Gate:
     after: tuple[str, ...] = ()
     one_person: bool = False
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All roles that sign, each once."""
+        return tuple(dict.fromkeys((*self.before, *self.above_budget, *self.after)))
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a scenario."""
         return {

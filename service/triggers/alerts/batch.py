@@ -35,6 +35,7 @@ from service.triggers.alerts.candidates import (
     Candidate,
     Matched,
     asking,
+    changes,
     claims_at_gate,
     demotable,
     gives_up,
@@ -133,7 +134,7 @@ class Batch:
             for notice in quarantine_notices(each)
         ]
         notices = {
-            *(hold_claim(each.claim) for each in candidates if each.rule.target is not None),
+            *(hold_claim(each.claim) for each in candidates if changes(each.rule)),
             *map(hold_claim, shadows),
             *(notice.claim for notice in unread),
         }

@@ -23,6 +23,7 @@ from service.domain.rules.rules import (
     RuleBook,
 )
 from service.domain.rules.scopes import Scope
+from service.domain.scenarios.scenarios import start_claim
 from service.ports.admission import Delivery
 
 
@@ -186,7 +187,11 @@ def claims_at_gate(candidates: Iterable[Candidate]) -> set[str]:
 def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
     notification = delivery.notification
     action = action_spec(rule.action)
-    claim = claim_key(rule, action.direction_of(rule.options), alert, notification)
+    if action.starts:
+        # Whichever group of alerts asks: one scenario is started once.
+        claim = start_claim(str(rule.options["scenario"]))
+    else:
+        claim = claim_key(rule, action.direction_of(rule.options), alert, notification)
     if rule.policy.mode == SHADOW:
         claim = shadow_claim(claim)
     pages = action.effect is Effect.CALLS and rule.policy.mode != SHADOW
@@ -196,8 +201,9 @@ def _candidate(rule: Rule, alert: Alert, delivery: Delivery) -> Candidate:
 
 
 def changes(rule: Rule) -> bool:
-    """Whether the rule's action changes a target."""
-    return action_spec(rule.action).effect is Effect.CHANGES
+    """Whether the rule's action changes a target, or starts a scenario that does."""
+    action = action_spec(rule.action)
+    return action.effect is Effect.CHANGES or action.starts
 
 
 def demotable(candidate: Candidate) -> bool:
@@ -246,7 +252,8 @@ def ignores(rule: Rule) -> bool:
 
 
 def _tells(rule: Rule) -> bool:
-    return action_spec(rule.action).effect in (Effect.CALLS, Effect.TELLS)
+    action = action_spec(rule.action)
+    return action.effect in (Effect.CALLS, Effect.TELLS) and not action.starts
 
 
 def alert_line(alert: Alert) -> str:

@@ -13,7 +13,7 @@ from service.domain.alerts.incident import links_in
 from service.domain.decisions.claims import Cooldown
 from service.domain.decisions.requests import ALERT, REPLAY, Origin, Request
 from service.domain.links import Link, shown_links
-from service.domain.rules.rules import RuleBook
+from service.domain.rules.rules import Rule, RuleBook
 from service.intake.alertmanager import silence_link
 from service.ports.admission import Changes, Delivery, IncidentRecord, NewRun
 from service.triggers.alerts.candidates import Candidate, alert_line
@@ -50,6 +50,11 @@ class RunMaker:
         else:
             self._add(request, request.on.resource)
         return cooldown.run
+
+    def started_targets(self, rule: Rule) -> tuple[str, ...]:
+        """The targets of the scenario that a rule starts; none where it starts none."""
+        scenario = self._book.scenarios.get(str(rule.options.get("scenario")))
+        return () if scenario is None else scenario.targets
 
     def join(self, run: str, episode: str) -> None:
         """Name one more alert as a cause of a run that this batch has made."""

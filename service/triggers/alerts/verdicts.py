@@ -14,7 +14,7 @@ from service.catalogue.registry import action_spec
 from service.domain.alerts.alert import AlertKind, young_until
 from service.domain.alerts.episodes import Transition
 from service.domain.alerts.flapping import FLAPPING, check_flapping
-from service.domain.decisions.claims import COOLDOWN, Cooldown, telling_claim
+from service.domain.decisions.claims import COOLDOWN, NOTIFY, Cooldown, telling_claim
 from service.domain.decisions.controls import Control, Subject, check_locks, check_pauses
 from service.domain.decisions.decision import Check, Decision, Verdict
 from service.domain.decisions.demoted import Demotion
@@ -31,6 +31,7 @@ from service.domain.decisions.guards import (
     PageArrival,
     held_by,
     judge,
+    least,
     refuses,
 )
 from service.domain.decisions.policy import check_freezes
@@ -43,7 +44,7 @@ from service.ports.admission import (
     IncidentRecord,
     Transaction,
 )
-from service.triggers.alerts.candidates import Candidate, Matched
+from service.triggers.alerts.candidates import Candidate, Matched, changes
 from service.triggers.alerts.floods import Flooded, Floods
 from service.triggers.alerts.notices import (
     Notice,
@@ -172,7 +173,7 @@ class Verdicts:
             self._wanted.add(claim)
         elif refuses(said.held):
             self._notice_refusal(candidate, matched, record, delivery)
-        elif candidate.rule.target is not None and not delivery.replay:
+        elif changes(candidate.rule) and not delivery.replay:
             self._notice_hold(candidate, matched, record, said.held)
         return Judged(candidate, matched, record, delivery, said, claim, flapping=flapping)
 
@@ -315,7 +316,7 @@ class Verdicts:
         return Arrival(
             firing=firing,
             claim=claim,
-            changes=candidate.rule.target is not None,
+            changes=changes(candidate.rule),
             cooldown=self.cooldowns.get(claim),
             now=self._now,
             redis_asked=self._gate.asked,
@@ -333,7 +334,7 @@ class Verdicts:
         """What pauses, locks, freeze windows and earlier changes say of what this rule changes;
         asked once for each rule in a batch."""
         if rule.target is None:
-            return {}
+            return self._limits_of_start(rule) if changes(rule) else {}
         known = self._limits.get(rule.name)
         if known is None:
             direction = action_spec(rule.action).direction_of(rule.options)
@@ -348,6 +349,24 @@ class Verdicts:
                     self.in_vain.get((rule.name, rule.target), ()),
                 ),
                 "demoted": told_demoted(self.demotions.get(rule.name)),
+            }
+        return known
+
+    def _limits_of_start(self, rule: Rule) -> dict[str, Check | None]:
+        """The same of a rule that starts a scenario. It is held while all of the scenario's targets
+        are: where one is free, the scenario begins, and its other steps wait."""
+        known = self._limits.get(rule.name)
+        if known is None:
+            changes_ = [
+                Subject(each, rule.name, NOTIFY, rule.action)
+                for each in self._runs.started_targets(rule)
+            ]
+            known = self._limits[rule.name] = {
+                "pauses": least([check_pauses(self._controls, c, self._now) for c in changes_]),
+                "locks": least([check_locks(self._controls, c, self._now) for c in changes_]),
+                "freezes": least(
+                    [check_freezes(rule.policy.freezes, c.target, self._now) for c in changes_]
+                ),
             }
         return known
 

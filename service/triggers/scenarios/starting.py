@@ -106,7 +106,7 @@ class ScenarioPeople:
         lifted = self._in_the_way(scenario) if scenario.emergency and not plan_only else []
         requests = requests_of(book, scenario, said)
         signoff = None if plan_only else _of_the_starter(person, scenario, self._clock())
-        first = _first_state(scenario, signoff, plan_only=plan_only)
+        first = first_state(scenario, signoff, plan_only=plan_only)
         what = {
             "scenario": name,
             "lifted": [each.id for each in lifted],
@@ -355,7 +355,9 @@ def _of_the_starter(person: Person, scenario: Scenario, at: float) -> Signoff | 
     return Signoff(role, BEFORE, person.name, at, scenario_hash(scenario), "started it")
 
 
-def _first_state(scenario: Scenario, signoff: Signoff | None, *, plan_only: bool) -> str:
+def first_state(scenario: Scenario, signoff: Signoff | None, *, plan_only: bool) -> str:
+    """The state in which a scenario begins. `signoff` is that of whoever starts it, where it
+    counts."""
     if plan_only or scenario.planned_first:
         return PLANNING
     gate = scenario.signoff

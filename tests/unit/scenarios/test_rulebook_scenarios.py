@@ -117,7 +117,7 @@ A, B = OUT.replace("out", "a"), OUT.replace("out", "b")
             11,
             "person must be true: people start it, not false",
         ),
-        (with_scenario(OUT, more="start: {rule: rush}"), 11, "unknown key rule"),
+        (with_scenario(OUT, more="start: {rule: rush}"), 11, "unknown rule 'rush'"),
         (with_scenario(OUT, name="tell"), 10, "an action has the same name"),
         (with_scenario(OUT, name="Viral Growth"), 10, "the name must be 1 to 63 of a-z"),
         (with_scenario(), 11, "steps is missing"),
