@@ -43,6 +43,7 @@ from service.domain.scenarios.going import (
     advance,
 )
 from service.domain.scenarios.scenarios import Step as StepSpec
+from service.domain.scenarios.way import in_the_way, only_waits
 from service.engine import outbox, reports
 from service.engine.parts import WorkerParts
 from service.messages import scenarios as messages
@@ -194,11 +195,13 @@ def _step(
     def made(step: str, role: Role) -> Request:
         return _request(looked.now, steps[step], looked.asks[step], role)
 
+    remaining = _once_begun(looked.now, controls, at)
+
     def held(step: StepSpec, role: Role) -> str:
         request = made(step.id, role)
         if request.on is None:
             return ""
-        return people_hold(request, controls, at)
+        return people_hold(request, remaining, at)
 
     facts = Facts(
         held,
@@ -213,6 +216,15 @@ def _step(
         for step, role in following.begin
     ]
     return Step(following, runs)
+
+
+def _once_begun(now: ScenarioNow, controls: tuple[Control, ...], at: float) -> tuple[Control, ...]:
+    """What still holds its steps in this look: an emergency that is signed now lifts what stands in
+    its way as it begins."""
+    if not only_waits(now.state, emergency=now.scenario.emergency):
+        return controls
+    lifted = in_the_way(now.scenario, controls, at)
+    return tuple(each for each in controls if each not in lifted)
 
 
 def _new_run(request: Request, scenario_run: str, at: float) -> NewRun:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.domain.capacity.ledger import Value
+from service.domain.decisions.controls import Control
 from service.domain.decisions.requests import Request
 from service.domain.scenarios.going import PLANNING, Deed, Next, Role, ScenarioNow
 from service.domain.scenarios.scenarios import Scenario
@@ -19,10 +20,9 @@ from service.ports.controls import Beside
 class NewScenario:
     """A scenario that is started, with what each of its steps asks for, in their order.
 
-    `lifts` are the ids of the pauses, locks and holds that are ended with it, `suspends` the
-    scenarios of which nothing more begins because of it. `at` is in seconds since the epoch.
-    `plan_hash` is what the sign-offs of an emergency are bound to, empty for any other. `signoff`
-    is that of whoever starts it, where it counts. `first` is the state in which it begins.
+    `at` is in seconds since the epoch. `plan_hash` is what the sign-offs of an emergency are bound
+    to, empty for any other. `signoff` is that of whoever starts it, where it counts. `first` is the
+    state in which it begins.
     """
 
     scenario: Scenario
@@ -32,11 +32,20 @@ class NewScenario:
     rules_hash: str
     at: float
     plan_only: bool = False
-    lifts: tuple[str, ...] = ()
-    suspends: tuple[str, ...] = ()
     plan_hash: str = ""
     signoff: Signoff | None = None
     first: str = PLANNING
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A scenario that was started, by its id. `lifted` are the pauses, locks and holds that an
+    emergency has ended, and `suspended` the scenarios of which nothing more begins because of it;
+    both are empty while it waits for a sign-off."""
+
+    run: str
+    lifted: tuple[Control, ...] = ()
+    suspended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +89,10 @@ class Shown:
 class ScenarioDesk(Protocol):
     """What people do with scenarios. Every method raises StoreUnavailable."""
 
-    def start(self, new: NewScenario, beside: Beside) -> str:
-        """Start one; its id. What it lifts and suspends, and `beside`, are in one transaction with
-        it.
+    def start(self, new: NewScenario, beside: Beside) -> Begun:
+        """Start one. What an emergency lifts and suspends is read and written in the transaction in
+        which it begins: here, or in `advance` where it waits for a sign-off first. `beside` is in
+        the transaction of the start.
 
         Raises:
             StoreConflict: another scenario has been started meanwhile on one of its targets.

@@ -18,13 +18,16 @@ from service.domain.capacity.ledger import Value
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import SCENARIO, Request
 from service.domain.errors import StoreConflict
+from service.domain.people import AuditEntry
 from service.domain.scenarios.going import (
     ACTIVE,
+    CANCELLED,
     FAILED,
     INCOMPLETE,
     PENDING,
     RUNNING,
     UNDOING,
+    UNSIGNED,
     Asked,
     Child,
     Deed,
@@ -32,16 +35,18 @@ from service.domain.scenarios.going import (
     ScenarioNow,
     StepNow,
 )
-from service.domain.scenarios.scenarios import scenario_from_fields
+from service.domain.scenarios.scenarios import Scenario, scenario_from_fields
 from service.domain.scenarios.signoffs import Signoff, conflict
+from service.domain.scenarios.way import in_the_way, only_waits, shared_targets
 from service.ports.admission import NewRun
 from service.ports.controls import Beside
 from service.ports.runs import Bell
-from service.ports.scenarios import Looked, NewScenario, Shown, Step, Taken
+from service.ports.scenarios import Begun, Looked, NewScenario, Shown, Step, Taken
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
+from service.store.audit import recorded
 from service.store.claims import next_run, take_claims
-from service.store.controls import end_controls
+from service.store.controls import controls_in_force, end_controls
 from service.store.database import begin_writing, translated
 from service.store.decode import load, load_ref
 from service.store.encode import dump
@@ -69,8 +74,8 @@ class ScenarioStore:
 
     # ---- People ----
 
-    def start(self, new: NewScenario, beside: Beside) -> str:
-        """Start one; its id.
+    def start(self, new: NewScenario, beside: Beside) -> Begun:
+        """Start one.
 
         Raises:
             StoreConflict: another has been started meanwhile on one of its targets.
@@ -78,10 +83,9 @@ class ScenarioStore:
         scenario = new.scenario
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            if connection.dialect.name == "postgresql":
-                connection.execute(_ONE_STARTS)
+            _starts_alone(connection)
             if not new.plan_only and not scenario.emergency:
-                _refuse_others(connection, scenario.targets)
+                _refuse_others(connection, scenario)
             run = next_run(connection, scenario.name)
             connection.execute(
                 sa.insert(schema.scenario_runs),
@@ -110,16 +114,13 @@ class ScenarioStore:
                 sa.insert(schema.scenario_steps),
                 [_new_step(run, number, request) for number, request in enumerate(new.steps)],
             )
-            suspend = sa.update(schema.scenario_runs).where(
-                _s.id.in_(new.suspends), _s.ended_at.is_(None), _s.cancel.is_(None)
-            )
-            said = Deed(new.by, f"{scenario.name} was started ({run})", new.at)
-            connection.execute(suspend.values(cancel=dump(said.to_json()), next_at=new.at))
-            end_controls(connection, new.lifts, new.by, new.at)
+            begun = Begun(run)
+            if scenario.emergency and not new.plan_only and new.first != UNSIGNED:
+                begun = _make_way(connection, run, scenario, new.by, new.at)
             beside(connection)
             self._bell.within(connection)
         self._bell.committed()
-        return run
+        return begun
 
     def get(self, run: str) -> ScenarioNow | None:
         """One of those that were started."""
@@ -136,9 +137,8 @@ class ScenarioStore:
 
     def unended(self) -> list[ScenarioNow]:
         """Those that go on, plans left out, the oldest first."""
-        query = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only)).order_by(_s.created_at)
         with translated(), self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(_GOING).mappings().all()
             return [_read(connection, row).now for row in rows]
 
     def say(self, run: str, what: str, deed: Deed, states: Sequence[str], beside: Beside) -> bool:
@@ -204,12 +204,10 @@ class ScenarioStore:
 
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """What scenarios that are in force have set of a target."""
-        in_force = _ROWS.where(
-            _s.ended_at.is_(None), sa.not_(_s.plan_only), _s.state.in_((RUNNING, ACTIVE))
-        )
+        in_force = _GOING.where(_s.state.in_((RUNNING, ACTIVE)))
         found: dict[str, tuple[Value, str]] = {}
         with translated(), self._engine.connect() as connection:
-            rows = connection.execute(in_force.order_by(_s.created_at)).mappings().all()
+            rows = connection.execute(in_force).mappings().all()
             for looked in [_read(connection, row) for row in rows]:
                 found |= {name: (at, looked.now.id) for name, at in _set_of(looked, target).items()}
         return found
@@ -239,6 +237,7 @@ class ScenarioStore:
         """Read one, and write what `decide` makes of it, in one transaction."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
+            _alone_if_it_may_begin(connection, run)
             mine = _ROWS.where(_s.id == run).with_for_update()
             row = connection.execute(mine).mappings().one_or_none()
             if row is None:
@@ -248,11 +247,13 @@ class ScenarioStore:
                 return looked.now
             step = decide(looked)
             self._write(connection, looked.now, step.next.now, at)
+            if begins := _begins(looked.now, step.next.now):
+                _make_way(connection, run, looked.now.scenario, looked.now.by, at)
             for name, role, new in step.runs:
                 self._begin(connection, run, name, role, new)
-            if step.runs:
+            if step.runs or begins:
                 self._bell.within(connection)
-        if step.runs:
+        if step.runs or begins:
             self._bell.committed()
         return step.next.now
 
@@ -348,6 +349,7 @@ class ScenarioStore:
 
 
 _ROWS = sa.select(schema.scenario_runs)
+_GOING = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only)).order_by(_s.created_at)
 
 
 def touch_scenario(connection: sa.Connection, pinned: Mapping[str, Any], now: float) -> bool:
@@ -378,19 +380,64 @@ def _new_step(run: str, number: int, request: Request) -> dict[str, Any]:
     }
 
 
-def _refuse_others(connection: sa.Connection, targets: Sequence[str]) -> None:
-    """Return when no other scenario that goes on changes one of these targets.
+def _starts_alone(connection: sa.Connection) -> None:
+    """Nothing else starts until this transaction ends, and what has started is seen in it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_STARTS)
+
+
+def _alone_if_it_may_begin(connection: sa.Connection, run: str) -> None:
+    """Nothing starts beside an emergency that is looked at because it may be signed now. This comes
+    before the lock on its row, as in a start, so that neither waits for the other."""
+    if connection.dialect.name != "postgresql":
+        return
+    waits = sa.select(_s.id).where(_s.id == run, _s.emergency, _s.state == UNSIGNED)
+    if connection.execute(waits).first() is not None:
+        _starts_alone(connection)
+
+
+def _begins(was: ScenarioNow, now: ScenarioNow) -> bool:
+    """Whether an emergency begins that has waited for a sign-off."""
+    waited = only_waits(was.state, emergency=was.scenario.emergency)
+    return waited and now.state not in (UNSIGNED, CANCELLED)
+
+
+def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, at: float) -> Begun:
+    """An emergency begins: end what would hold its steps, and have nothing more begin of the
+    scenarios that change one of its targets. Who started it is who did that."""
+    others = [
+        row["id"]
+        for row in connection.execute(_GOING.where(_s.id != run)).mappings()
+        if shared_targets(scenario, scenario_from_fields(load(row["spec"])))
+    ]
+    said = Deed(by, f"{scenario.name} was started ({run})", at)
+    suspend = (
+        sa.update(schema.scenario_runs)
+        .where(_s.id.in_(others), _s.ended_at.is_(None), _s.cancel.is_(None))
+        .values(cancel=dump(said.to_json()), next_at=at)
+        .returning(_s.id)
+    )
+    suspended = sorted(connection.execute(suspend).scalars()) if others else []
+    lifts = [each.id for each in in_the_way(scenario, controls_in_force(connection), at)]
+    lifted = end_controls(connection, lifts, by, at) if lifts else []
+    if lifted or suspended:
+        what = {"lifted": [each.id for each in lifted], "suspended": suspended}
+        entry = AuditEntry(at, by, "runbookd", "", "make way", run, said.why, what)
+        recorded(entry)(connection)
+    return Begun(run, tuple(lifted), tuple(suspended))
+
+
+def _refuse_others(connection: sa.Connection, scenario: Scenario) -> None:
+    """Return when no other scenario that goes on changes one of its targets.
 
     Raises:
         StoreConflict: one does.
     """
-    going = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only))
-    for row in connection.execute(going).mappings():
-        both = set(targets) & set(scenario_from_fields(load(row["spec"])).targets)
-        if both:
-            raise StoreConflict(
-                f"scenario {row['id']} goes on, and changes {', '.join(sorted(both))} too"
-            )
+    for row in connection.execute(_GOING).mappings():
+        if only_waits(row["state"], emergency=row["emergency"]):
+            continue
+        if both := shared_targets(scenario, scenario_from_fields(load(row["spec"]))):
+            raise StoreConflict(f"scenario {row['id']} goes on, and changes {', '.join(both)} too")
 
 
 def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,6 +16,10 @@ from service.domain.people import BadRequest, Conflict, Forbidden, Person, Role
 from service.domain.scenarios.scenarios import Scenario
 from service.domain.scenarios.signoffs import Gate
 from service.engine.scenarios import ScenarioRound
+from service.ports.controls import Beside
+from service.ports.scenarios import Begun, NewScenario
+from service.store.scenarios import ScenarioStore
+from service.triggers.people.asked import Scope
 from tests.contract.test_scenarios import RUSH, Stand, told
 from tests.databases import Databases
 from tests.properties.installation import OLGA, opened
@@ -194,6 +199,64 @@ def test_an_emergency_of_anybody_else_begins_with_any_one_sign_off(engine: sa.En
     stand.people.sign(FINN, run, "finance", "go")
     assert state(stand, run) == "active"
     assert stand.now.apps.values()["replicas"] == 8
+
+
+OTHER = replace(RUSH, name="other", steps=(replace(RUSH.steps[0], to={"replicas": 9}),))
+
+
+@on_both
+def test_an_emergency_lifts_and_suspends_nothing_before_it_is_signed(engine: sa.Engine) -> None:
+    stand = stand_with(engine, WORST, OTHER)
+    other = stand.run("other")
+    ScenarioRound(stand.now.parts)(True)
+    stand.now.people.put(OLGA, "lock", Scope("api"), "30m", "a deployment")
+    started = stand.people.start(OLGA, "rush", "all is down")
+    assert (started.lifted, started.suspended) == ((), ())
+    ScenarioRound(stand.now.parts)(True)
+    assert [each.kind for each in stand.now.controls.in_force()] == ["lock"]
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE cancel IS NOT NULL") == []
+    stand.people.cancel(OLGA, started.run, "a false alarm")
+    assert state(stand, started.run) == "cancelled"
+    assert [each.kind for each in stand.now.controls.in_force()] == ["lock"]
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE id = :o AND cancel IS NULL", o=other)
+
+
+@on_both
+def test_an_emergency_that_is_signed_lifts_and_suspends_as_it_begins(engine: sa.Engine) -> None:
+    stand = stand_with(engine, WORST, OTHER)
+    run = stand.people.start(OLGA, "rush", "all is down").run
+    assert state(stand, run) == "unsigned"
+    later = stand.run("other")
+    stand.now.people.put(OLGA, "lock", Scope("api"), "30m", "a deployment")
+    stand.people.sign(FINN, run, "finance", "go")
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE cancel IS NOT NULL") == []
+    ScenarioRound(stand.now.parts)(True)
+    assert stand.now.controls.in_force() == ()
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE cancel IS NOT NULL") == [(later,)]
+    begun = {each["id"]: each["state"] for each in stand.people.one(run)["steps"]}
+    assert begun["out"] == "under way"
+    assert state(stand, run) == "active"
+    assert stand.now.apps.values()["replicas"] == 8
+    ((who, what),) = stand.now.rows("SELECT who, what FROM audit WHERE verb = 'make way'")
+    assert who == "olga"
+    assert json.loads(what)["suspended"] == [later]
+
+
+@on_both
+def test_an_emergency_suspends_what_starts_right_before_its_transaction(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = stand_with(engine, WORST, OTHER)
+    start, meanwhile = ScenarioStore.start, []
+
+    def late(self: ScenarioStore, new: NewScenario, beside: Beside) -> Begun:
+        if new.scenario.emergency:
+            meanwhile.append(stand.run("other"))
+        return start(self, new, beside)
+
+    monkeypatch.setattr(ScenarioStore, "start", late)
+    started = stand.people.start(CARL, "rush", "all is down")
+    assert started.suspended == tuple(meanwhile) == ("other.1",)
 
 
 @on_both
