@@ -6,7 +6,8 @@ follows is written with the runs that begin. Whoever dies in it has changed noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from service.catalogue.request_json import dump_request, load_request
 from service.domain.capacity.ledger import Value
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import SCENARIO, Request
-from service.domain.errors import StoreConflict
+from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.people import AuditEntry
 from service.domain.scenarios.going import (
     ACTIVE,
@@ -41,7 +42,16 @@ from service.domain.scenarios.way import in_the_way, only_waits, shared_targets
 from service.ports.admission import NewRun
 from service.ports.controls import Beside
 from service.ports.runs import Bell
-from service.ports.scenarios import Begun, Looked, NewScenario, Shown, Step, Taken
+from service.ports.scenarios import (
+    Begun,
+    Looked,
+    NewScenario,
+    ScenarioUnreadable,
+    Shown,
+    Step,
+    Stuck,
+    Taken,
+)
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
 from service.store.audit import recorded
@@ -50,6 +60,7 @@ from service.store.controls import controls_in_force, end_controls
 from service.store.database import begin_writing, translated
 from service.store.decode import load, load_ref
 from service.store.encode import dump
+from service.store.stuck import keep, raised
 
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
@@ -133,13 +144,13 @@ class ScenarioStore:
         newest = _ROWS.where(sa.not_(_s.plan_only)).order_by(_s.created_at.desc(), _s.id.desc())
         with translated(), self._engine.connect() as connection:
             rows = connection.execute(newest.limit(limit)).mappings().all()
-            return [_read(connection, row).now for row in rows]
+            return [each.now for each in _readable(connection, rows)]
 
     def unended(self) -> list[ScenarioNow]:
         """Those that go on, plans left out, the oldest first."""
         with translated(), self._engine.connect() as connection:
             rows = connection.execute(_GOING).mappings().all()
-            return [_read(connection, row).now for row in rows]
+            return [each.now for each in _readable(connection, rows)]
 
     def say(self, run: str, what: str, deed: Deed, states: Sequence[str], beside: Beside) -> bool:
         """Keep what a person says of one; False when it is in none of these states any more, or
@@ -171,6 +182,25 @@ class ScenarioStore:
             beside(connection)
             self._bell.within(connection)
         self._bell.committed()
+        return True
+
+    def abandon(self, run: str, deed: Deed, beside: Beside) -> bool:
+        """End one that cannot be read, as it is, without reading it; False when it has ended."""
+        end = (
+            sa.update(schema.scenario_runs)
+            .where(_s.id == run, _s.ended_at.is_(None))
+            .values(
+                state=CANCELLED,
+                reason=f"it could not be read, and was cancelled by {deed.said}",
+                ended_at=deed.at,
+                next_at=None,
+            )
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(end).rowcount == 0:
+                return False
+            beside(connection)
         return True
 
     def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
@@ -208,7 +238,7 @@ class ScenarioStore:
         found: dict[str, tuple[Value, str]] = {}
         with translated(), self._engine.connect() as connection:
             rows = connection.execute(in_force).mappings().all()
-            for looked in [_read(connection, row) for row in rows]:
+            for looked in _readable(connection, rows):
                 found |= {name: (at, looked.now.id) for name, at in _set_of(looked, target).items()}
         return found
 
@@ -260,15 +290,38 @@ class ScenarioStore:
     def shown(self, run: str) -> Shown | None:
         """One of them, and what was told of it."""
         with translated(), self._engine.connect() as connection:
-            row = connection.execute(_ROWS.where(_s.id == run)).mappings().one_or_none()
-            if row is None:
+            return _shown(connection, run)
+
+    def begin_telling(self, run: str, now: float, until: float) -> Shown | None:
+        """The same, for this worker to tell of; None while another one tells."""
+        free = sa.or_(_s.telling_until.is_(None), _s.telling_until <= now)
+        mine = sa.update(schema.scenario_runs).where(_s.id == run, free)
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(mine.values(telling_until=until)).rowcount == 0:
                 return None
-            now = _read(connection, row).now
-        return Shown(now, row["told"], row["paged"], load_ref(row["message"]))
+            return _shown(connection, run)
 
     def told(self, run: str, told: str, paged: str) -> None:
-        """Keep what was told."""
-        self._update(run, told=told, paged=paged)
+        """Keep what was told, and let others tell."""
+        self._update(run, told=told, paged=paged, telling_until=None)
+
+    def raised(self, taken: Taken, why: str, at: float) -> Stuck:
+        """Keep that a look at one raised this; how it is since."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            return raised(connection, taken.id, why, at)
+
+    def rest(self, taken: Taken, stuck: Stuck, next_at: float) -> None:
+        """Keep how it is, and look at it again then, or once a person says something of it."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            keep(connection, stuck)
+            connection.execute(_due_again(taken, next_at))
+
+    def goes_on(self, run: str) -> None:
+        """It is not stuck any more."""
+        self._update(run, stuck=None)
 
     def reminded(self, run: str, at: float) -> None:
         """Keep that people were reminded of the sign-offs that are missing."""
@@ -288,14 +341,9 @@ class ScenarioStore:
 
     def put_back(self, taken: Taken, next_at: float | None) -> None:
         """It is due again then, unless somebody has said something of it since it was taken."""
-        statement = (
-            sa.update(schema.scenario_runs)
-            .where(_s.id == taken.id, _s.next_at == taken.until)
-            .values(next_at=next_at)
-        )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            connection.execute(statement)
+            connection.execute(_due_again(taken, next_at))
 
     def _write(
         self, connection: sa.Connection, was: ScenarioNow, now: ScenarioNow, at: float
@@ -350,6 +398,21 @@ class ScenarioStore:
 
 _ROWS = sa.select(schema.scenario_runs)
 _GOING = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only)).order_by(_s.created_at)
+
+
+def _due_again(taken: Taken, next_at: float | None) -> sa.Update:
+    """It is due then, unless somebody has said something of it since it was taken."""
+    mine = sa.update(schema.scenario_runs).where(_s.id == taken.id, _s.next_at == taken.until)
+    return mine.values(next_at=next_at)
+
+
+def _shown(connection: sa.Connection, run: str) -> Shown | None:
+    row = connection.execute(_ROWS.where(_s.id == run)).mappings().one_or_none()
+    if row is None:
+        return None
+    now = _read(connection, row).now
+    ref = load_ref(row["message"])
+    return Shown(now, row["told"], row["paged"], ref, stuck=row["stuck"] is not None)
 
 
 def touch_scenario(connection: sa.Connection, pinned: Mapping[str, Any], now: float) -> bool:
@@ -408,7 +471,7 @@ def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, 
     others = [
         row["id"]
         for row in connection.execute(_GOING.where(_s.id != run)).mappings()
-        if shared_targets(scenario, scenario_from_fields(load(row["spec"])))
+        if _same_targets(scenario, row)
     ]
     said = Deed(by, f"{scenario.name} was started ({run})", at)
     suspend = (
@@ -436,12 +499,53 @@ def _refuse_others(connection: sa.Connection, scenario: Scenario) -> None:
     for row in connection.execute(_GOING).mappings():
         if only_waits(row["state"], emergency=row["emergency"]):
             continue
-        if both := shared_targets(scenario, scenario_from_fields(load(row["spec"]))):
+        if both := _same_targets(scenario, row):
             raise StoreConflict(f"scenario {row['id']} goes on, and changes {', '.join(both)} too")
 
 
+def _readable(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> Iterator[Looked]:
+    """Those of these that can be read. The look at one that cannot tells a person; it keeps no
+    other from going on."""
+    for row in rows:
+        with suppress(ScenarioUnreadable):
+            yield _read(connection, row)
+
+
+def _spec(row: sa.RowMapping) -> Scenario:
+    """What a scenario was when it was started.
+
+    Raises:
+        ScenarioUnreadable: this version cannot read it.
+    """
+    try:
+        return scenario_from_fields(load(row["spec"]))
+    except Exception as error:  # whatever a row holds that is not as this version writes it
+        raise ScenarioUnreadable(row["id"], error) from error
+
+
+def _same_targets(scenario: Scenario, row: sa.RowMapping) -> list[str]:
+    """The targets that both change; none where the row cannot be read, which does nothing more."""
+    try:
+        return shared_targets(scenario, _spec(row))
+    except ScenarioUnreadable:
+        return []
+
+
 def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
-    """A scenario with its steps, and the runs of these."""
+    """A scenario with its steps, and the runs of these.
+
+    Raises:
+        ScenarioUnreadable: this version cannot read it.
+    """
+    try:
+        return _looked(connection, row)
+    except (sa.exc.SQLAlchemyError, StoreUnavailable, StoreConflict):
+        raise
+    except Exception as error:  # whatever a row holds that is not as this version writes it
+        raise ScenarioUnreadable(row["id"], error) from error
+
+
+def _looked(connection: sa.Connection, row: sa.RowMapping) -> Looked:
     run = row["id"]
     query = sa.select(schema.scenario_steps).where(_t.run == run).order_by(_t.position)
     rows = connection.execute(query).mappings().all()

@@ -702,6 +702,8 @@ scenario_runs = sa.Table(
     sa.Column("paged", sa.String(16), nullable=False),
     sa.Column("plan_hash", sa.String(12), nullable=True),
     sa.Column("reminded_at", _TIME, nullable=True),
+    sa.Column("telling_until", _TIME, nullable=True),
+    sa.Column("stuck", sa.Text, nullable=True),
     sa.Index("ix_scenario_runs_created_at", "created_at", "id"),
     _partial(
         "ix_scenario_runs_next_at",
@@ -717,7 +719,8 @@ scenario_runs = sa.Table(
 """One row for each time that a scenario was started. `spec` pins what it was then. `next_at` is
 when a worker looks at it; empty once it is over and told. `cancel`, `back` and `decided` are what a
 person has said, as JSON, and `asked` what waits for approval. `told` and `paged` stand for what was
-told last."""
+told last; until `telling_until` one worker tells, and no other. `stuck` is what the last looks at
+it raised, as JSON; empty while it goes on."""
 
 scenario_steps = sa.Table(
     "scenario_steps",

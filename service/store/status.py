@@ -31,6 +31,7 @@ from service.store.decode import load
 from service.store.entries import ledger_entries
 from service.store.items import approval_item, run_item
 from service.store.spend import spends
+from service.store.stuck import stuck_scenarios
 
 if TYPE_CHECKING:
     from service.domain.rules.rules import RuleBook
@@ -311,6 +312,14 @@ def _demotions(asked: Asked) -> list[dict[str, Any]]:
     return [Demotion(*row).to_json() for row in rows]
 
 
+def _stuck(asked: Asked) -> list[dict[str, Any]]:
+    """The scenarios that do not go on, and what keeps them from it."""
+    return [
+        {"id": each.run, "why": each.why, "since": moment(each.since), "tries": each.tries}
+        for each in stuck_scenarios(asked.connection)
+    ]
+
+
 def ended_runs(engine: sa.Engine) -> list[tuple[str, str, str, int]]:
     """How many runs have ended: action, target (empty where there is none), status, count.
 
@@ -328,6 +337,7 @@ WHOLE: Mapping[str, Callable[[Asked], Any]] = {
     "workers": _workers,
     "queue": _queue,
     "demotions": _demotions,
+    "stuck_scenarios": _stuck,
 }
 """What is told beside the targets. Counts end at `MOST_COUNTED`."""
 

@@ -42,7 +42,7 @@ from service.domain.scenarios.signoffs import AFTER, BEFORE, ROLES, Signoff
 from service.domain.scenarios.told import asking_told, run_told, scenario_told
 from service.domain.scenarios.way import only_waits, shared_targets
 from service.ports.controls import Beside, ControlDesk
-from service.ports.scenarios import NewScenario, ScenarioDesk
+from service.ports.scenarios import NewScenario, ScenarioDesk, ScenarioUnreadable
 from service.triggers.people.asked import reason_of
 from service.triggers.scenarios.wanted import step_wants
 
@@ -168,10 +168,15 @@ class ScenarioPeople:
                 held[each.step] = f"{saw}{lifts}"
         return held
 
-    def cancel(self, person: Person, run: str, why: str) -> ScenarioNow:
-        """Have no further step begin; what is under way goes on to its end."""
+    def cancel(self, person: Person, run: str, why: str) -> str:
+        """Have no further step begin; what is under way goes on to its end. One that cannot be read
+        ends as it is. Returns its state."""
         require_role(person, Role.OPERATOR)
-        now, said = self._known(run), reason_of(why)
+        said = reason_of(why)
+        try:
+            now = self._desk.get(run) or self._known(run)
+        except ScenarioUnreadable as unreadable:
+            return self._abandon(person, run, said, unreadable)
         if now.state == ACTIVE:
             raise Conflict(
                 f"All steps of {run} are over, so there is nothing to cancel; to take them back, "
@@ -181,7 +186,15 @@ class ScenarioPeople:
         record = self._record(person, "cancel", run, said, {})
         if not self._desk.say(run, "cancel", deed, _STOPPED, record):
             raise Conflict(f"Scenario {run} is {now.state} or was cancelled already.")
-        return now
+        return now.state
+
+    def _abandon(self, person: Person, run: str, said: str, why: ScenarioUnreadable) -> str:
+        """End one that cannot be read; its state."""
+        deed = Deed(person.name, said, self._clock())
+        record = self._record(person, "cancel", run, said, {"unreadable": str(why)})
+        if not self._desk.abandon(run, deed, record):
+            raise Conflict(f"Scenario {run} has ended already.")
+        return CANCELLED
 
     def undo(self, person: Person, run: str, why: str = "") -> ScenarioNow:
         """Put back what its steps have changed, in the reverse order, where it still is so."""
@@ -297,7 +310,12 @@ class ScenarioPeople:
                 )
 
     def _known(self, run: str) -> ScenarioNow:
-        found = self._desk.get(run)
+        try:
+            found = self._desk.get(run)
+        except ScenarioUnreadable as unreadable:
+            raise Conflict(
+                f"Nothing was done: {unreadable}. To end it as it is: runbookd cancel {run}."
+            ) from None
         if found is None:
             raise NotFound(f"There is no scenario {run!r} that was started.")
         return found
