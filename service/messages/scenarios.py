@@ -18,6 +18,7 @@ from service.domain.scenarios.going import (
     ScenarioNow,
     StepNow,
 )
+from service.domain.slack import SIGN_AS
 from service.messages.announcements import SOURCE
 from service.ports import Message, Page
 from service.ports.scenarios import Stuck
@@ -58,6 +59,7 @@ def told(now: ScenarioNow) -> Message:
         text="\n".join(lines)[:_TEXT],
         fields=tuple(_to_type(now)),
         context=f"scenario {now.id} · `runbookd scenarios {now.id}`",
+        buttons=_sign_buttons(now),
     )
 
 
@@ -115,6 +117,15 @@ def reminder(now: ScenarioNow) -> Message:
         title=f"Scenario {now.scenario.name}: sign-offs are missing"[:_TITLE],
         text=text[:_TEXT],
         context=f"scenario {now.id} · `runbookd scenarios {now.id}`",
+        buttons=_sign_buttons(now),
+    )
+
+
+def _sign_buttons(now: ScenarioNow) -> tuple[tuple[str, str, str], ...]:
+    """A button for each role that may sign now, with the plan that was read."""
+    return tuple(
+        (f"Sign as {role}", f"{SIGN_AS}{role}", f"{now.id} {now.plan_hash}")
+        for role in now.may_sign
     )
 
 
