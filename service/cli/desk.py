@@ -305,8 +305,8 @@ class LocalDesk:
     def _on_scenario(self, verb: str, run: str, why: str) -> Any:
         scenarios = self._people.scenarios
         if verb == "cancel":
-            now = scenarios.cancel(self._person, run, why)
-            return {"id": run, "status": now.state, "cancel": "asked"}
+            state = scenarios.cancel(self._person, run, why)
+            return {"id": run, "status": state, "cancel": "asked"}
         if verb == "undo":
             scenarios.undo(self._person, run, why)
             return scenarios.one(run)

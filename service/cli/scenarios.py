@@ -67,6 +67,7 @@ def started(desk: Desk, name: str, why: str, *, plan: bool, wait: bool, as_json:
             of = ", ".join(made["unsigned"])
             sign = f"runbookd signoff {made['id']} --as ROLE --why WHY"
             say(f"It begins once one of {of} has signed: `{sign}`.")
+            say("Until then it lifts no pause or lock, and suspends no other scenario.")
         say(f"Started: scenario {made['id']}. `runbookd scenarios {made['id']}` shows it.")
         return
     found = _waited_for(desk, made["id"])

@@ -151,6 +151,10 @@ def _show_whole(found: dict[str, Any]) -> None:
         say(line, "yellow")
     for line in _demoted(found):
         say(line, "yellow")
+    for each in found.get("stuck_scenarios", ()):
+        since = away(_seconds(each["since"]), _seconds(found["at"]))
+        why = one_line(each["why"])
+        say(f"Scenario {each['id']} does not go on (first seen {since}): {why}", "red")
     for line in _money(found.get("budget")):
         say(line)
     for line in _scenarios(found):

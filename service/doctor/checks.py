@@ -57,6 +57,7 @@ from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
 from service.store.readings import ReadingStore
 from service.store.scenarios import ScenarioStore
+from service.store.stuck import stuck_now
 from service.store.tokens import TokenStore
 
 LONGEST_S = 25.0
@@ -116,6 +117,7 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
         yield "wake-up", lambda: _wake_up(settings)
     yield "workers", lambda: _workers(settings)
     yield "messages", lambda: _messages(settings)
+    yield "stuck scenarios", lambda: _stuck_scenarios(settings)
     yield "readings", lambda: _readings(settings)
     yield "redis", lambda: _redis(settings)
     for target in book.targets.values() if book else ():
@@ -330,6 +332,27 @@ def _messages(settings: Settings) -> Finding:
         return Finding(name, Health.OK, "none waits")
     saw = f"{waiting} wait for Slack; a worker tells them when Slack takes messages again"
     return Finding(name, Health.NOTE, saw)
+
+
+def _stuck_scenarios(settings: Settings) -> Finding:
+    """Whether a scenario does not go on."""
+    name = "stuck scenarios"
+    try:
+        if _not_made_yet(settings):
+            return Finding(name, Health.OK, "none has started: there is no database yet")
+        with _stores(settings) as stores:
+            stuck = stuck_now(stores.engine)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    if not stuck:
+        return Finding(name, Health.OK, "each that was started goes on")
+    now = time.time()
+    shown = "; ".join(
+        f"{each.run} does not go on (first seen {away(each.since, now)}): {each.why.rstrip('.')}"
+        for each in stuck
+    )
+    saw = f"{shown}. Look at what it has changed, then `runbookd cancel {stuck[0].run} --why WHY`"
+    return Finding(name, Health.WRONG, saw)
 
 
 def _readings(settings: Settings) -> Finding:

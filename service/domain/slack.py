@@ -19,6 +19,9 @@ SHORTEST_SIGNING_SECRET = 16
 """Characters. Slack's own have 32."""
 APPROVE, REJECT, PAUSE_IT, UNDO = "approve", "reject", "pause", "undo"
 """The buttons, by Slack's `action_id`."""
+SIGN_AS = "sign_"
+"""How the `action_id` of a sign-off begins; the role follows. Slack wants each id once in a row of
+buttons."""
 _USER = re.compile(r"[UW][A-Z0-9]{2,20}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
 

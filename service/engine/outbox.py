@@ -72,6 +72,24 @@ def post_or_keep(
         return error
 
 
+def tell_in_place(
+    run: str, message: Message, parts: WorkerParts, place: Callable[[], MessageRef | None]
+) -> None:
+    """Post the one message of a run or scenario, or replace it where it was posted already.
+
+    `place` reads where it is. It is asked only once no message of it waits: whoever has told what
+    waited keeps its place first, and forgets it then. So it is never posted twice. One caller at a
+    time may tell of a run.
+    """
+    if _replaced(place_of(run), message, parts):
+        return
+    ref = place()
+    if ref is None:
+        post(message, parts, run=run)
+    else:
+        edit(ref, message, parts, run)
+
+
 def edit(ref: MessageRef, message: Message, parts: WorkerParts, run: str = "") -> bool:
     """Replace a message; False where that has to wait. `run` is the run whose message it is."""
     place = f"{ref.channel}/{ref.ts}"

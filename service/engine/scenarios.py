@@ -25,6 +25,7 @@ from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import ACT, APPROVE, SHADOW
 from service.domain.decisions.requests import Request, Wanted
 from service.domain.decisions.returns import first_firing
+from service.domain.errors import StoreUnavailable
 from service.domain.rules.rules import Target
 from service.domain.scenarios.dollars import over_budget
 from service.domain.scenarios.going import (
@@ -44,14 +45,16 @@ from service.domain.scenarios.going import (
     readings_for,
 )
 from service.domain.scenarios.scenarios import Step as StepSpec
-from service.domain.watching import Taken
+from service.domain.scenarios.way import in_the_way, only_waits
+from service.domain.watching import Taken as TakenReading
 from service.engine import outbox, reports
 from service.engine.parts import WorkerParts
+from service.engine.unforeseen import sentence_of
 from service.engine.watching import take_reading
 from service.messages import scenarios as messages
+from service.ports import MessageRef
 from service.ports.admission import NewRun
-from service.ports.scenarios import Looked, Shown, Step
-from service.ports.scenarios import Taken as Held
+from service.ports.scenarios import Looked, ScenarioUnreadable, Shown, Step, Stuck, Taken
 from service.triggers.scenarios.wanted import is_disruptive
 
 _log = structlog.get_logger(__name__)
@@ -70,6 +73,13 @@ PATIENCE_S = 3_600.0
 """For how long a step is tried again that its target or vendor holds, in seconds."""
 
 
+TOLD_FROM = 2
+"""Looks in a row that raise something, from which a person is told: one alone may be a connection
+that was lost."""
+LONGEST_AGAIN_S = 3_600.0
+"""Between two looks at one that is stuck, at most, in seconds."""
+
+
 class ScenarioRound:
     """Looks at the scenarios that are due; by any worker, and each by one at a time."""
 
@@ -82,11 +92,15 @@ class ScenarioRound:
         while (taken := parts.scenarios.take(parts.clock.time(), HOLD_S)) is not None:
             try:
                 self._go_on(taken)
-            except Exception:
-                # It must not keep the others; this one is looked at again when its hold is over.
+            except StoreUnavailable as away:
+                # It is looked at again when its hold is over.
+                _log.warning("scenario_not_advanced", scenario=taken.id, why=str(away))
+            except Exception as error:
+                # It must not keep the others.
                 _log.exception("scenario_not_advanced", scenario=taken.id)
+                self._does_not_go_on(taken, error)
 
-    def _go_on(self, taken: Held) -> None:
+    def _go_on(self, taken: Taken) -> None:
         parts, at = self._parts, self._parts.clock.time()
         controls = parts.controls.in_force()
         shown = parts.scenarios.shown(taken.id)
@@ -103,9 +117,36 @@ class ScenarioRound:
         if now is None:
             return
         self._give_up(now, at)
-        self._tell(now)
+        told = self._tell(now)
         now = self._remind(now)
-        parts.scenarios.put_back(taken, _next_at(now, self._parts.clock.time()))
+        if shown is not None and shown.stuck:
+            self._goes_on(taken)
+        at = self._parts.clock.time()
+        parts.scenarios.put_back(taken, _next_at(now, at) if told else at + LOOK_S)
+
+    def _does_not_go_on(self, taken: Taken, error: Exception) -> None:
+        """A look has raised something: look less and less often, and tell a person, once. Where the
+        worker dies right after that, it is told twice."""
+        parts, at = self._parts, self._parts.clock.time()
+        unreadable = isinstance(error, ScenarioUnreadable)
+        why = str(error) if unreadable else sentence_of(error, "A look at it")
+        try:
+            stuck = parts.scenarios.raised(taken, why, at)
+            if not stuck.told and (unreadable or stuck.tries >= TOLD_FROM):
+                reports.page(messages.stuck_page(stuck), parts)
+                place = f"stuck/{stuck.run}"
+                outbox.post_or_keep(messages.stuck(stuck), parts, place=place)
+                stuck = replace(stuck, told=True)
+            parts.scenarios.rest(taken, stuck, parts.clock.time() + _again_s(stuck, unreadable))
+        except StoreUnavailable as away:
+            _log.error("scenario_not_told", scenario=taken.id, why=str(away))
+
+    def _goes_on(self, taken: Taken) -> None:
+        """One that was stuck goes on: the incident is over."""
+        self._parts.scenarios.goes_on(taken.id)
+        key = messages.stuck_key(taken.id)
+        if not reports.resolve(key, self._parts, attempts=1):
+            _log.warning("incident_left_open", scenario=taken.id, incident=key)
 
     def _asking(self, now: ScenarioNow, at: float) -> str:
         """An alert that asks for more of what would be taken away; empty where none does."""
@@ -129,7 +170,7 @@ class ScenarioRound:
 
     def _conditions(
         self, shown: Shown | None, at: float
-    ) -> tuple[Mapping[str, Taken], bool | None]:
+    ) -> tuple[Mapping[str, TakenReading], bool | None]:
         """The readings on which it depends what follows; and whether what has started it is over,
         None where that does not matter."""
         if shown is None:
@@ -176,24 +217,32 @@ class ScenarioRound:
             if int(back.run.rpartition(".")[2]) > PATIENCE_S / REST_S:
                 self._parts.scenarios.give_up(back.run, why, at)
 
-    def _tell(self, now: ScenarioNow) -> None:
-        """The scenario's message says how it is now, and the person on call knows what is wrong."""
-        parts = self._parts
+    def _tell(self, now: ScenarioNow) -> bool:
+        """The scenario's message says how it is now, and the person on call knows what is wrong.
+        False where another worker is telling: it has to be looked at again.
+
+        A run that ends has its scenario looked at while another look is still telling. One at a
+        time does: otherwise its message is posted twice, or an older state is told last.
+        """
+        parts, at = self._parts, self._parts.clock.time()
         shown = parts.scenarios.shown(now.id)
-        if shown is None or now.plan_only:
-            return
-        message = messages.told(now)
+        if shown is None or now.plan_only or not _news(shown, now):
+            return True
+        shown = parts.scenarios.begin_telling(now.id, at, at + HOLD_S)
+        if shown is None:
+            return False
+        message = messages.told(shown.now)
         told, paged = _digest(repr(message)), _digest(now.page) if now.page else shown.paged
-        if told == shown.told and paged == shown.paged:
-            return
         if paged != shown.paged:
             reports.page(messages.page(now), parts)
         if told != shown.told:
-            if shown.message is None:
-                outbox.post(message, parts, run=now.id)
-            else:
-                outbox.edit(shown.message, message, parts, now.id)
+            outbox.tell_in_place(now.id, message, parts, lambda: self._place(now.id))
         parts.scenarios.told(now.id, told, paged)
+        return True
+
+    def _place(self, run: str) -> MessageRef | None:
+        shown = self._parts.scenarios.shown(run)
+        return None if shown is None else shown.message
 
 
 def _next_at(now: ScenarioNow, at: float) -> float | None:
@@ -209,6 +258,19 @@ def _next_at(now: ScenarioNow, at: float) -> float | None:
     return min(due_at, at + REST_S)
 
 
+def _news(shown: Shown, now: ScenarioNow) -> bool:
+    """Whether people were not told of this yet."""
+    untold = _digest(repr(messages.told(shown.now))) != shown.told
+    return untold or (bool(now.page) and _digest(now.page) != shown.paged)
+
+
+def _again_s(stuck: Stuck, unreadable: bool) -> float:
+    """Seconds until one that is stuck is looked at again. A row that cannot be read is set aside:
+    only another version of runbookd may read it."""
+    backoff: float = HOLD_S * 2.0 ** min(stuck.tries - 1, 10)
+    return LONGEST_AGAIN_S if unreadable else min(backoff, LONGEST_AGAIN_S)
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
@@ -220,7 +282,7 @@ class _Outside:
     controls: tuple[Control, ...]
     asking: str
     spends: Sequence[Spend]
-    taken: Mapping[str, Taken]
+    taken: Mapping[str, TakenReading]
     resolved: bool | None
 
 
@@ -231,11 +293,13 @@ def _step(looked: Looked, outside: _Outside, at: float) -> Step:
     def made(step: str, role: Role) -> Request:
         return _request(looked.now, steps[step], looked.asks[step], role)
 
+    remaining = _once_begun(looked.now, outside.controls, at)
+
     def held(step: StepSpec, role: Role) -> str:
         request = made(step.id, role)
         if request.on is None:
             return ""
-        return people_hold(request, outside.controls, at)
+        return people_hold(request, remaining, at)
 
     facts = Facts(
         held,
@@ -252,6 +316,15 @@ def _step(looked: Looked, outside: _Outside, at: float) -> Step:
         for step, role in following.begin
     ]
     return Step(following, runs)
+
+
+def _once_begun(now: ScenarioNow, controls: tuple[Control, ...], at: float) -> tuple[Control, ...]:
+    """What still holds its steps in this look: an emergency that is signed now lifts what stands in
+    its way as it begins."""
+    if not only_waits(now.state, emergency=now.scenario.emergency):
+        return controls
+    lifted = in_the_way(now.scenario, controls, at)
+    return tuple(each for each in controls if each not in lifted)
 
 
 def _new_run(request: Request, scenario_run: str, at: float) -> NewRun:

@@ -20,8 +20,10 @@ from service.domain.scenarios.going import (
     ScenarioNow,
     StepNow,
 )
+from service.domain.slack import SIGN_AS
 from service.messages.announcements import SOURCE
 from service.ports import Message, Page
+from service.ports.scenarios import Stuck
 
 _TITLE, _SUMMARY, _TEXT = 150, 1024, 2900
 """Characters of a title and a text in Slack, and of a summary at the pager (PagerDuty Events
@@ -60,6 +62,7 @@ def told(now: ScenarioNow) -> Message:
         text="\n".join(lines)[:_TEXT],
         fields=tuple(_to_type(now)),
         context=f"scenario {now.id} · `runbookd scenarios {now.id}`",
+        buttons=_sign_buttons(now),
     )
 
 
@@ -71,6 +74,48 @@ def _started(now: ScenarioNow) -> str:
 
 def _starter(now: ScenarioNow) -> str:
     return f"Rule {now.by}" if now.parent else now.by
+
+
+def stuck_key(run: str) -> str:
+    """The incident of a scenario that does not go on."""
+    return run_dedup_key(f"{run}.stuck")
+
+
+def stuck(what: Stuck) -> Message:
+    """That a scenario does not go on, and what to do."""
+    text = (
+        f"{_upper(what.why.rstrip('.'))}. Since {clock_time(what.since)} no further step of it "
+        "begins, and nothing is taken back. Runs under way go on to their ends. It is looked at "
+        "again by itself, at least each hour. What it has set is no longer held against rules "
+        "where it cannot be read. Look at its targets; the worker's log has the whole error "
+        f"(scenario_not_advanced). `runbookd cancel {what.run} --why WHY` ends it; put back by "
+        "hand what it has changed."
+    )
+    return Message(
+        title=f"Scenario {what.run} does not go on"[:_TITLE],
+        text=text[:_TEXT],
+        fields=(("See it", f"runbookd scenarios {what.run}"),),
+        context=f"scenario {what.run} · `runbookd status`",
+    )
+
+
+def stuck_page(what: Stuck) -> Page:
+    """The page of the same."""
+    return Page(
+        dedup_key=stuck_key(what.run),
+        summary=f"Scenario {what.run} does not go on: {what.why}"[:_SUMMARY],
+        source=SOURCE,
+        severity="critical",
+        details={
+            "run": what.run,
+            "since": clock_time(what.since),
+            "what to type": f"runbookd cancel {what.run} --why WHY",
+        },
+    )
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def reminder(now: ScenarioNow) -> Message:
@@ -85,6 +130,15 @@ def reminder(now: ScenarioNow) -> Message:
         title=f"Scenario {now.scenario.name}: sign-offs are missing"[:_TITLE],
         text=text[:_TEXT],
         context=f"scenario {now.id} · `runbookd scenarios {now.id}`",
+        buttons=_sign_buttons(now),
+    )
+
+
+def _sign_buttons(now: ScenarioNow) -> tuple[tuple[str, str, str], ...]:
+    """A button for each role that may sign now, with the plan that was read."""
+    return tuple(
+        (f"Sign as {role}", f"{SIGN_AS}{role}", f"{now.id} {now.plan_hash}")
+        for role in now.may_sign
     )
 
 

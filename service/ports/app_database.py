@@ -321,7 +321,8 @@ class ArchiveState:
     own text. `due` is whether any row is older. `columns` are the table's, with their types, and
     `into` those of the archive, None where there is none. `children` are tables whose rows a delete
     would delete or change too, `triggers` the triggers and rules of the table that a delete fires.
-    `exposed` is whether the table has row security and its archive has none.
+    `exposed` is whether the table has row security and its archive has none. `lag_unseen` is
+    whether there is a replica and our role must not see how far it is behind.
     """
 
     database_bytes: int
@@ -334,6 +335,7 @@ class ArchiveState:
     children: Sequence[str]
     triggers: Sequence[str] = ()
     exposed: bool = False
+    lag_unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,8 +461,9 @@ class AppDatabase(Protocol):
         """Whether a row is left that is to move."""
         ...
 
-    def replica_lag_s(self) -> float:
-        """How far the last of the replicas is behind, in seconds; 0 where there is none."""
+    def replica_lag_s(self) -> float | None:
+        """How far the last of the replicas is behind, in seconds; 0 where there is none, None where
+        there is one and our role must not see how far."""
         ...
 
     def flags(self, place: FlagPlace, names: Sequence[str]) -> Flags | NoTable:

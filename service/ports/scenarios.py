@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from service.domain.capacity.ledger import Value
+from service.domain.decisions.controls import Control
 from service.domain.decisions.requests import Request
+from service.domain.errors import Told
 from service.domain.scenarios.going import PLANNING, Deed, Next, Role, ScenarioNow
 from service.domain.scenarios.scenarios import Scenario
 from service.domain.scenarios.signoffs import Signoff
 from service.ports.admission import NewRun
 from service.ports.controls import Beside
+from service.ports.messenger import MessageRef
 
 
 @dataclass(frozen=True, slots=True)
 class NewScenario:
     """A scenario that is started, with what each of its steps asks for, in their order.
 
-    `lifts` are the ids of the pauses, locks and holds that are ended with it, `suspends` the
-    scenarios of which nothing more begins because of it. `at` is in seconds since the epoch.
-    `plan_hash` is what the sign-offs of an emergency are bound to, empty for any other. `signoff`
-    is that of whoever starts it, where it counts. `first` is the state in which it begins.
-    `parent` is the run by which a rule starts it, empty where a person does, and `alerts` are the
-    episodes that ask for it.
+    `at` is in seconds since the epoch. `plan_hash` is what the sign-offs of an emergency are bound
+    to, empty for any other. `signoff` is that of whoever starts it, where it counts. `first` is the
+    state in which it begins. `parent` is the run by which a rule starts it, empty where a person
+    does, and `alerts` are the episodes that ask for it.
     """
 
     scenario: Scenario
@@ -34,8 +35,6 @@ class NewScenario:
     rules_hash: str
     at: float
     plan_only: bool = False
-    lifts: tuple[str, ...] = ()
-    suspends: tuple[str, ...] = ()
     plan_hash: str = ""
     signoff: Signoff | None = None
     first: str = PLANNING
@@ -52,6 +51,17 @@ class StartedByRule:
     reason: str
     cooldown_until: float
     scenario: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A scenario that was started, by its id. `lifted` are the pauses, locks and holds that an
+    emergency has ended, and `suspended` the scenarios of which nothing more begins because of it;
+    both are empty while it waits for a sign-off."""
+
+    run: str
+    lifted: tuple[Control, ...] = ()
+    suspended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +94,49 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A scenario as people are told of it: `told` and `paged` stand for what they were told last,
-    and `message` is whether there is one already."""
+    and `message` is where its message is, None where there is none yet. `stuck` is whether the last
+    look at it raised something."""
 
     now: ScenarioNow
     told: str
     paged: str
-    message: Any
+    message: MessageRef | None
+    stuck: bool = False
+
+
+class ScenarioUnreadable(Told):
+    """The stored row of a scenario, or of one of its steps, cannot be read by this version."""
+
+    def __init__(self, run: str, error: Exception) -> None:
+        said = "".join(each if each.isprintable() else " " for each in str(error))[:_SAID].strip()
+        why = f"{type(error).__name__}{f': {said}' if said else ''}"
+        super().__init__(f"what is stored of scenario {run} cannot be read ({why})")
+        self.run = run
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A scenario that does not go on: what the last look raised, how many have in a row, and since
+    when, in seconds since the epoch. `told` is whether a person was told."""
+
+    run: str
+    why: str
+    since: float
+    tries: int = 0
+    told: bool = False
+
+
+_SAID = 200
+"""Characters of an error that are told; the log has all of them."""
 
 
 class ScenarioDesk(Protocol):
     """What people do with scenarios. Every method raises StoreUnavailable."""
 
-    def start(self, new: NewScenario, beside: Beside) -> str:
-        """Start one; its id. What it lifts and suspends, and `beside`, are in one transaction with
-        it.
+    def start(self, new: NewScenario, beside: Beside) -> Begun:
+        """Start one. What an emergency lifts and suspends is read and written in the transaction in
+        which it begins: here, or in `advance` where it waits for a sign-off first. `beside` is in
+        the transaction of the start.
 
         Raises:
             StoreConflict: another scenario has been started meanwhile on one of its targets.
@@ -119,6 +158,10 @@ class ScenarioDesk(Protocol):
     def say(self, run: str, what: str, deed: Deed, states: Sequence[str], beside: Beside) -> bool:
         """Keep what a person says of one: `what` is cancel, back or decided. False when it is in
         none of these states any more, or was said before."""
+        ...
+
+    def abandon(self, run: str, deed: Deed, beside: Beside) -> bool:
+        """End one that cannot be read, as it is, without reading it; False when it has ended."""
         ...
 
     def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
@@ -162,8 +205,25 @@ class Scenarios(Protocol):
         """One of them, and what was told of it."""
         ...
 
+    def begin_telling(self, run: str, now: float, until: float) -> Shown | None:
+        """The same, for this worker to tell of; None while another one tells. No other does until
+        `told`, or until `until` where this one dies."""
+        ...
+
     def told(self, run: str, told: str, paged: str) -> None:
-        """Keep what was told."""
+        """Keep what was told, and let others tell."""
+        ...
+
+    def raised(self, taken: Taken, why: str, at: float) -> Stuck:
+        """Keep that a look at one raised this; how it is since."""
+        ...
+
+    def rest(self, taken: Taken, stuck: Stuck, next_at: float) -> None:
+        """Keep how it is, and look at it again then, or once a person says something of it."""
+        ...
+
+    def goes_on(self, run: str) -> None:
+        """It is not stuck any more."""
         ...
 
     def reminded(self, run: str, at: float) -> None:
@@ -202,7 +262,21 @@ class NoScenarios:
         """There is none."""
         return None
 
+    def begin_telling(self, run: str, now: float, until: float) -> Shown | None:
+        """There is none."""
+        return None
+
     def told(self, run: str, told: str, paged: str) -> None:
+        """There is none."""
+
+    def raised(self, taken: Taken, why: str, at: float) -> Stuck:
+        """There is none."""
+        return Stuck(taken.id, why, at)
+
+    def rest(self, taken: Taken, stuck: Stuck, next_at: float) -> None:
+        """There is none."""
+
+    def goes_on(self, run: str) -> None:
         """There is none."""
 
     def reminded(self, run: str, at: float) -> None:

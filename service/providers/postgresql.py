@@ -289,8 +289,8 @@ class PostgresDatabase:
         with self._open(f"look for old rows of {batch.table}") as connection:
             return archive.is_due(connection, batch)
 
-    def replica_lag_s(self) -> float:
-        """How far the last of the replicas is behind."""
+    def replica_lag_s(self) -> float | None:
+        """How far the last of the replicas is behind; None where our role must not see it."""
         with self._open("ask how far the replicas are") as connection:
             return archive.lag_s(connection)
 

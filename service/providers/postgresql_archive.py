@@ -46,7 +46,9 @@ _NOW = {
 """The moment from which the age of a column of each type is counted. One without a zone counts as
 UTC."""
 _LAG = """
-SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 AS lag FROM pg_stat_replication
+SELECT coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 AS lag,
+       count(*) > 0 AND NOT pg_has_role('pg_read_all_stats', 'USAGE') AS unseen
+FROM pg_stat_replication
 """
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -85,6 +87,7 @@ def look_at_archive(
         children=list(dict.fromkeys(state["children"])),
         triggers=list(state["triggers"]),
         exposed=bool(state["exposed"]),
+        lag_unseen=lag_s(connection) is None,
     )
 
 
@@ -189,8 +192,8 @@ _TYPES = {kind: kind for kind in _NOW}
 """The types whose names may stand in a statement. Raises KeyError for any other."""
 
 
-def lag_s(connection: Connection) -> float:
+def lag_s(connection: Connection) -> float | None:
     """How far the last of the replicas is behind, in seconds. Without `pg_read_all_stats` our role
-    sees none."""
+    sees that there is one, and nothing of it: None."""
     (row,) = connection.execute(_LAG).fetchall()
-    return float(row["lag"])
+    return None if row["unseen"] else float(row["lag"])

@@ -40,6 +40,12 @@ def add_control(connection: sa.Connection, control: Control) -> None:
     connection.execute(sa.insert(schema.controls), {**fields, "who": fields.pop("by")})
 
 
+def controls_in_force(connection: sa.Connection) -> tuple[Control, ...]:
+    """Those that nobody has ended, the oldest first."""
+    query = sa.select(*_FIELDS).where(_c.ended_at.is_(None)).order_by(_c.since, _c.id)
+    return tuple(Control(*row) for row in connection.execute(query))
+
+
 def end_controls(
     connection: sa.Connection, ids: Sequence[str], who: str, now: float
 ) -> list[Control]:
@@ -65,9 +71,8 @@ class ControlStore:
 
     def in_force(self) -> tuple[Control, ...]:
         """Those that nobody has ended, the oldest first."""
-        query = sa.select(*_FIELDS).where(_c.ended_at.is_(None)).order_by(_c.since, _c.id)
         with translated(), self._engine.connect() as connection:
-            return tuple(Control(*row) for row in connection.execute(query))
+            return controls_in_force(connection)
 
     def put(self, control: Control, beside: Beside = _nothing) -> None:
         """Put one in force."""

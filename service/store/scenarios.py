@@ -6,7 +6,8 @@ follows is written with the runs that begin. Whoever dies in it has changed noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,14 +19,17 @@ from service.domain.capacity.ledger import Value
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import SCENARIO, Request
 from service.domain.durations import clock_time
-from service.domain.errors import StoreConflict
+from service.domain.errors import StoreConflict, StoreUnavailable
+from service.domain.people import AuditEntry
 from service.domain.scenarios.going import (
     ACTIVE,
+    CANCELLED,
     FAILED,
     INCOMPLETE,
     PENDING,
     RUNNING,
     UNDOING,
+    UNSIGNED,
     Asked,
     Child,
     Deed,
@@ -34,20 +38,33 @@ from service.domain.scenarios.going import (
     ScenarioNow,
     StepNow,
 )
-from service.domain.scenarios.scenarios import scenario_from_fields
+from service.domain.scenarios.scenarios import Scenario, scenario_from_fields
 from service.domain.scenarios.signoffs import Signoff, conflict
+from service.domain.scenarios.way import in_the_way, only_waits, shared_targets
 from service.ports.admission import NewRun
 from service.ports.controls import Beside
 from service.ports.runs import Bell
-from service.ports.scenarios import Looked, NewScenario, Shown, StartedByRule, Step, Taken
+from service.ports.scenarios import (
+    Begun,
+    Looked,
+    NewScenario,
+    ScenarioUnreadable,
+    Shown,
+    StartedByRule,
+    Step,
+    Stuck,
+    Taken,
+)
 from service.store import schema
 from service.store.admissions import Enqueue, add_run
+from service.store.audit import recorded
 from service.store.claims import next_run, take_claims
-from service.store.controls import end_controls
+from service.store.controls import controls_in_force, end_controls
 from service.store.database import begin_writing, translated
 from service.store.decode import load, load_ref
 from service.store.encode import dump
 from service.store.ending import cancelled_by, end_asking, ended_already
+from service.store.stuck import keep, raised
 
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
@@ -74,8 +91,8 @@ class ScenarioStore:
 
     # ---- People ----
 
-    def start(self, new: NewScenario, beside: Beside) -> str:
-        """Start one; its id.
+    def start(self, new: NewScenario, beside: Beside) -> Begun:
+        """Start one.
 
         Raises:
             StoreConflict: another has been started meanwhile on one of its targets.
@@ -83,21 +100,17 @@ class ScenarioStore:
         scenario = new.scenario
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            if connection.dialect.name == "postgresql":
-                connection.execute(_ONE_STARTS)
+            _starts_alone(connection)
             if not new.plan_only and not scenario.emergency:
-                _refuse_others(connection, scenario.targets)
+                _refuse_others(connection, scenario)
             run = _insert(connection, new)
-            suspend = sa.update(schema.scenario_runs).where(
-                _s.id.in_(new.suspends), _s.ended_at.is_(None), _s.cancel.is_(None)
-            )
-            said = Deed(new.by, f"{scenario.name} was started ({run})", new.at)
-            connection.execute(suspend.values(cancel=dump(said.to_json()), next_at=new.at))
-            end_controls(connection, new.lifts, new.by, new.at)
+            begun = Begun(run)
+            if scenario.emergency and not new.plan_only and new.first != UNSIGNED:
+                begun = _make_way(connection, run, scenario, new.by, new.at)
             beside(connection)
             self._bell.within(connection)
         self._bell.committed()
-        return run
+        return begun
 
     def get(self, run: str) -> ScenarioNow | None:
         """One of those that were started."""
@@ -110,14 +123,13 @@ class ScenarioStore:
         newest = _ROWS.where(sa.not_(_s.plan_only)).order_by(_s.created_at.desc(), _s.id.desc())
         with translated(), self._engine.connect() as connection:
             rows = connection.execute(newest.limit(limit)).mappings().all()
-            return [_read(connection, row).now for row in rows]
+            return [each.now for each in _readable(connection, rows)]
 
     def unended(self) -> list[ScenarioNow]:
         """Those that go on, plans left out, the oldest first."""
-        query = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only)).order_by(_s.created_at)
         with translated(), self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-            return [_read(connection, row).now for row in rows]
+            rows = connection.execute(_GOING).mappings().all()
+            return [each.now for each in _readable(connection, rows)]
 
     def say(self, run: str, what: str, deed: Deed, states: Sequence[str], beside: Beside) -> bool:
         """Keep what a person says of one; False when it is in none of these states any more, or
@@ -149,6 +161,25 @@ class ScenarioStore:
             beside(connection)
             self._bell.within(connection)
         self._bell.committed()
+        return True
+
+    def abandon(self, run: str, deed: Deed, beside: Beside) -> bool:
+        """End one that cannot be read, as it is, without reading it; False when it has ended."""
+        end = (
+            sa.update(schema.scenario_runs)
+            .where(_s.id == run, _s.ended_at.is_(None))
+            .values(
+                state=CANCELLED,
+                reason=f"it could not be read, and was cancelled by {deed.said}",
+                ended_at=deed.at,
+                next_at=None,
+            )
+        )
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(end).rowcount == 0:
+                return False
+            beside(connection)
         return True
 
     def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
@@ -188,8 +219,7 @@ class ScenarioStore:
             if ended is not None:
                 status, reason, until = ended
                 return StartedByRule(status, reason, until, _started_by(connection, request.id))
-            if connection.dialect.name == "postgresql":
-                connection.execute(_ONE_STARTS)
+            _starts_alone(connection)
             made = _start_of_rule(connection, request, new, now)
             end_asking(connection, request.id, made.status, made.reason, made.cooldown_until, now)
             if made.scenario:
@@ -200,13 +230,11 @@ class ScenarioStore:
 
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """What scenarios that are in force have set of a target."""
-        in_force = _ROWS.where(
-            _s.ended_at.is_(None), sa.not_(_s.plan_only), _s.state.in_((RUNNING, ACTIVE))
-        )
+        in_force = _GOING.where(_s.state.in_((RUNNING, ACTIVE)))
         found: dict[str, tuple[Value, str]] = {}
         with translated(), self._engine.connect() as connection:
-            rows = connection.execute(in_force.order_by(_s.created_at)).mappings().all()
-            for looked in [_read(connection, row) for row in rows]:
+            rows = connection.execute(in_force).mappings().all()
+            for looked in _readable(connection, rows):
                 found |= {name: (at, looked.now.id) for name, at in _set_of(looked, target).items()}
         return found
 
@@ -235,6 +263,7 @@ class ScenarioStore:
         """Read one, and write what `decide` makes of it, in one transaction."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
+            _alone_if_it_may_begin(connection, run)
             mine = _ROWS.where(_s.id == run).with_for_update()
             row = connection.execute(mine).mappings().one_or_none()
             if row is None:
@@ -244,26 +273,51 @@ class ScenarioStore:
                 return looked.now
             step = decide(looked)
             self._write(connection, looked.now, step.next.now, at)
+            if begins := _begins(looked.now, step.next.now):
+                _make_way(connection, run, looked.now.scenario, looked.now.by, at)
             for name, role, new in step.runs:
                 self._begin(connection, run, name, role, new)
-            if step.runs:
+            if step.runs or begins:
                 self._bell.within(connection)
-        if step.runs:
+        if step.runs or begins:
             self._bell.committed()
         return step.next.now
 
     def shown(self, run: str) -> Shown | None:
         """One of them, and what was told of it."""
         with translated(), self._engine.connect() as connection:
-            row = connection.execute(_ROWS.where(_s.id == run)).mappings().one_or_none()
-            if row is None:
+            return _shown(connection, run)
+
+    def begin_telling(self, run: str, now: float, until: float) -> Shown | None:
+        """The same, for this worker to tell of; None while another one tells."""
+        free = sa.or_(_s.telling_until.is_(None), _s.telling_until <= now)
+        mine = sa.update(schema.scenario_runs).where(_s.id == run, free)
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            if connection.execute(mine.values(telling_until=until)).rowcount == 0:
                 return None
-            now = _read(connection, row).now
-        return Shown(now, row["told"], row["paged"], load_ref(row["message"]))
+            return _shown(connection, run)
 
     def told(self, run: str, told: str, paged: str) -> None:
-        """Keep what was told."""
-        self._update(run, told=told, paged=paged)
+        """Keep what was told, and let others tell."""
+        self._update(run, told=told, paged=paged, telling_until=None)
+
+    def raised(self, taken: Taken, why: str, at: float) -> Stuck:
+        """Keep that a look at one raised this; how it is since."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            return raised(connection, taken.id, why, at)
+
+    def rest(self, taken: Taken, stuck: Stuck, next_at: float) -> None:
+        """Keep how it is, and look at it again then, or once a person says something of it."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            keep(connection, stuck)
+            connection.execute(_due_again(taken, next_at))
+
+    def goes_on(self, run: str) -> None:
+        """It is not stuck any more."""
+        self._update(run, stuck=None)
 
     def reminded(self, run: str, at: float) -> None:
         """Keep that people were reminded of the sign-offs that are missing."""
@@ -283,14 +337,9 @@ class ScenarioStore:
 
     def put_back(self, taken: Taken, next_at: float | None) -> None:
         """It is due again then, unless somebody has said something of it since it was taken."""
-        statement = (
-            sa.update(schema.scenario_runs)
-            .where(_s.id == taken.id, _s.next_at == taken.until)
-            .values(next_at=next_at)
-        )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            connection.execute(statement)
+            connection.execute(_due_again(taken, next_at))
 
     def _write(
         self, connection: sa.Connection, was: ScenarioNow, now: ScenarioNow, at: float
@@ -345,6 +394,22 @@ class ScenarioStore:
 
 
 _ROWS = sa.select(schema.scenario_runs)
+_GOING = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only)).order_by(_s.created_at)
+
+
+def _due_again(taken: Taken, next_at: float | None) -> sa.Update:
+    """It is due then, unless somebody has said something of it since it was taken."""
+    mine = sa.update(schema.scenario_runs).where(_s.id == taken.id, _s.next_at == taken.until)
+    return mine.values(next_at=next_at)
+
+
+def _shown(connection: sa.Connection, run: str) -> Shown | None:
+    row = connection.execute(_ROWS.where(_s.id == run)).mappings().one_or_none()
+    if row is None:
+        return None
+    now = _read(connection, row).now
+    ref = load_ref(row["message"])
+    return Shown(now, row["told"], row["paged"], ref, stuck=row["stuck"] is not None)
 
 
 def touch_scenario(connection: sa.Connection, pinned: Mapping[str, Any], now: float) -> bool:
@@ -422,7 +487,7 @@ def _start_of_rule(
         if held := _rests(connection, name, request.cooldown_s, now):
             return StartedByRule("held", held[0], min(rests, max(held[1], now + AGAIN_S)))
         try:
-            _refuse_others(connection, new.scenario.targets)
+            _refuse_others(connection, new.scenario)
         except StoreConflict as conflict:
             return StartedByRule("held", f"{conflict}", min(rests, now + AGAIN_S))
     run = _insert(connection, new)
@@ -462,23 +527,109 @@ def _started_by(connection: sa.Connection, parent: str) -> str:
     return connection.execute(query).scalar_one_or_none() or ""
 
 
-def _refuse_others(connection: sa.Connection, targets: Sequence[str]) -> None:
-    """Return when no other scenario that goes on changes one of these targets.
+def _starts_alone(connection: sa.Connection) -> None:
+    """Nothing else starts until this transaction ends, and what has started is seen in it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_STARTS)
+
+
+def _alone_if_it_may_begin(connection: sa.Connection, run: str) -> None:
+    """Nothing starts beside an emergency that is looked at because it may be signed now. This comes
+    before the lock on its row, as in a start, so that neither waits for the other."""
+    if connection.dialect.name != "postgresql":
+        return
+    waits = sa.select(_s.id).where(_s.id == run, _s.emergency, _s.state == UNSIGNED)
+    if connection.execute(waits).first() is not None:
+        _starts_alone(connection)
+
+
+def _begins(was: ScenarioNow, now: ScenarioNow) -> bool:
+    """Whether an emergency begins that has waited for a sign-off."""
+    waited = only_waits(was.state, emergency=was.scenario.emergency)
+    return waited and now.state not in (UNSIGNED, CANCELLED)
+
+
+def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, at: float) -> Begun:
+    """An emergency begins: end what would hold its steps, and have nothing more begin of the
+    scenarios that change one of its targets. Who started it is who did that."""
+    others = [
+        row["id"]
+        for row in connection.execute(_GOING.where(_s.id != run)).mappings()
+        if _same_targets(scenario, row)
+    ]
+    said = Deed(by, f"{scenario.name} was started ({run})", at)
+    suspend = (
+        sa.update(schema.scenario_runs)
+        .where(_s.id.in_(others), _s.ended_at.is_(None), _s.cancel.is_(None))
+        .values(cancel=dump(said.to_json()), next_at=at)
+        .returning(_s.id)
+    )
+    suspended = sorted(connection.execute(suspend).scalars()) if others else []
+    lifts = [each.id for each in in_the_way(scenario, controls_in_force(connection), at)]
+    lifted = end_controls(connection, lifts, by, at) if lifts else []
+    if lifted or suspended:
+        what = {"lifted": [each.id for each in lifted], "suspended": suspended}
+        entry = AuditEntry(at, by, "runbookd", "", "make way", run, said.why, what)
+        recorded(entry)(connection)
+    return Begun(run, tuple(lifted), tuple(suspended))
+
+
+def _refuse_others(connection: sa.Connection, scenario: Scenario) -> None:
+    """Return when no other scenario that goes on changes one of its targets.
 
     Raises:
         StoreConflict: one does.
     """
-    going = _ROWS.where(_s.ended_at.is_(None), sa.not_(_s.plan_only))
-    for row in connection.execute(going).mappings():
-        both = set(targets) & set(scenario_from_fields(load(row["spec"])).targets)
-        if both:
-            raise StoreConflict(
-                f"scenario {row['id']} goes on, and changes {', '.join(sorted(both))} too"
-            )
+    for row in connection.execute(_GOING).mappings():
+        if only_waits(row["state"], emergency=row["emergency"]):
+            continue
+        if both := _same_targets(scenario, row):
+            raise StoreConflict(f"scenario {row['id']} goes on, and changes {', '.join(both)} too")
+
+
+def _readable(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> Iterator[Looked]:
+    """Those of these that can be read. The look at one that cannot tells a person; it keeps no
+    other from going on."""
+    for row in rows:
+        with suppress(ScenarioUnreadable):
+            yield _read(connection, row)
+
+
+def _spec(row: sa.RowMapping) -> Scenario:
+    """What a scenario was when it was started.
+
+    Raises:
+        ScenarioUnreadable: this version cannot read it.
+    """
+    try:
+        return scenario_from_fields(load(row["spec"]))
+    except Exception as error:  # whatever a row holds that is not as this version writes it
+        raise ScenarioUnreadable(row["id"], error) from error
+
+
+def _same_targets(scenario: Scenario, row: sa.RowMapping) -> list[str]:
+    """The targets that both change; none where the row cannot be read, which does nothing more."""
+    try:
+        return shared_targets(scenario, _spec(row))
+    except ScenarioUnreadable:
+        return []
 
 
 def _read(connection: sa.Connection, row: sa.RowMapping) -> Looked:
-    """A scenario with its steps, and the runs of these."""
+    """A scenario with its steps, and the runs of these.
+
+    Raises:
+        ScenarioUnreadable: this version cannot read it.
+    """
+    try:
+        return _looked(connection, row)
+    except (sa.exc.SQLAlchemyError, StoreUnavailable, StoreConflict):
+        raise
+    except Exception as error:  # whatever a row holds that is not as this version writes it
+        raise ScenarioUnreadable(row["id"], error) from error
+
+
+def _looked(connection: sa.Connection, row: sa.RowMapping) -> Looked:
     run = row["id"]
     query = sa.select(schema.scenario_steps).where(_t.run == run).order_by(_t.position)
     rows = connection.execute(query).mappings().all()

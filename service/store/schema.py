@@ -705,6 +705,8 @@ scenario_runs = sa.Table(
     sa.Column("parent", _KEY, nullable=True),
     sa.Column("alerts", sa.Text, nullable=True),
     sa.Column("quiet", sa.Text, nullable=True),
+    sa.Column("telling_until", _TIME, nullable=True),
+    sa.Column("stuck", sa.Text, nullable=True),
     sa.Index("ix_scenario_runs_created_at", "created_at", "id"),
     sa.Index("ix_scenario_runs_scenario", "scenario", "created_at"),
     sa.Index("ix_scenario_runs_parent", "parent", unique=True),
@@ -722,8 +724,10 @@ scenario_runs = sa.Table(
 """One row for each time that a scenario was started. `spec` pins what it was then. `next_at` is
 when a worker looks at it; empty once it is over and told. `cancel`, `back` and `decided` are what a
 person has said, as JSON, and `asked` what waits for approval. `told` and `paged` stand for what was
-told last. `parent` is the run by which a rule has started it, and `alerts` are the episodes that
-asked for that, as JSON. `quiet` is since when what ends it early has held, as JSON."""
+told last; until `telling_until` one worker tells, and no other. `stuck` is what the last looks at
+it raised, as JSON; empty while it goes on. `parent` is the run by which a rule has started it, and
+`alerts` are the episodes that asked for that, as JSON. `quiet` is since when what ends it early has
+held, as JSON."""
 
 scenario_steps = sa.Table(
     "scenario_steps",

@@ -31,6 +31,7 @@ from service.store.decode import load
 from service.store.entries import ledger_entries
 from service.store.items import approval_item, run_item
 from service.store.spend import spends
+from service.store.stuck import stuck_scenarios
 
 if TYPE_CHECKING:
     from service.domain.rules.rules import RuleBook
@@ -341,6 +342,14 @@ def _scenarios(asked: Asked) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def _stuck(asked: Asked) -> list[dict[str, Any]]:
+    """The scenarios that do not go on, and what keeps them from it."""
+    return [
+        {"id": each.run, "why": each.why, "since": moment(each.since), "tries": each.tries}
+        for each in stuck_scenarios(asked.connection)
+    ]
+
+
 def ended_runs(engine: sa.Engine) -> list[tuple[str, str, str, int]]:
     """How many runs have ended: action, target (empty where there is none), status, count.
 
@@ -359,6 +368,7 @@ WHOLE: Mapping[str, Callable[[Asked], Any]] = {
     "queue": _queue,
     "demotions": _demotions,
     "scenarios": _scenarios,
+    "stuck_scenarios": _stuck,
 }
 """What is told beside the targets. Counts end at `MOST_COUNTED`."""
 

@@ -179,8 +179,8 @@ def _runs(api: Blueprint, people: People) -> None:
     @api.post("/runs/<path:run_id>/cancel")
     def cancel(run_id: str) -> Response:
         if is_scenario_run(run_id):
-            now = people.scenarios.cancel(person(), run_id, _body(ReasonBody).why)
-            said = {"id": run_id, "status": now.state, "cancel": "asked"}
+            state = people.scenarios.cancel(person(), run_id, _body(ReasonBody).why)
+            said = {"id": run_id, "status": state, "cancel": "asked"}
             return answer(said, 202).to_flask()
         stopping = people.cancel(person(), run_id, _body(ReasonBody).why)
         said = {"id": run_id, "status": stopping.status, "cancel": "asked"}

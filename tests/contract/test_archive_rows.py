@@ -22,7 +22,14 @@ from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.ports.app_database import Batch
 from service.providers.postgresql import PostgresDatabase
 from tests.app_database_runs import TIMINGS, boundaries, dies_and_goes_on
-from tests.app_databases import LONG_S, OURS, AppDatabaseOfTests, FastClock, app_database
+from tests.app_databases import (
+    LONG_S,
+    OURS,
+    AppDatabaseOfTests,
+    FastClock,
+    app_database,
+    walsender,
+)
 from tests.contract.archiving import batch
 from tests.databases import Databases
 from tests.fakes.runs import APP_DATABASE, FakeRun, planned, request_for, works_on
@@ -219,6 +226,48 @@ def test_a_batch_whose_answer_was_lost_is_not_done_twice_and_a_slow_replica_is_w
     assert database.calls > 8
     assert ids(app, ARCHIVE) == list(range(1, OLD + 1))
     assert "A replica is 45 s behind; archiving waits for it." in run.context.told
+
+
+@pytest.fixture
+def unseeing(app: AppDatabaseOfTests) -> Iterator[str]:
+    """A role with the rights of the table's owner, and without pg_read_all_stats."""
+    app.admin("CREATE ROLE unseeing LOGIN")
+    app.admin("GRANT quiz_app TO unseeing")
+    yield "unseeing"
+    app.admin("REVOKE quiz_app FROM unseeing")
+    app.admin("DROP OWNED BY unseeing")
+    app.admin("DROP ROLE unseeing")
+
+
+def test_while_a_replica_is_there_that_our_role_may_not_see_nothing_moves(
+    app: AppDatabaseOfTests, unseeing: str
+) -> None:
+    clock = FastClock()
+    database = PostgresDatabase(url=app.url(unseeing))
+    works = works_on(clock, app_database=database, timings=TIMINGS)
+    assert isinstance(works.plan(asked()), Plan), "without a replica there is nothing to see"
+    run = planned(works, asked(), clock)
+    replica = walsender(app)
+    try:
+        found = works.plan(asked())
+        assert isinstance(found, PlanHeld)
+        assert found.guard == "lag_unseen"
+        assert f"GRANT pg_read_all_stats TO {unseeing};" in found.reason
+        with pytest.raises(StepFailed, match="A replica has come while rows moved"):
+            run.execute()
+        assert ids(app, TABLE) == list(range(1, OLD + NEW + 1))
+        forced = planned(works, asked(ignore_lag=True), clock)
+        assert forced.execute()["move_rows"]["rows"] == OLD
+    finally:
+        replica.finish()
+
+
+def test_a_role_that_may_see_replicas_is_not_held_by_one(app: AppDatabaseOfTests) -> None:
+    replica = walsender(app)
+    try:
+        assert isinstance(plan_of(app), Plan)
+    finally:
+        replica.finish()
 
 
 def test_a_child_that_would_be_deleted_too_holds_it_by_name(app: AppDatabaseOfTests) -> None:

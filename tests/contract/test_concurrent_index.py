@@ -356,6 +356,7 @@ def test_the_doctor_names_the_right_that_shows_other_roles_builds(
     target = replace(APP_DATABASE, roles=("quiz_app",))
     assert "pg_read_all_stats" not in KIND.look(PostgresDatabase(url=app.url()), target)
     said = KIND.look(PostgresDatabase(url=app.url(blind)), target)
+    assert "how far replicas are behind (archive_rows holds then)" in said
     assert said.endswith(f"it does not see: GRANT pg_read_all_stats TO {blind};")
 
 

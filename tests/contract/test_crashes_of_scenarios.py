@@ -26,6 +26,7 @@ LOOK = (
     "done:shown",
     "begun:advance",
     "done:advance",
+    "done:begin_telling",
     "begun:told",
     "done:told",
     "begun:put_back",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,7 +15,13 @@ from service.domain.decisions.policy import Policy
 from service.domain.people import BadRequest, Conflict, Forbidden, Person, Role
 from service.domain.scenarios.scenarios import Scenario
 from service.domain.scenarios.signoffs import Gate
+from service.domain.slack import people_of
 from service.engine.scenarios import ScenarioRound
+from service.ports.controls import Beside
+from service.ports.scenarios import Begun, NewScenario
+from service.store.scenarios import ScenarioStore
+from service.triggers.people.asked import Scope
+from service.triggers.people.pressing import Pressing
 from tests.contract.test_scenarios import RUSH, Stand, told
 from tests.databases import Databases
 from tests.properties.installation import OLGA, opened
@@ -194,6 +201,106 @@ def test_an_emergency_of_anybody_else_begins_with_any_one_sign_off(engine: sa.En
     stand.people.sign(FINN, run, "finance", "go")
     assert state(stand, run) == "active"
     assert stand.now.apps.values()["replicas"] == 8
+
+
+SLACK = people_of(["U0DORA=dora:viewer+devops", "U0FINN=finn:viewer+finance", "U0OLGA=olga:admin"])
+
+
+def buttons(stand: Stand) -> list[tuple[str, str, str]]:
+    """The buttons of the scenario's message, as it is now."""
+    (message,) = stand.now.messenger.messages.values()
+    return list(message.buttons)
+
+
+@on_both
+def test_whoever_holds_a_role_in_slack_signs_by_the_button_and_nobody_else_does(
+    engine: sa.Engine,
+) -> None:
+    stand = stand_with(engine, replace(SIGNED, lasts_s=None))
+    run = stand.run()
+    assert state(stand, run) == "unsigned"
+    plan = stand.people.one(run)["plan_hash"]
+    asked = [(f"Sign as {each}", f"sign_{each}", f"{run} {plan}") for each in ("devops", "finance")]
+    assert buttons(stand) == asked
+    pressing = Pressing(stand.now.people)
+    (_, as_devops, value), _ = asked
+    for user in ("U0FINN", "U0OLGA"):
+        with pytest.raises(Forbidden, match="cannot sign as devops"):
+            pressing.press(SLACK[user], as_devops, value)
+    with pytest.raises(Conflict, match="not about 0123456789ab"):
+        pressing.press(SLACK["U0DORA"], as_devops, f"{run} 0123456789ab")
+    said = pressing.press(SLACK["U0DORA"], as_devops, value)
+    assert said.public
+    assert said.text == f"dora has signed scenario {run} as devops, before it, plan {plan}."
+    with pytest.raises(Conflict, match="dora has signed this plan as devops already"):
+        pressing.press(SLACK["U0DORA"], as_devops, value)
+    assert stand.now.rows("SELECT who, via FROM audit WHERE verb = 'signoff'") == [
+        ("dora", "slack")
+    ]
+    assert state(stand, run) == "done"
+    left = [label for label, _, _ in buttons(stand)]
+    assert left == ["Sign as devops", "Sign as finance", "Sign as cto"]
+    pressing.press(SLACK["U0FINN"], *buttons(stand)[1][1:])
+    assert state(stand, run) == "done"
+    assert [label for label, _, _ in buttons(stand)] == ["Sign as devops", "Sign as cto"]
+
+
+OTHER = replace(RUSH, name="other", steps=(replace(RUSH.steps[0], to={"replicas": 9}),))
+
+
+@on_both
+def test_an_emergency_lifts_and_suspends_nothing_before_it_is_signed(engine: sa.Engine) -> None:
+    stand = stand_with(engine, WORST, OTHER)
+    other = stand.run("other")
+    ScenarioRound(stand.now.parts)(True)
+    stand.now.people.put(OLGA, "lock", Scope("api"), "30m", "a deployment")
+    started = stand.people.start(OLGA, "rush", "all is down")
+    assert (started.lifted, started.suspended) == ((), ())
+    ScenarioRound(stand.now.parts)(True)
+    assert [each.kind for each in stand.now.controls.in_force()] == ["lock"]
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE cancel IS NOT NULL") == []
+    stand.people.cancel(OLGA, started.run, "a false alarm")
+    assert state(stand, started.run) == "cancelled"
+    assert [each.kind for each in stand.now.controls.in_force()] == ["lock"]
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE id = :o AND cancel IS NULL", o=other)
+
+
+@on_both
+def test_an_emergency_that_is_signed_lifts_and_suspends_as_it_begins(engine: sa.Engine) -> None:
+    stand = stand_with(engine, WORST, OTHER)
+    run = stand.people.start(OLGA, "rush", "all is down").run
+    assert state(stand, run) == "unsigned"
+    later = stand.run("other")
+    stand.now.people.put(OLGA, "lock", Scope("api"), "30m", "a deployment")
+    stand.people.sign(FINN, run, "finance", "go")
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE cancel IS NOT NULL") == []
+    ScenarioRound(stand.now.parts)(True)
+    assert stand.now.controls.in_force() == ()
+    assert stand.now.rows("SELECT id FROM scenario_runs WHERE cancel IS NOT NULL") == [(later,)]
+    begun = {each["id"]: each["state"] for each in stand.people.one(run)["steps"]}
+    assert begun["out"] == "under way"
+    assert state(stand, run) == "active"
+    assert stand.now.apps.values()["replicas"] == 8
+    ((who, what),) = stand.now.rows("SELECT who, what FROM audit WHERE verb = 'make way'")
+    assert who == "olga"
+    assert json.loads(what)["suspended"] == [later]
+
+
+@on_both
+def test_an_emergency_suspends_what_starts_right_before_its_transaction(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = stand_with(engine, WORST, OTHER)
+    start, meanwhile = ScenarioStore.start, []
+
+    def late(self: ScenarioStore, new: NewScenario, beside: Beside) -> Begun:
+        if new.scenario.emergency:
+            meanwhile.append(stand.run("other"))
+        return start(self, new, beside)
+
+    monkeypatch.setattr(ScenarioStore, "start", late)
+    started = stand.people.start(CARL, "rush", "all is down")
+    assert started.suspended == tuple(meanwhile) == ("other.1",)
 
 
 @on_both

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
@@ -35,6 +36,7 @@ from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
 from service.settings import Settings, load_settings
+from service.store import schema
 from service.store.clock import StoreClock
 from service.store.facts import FactStore
 from service.store.outbox import OutboxStore
@@ -239,6 +241,35 @@ def test_messages_that_wait_for_slack_are_counted(environment: dict[str, str]) -
     stores.engine.dispose()
     found = examined(environment)["messages"]
     assert (found.health, found.saw.partition(";")[0]) == (Health.NOTE, "1 wait for Slack")
+
+
+def test_a_scenario_that_does_not_go_on_is_named(environment: dict[str, str]) -> None:
+    settings = load_settings(environment)
+    migrate(settings)
+    goes_on = Finding("stuck scenarios", Health.OK, "each that was started goes on")
+    assert examined(environment)["stuck scenarios"] == goes_on
+    stores = Stores(settings)
+    texts = dict.fromkeys(("reason", "why", "approved", "told", "paged"), "")
+    stuck = '{"why": "its row cannot be read", "since": 0.0, "tries": 3, "told": true}'
+    row = {
+        **texts,
+        "id": "rush.1",
+        "scenario": "rush",
+        "state": "running",
+        "who": "olga",
+        "spec": "{}",
+        "rules_hash": "",
+        "emergency": False,
+        "plan_only": False,
+        "created_at": 0.0,
+    }
+    with stores.engine.begin() as connection:
+        connection.execute(sa.insert(schema.scenario_runs), {**row, "stuck": stuck})
+    stores.engine.dispose()
+    found = examined(environment)["stuck scenarios"]
+    assert found.health is Health.WRONG
+    assert found.saw.startswith("rush.1 does not go on (first seen ")
+    assert "its row cannot be read. Look at what it has changed, then `runbookd cancel" in found.saw
 
 
 def test_on_sqlite_there_is_nothing_to_say_of_notifications(environment: dict[str, str]) -> None:

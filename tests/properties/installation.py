@@ -404,6 +404,12 @@ class PausingScenarios(ScenarioStore):
         give_way("done:shown")
         return shown
 
+    def begin_telling(self, run: str, now: float, until: float) -> Shown | None:
+        give_way("begun:begin_telling")
+        shown = super().begin_telling(run, now, until)
+        give_way("done:begin_telling")
+        return shown
+
     def told(self, run: str, told: str, paged: str) -> None:
         give_way("begun:told")
         super().told(run, told, paged)

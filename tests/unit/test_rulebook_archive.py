@@ -28,6 +28,7 @@ def test_options_are_read_with_their_defaults(tmp_path: Path) -> None:
         "batch": 1_000,
         "into": None,
         "over": "5GB",
+        "ignore_lag": False,
     }
 
 

@@ -39,7 +39,7 @@ def _age(text: str) -> str:
 class ArchiveOptions(Shape):
     """Which rows move: those of `table` whose `column` is older than `older_than`, in batches of
     `batch` rows, to the table `into` beside it; but only while the database is larger than `over`
-    (null: always)."""
+    (null: always). With `ignore_lag` no replica is waited for."""
 
     table: Table | None = None
     column: Identifier | None = None
@@ -49,6 +49,7 @@ class ArchiveOptions(Shape):
     batch: int = Field(default=STANDARD_ROWS, ge=1, le=MOST_ROWS)
     into: Identifier | None = None
     over: Size | None = Field(default="5GB", description=f"{A_SIZE}, or null")
+    ignore_lag: bool = False
 
 
 def lacks_archive(options: Mapping[str, Any]) -> str:
@@ -83,6 +84,8 @@ def plan_archive(
     column, into = options["column"], archive_name(options)
     if held := _held_by_form(table, state, column, into):
         return held
+    if state.get("lag_unseen") and not options.get("ignore_lag"):
+        return PlanHeld("lag_unseen", lag_unseen(observed["server"]["role"]))
     over = options["over"]
     if over is not None and state["database_bytes"] <= in_bytes(over):
         return PlanHeld(
@@ -111,6 +114,7 @@ def plan_archive(
                 "cutoff": state["cutoff"],
                 "columns": list(state["columns"]),
                 "batch": options["batch"],
+                "ignore_lag": bool(options.get("ignore_lag")),
             },
         },
         price_before=0.0,
@@ -121,6 +125,16 @@ def plan_archive(
             "after the vacuum, new rows take the place of the old ones. It cannot be undone by "
             f"runbookd: the rows are whole in {table['schema']}.{into}."
         ),
+    )
+
+
+def lag_unseen(role: str) -> str:
+    """That a replica is there and nobody can see how far it is behind, and what to do."""
+    return (
+        f"The database has a replica, or something else that reads its log, and role {role} may "
+        "not see how far that is behind. Rows that move are two writes each for it, so a replica "
+        f"may fall far behind. Nothing was moved. Run this as a superuser: GRANT pg_read_all_stats "
+        f"TO {role}; or, where no replica needs to be waited for, say ignore_lag: true."
     )
 
 

@@ -87,8 +87,8 @@ def _look(database: AppDatabase, target: AppDatabaseTarget) -> str:
             f"{', '.join(target.roles)}. Run this as a superuser: {grants}",
         )
     blind = (
-        f". How far index builds of other roles are, it does not see: GRANT pg_read_all_stats TO "
-        f"{server.role};"
+        f". How far index builds of other roles are, and how far replicas are behind (archive_rows "
+        f"holds then), it does not see: GRANT pg_read_all_stats TO {server.role};"
         if not (server.sees_all or server.superuser)
         else ""
     )

@@ -226,6 +226,16 @@ class ScenarioNow:
         return AFTER if over and self.began_at is not None else ""
 
     @property
+    def may_sign(self) -> tuple[str, ...]:
+        """The roles whose sign-off is taken now, and has not been given; of an emergency any one of
+        them is enough."""
+        gate = self.scenario.signoff
+        if gate is None or self.signs != BEFORE:
+            return self.unsigned_after
+        wanted = (*gate.before, *gate.above_budget)
+        return missing(wanted, BEFORE, self.plan_hash, self.signoffs)
+
+    @property
     def budget_signed(self) -> bool:
         """Whether all who sign for what is above the budget have signed its plan."""
         gate = self.scenario.signoff

@@ -13,7 +13,7 @@ from service.domain.decisions.approval import APPROVED, REJECTED
 from service.domain.decisions.controls import PAUSE
 from service.domain.people import BadRequest, Conflict, Person, Role, require_role
 from service.domain.scenarios.scenarios import is_scenario_run
-from service.domain.slack import APPROVE, PAUSE_IT, REJECT, UNDO
+from service.domain.slack import APPROVE, PAUSE_IT, REJECT, SIGN_AS, UNDO
 from service.triggers.people.asked import Scope
 from service.triggers.people.people import People
 
@@ -46,6 +46,8 @@ class Pressing:
                 return self._pause(person, value)
             if action == UNDO:
                 return self._undo(person, value)
+            if action.startswith(SIGN_AS):
+                return self._sign(person, action.removeprefix(SIGN_AS), value)
         raise BadRequest(f"There is no button {action[:60]!a}; nothing was done.")
 
     def _decide(self, person: Person, state: str, value: str) -> Said:
@@ -56,6 +58,15 @@ class Pressing:
         made = self.people.decide(person, approval, state, "", plan)
         follows = f" Run {made.next_run} looks again first." if made.next_run else ""
         return Said(f"Approval {approval} is {state} by you.{follows}")
+
+    def _sign(self, person: Person, role: str, value: str) -> Said:
+        run, _, plan = value.partition(" ")
+        made = self.people.scenarios.sign(person, run, role, _WHY, plan)
+        return Said(
+            f"{person.name} has signed scenario {run} as {made.role}, {made.phase} it, plan "
+            f"{made.plan_hash}.",
+            public=True,
+        )
 
     def _pause(self, person: Person, target: str) -> Said:
         require_role(person, Role.OPERATOR)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from service.domain.decisions.approval import APPROVED, REJECTED
-from service.domain.decisions.controls import HOLD, Control, Subject
+from service.domain.decisions.controls import Control
 from service.domain.decisions.guards import people_hold
 from service.domain.decisions.policy import ACT, OFF, SHADOW, Policy
 from service.domain.decisions.requests import SCENARIO, Origin, Request
@@ -40,8 +40,9 @@ from service.domain.scenarios.going import (
 from service.domain.scenarios.scenarios import Scenario, Step
 from service.domain.scenarios.signoffs import AFTER, BEFORE, ROLES, Signoff
 from service.domain.scenarios.told import asking_told, run_told, scenario_told
+from service.domain.scenarios.way import only_waits, shared_targets
 from service.ports.controls import Beside, ControlDesk
-from service.ports.scenarios import NewScenario, ScenarioDesk
+from service.ports.scenarios import NewScenario, ScenarioDesk, ScenarioUnreadable
 from service.triggers.people.asked import reason_of
 from service.triggers.scenarios.wanted import step_wants
 
@@ -54,7 +55,7 @@ _STOPPED = (PLANNING, WAITING, UNSIGNED, RUNNING)
 class Started:
     """A scenario that was started; `lifted` are the pauses, locks and holds that ended with it, and
     `suspended` the scenarios of which nothing more begins. `unsigned` are the roles of which
-    one has to sign before it begins."""
+    one has to sign before it begins; until then nothing is lifted or suspended."""
 
     run: str
     scenario: str
@@ -102,15 +103,13 @@ class ScenarioPeople:
             raise Conflict(
                 "The rules say mode: off, so nothing is changed. Correct the rules first."
             )
-        others = [] if plan_only else self._others(scenario)
-        lifted = self._in_the_way(scenario) if scenario.emergency and not plan_only else []
+        if not plan_only and not scenario.emergency:
+            self._refuse_beside_others(scenario)
         requests = requests_of(book, scenario, said)
         signoff = None if plan_only else _of_the_starter(person, scenario, self._clock())
         first = first_state(scenario, signoff, plan_only=plan_only)
         what = {
             "scenario": name,
-            "lifted": [each.id for each in lifted],
-            "suspended": [each.id for each in others],
             **({} if signoff is None else {"signed_as": signoff.role}),
         }
         new = NewScenario(
@@ -121,21 +120,18 @@ class ScenarioPeople:
             rules_hash=book.hash,
             at=self._clock(),
             plan_only=plan_only,
-            lifts=tuple(each.id for each in lifted),
-            suspends=tuple(each.id for each in others),
             plan_hash=scenario_hash(scenario) if scenario.emergency else "",
             signoff=signoff,
             first=first,
         )
         record = self._record(person, "plan" if plan_only else "run", name, said, what)
         try:
-            run = self._desk.start(new, record)
+            begun = self._desk.start(new, record)
         except StoreConflict as conflict:
             raise Conflict(f"Scenario {name} was not started: {conflict}.") from None
-        suspended = tuple(each.id for each in others)
         gate = scenario.signoff
         unsigned = gate.before if gate is not None and first == UNSIGNED else ()
-        return Started(run, name, plan_only, tuple(lifted), suspended, unsigned)
+        return Started(begun.run, name, plan_only, begun.lifted, begun.suspended, unsigned)
 
     def all(self, limit: int) -> dict[str, Any]:
         """The scenarios of the rules in force, and the newest that were started."""
@@ -172,10 +168,15 @@ class ScenarioPeople:
                 held[each.step] = f"{saw}{lifts}"
         return held
 
-    def cancel(self, person: Person, run: str, why: str) -> ScenarioNow:
-        """Have no further step begin; what is under way goes on to its end."""
+    def cancel(self, person: Person, run: str, why: str) -> str:
+        """Have no further step begin; what is under way goes on to its end. One that cannot be read
+        ends as it is. Returns its state."""
         require_role(person, Role.OPERATOR)
-        now, said = self._known(run), reason_of(why)
+        said = reason_of(why)
+        try:
+            now = self._desk.get(run) or self._known(run)
+        except ScenarioUnreadable as unreadable:
+            return self._abandon(person, run, said, unreadable)
         if now.state == ACTIVE:
             raise Conflict(
                 f"All steps of {run} are over, so there is nothing to cancel; to take them back, "
@@ -185,7 +186,15 @@ class ScenarioPeople:
         record = self._record(person, "cancel", run, said, {})
         if not self._desk.say(run, "cancel", deed, _STOPPED, record):
             raise Conflict(f"Scenario {run} is {now.state} or was cancelled already.")
-        return now
+        return now.state
+
+    def _abandon(self, person: Person, run: str, said: str, why: ScenarioUnreadable) -> str:
+        """End one that cannot be read; its state."""
+        deed = Deed(person.name, said, self._clock())
+        record = self._record(person, "cancel", run, said, {"unreadable": str(why)})
+        if not self._desk.abandon(run, deed, record):
+            raise Conflict(f"Scenario {run} has ended already.")
+        return CANCELLED
 
     def undo(self, person: Person, run: str, why: str = "") -> ScenarioNow:
         """Put back what its steps have changed, in the reverse order, where it still is so."""
@@ -285,41 +294,28 @@ class ScenarioPeople:
             raise Conflict(f"Scenario {now.id} is not signed as {role} {word} it; by {who}.")
         return now.signs
 
-    def _others(self, scenario: Scenario) -> list[ScenarioNow]:
-        """Those that go on on one of its targets: an emergency suspends them.
+    def _refuse_beside_others(self, scenario: Scenario) -> None:
+        """Return when none goes on on one of its targets.
 
         Raises:
-            Conflict: it is no emergency.
+            Conflict: one does.
         """
-        mine = set(scenario.targets)
-        others = [each for each in self._desk.unended() if mine & set(each.scenario.targets)]
-        if others and not scenario.emergency:
-            first = others[0]
-            both = ", ".join(sorted(mine & set(first.scenario.targets)))
-            raise Conflict(
-                f"Scenario {first.id} is {first.state}, and changes {both} too. End it first, by "
-                f"`runbookd undo {first.id}`."
-            )
-        return others
-
-    def _in_the_way(self, scenario: Scenario) -> list[Control]:
-        """The pauses, locks and pinned holds that would hold a step."""
-        now = self._clock()
-        changes = [
-            Subject(each.target, scenario.name, "out", each.action)
-            for each in scenario.steps
-            if each.target is not None
-        ]
-        return [
-            each
-            for each in self._controls.in_force()
-            if each.in_force(now)
-            and (each.kind != HOLD or each.pin)
-            and any(_covers(each, change) for change in changes)
-        ]
+        for each in self._desk.unended():
+            if only_waits(each.state, emergency=each.scenario.emergency):
+                continue
+            if both := shared_targets(scenario, each.scenario):
+                raise Conflict(
+                    f"Scenario {each.id} is {each.state}, and changes {', '.join(both)} too. End "
+                    f"it first, by `runbookd undo {each.id}`."
+                )
 
     def _known(self, run: str) -> ScenarioNow:
-        found = self._desk.get(run)
+        try:
+            found = self._desk.get(run)
+        except ScenarioUnreadable as unreadable:
+            raise Conflict(
+                f"Nothing was done: {unreadable}. To end it as it is: runbookd cancel {run}."
+            ) from None
         if found is None:
             raise NotFound(f"There is no scenario {run!r} that was started.")
         return found
@@ -328,13 +324,6 @@ class ScenarioPeople:
         self, person: Person, verb: str, subject: str, why: str, what: Mapping[str, Any]
     ) -> Beside:
         return self._audited(AuditEntry.by(person, verb, subject, why, what, self._clock()))
-
-
-def _covers(control: Control, change: Subject) -> bool:
-    """Whether it holds the change whichever way that goes."""
-    of_target = control.target is None or control.target == change.target
-    of_action = control.action is None or control.action == change.action
-    return of_target and of_action and control.rule in (None, change.rule)
 
 
 def scenario_hash(scenario: Scenario) -> str:
