@@ -17,6 +17,7 @@ from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import NOTICES, QUARANTINED
 from service.domain.durations import clock_time, lasted, moment
 from service.domain.rules.rules import RESERVED_NAMES
+from service.domain.scenarios.going import ACTIVE, BEGINNING
 from service.messages.announcements import price_change
 from service.messages.going_on import CLOSES, SILENCE
 
@@ -58,7 +59,9 @@ def answers(found: Json, rests: Mapping[str, float], now: float) -> list[dict[st
         answered = _unread(found["quarantined"])
     else:
         run = _run_of(found)
-        answered = _Told(found, run, _decision_of(found, run), rests, now).answers()
+        told = _Told(found, run, _decision_of(found, run), rests, now)
+        started = None if run is None else found.get("started", {}).get(run["id"])
+        answered = told.answers() if started is None else told.answers_of_start(started)
     return [
         {"question": question, "answer": answer}
         for question, answer in zip(QUESTIONS, answered, strict=True)
@@ -121,6 +124,26 @@ class _Told:
             self._stop(),
             self._undo(),
             self._cost(),
+            self._decider(),
+        )
+
+    def answers_of_start(self, scenario: Json) -> tuple[str, ...]:
+        """The same of a run that has started a scenario, which goes on by itself."""
+        name, state, over = scenario["id"], scenario["state"], scenario["ended"]
+        reason = f": {scenario['reason']}" if scenario["reason"] else ""
+        until = _seconds(scenario["due_at"])
+        lasts = f"It is in force until {clock_time(until)}. " if until and not over else ""
+        follows = "It goes on by itself, and its message in Slack is edited."
+        return (
+            self._happened(),
+            _sentence(f"Scenario {name} was started. It is {state}{reason}"),
+            self._why(),
+            f"Nothing held the start. What holds its steps: `runbookd scenarios {name}`.",
+            " ".join(filter(None, [self._alert_now(), f"Scenario {name} is {state}."])),
+            f"{lasts}{'Nothing more of it follows.' if over else follows}",
+            _stop_of(name, state),
+            f"runbookd undo {name}",
+            f"`runbookd scenarios {name}` shows what its steps add to the bill",
             self._decider(),
         )
 
@@ -351,6 +374,15 @@ class _Told:
         if alert is None:
             return by
         return f"{by}, on an alert of {alert['credential'] or alert['source']}"
+
+
+def _stop_of(scenario: str, state: str) -> str:
+    """How a scenario is stopped in this state."""
+    if state in BEGINNING:
+        return f"runbookd cancel {scenario} --why WHY (stop it)"
+    if state == ACTIVE:
+        return f"runbookd undo {scenario} (take it back now)"
+    return "nothing: none of its steps begins any more"
 
 
 def outcome_words(outcome: Json, now: float) -> str:

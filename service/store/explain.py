@@ -34,13 +34,20 @@ def explain(
     the name of an alert (the newest of that name); None is the alert that came last. `run` is the
     run that was named, `alert` None where no alert asked for that run, `quarantined` what could not
     be read. `answers` are the questions that a person asks first, each with its answer at `now`
-    (seconds since the epoch).
+    (seconds since the epoch). `started` are the scenarios that its runs have started, by the run.
     """
     found = _found(queries, of, rules)
     if found is None:
         return None
     claims = {each["claim"] for each in (found["run"], *found["runs"]) if each is not None}
+    found["started"] = queries.started_by(_starts(found))
     return {"answers": answers(found, queries.rests(claims), now), **found}
+
+
+def _starts(found: dict[str, Any]) -> list[str]:
+    """The runs that start scenarios."""
+    runs = [each for each in (found["run"], *found["runs"]) if each is not None]
+    return [each["id"] for each in runs if each["action"] == "start_scenario"]
 
 
 def _found(queries: Queries, of: str | None, rules: Consulted) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ stays quick with a million alerts stored.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.domain.alerts.alert import Alert
+from service.domain.decisions.decision_json import moment
 from service.domain.decisions.demoted import Demotion
 from service.domain.filters import DEFAULT_LIMIT
 from service.store import schema
@@ -191,6 +192,22 @@ class Queries:
             if not found:
                 return None
             return {**found[0], "decisions": _decisions(connection, _d.run == run_id)}
+
+    def started_by(self, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The scenarios that these runs have started, plans left out, by the run."""
+        s = schema.scenario_runs.c
+        query = sa.select(s.parent, s.id, s.state, s.reason, s.due_at, s.ended_at)
+        started = query.where(s.parent.in_(list(runs)), sa.not_(s.plan_only))
+        with self._reading() as connection:
+            rows = connection.execute(started).mappings().all()
+        return {
+            row["parent"]: {
+                **{name: row[name] for name in ("id", "state", "reason")},
+                "due_at": moment(row["due_at"]),
+                "ended": row["ended_at"] is not None,
+            }
+            for row in rows
+        }
 
     def outcomes(
         self, wanted: OutcomeFilter, limit: int = DEFAULT_LIMIT, after: str | None = None

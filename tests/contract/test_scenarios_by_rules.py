@@ -16,6 +16,8 @@ from service.domain.people import Person, Role
 from service.domain.rules.rules import Matcher, MatchOp, Rule, RuleBook
 from service.domain.scenarios.scenarios import Scenario
 from service.domain.windows import Window
+from service.store.explain import explain
+from service.store.queries import Queries
 from service.triggers.people.asked import Scope
 from tests.contract.test_crashes_and_people import TakenUp, both_ways, boundaries
 from tests.contract.test_scenarios import OUT, RUSH, STRATEGY, Stand, told
@@ -302,3 +304,43 @@ def test_a_resolved_alert_does_not_end_it_before_its_time(engine: sa.Engine) -> 
     stand.now.clock.now += 1_800
     assert stand.now.go_through("rush.1") == "active"
     assert stand.now.apps.values()["replicas"] == 8
+
+
+def answered(stand: Started, of: str) -> dict[str, str]:
+    """The ten answers about an alert or a run."""
+    found = explain(Queries(stand.now.engine), of, lambda alert: {}, stand.now.clock.now)
+    assert found is not None
+    return {each["question"]: each["answer"] for each in found["answers"]}
+
+
+@on_both
+def test_explaining_the_alert_names_the_scenario_and_how_to_stop_and_undo_it(
+    engine: sa.Engine,
+) -> None:
+    stand = Started(engine)
+    stand.fires()
+    assert answered(stand, SPIKE)["to stop it"] == "runbookd cancel rush.1 --why WHY (stop it)"
+    stand.now.go_through("rush.1")
+    found = answered(stand, SPIKE)
+    assert found == answered(stand, "rush.start.1")
+    assert found["what was done"] == (
+        "Scenario rush.1 was started. It is active: done: out, cache, flush."
+    )
+    assert found["now"] == "The alert still fires. Scenario rush.1 is active."
+    assert found["next"].startswith("It is in force until ")
+    assert found["to stop it"] == "runbookd undo rush.1 (take it back now)"
+    assert found["to undo it"] == "runbookd undo rush.1"
+    stand.people.undo(OLGA, "rush.1", "the rush is over")
+    stand.now.go_through("rush.1")
+    found = answered(stand, SPIKE)
+    assert found["next"] == "Nothing more of it follows."
+    assert found["to stop it"].startswith("nothing: ")
+
+
+def test_explaining_an_alert_whose_start_was_held_says_why(engine: sa.Engine) -> None:
+    stand = Started(engine)
+    stand.now.go_through(stand.run())
+    stand.fires()
+    found = answered(stand, SPIKE)
+    assert found["why not"] == "scenario rush.1 is active already."
+    assert found["what was done"].endswith("Nothing was changed.")

@@ -24,6 +24,8 @@ UNSIGNED = "unsigned"
 UNENDED = (PLANNING, WAITING, UNSIGNED, RUNNING, ACTIVE, UNDOING)
 """The states of a scenario that goes on. `active` has done its steps, and is in force until its
 end; `unsigned` waits for sign-offs."""
+BEGINNING = (PLANNING, WAITING, UNSIGNED, RUNNING)
+"""The states in which a step may begin, now or later: a person may cancel it."""
 PLANNED, DONE, INCOMPLETE, UNDONE, CANCELLED, REFUSED = (
     "planned",
     "done",

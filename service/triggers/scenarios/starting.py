@@ -27,6 +27,7 @@ from service.domain.people import (
 from service.domain.rules.rules import RuleBook
 from service.domain.scenarios.going import (
     ACTIVE,
+    BEGINNING,
     CANCELLED,
     DONE,
     INCOMPLETE,
@@ -48,7 +49,6 @@ from service.triggers.scenarios.wanted import step_wants
 
 _TAKEN_BACK = (RUNNING, ACTIVE, DONE, INCOMPLETE, CANCELLED)
 """The states in which something may have been changed."""
-_STOPPED = (PLANNING, WAITING, UNSIGNED, RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class ScenarioPeople:
             )
         deed = Deed(person.name, said, self._clock())
         record = self._record(person, "cancel", run, said, {})
-        if not self._desk.say(run, "cancel", deed, _STOPPED, record):
+        if not self._desk.say(run, "cancel", deed, BEGINNING, record):
             raise Conflict(f"Scenario {run} is {now.state} or was cancelled already.")
         return now.state
 
