@@ -5,7 +5,7 @@ A run is: observe → plan → announce → each of the plan's steps → verifie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -53,7 +53,9 @@ class ActionSpec:
     run changes nothing itself and asks for a run that does: then the rule's mode and settle are
     that run's. `settles` is whether it only says, with these options, what the target is meant to
     be: then nothing of it can be taken back in calm. `about_alerts` is True where there is nothing
-    to be said without an alert, so that no job can ask for it.
+    to be said without an alert, so that no job can ask for it. `by_approval` is True where each of
+    its plans waits for a person, and is never done because nobody decided in time; the plans say
+    why.
     """
 
     name: str
@@ -70,6 +72,7 @@ class ActionSpec:
     asks: bool = False
     settles: Callable[[Mapping[str, Any]], bool] = lambda options: False
     about_alerts: bool = False
+    by_approval: bool = False
 
     @property
     def chore(self) -> bool:
@@ -118,13 +121,15 @@ class Noted(Protocol):
 class Tools:
     """What the steps of every kind use besides their vendor.
 
-    `timings` are in seconds. `notes` keep what a vendor said.
+    `timings` are in seconds. `notes` keep what a vendor said. `needed` tells the ids of what the
+    rules name as targets; None where the rules cannot be read.
     """
 
     probe: HealthProbe
     clock: Clock
     timings: Timings = field(default_factory=Timings)
     notes: Notes = field(default_factory=NoNotes)
+    needed: Callable[[], Collection[str] | None] = lambda: None
 
 
 @runtime_checkable
