@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from service.ports.supabase import DatabaseSql
 from service.providers import cloudflare, digitalocean, slack, supabase
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
+from service.providers.digitalocean_account import DigitalOceanAccount
 from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_bill import DigitalOceanBills
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
@@ -181,15 +182,25 @@ PORTS: Mapping[str, Port] = {
     "valkey_cluster": Port("CACHE_CLUSTER_URLS", lambda vs: vs.valkey_cluster, optional=True),
     "app_database": Port("APP_DATABASE_URL", lambda vs: vs.app_database, optional=True),
     "cache": Port("APP_CACHE_URL", lambda vs: vs.cache, optional=True),
+    "digitalocean_account": Port(
+        "DIGITALOCEAN_TOKEN", lambda vs: DigitalOceanAccount(vs.digitalocean)
+    ),
     "bucket": Port("SPACES_SECRET", lambda vs: vs.buckets, optional=True),
 }
 """One line for each kind of the catalogue. `tests/unit/catalogue/test_registry.py` compares the
 two."""
 
 
-def build_works(settings: Settings, clock: Clock, notes: Notes | None = None) -> Mapping[str, Work]:
-    """What can be done with the targets of each kind, on the vendors that the settings name."""
-    vendors, tools = Vendors(settings), Tools(HttpHealthProbe(), clock, notes=notes or NoNotes())
+def build_works(
+    settings: Settings,
+    clock: Clock,
+    notes: Notes | None = None,
+    needed: Callable[[], Collection[str] | None] = lambda: None,
+) -> Mapping[str, Work]:
+    """What can be done with the targets of each kind, on the vendors that the settings name.
+    `needed` tells the ids of what the rules name as targets, None where they cannot be read."""
+    vendors = Vendors(settings)
+    tools = Tools(HttpHealthProbe(), clock, notes=notes or NoNotes(), needed=needed)
     return {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
 
 

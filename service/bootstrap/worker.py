@@ -14,6 +14,7 @@ from service.bootstrap.rules import build_admitter, load_rules
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_bills, build_messenger, build_metrics, build_works
 from service.catalogue.registry import change_of
+from service.catalogue.unused import needed_by
 from service.domain.rules.rules import RuleBook, Target
 from service.engine.durable import pending_query
 from service.engine.late_pages import dump_late, page_id
@@ -80,8 +81,8 @@ def build_worker(settings: Settings) -> Worker:
             stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
     pager = build_pager(settings)
-    works = build_works(settings, clock, FactStore(stores.engine))
     book = _read_rules(settings)
+    works = build_works(settings, clock, FactStore(stores.engine), partial(_needed, book))
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
@@ -138,6 +139,10 @@ def build_worker(settings: Settings) -> Worker:
         poll_s=settings.worker_poll_s,
         concurrency=settings.worker_concurrency,
     )
+
+
+def _needed(book: RuleBook | None) -> frozenset[str] | None:
+    return None if book is None else needed_by(book.targets.values())
 
 
 def _read_rules(settings: Settings) -> RuleBook | None:

@@ -16,6 +16,7 @@ from service.catalogue import (
     bucket,
     cache,
     cloudflare_zone,
+    digitalocean_account,
     droplet,
     nginx,
     supabase,
@@ -52,6 +53,7 @@ KINDS: tuple[KindSpec, ...] = (
     app_database.KIND,
     cache.KIND,
     bucket.KIND,
+    digitalocean_account.KIND,
 )
 ACTIONS: tuple[ActionSpec, ...] = (
     *dict.fromkeys(action for kind in KINDS for action in kind.actions),

@@ -5,7 +5,7 @@ A run is: observe → plan → announce → each of the plan's steps → verifie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -55,7 +55,8 @@ class ActionSpec:
     the rule's mode and approval are that scenario's. `settles` is whether it only says, with these
     options, what the target is meant to be: then nothing of it can be taken back in calm.
     `about_alerts` is True where there is nothing to be said without an alert, so that no job can
-    ask for it.
+    ask for it. `by_approval` is True where each of its plans waits for a person, and is never done
+    because nobody decided in time; the plans say why.
     """
 
     name: str
@@ -73,6 +74,7 @@ class ActionSpec:
     starts: bool = False
     settles: Callable[[Mapping[str, Any]], bool] = lambda options: False
     about_alerts: bool = False
+    by_approval: bool = False
 
     @property
     def governed(self) -> bool:
@@ -127,13 +129,15 @@ class Noted(Protocol):
 class Tools:
     """What the steps of every kind use besides their vendor.
 
-    `timings` are in seconds. `notes` keep what a vendor said.
+    `timings` are in seconds. `notes` keep what a vendor said. `needed` tells the ids of what the
+    rules name as targets; None where the rules cannot be read.
     """
 
     probe: HealthProbe
     clock: Clock
     timings: Timings = field(default_factory=Timings)
     notes: Notes = field(default_factory=NoNotes)
+    needed: Callable[[], Collection[str] | None] = lambda: None
 
 
 @runtime_checkable

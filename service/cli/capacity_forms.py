@@ -13,6 +13,8 @@ from service.cli.output import MISUSED, Rows, fail, say, tell
 from service.domain.capacity.chart import svg
 from service.domain.capacity.projection import Projection
 
+_MOST_NAMES = 12
+"""Months that are named below the picture; more would lie on one another."""
 NO_MATPLOTLIB = (
     "A PNG is drawn by matplotlib, which is not installed here: pip install 'runbookd[plot]'. "
     "--format svg needs nothing."
@@ -90,18 +92,25 @@ def png(plan: Projection) -> bytes:
         fail(NO_MATPLOTLIB)
     figure = Figure(figsize=(8, 4), layout="tight")
     axes = figure.subplots()
-    names = [month.name for month in plan.months]
+    places = range(len(plan.months))
     axes.fill_between(
-        names,
+        places,
         [each.low for each in plan.dollars],
         [each.high for each in plan.dollars],
         alpha=0.3,
+        label=None if plan.growth.is_sure else "95 % certain",
     )
-    axes.plot(names, [each.mid for each in plan.dollars], marker="o")
+    axes.plot(places, [each.mid for each in plan.dollars], marker="o", label="expected")
+    highest = max(each.high for each in plan.dollars)
     if plan.budget is not None:
-        axes.axhline(plan.budget, color="red", linestyle="--")
-    axes.set_ylim(bottom=0)
+        axes.axhline(plan.budget, color="red", linestyle="--", label=f"budget ${plan.budget:,.0f}")
+        highest = max(highest, plan.budget)
+    axes.set_ylim(0, 1.1 * highest or 1.0)
     axes.set_ylabel("dollars a month")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(loc="upper left")
+    every = -(-len(places) // _MOST_NAMES)
+    axes.set_xticks(places[::every], [month.name for month in plan.months[::every]])
     axes.tick_params(axis="x", rotation=45)
     content = io.BytesIO()
     figure.savefig(content, format="png")

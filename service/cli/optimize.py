@@ -34,7 +34,7 @@ def optimize(
     Changes nothing. Quiet hours are those with a 95th percentile of CPU below 30 % on each of 14
     days of readings; each is shown as a level for a rule file, with what it saves. What seems
     unused is listed by the vendor's own lists, asked now with the tokens of this machine; what has
-    the tag `keep` is left out. Removing it is a person's to do.
+    the tag `keep` is left out. `remove_unused` removes it, once a person has approved the list.
 
     [bold]Examples[/bold]
 
@@ -55,7 +55,7 @@ def optimize(
     except WindowError as error:
         raise BadFilter(f"--zone: {error}") from None
     quiet = _quiet(open_reader(url, token_file), book, chosen)
-    idle, unread = _unused(settings)
+    idle, unread = _unused(settings, book)
     found = {"zone": chosen, "off_peak": quiet, "unused": idle, "unread": unread}
     if as_json:
         print_json(found)
@@ -119,9 +119,9 @@ def _dollars_each(dollars: list[float], instances: list[float]) -> Decimal | Non
     )
 
 
-def _unused(settings: Settings) -> tuple[list[dict[str, Any]], list[str]]:
+def _unused(settings: Settings, book: RuleBook) -> tuple[list[dict[str, Any]], list[str]]:
     from service.bootstrap.vendors import build_bills
-    from service.catalogue.unused import unused
+    from service.catalogue.unused import needed_by, unused
     from service.domain.errors import VendorError
 
     found: list[dict[str, Any]] = []
@@ -132,7 +132,8 @@ def _unused(settings: Settings) -> tuple[list[dict[str, Any]], list[str]]:
         except VendorError as error:
             unread.append(str(error))
             continue
-        found += [each.to_json() for each in unused(inventory.resources, time.time())]
+        needed = needed_by(book.targets.values())
+        found += [each.to_json() for each in unused(inventory.resources, time.time(), needed)]
         unread += inventory.unread
     return found, unread
 
@@ -160,5 +161,6 @@ def _show(found: dict[str, Any]) -> None:
         shown.add(each["kind"], name, amount(each["dollars_month"]), each["because"])
     if found["unused"]:
         shown.print()
+        say("  `runbookd run remove_unused TARGET` removes it: docs/kinds/digitalocean_account.md")
     for sentence in found["unread"]:
         say(f"  Not read: {sentence}", "yellow")

@@ -30,6 +30,10 @@ NO_UNDO: Mapping[str, str] = {
     "start_scenario": "it only starts; take back the scenario that it has started",
     "flush_cache": "what was removed is loaded anew, as the application asks for it",
     "kill_queries": "a session that was ended is gone, and its client has to connect anew",
+    "remove_unused": (
+        "what was removed is gone; a volume or a droplet is made anew, by a person, from the "
+        "snapshot that was taken right before"
+    ),
     "optimize_database": (
         "it changes no data; an index that is not wanted any more is a person's to drop, and a "
         "partition theirs to drop or to attach again"

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from service.catalogue.registry import kind_spec
+from service.catalogue.registry import action_spec, kind_spec
 from service.domain.decisions.approval import (
     ACT,
     APPROVED,
@@ -108,7 +108,8 @@ class ApprovalRound:
             self._decide(asking, LAPSED, over, now)
         elif now >= asking.until:
             waited = f"nobody decided within {lasted(asking.terms.wait_s)}"
-            acts = asking.terms.otherwise == ACT
+            by_a_person = action_spec(request.action).by_approval
+            acts = asking.terms.otherwise == ACT and not by_a_person
             ended = self._decide(
                 asking,
                 APPROVED if acts else TIMED_OUT,

@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_MARGIN = 1.1
+"""How high the picture is above its highest bar."""
 NO_MATPLOTLIB = "matplotlib is not installed beside the worker: pip install 'runbookd[plot]'."
 
 
@@ -16,15 +18,28 @@ def drawn(days: Sequence[Mapping[str, Any]]) -> bytes | None:
     except ImportError:
         return None
     figure = Figure(figsize=(8, 5), layout="tight")
-    names = [each["day"] for each in days]
     above, below = figure.subplots(2, 1)
-    above.bar(names, [_height(each["dollars"]) for each in days])
-    above.set_ylabel("dollars a day")
-    below.bar(names, [_height(each["instances"]) for each in days])
-    below.set_ylabel("instances")
+    _draw(above, days, "dollars", "dollars a day")
+    _draw(below, days, "instances", "instances")
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
+
+
+def _draw(axes: Any, days: Sequence[Mapping[str, Any]], key: str, label: str) -> None:
+    """One bar a day. All days are on the axis, so that the two halves of the picture stand one
+    below the other, and a day without a value says so: it is no day with 0."""
+    places = range(len(days))
+    axes.bar(places, [_height(each[key]) for each in days])
+    axes.set_xticks(places, [each["day"] for each in days])
+    axes.set_xlim(-0.5, len(days) - 0.5)
+    known = [each[key] for each in days if each[key] is not None]
+    axes.set_ylim(0, _MARGIN * max([*known, 0.0]) or 1.0)
+    axes.set_ylabel(label)
+    for place, each in zip(places, days, strict=True):
+        if each[key] is None:
+            height = 0.5 * axes.get_ylim()[1]
+            axes.text(place, height, "not\nmeasured", ha="center", va="center", color="grey")
 
 
 def _height(value: float | None) -> float:

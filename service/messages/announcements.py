@@ -105,6 +105,7 @@ _OF_ITS_OWN = {
     "set_cache_strategy": ("Setting how it caches", "How it caches was set"),
     "put_object": ("Putting an object", "The object was put"),
     "flush_cache": ("Flushing", "Flushed"),
+    "remove_unused": ("Removing what is unused", "Removed what was unused"),
 }
 """What an action that has words of its own does, and did."""
 

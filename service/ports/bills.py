@@ -25,6 +25,8 @@ class Resource:
     says them. `since` is when it was made, in seconds since the epoch. `used` is whether something
     stands behind it: a volume that is attached, an address that is assigned, a balancer that has
     somebody to send to, a droplet that is on. `of` is the id of what a snapshot was taken of.
+    `disk_gb` is the disk of a droplet, in gigabytes. `busy` is whether an action on it is under
+    way.
     """
 
     kind: str
@@ -39,6 +41,8 @@ class Resource:
     used: bool = True
     tags: tuple[str, ...] = ()
     of: str = ""
+    disk_gb: int = 0
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ _SELLER = "DigitalOcean"
 _PAID_COMPONENTS = ("services", "workers")
 """The components of an app that have instances all the time. Static sites and jobs have none."""
 _OFF = "off"
+_BEHIND = ("droplet_ids", "tag", "target_load_balancer_ids")
+"""The fields of a load balancer that say to whom it sends."""
+_GLOBAL = "GLOBAL"
+"""The type of a load balancer that sends to other load balancers, or to addresses outside."""
 
 
 class DigitalOceanBills:
@@ -72,6 +76,17 @@ class DigitalOceanBills:
             except VendorError as error:
                 unread.append(f"{what}: {error}")
         return Inventory(tuple(found), tuple(unread))
+
+    def listed(self, kind: str) -> tuple[Resource, ...]:
+        """All of one of the kinds that can lie unused, by the vendor's list of now."""
+        lists = {
+            DROPLET: self._droplets,
+            VOLUME: self._volumes,
+            SNAPSHOT: self._snapshots,
+            ADDRESS: self._addresses,
+            BALANCER: self._balancers,
+        }
+        return tuple(lists[kind]())
 
     def _apps(self) -> Iterable[Resource]:
         prices = self._app_prices()
@@ -124,6 +139,8 @@ class DigitalOceanBills:
                     since=_moment(each),
                     used=each.get("status") != _OFF,
                     tags=_tags(each),
+                    disk_gb=int(each["disk"]),
+                    busy=bool(each.get("locked")),
                 )
 
     def _databases(self) -> Iterable[Resource]:
@@ -173,7 +190,8 @@ class DigitalOceanBills:
         for call, each in self._listed("reserved_ips", lambda sdk: sdk.reserved_ips):
             with reading(call):
                 ip = str(each["ip"])
-                yield Resource(ADDRESS, ip, ip, used=bool(each.get("droplet")))
+                used, busy = bool(each.get("droplet")), bool(each.get("locked"))
+                yield Resource(ADDRESS, ip, ip, used=used, busy=busy)
 
     def _balancers(self) -> Iterable[Resource]:
         for call, each in self._listed("load_balancers", lambda sdk: sdk.load_balancers):
@@ -184,7 +202,7 @@ class DigitalOceanBills:
                     str(each["name"]),
                     count=int(each.get("size_unit") or 1),
                     since=_moment(each),
-                    used=bool(each.get("droplet_ids") or each.get("tag")),
+                    used=any(each.get(key) for key in _BEHIND) or each.get("type") == _GLOBAL,
                     tags=_tags(each),
                 )
 

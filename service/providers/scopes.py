@@ -89,6 +89,25 @@ READ_BILLED = Needed(
     ),
     reads=True,
 )
+SNAPSHOT_VOLUME = Needed(
+    "digitalocean",
+    "digitalocean_account",
+    "take a snapshot of a volume",
+    ("block_storage_snapshot:create", "block_storage:read"),
+)
+REMOVE = Needed(
+    "digitalocean",
+    "digitalocean_account",
+    "delete what is unused",
+    (
+        "block_storage:delete",
+        "block_storage_snapshot:delete",
+        "image:delete",
+        "reserved_ip:delete",
+        "load_balancer:delete",
+        "droplet:delete",
+    ),
+)
 POST_MESSAGES = Needed("slack", "", "post and edit messages", ("chat:write",))
 UPLOAD = Needed("slack", "", "show a picture in a weekly report", ("files:write",))
 POST_ANYWHERE = "chat:write.public"
@@ -122,6 +141,8 @@ NEEDED = (
     UPDATE_CLUSTER,
     READ_BILL,
     READ_BILLED,
+    SNAPSHOT_VOLUME,
+    REMOVE,
     POST_MESSAGES,
     UPLOAD,
 )

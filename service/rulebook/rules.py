@@ -325,6 +325,12 @@ class _Reader:
             wait = self.duration("approval", shape.wait, MAX_SETTLE_DAYS, "wait")
             if wait is not None and not wait:
                 self.note("approval", "wait must be longer than 0, such as 15m.")
+        if action and action.by_approval and shape.otherwise == ACT:
+            self.note(
+                "approval",
+                f"{action.name} is never done because nobody decided: write otherwise: hold or "
+                "page.",
+            )
         for word in shape.from_ or ():
             if not is_name(word):
                 form = f"a role, or a group of {NAME_FORM}"

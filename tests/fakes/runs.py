@@ -34,9 +34,11 @@ from service.ports import (
 from service.ports.app_database import AppDatabase
 from service.ports.bucket import Buckets
 from service.ports.cache import AppCache
+from service.ports.digitalocean_account import Account
 from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
 from service.ports.valkey_cluster import ClusterNodes
+from tests.fakes.accounts import NEEDED
 from tests.fakes.apps import FakeApps
 from tests.fakes.clock import FakeClock
 from tests.fakes.droplets import FakeDroplets
@@ -145,9 +147,11 @@ def works_on(
     nodes: ClusterNodes | None = None,
     probe: HealthProbe | None = None,
     timings: Timings | None = None,
+    account: Account | None = None,
 ) -> Works:
     """The work of the kinds whose port is given."""
-    tools = Tools(probe or FakeProbe(), clock, timings or Timings(), notes or NoNotes())
+    needed = lambda: NEEDED  # noqa: E731 - what the rules name never changes here
+    tools = Tools(probe or FakeProbe(), clock, timings or Timings(), notes or NoNotes(), needed)
     ports = {
         "app_platform": apps,
         "droplet": droplets,
@@ -159,6 +163,7 @@ def works_on(
         "bucket": buckets,
         "valkey": clusters,
         "valkey_cluster": nodes,
+        "digitalocean_account": account,
     }
     return Works({kind: kind_spec(kind).work(port, tools) for kind, port in ports.items() if port})
 

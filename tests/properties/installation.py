@@ -23,6 +23,7 @@ from service.catalogue.registry import change_of, kind_spec
 from service.catalogue.request_json import dump_request
 from service.catalogue.spec import LooksForRequest, Tools, Work
 from service.catalogue.steps.timings import Timings
+from service.catalogue.unused import needed_by
 from service.domain.decisions.decision import Check
 from service.domain.decisions.decision_tree import Question
 from service.domain.decisions.planning import Plan
@@ -489,7 +490,8 @@ class Installation:
         self.admitter = self._admitter(SqlJournal(engine, self._enqueue, self.bell.committed))
         self.scenarios = PausingScenarios(engine, self._enqueue, self.bell)
         self.due = DueStore(engine)
-        tools = Tools(FakeProbe(), clock, Timings(), FactStore(engine))
+        needed = lambda: needed_by(self.book.targets.values())  # noqa: E731 - one line
+        tools = Tools(FakeProbe(), clock, Timings(), FactStore(engine), needed)
         works: dict[str, Work] = {}
         ports = {
             "app_platform": self.apps,

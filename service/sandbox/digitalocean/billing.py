@@ -7,6 +7,7 @@ night, as the vendor's is: it says what had been used until midnight (UTC).
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from service.sandbox.core.clock import iso_seconds
 from service.sandbox.core.routes import Route
-from service.sandbox.core.wire import Answer, Call, Json
+from service.sandbox.core.wire import Answer, Call, Json, as_object, whole_number
 from service.sandbox.digitalocean.app_spec import components, count_of, size_of
 from service.sandbox.digitalocean.cluster import SIZES, Cluster
+from service.sandbox.digitalocean.droplet import Droplet
 from service.sandbox.digitalocean.droplets import snapshot_json
 from service.sandbox.digitalocean.routes import not_found, page, refusal
 
@@ -32,6 +34,8 @@ MEMORY_GB = Decimal(15)
 CAP_HOURS = 672
 """Hours a month that a droplet costs at most."""
 _HOUR, _DAY = 3600.0, 86_400.0
+_MOST_SNAPSHOTS, _SNAPSHOT_EACH_S = 25, 600.0
+"""Of one volume (DigitalOcean's documented limits of snapshots)."""
 
 
 @dataclass(slots=True)
@@ -112,7 +116,12 @@ def _text(amount: Decimal) -> str:
 
 def _snapshots(cloud: Cloud) -> list[Json]:
     """Those of droplets, which their own list has too, and those that were added."""
-    of_droplets = [
+    of_droplets = [each for one in cloud.droplets.values() for each in _of_droplet(one)]
+    return [*of_droplets, *cloud.state(Account).snapshots]
+
+
+def _of_droplet(droplet: Droplet) -> list[Json]:
+    return [
         {
             **snapshot_json(snapshot),
             "id": str(snapshot.id),
@@ -120,10 +129,8 @@ def _snapshots(cloud: Cloud) -> list[Json]:
             "resource_type": "droplet",
             "tags": [],
         }
-        for droplet in cloud.droplets.values()
         for snapshot in droplet.snapshots
     ]
-    return [*of_droplets, *cloud.state(Account).snapshots]
 
 
 def list_volumes(cloud: Cloud, call: Call, args: Args) -> Answer:
@@ -160,6 +167,59 @@ def delete_volume(cloud: Cloud, call: Call, args: Args) -> Answer:
     return Answer(204)
 
 
+def snapshot_volume(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """POST /v2/volumes/{id}/snapshots: at most 25 of a volume, and one in 10 minutes."""
+    account = cloud.state(Account)
+    volume = _found(account.volumes, "id", args["volume_id"])
+    name = as_object(call.body).get("name")
+    if not isinstance(name, str) or not name:
+        raise refusal(422, "unprocessable_entity", "name is required")
+    taken = [one for one in account.snapshots if one["resource_id"] == volume["id"]]
+    if len(taken) >= _MOST_SNAPSHOTS:
+        raise refusal(422, "unprocessable_entity", "snapshot limit of this volume exceeded")
+    newest = max((one["created_at"] for one in taken), default="")
+    if newest > iso_seconds(call.now - _SNAPSHOT_EACH_S):
+        raise refusal(429, "too_many_requests", "a snapshot of this volume was just created")
+    made = {
+        "id": str(uuid.uuid4()),
+        "name": name,
+        "created_at": iso_seconds(call.now),
+        "regions": [volume["region"]["slug"]],
+        "resource_id": volume["id"],
+        "resource_type": "volume",
+        "min_disk_size": volume["size_gigabytes"],
+        "size_gigabytes": float(volume["size_gigabytes"]),
+        "tags": [],
+    }
+    account.snapshots.append(made)
+    return Answer(201, {"snapshot": made})
+
+
+def delete_snapshot(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """DELETE /v2/snapshots/{id}: of a droplet or of a volume."""
+    for droplet in cloud.droplets.values():
+        for snapshot in droplet.snapshots:
+            if str(snapshot.id) == args["snapshot_id"]:
+                droplet.snapshots.remove(snapshot)
+                return Answer(204)
+    snapshots = cloud.state(Account).snapshots
+    snapshots.remove(_found(snapshots, "id", args["snapshot_id"]))
+    return Answer(204)
+
+
+def delete_droplet(cloud: Cloud, call: Call, args: Args) -> Answer:
+    """DELETE /v2/droplets/{id}: its snapshots stay. The sandbox keeps its first droplet, on which
+    the load of QuizMentor is."""
+    number = whole_number(args["droplet_id"])
+    if number == cloud.config.droplet_id:
+        raise refusal(422, "unprocessable_entity", "This sandbox keeps its first droplet.")
+    droplet = None if number is None else cloud.droplets.pop(number, None)
+    if droplet is None:
+        raise not_found()
+    cloud.state(Account).snapshots += _of_droplet(droplet)
+    return Answer(204)
+
+
 def delete_address(cloud: Cloud, call: Call, args: Args) -> Answer:
     """DELETE /v2/reserved_ips/{ip}."""
     addresses = cloud.state(Account).reserved_ips
@@ -186,6 +246,14 @@ ROUTES = (
     Route("GET", "/v2/customers/my/invoices", invoices, ("billing:read",)),
     Route("GET", "/v2/volumes", list_volumes, ("block_storage:read",)),
     Route("DELETE", "/v2/volumes/<volume_id>", delete_volume, ("block_storage:delete",)),
+    Route(
+        "POST",
+        "/v2/volumes/<volume_id>/snapshots",
+        snapshot_volume,
+        ("block_storage_snapshot:create",),
+    ),
+    Route("DELETE", "/v2/droplets/<droplet_id>", delete_droplet, ("droplet:delete",)),
+    Route("DELETE", "/v2/snapshots/<snapshot_id>", delete_snapshot, ("image:delete",)),
     Route("GET", "/v2/snapshots", list_snapshots, ("snapshot:read",)),
     Route("GET", "/v2/reserved_ips", list_addresses, ("reserved_ip:read",)),
     Route("DELETE", "/v2/reserved_ips/<ip>", delete_address, ("reserved_ip:delete",)),

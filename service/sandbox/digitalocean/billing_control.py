@@ -10,8 +10,13 @@ from service.sandbox.cloud import Cloud
 from service.sandbox.core.clock import iso_seconds
 from service.sandbox.core.wire import Json, one_of
 from service.sandbox.digitalocean.billing import Account
+from service.sandbox.digitalocean.droplet import Droplet
+from service.sandbox.digitalocean.sizes import DROPLET_SIZES
 
 _FIELDS = ("volumes", "snapshots", "reserved_ips", "load_balancers", "month_to_date_usage")
+_DROPLETS = "droplets"
+_FIRST_ADDED = 900
+"""The id of the first droplet that is added."""
 _DAY = 86_400.0
 _MOST_GB = 16_384
 """The vendor's largest volume, in GB."""
@@ -31,9 +36,12 @@ class BillingControlError(ValueError):
 def billing_json(cloud: Cloud) -> Json:
     """What the account has."""
     account = cloud.state(Account)
-    return {name: getattr(account, name) for name in _FIELDS[:-1]} | {
-        "month_to_date_usage": account.usage if account.usage_is_said else "as used"
-    }
+    added = [one for one in cloud.droplets if one != cloud.config.droplet_id]
+    return (
+        {_DROPLETS: added}
+        | {name: getattr(account, name) for name in _FIELDS[:-1]}
+        | {"month_to_date_usage": account.usage if account.usage_is_said else "as used"}
+    )
 
 
 def change_billing(cloud: Cloud, body: Any, now: float) -> None:
@@ -43,12 +51,14 @@ def change_billing(cloud: Cloud, body: Any, now: float) -> None:
     tags}, where `of` is droplet or volume. `reserved_ips`: of {ip, assigned}. `load_balancers`: of
     {name, nodes, droplets, days, tags}. `days` is how old each is. `month_to_date_usage` is what
     the balance says from now on, null for no such field, and `as used` for what was used.
+    `droplets`: a list of {name, size, off, days, tags}, which stand beside the first one.
 
     Raises:
         BillingControlError: the body makes no sense.
     """
-    if not isinstance(body, dict) or not body or not set(body) <= set(_FIELDS):
-        raise BillingControlError(f"The body sets {' or '.join(_FIELDS)}.")
+    known = (*_FIELDS, _DROPLETS)
+    if not isinstance(body, dict) or not body or not set(body) <= set(known):
+        raise BillingControlError(f"The body sets {' or '.join(known)}.")
     usage = body.get("month_to_date_usage", "as used")
     if usage is not None and not isinstance(usage, str):
         raise BillingControlError(
@@ -59,6 +69,11 @@ def change_billing(cloud: Cloud, body: Any, now: float) -> None:
         for name in _FIELDS[:-1]
         if name in body
     }
+    if _DROPLETS in body:
+        listed = enumerate(_listed(_DROPLETS, body[_DROPLETS]), _FIRST_ADDED)
+        added = {number: _droplet(number, each, now) for number, each in listed}
+        first = cloud.config.droplet_id
+        cloud.droplets = {first: cloud.droplets[first], **added}
     account = cloud.state(Account)
     for name, items in made.items():
         setattr(account, name, items)
@@ -71,6 +86,21 @@ def _listed(name: str, given: Any) -> list[Json]:
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise BillingControlError(f"{name} must be a list of objects.")
     return given
+
+
+def _droplet(number: int, given: Json, now: float) -> Droplet:
+    size = given.get("size", "s-1vcpu-1gb")
+    if not one_of(size, DROPLET_SIZES):
+        raise BillingControlError("size must be one that droplets are sold in.")
+    return Droplet(
+        number,
+        _text(given, "name"),
+        size,
+        now - float(_number(given, "days", 0, 10_000)) * _DAY,
+        DROPLET_SIZES[size].disk_gb,
+        status="off" if given.get("off") else "active",
+        tags=_tags(given),
+    )
 
 
 def _made(name: str, given: Json, now: float) -> Json:

@@ -99,6 +99,7 @@ class Droplet:
     used_gb: float = 2.36
     region_sizes: Collection[str] = tuple(DROPLET_SIZES)
     too_large: Collection[str] = ()
+    tags: Collection[str] = ("quizmentor",)
     snapshots: list[Snapshot] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
 

@@ -59,16 +59,6 @@ def list_snapshots(cloud: Cloud, call: Call, args: Args) -> Answer:
     return Answer(200, page(call, "snapshots", snapshots))
 
 
-def delete_snapshot(cloud: Cloud, call: Call, args: Args) -> Answer:
-    """DELETE /v2/snapshots/{id}."""
-    for droplet in cloud.droplets.values():
-        for snapshot in droplet.snapshots:
-            if str(snapshot.id) == args["snapshot_id"]:
-                droplet.snapshots.remove(snapshot)
-                return Answer(204)
-    raise not_found()
-
-
 def list_actions(cloud: Cloud, call: Call, args: Args) -> Answer:
     """GET /v2/droplets/{id}/actions, newest first."""
     droplet = _droplet(cloud, args)
@@ -133,7 +123,7 @@ def droplet_json(droplet: Droplet) -> Json:
         "size_slug": droplet.size,
         "networks": {"v4": [_ADDRESS], "v6": []},
         "region": _region_json(droplet),
-        "tags": ["quizmentor"],
+        "tags": list(droplet.tags),
         "vpc_uuid": "00000000-0000-4000-8000-000000000003",
     }
 
@@ -243,7 +233,6 @@ ROUTES = (
     Route("GET", "/v2/droplets", list_droplets, ("droplet:read",)),
     Route("GET", _ONE, get_droplet, ("droplet:read",)),
     Route("GET", f"{_ONE}/snapshots", list_snapshots, ("droplet:read",)),
-    Route("DELETE", "/v2/snapshots/<snapshot_id>", delete_snapshot, ("image:delete",)),
     Route("GET", f"{_ONE}/actions", list_actions, ("droplet:read",)),
     Route("POST", f"{_ONE}/actions", post_action, _needed),
     Route("GET", f"{_ONE}/actions/<action_id>", get_action, ("droplet:read",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from service.catalogue.cache.removal import PIECE
 from service.catalogue.cache.target import SETTINGS, CacheTarget
 from service.catalogue.cloudflare_zone.rules import value_of
 from service.catalogue.cloudflare_zone.target import ZoneTarget
+from service.catalogue.digitalocean_account.target import AccountTarget
 from service.catalogue.nginx.render import render
 from service.catalogue.valkey.target import ValkeyTarget
 from service.ports.bucket import Contents
+from tests.fakes.accounts import FakeAccount
 from tests.fakes.apps import FakeApps
 from tests.fakes.buckets import FakeBuckets
 from tests.fakes.caches import FakeCache
@@ -224,6 +227,18 @@ def put_object() -> Case:
     return Case(run, fake.writes, lambda: fake.body("config.json"), "on")
 
 
+def unused() -> Case:
+    clock = FakeClock()
+    fake = FakeAccount(clock)
+    fake.add("volume", "v1", gigabytes=Decimal(100))
+    fake.add("droplet", "7", month=Decimal(6), disk_gb=25)
+    fake.add("load balancer", "b1")
+    fake.add("volume", "kept", gigabytes=Decimal(1), tags=("keep",))
+    request = request_for("remove_unused", AccountTarget("account"))
+    run = planned(works_on(clock, account=fake), request, clock)
+    return Case(run, fake.writes, fake.ids, ["kept", "sv1", "s7"])
+
+
 def cache_level() -> Case:
     clock = FakeClock()
     zones = FakeZones(clock)
@@ -253,6 +268,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     cache_entries: ["unlink", "unlink"],
     cluster: ["set_policy", "resize"],
     put_object: ["put"],
+    unused: ["delete b1", "snapshot v1", "delete v1", "snapshot 7", "delete 7"],
 }
 CRASHES = [
     pytest.param(case, k, when, down_s, id=f"{case.__name__}-{writes[k]}-{when}-{down_s:g}s")

@@ -211,6 +211,7 @@ class Figure:
     """A figure of matplotlib that notes what is drawn."""
 
     drawn: dict[str, Any]
+    yaxis = types.SimpleNamespace(set_major_formatter=lambda _form: None)
 
     def __init__(self, **_: Any) -> None:
         type(self).drawn = {}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.catalogue.digitalocean_account.target import AccountTarget
 from service.domain.decisions.approval import ACT, APPROVED, HOLD, PAGE, Approval
 from service.domain.decisions.policy import APPROVE, Policy
 from service.domain.decisions.requests import PERSON, Origin
@@ -128,6 +129,20 @@ def test_when_nobody_decides_in_time_the_rule_says_what_follows(
     if otherwise != ACT:
         rests = worker.approvals.rests["worker-vm.up"]
         assert rests == worker.clock.time() + ASK.cooldown_s
+
+
+def test_what_is_only_done_by_approval_is_never_done_because_nobody_decided(
+    worker: FakeWorker,
+) -> None:
+    asking(worker, ACT)
+    (waiting,) = worker.approvals.waiting()
+    removal = request_for("remove_unused", AccountTarget("account"))
+    row = worker.approvals.rows[waiting.id]
+    worker.approvals.rows[waiting.id] = replace(row, request=replace(removal, id=RUN))
+    worker.clock.sleep(900.0)
+    ApprovalRound(worker.parts)(True)
+    assert worker.approvals.rows[waiting.id].state == "timed_out"
+    assert worker.approvals.started == []
 
 
 def test_the_page_of_what_nobody_decided_says_what_to_type(worker: FakeWorker) -> None:
