@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import merge
 from itertools import takewhile
 from math import ceil
@@ -82,16 +83,17 @@ class Level:
 
     def spans(self, start: float, end: float) -> Iterator[tuple[float, float]]:
         """When it is open between two moments, in order, and apart from each other."""
-        opened = start if self.open_at(start) else None
-        for turn in takewhile(lambda each: each < end, self.turns(start)):
-            is_open = self.open_at(turn)
-            if is_open and opened is None:
-                opened = turn
-            elif not is_open and opened is not None:
-                yield opened, turn
-                opened = None
-        if opened is not None:
-            yield opened, end
+        opens = closes = None
+        found = sorted(span for window in self.windows for span in _spans(window, start, end))
+        for first, last in found:
+            if closes is None or first > closes:
+                if opens is not None and closes is not None:
+                    yield opens, closes
+                opens, closes = first, last
+            else:
+                closes = max(closes, last)
+        if opens is not None and closes is not None:
+            yield opens, closes
 
     @property
     def attributes(self) -> frozenset[Attribute]:
@@ -107,6 +109,22 @@ def _turns(window: Window, now: float) -> Iterator[float]:
             return
         yield turn
         now = turn
+
+
+@lru_cache(maxsize=256)
+def _spans(window: Window, start: float, end: float) -> tuple[tuple[float, float], ...]:
+    """When a window is open between two moments. Levels of many targets often share one."""
+    found = []
+    opened = start if window.open_at(start) else None
+    for turn in takewhile(lambda each: each < end, _turns(window, start)):
+        if opened is None:
+            opened = turn
+        else:
+            found.append((opened, turn))
+            opened = None
+    if opened is not None:
+        found.append((opened, end))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
