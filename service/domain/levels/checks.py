@@ -79,7 +79,7 @@ def beaten_floors(levels: Sequence[Level]) -> Iterator[tuple[Level, Level, Attri
     found: dict[tuple[int, int, Attribute], float] = {}
     for attribute, held in _by_attribute(levels, lambda each: each.hold):
         said = {each: levels[each].hold[attribute] for each in held}
-        floors = [each.floor for each in said.values() if each.floor is not None]
+        floors = [each.floor for each in said.values() if isinstance(each.floor, int)]
         ceilings = [each.ceiling for each in said.values() if each.ceiling is not None]
         if max(floors, default=0) <= min(ceilings, default=0):
             continue
@@ -89,7 +89,7 @@ def beaten_floors(levels: Sequence[Level]) -> Iterator[tuple[Level, Level, Attri
         for pair, at in _together(levels, bounded).items():
             for low, high in (pair, pair[::-1]):
                 floor, ceiling = said[low].floor, said[high].ceiling
-                if floor is None or ceiling is None or floor <= ceiling:
+                if not isinstance(floor, int) or ceiling is None or floor <= ceiling:
                     continue
                 if KINDS.index(levels[high].kind) <= KINDS.index(levels[low].kind):
                     found[low, high, attribute] = at
