@@ -127,12 +127,16 @@ def kinds_of(action: str) -> tuple[str, ...]:
 
 
 def action_that_sets(kind: KindSpec, attribute: str) -> ActionSpec | None:
-    """The first action of a kind that gives an attribute a value; None where none does."""
+    """The first action of a kind that gives an attribute a value, else the one that takes it a
+    step further, such as to the next size; None where none does."""
+    steps = None
     for action in kind.actions:
         wanted = action.wanted(action.options().model_dump()) if not action.sets else ()
         if attribute in (*action.sets, *(each.attribute for each in wanted if each.to is not None)):
             return action
-    return None
+        if steps is None and attribute in [each.attribute for each in wanted]:
+            steps = action
+    return steps
 
 
 def names_with(effect: Effect) -> tuple[str, ...]:

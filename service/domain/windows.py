@@ -7,10 +7,11 @@ seconds since the epoch, and so is every answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,7 +20,9 @@ _DAY_MINUTES = 24 * 60
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])\Z")
 _MONTH_DAY = re.compile(r"(\d\d)-(\d\d)\Z")
 _FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
-_LOOKED_AHEAD_DAYS = 9 * 366
+_FULL_DATE_LENGTH = len("2026-09-01")
+_A_DAY = timedelta(days=1)
+_LOOKED_AHEAD = timedelta(days=9 * 366 - 1)
 """Long enough for a 29 February on each weekday but one in a century year's gap."""
 _LEAP = 2024
 
@@ -63,7 +66,7 @@ class Window:
         if not self.open_at(now):
             return now
         last = now
-        for edge in self._edges(now):
+        for edge in self._edges(now, self._day_that_closes):
             if not self.open_at(edge):
                 return edge
             last = edge
@@ -73,7 +76,8 @@ class Window:
         """When it next opens, `now` itself when it is open; None when it never does."""
         if self.open_at(now):
             return now
-        return next((edge for edge in self._edges(now) if self.open_at(edge)), None)
+        edges = self._edges(now, self._day_that_opens)
+        return next((edge for edge in edges if self.open_at(edge)), None)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
@@ -85,33 +89,78 @@ class Window:
         return Window(**{**fields, "days": tuple(fields["days"])})
 
     def _has(self, day: date) -> bool:
-        if day.weekday() not in self.days:
-            return False
+        return day.weekday() in self.days and self._dated(day)
+
+    def _dated(self, day: date) -> bool:
+        """Whether a day lies within the dates."""
         if self.first is None or self.last is None:
             return True
-        at = day.isoformat() if _FULL_DATE.match(self.first) else day.strftime("%m-%d")
+        at = day.isoformat() if self._of_one_year else day.strftime("%m-%d")
         if self.first <= self.last:
             return self.first <= at <= self.last
         return at >= self.first or at <= self.last  # over the turn of the year
 
-    def _edges(self, now: float) -> Iterator[float]:
+    @property
+    def _of_one_year(self) -> bool:
+        return self.first is not None and len(self.first) == _FULL_DATE_LENGTH
+
+    def _day_that_opens(self, day: date) -> date | None:
+        """The first day from this one on that lies within the dates, or follows one that does;
+        None where none ever will."""
+        if self.first is None or self._dated(day) or self._dated(day - _A_DAY):
+            return day
+        if self._of_one_year:
+            first = date.fromisoformat(self.first)
+            return first if first > day else None
+        return next(each for each in _each_year(day, self.first) if each >= day)
+
+    def _day_that_closes(self, day: date) -> date:
+        """The first day from this one on after which the window may not be open, where it was open
+        on all days until this one."""
+        whole = len(self.days) == len(DAYS) and self.start == 0 and self.end == _DAY_MINUTES
+        if not whole or self.last is None or not self._dated(day):
+            return day
+        if self._of_one_year:
+            return date.fromisoformat(self.last)
+        return next(each for each in _each_year(day, self.last) if each >= day)
+
+    def _edges(self, now: float, skip: Callable[[date], date | None]) -> Iterator[float]:
         """The moments after `now` at which it may open or close, in order.
 
         On a day on which the clock is changed, the change itself is one, and so are both times at
-        which the clock shows an hour that comes twice.
+        which the clock shows an hour that comes twice. `skip` gives for a day the next one that has
+        to be looked at: a window of few dates would else be looked for on each day of years.
         """
         zone = ZoneInfo(self.zone)
-        day = datetime.fromtimestamp(now, zone).date()
         minutes = sorted({0, self.start % _DAY_MINUTES, self.end % _DAY_MINUTES})
-        for _ in range(_LOOKED_AHEAD_DAYS):
-            shown = [datetime.combine(day, time(each // 60, each % 60), zone) for each in minutes]
-            moments = [each.timestamp() for each in shown]
-            changed = clock_change(day, zone)
-            if changed is not None:
-                twice = (each.replace(fold=1).timestamp() for each in shown)
-                moments = sorted({*moments, *twice, changed})
-            yield from (each for each in moments if each > now)
-            day += timedelta(days=1)
+        day = datetime.fromtimestamp(now, zone).date()
+        last = day + _LOOKED_AHEAD
+        while day <= last and (looked_at := skip(day)) is not None:
+            day = min(looked_at, last)
+            yield from (each for each in _moments(day, minutes, zone) if each > now)
+            day += _A_DAY
+
+
+def _each_year(day: date, month_day: str) -> Iterator[date]:
+    """A date of each year from that of a day on. A 29 February is the day after the 28th, as it is
+    for `Window` where a year has none."""
+    month, number = int(month_day[:2]), int(month_day[3:])
+    for year in count(day.year):
+        try:
+            yield date(year, month, number)
+        except ValueError:
+            yield date(year, 3, 1)
+
+
+def _moments(day: date, minutes: Sequence[int], zone: ZoneInfo) -> list[float]:
+    """When the clock of a zone shows these minutes of a day, and when it is changed on it."""
+    shown = [datetime.combine(day, time(each // 60, each % 60), zone) for each in minutes]
+    moments = [each.timestamp() for each in shown]
+    changed = clock_change(day, zone)
+    if changed is None:
+        return moments
+    twice = (each.replace(fold=1).timestamp() for each in shown)
+    return sorted({*moments, *twice, changed})
 
 
 @lru_cache(maxsize=4096)

@@ -26,6 +26,7 @@ from service.domain.levels.acting import (
     direction_of,
     goal_of,
     leader,
+    own_value,
     says,
     until,
 )
@@ -123,7 +124,7 @@ class LevelRound:
                 _log.exception("level_not_considered", target=name)
 
     def _begin(self, book: RuleBook, beginning: frozenset[Baseline], now: float) -> None:
-        """Keep how many there are at the start of a growth, without what alerts have added."""
+        """Keep what there is at the start of a growth, without what alerts have added."""
         ledger = {(each.target, each.attribute): each for each in self._parts.ledger.entries()}
         for name in sorted({target for _, target, _ in beginning}):
             target = book.targets[name]
@@ -138,8 +139,8 @@ class LevelRound:
                     continue
                 seen = next(iter(kind_spec(target.kind).levels_as(attribute, _NOTHING, values)))
                 present = values.get(seen)
-                if isinstance(present, int):
-                    own = present - added_by_alerts(ledger.get((of, seen)), present)
+                if present is not None:
+                    own = own_value(ledger.get((of, seen)), present)
                     self._parts.levels.keep_baseline((growth, of, attribute), own, now)
 
     def _consider(
@@ -234,6 +235,10 @@ class _Considered:
                     self._wait([name], f"{value} of {self.target.name} is not known")
                     break
                 present = values[value]
+                if of_value.lowest is not None and present not in self.target.sizes:
+                    saw = f"{self.target.name} has {value} {present}, which is none of its sizes"
+                    self._wait([name], f"{saw}: whether that is enough is not known")
+                    break
                 added = added_by_alerts(ledger.get(value), present)
                 goal = goal_of(of_value, present, added, self.target.sizes)
                 if goal.value != present:

@@ -7,9 +7,11 @@ says everything, so that a picture that cannot be shown takes nothing away.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from service.catalogue.context import Record
+from service.domain.capacity.growth import MOST_DAYS
 from service.domain.costs.week import (
     by_action,
     day_name,
@@ -20,6 +22,7 @@ from service.domain.costs.week import (
 )
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
+from service.domain.levels.replanning import replanned
 from service.domain.readings.readings import DAY_S
 from service.engine import outbox, reports
 from service.engine.costing import report_of
@@ -67,7 +70,17 @@ def _count(parts: WorkerParts) -> Record:
         "days": days_of(readings, since),
         "indicators": indicators(readings),
         "cost": report_of(parts.book(), parts.bills, parts.work_of, now).to_json(),
+        "growths": _growths(parts, now),
     }
+
+
+def _growths(parts: WorkerParts, now: float) -> list[Record]:
+    """Each growth that is under way beside what was measured."""
+    book = parts.book()
+    if book is None or not any(each.grows for each in book.levels.levels):
+        return []
+    levels = replace(book.levels, baselines=parts.levels.baselines())
+    return replanned(levels, parts.weeks.days(now - MOST_DAYS * DAY_S, now), now)
 
 
 def _plan(request: Request, report: Record, parts: WorkerParts) -> Record:

@@ -23,8 +23,10 @@ def week_title(report: Mapping[str, Any]) -> str:
 
 
 def week_summary(report: Mapping[str, Any]) -> str:
-    """How the runs ended, what the days cost, and what the month comes to."""
-    return f"{_ended(report)} {_days(report)} {summary(report['cost'])}"
+    """How the runs ended, what the days cost, what the month comes to, and how each growth stands
+    beside what was measured."""
+    grown = "".join(f" {_growth(each)}" for each in report.get("growths", ()))
+    return f"{_ended(report)} {_days(report)} {summary(report['cost'])}{grown}"
 
 
 def weekly_message(report: Mapping[str, Any], context: str) -> Message:
@@ -35,6 +37,40 @@ def weekly_message(report: Mapping[str, Any], context: str) -> Message:
 def without_picture(message: Message, because: str) -> Message:
     """The same message, which says why no picture follows it."""
     return replace(message, text=f"{message.text} No picture: {because}")
+
+
+def _growth(each: Mapping[str, Any]) -> str:
+    """One growth: what was planned, what was read, and the week ahead by both."""
+    counts = " ".join(_counted(one) for one in each["counts"])
+    holds = f" It also holds {', '.join(each['holds'])}." if each["holds"] else ""
+    by = each["because"]
+    if not by:
+        monthly = each["growth_a_month"]
+        by = (
+            f"The load was {each['load']:.2f} times that of the week before it began, and grows by "
+            f"{monthly['mid']:.0%} a month ({monthly['low']:.0%} to {monthly['high']:.0%}). The "
+            "rules' plan holds all the same: change `weeks` in the rules where the readings are "
+            "right."
+        )
+    return f"Growth {each['growth']}, with {each['week']} ahead: {counts}{holds} {by}"
+
+
+def _counted(one: Mapping[str, Any]) -> str:
+    name = f"{one['attribute']} of {one['target']}"
+    read = "no reading" if one["read"] is None else f"{one['read']:.1f} on average"
+    last = "nothing was planned" if one["planned"] is None else f"at least {one['planned']} planned"
+    following = _priced(one["next"], one["next_dollars"])
+    by_readings = ""
+    if one["by_readings"] is not None:
+        found = _priced(one["by_readings"], one["by_readings_dollars"])
+        by_readings = f", and by the readings {found}"
+    return f"{name} last week: {last}, {read}; next week: {following} planned{by_readings}."
+
+
+def _priced(count: int | None, dollars: float | None) -> str:
+    if count is None:
+        return "not known yet"
+    return f"{count}" if dollars is None else f"{count} (${dollars:,.2f} a month)"
 
 
 def _ended(report: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from service.domain.decisions.decision import Check
 from service.domain.decisions.requests import Request
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute, Baseline
+from service.domain.levels.levels import Attribute, Baseline, Value
 
 BOOK_SILENT_S = 300.0
 """Rules are in force while a worker that has them was seen within this long, in seconds."""
@@ -50,12 +50,12 @@ class LevelRecord(Protocol):
         Of several workers that ask, one hears that it is."""
         ...
 
-    def baselines(self) -> Mapping[Baseline, int]:
-        """How many there were at the start of each growth."""
+    def baselines(self) -> Mapping[Baseline, Value]:
+        """How many there were at the start of each growth, or which size."""
         ...
 
-    def keep_baseline(self, of: Baseline, value: int, now: float) -> None:
-        """Keep how many there were, once for all."""
+    def keep_baseline(self, of: Baseline, value: Value, now: float) -> None:
+        """Keep what there was, once for all."""
         ...
 
     def check(self, request: Request, now: float) -> Check:

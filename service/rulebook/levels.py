@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -59,11 +59,15 @@ class _LevelShape(Shape):
 
 @dataclass(frozen=True, slots=True)
 class ReadLevel:
-    """A level as far as it was read, where it is written, and how to note what is wrong with it."""
+    """A level as far as it was read, where it is written, and how to note what is wrong with it.
+
+    `places` are those of what it says of an attribute, where a growth says it for many weeks.
+    """
 
     level: Level
     place: Place
     complain: Complain
+    places: Mapping[Attribute, Place] = field(default_factory=dict)
 
 
 def read_levels(
@@ -86,7 +90,7 @@ def read_levels(
         if body.get("kind") == GROWTH:
             own = read_zone(body.get("zone"), (*place, "zone"), complain) or zone
             for week in read_growth(body, place, complain, own, written):
-                yield ReadLevel(week, place, complain)
+                yield ReadLevel(week.level, place, complain, week.places)
             continue
         level = _Reader(body, place, complain, zone).level(written)
         if level is not None:
@@ -216,7 +220,7 @@ class _Reader:
             return None
         statement = Statement(**said)
         floor, ceiling = statement.floor, statement.ceiling
-        if floor is not None and ceiling is not None and floor > ceiling:
+        if isinstance(floor, int) and ceiling is not None and floor > ceiling:
             self._complain(place, f"its floor {floor} is above its ceiling {ceiling}.")
             return None
         return statement
@@ -225,7 +229,7 @@ class _Reader:
 def check_levels(read: Sequence[ReadLevel], targets: Mapping[str, Target]) -> None:
     """Check levels against each other and against the targets that they hold."""
     _check_names(read)
-    fine = [each for each in read if _suits(each, targets)]
+    fine = [each for each in _once(read) if _suits(each, targets)]
     by_level = {id(each.level): each for each in fine}
     levels = [each.level for each in fine]
     for found in overlaps(levels):
@@ -249,6 +253,37 @@ def check_levels(read: Sequence[ReadLevel], targets: Mapping[str, Target]) -> No
             f"({high.written}), first at {_moment(at, low)}: the ceiling counts then.",
         )
     _doubt_gaps(fine)
+
+
+def _once(read: Sequence[ReadLevel]) -> Iterator[ReadLevel]:
+    """The same, where what is wrong with a week of a growth is noted once: the weeks after it say
+    it too."""
+    noted: set[tuple[str, Place, str]] = set()
+    for each in read:
+        yield replace(each, complain=_Once(each, noted)) if each.level.grows else each
+
+
+@dataclass(frozen=True, slots=True)
+class _Once:
+    """Takes what is wrong with a growth, and passes each sentence on once."""
+
+    read: ReadLevel
+    noted: set[tuple[str, Place, str]]
+
+    def __call__(self, place: Place, sentence: str) -> None:
+        if self._is_new(place, sentence):
+            self.read.complain(place, sentence)
+
+    def warn(self, place: Place, sentence: str) -> None:
+        """Warn once."""
+        if self._is_new(place, sentence):
+            self.read.complain.warn(place, sentence)
+
+    def _is_new(self, place: Place, sentence: str) -> bool:
+        this = (self.read.level.written, place, sentence)
+        is_new = this not in self.noted
+        self.noted.add(this)
+        return is_new
 
 
 def levels_of(read: Sequence[ReadLevel], targets: Mapping[str, Target], zone: str) -> Levels:
@@ -278,36 +313,71 @@ def _check_names(read: Sequence[ReadLevel]) -> None:
 
 def _suits(each: ReadLevel, targets: Mapping[str, Target]) -> bool:
     """Whether its targets are there, and can be what it says of them."""
-    fine = True
-    for key in ("hold", "otherwise"):
-        for (name, attribute), statement in getattr(each.level, key).items():
-            place: Place = (*each.place, key, name)
-            target = targets.get(name)
-            if target is None:
-                each.complain(place, f"unknown target {name!r}; {suggestion(name, targets)}")
-                fine = False
-                continue
-            held = kind_spec(target.kind).levels(target)
-            if attribute not in held:
-                known = f"; it can hold {', '.join(held)}" if held else ""
-                each.complain(
-                    (*place, attribute),
-                    f"no level can hold {attribute} of {name}, which is of kind {target.kind}"
-                    f"{known}.",
-                )
-                fine = False
-                continue
-            for wrong in _wrong(statement, held[attribute], name, attribute):
-                each.complain((*place, attribute), wrong)
-                fine = False
-            for doubt in _doubts(statement, held[attribute], name):
-                each.complain.warn((*place, attribute), doubt)
-    return fine
+    said = [
+        (
+            each.places.get((name, attribute), (*each.place, key, name, attribute)),
+            name,
+            attribute,
+            it,
+        )
+        for key in ("hold", "otherwise")
+        for (name, attribute), it in getattr(each.level, key).items()
+    ]
+    fine = [_suits_one(each, *one, targets) for one in said]
+    return all(fine)
+
+
+def _suits_one(
+    each: ReadLevel,
+    place: Place,
+    name: str,
+    attribute: str,
+    statement: Statement,
+    targets: Mapping[str, Target],
+) -> bool:
+    target = targets.get(name)
+    if target is None:
+        each.complain(place, f"unknown target {name!r}; {suggestion(name, targets)}")
+        return False
+    held = kind_spec(target.kind).levels(target)
+    if attribute not in held:
+        known = f"; it can hold {', '.join(held)}" if held else ""
+        each.complain(
+            place,
+            f"no level can hold {attribute} of {name}, which is of kind {target.kind}{known}.",
+        )
+        return False
+    bounds = held[attribute]
+    wrong = _wrong_growth if each.level.grows else _wrong
+    sentences = list(wrong(statement, bounds, name, attribute))
+    for sentence in sentences:
+        each.complain(place, sentence)
+    for doubt in _doubts(statement, bounds, name):
+        each.complain.warn(place, doubt)
+    return not sentences
+
+
+def _wrong_growth(
+    statement: Statement, bounds: Bounds, target: str, attribute: str
+) -> Iterator[str]:
+    """What a week of a growth cannot say of a target."""
+    value = statement.floor if statement.aim is None else statement.aim
+    if statement.factor is not None:
+        if not bounds.is_number:
+            yield f"{attribute} of {target} is no number, so it cannot grow by a factor."
+    elif statement.more is not None:
+        if not bounds.is_number and not bounds.ladder:
+            yield (
+                f"{attribute} of {target} has no next one; it can be {', '.join(bounds.values)}."
+            )
+    elif not bounds.is_number:
+        if value not in bounds.values:
+            yield f"{value!r} is none of {target}; it can be {', '.join(bounds.values)}."
+    elif value is not None:
+        yield from _outside("floor", value, bounds, target)
 
 
 def _wrong(statement: Statement, bounds: Bounds, target: str, attribute: str) -> Iterator[str]:
-    if statement.factor is not None and not bounds.is_number:
-        yield f"{attribute} of {target} is no number, so it cannot grow by a factor."
     for key, value in _said(statement):
         if bounds.is_number:
             yield from _outside(key, value, bounds, target)

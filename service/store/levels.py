@@ -12,7 +12,7 @@ from service.domain.decisions.decision import Check
 from service.domain.decisions.requests import Request
 from service.domain.levels.acting import Undone, check_level
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute, Baseline
+from service.domain.levels.levels import Attribute, Baseline, Value
 from service.domain.levels.told import Acted
 from service.ports.levels import BOOK_SILENT_S
 from service.store import schema
@@ -139,19 +139,21 @@ class LevelStore:
             row = {"level": level, "digest": digest, "at": now}
             return connection.execute(put, row).first() is not None
 
-    def baselines(self) -> Mapping[Baseline, int]:
-        """How many there were at the start of each growth."""
+    def baselines(self) -> Mapping[Baseline, Value]:
+        """What there was at the start of each growth."""
         with translated(), self._engine.connect() as connection:
             return level_baselines(connection)
 
-    def keep_baseline(self, of: Baseline, value: int, now: float) -> None:
-        """Keep how many there were; what is known already stays."""
+    def keep_baseline(self, of: Baseline, value: Value, now: float) -> None:
+        """Keep what there was; what is known already stays."""
         growth, target, attribute = of
         insert = insert_of(self._engine.dialect, schema.level_baselines).on_conflict_do_nothing()
-        row = {"growth": growth, "target": target, "attribute": attribute}
+        is_count = isinstance(value, int)
+        kept = {"value": value if is_count else 0, "text": None if is_count else value}
+        row = {"growth": growth, "target": target, "attribute": attribute, **kept}
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            connection.execute(insert, {**row, "value": value, "at": now})
+            connection.execute(insert, {**row, "at": now})
 
     def check(self, request: Request, now: float) -> Check:
         """Whether what a level has asked for is still wanted."""
@@ -193,11 +195,11 @@ def applied_levels(connection: sa.Connection) -> dict[Attribute, Applied]:
     }
 
 
-def level_baselines(connection: sa.Connection) -> dict[Baseline, int]:
-    """How many there were at the start of each growth."""
+def level_baselines(connection: sa.Connection) -> dict[Baseline, Value]:
+    """What there was at the start of each growth."""
     b = schema.level_baselines.c
-    rows = connection.execute(sa.select(b.growth, b.target, b.attribute, b.value))
-    return {(row.growth, row.target, row.attribute): row.value for row in rows}
+    rows = connection.execute(sa.select(b.growth, b.target, b.attribute, b.value, b.text))
+    return {(row.growth, row.target, row.attribute): row.text or row.value for row in rows}
 
 
 def _applied(row: sa.RowMapping) -> Applied:

@@ -632,8 +632,10 @@ level_baselines = sa.Table(
     sa.Column("attribute", sa.String(24), primary_key=True),
     sa.Column("value", sa.Integer, nullable=False),
     sa.Column("at", _TIME, nullable=False),
+    sa.Column("text", sa.String(64), nullable=True),
 )
-"""How many there were at the start of a growth, one row for each of its attributes."""
+"""What there was at the start of a growth, one row for each of its attributes: a count, or a size
+in `text`, which is empty for a count."""
 
 levels_told = sa.Table(
     "levels_told",

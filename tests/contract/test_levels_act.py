@@ -673,3 +673,71 @@ def test_growth_is_of_what_there_was_at_its_start_without_what_alerts_had_added(
     assert dict(world.installed.parts.levels.baselines()) == {
         ("gradual from 2026-09-02", *REPLICAS): 2
     }
+
+
+def test_the_weeks_of_a_growth_add_a_replica_and_make_the_database_larger(
+    engine: sa.Engine,
+) -> None:
+    """Both are of what there was at the start, and a larger database stays as it is."""
+    said = {("database", "replicas"): Statement(more=1)}, {("database", "size"): Statement(more=1)}
+    days = ("2026-09-02", "2026-09-08"), ("2026-09-09", "9999-12-31")
+    weeks = tuple(
+        Level(
+            f"gradual.week-{number + 1}",
+            GROWTH,
+            (Window(first=days[number][0], last=days[number][1]),),
+            MappingProxyType({**said[0], **(said[1] if number else {})}),
+            grows="gradual from 2026-09-02",
+        )
+        for number in range(2)
+    )
+    target = replace(COPIED, sizes=("ci_small", "ci_medium", "ci_large"))
+    made = replace(rule_book(), rules=(), targets={"database": target})
+    bounds = {
+        ("database", "replicas"): Bounds(0, 2),
+        ("database", "size"): Bounds(values=target.sizes, ladder=True),
+    }
+    rules = replace(made, levels=Levels(weeks, MappingProxyType(bounds), NEW_YORK))
+    world = world_of(engine, rules)
+    database = world.installed.database
+    database.variant = "ci_small"
+    world.round(3)
+    assert (len(database.copies), database.variant) == (1, "ci_small")
+    assert dict(world.installed.parts.levels.baselines()) == {
+        ("gradual from 2026-09-02", "database", "replicas"): 0,
+        ("gradual from 2026-09-02", "database", "size"): "ci_small",
+    }
+    world.installed.clock.now = at("2026-09-09T09:00")
+    world.start()
+    world.round(3)
+    assert (len(database.copies), database.variant) == (1, "ci_medium")
+    actions = world.installed.rows("SELECT action, status FROM runs ORDER BY created_at")
+    assert [tuple(each) for each in actions] == [
+        ("set_replicas", "succeeded"),
+        ("scale_database", "succeeded"),
+    ]
+    database.variant = "ci_large"
+    world.installed.clock.now += DRIFT_S
+    world.round(3)
+    assert (len(world.runs()), database.variant) == (2, "ci_large")
+
+
+def test_a_size_that_is_none_of_the_ladder_is_left_and_what_waits_is_said(
+    sqlite: sa.Engine,
+) -> None:
+    level = Level(
+        "gradual.week-1",
+        GROWTH,
+        (Window(),),
+        MappingProxyType({("database", "size"): Statement(aim="ci_small")}),
+        grows="gradual from 2026-09-02",
+    )
+    made = replace(rule_book(), rules=(), targets={"database": COPIED})
+    bounds = {("database", "size"): Bounds(values=COPIED.sizes, ladder=True)}
+    rules = replace(made, levels=Levels((level,), MappingProxyType(bounds), NEW_YORK))
+    world = world_of(sqlite, rules)
+    world.installed.database.variant = "ci_2xlarge"
+    world.round(2)
+    assert world.runs() == {}
+    waits = world.installed.parts.levels.rows()["database", "size"].waits
+    assert "database has size ci_2xlarge, which is none of its sizes" in waits

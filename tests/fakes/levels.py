@@ -10,7 +10,7 @@ from service.domain.decisions.decision import Check
 from service.domain.decisions.requests import Request
 from service.domain.levels.acting import check_level
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute, Baseline
+from service.domain.levels.levels import Attribute, Baseline, Value
 from service.ports.levels import BOOK_SILENT_S
 
 
@@ -22,7 +22,7 @@ class FakeLevels:
     rules: str = ""
     seen_at: float = 0.0
     told: dict[str, str] = field(default_factory=dict)
-    grown: dict[Baseline, int] = field(default_factory=dict)
+    grown: dict[Baseline, Value] = field(default_factory=dict)
     statuses: dict[str, tuple[str, float | None]] = field(default_factory=dict)
 
     def put_in_force(self, rules_hash: str, now: float, *, starts: bool) -> bool:
@@ -66,10 +66,10 @@ class FakeLevels:
         self.told[level] = digest
         return known != digest
 
-    def baselines(self) -> Mapping[Baseline, int]:
+    def baselines(self) -> Mapping[Baseline, Value]:
         return dict(self.grown)
 
-    def keep_baseline(self, of: Baseline, value: int, now: float) -> None:
+    def keep_baseline(self, of: Baseline, value: Value, now: float) -> None:
         self.grown.setdefault(of, value)
 
     def check(self, request: Request, now: float) -> Check:

@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.windows import (
@@ -130,6 +130,40 @@ def test_it_is_open_until_it_closes_and_shut_until_it_opens(
         assert not window.open_at(closes)
         assert window.open_at((now + closes) / 2) or (closes - now) > 86_400
     assert Window.from_json(window.to_json()) == window
+
+
+DATES = ["01-01", "01-03", "02-28", "02-29", "03-01", "03-08", "11-01", "12-20", "12-31"]
+DAYS_OF_YEARS = ["2024-02-29", "2026-03-08", "2026-11-01", "2027-01-05", "2028-02-29"]
+HOURS = st.sampled_from([(0, 1440), (420, 1320), (1320, 420), (150, 90)])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    days=st.sampled_from([tuple(range(7)), (0, 1, 2, 3, 4), (6,)]),
+    hours=HOURS,
+    dates=st.one_of(
+        st.tuples(st.sampled_from(DATES), st.sampled_from(DATES)),
+        st.tuples(st.sampled_from(DAYS_OF_YEARS), st.sampled_from(DAYS_OF_YEARS)).map(
+            lambda each: (min(each), max(each))
+        ),
+    ),
+    zone=st.sampled_from(["UTC", BERLIN, NEW_YORK]),
+    day=st.integers(0, 3 * 365),
+)
+def test_a_window_with_dates_turns_when_a_look_at_each_half_hour_says_so(
+    days: tuple[int, ...], hours: tuple[int, int], dates: tuple[str, str], zone: str, day: int
+) -> None:
+    """What skips the days outside the dates finds the same as a look at each half hour."""
+    now = at("2026-01-01T00:00") + day * 86_400
+    window = Window(days, *hours, *dates, zone)
+    looks = (now + step * 1_800 for step in range(400 * 48))
+    is_open = window.open_at(now)
+    turn = next((each for each in looks if window.open_at(each) != is_open), None)
+    found = window.closes_after(now) if is_open else window.opens_after(now)
+    if turn is None:
+        assert found is None or found > now + 399 * 86_400
+    else:
+        assert found == turn
 
 
 def test_days_are_read_as_lists_and_ranges_also_over_the_weekend() -> None:

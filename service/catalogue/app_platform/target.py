@@ -194,7 +194,7 @@ def errors(target: AppTarget, action: str, options: Mapping[str, Any]) -> Iterat
 def held_by_levels(target: AppTarget) -> dict[str, Bounds]:
     """What a level can hold: a count, up to the limit that holds for everybody, and a size."""
     found = {"replicas": Bounds(target.min_replicas, target.most_replicas)}
-    return {**found, "size": Bounds(values=target.sizes)} if target.sizes else found
+    return {**found, "size": Bounds(values=target.sizes, ladder=True)} if target.sizes else found
 
 
 def reaching(target: AppTarget, ceilings: Mapping[str, int]) -> AppTarget:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from service.catalogue.actions import one_size_up
@@ -57,10 +58,21 @@ def _look_at_replicas(database: DatabaseCompute, target: SupabaseTarget) -> str:
 
 
 def _levels(target: SupabaseTarget) -> dict[str, Bounds]:
-    """What a level can hold: the read replicas, where the target has some."""
+    """What a level can hold: the compute size, and the read replicas, where the target has some."""
+    found = {"size": Bounds(values=target.sizes, ladder=True)} if target.sizes else {}
     if not target.replicas:
-        return {}
-    return {replicas.ATTRIBUTE: Bounds(0, int(target.replicas["max"]))}
+        return found
+    return {**found, replicas.ATTRIBUTE: Bounds(0, replicas.most_replicas(target.replicas))}
+
+
+def _reaching(target: SupabaseTarget, ceilings: Mapping[str, int]) -> SupabaseTarget:
+    """The project whose alerts go up to the ceiling of a level, and never above its limit."""
+    ceiling = ceilings.get(replicas.ATTRIBUTE)
+    if ceiling is None or not target.replicas:
+        return target
+    most = replicas.most_replicas(target.replicas)
+    section = {**target.replicas, "max": min(ceiling, most), "limit": most}
+    return replace(target, replicas=section)
 
 
 def _refuses(target: SupabaseTarget, action: str, options: Mapping[str, Any]) -> Iterable[str]:
@@ -88,5 +100,6 @@ KIND = KindSpec(
     values=project_values,
     refuses=_refuses,
     levels=_levels,
+    reaching=_reaching,
     size_form=r"ci_[a-z0-9_]+",
 )

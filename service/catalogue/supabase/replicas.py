@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from service.catalogue.spec import ActionSpec, Effect, Noted
 from service.catalogue.steps.bounds import count_wanted, nothing_to_do
 from service.domain.decisions.directions import SET
 from service.domain.decisions.planning import Plan, PlanHeld
-from service.domain.decisions.requests import Request
+from service.domain.decisions.requests import ALERT, REPLAY, Request
 from service.domain.durations import parse_duration
 from service.ports.supabase import Mark, Sight
 
@@ -51,9 +52,11 @@ _REGION = re.compile(r"[a-z]{2}-[a-z]+-[0-9]|.*\$.*")
 
 class ReplicasShape(Shape):
     """The read replicas of a project in a rule file: how many, where, how far behind at most, and
-    the roles by which the application reads from them."""
+    the roles by which the application reads from them. Alerts add up to `max`, or to the ceiling of
+    a level; people and levels go up to `limit`, which is `max` where it is not given."""
 
     max: int | None = Field(default=None, ge=1, le=MOST)
+    limit: int | None = Field(default=None, ge=1, le=MOST)
     regions: list[Text] = Field(default=[], max_length=MOST)
     max_lag: Text = Field(default=f"{MAX_LAG_S}s", description="a duration such as 10s")
     readers: list[Text] = Field(default=["postgres"], min_length=1, max_length=20)
@@ -72,6 +75,8 @@ def read_replicas(shape: ReplicasShape | None, noted: Noted) -> dict[str, Any]:
         return {}
     if shape.max is None:
         noted.missing("replicas.max", "how many replicas there may be")
+    elif shape.limit is not None and shape.limit < shape.max:
+        noted.at(ATTRIBUTE, f"replicas.max {shape.max} is above its limit {shape.limit}.")
     if not shape.regions:
         noted.missing("replicas.regions", "where they are, such as [us-east-1]")
     for each in shape.regions:
@@ -90,6 +95,7 @@ def read_replicas(shape: ReplicasShape | None, noted: Noted) -> dict[str, Any]:
         return {}
     return {
         "max": shape.max,
+        **({} if shape.limit is None else {"limit": shape.limit}),
         "regions": list(shape.regions),
         "max_lag_s": lag.total_seconds(),
         "readers": list(shape.readers),
@@ -123,11 +129,36 @@ def refusals(name: str, section: Mapping[str, Any], options: Mapping[str, Any]) 
             f"target {name} has no replicas; say how many it may have and where, such as "
             "replicas: {max: 2, regions: [us-east-1]}."
         )
-    elif count is not None and count > section["max"]:
+    elif count is not None and count > most_replicas(section):
         yield (
-            f"set_replicas wants replicas: {count}, and {name} may have at most {section['max']}. "
+            f"set_replicas wants replicas: {count}, and {name} may have at most "
+            f"{most_replicas(section)}. "
             "Ask for fewer, or change replicas of the target."
         )
+
+
+def most_replicas(section: Mapping[str, Any]) -> int:
+    """The most that a target may ever have: what people and levels go up to."""
+    return int(section.get("limit", section["max"]))
+
+
+def _count(request: Request, section: Mapping[str, Any], present: int) -> int | PlanHeld:
+    """How many there shall be. An alert that names more than alerts may have gets as many as
+    these."""
+    (wanted,) = request.wanted
+    bound = most_replicas(section)
+    alerts = int(section["max"])
+    if request.origin.kind in (ALERT, REPLAY) and wanted.to is not None:
+        if int(wanted.to) > alerts and present >= alerts:
+            return PlanHeld(
+                "max_replicas",
+                f"{request.target.name} has {present} read replicas, and alerts may bring it to "
+                f"{alerts}; nothing more can be added automatically.",
+                at_bound=present == alerts,
+                facts={"current": present, "max": alerts},
+            )
+        wanted = replace(wanted, to=min(int(wanted.to), max(alerts, present)))
+    return count_wanted(request.target, wanted, present, (0, bound))
 
 
 def count_of(observed: Mapping[str, Any]) -> int | None:
@@ -169,7 +200,7 @@ def plan_replicas(
             retry_after_s=RETRY_S,
         )
     present = found["list"]
-    count = count_wanted(target, request.wanted[0], len(present), (0, section["max"]))
+    count = _count(request, section, len(present))
     if isinstance(count, PlanHeld):
         return count
     if count == len(present):

@@ -67,7 +67,9 @@ class SupabaseTarget:
         """The two ends of the ladder, and the bounds of pool size and replicas."""
         ladder = f"{self.sizes[0]} … {self.sizes[-1]}" if self.sizes else ""
         pool = self.pooler and f"pool size {self.pooler['min']}–{self.pooler['max']}"
-        copies = self.replicas and f"at most {self.replicas['max']} replicas"
+        limit = self.replicas.get("limit")
+        by_people = f" ({limit} by people and levels)" if limit else ""
+        copies = self.replicas and f"at most {self.replicas['max']} replicas{by_people}"
         return ", ".join(each for each in (ladder, pool, copies) if each)
 
     @property

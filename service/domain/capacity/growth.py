@@ -26,6 +26,7 @@ MOST_DAYS = 365
 MOST_GROWTH = 10.0
 """Growth in a month that can be planned for: eleven times as much. Above it, it is a slip."""
 _MONTH_DAYS = 365.25 / 12
+_INSTEAD = "Give the growth in a month yourself, such as --growth 0.2."
 _WEEK = 7
 _Z95 = 1.959964
 """Standard deviations on either side within which 95 % of a normal distribution lie."""
@@ -67,10 +68,13 @@ def given(growth: float) -> Growth:
     return Growth(growth, growth, growth)
 
 
-def measured(metric: str, days: Iterable[tuple[float, float]]) -> Growth:
+def measured(
+    metric: str, days: Iterable[tuple[float, float]], *, instead: str = _INSTEAD
+) -> Growth:
     """The growth of daily readings: instants (seconds since the epoch) and values.
 
-    A day whose value is 0, negative or no number says nothing of growth and is left out.
+    A day whose value is 0, negative or no number says nothing of growth and is left out. `instead`
+    is what the sentence says to do where nothing can be measured.
 
     Raises:
         NoPlan: there are too few days, or they are all the same.
@@ -82,7 +86,7 @@ def measured(metric: str, days: Iterable[tuple[float, float]]) -> Growth:
     }
     newest = max(logs, default=0)
     kept = {day: log for day, log in logs.items() if day > newest - MOST_DAYS}
-    _refuse(metric, kept)
+    _refuse(metric, kept, instead)
     slopes = sorted(_slopes(kept))
     mid = (slopes[(len(slopes) - 1) // 2] + slopes[len(slopes) // 2]) / 2
     low, high = _interval(slopes, kept)
@@ -93,8 +97,7 @@ def _monthly(slope: float) -> float:
     return math.expm1(slope * _MONTH_DAYS)
 
 
-def _refuse(metric: str, kept: Mapping[int, float]) -> None:
-    instead = "Give the growth in a month yourself, such as --growth 0.2."
+def _refuse(metric: str, kept: Mapping[int, float], instead: str) -> None:
     if len(kept) < LEAST_DAYS:
         raise NoPlan(
             f"{len(kept)} days of {metric} are kept that are above 0, and {LEAST_DAYS} are needed "

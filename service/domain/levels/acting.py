@@ -50,6 +50,8 @@ def goal_of(holds: Standing, present: Value, added: int, ladder: Sequence[str]) 
     """
     if not isinstance(present, int) or holds.most is None:
         value = present if holds.value is None else holds.value
+        if holds.lowest is not None and is_less(holds.lowest, value, ladder):
+            value = holds.lowest
         larger = added and is_less(present, value, ladder) is not False
         return Goal(present if larger else value, value)
     own = present - added
@@ -73,6 +75,14 @@ def added_by_alerts(entry: Entry | None, present: Value) -> int:
     if not isinstance(present, int):
         return len(entry.additions)
     return sum(int(each.after) - int(each.before) for each in entry.additions)
+
+
+def own_value(entry: Entry | None, present: Value) -> Value:
+    """A present value without what alerts have added to it."""
+    added = added_by_alerts(entry, present)
+    if isinstance(present, int):
+        return present - added
+    return entry.additions[0].before if entry is not None and added else present
 
 
 def direction_of(moves: Mapping[str, tuple[Value, Value]], ladder: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ date names a year, the years up to it are looked at too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
@@ -20,6 +20,7 @@ _TWO_YEARS = timedelta(days=731)
 _TEN_YEARS = timedelta(days=3653)
 """How far a date that is named is followed: `9999-12-31` is meant as "from then on"."""
 _DAY_MINUTES = 24 * 60
+_A_PAIR = 2
 _ISO_DATE = 10
 """Characters of YYYY-MM-DD; MM-DD has five."""
 
@@ -51,38 +52,86 @@ def looked_at(levels: Sequence[Level]) -> tuple[float, float]:
 
 def overlaps(levels: Sequence[Level]) -> Iterator[Overlap]:
     """Each pair of levels of one kind that hold the same attribute at the same time."""
-    for earlier, later in combinations(levels, 2):
-        shared = sorted(set(earlier.hold) & set(later.hold))
-        # The weeks of one growth follow each other.
-        of_one_growth = earlier.grows != "" and earlier.grows == later.grows
-        if earlier.kind != later.kind or not shared or of_one_growth:
-            continue
-        at = _first_together(earlier, later)
-        if at is not None:
-            yield Overlap(later, earlier, shared[0], at)
+    found: dict[tuple[int, int], Overlap] = {}
+    for attribute, held in _by_attribute(levels, lambda each: each.hold):
+        for kind in KINDS:
+            of_kind = [each for each in held if levels[each].kind == kind]
+            for (earlier, later), at in _together(levels, of_kind).items():
+                one, other = levels[earlier], levels[later]
+                # The weeks of one growth follow each other.
+                if not one.grows or one.grows != other.grows:
+                    found.setdefault((earlier, later), Overlap(other, one, attribute, at))
+    yield from (found[each] for each in sorted(found))
 
 
 def both_otherwise(levels: Sequence[Level]) -> Iterator[tuple[Level, Level, Attribute]]:
     """Each pair of levels of one kind that say otherwise of the same attribute: later, earlier."""
-    for earlier, later in combinations(levels, 2):
-        shared = sorted(set(earlier.otherwise) & set(later.otherwise))
-        if earlier.kind == later.kind and shared:
-            yield later, earlier, shared[0]
+    found: dict[tuple[int, int], Attribute] = {}
+    for attribute, said in _by_attribute(levels, lambda each: each.otherwise):
+        for pair in combinations(said, 2):
+            if levels[pair[0]].kind == levels[pair[1]].kind:
+                found.setdefault(pair, attribute)
+    yield from ((levels[each[1]], levels[each[0]], found[each]) for each in sorted(found))
 
 
 def beaten_floors(levels: Sequence[Level]) -> Iterator[tuple[Level, Level, Attribute, float]]:
     """Each floor that is above another level's ceiling at a time: the floor's, the ceiling's."""
-    for low in levels:
-        for high in levels:
-            if low is high or KINDS.index(high.kind) > KINDS.index(low.kind):
-                continue
-            for attribute in sorted(set(low.hold) & set(high.hold)):
-                floor, ceiling = low.hold[attribute].floor, high.hold[attribute].ceiling
-                if floor is None or ceiling is None or floor <= ceiling:
+    found: dict[tuple[int, int, Attribute], float] = {}
+    for attribute, held in _by_attribute(levels, lambda each: each.hold):
+        said = {each: levels[each].hold[attribute] for each in held}
+        floors = [each.floor for each in said.values() if isinstance(each.floor, int)]
+        ceilings = [each.ceiling for each in said.values() if each.ceiling is not None]
+        if max(floors, default=0) <= min(ceilings, default=0):
+            continue
+        bounded = [
+            each for each, its in said.items() if its.floor is not None or its.ceiling is not None
+        ]
+        for pair, at in _together(levels, bounded).items():
+            for low, high in (pair, pair[::-1]):
+                floor, ceiling = said[low].floor, said[high].ceiling
+                if not isinstance(floor, int) or ceiling is None or floor <= ceiling:
                     continue
-                at = _first_together(low, high)
-                if at is not None:
-                    yield low, high, attribute, at
+                if KINDS.index(levels[high].kind) <= KINDS.index(levels[low].kind):
+                    found[low, high, attribute] = at
+    for low, high, attribute in sorted(found):
+        yield levels[low], levels[high], attribute, found[low, high, attribute]
+
+
+def _by_attribute(
+    levels: Sequence[Level], says: Callable[[Level], Iterable[Attribute]]
+) -> list[tuple[Attribute, list[int]]]:
+    """Each attribute in order, with the places of the levels that say something of it."""
+    found: dict[Attribute, list[int]] = {}
+    for place, level in enumerate(levels):
+        for attribute in says(level):
+            found.setdefault(attribute, []).append(place)
+    return sorted(found.items())
+
+
+def _together(levels: Sequence[Level], places: Sequence[int]) -> dict[tuple[int, int], float]:
+    """Each pair of levels that are ever open at the same time, and the first moment of it.
+
+    One pass over the times at which each opens, so that a thousand levels that follow each other
+    cost no more than each of them alone. A pair is looked at in the time of `looked_at`.
+    """
+    if len(places) < _A_PAIR:
+        return {}
+    start, end = looked_at([levels[each] for each in places])
+    times = sorted((*span, place) for place in places for span in levels[place].spans(start, end))
+    is_open: dict[int, float] = {}
+    found: dict[tuple[int, int], float] = {}
+    for opens, closes, place in times:
+        is_open = {each: until for each, until in is_open.items() if until > opens}
+        for other, until in is_open.items():
+            pair = min(place, other), max(place, other)
+            if other == place or pair in found:
+                continue
+            first, last = looked_at([levels[each] for each in pair])
+            at = max(opens, first)
+            if at < min(closes, until, last):
+                found[pair] = at
+        is_open[place] = closes
+    return found
 
 
 def gaps(levels: Sequence[Level], attribute: Attribute) -> list[tuple[float, float]]:
@@ -137,19 +186,6 @@ def _is_near(window: Window, local: datetime) -> bool:
     """Whether the window is open within an hour of this time."""
     at = local.timestamp()
     return any(window.open_at(at + minutes * 60) for minutes in (-60, -30, -1, 0, 30, 60))
-
-
-def _first_together(one: Level, other: Level) -> float | None:
-    """The first moment at which both are open; None when there is none."""
-    start, end = looked_at((one, other))
-    spans = sorted([*one.spans(start, end), *other.spans(start, end)])
-    reached = start
-    for opens, closes in spans:
-        # The windows of one level are apart from each other, so it is the other's.
-        if opens < reached:
-            return opens
-        reached = max(reached, closes)
-    return None
 
 
 def _midnight(day: date) -> float:

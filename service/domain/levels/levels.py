@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import merge
 from itertools import takewhile
 from math import ceil
@@ -33,24 +34,33 @@ Baseline = tuple[str, str, str]
 class Statement:
     """What a level says of one attribute: go there, have at least this, have at most that.
 
-    Only `aim` can be a text, such as a size. `factor` is for growth: have at least so many times
-    what there was at its start.
+    `aim` can be a text, such as a size or a strategy. So can `floor` of a growth: the size, or a
+    larger one. Two are for growth alone: `factor` is at least so many times what there was at its
+    start, and `more` is at least so many more, or so many sizes larger.
     """
 
     aim: Value | None = None
-    floor: int | None = None
+    floor: Value | None = None
     ceiling: int | None = None
     factor: float | None = None
+    more: int | None = None
+
+    @property
+    def since_start(self) -> bool:
+        """Whether what it says depends on what there was at the start of a growth."""
+        return self.factor is not None or self.more is not None
 
     def to_json(self) -> dict[str, Any]:
         """What it says, as plain values."""
         said = {"aim": self.aim, "floor": self.floor, "ceiling": self.ceiling}
-        return said if self.factor is None else {**said, "factor": self.factor}
+        growth = {"factor": self.factor, "more": self.more}
+        return {**said, **{name: each for name, each in growth.items() if each is not None}}
 
 
-def _times(baseline: int, factor: float) -> int:
+def _grown(baseline: int, statement: Statement) -> int:
     """Rounded up, but for what a float is too much: 10 × 1.1 is 11."""
-    return ceil(round(baseline * factor, 6))
+    times = ceil(round(baseline * (statement.factor or 1.0), 6))
+    return times + (statement.more or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +92,17 @@ class Level:
 
     def spans(self, start: float, end: float) -> Iterator[tuple[float, float]]:
         """When it is open between two moments, in order, and apart from each other."""
-        opened = start if self.open_at(start) else None
-        for turn in takewhile(lambda each: each < end, self.turns(start)):
-            is_open = self.open_at(turn)
-            if is_open and opened is None:
-                opened = turn
-            elif not is_open and opened is not None:
-                yield opened, turn
-                opened = None
-        if opened is not None:
-            yield opened, end
+        opens = closes = None
+        found = sorted(span for window in self.windows for span in _spans(window, start, end))
+        for first, last in found:
+            if closes is None or first > closes:
+                if opens is not None and closes is not None:
+                    yield opens, closes
+                opens, closes = first, last
+            else:
+                closes = max(closes, last)
+        if opens is not None and closes is not None:
+            yield opens, closes
 
     @property
     def attributes(self) -> frozenset[Attribute]:
@@ -109,16 +120,34 @@ def _turns(window: Window, now: float) -> Iterator[float]:
         now = turn
 
 
+@lru_cache(maxsize=256)
+def _spans(window: Window, start: float, end: float) -> tuple[tuple[float, float], ...]:
+    """When a window is open between two moments. Levels of many targets often share one."""
+    found = []
+    opened = start if window.open_at(start) else None
+    for turn in takewhile(lambda each: each < end, _turns(window, start)):
+        if opened is None:
+            opened = turn
+        else:
+            found.append((opened, turn))
+            opened = None
+    if opened is not None:
+        found.append((opened, end))
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What an attribute of a target can be.
 
-    Of a number: at least `least`, at most `most`. Of anything else: one of `values`.
+    Of a number: at least `least`, at most `most`. Of anything else: one of `values`. They are a
+    `ladder` where each is larger than the one before it, as sizes are.
     """
 
     least: int | None = None
     most: int | None = None
     values: tuple[str, ...] = ()
+    ladder: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -131,8 +160,8 @@ class Levels:
     """All levels of the rules, in the order in which they are written.
 
     `bounds` are those of each attribute that a level says something of. `zone` is the time zone in
-    which people are told of them. `baselines` are how many there were at the start of a growth, as
-    far as workers have seen it: it is no part of the rules.
+    which people are told of them. `baselines` are how many there were at the start of a growth, or
+    which size, as far as workers have seen it: it is no part of the rules.
     """
 
     levels: tuple[Level, ...] = ()
@@ -140,27 +169,37 @@ class Levels:
         default_factory=lambda: MappingProxyType({}), hash=False
     )
     zone: str = "UTC"
-    baselines: Mapping[Baseline, int] = field(
+    baselines: Mapping[Baseline, Value] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
 
     def said(self, level: Level, attribute: Attribute) -> Statement | None:
-        """What a level says of an attribute while it is open. A factor becomes a floor; None where
-        it is not known yet of what."""
-        statement = level.hold[attribute]
-        if statement.factor is None:
-            return statement
+        """What a level says of an attribute while it is open. What a growth says becomes a floor;
+        None where it is not known yet of what."""
+        statement, bounds = level.hold[attribute], self.bounds.get(attribute, Bounds())
+        if not statement.since_start:
+            raises = level.grows and bounds.ladder and statement.aim is not None
+            return Statement(floor=statement.aim) if raises else statement
         baseline = self.baselines.get((level.grows, *attribute))
-        if baseline is None:
-            return None
-        floor, most = _times(baseline, statement.factor), self.bounds[attribute].most
-        return Statement(floor=floor if most is None else min(floor, most))
+        if isinstance(baseline, int):
+            floor = _grown(baseline, statement)
+            return Statement(floor=floor if bounds.most is None else min(floor, bounds.most))
+        if baseline in bounds.values:
+            place = bounds.values.index(baseline) + (statement.more or 0)
+            return Statement(floor=bounds.values[min(place, len(bounds.values) - 1)])
+        return None
 
     def beginning(self, now: float) -> frozenset[Baseline]:
         """The growths that have begun, with each attribute, of which it is not known how many there
         were at the start."""
-        begun = [each for each in self.levels if each.grows and each.open_at(now)]
-        found = {(each.grows, *attribute) for each in begun for attribute in each.hold}
+        begun = {each.grows for each in self.levels if each.grows and each.open_at(now)}
+        found = {
+            (each.grows, *attribute)
+            for each in self.levels
+            if each.grows in begun
+            for attribute, statement in each.hold.items()
+            if statement.since_start
+        }
         return frozenset(found - self.baselines.keys())
 
     @property

@@ -9,7 +9,7 @@ Where a floor is above the ceiling, the ceiling counts. All of it is pure.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import takewhile
 
@@ -67,7 +67,8 @@ class Standing:
     """What holds for one attribute.
 
     `value` is where it should be; None where no level aims at anything. Then it stays as it is,
-    within `least` and `most`, which are None where it is no number. `parts` are what counts.
+    within `least` and `most`, which are None where it is no number. `lowest` is the smallest size
+    that it may have, None where it has no sizes or no level says so. `parts` are what counts.
     """
 
     value: Value | None
@@ -75,6 +76,7 @@ class Standing:
     most: int | None
     parts: tuple[Part, ...] = ()
     beaten: tuple[Beaten, ...] = ()
+    lowest: str | None = None
 
     @property
     def same(self) -> tuple[Value | None, int | None, int | None, tuple[str, ...]]:
@@ -91,6 +93,8 @@ def in_words(holds: Standing) -> str:
     """What holds, in a few words: `5`, or `as it is, 2 to 10`."""
     if holds.value is not None:
         return str(holds.value)
+    if holds.lowest is not None:
+        return f"at least {holds.lowest}"
     if holds.most is None:
         return "as it is"
     return f"as it is, {holds.least or 0} to {holds.most}"
@@ -117,7 +121,24 @@ def in_force(levels: Levels, attribute: Attribute, now: float) -> tuple[InForce,
 
 def standing(levels: Levels, attribute: Attribute, now: float) -> Standing:
     """What holds for an attribute at a moment."""
-    return _resolved(in_force(levels, attribute, now), levels.bounds.get(attribute, Bounds()))
+    bounds = levels.bounds.get(attribute, Bounds())
+    holds = _resolved(in_force(levels, attribute, now), bounds)
+    return replace(holds, beaten=(*holds.beaten, *_not_known(levels, attribute, now)))
+
+
+def _not_known(levels: Levels, attribute: Attribute, now: float) -> Iterator[Beaten]:
+    """What a growth says now that nobody can tell the value of."""
+    for each in levels.levels:
+        if attribute in each.hold and levels.said(each, attribute) is None and each.open_at(now):
+            says = each.hold[attribute]
+            times = f"{says.factor:g} times as many" if says.factor else f"{says.more} more"
+            baseline = levels.baselines.get((each.grows, *attribute))
+            why = (
+                "it is not known yet what there was at its start"
+                if baseline is None
+                else f"{baseline}, which there was at its start, is not among its sizes"
+            )
+            yield Beaten(Part("floor", times, InForce(each, says)), why)
 
 
 def changes(
@@ -145,7 +166,7 @@ def _resolved(forces: tuple[InForce, ...], bounds: Bounds) -> Standing:
     beaten = [Beaten(each, f"{aims[0].by} comes first") for each in aims[1:]]
     beaten += [Beaten(each, f"{ceilings[0].by} comes first") for each in ceilings[1:]]
     if not bounds.is_number:
-        return Standing(aims[0].value if aims else None, None, None, tuple(aims[:1]), tuple(beaten))
+        return _of_texts(aims[:1], floors, beaten, bounds)
     own = [Part("floor", bounds.least)] if bounds.least is not None else []
     floor = max([*own, *floors], key=lambda part: int(part.value), default=None)
     beaten += [Beaten(each, f"{floor} is larger") for each in floors if each is not floor]
@@ -162,6 +183,24 @@ def _resolved(forces: tuple[InForce, ...], bounds: Bounds) -> Standing:
             beaten.append(Beaten(aims[0], f"it lies outside {over}"))
     counts = tuple(each for each in (*aims[:1], floor, ceiling) if each is not None)
     return Standing(value, least, most, counts, tuple(beaten))
+
+
+def _of_texts(
+    aims: list[Part], floors: list[Part], beaten: list[Beaten], bounds: Bounds
+) -> Standing:
+    """What holds for a size or a strategy. Only a size has a floor, and only by a growth."""
+    places = {each: place for place, each in enumerate(bounds.values)}
+    floor = max(floors, key=lambda part: places[str(part.value)], default=None)
+    if floor is None:
+        value = aims[0].value if aims else None
+        return Standing(value, None, None, tuple(aims), tuple(beaten))
+    beaten += [Beaten(each, f"{floor} is larger") for each in floors if each is not floor]
+    lowest, value = str(floor.value), None
+    if aims:
+        value = max(str(aims[0].value), lowest, key=places.__getitem__)
+        if value != aims[0].value:
+            beaten.append(Beaten(aims[0], f"it lies outside {floor}"))
+    return Standing(value, None, None, (*aims, floor), tuple(beaten), lowest)
 
 
 def _between(value: int, least: int | None, most: int | None) -> int:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from service.domain.filters import BadFilter
 from service.domain.levels.acting import says
 from service.domain.levels.applied import Applied
-from service.domain.levels.levels import Attribute, Baseline, Levels
+from service.domain.levels.levels import Attribute, Baseline, Levels, Value
 from service.domain.levels.resolve import Standing, changes, in_words, standing
 
 MOST_DAYS = 400
@@ -26,14 +26,14 @@ FIRST, LAST = 946_684_800.0, 4_102_444_800.0
 @dataclass(frozen=True, slots=True)
 class Acted:
     """What workers have made of levels: the hash of the rules by which they judge them, empty
-    before any has begun, what became of each attribute, and how many there were at the start of
-    each growth."""
+    before any has begun, what became of each attribute, and what there was at the start of each
+    growth."""
 
     in_force: str = ""
     applied: Mapping[Attribute, Applied] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
-    baselines: Mapping[Baseline, int] = field(
+    baselines: Mapping[Baseline, Value] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
 

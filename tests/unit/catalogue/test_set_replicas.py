@@ -335,3 +335,40 @@ def test_the_applications_configuration_refers_to_addresses_and_names_none(
     assert found["primary"]["url"] == "${DATABASE_URL}"
     assert [each["url"] for each in found["replicas"]] == [f"${{{name}}}" for name in names]
     assert "://" not in text
+
+
+# ---- Its bounds ----
+
+BOUNDED = replace(COPIED, replicas={**COPIED.replicas, "max": 1, "limit": 2})
+
+
+def by_alert(target: SupabaseTarget, count: int, present: int) -> Plan | PlanHeld:
+    options = {"replicas": count}
+    return plan_project(request_for("set_replicas", target, options=options), seen(present))
+
+
+def test_an_alert_brings_replicas_to_the_maximum_and_is_at_the_bound_there() -> None:
+    first = by_alert(BOUNDED, 2, present=0)
+    assert isinstance(first, Plan)
+    assert first.after == "1"
+    second = held(by_alert(BOUNDED, 2, present=1))
+    assert (second.guard, second.at_bound) == ("max_replicas", True)
+
+
+def test_the_ceiling_of_a_level_bounds_alerts_in_the_place_of_the_maximum() -> None:
+    reaching = kind_spec("supabase").reaching
+    above = by_alert(reaching(BOUNDED, {"replicas": 5}), 2, present=1)
+    assert isinstance(above, Plan)
+    assert above.after == "2", "up to the limit of the target"
+    below = held(by_alert(reaching(COPIED, {"replicas": 1}), 2, present=1))
+    assert below.at_bound
+    assert reaching(COPIED, {}) is COPIED
+
+
+def test_a_level_goes_above_the_maximum_of_alerts_up_to_the_limit() -> None:
+    request = request_for("set_replicas", BOUNDED, options={"replicas": 2})
+    by_level = replace(request, origin=replace(request.origin, kind="level"))
+    made = plan_project(by_level, seen(1))
+    assert isinstance(made, Plan)
+    assert made.after == "2"
+    assert kind_spec("supabase").levels(BOUNDED)["replicas"].most == 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import types
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from service.domain.costs.week import days_of, week_before
 from service.domain.decisions.policy import SHADOW, Policy
 from service.domain.decisions.requests import JOB, PERSON, Origin, Request
 from service.domain.errors import FailureKind, VendorError
+from service.domain.levels.levels import GROWTH, Bounds, Level, Levels, Statement
 from service.domain.readings.readings import DAY_S, Reading
 from service.domain.rules.rules import RuleBook
+from service.domain.windows import Window
 from tests.fakes.engine import FakeWorker
 from tests.fakes.runs import telling_for
 
@@ -208,3 +212,45 @@ def test_a_plan_prints_the_week_and_tells_nobody() -> None:
     assert status == "shadow"
     assert "4 runs, 1 page by rules. Runs: 1 held, 3 succeeded." in reason
     assert ours.said() == []
+
+
+def test_a_growth_that_is_under_way_is_told_beside_what_was_measured() -> None:
+    """The load has stood still but for its weekdays, so what there was at the start is enough."""
+    ours = worker()
+    now = ours.clock.time()
+    since, _ = week_before(now)
+    start = datetime.fromtimestamp(since, UTC).date()
+    book = RuleBook((), {}, "0123456789ab", policy=Policy(), levels=growing(start))
+    ours.book = book
+    ours.levels.grown = {(f"gradual from {start}", "api", "replicas"): 3}
+    ours.weeks.read = [
+        reading("rps", "", since - day * DAY_S, 100.0 + day % 7) for day in range(-6, 54)
+    ]
+    ours.execute(request())
+    (message,) = ours.messenger.messages.values()
+    assert "replicas of api last week: at least 4 planned, no reading; next week: 5 planned" in (
+        message.text
+    )
+    assert "and by the readings 3" in message.text
+
+
+def growing(start: date) -> Levels:
+    """1.2 times as many in the first week, and 1.5 times from then on."""
+    held = MappingProxyType({("api", "replicas"): Statement(factor=1.2)})
+    more = MappingProxyType({("api", "replicas"): Statement(factor=1.5)})
+    second = (start + timedelta(days=7)).isoformat()
+    weeks = (
+        (start.isoformat(), (start + timedelta(days=6)).isoformat(), held),
+        (second, "9999-12-31", more),
+    )
+    levels = tuple(
+        Level(
+            f"gradual.week-{number}",
+            GROWTH,
+            (Window(first=first, last=last),),
+            hold,
+            grows=f"gradual from {start}",
+        )
+        for number, (first, last, hold) in enumerate(weeks, start=1)
+    )
+    return Levels(levels, MappingProxyType({("api", "replicas"): Bounds(2, 10)}))
