@@ -74,8 +74,10 @@ from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
 
 RETURNS_EVERY_S = 60.0
-"""How often it is looked whether something can be taken back, while alerts have added something. A
-worker looks every 10 s; a month of those would take minutes."""
+"""How soon it is looked again whether something can be taken back, after a run or a step back."""
+RETURNS_UNSURE_S = 300.0
+"""The same while something holds that does not say until when, such as an alert that fires. A worker
+looks every 10 s; a month of those would take minutes."""
 LEVELS_LOOKED_AT_S = 600.0
 """The same of levels: a worker looks every 10 s, and at a target that rests every 600 s."""
 _AGAIN_S = 1.0
@@ -188,6 +190,7 @@ class Installation:
         self._take_back = ReturnRound(self._parts)
         self._level = LevelRound(self._parts)
         self._expects = any(each.policy.expected is not None for each in self.book.rules)
+        self._returns = any(each.policy.returns is not None for each in self.book.rules)
         if self.book.levels.levels:
             self._times.levels = self.clock.now
         for target in self._counted():
@@ -294,9 +297,19 @@ class Installation:
         self._times.levels = now + LEVELS_LOOKED_AT_S
 
     def _return(self) -> None:
+        """Take back what can be, and say when it is worth looking again."""
+        queued = len(self._queue)
         self._take_back(True)
-        added = any(each.additions for each in self._parts.ledger.entries())
-        self._times.returns = self.clock.now + RETURNS_EVERY_S if added else None
+        asked, now = len(self._queue) > queued, self.clock.now
+        if not any(each.additions for each in self._parts.ledger.entries()):
+            self._times.returns = None
+        elif asked:
+            self._times.returns = now + RETURNS_EVERY_S
+        else:
+            known = [each for each in self._take_back.lets_go if each is not None]
+            sure = known and len(known) == len(self._take_back.lets_go)
+            unsure = [] if sure else [now + RETURNS_UNSURE_S]
+            self._times.returns = max(now + RETURNS_EVERY_S, min([*known, *unsure]))
 
     def _look_ahead(self) -> None:
         """When the next is due of what the store knows."""
@@ -308,7 +321,7 @@ class Installation:
 
     def _ended(self, run: str, outcome: Outcome, decision: NewDecision | None) -> None:
         changed = self.scores.ended(run, outcome, decision, self.clock.now)
-        if changed and self._times.returns is None:
+        if changed and self._returns:
             self._times.returns = self.clock.now + RETURNS_EVERY_S
 
     def _enqueue(self, _connection: sa.Connection, run: NewRun) -> None:
