@@ -31,6 +31,7 @@ from service.backtest.scores import Scores
 from service.catalogue.context import Record
 from service.catalogue.request_json import dump_request
 from service.domain.decisions.approval import APPROVED, REJECTED, Approval
+from service.domain.decisions.guards import ASKED_AGAIN
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreUnavailable
@@ -45,7 +46,7 @@ from service.engine.off_watch import OffWatch
 from service.engine.outcomes import cooldown_end
 from service.engine.parts import WorkerParts
 from service.engine.returns import ReturnRound
-from service.ports.admission import Delivery, NewDecision, NewRun
+from service.ports.admission import Delivery, NewDecision, NewRun, Receipt
 from service.ports.approvals import Decided
 from service.ports.runs import Outcome
 from service.store import schema
@@ -76,8 +77,8 @@ from service.triggers.alerts.candidates import RulesInForce
 RETURNS_EVERY_S = 60.0
 """How soon it is looked again whether something can be taken back, after a run or a step back."""
 RETURNS_UNSURE_S = 300.0
-"""The same while something holds that does not say until when, such as an alert that fires. A worker
-looks every 10 s; a month of those would take minutes."""
+"""The same while something holds that does not say until when, such as an alert that fires. A
+worker looks every 10 s; a month of those would take minutes."""
 LEVELS_LOOKED_AT_S = 600.0
 """The same of levels: a worker looks every 10 s, and at a target that rests every 600 s."""
 _AGAIN_S = 1.0
@@ -204,7 +205,8 @@ class Installation:
         receipts = self._admitter.admit(batch.deliveries, batch.at)
         for receipt, pasts in zip(receipts, batch.pasts, strict=True):
             self.scores.admitted(receipt, pasts)
-        self._look_ahead()
+        if any(_waits(receipt) for receipt in receipts):
+            self._look_ahead()
         self._work()
 
     def go_to(self, moment: float) -> None:
@@ -394,6 +396,14 @@ class Installation:
             counted=self._counted,
             book=lambda: self.book,
         )
+
+
+def _waits(receipt: Receipt) -> bool:
+    """Whether something that it tells of is to be judged again by itself."""
+    return any(
+        each.decision.until is not None and each.decision.guard in ASKED_AGAIN
+        for each in receipt.verdicts
+    )
 
 
 def _record(name: str, function: Callable[..., Record], *arguments: object) -> Record:

@@ -107,6 +107,7 @@ def thrown_away(file: Path) -> Iterator[sa.Engine]:
     @event.listens_for(engine, "connect")
     def _fast(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=MEMORY")
 
     try:
         yield engine
