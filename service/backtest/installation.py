@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -35,6 +35,9 @@ from service.domain.decisions.guards import ASKED_AGAIN
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.errors import StoreUnavailable
+from service.domain.levels.acting import says
+from service.domain.levels.applied import Applied
+from service.domain.levels.resolve import changes, standing
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import RuleBook, Target
 from service.engine.again import AT_ONCE, RESERVED_S
@@ -79,8 +82,9 @@ RETURNS_EVERY_S = 60.0
 RETURNS_UNSURE_S = 300.0
 """The same while something holds that does not say until when, such as an alert that fires. A
 worker looks every 10 s; a month of those would take minutes."""
-LEVELS_LOOKED_AT_S = 600.0
-"""The same of levels: a worker looks every 10 s, and at a target that rests every 600 s."""
+LEVELS_WAIT_S, LEVELS_REST_S = 600.0, 86_400.0
+"""How soon levels are looked at again: while one waits for something, and at the latest where all
+is as they say and nothing else will hold before."""
 _AGAIN_S = 1.0
 """The least time between two looks at what is judged again."""
 
@@ -296,7 +300,21 @@ class Installation:
             self.clock.go_to(now + late_s)
             self._level(True)
             self._execute_due()
-        self._times.levels = now + LEVELS_LOOKED_AT_S
+        self._times.levels = self._levels_again(now)
+
+    def _levels_again(self, now: float) -> float:
+        """When another level holds; sooner while one is not applied yet."""
+        rows = self._parts.levels.rows()
+        levels = replace(self.book.levels, baselines=self._parts.levels.baselines())
+        for attribute in levels.attributes:
+            holds, known = standing(levels, attribute, now), rows.get(attribute, Applied())
+            says_something = any(part.by is not None for part in holds.parts)
+            is_so = known.applied_says == says(holds) and not known.waits
+            if says_something and not is_so:
+                return now + LEVELS_WAIT_S
+        rest = now + LEVELS_REST_S
+        turns = [next(changes(levels, each, now, rest), None) for each in levels.attributes]
+        return min([rest, *(at for at, _ in filter(None, turns))])
 
     def _return(self) -> None:
         """Take back what can be, and say when it is worth looking again."""

@@ -179,7 +179,8 @@ def _show(
     comparison = found.comparison
     before, after = comparison.before.rules_hash, comparison.after.rules_hash
     tell(
-        f"{comparison.alerts:,} alerts in {comparison.notifications:,} notifications, from "
+        f"{_count(comparison.alerts, 'alert')} in "
+        f"{_count(comparison.notifications, 'notification')}, from "
         f"{_moment(span[0])} to {_moment(span[1])}. In force: rules {before}. New: rules {after}.\n"
     )
     shown = Rows("counted", "of", "in force", "new", "difference")
@@ -206,8 +207,9 @@ def _show_differing(comparison: Comparison, limit: int) -> None:
         tell("\nEvery alert comes out the same.")
         return
     some = f"; the first {limit}" if len(differing) > limit else ""
+    come = "comes" if len(differing) == 1 else "come"
     tell(
-        f"\n{len(differing):,} alerts come out differently{some} "
+        f"\n{_count(len(differing), 'alert')} {come} out differently{some} "
         "(`runbookd explain ID` tells what became of one):"
     )
     for each in differing[:limit]:
@@ -246,6 +248,10 @@ def _assumptions(found: Backtested, approvals: str, load: float) -> list[str]:
     ):
         said.append(f"What these cost is not known: {', '.join(unpriced)}.")
     return said
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _moment(at: float) -> str:

@@ -108,7 +108,7 @@ def test_the_difference_is_counted_told_and_drawn_and_the_store_stays_as_it_is(
     before, (stored,) = everything(stores), _alerts(stores, replay=False)
     said = backtest("--chart", str(tmp_path / "diff.svg"))
     assert said.status == 0, said.err
-    assert "1 alerts in 6 notifications" in said.out
+    assert "1 alert in 6 notifications" in said.out
     assert "horizontal_scale api  3         4    +1" in said.out
     assert (
         f"{stored}\n  in force: horizontal_scale api: changed ×3, held by cooldown ×2" in said.out

@@ -93,7 +93,7 @@ def installed(
     folder: Path, text: str, known: dict[str, State] | None = None, assumed: Assumed | None = None
 ) -> Iterator[Installation]:
     """One rule file at work from NOW on."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     book = book_of(folder, text)
     with thrown_away(folder / "backtest.db") as engine:
         targets = Targets(book.targets, known or {}, {}, NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.domain.backtests.tally import Row, told
+from service.domain.decisions.present import State
 from tests.fakes.alerts import CPU
 from tests.unit.backtests.stage import HOUR, MINUTE, compared, cpu, file_of, fired, rule
 
@@ -74,7 +75,7 @@ def test_a_page_is_counted_once_for_an_incident_that_stays_open(tmp_path: Path) 
 
 
 def test_at_its_maximum_a_target_pages_and_stays(tmp_path: Path) -> None:
-    known = {"api": {"replicas": 6, "size": "professional-s"}}
+    known: dict[str, State] = {"api": {"replicas": 6, "size": "professional-s"}}
     found = compared(
         tmp_path, file_of(cpu()), file_of(cpu()), [fired(1, 0, 5 * MINUTE, name=CPU)], known=known
     )
