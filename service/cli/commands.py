@@ -47,6 +47,7 @@ ENTRIES = {
     "capacity": Entry("What the months ahead need and cost, and what is passed first.", LOOK),
     "explain": Entry("Why: each rule and guard that an alert met.", LOOK),
     "replay": Entry("What would be decided now about alerts of the past.", LOOK),
+    "backtest": Entry("What changed rules would have done with the alerts of the past.", LOOK),
     "levels": Entry("What should hold by schedule and calendar, and when it changes.", LOOK),
     "jobs": Entry("The chores of the rules: last and next time, or have one done.", LOOK),
     "optimize": Entry("What could cost less: quiet hours, and what nobody uses.", LOOK),

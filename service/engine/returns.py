@@ -32,6 +32,9 @@ class ReturnRound:
     def __init__(self, parts: WorkerParts) -> None:
         self._parts = parts
         self._next_at = 0.0
+        self.lets_go: list[float | None] = []
+        """When the guards let go that held something in the last round, in seconds since the epoch;
+        None of one that does not say."""
 
     def __call__(self, _sign: bool) -> None:
         """One round."""
@@ -39,6 +42,7 @@ class ReturnRound:
         if book is None or at < self._next_at:
             return
         self._next_at = at + ASK_EVERY_S
+        self.lets_go = []
         rules = {each.name: each for each in book.rules if _returns(each)}
         if not rules:
             return
@@ -57,6 +61,7 @@ class ReturnRound:
         held = held_by(checks)
         self._parts.ledger.waits(entry.target, entry.attribute, "" if held is None else held.saw)
         if held is not None:
+            self.lets_go.append(held.until)
             return
         run = self._parts.runs.take(
             request.claim,

@@ -1,0 +1,1 @@
+"""Backtests: what two rule files made of the same alerts, compared. Pure."""
