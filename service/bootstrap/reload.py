@@ -53,12 +53,14 @@ class RulesWatch:
         taken: Callable[[RuleBook], None] = lambda _book: None,
         needs: Callable[[RuleBook], Sequence[str]] = lambda _book: (),
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._paths = rule_paths(settings)
         self._variables = rule_variables(settings)
-        self._store, self._clock, self._ask_every_s = store, clock, ask_every_s
+        self._store, self._ask_every_s = store, ask_every_s
+        self._clock, self._monotonic = clock, monotonic
         self._taking, self._taken, self._needs = taking, taken, needs
-        self.held = HeldRules(self._paths, self._load, self._keep, clock=clock)
+        self.held = HeldRules(self._paths, self._load, self._keep, clock=clock, monotonic=monotonic)
         host, pid = socket.gethostname()[:32], os.getpid()
         self._mine = ProcessRules(
             process=f"{role}-{host}-{pid}-{secrets.token_hex(4)}",
@@ -116,7 +118,7 @@ class RulesWatch:
 
     def look(self) -> None:
         """One look at the files, and at what others ask for."""
-        if (now := time.monotonic()) >= self._next_ask:
+        if (now := self._monotonic()) >= self._next_ask:
             self._next_ask = now + self._ask_every_s
             number = self._ask()
             if number != self._number:
@@ -127,6 +129,7 @@ class RulesWatch:
             self._answered = self._number
             if (book := self.held.book) is not None:
                 self._taken(book)
+                _log.info("rules_read", hash=book.hash, refused=self.held.refused is not None)
             self._tell()
         elif now >= self._next_tell:
             self._tell()
@@ -185,7 +188,7 @@ class RulesWatch:
         except (StoreUnavailable, StoreConflict) as error:
             again_s = _AGAIN_S
             _log.warning("rules_not_told", why=str(error))
-        self._next_tell = time.monotonic() + again_s
+        self._next_tell = self._monotonic() + again_s
 
 
 def _name_of(paths: Sequence[Path]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import structlog
@@ -14,6 +13,7 @@ from service.bootstrap.pager import build_pager
 from service.bootstrap.people import build_people, build_tokens
 from service.bootstrap.reload import RulesWatch
 from service.bootstrap.rules import build_admitter
+from service.bootstrap.startup import tell_doubts
 from service.bootstrap.stores import Stores
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.levels.told import Acted
@@ -81,12 +81,17 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         RuleBookInvalid: the rules have errors, and this installation has had no good ones before.
     """
     stores = Stores(settings, loop=loop)
+
+    def taken(book: RuleBook) -> None:
+        _keep(stores, book)
+        tell_doubts(settings, book)
+
     watch = RulesWatch(
         settings,
         RulebookStore(stores.engine),
         "web",
         ask_every_s=ASK_EVERY_S,
-        taken=partial(_keep, stores),
+        taken=taken,
     )
     watch.begin()
     rules = watch.held.rules

@@ -46,7 +46,7 @@ from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
 from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
-from service.store.rulebooks import RulebookStore
+from service.store.rulebooks import WORKER, RulebookStore
 from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
 from service.store.watches import WatchStore
@@ -165,7 +165,7 @@ def _rules_watch(
     watch = RulesWatch(
         settings,
         RulebookStore(stores.engine),
-        "worker",
+        WORKER,
         ask_every_s=ASK_EVERY_S,
         taking=taking,
         needs=lambda book: _needs(settings, book),

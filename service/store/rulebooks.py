@@ -19,6 +19,8 @@ from service.store.facts import GOOD_RULES, RULES_ASKED, RULES_TOLD, FactStore
 from service.store.outbox import put_of
 from service.store.rules_told import rules_of_processes
 
+WORKER = "worker"
+"""The role of a process that executes runs; a web process is `web`."""
 _REFUSED = "refused"
 _FORGOTTEN_S = 3_600.0
 """After how many seconds without a word the row of a process is deleted."""
@@ -51,7 +53,8 @@ class RulebookStore:
             begin_writing(connection)
             connection.execute(self._one_at_a_time, {"name": RULES_TOLD, "value": ""})
             connection.execute(self._put, row)
-            connection.execute(old)
+            if mine.role == WORKER:
+                connection.execute(old)  # web has no right to delete
             refuses = any(each.refused for each in rules_of_processes(connection, mine.seen_at))
             known = _told(connection)
             if refuses == (known == _REFUSED):
@@ -71,7 +74,11 @@ class RulebookStore:
         """As `Rulebooks`."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            connection.execute(sa.delete(schema.rules_of_processes).where(_p.process == process))
+            connection.execute(
+                sa.update(schema.rules_of_processes)
+                .where(_p.process == process)
+                .values(seen_at=0.0)
+            )
 
     def all(self, now: float) -> Sequence[ProcessRules]:
         """As `Rulebooks`."""
