@@ -15,7 +15,7 @@ from benchmarks.processes import MeasuredProcess
 from benchmarks.report import Line
 from benchmarks.workbench import Options, Workbench
 from benchmarks.wrk import Receiver, Sample, Storm, blow
-from service.bootstrap.rules import build_admitter, load_rules
+from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
 from service.domain.alerts.alert import Notification
 from service.intake.parse import parse_notification
@@ -68,7 +68,8 @@ def _pieces(bench: Workbench) -> Iterator[Line]:
     service.migrate()
     settings = load_settings(service.environment)
     stores = Stores(settings)
-    admitter = build_admitter(stores, load_rules(settings))
+    rules = in_force(load_rules(settings))
+    admitter = build_admitter(stores, lambda: rules)
     yield _told("reading it", _shown(_parse, [_body() for _ in range(REPEATED)]))
     deliveries = _deliveries(REPEATED)
     receipts = admitter.admit(deliveries, time.time())

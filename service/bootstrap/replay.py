@@ -66,7 +66,8 @@ class Replayer:
     def execute(self, notifications: Sequence[Notification]) -> list[Receipt]:
         """Admit them as the web process does, under every guard, marked as a replay."""
         now = time.time()
-        admitter = build_admitter(self.stores, self.book)
+        rules = in_force(self.book)
+        admitter = build_admitter(self.stores, lambda: rules)
         return admitter.admit(_deliveries(notifications, now), now)
 
     def _loaded(self, alert_ids: Sequence[str]) -> list[Notification]:

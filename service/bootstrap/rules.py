@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,16 +44,15 @@ def in_force(book: RuleBook) -> RulesInForce:
     return RulesInForce(book, RuleIndex(book))
 
 
-def build_admitter(stores: Stores, book: RuleBook) -> Admitter:
-    """Admission on the real stores, by one rule book."""
+def build_admitter(stores: Stores, rules: Callable[[], RulesInForce]) -> Admitter:
+    """Admission on the real stores, by the rules that are in force with each batch."""
     from service.store.ids import new_id  # noqa: PLC0415 - see above
     from service.triggers.alerts.admit import Admitter  # noqa: PLC0415 - see above
 
-    rules = in_force(book)
     return Admitter(
         journal=stores.journal,
         gate=stores.coordination,
-        rules=lambda: rules,
+        rules=rules,
         new_id=new_id,
         refire_grace_s=stores.settings.refire_grace_s,
     )

@@ -16,6 +16,7 @@ from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts
 from service.bootstrap.stores import Stores
 from service.domain.named_tokens import token_doubts
+from service.domain.rules.rules import RuleBook
 from service.settings import Settings, misspelt, redactor_of
 from service.store.database import translated
 from service.store.facts import SHORT_SECRETS, FactStore
@@ -36,10 +37,7 @@ def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
     # Short secrets are judged after the migration: whether they are accepted is in the database.
     require_access(judge_access(settings, hosts, keeps_short_secrets=True))
     book = load_rules(settings)
-    for warning in book.warnings:
-        _log.warning("rules", what=warning)
-    for doubt in sender_doubts(settings, book.scopes):
-        _log.warning("senders", what=doubt)
+    tell_doubts(settings, book)
     for doubt in token_doubts(tokens_of_people(settings)):
         _log.warning("people", what=doubt)
     migrate(settings)
@@ -48,6 +46,14 @@ def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
     for sentence in access.warnings:
         _log.warning("short_secret", what=sentence)
     _tell_what_cannot_work(settings)
+
+
+def tell_doubts(settings: Settings, book: RuleBook) -> None:
+    """Log what the rules may say and hardly mean."""
+    for warning in book.warnings:
+        _log.warning("rules", what=warning)
+    for doubt in sender_doubts(settings, book.scopes):
+        _log.warning("senders", what=doubt)
 
 
 def _tell_what_cannot_work(settings: Settings) -> None:

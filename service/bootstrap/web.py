@@ -11,7 +11,9 @@ import structlog
 
 from service.bootstrap.pager import build_pager
 from service.bootstrap.people import build_people, build_tokens
-from service.bootstrap.rules import build_admitter, in_force, load_rules
+from service.bootstrap.reload import RulesWatch
+from service.bootstrap.rules import build_admitter
+from service.bootstrap.startup import tell_doubts
 from service.bootstrap.stores import Stores
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.levels.told import Acted
@@ -31,6 +33,7 @@ from service.store.facts import NO_WORKER_PAGED, TARGETS, FactStore
 from service.store.incidents import IncidentStore
 from service.store.levels import acted
 from service.store.queries import Queries
+from service.store.rulebooks import RulebookStore
 from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.candidates import RulesInForce
@@ -39,6 +42,10 @@ from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
 
 _log = structlog.get_logger(__name__)
+
+ASK_EVERY_S = 1.0
+"""How often a web process looks in the store whether somebody asked for a reload, in seconds. It
+has no bell that rings for it. The look is one row by its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +68,35 @@ class WebProcess:
     status: Callable[[str | None], dict[str, Any]]
     levels: Callable[[], Acted]
     ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
+    rules_watch: RulesWatch
 
 
 def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
     """The parts of a web process. The tables must be up to date (`Stores.migrate`).
 
-    With a `loop`, `admit` may be called on it.
+    With a `loop`, `admit` may be called on it. The rules follow their files once `rules_watch` is
+    started.
+
+    Raises:
+        RuleBookInvalid: the rules have errors, and this installation has had no good ones before.
     """
     stores = Stores(settings, loop=loop)
-    book = load_rules(settings)
-    rules = in_force(book)
-    targets = declared(book)
-    _keep(stores, targets)
-    admitter = build_admitter(stores, book)
+
+    def taken(book: RuleBook) -> None:
+        _keep(stores, book)
+        tell_doubts(settings, book)
+
+    watch = RulesWatch(
+        settings,
+        RulebookStore(stores.engine),
+        "web",
+        ask_every_s=ASK_EVERY_S,
+        taken=taken,
+    )
+    watch.begin()
+    rules = watch.held.rules
+    _keep(stores, rules().book)
+    admitter = build_admitter(stores, rules)
     return WebProcess(
         settings=settings,
         admit=admitter.admit,
@@ -81,33 +104,35 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         prove_write=stores.queries.prove_write,
         redis_ping=lambda: stores.coordination.ping() is None,
         live_workers=stores.queries.live_workers,
-        last_resort=build_last_resort(settings, stores, book),
+        last_resort=build_last_resort(settings, stores, rules),
         clock=time.time,
-        people=build_people(stores, lambda: book),
+        people=build_people(stores, lambda: rules().book),
         tokens=build_tokens(stores),
         audit=AuditStore(stores.engine),
         stored_tokens=TokenStore(stores.engine).good,
-        rules=lambda: rules,
-        status=lambda target: status(stores.engine, targets, time.time(), target),
+        rules=rules,
+        status=lambda target: status(stores.engine, declared(rules().book), time.time(), target),
         levels=lambda: acted(stores.engine),
         ended_runs=lambda: ended_runs(stores.engine),
+        rules_watch=watch,
     )
 
 
-def _keep(stores: Stores, targets: Mapping[str, Any]) -> None:
+def _keep(stores: Stores, book: RuleBook) -> None:
     """Store the targets of the rules in force, for `runbookd status` beside the store.
 
     Reading and checking the rules would take that command longer than everything else it does.
     """
     try:
-        FactStore(stores.engine).put(TARGETS, dump(targets))
+        FactStore(stores.engine).put(TARGETS, dump(declared(book)))
     except (StoreUnavailable, StoreConflict) as error:
         _log.warning("targets_not_kept", why=str(error))
 
 
-def build_last_resort(settings: Settings, stores: Stores, book: RuleBook) -> LastResortParts:
+def build_last_resort(
+    settings: Settings, stores: Stores, rules: Callable[[], RulesInForce]
+) -> LastResortParts:
     """The parts of the page of last resort (`service.web.last_resort`)."""
-    rules = in_force(book)
     incidents, facts = IncidentStore(stores.engine), FactStore(stores.engine)
     has_key = settings.sandbox_url or settings.pagerduty_routing_key.get_secret_value()
 
@@ -116,7 +141,7 @@ def build_last_resort(settings: Settings, stores: Stores, book: RuleBook) -> Las
 
     return LastResortParts(
         pager=build_pager(settings) if has_key else None,
-        pages_of=lambda delivery: pages_of(delivery, rules),
+        pages_of=lambda delivery: pages_of(delivery, rules()),
         prove_write=stores.queries.prove_write,
         live_workers=stores.queries.live_workers,
         work_waits=stores.queue.work_waits,

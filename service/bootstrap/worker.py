@@ -10,7 +10,9 @@ from typing import NoReturn
 import structlog
 
 from service.bootstrap.pager import build_pager
-from service.bootstrap.rules import build_admitter, load_rules
+from service.bootstrap.reload import RulesWatch
+from service.bootstrap.required import missing_secrets
+from service.bootstrap.rules import build_admitter
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_bills, build_messenger, build_metrics, build_works
 from service.catalogue.registry import change_of
@@ -23,6 +25,7 @@ from service.engine.parts import LatePage, WorkerParts
 from service.engine.worker import Worker
 from service.ports.admission import Delivery
 from service.rulebook import RuleBookInvalid
+from service.rulebook.held import HeldRules
 from service.settings import Settings
 from service.store.approvals import ApprovalStore
 from service.store.bell import listen
@@ -44,14 +47,17 @@ from service.store.offs import OffStore
 from service.store.outbox import OutboxStore
 from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
+from service.store.rulebooks import WORKER, RulebookStore
 from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
 from service.store.watches import WatchStore
 from service.store.weeks import WeekStore
-from service.triggers.alerts.admit import Admitter
 
 _log = structlog.get_logger(__name__)
 
+ASK_EVERY_S = 10.0
+"""How often a worker looks in the store whether somebody asked for a reload, in seconds. The bell
+rings for it too."""
 LOST_RUN_EXIT = 75
 """Exit status of a worker that ends itself (EX_TEMPFAIL). Its supervisor must start it again."""
 _BUSY_TIMEOUT_MS = 30_000
@@ -81,8 +87,9 @@ def build_worker(settings: Settings) -> Worker:
             stores.queue.page(page_id(late), late.page.dedup_key, dump_late(late), delay_s)
 
     pager = build_pager(settings)
-    book = _read_rules(settings)
-    works = build_works(settings, clock, FactStore(stores.engine), partial(_needed, book))
+    levels = LevelStore(stores.engine)
+    watch = _rules_watch(settings, stores, levels, clock)
+    works = build_works(settings, clock, FactStore(stores.engine), lambda: _needed(watch.held.book))
     parts = WorkerParts(
         runs=stores.runs,
         incidents=IncidentStore(stores.engine),
@@ -103,7 +110,7 @@ def build_worker(settings: Settings) -> Worker:
         outcomes=OutcomeStore(stores.engine),
         demotions=DemotionStore(stores.engine, stores.bell),
         ledger=LedgerStore(stores.engine),
-        levels=LevelStore(stores.engine),
+        levels=levels,
         readings=ReadingStore(stores.engine),
         watches=WatchStore(stores.engine),
         jobs=JobStore(stores.engine, stores.queue.enqueue, stores.bell.committed),
@@ -122,11 +129,11 @@ def build_worker(settings: Settings) -> Worker:
         new_id=new_id,
         reconcile=reconcile,
         page_later=page_later,
-        judge_again=_judge_again(book, stores, clock),
+        judge_again=_judge_again(watch.held, stores, clock),
         end_process=end_process,
         refire_grace_s=settings.refire_grace_s,
-        counted=lambda: _counted(book),
-        book=lambda: book,
+        counted=lambda: _counted(watch.held.book),
+        book=lambda: watch.held.book,
         keep_leftovers_s=settings.snapshot_keep_days * 86_400.0,
         keep_hours_s=settings.readings_hours_days * 86_400.0,
         keep_days_s=settings.readings_days * 86_400.0,
@@ -138,6 +145,7 @@ def build_worker(settings: Settings) -> Worker:
         lease_s=settings.worker_lease_s,
         poll_s=settings.worker_poll_s,
         concurrency=settings.worker_concurrency,
+        rules=watch,
     )
 
 
@@ -145,21 +153,45 @@ def _needed(book: RuleBook | None) -> frozenset[str] | None:
     return None if book is None else needed_by(book.targets.values())
 
 
-def _read_rules(settings: Settings) -> RuleBook | None:
-    """The rules as they are when this worker starts. None if they cannot be read.
+def _rules_watch(
+    settings: Settings, stores: Stores, levels: LevelStore, clock: StoreClock
+) -> RulesWatch:
+    """The rules of this worker, read for the first time.
 
-    A worker goes on without rules, because it must still finish runs and switch droplets on. Held
-    alerts then wait until their senders repeat them, and only runs see what is spent.
+    It goes on without rules where there are none, because it must still finish runs and switch
+    droplets on. Held alerts then wait until their senders repeat them, and only runs see what is
+    spent.
     """
+
+    def taking(book: RuleBook) -> None:
+        # Before they are in force here: a worker whose rules are others then asks for nothing.
+        levels.put_in_force(book.hash, clock.time(), starts=True)
+
+    watch = RulesWatch(
+        settings,
+        RulebookStore(stores.engine),
+        WORKER,
+        ask_every_s=ASK_EVERY_S,
+        taking=taking,
+        needs=lambda book: _needs(settings, book),
+        clock=clock.time,
+    )
     try:
-        return load_rules(settings)
-    except RuleBookInvalid as invalid:
+        watch.begin()
+    except RuleBookInvalid:
         _log.error(
-            "rules_not_read",
-            errors=[str(each) for each in invalid.errors],
-            consequence="held alerts wait for their senders' repeats; restart it with good rules",
+            "no_rules",
+            consequence="held alerts wait for their senders' repeats until the files are mended",
         )
-        return None
+    return watch
+
+
+def _needs(settings: Settings, book: RuleBook) -> list[str]:
+    """What this worker lacks for these rules, and can only be given at a start."""
+    return [
+        f"{sentence} A worker is given it with its next start."
+        for sentence in missing_secrets(settings, book.targets.values())
+    ]
 
 
 def _counted(book: RuleBook | None) -> tuple[Target, ...]:
@@ -171,17 +203,16 @@ def _counted(book: RuleBook | None) -> tuple[Target, ...]:
 
 
 def _judge_again(
-    book: RuleBook | None, stores: Stores, clock: StoreClock
+    held: HeldRules, stores: Stores, clock: StoreClock
 ) -> Callable[[Sequence[Delivery]], None]:
-    """Admission by the rules that this worker read at its start. Does nothing without rules."""
-    if book is None:
-        return lambda deliveries: None
-    admitter = build_admitter(stores, book)
-    return lambda deliveries: _admitted(admitter, deliveries, clock)
+    """Admission by the rules in force. Does nothing while there are none."""
+    admitter = build_admitter(stores, held.rules)
 
+    def judge_again(deliveries: Sequence[Delivery]) -> None:
+        if held.book is not None:
+            admitter.admit(deliveries, clock.time())
 
-def _admitted(admitter: Admitter, deliveries: Sequence[Delivery], clock: StoreClock) -> None:
-    admitter.admit(deliveries, clock.time())
+    return judge_again
 
 
 def end_process(sentence: str) -> NoReturn:

@@ -78,6 +78,7 @@ ENTRIES = {
     "views": Entry("Dashboard views in the application's database: check, apply, show.", CARE),
     "replicas": Entry("The application's configuration for read replicas.", CARE),
     "nginx": Entry("Files for nginx: check one, or render a target's.", CARE),
+    "reload": Entry("Have every process read the rule files again, and see that it has.", CARE),
     "doctor": Entry("What is set, what is reachable, what is missing.", CARE),
     "migrate": Entry("Bring the database's tables up to date.", CARE),
 }

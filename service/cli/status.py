@@ -147,6 +147,9 @@ def _show_closely(target: dict[str, Any], now: float) -> None:
 
 def _show_whole(found: dict[str, Any]) -> None:
     workers, queue = found["workers"], found["queue"]
+    # A service of an earlier version tells nothing of the rules of its processes.
+    for line in found.get("rules", {}).get("wrong", ()):
+        say(one_line(line), "red")
     for line in _by_people(found):
         say(line, "yellow")
     for line in _demoted(found):

@@ -38,6 +38,7 @@ from service.domain.named_tokens import token_doubts
 from service.domain.people import Person
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
+from service.domain.rules.told import wrong_with
 from service.domain.scenarios.able import going_said, unable
 from service.domain.scenarios.going import ScenarioNow
 from service.domain.slack import mistaken_people, people_of
@@ -56,6 +57,7 @@ from service.store.database import translated
 from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
 from service.store.readings import ReadingStore
+from service.store.rulebooks import RulebookStore
 from service.store.scenarios import ScenarioStore
 from service.store.stuck import stuck_now
 from service.store.tokens import TokenStore
@@ -115,6 +117,7 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     yield "database", lambda: _database(settings)
     if not _on_sqlite(settings):
         yield "wake-up", lambda: _wake_up(settings)
+    yield "rules in force", lambda: _rules_in_force(settings)
     yield "workers", lambda: _workers(settings)
     yield "messages", lambda: _messages(settings)
     yield "stuck scenarios", lambda: _stuck_scenarios(settings)
@@ -146,6 +149,24 @@ def _rules(settings: Settings) -> tuple[RuleBook | None, Finding]:
     if book.warnings:
         return book, Finding("rules", Health.NOTE, "\n".join((saw, *book.warnings)))
     return book, Finding("rules", Health.OK, saw)
+
+
+def _rules_in_force(settings: Settings) -> Finding:
+    """Which rules the running processes have, and whether they refuse what their files say."""
+    name = "rules in force"
+    try:
+        if _not_made_yet(settings):
+            return Finding(name, Health.NOTE, "nothing runs yet")
+        with _stores(settings) as stores:
+            found = RulebookStore(stores.engine).all(time.time())
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    if wrong := wrong_with(found):
+        return Finding(name, Health.WRONG, "\n".join(wrong))
+    if not found:
+        return Finding(name, Health.NOTE, "no process runs")
+    names = ", ".join(each.name for each in found)
+    return Finding(name, Health.OK, f"{found[0].hash or 'none'} in {names}")
 
 
 def _prices(settings: Settings, book: RuleBook | None) -> Finding:

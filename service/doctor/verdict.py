@@ -9,7 +9,7 @@ import structlog
 from service.doctor.checks import Health, examine
 from service.settings import Settings
 
-_WEBS = frozenset({"rules", "senders", "people", "workers"})
+_WEBS = frozenset({"rules", "rules in force", "senders", "people", "workers"})
 """The checks of the web process's parts, and of workers in general. A worker does not log them."""
 
 _log = structlog.get_logger(__name__)

@@ -47,13 +47,14 @@ class Reach:
 
 def reach_of(request: Request, parts: WorkerParts, now: float) -> Reach:
     """How far a request may go. Only what an alert asks for is bound by the ceilings of levels, and
-    only while levels act by this worker's rules: else `max` of its target counts."""
+    only while levels act by this worker's rules, or did until a moment ago: else `max` of its
+    target counts."""
     book = parts.book()
     if request.origin.kind not in (ALERT, REPLAY) or book is None:
         return Reach(request, {})
     target = request.target
     held = [name for of, name in book.levels.attributes if of == target.name]
-    if not held or book.policy.mode in (OFF, SHADOW) or parts.levels.in_force() != book.hash:
+    if not held or book.policy.mode in (OFF, SHADOW) or not parts.levels.binds(book.hash, now):
         return Reach(request, {})
     grown = replace(book.levels, baselines=parts.levels.baselines())
     standings = {name: standing(grown, (target.name, name), now) for name in held}

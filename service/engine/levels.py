@@ -89,7 +89,7 @@ class LevelRound:
         self._parts = parts
         self._next_at = 0.0
         self._begin_at = 0.0
-        self._starts = True
+        self._put = ""
         self._looked: dict[str, _Looked] = {}
 
     def __call__(self, _sign: bool) -> None:
@@ -99,8 +99,11 @@ class LevelRound:
             return
         self._next_at = at + ASK_EVERY_S
         now = self._parts.clock.time()
-        mine = self._parts.levels.put_in_force(book.hash, now, starts=self._starts)
-        self._starts = False
+        if new := book.hash != self._put:
+            # These rules are new here, by a start or by a reload: all is looked at once more.
+            self._looked.clear()
+        mine = self._parts.levels.put_in_force(book.hash, now, starts=new)
+        self._put = book.hash
         if not book.levels.levels:
             self._next_at = at + AGAIN_S
         if not mine or book.policy.mode == OFF or not book.levels.levels:

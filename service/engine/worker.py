@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 import structlog
@@ -27,6 +27,28 @@ _log = structlog.get_logger(__name__)
 
 Listen = Callable[[Callable[[], None]], Callable[[], None]]
 """Calls what it is given whenever work may have been queued; what it returns ends that."""
+
+
+class RulesWatch(Protocol):
+    """What keeps the rules of this process as their files are (`service.bootstrap.reload`)."""
+
+    def start(self) -> None:
+        """Begin to look after them."""
+        ...
+
+    def stop(self) -> None:
+        """End that."""
+        ...
+
+    def heard(self) -> None:
+        """Something was queued, or a reload was asked for; never waits."""
+        ...
+
+    def read_again(self) -> None:
+        """A signal asks for a reload; never waits."""
+        ...
+
+
 STOP_WAIT_S = 5
 """A stopping worker gives runs under way this long; what is left goes on elsewhere."""
 
@@ -47,11 +69,13 @@ class Worker:
         lease_s: float,
         poll_s: float,
         concurrency: int,
+        rules: RulesWatch,
     ) -> None:
         self.executor = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._parts = parts = replace(parts, executor=self.executor)
         self._engine = engine
         self._listen = listen
+        self._rules = rules
         self._poll_s = poll_s
         self._concurrency = concurrency
         self._under_way: set[str] = set()
@@ -74,16 +98,19 @@ class Worker:
             concurrency=self._concurrency,
         )
         self._stop_listening = self._listen(self._heard)
+        self._rules.start()
         self._supervisor.start()
         _log.info("worker_started", executor=self.executor)
 
     def serve(self) -> None:
-        """Work until SIGTERM or SIGINT; does not return while a run could still go on."""
+        """Work until SIGTERM or SIGINT; does not return while a run could still go on. SIGHUP has
+        the rule files read again."""
         # Not an event. A handler runs in the thread that waits, and an event is set under a lock
         # that this thread holds for a moment when its wait begins. It would wait for itself.
         told: SimpleQueue[int] = SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _frame: told.put(number))
+        signal.signal(signal.SIGHUP, lambda *_: self._rules.read_again())
         self.start()
         told.get()
         self.stop()
@@ -96,6 +123,7 @@ class Worker:
     def stop(self) -> None:
         """Stop taking runs, wait a little for those under way, and hand the rest on."""
         self._supervisor.stop()
+        self._rules.stop()
         self._stop_listening()
         durable.stop(STOP_WAIT_S)
         self._lease.stop()
@@ -105,6 +133,7 @@ class Worker:
     def _heard(self) -> None:
         durable.wake()
         self._supervisor.heard()
+        self._rules.heard()
 
     def _run(self, run_id: str, pinned: Mapping[str, Any]) -> None:
         self._noted(run_id, lambda: execute(self._parts, run_id, pinned, durable.run_step))

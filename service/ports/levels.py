@@ -13,6 +13,10 @@ from service.domain.levels.levels import Attribute, Baseline, Value
 BOOK_SILENT_S = 300.0
 """Rules are in force while a worker that has them was seen within this long, in seconds."""
 
+CHANGING_S = 30.0
+"""For how long after a change of the rules those of before still bound what alerts may do, in
+seconds: other workers read the new ones a second or two later."""
+
 
 class LevelRecord(Protocol):
     """The record of levels. Every method raises StoreUnavailable."""
@@ -27,6 +31,11 @@ class LevelRecord(Protocol):
 
     def in_force(self) -> str:
         """The hash of the rules in force; empty before any worker has levels."""
+        ...
+
+    def binds(self, rules_hash: str, now: float) -> bool:
+        """Whether the levels of these rules bound what alerts may do: they are in force, or other
+        rules have been for less than `CHANGING_S`."""
         ...
 
     def rows(self) -> Mapping[Attribute, Applied]:

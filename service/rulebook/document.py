@@ -8,7 +8,7 @@ then refuses where it wants something else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,13 @@ class Document:
         return self.lines.get(place, 1)
 
 
-def read_document(path: Path, problems: Problems) -> Document | None:
+def read_document(
+    path: Path, problems: Problems, read: Callable[[Path], bytes] = Path.read_bytes
+) -> Document | None:
     """The file's values; None, with the reason noted, when it cannot be read as YAML."""
     file = str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read(path).decode("utf-8-sig")
         node = yaml.compose(text, Loader=_Loader)
     except OSError as error:
         problems.add(file, 1, f"the file cannot be read: {error.strerror or error}.")

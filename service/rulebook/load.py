@@ -66,6 +66,7 @@ from service.rulebook.scenarios import (
 )
 from service.rulebook.schema import NAME_PATTERN
 from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
+from service.rulebook.sources import Sources
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
 
@@ -79,19 +80,21 @@ def load_rulebook(
     *,
     strict: bool = False,
     kept: Mapping[str, Kept] = MappingProxyType({}),
+    sources: Sources | None = None,
 ) -> RuleBook:
     """The rules and targets of all files, in the order given, with `${NAME}` from `env`.
 
     `kept` are the vendors' own lists of sizes, by kind. They only ever make a warning: whether a
-    file is valid does not depend on what a vendor sells today.
+    file is valid does not depend on what a vendor sells today. `sources` reads the files; whoever
+    gives one can ask it afterwards what they said.
 
     Raises `RuleBookInvalid` with every error in every file; with `strict`, a warning is an error.
     """
-    problems = Problems()
+    problems, sources = Problems(), sources or Sources()
     if not paths:
         problems.add("rules", 1, "no rule file is given; name at least one.")
-    documents = [read_document(path, problems) for path in paths]
-    gathering = _Gathering(env, problems, kept)
+    documents = [read_document(path, problems, sources.rule_file) for path in paths]
+    gathering = _Gathering(env, problems, kept, sources)
     for document in documents:
         if document is not None:
             gathering.take(document)
@@ -107,6 +110,7 @@ class _Gathering:
     env: Mapping[str, str]
     problems: Problems
     kept: Mapping[str, Kept]
+    sources: Sources
     targets: dict[str, Declared] = field(default_factory=dict)
     rules: list[Placed] = field(default_factory=list)
     policies: list[tuple[Document, Policy]] = field(default_factory=list)
@@ -156,7 +160,8 @@ class _Gathering:
         if not _NAME.fullmatch(name):
             complain(place, "the name must be 1 to 63 of a-z, 0-9, - and _, not - or _ first.")
         folder = Path(document.file).parent
-        target = read_target(name, body, place, complain, self.kept, folder)
+        beside = self.sources.beside
+        target = read_target(name, body, place, complain, self.kept, folder, beside)
         declared = Declared(Origin(document.file, document.line(place)), target, place, complain)
         earlier = self.targets.setdefault(name, declared)
         if earlier is not declared:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,10 @@ from service.rulebook.errors import MISSPELT, suggestion
 from service.rulebook.schema import read_shape
 from service.rulebook.substitution import Complain
 
+Beside = Callable[[Path, str, int], bytes]
+"""Reads a file that a target names: the rule file's folder, its name, the most bytes. As
+`service.rulebook.beside.read_beside`."""
+
 
 def read_target(
     name: str,
@@ -30,11 +35,12 @@ def read_target(
     complain: Complain,
     kept: Mapping[str, Kept] = MappingProxyType({}),
     folder: Path = Path(),
+    beside: Beside = read_beside,
 ) -> Target | None:
     """The target, or None when what is missing or wrong (and noted) leaves nothing to act on.
 
     `kept` are the vendors' own lists of sizes, by kind, as far as they are known. `folder` is that
-    of the rule file; files that a target names are below it.
+    of the rule file; files that a target names are below it, and `beside` reads one of them.
     """
     if not isinstance(raw, Mapping):
         complain(place, "a target is a mapping with a kind, an id and bounds.")
@@ -42,7 +48,7 @@ def read_target(
     kind = _kind(raw, place, complain)
     if kind is None:
         return None
-    noted = _Noted(place, complain, folder)
+    noted = _Noted(place, complain, partial(beside, folder))
     read = read_shape(kind.shape, raw, place, noted)
     noted.wrong = read.wrong
     if "sizes" in kind.shape.model_fields and "sizes" not in read.wrong:
@@ -56,11 +62,13 @@ def read_target(
 class _Noted:
     """Passes complaints on and remembers that there were any; `wrong` are the keys left out."""
 
-    __slots__ = ("_complain", "_folder", "_place", "any", "wrong")
+    __slots__ = ("_beside", "_complain", "_place", "any", "wrong")
 
-    def __init__(self, place: Place, complain: Complain, folder: Path) -> None:
+    def __init__(
+        self, place: Place, complain: Complain, beside: Callable[[str, int], bytes]
+    ) -> None:
         self._place = place
-        self._folder = folder
+        self._beside = beside
         self._complain = complain
         self.any = False
         self.wrong: frozenset[str] = frozenset()
@@ -83,7 +91,7 @@ class _Noted:
     def file(self, key: str, name: str, most: int) -> bytes | None:
         """The bytes of a file below the rule file's folder; None, with the reason noted."""
         try:
-            return read_beside(self._folder, name, most)
+            return self._beside(name, most)
         except NotBeside as problem:
             self.at(key, str(problem))
             return None

@@ -20,6 +20,13 @@ NO_WORKER_PAGED = "no_worker_paged"
 TARGETS = "targets"
 """The targets of the rules that web decides by, as JSON (`service.store.status.declared`)."""
 
+RULES_ASKED = "rules_asked"
+"""The name of the last request to read the rule files again."""
+RULES_TOLD = "rules_told"
+"""`refused` while people know that rule files are refused."""
+GOOD_RULES = "good_rules"
+"""Before the name of some rule files: what they said when they were good."""
+
 INSTALLATION = "installation"
 """The id that tells this installation from others that share its Redis: 8 hex digits."""
 

@@ -14,7 +14,7 @@ from service.domain.levels.acting import Undone, check_level
 from service.domain.levels.applied import Applied
 from service.domain.levels.levels import Attribute, Baseline, Value
 from service.domain.levels.told import Acted
-from service.ports.levels import BOOK_SILENT_S
+from service.ports.levels import BOOK_SILENT_S, CHANGING_S
 from service.store import schema
 from service.store.database import begin_writing, insert_of, translated
 from service.store.decode import load
@@ -67,6 +67,12 @@ class LevelStore:
         """The hash of the rules in force; empty where there is none."""
         with translated(), self._engine.connect() as connection:
             return rules_in_force(connection)
+
+    def binds(self, rules_hash: str, now: float) -> bool:
+        """Whether the levels of these rules bound alerts; see `service.ports.levels`."""
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(sa.select(_b.hash, _b.since)).one_or_none()
+        return row is not None and (row.hash == rules_hash or now < row.since + CHANGING_S)
 
     def rows(self) -> Mapping[Attribute, Applied]:
         """What is known of each attribute."""

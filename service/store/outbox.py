@@ -25,26 +25,7 @@ class OutboxStore:
 
     def put(self, waiting: Waiting, due_at: float) -> None:
         """Keep a message until `due_at`; in a place that is taken it replaces what waits there."""
-        insert = insert_of(self._engine.dialect, schema.outbox).values(
-            key=waiting.key,
-            message=_dump(waiting.message),
-            ref=dump_ref(waiting.ref),
-            thread=dump_ref(waiting.thread),
-            run=waiting.run,
-            since=waiting.since,
-            due_at=due_at,
-            tries=waiting.tries,
-            version=waiting.version,
-        )
-        statement = insert.on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                "message": insert.excluded.message,
-                "since": insert.excluded.since,
-                "version": _o.version + 1,
-            },
-        )
-        self._write(statement)
+        self._write(put_of(self._engine.dialect, waiting, due_at))
 
     def replace(self, key: str, message: Message, now: float) -> bool:
         """Say something newer in a place where a message waits; False where none does."""
@@ -107,6 +88,29 @@ class OutboxStore:
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             return bool(connection.execute(statement).rowcount)
+
+
+def put_of(dialect: sa.Dialect, waiting: Waiting, due_at: float) -> sa.Insert:
+    """The statement that keeps a message, for whoever keeps it in a transaction of its own."""
+    insert = insert_of(dialect, schema.outbox).values(
+        key=waiting.key,
+        message=_dump(waiting.message),
+        ref=dump_ref(waiting.ref),
+        thread=dump_ref(waiting.thread),
+        run=waiting.run,
+        since=waiting.since,
+        due_at=due_at,
+        tries=waiting.tries,
+        version=waiting.version,
+    )
+    return insert.on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "message": insert.excluded.message,
+            "since": insert.excluded.since,
+            "version": _o.version + 1,
+        },
+    )
 
 
 def _dump(message: Message) -> str:

@@ -18,6 +18,7 @@ from service.domain.alerts.alert import Alert
 from service.domain.decisions.decision_json import moment
 from service.domain.decisions.demoted import Demotion
 from service.domain.filters import DEFAULT_LIMIT
+from service.domain.rules.told import ProcessRules
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
@@ -41,6 +42,7 @@ from service.store.pages import (
     read_page,
 )
 from service.store.readings import ReadingFilter, page_of_readings
+from service.store.rules_told import rules_of_processes
 
 _ID_SLACK_S = 600.0
 """An alert's id is made moments after its `first_seen`, at most the tries of one transaction
@@ -254,6 +256,11 @@ class Queries:
         with self._reading() as connection:
             found = [Demotion(*row) for row in connection.execute(query)]
         return {each.rule: each for each in found}
+
+    def rules_of_processes(self, now: float) -> list[ProcessRules]:
+        """The rules of each process that was heard of lately."""
+        with self._reading() as connection:
+            return rules_of_processes(connection, now)
 
     def readings(
         self, wanted: ReadingFilter, limit: int = DEFAULT_LIMIT, after: str | None = None

@@ -803,6 +803,24 @@ facts = sa.Table(
 )
 """Single facts of this installation, a row each (`service.store.facts`)."""
 
+rules_of_processes = sa.Table(
+    "rules_of_processes",
+    metadata,
+    sa.Column("process", sa.String(128), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("host", sa.String(64), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("refused", sa.Text, nullable=False),
+    sa.Column("refused_since", _TIME, nullable=False),
+    sa.Column("needs", sa.Text, nullable=False),
+    sa.Column("heard", sa.String(64), nullable=False),
+    sa.Column("seen_at", _TIME, nullable=False),
+)
+"""One row for each process that decides or acts by rules: which it has in force, and why it does
+not take its files, if so (`service.domain.rules.told.ProcessRules`)."""
+
 
 def _put_conditions(table: sa.Table, connection: sa.Connection, **_: Any) -> None:
     for index in table.indexes:

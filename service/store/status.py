@@ -24,12 +24,14 @@ from service.domain.decisions.demoted import Demotion
 from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.present import Passed, Present, present_state
 from service.domain.filters import PAGING, require_known
+from service.domain.rules.told import wrong_with
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
 from service.store.decode import load
 from service.store.entries import ledger_entries
 from service.store.items import approval_item, run_item
+from service.store.rules_told import rules_of_processes
 from service.store.spend import spends
 from service.store.stuck import stuck_scenarios
 
@@ -363,12 +365,19 @@ def ended_runs(engine: sa.Engine) -> list[tuple[str, str, str, int]]:
         return [(row.action, row.target, row.status, row.ended) for row in rows]
 
 
+def _rules(asked: Asked) -> dict[str, Any]:
+    """The rules of each process, and a sentence for each thing that is wrong with them."""
+    found = rules_of_processes(asked.connection, asked.now)
+    return {"wrong": wrong_with(found), "processes": [each.to_json() for each in found]}
+
+
 WHOLE: Mapping[str, Callable[[Asked], Any]] = {
     "workers": _workers,
     "queue": _queue,
     "demotions": _demotions,
     "scenarios": _scenarios,
     "stuck_scenarios": _stuck,
+    "rules": _rules,
 }
 """What is told beside the targets. Counts end at `MOST_COUNTED`."""
 

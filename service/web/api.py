@@ -16,6 +16,7 @@ from service.domain.filters import BadFilter
 from service.domain.levels.told import DEFAULT_DAYS, levels_told
 from service.domain.people import Person
 from service.domain.rules.consulted import consulted, rules_told
+from service.domain.rules.told import wrong_with
 from service.store.explain import explain
 from service.store.filters import LISTED, moment_asked, only, page_of, whole_number
 from service.store.pages import UnknownCursor
@@ -128,7 +129,9 @@ def _now(api: Blueprint, parts: WebParts, show: Show) -> None:
         book = parts.rules().book
         queries = parts.queries
         items = rules_told(book, queries.outcomes_of_rules(), queries.demotions())
-        return answer({"hash": book.hash, "items": items, "next": None}).to_flask()
+        wrong = wrong_with(queries.rules_of_processes(parts.clock()))
+        told = {"hash": book.hash, "wrong": wrong, "items": items, "next": None}
+        return answer(told).to_flask()
 
     @api.get("/levels")
     def levels() -> Response:

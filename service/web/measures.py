@@ -92,6 +92,11 @@ def _whole(status: Mapping[str, Any], now: float) -> Iterator[Metric]:
     yield _one(
         "runbookd_demoted_rules", "Rules that have demoted themselves.", len(status["demotions"])
     )
+    yield _one(
+        "runbookd_refused_rules",
+        "Processes that refuse their rule files, and go on with the rules before.",
+        sum(bool(each["refused"]) for each in status["rules"]["processes"]),
+    )
     if budget is not None:
         yield _one(
             "runbookd_budget_dollars_month",

@@ -8,6 +8,7 @@ Parsing, refusals and limits are still gunicorn's.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +27,8 @@ from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped
 from service.web.auth import HAS_AUTHENTICATED
 from service.web.connections import HEAD_S, PER_ADDRESS, Connection, Strangers
 
+RULES = "runbookd.rules"
+"""The key in the application's `extensions` of what keeps its rules as their files are."""
 LEAVING_S = 1.0
 """Seconds that a stopping process keeps idle connections: a request may be on its way."""
 _CHUNK_PIECE = 256
@@ -115,6 +118,20 @@ class StormWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no type
             socket.socket(each.FAMILY, socket.SOCK_STREAM, fileno=each.sock.detach())
             for each in self.sockets
         ]
+
+    def init_signals(self) -> None:
+        """Take gunicorn's signals, and SIGHUP, which has the rule files read again by this process.
+
+        Without a handler it would end the process. The master's SIGHUP starts all of them anew.
+        """
+        super().init_signals()
+        signal.signal(signal.SIGHUP, self._read_rules_again)
+
+    def _read_rules_again(self, _sig: int, _frame: Any) -> None:
+        # Until it is loaded there are no rules that could be read again.
+        extensions = getattr(getattr(self, "wsgi", None), "extensions", {})
+        if RULES in extensions:
+            extensions[RULES].read_again()
 
     def timeout_ctx(self) -> AbstractContextManager[None]:
         """No time-out around gunicorn's wait for a request: `Connection` has the deadlines."""

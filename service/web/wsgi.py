@@ -13,11 +13,11 @@ from flask import Flask
 
 from service.bootstrap.access import judge_access, require_access
 from service.bootstrap.memory import spare_the_collector
-from service.bootstrap.web import build_web
+from service.bootstrap.web import WebProcess, build_web
 from service.settings import load_settings
 from service.web.app import COMMITTER, LAST_RESORT, create_app
 from service.web.concurrency import Concurrency, Greenlets, Threads
-from service.web.parts import WebParts
+from service.web.storm_worker import RULES
 
 _UNKNOWN_HOST = "an address that only its server knows"
 
@@ -49,8 +49,11 @@ def create_on_greenlets() -> Flask:
     return _create(build_web(settings, greenlets), greenlets)
 
 
-def _create(parts: WebParts, concurrency: Concurrency) -> Flask:
+def _create(parts: WebProcess, concurrency: Concurrency) -> Flask:
     app = create_app(parts, concurrency)
+    app.extensions[RULES] = parts.rules_watch
+    parts.rules_watch.start()
+    atexit.register(parts.rules_watch.stop)
     atexit.register(app.extensions[COMMITTER].close)
     last_resort = app.extensions[LAST_RESORT]
     last_resort.start()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from service.domain.decisions.requests import LEVEL, Held, Origin, Request, Wanted
 from service.domain.levels.applied import Applied
-from service.ports.levels import BOOK_SILENT_S, LevelRecord
+from service.ports.levels import BOOK_SILENT_S, CHANGING_S, LevelRecord
 from service.store.levels import LevelStore
 from tests.fakes.alerts import NOW
 from tests.fakes.levels import FakeLevels
@@ -57,6 +57,20 @@ def test_the_rules_of_the_worker_that_started_last_are_in_force(levels: LevelRec
     assert levels.put_in_force(OTHERS, NOW + 1, starts=True)
     assert not levels.put_in_force(MINE, NOW + 2, starts=False)
     assert levels.in_force() == OTHERS
+
+
+def test_rules_bind_alerts_while_they_are_in_force_and_for_a_moment_after(
+    levels: LevelRecord,
+) -> None:
+    assert not levels.binds(MINE, NOW)
+    levels.put_in_force(MINE, NOW, starts=True)
+    levels.put_in_force(MINE, NOW + 50, starts=False)
+    assert levels.binds(MINE, NOW + 99)
+    assert not levels.binds(OTHERS, NOW + 99)
+    levels.put_in_force(OTHERS, NOW + 100, starts=True)
+    assert levels.binds(OTHERS, NOW + 100)
+    assert levels.binds(MINE, NOW + 100 + CHANGING_S - 1)
+    assert not levels.binds(MINE, NOW + 100 + CHANGING_S)
 
 
 def test_rules_that_no_worker_has_for_long_are_in_force_no_more(levels: LevelRecord) -> None:

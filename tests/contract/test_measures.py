@@ -13,11 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.requests import ALERT, Origin, Request
 from service.domain.errors import StoreUnavailable
+from service.domain.rules.told import ProcessRules
+from service.messages.rules import mended, refused
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
 from service.store.admissions import add_run
 from service.store.bell import bell_of
 from service.store.controls import ControlStore
+from service.store.rulebooks import RulebookStore
 from service.store.runs import RunStore
 from service.store.status import ended_runs, status
 from service.web.measures import Measures
@@ -70,6 +73,7 @@ def test_an_empty_store_is_measured_with_zeros_and_without_what_nobody_knows(
         ("runbookd_oldest_wait_seconds", "page"): 0.0,
         ("runbookd_oldest_wait_seconds", "message"): 0.0,
         ("runbookd_demoted_rules",): 0.0,
+        ("runbookd_refused_rules",): 0.0,
         ("runbookd_budget_dollars_month",): 200.0,
         ("runbookd_pauses", "api"): 0.0,
         ("runbookd_waiting_approvals", "api"): 0.0,
@@ -122,3 +126,13 @@ def test_a_store_that_does_not_answer_is_measured_as_that() -> None:
         raise StoreUnavailable("the database is away")
 
     assert samples(Measures(away, list, lambda: NOW)) == {("runbookd_store_answers",): 0.0}
+
+
+def test_processes_that_refuse_their_rule_files_are_counted(engine: sa.Engine) -> None:
+    store = RulebookStore(engine)
+    for number, errors in enumerate(((), ("rules.yml:1: no.",), ("rules.yml:1: no.",))):
+        mine = ProcessRules(
+            *(f"p-{number}", "web", "host", number, "abc", NOW, errors, NOW, (), "", NOW)
+        )
+        store.say(mine, refused(mine), mended(mine))
+    assert measured(engine, NOW)["runbookd_refused_rules",] == 2.0

@@ -11,9 +11,12 @@ import sqlalchemy as sa
 
 from service.bootstrap.stores import Stores
 from service.domain.people import AuditEntry
+from service.domain.rules.told import ProcessRules
+from service.messages.rules import mended, refused
 from service.settings import load_settings
 from service.store.audit import AuditStore
 from service.store.database import open_engine
+from service.store.rulebooks import RulebookStore
 from tests.contract.test_control_on_both import CONTROL, RUN, WHY, Service
 from tests.crash.stand import Stand, a_stand
 from tests.postgres import PostgresServer
@@ -153,3 +156,21 @@ def test_people_use_the_operator_api_with_webs_role(address: sa.URL) -> None:
         assert len(service.audited()) == 9
     finally:
         service.close()
+
+
+@pytest.mark.parametrize(("role", "process"), [(WEB, "web"), (WORKER, "worker")])
+def test_each_role_tells_which_rules_its_process_has_and_that_it_ends(
+    address: sa.URL, role: str, process: str
+) -> None:
+    engine = open_engine(as_role(address, role))
+    store = RulebookStore(engine)
+    mine = ProcessRules(
+        *("p-1", process, "host", 1, "abc", 1.0, ("rules.yml:1: no.",), 1.0, (), "", 1.0)
+    )
+    store.say(mine, refused(mine), mended(mine))
+    store.keep_good("files", {"rules.yml": b"rules:"})
+    assert store.asked() == ""
+    assert [each.hash for each in store.all(1.0)] == ["abc"]
+    store.leave("p-1")
+    assert not store.all(1_000.0)
+    engine.dispose()

@@ -18,7 +18,7 @@ import httpx
 import sqlalchemy as sa
 
 from service.bootstrap.people import build_people
-from service.bootstrap.rules import build_admitter, load_rules
+from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
 from service.bootstrap.worker import LOST_RUN_EXIT
 from service.intake.parse import parse_notification
@@ -81,7 +81,7 @@ class Stand:
         self._settings = load_settings(self._environment)
         self.stores = Stores(self._settings)
         book = load_rules(self._settings, self._environment)
-        self._admitter = build_admitter(self.stores, book)
+        self._admitter = build_admitter(self.stores, lambda: in_force(book))
         self.people = build_people(self.stores, lambda: book)
         self._workers: list[ForkedWorker] = []
         self._replaced: set[int] = set()

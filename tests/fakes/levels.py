@@ -11,7 +11,7 @@ from service.domain.decisions.requests import Request
 from service.domain.levels.acting import check_level
 from service.domain.levels.applied import Applied
 from service.domain.levels.levels import Attribute, Baseline, Value
-from service.ports.levels import BOOK_SILENT_S
+from service.ports.levels import BOOK_SILENT_S, CHANGING_S
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class FakeLevels:
     known: dict[Attribute, Applied] = field(default_factory=dict)
     rules: str = ""
     seen_at: float = 0.0
+    since: float = 0.0
     told: dict[str, str] = field(default_factory=dict)
     grown: dict[Baseline, Value] = field(default_factory=dict)
     statuses: dict[str, tuple[str, float | None]] = field(default_factory=dict)
@@ -29,11 +30,16 @@ class FakeLevels:
         mine = self.rules in ("", rules_hash)
         if not (starts or mine) and now < self.seen_at + BOOK_SILENT_S:
             return False
+        self.since = self.since if self.rules == rules_hash else now
         self.rules, self.seen_at = rules_hash, now
         return True
 
     def in_force(self) -> str:
         return self.rules
+
+    def binds(self, rules_hash: str, now: float) -> bool:
+        mine = self.rules == rules_hash
+        return self.rules != "" and (mine or now < self.since + CHANGING_S)
 
     def rows(self) -> Mapping[Attribute, Applied]:
         found = {}

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import sqlalchemy as sa
 
-from service.bootstrap.rules import build_admitter, load_rules
+from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
 from service.settings import Settings, load_settings
@@ -63,7 +63,8 @@ def settings(environment: dict[str, str]) -> Settings:
 def stores(settings: Settings) -> Iterator[Stores]:
     """A store to which an alert was told at 0, 10, 20, 30 and 40 minutes, and its end at 50."""
     made = Stores(settings)
-    admitter = build_admitter(made, load_rules(settings))
+    rules = in_force(load_rules(settings))
+    admitter = build_admitter(made, lambda: rules)
     for minute in (0, 10, 20, 30, 40, 50):
         at = BEGAN + 60.0 * minute
         told = resolved(CPU) if minute == 50 else alert(CPU)

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.bootstrap.replay import Replayer, ReplayImpossible, build_replayer, read_payload
-from service.bootstrap.rules import build_admitter, load_rules
+from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
 from service.domain.alerts.alert import Quarantined
@@ -74,7 +74,7 @@ def runbookd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 def deliver(stores: Stores, path: Path, source: str = "alertmanager", **sender: Any) -> list[str]:
     """Take a payload in as web does; the ids of its alerts."""
-    admitter = build_admitter(stores, load_rules(stores.settings))
+    admitter = build_admitter(stores, lambda: in_force(load_rules(stores.settings)))
     now = time.time()
     sent = Delivery(read_payload(path, source), now, **sender)
     (receipt,) = admitter.admit([sent], now)
@@ -351,7 +351,9 @@ def test_what_could_not_be_read_is_listed_with_its_reason(
 ) -> None:
     assert "could be read" in runbookd("quarantine", env=environment).out
     bad = Quarantined(3, "`status` is 'ok', neither firing nor resolved.", "{}")
-    build_admitter(stores, load_rules(stores.settings)).admit([delivery(quarantined=[bad])], NOW)
+    build_admitter(stores, lambda: in_force(load_rules(stores.settings))).admit(
+        [delivery(quarantined=[bad])], NOW
+    )
     listed = runbookd("quarantine", env=environment).out
     assert "4" in listed
     assert bad.reason in listed
@@ -402,7 +404,9 @@ def test_the_longest_id_of_a_list_is_never_broken(
     (tmp_path / "unknown.json").write_text(json.dumps(payload))
     bad = Quarantined(3, "`status` is 'ok', neither firing nor resolved.", "{}")
     (alert, *_) = deliver(stores, tmp_path / "unknown.json")
-    build_admitter(stores, load_rules(stores.settings)).admit([delivery(quarantined=[bad])], NOW)
+    build_admitter(stores, lambda: in_force(load_rules(stores.settings))).admit(
+        [delivery(quarantined=[bad])], NOW
+    )
     ids = {
         "runs": [run["id"] for run in stores.queries.runs(RunFilter()).items],
         "alerts": [alert],

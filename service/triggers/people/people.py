@@ -283,7 +283,9 @@ class People:
                 raise BadRequest(f"{action} sets no value: it takes no to, step, for or pin.")
             given = telling_options(book, action, target, options or {})
             said = reason_of(why)
-            return self._ask_untargeted(person, action, given, said, override, plan_only=plan_only)
+            return self._ask_untargeted(
+                person, book, action, given, said, override, plan_only=plan_only
+            )
         if not target:
             require_target(action)
         on = known_target(book, target)
@@ -296,6 +298,7 @@ class People:
         lasting = control_lasts(lasts) if lasts else HOLD_S
         return self._ask(
             person,
+            book,
             "plan" if plan_only else "run",
             on,
             spec,
@@ -389,12 +392,15 @@ class People:
             raise Conflict(f"Run {run_id} is still {run.status}; to stop it, cancel it.")
         if run.status == "succeeded":
             raise Conflict(f"Run {run_id} has succeeded; there is nothing to retry.")
-        on = known_target(self._book(), run.request.target.name)
+        book = self._book()
+        on = known_target(book, run.request.target.name)
         spec = changing_action(run.request.action, on)
         wanted = run.request.wanted if run.plan is None else reached(on, run.plan)
         said = reason_of(why) if why else f"retry of {run_id}: {run.request.origin.why}"
         options = {} if wanted else run.request.options
-        return self._ask(person, "retry", on, spec, wanted, said, parent=run_id, options=options)
+        return self._ask(
+            person, book, "retry", on, spec, wanted, said, parent=run_id, options=options
+        )
 
     def undo(self, person: Person, run_id: str, why: str = "") -> Asked:
         """Put back what a run has changed, and pause the target for an hour.
@@ -410,7 +416,8 @@ class People:
             )
         if why_not := NO_UNDO.get(run.request.action):
             raise Conflict(f"Run {run_id} cannot be undone: {why_not}. Nothing was changed now.")
-        on = known_target(self._book(), run.request.target.name)
+        book = self._book()
+        on = known_target(book, run.request.target.name)
         spec = changing_action(run.request.action, on)
         self._require_unchanged(run_id, on, reached(on, run.plan))
         said = reason_of(why) if why else f"undo of {run_id}"
@@ -420,6 +427,7 @@ class People:
         )
         return self._ask(
             person,
+            book,
             "undo",
             on,
             spec,
@@ -447,6 +455,7 @@ class People:
     def _ask(
         self,
         person: Person,
+        book: RuleBook,
         verb: str,
         on: Target,
         spec: ActionSpec,
@@ -462,7 +471,6 @@ class People:
         pin: bool = False,
         options: Mapping[str, Any] | None = None,
     ) -> Asked:
-        book = self._book()
         policy = book.policy
         if policy.mode == OFF and not plan_only:
             raise Conflict(
@@ -509,6 +517,7 @@ class People:
     def _ask_untargeted(
         self,
         person: Person,
+        book: RuleBook,
         action: str,
         options: Mapping[str, Any],
         why: str,
@@ -517,8 +526,7 @@ class People:
         plan_only: bool,
     ) -> Asked:
         """Queue what changes no target. The run that it decides on goes as far as the rules let."""
-        book, spec = self._book(), action_spec(action)
-        policy = book.policy
+        spec, policy = action_spec(action), book.policy
         if override and not spec.asks:
             raise BadRequest(f"override: nothing holds {action}, so there is nothing to pass over.")
         if spec.asks and policy.mode == OFF and not plan_only:

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request, url_for
 from service.domain.alerts.alert import Alert
 from service.domain.people import NotFound
 from service.domain.rules.consulted import consulted, rules_told
+from service.domain.rules.told import wrong_with
 from service.store.explain import explain
 from service.store.filters import LISTED, only, page_of, paging
 from service.web.console.pages import page
@@ -78,7 +79,12 @@ def _lists(console: Blueprint, parts: WebParts, show: Show) -> None:
         only(request.args)
         book = parts.rules().book
         told = rules_told(book, parts.queries.outcomes_of_rules(), parts.queries.demotions())
-        return page("rules.html", hash=book.hash, rules=told)
+        return page(
+            "rules.html",
+            hash=book.hash,
+            rules=told,
+            wrong=wrong_with(parts.queries.rules_of_processes(parts.clock())),
+        )
 
     @console.get("/audit")
     def audit() -> Response:
