@@ -72,11 +72,14 @@ def _of_run(run: str, url: str | None, token_file: str | None, *, as_json: bool)
     from service.domain.checklists import markdown_of
     from service.domain.scenarios.evidence import found_of, signed_of
     from service.rulebook.checklists import load_checklist
+    from service.rulebook.kpis import load_kpis
     from service.rulebook.pack import packaged
 
     desk, reader = open_desk(url, token_file)
     told = desk.scenario(run)
-    found, signed = found_of(told, *_readings(reader, told["began_at"])), signed_of(told)
+    kpis = load_kpis(packaged("kpis.yml"))
+    found = found_of(told, *_readings(reader, told["began_at"]), kpis)
+    signed = signed_of(told)
     if as_json:
         items = {name: asdict(each) for name, each in found.items()}
         print_json(

@@ -58,7 +58,7 @@ def as_role(address: sa.URL, role: str) -> str:
 def stand(address: sa.URL, tmp_path: Path) -> Iterator[Stand]:
     """Alerts are admitted by web's role, and runs are executed by the worker's."""
     with a_stand(tmp_path, as_role(address, WEB)) as stand:
-        stand._environment["DATABASE_URL"] = as_role(address, WORKER)
+        stand.environment["DATABASE_URL"] = as_role(address, WORKER)
         yield stand
 
 

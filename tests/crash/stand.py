@@ -49,7 +49,8 @@ Json = dict[str, Any]
 
 class Stand:
     """One installation. `home` holds the logs; `rules` are those in force, the shipped ones where
-    none are given; `settings` are more of the environment. `people` is what people may do."""
+    none are given; `settings` are more of the environment. `people` is what people may do,
+    `environment` that of the workers."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Stand:
         self._home = home
         self._log = home / "workers.log"
         self._sandbox_url = sandbox_url
-        self._environment = {
+        self.environment = {
             "DATABASE_URL": database_url,
             "SANDBOX_URL": sandbox_url,
             "API_APP_ID": APP,
@@ -77,10 +78,10 @@ class Stand:
         if rules:
             file = home / "rules.yml"
             file.write_text(rules, encoding="utf-8")
-            self._environment["RULES"] = str(file)
-        self._settings = load_settings(self._environment)
+            self.environment["RULES"] = str(file)
+        self._settings = load_settings(self.environment)
         self.stores = Stores(self._settings)
-        book = load_rules(self._settings, self._environment)
+        book = load_rules(self._settings, self.environment)
         self._admitter = build_admitter(self.stores, lambda: in_force(book))
         self.people = build_people(self.stores, lambda: book)
         self._workers: list[ForkedWorker] = []
@@ -105,7 +106,7 @@ class Stand:
 
     def worker(self, failpoint: str = "none", lease_s: float = LEASE_S) -> ForkedWorker:
         """Start a worker that dies or waits at `failpoint`, unless another one did."""
-        environment = {**self._environment, "WORKER_LEASE_S": str(lease_s)}
+        environment = {**self.environment, "WORKER_LEASE_S": str(lease_s)}
         process = ForkedWorker(environment, self._failpoint(failpoint), self._log)
         self._workers.append(process)
         return process

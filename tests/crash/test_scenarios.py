@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 
 from service.domain.decisions.approval import APPROVED
@@ -71,8 +72,8 @@ def stand(tmp_path: Path, databases: Databases, cache: RedisServer) -> Iterator[
         yield made
 
 
-def started(stand: Stand, name: str, *, plan: bool = False) -> str:
-    return stand.people.scenarios.start(ADA, name, "a test", plan_only=plan).run
+def started(stand: Stand, name: str, *, plan: bool = False, by: Person = ADA) -> str:
+    return stand.people.scenarios.start(by, name, "a test", plan_only=plan).run
 
 
 def state(stand: Stand, run: str) -> str:
@@ -80,9 +81,26 @@ def state(stand: Stand, run: str) -> str:
 
 
 def comes_to(stand: Stand, run: str, *states: str) -> dict[str, str]:
-    """The states of its steps, once the scenario is in one of these."""
-    stand.wait_for(lambda: state(stand, run) in states, f"{run} to be {' or '.join(states)}")
+    """The states of its steps, once the scenario is in one of these. All of it takes minutes on a
+    busy machine, so only one that stands still has failed."""
+    while state(stand, run) not in states:
+        before = done_so_far(stand)
+        what = f"{run} to go on, or to be {' or '.join(states)}"
+        stand.wait_for(partial(_has_gone_on, stand, run, states, before), what)
     return {each["id"]: each["state"] for each in stand.people.scenarios.one(run)["steps"]}
+
+
+def done_so_far(stand: Stand) -> tuple[Any, ...]:
+    """How many steps of runs are over, and how each scenario and each run is."""
+    query = sa.text("SELECT count(*) FROM run_steps WHERE ended_at IS NOT NULL")
+    with stand.stores.engine.connect() as connection:
+        steps = connection.execute(query).scalar_one()
+    told = [each["state"] for each in stand.people.scenarios.all(10)["runs"]]
+    return steps, told, stand.runs()
+
+
+def _has_gone_on(stand: Stand, run: str, states: tuple[str, ...], before: tuple[Any, ...]) -> bool:
+    return state(stand, run) in states or done_so_far(stand) != before
 
 
 def api(stand: Stand) -> tuple[int, str]:

@@ -4,7 +4,8 @@ A failpoint is `<when>:<what>`. Of a step: `done:resize` is after its function r
 record, `recorded:resize` after the record. Of a vendor write: `before:resize` is after its fence
 and before it is sent, `after:resize` after the vendor took it. `during:await_online` is the first
 look that sees a cluster on its way, `during:build_index` the first that sees a build wait, and
-`during:await_replicas` the third that sees a replica come up. `pause:resize` is where
+`during:await_replicas` the third that sees a replica come up, `during:make_way` within the
+transaction in which an emergency starts that was signed. `pause:resize` is where
 `before:resize` is: the write waits there until the test lets it go on. `late:resize` waits too,
 with a lease that nobody looks after any more. Each goes off once, in whichever
 process comes there first.
@@ -30,6 +31,7 @@ from service.catalogue.spec import Tools
 from service.catalogue.steps.timings import Timings
 from service.engine import durable, lease, off_round, off_watch, worker
 from service.ports.app_database import Progress
+from service.ports.scenarios import Begun
 from service.ports.supabase import Replica
 from service.ports.valkey import ClusterState
 from service.providers.cloudflare import CloudflareApi
@@ -42,6 +44,7 @@ from service.providers.supabase import SupabaseCompute
 from service.providers.valkey import DigitalOceanValkey
 from service.providers.valkey_cluster import ValkeyCluster
 from service.settings import load_settings
+from service.store import scenarios
 
 QUICK = Timings(
     poll_min_s=0.05,
@@ -125,6 +128,7 @@ def _arm(failpoint: Failpoint) -> None:
     _arm_wait(failpoint)
     _arm_build(failpoint)
     _arm_replicas(failpoint)
+    _arm_start(failpoint)
     if failpoint.text.startswith("late:"):
         _neglect_the_lease(failpoint)
 
@@ -199,6 +203,18 @@ def _arm_replicas(failpoint: Failpoint) -> None:
         return found
 
     setattr(SupabaseCompute, "replicas", armed)  # noqa: B010 - mypy forbids to assign a method
+
+
+def _arm_start(failpoint: Failpoint) -> None:
+    """What an emergency lifts and suspends is written within the transaction of its start."""
+    make_way = scenarios._make_way
+
+    def armed(*arguments: Any) -> Begun:
+        begun = make_way(*arguments)
+        failpoint.reach("during", "make_way")
+        return begun
+
+    setattr(scenarios, "_make_way", armed)  # noqa: B010 - mypy forbids to assign a function
 
 
 def _neglect_the_lease(failpoint: Failpoint) -> None:

@@ -11,10 +11,13 @@ from typing import Any
 
 from service.domain.checklists import Found
 from service.domain.decisions.approval import APPROVED
+from service.domain.kpis.kpi import Kpi
 from service.domain.scenarios.scenarios import RESTORE
 from service.domain.scenarios.signoffs import AFTER, BEFORE, ROLES
 
-BETTER_BELOW = ("p95", "errors")
+ERRORS, ERROR_KPI = "errors", "error_rate"
+"""The reading of failed requests, and the KPI of the same: both in per cent."""
+BETTER_BELOW = ("p95", ERRORS)
 """The readings that say whether it has become better: both are better when they are lower."""
 
 
@@ -22,9 +25,11 @@ def found_of(
     run: Mapping[str, Any],
     before: Sequence[Mapping[str, Any]],
     after: Sequence[Mapping[str, Any]],
+    kpis: Sequence[Kpi] = (),
 ) -> dict[str, Found]:
     """By the ids of the shipped checklist. `before` and `after` are readings by the hour, newest
-    first: those from before its first step, and those from after it."""
+    first: those from before its first step, and those from after it. `kpis` are the indicators
+    that say which error rate is acceptable."""
     began = run["began_at"] or ""
     steps = ", ".join(f"{each['id']} {each['state']}" for each in run["steps"])
     found = {
@@ -34,6 +39,8 @@ def found_of(
         "rollback": _way_back(run),
         "team": _team(run),
         "initiated": Found(bool(began), _runs(run) if began else "", run["by"], began),
+        "monitored": _monitored(after),
+        "errors": _errors(after, kpis),
         "healthy": Found(
             done=False, evidence=f"its steps: {steps}; a person looks at the services"
         ),
@@ -115,6 +122,26 @@ def _team(run: Mapping[str, Any]) -> Found:
 
 def _runs(run: Mapping[str, Any]) -> str:
     return ", ".join(each["run"] for each in run["steps"] if each["run"])
+
+
+def _monitored(after: Sequence[Mapping[str, Any]]) -> Found:
+    """The hours since its first step have readings."""
+    newest = _newest(after)
+    if not newest:
+        return Found(done=False)
+    shown = ", ".join(f"{name} {_value(each)}" for name, each in newest.items())
+    return Found(True, f"readings after it: {shown}", at=max(each["at"] for each in after))
+
+
+def _errors(after: Sequence[Mapping[str, Any]], kpis: Sequence[Kpi]) -> Found:
+    """The newest error rate after it, beside the target of its KPI."""
+    reading = _newest(after).get(ERRORS)
+    kpi = next((each for each in kpis if each.name == ERROR_KPI), None)
+    if reading is None or kpi is None or reading["unit"] != kpi.unit:
+        return Found(done=False)
+    met = not kpi.misses(reading["mean"], kpi.target)
+    said = f"{ERRORS} {_value(reading)}, and the target of {kpi.name} is {kpi.shown(kpi.target)}"
+    return Found(met, said, at=reading["at"])
 
 
 def _improved(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Found:

@@ -17,6 +17,7 @@ from service.domain.scenarios.scenarios import Scenario, Step
 from service.domain.scenarios.signoffs import AFTER, BEFORE, Gate, Signoff
 from service.domain.scenarios.told import run_told
 from service.rulebook.checklists import load_checklist
+from service.rulebook.kpis import load_kpis
 from service.rulebook.pack import packaged
 
 GOLDEN = Path(__file__).parent / "checklist-of-a-scenario.md"
@@ -63,9 +64,8 @@ def test_the_checklist_of_a_scenario_is_exactly_the_golden_file() -> None:
     told = run_told(NOW, {})
     title = "Scenario rush.1: active"
     checklist = load_checklist(packaged("checklists.yml"))
-    assert markdown_of(checklist, title, found_of(told, WAS, IS), signed_of(told)) == (
-        GOLDEN.read_text()
-    )
+    found = found_of(told, WAS, IS, load_kpis(packaged("kpis.yml")))
+    assert markdown_of(checklist, title, found, signed_of(told)) == (GOLDEN.read_text())
 
 
 def test_a_sign_off_of_another_plan_ticks_nothing() -> None:
@@ -97,6 +97,25 @@ def test_it_counts_as_improved_only_where_both_readings_are_there_and_no_higher(
 ) -> None:
     assert found_of(run_told(NOW, {}), WAS, after)["improved"].done is done
     assert "improved" not in found_of(run_told(NOW, {}), [], after)
+
+
+@pytest.mark.parametrize(("rate", "done"), [(0.1, True), (0.11, False)])
+def test_errors_count_as_acceptable_only_up_to_the_target_of_their_kpi(
+    rate: float, done: bool
+) -> None:
+    kpis = [replace(each, target=0.1) for each in load_kpis(packaged("kpis.yml"))]
+    after = [reading("errors", rate, "%")]
+    found = found_of(run_told(NOW, {}), [], after, kpis)["errors"]
+    assert found.done is done
+    assert found.evidence == f"errors {rate} %, and the target of error_rate is 0.1 %"
+    assert found.at == "2027-01-15T07:00:00Z"
+    assert "errors" not in found_of(run_told(NOW, {}), [], [], kpis)
+    assert "errors" not in found_of(run_told(NOW, {}), [], [reading("errors", rate, "")], kpis)
+
+
+def test_it_counts_as_monitored_only_once_there_are_readings_after_it() -> None:
+    assert found_of(run_told(NOW, {}), WAS, IS)["monitored"].done
+    assert "monitored" not in found_of(run_told(NOW, {}), WAS, [])
 
 
 def test_what_was_not_begun_and_not_told_ticks_neither() -> None:
