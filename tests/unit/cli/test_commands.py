@@ -40,7 +40,7 @@ def test_each_command_is_listed_and_teaches_with_an_example(
     assert f"runbookd {name}" in said.out
 
 
-BESIDE_THE_STORE = {"replay"}
+BESIDE_THE_STORE = {"replay", "backtest"}
 """Of the commands that look or act, those that decide by the rules and the store beside them."""
 
 
