@@ -32,13 +32,14 @@ from service.catalogue.spec import KindSpec
 from service.catalogue.watch import WATCH
 from service.domain.costs.costs import shown
 from service.domain.deciders import nobody_decides
-from service.domain.durations import away
+from service.domain.durations import away, lasted
 from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.named_tokens import token_doubts
 from service.domain.people import Person
 from service.domain.rules.rules import RuleBook, Target
 from service.domain.rules.scopes import UNSTATED
 from service.domain.slack import mistaken_people, people_of
+from service.domain.watchdogs import Watchdog
 from service.providers.scopes import (
     LISTS_CHANNELS,
     POST_ANYWHERE,
@@ -55,6 +56,7 @@ from service.store.migrate import missing_revision
 from service.store.outbox import OutboxStore
 from service.store.readings import ReadingStore
 from service.store.tokens import TokenStore
+from service.store.watchdogs import WatchdogStore, last_heartbeat
 
 LONGEST_S = 25.0
 """Seconds for all checks together. They run side by side, and the longest one makes two vendor
@@ -66,6 +68,8 @@ OLD_PRICES_S = 7 * 86_400.0
 OLD_READING_S = 3 * 3_600.0
 """An hour is read after its end, so the newest one began up to two hours ago; one more for a
 Prometheus that is away for a while."""
+OLD_HEARTBEAT_S = 180.0
+"""One is sent each minute. Three may be missed while workers are started anew."""
 _DIRECT = (
     "Set DATABASE_URL to the database's direct address, or to the pooler's session mode (Supabase: "
     "port 5432)."
@@ -113,6 +117,9 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
         yield "wake-up", lambda: _wake_up(settings)
     yield "workers", lambda: _workers(settings)
     yield "messages", lambda: _messages(settings)
+    yield "heartbeat", lambda: _heartbeat(settings)
+    if book:
+        yield "watchdogs", lambda: _watchdogs(settings, book)
     yield "readings", lambda: _readings(settings)
     yield "redis", lambda: _redis(settings)
     for target in book.targets.values() if book else ():
@@ -325,6 +332,77 @@ def _messages(settings: Settings) -> Finding:
         return Finding(name, Health.OK, "none waits")
     saw = f"{waiting} wait for Slack; a worker tells them when Slack takes messages again"
     return Finding(name, Health.NOTE, saw)
+
+
+def _heartbeat(settings: Settings) -> Finding:
+    """When somebody outside was last told that all is well."""
+    name = "heartbeat"
+    if not settings.heartbeat_url.get_secret_value():
+        saw = (
+            "HEARTBEAT_URL is not set: nobody outside notices when all of runbookd is down "
+            "(docs/watching.md)"
+        )
+        return Finding(name, Health.NOTE, saw)
+    try:
+        last = _last_heartbeat(settings)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    if last is None:
+        return Finding(name, Health.NOTE, "none was due yet; a worker says it each minute")
+    sent_at, problem = last
+    now = time.time()
+    taken = "none was ever taken" if sent_at is None else f"the last was taken {away(sent_at, now)}"
+    if problem:
+        return Finding(name, Health.WRONG, f"{taken}. The newest was not: {problem}")
+    late = sent_at is None or now - sent_at > OLD_HEARTBEAT_S
+    return Finding(name, Health.NOTE if late else Health.OK, taken)
+
+
+def _last_heartbeat(settings: Settings) -> tuple[float | None, str] | None:
+    if _not_made_yet(settings):
+        return None
+    with _stores(settings) as stores, translated(), stores.engine.connect() as connection:
+        return last_heartbeat(connection)
+
+
+def _watchdogs(settings: Settings, book: RuleBook) -> Finding:
+    """When each watchdog was last heard. One that never was pages nobody, so it is told here."""
+    name = "watchdogs"
+    if not book.watchdogs:
+        saw = (
+            "the rules name none: nobody notices when Prometheus or Alertmanager stops sending "
+            "(docs/watching.md)"
+        )
+        return Finding(name, Health.NOTE, saw)
+    try:
+        heard = _heard(settings, book)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    now = time.time()
+    told = [_watchdog(each, heard.get(each.alert), now) for each in book.watchdogs.values()]
+    worst = max((health for health, _ in told), key=list(Health).index)
+    return Finding(name, worst, "\n".join(said for _, said in told))
+
+
+def _watchdog(watchdog: Watchdog, heard_at: float | None, now: float) -> tuple[Health, str]:
+    allowed = lasted(watchdog.absent_s)
+    if heard_at is None:
+        said = (
+            f"{watchdog.alert}: never heard yet, so its silence pages nobody. Send it from "
+            "Alertmanager; the first word of it arms it"
+        )
+        return Health.NOTE, said
+    said = f"{watchdog.alert}: heard {away(heard_at, now)}, may be absent for {allowed}"
+    silent = now - heard_at >= watchdog.absent_s
+    return (Health.WRONG if silent else Health.OK), f"{said}{': it is silent' if silent else ''}"
+
+
+def _heard(settings: Settings, book: RuleBook) -> dict[str, float | None]:
+    if _not_made_yet(settings):
+        return {}
+    with _stores(settings) as stores:
+        store = WatchdogStore(stores.engine)
+        return {name: store.heard(name) for name in book.watchdogs}
 
 
 def _readings(settings: Settings) -> Finding:

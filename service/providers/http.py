@@ -95,6 +95,15 @@ def send(
         raise no_answer(call, "the answer is not a JSON object")
 
 
+def fetch(client: httpx.Client, call: Call, path: str) -> None:
+    """Send one GET of which only the status counts: any 2xx is the vendor's success.
+
+    Raises:
+        VendorError: any other outcome.
+    """
+    _send(client, call, "GET", path)
+
+
 def _send(
     client: httpx.Client,
     call: Call,

@@ -25,26 +25,9 @@ class OutboxStore:
 
     def put(self, waiting: Waiting, due_at: float) -> None:
         """Keep a message until `due_at`; in a place that is taken it replaces what waits there."""
-        insert = insert_of(self._engine.dialect, schema.outbox).values(
-            key=waiting.key,
-            message=_dump(waiting.message),
-            ref=dump_ref(waiting.ref),
-            thread=dump_ref(waiting.thread),
-            run=waiting.run,
-            since=waiting.since,
-            due_at=due_at,
-            tries=waiting.tries,
-            version=waiting.version,
-        )
-        statement = insert.on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                "message": insert.excluded.message,
-                "since": insert.excluded.since,
-                "version": _o.version + 1,
-            },
-        )
-        self._write(statement)
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            keep_message(connection, waiting, due_at)
 
     def replace(self, key: str, message: Message, now: float) -> bool:
         """Say something newer in a place where a message waits; False where none does."""
@@ -107,6 +90,31 @@ class OutboxStore:
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             return bool(connection.execute(statement).rowcount)
+
+
+def keep_message(connection: sa.Connection, waiting: Waiting, due_at: float) -> None:
+    """Keep a message as `OutboxStore.put` does, with the caller's transaction."""
+    insert = insert_of(connection.dialect, schema.outbox).values(
+        key=waiting.key,
+        message=_dump(waiting.message),
+        ref=dump_ref(waiting.ref),
+        thread=dump_ref(waiting.thread),
+        run=waiting.run,
+        since=waiting.since,
+        due_at=due_at,
+        tries=waiting.tries,
+        version=waiting.version,
+    )
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "message": insert.excluded.message,
+                "since": insert.excluded.since,
+                "version": _o.version + 1,
+            },
+        )
+    )
 
 
 def _dump(message: Message) -> str:
