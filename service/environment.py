@@ -28,6 +28,7 @@ SECRETS = frozenset(
         "DIGITALOCEAN_TOKEN",
         "GRAFANA_BASIC",
         "GRAFANA_TOKENS",
+        "HEARTBEAT_URL",
         "PAGERDUTY_ROUTING_KEY",
         "PROMETHEUS_TOKEN",
         "RUNBOOKD_TOKEN",

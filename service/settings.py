@@ -186,6 +186,11 @@ class Settings(BaseModel):
     prometheus_token: SecretStr = Field(SecretStr(""), alias="PROMETHEUS_TOKEN")
     """The bearer token for a Prometheus behind authentication."""
 
+    heartbeat_url: SecretStr = Field(SecretStr(""), alias="HEARTBEAT_URL")
+    """An address that one of the workers calls each minute while all is well: a check of a service
+    that wakes people when it is not called. It is a secret as a whole, because whoever knows it can
+    say that all is well."""
+
     nginx_command: str = Field("nginx", alias="NGINX_COMMAND", min_length=1)
     """How nginx is called on this machine, in words without a shell: `sudo -n /usr/sbin/nginx` for
     a worker that is not root."""
@@ -226,6 +231,13 @@ class Settings(BaseModel):
     def _pairs(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(_is_pair(secret.get_secret_value()) for secret in value):
             raise ValueError("each entry must be user:password, and neither may be empty")
+        return value
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _is_address(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not re.match(r"https?://[^\s/]+", value.get_secret_value()):
+            raise ValueError("it must be an address that begins with http:// or https://")
         return value
 
     @field_validator("rules_env")

@@ -72,6 +72,7 @@ from service.store.outcomes import OutcomeStore
 from service.store.readings import ReadingStore
 from service.store.runs import RunStore
 from service.store.spend import SpendStore
+from service.store.watchdogs import HeartbeatStore, WatchdogStore
 from service.store.watches import WatchStore
 from service.store.weeks import WeekStore
 from service.triggers.alerts.admit import Admitter
@@ -378,7 +379,7 @@ class Installation:
         return WorkerParts(
             runs=runs,
             incidents=IncidentStore(engine),
-            # Nobody else works here, so no worker shows that it lives.
+            # Nobody else works here, so no worker shows that it lives, and nothing waits.
             leases=LeaseStore(engine, 15.0, sa.select(sa.literal("")).where(sa.false())),
             locks=locks,
             lock_mirror=locks,
@@ -398,6 +399,8 @@ class Installation:
             jobs=JobStore(engine, self._enqueue),
             budget_notices=BudgetNoticeStore(engine),
             weeks=WeekStore(engine),
+            watchdogs=WatchdogStore(engine),
+            heartbeats=HeartbeatStore(engine, sa.select(sa.null(), sa.null())),
             off_watch=OffWatch(self._pager, clock),
             change_of=self.targets.change_of,
             work_of=self.targets.work_of,

@@ -17,6 +17,7 @@ from service.ports.bills import Bills
 from service.ports.nginx import Nginx
 from service.ports.notes import NoNotes, Notes
 from service.ports.supabase import DatabaseSql
+from service.ports.watchdogs import Heartbeat
 from service.providers import cloudflare, digitalocean, slack, supabase
 from service.providers.cloudflare import CloudflareApi
 from service.providers.digitalocean import DigitalOceanClient
@@ -25,6 +26,7 @@ from service.providers.digitalocean_apps import DigitalOceanApps
 from service.providers.digitalocean_bill import DigitalOceanBills
 from service.providers.digitalocean_droplets import DigitalOceanDroplets
 from service.providers.health import HttpHealthProbe
+from service.providers.heartbeat import HttpHeartbeat
 from service.providers.nginx import LocalNginx, NginxCommand
 from service.providers.nginx_sandbox import SandboxNginx
 from service.providers.postgresql import PostgresDatabase
@@ -223,3 +225,9 @@ def build_metrics(settings: Settings) -> Metrics | None:
     return PrometheusMetrics(
         base_url=settings.prometheus_url, token=settings.prometheus_token.get_secret_value()
     )
+
+
+def build_heartbeat(settings: Settings) -> Heartbeat | None:
+    """The address that is called while all is well. None if HEARTBEAT_URL is not set."""
+    url = settings.heartbeat_url.get_secret_value()
+    return HttpHeartbeat(url) if url else None

@@ -14,11 +14,17 @@ from service.bootstrap.reload import RulesWatch
 from service.bootstrap.required import missing_secrets
 from service.bootstrap.rules import build_admitter
 from service.bootstrap.stores import Stores
-from service.bootstrap.vendors import build_bills, build_messenger, build_metrics, build_works
+from service.bootstrap.vendors import (
+    build_bills,
+    build_heartbeat,
+    build_messenger,
+    build_metrics,
+    build_works,
+)
 from service.catalogue.registry import change_of
 from service.catalogue.unused import needed_by
 from service.domain.rules.rules import RuleBook, Target
-from service.engine.durable import pending_query
+from service.engine.durable import pending_query, waiting_query
 from service.engine.late_pages import dump_late, page_id
 from service.engine.off_watch import OffWatch
 from service.engine.parts import LatePage, WorkerParts
@@ -50,6 +56,7 @@ from service.store.readings import ReadingStore
 from service.store.rulebooks import WORKER, RulebookStore
 from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
+from service.store.watchdogs import HeartbeatStore, WatchdogStore
 from service.store.watches import WatchStore
 from service.store.weeks import WeekStore
 
@@ -117,6 +124,9 @@ def build_worker(settings: Settings) -> Worker:
         approvals=ApprovalStore(stores.engine, stores.queue.enqueue, stores.bell),
         budget_notices=BudgetNoticeStore(stores.engine),
         weeks=WeekStore(stores.engine),
+        watchdogs=WatchdogStore(stores.engine),
+        heartbeats=HeartbeatStore(stores.engine, waiting_query(stores.engine.dialect.name)),
+        heartbeat=build_heartbeat(settings),
         bills=build_bills(settings),
         scenarios=ScenarioStore(stores.engine, stores.queue.enqueue, stores.bell),
         off_watch=OffWatch(pager, clock),

@@ -29,11 +29,7 @@ def dump_request(request: Request) -> dict[str, Any]:
         "version": VERSION,
         "id": request.id,
         "action": request.action,
-        "origin": {
-            **asdict(request.origin),
-            "alerts": list(request.origin.alerts),
-            "links": [list(link) for link in request.origin.links],
-        },
+        "origin": _origin_json(request.origin),
         "claim": request.claim,
         "direction": request.direction,
         "target": target and {"kind": target.kind, **target_fields(target)},
@@ -55,6 +51,16 @@ def dump_request(request: Request) -> dict[str, Any]:
         # Only where a level asks, so that the version before it reads all others.
         **({"held": [asdict(each) for each in request.held]} if request.held else {}),
     }
+
+
+def _origin_json(origin: Origin) -> dict[str, Any]:
+    """Without `notification` where no alert asks, as the version before it wrote it."""
+    values = {
+        **asdict(origin),
+        "alerts": list(origin.alerts),
+        "links": [list(link) for link in origin.links],
+    }
+    return values if origin.notification else {k: values[k] for k in values if k != "notification"}
 
 
 def _wanted_json(wanted: Wanted) -> dict[str, Any]:

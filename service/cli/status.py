@@ -158,6 +158,8 @@ def _show_whole(found: dict[str, Any]) -> None:
         since = away(_seconds(each["since"]), _seconds(found["at"]))
         why = one_line(each["why"])
         say(f"Scenario {each['id']} does not go on (first seen {since}): {why}", "red")
+    for line in _listening(found):
+        say(line, "red")
     for line in _money(found.get("budget")):
         say(line)
     for line in _scenarios(found):
@@ -207,6 +209,23 @@ def _going(scenario: dict[str, Any]) -> str:
         f"Scenario {scenario['id']} by {one_line(scenario['by'])}: {scenario['state']}{waits}, "
         f"{over} of {len(states)} steps over{now}{until}."
     )
+
+
+def _listening(found: dict[str, Any]) -> list[str]:
+    """A line for each watchdog that is silent, and for a heartbeat that is not sent. A service of
+    an earlier version tells neither."""
+    now = _seconds(found["at"])
+    lines = [
+        f"watchdog {one_line(each['alert'])} is silent, last heard "
+        f"{_when(_seconds(each['heard_at']), now)}: alerts may not arrive. To see what answers: "
+        "runbookd doctor"
+        for each in found.get("watchdogs", ())
+        if each["silent_since"] and each["heard_at"]
+    ]
+    heartbeat = found.get("heartbeat") or {}
+    if problem := heartbeat.get("problem"):
+        lines.append(f"the heartbeat is not sent: {one_line(problem)}")
+    return lines
 
 
 def _money(budget: dict[str, Any] | None) -> list[str]:

@@ -32,7 +32,7 @@ from service.catalogue.spec import KindSpec
 from service.catalogue.watch import WATCH
 from service.domain.costs.costs import shown
 from service.domain.deciders import nobody_decides
-from service.domain.durations import away
+from service.domain.durations import away, lasted
 from service.domain.errors import StoreUnavailable, VendorError
 from service.domain.named_tokens import token_doubts
 from service.domain.people import Person
@@ -42,6 +42,7 @@ from service.domain.rules.told import wrong_with
 from service.domain.scenarios.able import going_said, unable
 from service.domain.scenarios.going import ScenarioNow
 from service.domain.slack import mistaken_people, people_of
+from service.domain.watchdogs import Watchdog
 from service.providers.scopes import (
     LISTS_CHANNELS,
     POST_ANYWHERE,
@@ -61,6 +62,7 @@ from service.store.rulebooks import RulebookStore
 from service.store.scenarios import ScenarioStore
 from service.store.stuck import stuck_now
 from service.store.tokens import TokenStore
+from service.store.watchdogs import WatchdogStore, last_heartbeat
 
 LONGEST_S = 25.0
 """Seconds for all checks together. They run side by side, and the longest one makes two vendor
@@ -72,6 +74,8 @@ OLD_PRICES_S = 7 * 86_400.0
 OLD_READING_S = 3 * 3_600.0
 """An hour is read after its end, so the newest one began up to two hours ago; one more for a
 Prometheus that is away for a while."""
+OLD_HEARTBEAT_S = 180.0
+"""One is sent each minute. Three may be missed while workers are started anew."""
 _DIRECT = (
     "Set DATABASE_URL to the database's direct address, or to the pooler's session mode (Supabase: "
     "port 5432)."
@@ -121,6 +125,9 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Look]]:
     yield "workers", lambda: _workers(settings)
     yield "messages", lambda: _messages(settings)
     yield "stuck scenarios", lambda: _stuck_scenarios(settings)
+    yield "heartbeat", lambda: _heartbeat(settings)
+    if book:
+        yield "watchdogs", lambda: _watchdogs(settings, book)
     yield "readings", lambda: _readings(settings)
     yield "redis", lambda: _redis(settings)
     for target in book.targets.values() if book else ():
@@ -374,6 +381,77 @@ def _stuck_scenarios(settings: Settings) -> Finding:
     )
     saw = f"{shown}. Look at what it has changed, then `runbookd cancel {stuck[0].run} --why WHY`"
     return Finding(name, Health.WRONG, saw)
+
+
+def _heartbeat(settings: Settings) -> Finding:
+    """When somebody outside was last told that all is well."""
+    name = "heartbeat"
+    if not settings.heartbeat_url.get_secret_value():
+        saw = (
+            "HEARTBEAT_URL is not set: nobody outside notices when all of runbookd is down "
+            "(docs/watching.md)"
+        )
+        return Finding(name, Health.NOTE, saw)
+    try:
+        last = _last_heartbeat(settings)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    if last is None:
+        return Finding(name, Health.NOTE, "none was due yet; a worker says it each minute")
+    sent_at, problem = last
+    now = time.time()
+    taken = "none was ever taken" if sent_at is None else f"the last was taken {away(sent_at, now)}"
+    if problem:
+        return Finding(name, Health.WRONG, f"{taken}. The newest was not: {problem}")
+    late = sent_at is None or now - sent_at > OLD_HEARTBEAT_S
+    return Finding(name, Health.NOTE if late else Health.OK, taken)
+
+
+def _last_heartbeat(settings: Settings) -> tuple[float | None, str] | None:
+    if _not_made_yet(settings):
+        return None
+    with _stores(settings) as stores, translated(), stores.engine.connect() as connection:
+        return last_heartbeat(connection)
+
+
+def _watchdogs(settings: Settings, book: RuleBook) -> Finding:
+    """When each watchdog was last heard. One that never was pages nobody, so it is told here."""
+    name = "watchdogs"
+    if not book.watchdogs:
+        saw = (
+            "the rules name none: nobody notices when Prometheus or Alertmanager stops sending "
+            "(docs/watching.md)"
+        )
+        return Finding(name, Health.NOTE, saw)
+    try:
+        heard = _heard(settings, book)
+    except (StoreUnavailable, SettingsInvalid) as error:
+        return Finding(name, Health.NOTE, f"unknown: {error}")
+    now = time.time()
+    told = [_watchdog(each, heard.get(each.alert), now) for each in book.watchdogs.values()]
+    worst = max((health for health, _ in told), key=list(Health).index)
+    return Finding(name, worst, "\n".join(said for _, said in told))
+
+
+def _watchdog(watchdog: Watchdog, heard_at: float | None, now: float) -> tuple[Health, str]:
+    allowed = lasted(watchdog.absent_s)
+    if heard_at is None:
+        said = (
+            f"{watchdog.alert}: never heard yet, so its silence pages nobody. Send it from "
+            "Alertmanager; the first word of it arms it"
+        )
+        return Health.NOTE, said
+    said = f"{watchdog.alert}: heard {away(heard_at, now)}, may be absent for {allowed}"
+    silent = now - heard_at >= watchdog.absent_s
+    return (Health.WRONG if silent else Health.OK), f"{said}{': it is silent' if silent else ''}"
+
+
+def _heard(settings: Settings, book: RuleBook) -> dict[str, float | None]:
+    if _not_made_yet(settings):
+        return {}
+    with _stores(settings) as stores:
+        store = WatchdogStore(stores.engine)
+        return {name: store.heard(name) for name in book.watchdogs}
 
 
 def _readings(settings: Settings) -> Finding:

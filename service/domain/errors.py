@@ -25,6 +25,7 @@ _SHOWN = {
     "cache": "the application's cache",
     "cloudflare": "Cloudflare",
     "digitalocean": "DigitalOcean",
+    "heartbeat": "the address of HEARTBEAT_URL",
     "pagerduty": "PagerDuty",
     "postgresql": "PostgreSQL",
     "prometheus": "Prometheus",

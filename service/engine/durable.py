@@ -148,6 +148,25 @@ def pending_query(dialect: str) -> sa.Select[str]:
     return sa.select(table.c.executor_id).where(table.c.status == sa.literal_column("'PENDING'"))
 
 
+def waiting_query(dialect: str) -> sa.Select[int | None, int | None]:
+    """Since when the oldest run waits that could begin, and the oldest page that has not ended, in
+    milliseconds since the epoch; NULL where none waits. What is queued for later does not wait
+    before its time."""
+    table = sa.table(
+        "workflow_status",
+        *(sa.column(name, sa.Text) for name in ("status", "queue_name")),
+        *(sa.column(name, sa.BigInteger) for name in ("created_at", "delay_until_epoch_ms")),
+        schema="dbos" if dialect == "postgresql" else None,
+    )
+    since = sa.func.min(sa.func.coalesce(table.c.delay_until_epoch_ms, table.c.created_at))
+    queues = (RUNS_QUEUE, PAGES_QUEUE, MESSAGES_QUEUE)
+    runs = sa.select(since).where(table.c.status == "ENQUEUED", table.c.queue_name.in_(queues))
+    pages = sa.select(since).where(
+        table.c.status.in_(("ENQUEUED", "PENDING")), table.c.queue_name == PAGES_QUEUE
+    )
+    return sa.select(runs.scalar_subquery(), pages.scalar_subquery())
+
+
 def pending_of(executor: str) -> set[str]:
     """The runs that are recorded as under way at an executor, or being looked at again there."""
     pending = DBOS.list_workflows(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from service.catalogue.actions import COST_REPORT, DECIDE, START_SCENARIO, TELL, WEEKLY_REPORT
 from service.catalogue.registry import action_spec
@@ -39,6 +40,21 @@ _log = structlog.get_logger(__name__)
 def execute(parts: WorkerParts, run_id: str, pinned: Mapping[str, Any], record: StepRunner) -> None:
     """Execute a run whose request was pinned when it was queued."""
     request = load_request(pinned)
+    with bound_contextvars(**ids_of(request)):
+        _execute(request, parts, record)
+
+
+def ids_of(request: Request) -> dict[str, str]:
+    """By what each log line of a run is found, also those of its calls to vendors: the run, the
+    first alert that asked for it, and the notification that brought that."""
+    origin = request.origin
+    alert = next(iter(origin.alerts), "")
+    found = {"run": request.id, "alert": alert, "notification": origin.notification}
+    return {name: each for name, each in found.items() if each}
+
+
+def _execute(request: Request, parts: WorkerParts, record: StepRunner) -> None:
+    run_id = request.id
     try:
         attempt = again_on_conflict(parts.runs.begin, run_id, parts.clock.time())
     except (StoreUnavailable, StoreConflict) as error:

@@ -28,6 +28,7 @@ from service.ports.readings import Readings
 from service.ports.runs import Incidents, Leases, Locks, Runs
 from service.ports.scenarios import NoScenarios, Scenarios
 from service.ports.spend import Spending
+from service.ports.watchdogs import Heartbeat, Heartbeats, Watchdogs
 from service.ports.watches import Watches
 from service.ports.weeks import Weeks
 
@@ -82,7 +83,7 @@ class WorkerParts:
     `refire_grace_s` is in seconds, and so is `keep_leftovers_s`: how long a verified run's snapshot
     is kept. `keep_hours_s` and `keep_days_s` are how long readings of hours and of days are kept.
     `bills` are the accounts whose bill can be read.
-    `executor` is the name of this worker process.
+    `executor` is the name of this worker process. `heartbeat` is None where no address is set.
     """
 
     runs: Runs
@@ -106,6 +107,8 @@ class WorkerParts:
     jobs: Jobs
     budget_notices: BudgetNotices
     weeks: Weeks
+    watchdogs: Watchdogs
+    heartbeats: Heartbeats
     off_watch: OffWatch
     change_of: Callable[[Request], Change]
     work_of: Callable[[Target], Work]
@@ -127,3 +130,4 @@ class WorkerParts:
     bills: Sequence[Bills] = ()
     executor: str = ""
     scenarios: Scenarios = field(default_factory=NoScenarios)
+    heartbeat: Heartbeat | None = None

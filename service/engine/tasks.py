@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
+from service.engine.heartbeat import HeartbeatRound
 from service.engine.jobs import JobRound
 from service.engine.judging import JudgingRound
 from service.engine.leftovers import LeftoverRound
@@ -23,6 +24,7 @@ from service.engine.parts import WorkerParts
 from service.engine.reading import ReadingRound
 from service.engine.returns import ReturnRound
 from service.engine.scenarios import ScenarioRound
+from service.engine.watchdogs import WatchdogRound
 from service.engine.watching import WatchRound
 from service.ports.runs import Signs
 
@@ -67,4 +69,6 @@ def tasks_of(parts: WorkerParts) -> tuple[Task, ...]:
         Task("levels", LevelRound(parts)),
         Task("readings", ReadingRound(parts)),
         Task("jobs", JobRound(parts)),
+        Task("watchdogs", WatchdogRound(parts)),
+        Task("heartbeat", HeartbeatRound(parts)),
     )

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from service.engine import durable
 from service.engine.execution import execute
@@ -147,6 +148,7 @@ class Worker:
     def _noted(self, run_id: str, work: Callable[[], None]) -> None:
         self._under_way.add(run_id)
         try:
-            work()
+            with bound_contextvars(run=run_id):
+                work()
         finally:
             self._under_way.discard(run_id)

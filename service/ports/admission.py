@@ -25,13 +25,14 @@ class Delivery:
     notification on record whose alerts are judged again, because what held them is over.
     `credential` is the name of the credential that it came with, empty in open mode and for a
     replay. `address` is that of the peer: the sender, or the proxy before it. Neither is a part of
-    any identity.
+    any identity. `id` is that of the notification, once it has one.
     """
 
     notification: Notification
     received_at: float
     replay: bool = False
     kept_as: str = ""
+    id: str = ""
     credential: str = ""
     address: str = ""
 

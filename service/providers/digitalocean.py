@@ -35,6 +35,7 @@ from service.providers.errors import (
     vendor_message,
 )
 from service.providers.scopes import Needed
+from service.providers.told import told
 from service.providers.waits import Timeouts, retry_after
 
 ENDPOINT = "https://api.digitalocean.com"
@@ -85,12 +86,13 @@ class DigitalOceanClient:
             _with_key(call, answer, "")
 
     def _sent(self, call: Call, send: Callable[[pydo.Client], object]) -> object:
-        try:
-            return send(self._sdk())
-        except AzureError as problem:
-            raise _translated(call, problem) from problem
-        except ValueError as problem:
-            raise no_answer(call, "the answer cannot be read") from problem
+        with told(call):
+            try:
+                return send(self._sdk())
+            except AzureError as problem:
+                raise _translated(call, problem) from problem
+            except ValueError as problem:
+                raise no_answer(call, "the answer cannot be read") from problem
 
     def pages(
         self, call: Call, send: Callable[[pydo.Client, int], object], key: str

@@ -17,6 +17,7 @@ from service.providers.errors import (
     no_url,
     vendor_message,
 )
+from service.providers.told import told
 from service.providers.waits import Timeouts, retry_after
 
 LARGEST_ANSWER = 8 * 1024 * 1024
@@ -95,6 +96,15 @@ def send(
         raise no_answer(call, "the answer is not a JSON object")
 
 
+def fetch(client: httpx.Client, call: Call, path: str) -> None:
+    """Send one GET of which only the status counts: any 2xx is the vendor's success.
+
+    Raises:
+        VendorError: any other outcome.
+    """
+    _send(client, call, "GET", path)
+
+
 def _send(
     client: httpx.Client,
     call: Call,
@@ -106,6 +116,20 @@ def _send(
     read_s: float | None = None,
 ) -> bytes:
     """The body of a 2xx."""
+    with told(call):
+        return _answer(client, call, method, path, params=params, body=body, read_s=read_s)
+
+
+def _answer(
+    client: httpx.Client,
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, str | list[str]] | None,
+    body: Mapping[str, Any] | None,
+    read_s: float | None,
+) -> bytes:
     timeout = client.timeout
     if read_s is not None:
         timeout = httpx.Timeout(read_s, connect=timeout.connect, pool=timeout.pool)

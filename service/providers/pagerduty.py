@@ -31,6 +31,7 @@ from service.providers.pagerduty_events import (
     key_within_limit,
     trigger_events,
 )
+from service.providers.told import told
 from service.providers.waits import Timeouts, retry_after
 
 ENDPOINT = "https://events.pagerduty.com"
@@ -94,6 +95,10 @@ class PagerDutyPager:
 
     def _send(self, operation: str, send: Callable[[], object]) -> None:
         call = Call("pagerduty", operation, True, "PAGERDUTY_ROUTING_KEY", self._routing_key)
+        with told(call):
+            self._answered(call, send)
+
+    def _answered(self, call: Call, send: Callable[[], object]) -> None:
         try:
             send()
         except _NotAccepted as problem:

@@ -37,6 +37,7 @@ from service.providers.errors import (
 )
 from service.providers.slack_blocks import TEXT_LIMIT, blocks
 from service.providers.text import slack_text
+from service.providers.told import told
 from service.providers.waits import retry_after
 
 ENDPOINT = "https://slack.com/api/"
@@ -223,6 +224,11 @@ def _plain(message: Message) -> str:
 
 
 def _sent(call: Call, send: Callable[[], SlackResponse]) -> SlackResponse:
+    with told(call):
+        return _answered(call, send)
+
+
+def _answered(call: Call, send: Callable[[], SlackResponse]) -> SlackResponse:
     try:
         return send()
     except SlackApiError as problem:

@@ -20,6 +20,7 @@ from service.domain.levels.levels import Level, Levels
 from service.domain.rules.rules import Origin, Rule, RuleBook, Target
 from service.domain.rules.scopes import UNSTATED, Scope, Scopes
 from service.domain.scenarios.scenarios import Scenario
+from service.domain.watchdogs import Watchdog
 from service.rulebook.checks import (
     Declared,
     Placed,
@@ -69,8 +70,13 @@ from service.rulebook.scopes import DeclaredScope, check_scopes, read_scope
 from service.rulebook.sources import Sources
 from service.rulebook.substitution import Complain, substituted
 from service.rulebook.targets import read_target
+from service.rulebook.watchdogs import KEY as WATCHDOGS
+from service.rulebook.watchdogs import read_watchdogs
 
-_TOP = ("targets", "rules", "levels", SCENARIOS, JOBS, COSTS, "scopes", READINGS, *POLICY_KEYS)
+_TOP = (
+    *("targets", "rules", "levels", SCENARIOS, JOBS, COSTS, "scopes", READINGS, WATCHDOGS),
+    *POLICY_KEYS,
+)
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -117,6 +123,7 @@ class _Gathering:
     scopes: dict[str, DeclaredScope] | None = None
     readings: dict[str, str] = field(default_factory=dict)
     costs: dict[str, Decimal] = field(default_factory=dict)
+    watchdogs: dict[str, Watchdog] = field(default_factory=dict)
     levels: list[ReadLevel] = field(default_factory=list)
     jobs: list[ReadJob] = field(default_factory=list)
     scenarios: list[ReadScenario] = field(default_factory=list)
@@ -146,6 +153,8 @@ class _Gathering:
             self.take_readings(document, data[READINGS])
         if COSTS in data:
             self.take_costs(document, data[COSTS])
+        if WATCHDOGS in data:
+            self.take_watchdogs(document, data[WATCHDOGS])
 
     def take_targets(self, document: Document, raw: Any) -> None:
         if raw is not None and not isinstance(raw, dict):
@@ -207,6 +216,12 @@ class _Gathering:
         for name, dollars in read_costs(raw, complain).items():
             if self.costs.setdefault(name, dollars) != dollars:
                 complain((COSTS, name), f"another file says something else of {name}.")
+
+    def take_watchdogs(self, document: Document, raw: Any) -> None:
+        complain = self.complainer(document)
+        for name, watchdog in read_watchdogs(raw, complain).items():
+            if self.watchdogs.setdefault(name, watchdog) != watchdog:
+                complain((WATCHDOGS, name), f"another file says something else of {name}.")
 
     def check_together(self, *, complete: bool) -> None:
         """Check rules and targets against each other; references only when all files were read."""
@@ -279,13 +294,17 @@ class _Gathering:
         levels = levels_of(self.levels, targets, zone_of(self.tops))
         jobs = {read.job.name: read.job for read in self.jobs}
         scenarios = {each.scenario.name: each.scenario for each in self.scenarios}
-        hash_ = _hash(rules, targets.values(), scopes, levels, jobs, scenarios.values())
+        hash_ = _hash(
+            *(rules, targets.values(), scopes, levels, jobs, scenarios.values()),
+            self.watchdogs.values(),
+        )
         return RuleBook(
             *(rules, MappingProxyType(targets), hash_, warnings, policy, scopes, levels),
             readings=MappingProxyType(self.readings),
             jobs=MappingProxyType(jobs),
             costs=MappingProxyType(self.costs),
             scenarios=MappingProxyType(scenarios),
+            watchdogs=MappingProxyType(self.watchdogs),
         )
 
 
@@ -326,6 +345,7 @@ def _hash(
     levels: Levels,
     jobs: Mapping[str, Job],
     scenarios: Iterable[Scenario],
+    watchdogs: Iterable[Watchdog],
 ) -> str:
     """12 hexadecimal digits over what is in force: the same wherever the files lie."""
     ruled = [{**asdict(rule), "origin": None} for rule in rules]
@@ -335,8 +355,10 @@ def _hash(
     levelled = [[_level_fields(each) for each in levels.levels]] if levels.levels else []
     chores = [{"jobs": [each.to_json() for each in jobs.values()]}] if jobs else []
     told = [[each.fields() for each in found]] if (found := list(scenarios)) else []
+    listened = sorted([each.alert, each.absent_s] for each in watchdogs)
+    heard = [{"watchdogs": listened}] if listened else []
     text = json.dumps(
-        [ruled, targeted, *scoped, *levelled, *chores, *told], default=str, sort_keys=True
+        [ruled, targeted, *scoped, *levelled, *chores, *told, *heard], default=str, sort_keys=True
     )
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
 

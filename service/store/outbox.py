@@ -25,7 +25,9 @@ class OutboxStore:
 
     def put(self, waiting: Waiting, due_at: float) -> None:
         """Keep a message until `due_at`; in a place that is taken it replaces what waits there."""
-        self._write(put_of(self._engine.dialect, waiting, due_at))
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            keep_message(connection, waiting, due_at)
 
     def replace(self, key: str, message: Message, now: float) -> bool:
         """Say something newer in a place where a message waits; False where none does."""
@@ -90,9 +92,9 @@ class OutboxStore:
             return bool(connection.execute(statement).rowcount)
 
 
-def put_of(dialect: sa.Dialect, waiting: Waiting, due_at: float) -> sa.Insert:
-    """The statement that keeps a message, for whoever keeps it in a transaction of its own."""
-    insert = insert_of(dialect, schema.outbox).values(
+def keep_message(connection: sa.Connection, waiting: Waiting, due_at: float) -> None:
+    """Keep a message as `OutboxStore.put` does, with the caller's transaction."""
+    insert = insert_of(connection.dialect, schema.outbox).values(
         key=waiting.key,
         message=_dump(waiting.message),
         ref=dump_ref(waiting.ref),
@@ -103,13 +105,15 @@ def put_of(dialect: sa.Dialect, waiting: Waiting, due_at: float) -> sa.Insert:
         tries=waiting.tries,
         version=waiting.version,
     )
-    return insert.on_conflict_do_update(
-        index_elements=["key"],
-        set_={
-            "message": insert.excluded.message,
-            "since": insert.excluded.since,
-            "version": _o.version + 1,
-        },
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "message": insert.excluded.message,
+                "since": insert.excluded.since,
+                "version": _o.version + 1,
+            },
+        )
     )
 
 

@@ -16,7 +16,7 @@ from service.store.database import begin_writing, insert_of, translated
 from service.store.decode import load
 from service.store.encode import dump
 from service.store.facts import GOOD_RULES, RULES_ASKED, RULES_TOLD, FactStore
-from service.store.outbox import put_of
+from service.store.outbox import keep_message
 from service.store.rules_told import rules_of_processes
 
 WORKER = "worker"
@@ -68,7 +68,7 @@ class RulebookStore:
             # Each has a place of its own: neither takes the other's, or that of one before.
             key = f"rules/{message.title[:40]}/{mine.seen_at:.3f}"
             waiting = Waiting(key, message, None, None, "", mine.seen_at, 0, 1)
-            connection.execute(put_of(self._engine.dialect, waiting, mine.seen_at))
+            keep_message(connection, waiting, mine.seen_at)
 
     def leave(self, process: str) -> None:
         """As `Rulebooks`."""

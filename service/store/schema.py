@@ -762,6 +762,31 @@ signoffs = sa.Table(
 """One row for each sign-off of a scenario that was started: by whom, as which role, and of which
 plan. Rows are only added."""
 
+watchdogs = sa.Table(
+    "watchdogs",
+    metadata,
+    sa.Column("alert", sa.String(200), primary_key=True),
+    sa.Column("absent_s", _TIME, nullable=False),
+    sa.Column("heard_at", _TIME, nullable=True),
+    sa.Column("silent_since", _TIME, nullable=True),
+    sa.Column("paged_at", _TIME, nullable=True),
+    sa.Column("taken_until", _TIME, nullable=True),
+)
+"""One row for each alert that the rules name as a watchdog. `silent_since` is when people were told
+that it is silent, `paged_at` when the pager took the page; both are empty while it is heard. Until
+`taken_until` one worker alone tells the pager."""
+
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("due_at", _TIME, nullable=False),
+    sa.Column("sent_at", _TIME, nullable=True),
+    sa.Column("problem", sa.Text, nullable=False),
+)
+"""One row, once a heartbeat was due: when the next one is, when one was last taken, and why the
+last one was not; empty where it was."""
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -34,6 +34,7 @@ from service.store.items import approval_item, run_item
 from service.store.rules_told import rules_of_processes
 from service.store.spend import spends
 from service.store.stuck import stuck_scenarios
+from service.store.watchdogs import known_watchdogs, last_heartbeat
 
 if TYPE_CHECKING:
     from service.domain.rules.rules import RuleBook
@@ -352,6 +353,27 @@ def _stuck(asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
+def _watchdogs(asked: Asked) -> list[dict[str, Any]]:
+    """The watchdogs that workers listen for: when each was last heard, and whether it is silent.
+    There are as many as the rules name."""
+    return [
+        {
+            "alert": each.alert,
+            "absent_s": each.absent_s,
+            "heard_at": moment(each.heard_at),
+            "silent_since": moment(each.silent_since),
+            "paged_at": moment(each.paged_at),
+        }
+        for each in known_watchdogs(asked.connection)
+    ]
+
+
+def _heartbeat(asked: Asked) -> dict[str, Any] | None:
+    """When a heartbeat was last taken, and why the last one was not; None where none was due."""
+    last = last_heartbeat(asked.connection)
+    return None if last is None else {"sent_at": moment(last[0]), "problem": last[1]}
+
+
 def ended_runs(engine: sa.Engine) -> list[tuple[str, str, str, int]]:
     """How many runs have ended: action, target (empty where there is none), status, count.
 
@@ -378,6 +400,8 @@ WHOLE: Mapping[str, Callable[[Asked], Any]] = {
     "scenarios": _scenarios,
     "stuck_scenarios": _stuck,
     "rules": _rules,
+    "watchdogs": _watchdogs,
+    "heartbeat": _heartbeat,
 }
 """What is told beside the targets. Counts end at `MOST_COUNTED`."""
 

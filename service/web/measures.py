@@ -97,12 +97,42 @@ def _whole(status: Mapping[str, Any], now: float) -> Iterator[Metric]:
         "Processes that refuse their rule files, and go on with the rules before.",
         sum(bool(each["refused"]) for each in status["rules"]["processes"]),
     )
+    yield from _watched(status)
     if budget is not None:
         yield _one(
             "runbookd_budget_dollars_month",
             "The budget for all targets, in dollars a month.",
             budget["monthly"],
         )
+
+
+def _watched(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """Whether runbookd still hears its watchdogs, and is heard by its own."""
+    watchdogs, heartbeat = status["watchdogs"], status["heartbeat"]
+    yield _each(
+        "runbookd_watchdog_silent",
+        "1 where a watchdog is silent for longer than it may be, else 0.",
+        "alert",
+        {each["alert"]: float(each["silent_since"] is not None) for each in watchdogs},
+    )
+    yield _each(
+        "runbookd_watchdog_heard_timestamp_seconds",
+        "When a watchdog was last heard, in seconds since the epoch; missing before that.",
+        "alert",
+        {each["alert"]: _at(each["heard_at"]) for each in watchdogs if each["heard_at"]},
+    )
+    if heartbeat is not None:
+        yield _one(
+            "runbookd_heartbeat_fails",
+            "1 where the last heartbeat was withheld or not taken, else 0.",
+            float(heartbeat["problem"] != ""),
+        )
+        if heartbeat["sent_at"]:
+            yield _one(
+                "runbookd_heartbeat_sent_timestamp_seconds",
+                "When a heartbeat was last taken, in seconds since the epoch.",
+                _at(heartbeat["sent_at"]),
+            )
 
 
 def _targets(targets: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
@@ -148,7 +178,11 @@ def _runs(ended: Ended) -> Metric:
 
 
 def _since(moment: str | None, now: float) -> float:
-    return 0.0 if moment is None else max(0.0, now - datetime.fromisoformat(moment).timestamp())
+    return 0.0 if moment is None else max(0.0, now - _at(moment))
+
+
+def _at(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _gauge(name: str, what: str, *labels: str) -> GaugeMetricFamily:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from pydantic_core import to_json
 
 from service import telemetry
 from service.domain.alerts.alert import AlertStatus, Notification, Quarantined
-from service.domain.decisions.decision import Decision
+from service.domain.decisions.decision import Decision, Verdict
 from service.domain.decisions.decision_json import decision_json
 from service.ports.admission import Receipt, Verdicted
 
@@ -79,6 +80,10 @@ def count(notification: Notification, receipt: Receipt) -> None:
     for decision, times in _with_times(receipt.verdicts):
         verdict = decision.verdict.value
         _decisions(decision.rule, decision.action, verdict, decision.guard).inc(times)
+    for run, alert in _asked_for(receipt):
+        _log.info(
+            "run_asked_for", source=source, notification=receipt.delivery, alert=alert, run=run
+        )
     if receipt.quarantined:
         telemetry.QUARANTINED.labels(source).inc(len(receipt.quarantined))
         _log.warning(
@@ -88,6 +93,16 @@ def count(notification: Notification, receipt: Receipt) -> None:
             count=len(receipt.quarantined),
             reasons=[each.reason for each in receipt.quarantined[:_LOGGED]],
         )
+
+
+def _asked_for(receipt: Receipt) -> Iterator[tuple[str, str]]:
+    """Each run that the notification began, with the first alert that asked for it. What is held,
+    as nearly all is in a storm, is not logged."""
+    began: dict[str, str] = {}
+    for each in receipt.verdicts:
+        if each.decision.verdict is Verdict.ACT and each.decision.run:
+            began.setdefault(each.decision.run, each.alert)
+    yield from itertools.islice(began.items(), _LOGGED)
 
 
 def _with_times(verdicts: Sequence[Verdicted]) -> Iterator[tuple[Decision, int]]:

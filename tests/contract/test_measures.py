@@ -14,7 +14,10 @@ from service.domain.decisions.controls import PAUSE, Control
 from service.domain.decisions.requests import ALERT, Origin, Request
 from service.domain.errors import StoreUnavailable
 from service.domain.rules.told import ProcessRules
+from service.domain.watchdogs import Watchdog
+from service.engine.durable import waiting_query
 from service.messages.rules import mended, refused
+from service.ports import Message
 from service.ports.admission import NewRun
 from service.ports.runs import Outcome
 from service.store.admissions import add_run
@@ -23,6 +26,7 @@ from service.store.controls import ControlStore
 from service.store.rulebooks import RulebookStore
 from service.store.runs import RunStore
 from service.store.status import ended_runs, status
+from service.store.watchdogs import HeartbeatStore, WatchdogStore
 from service.web.measures import Measures
 from tests.fakes.alerts import NOW
 from tests.fakes.runs import API, request_for
@@ -79,6 +83,27 @@ def test_an_empty_store_is_measured_with_zeros_and_without_what_nobody_knows(
         ("runbookd_waiting_approvals", "api"): 0.0,
         ("runbookd_firing_alerts", "api"): 0.0,
     }
+
+
+def test_watchdogs_and_the_heartbeat_are_measured_as_they_are_on_record(engine: sa.Engine) -> None:
+    store = WatchdogStore(engine)
+    store.note(Watchdog("Watchdog"), NOW)
+    store.note(Watchdog("Another"), None)
+    store.silent("Watchdog", NOW + 600, Message("Silent", ""))
+    heartbeats = HeartbeatStore(engine, waiting_query(engine.dialect.name))
+    heartbeats.take(NOW, 60.0)
+    heartbeats.said(NOW + 5, "", 15.0)
+    found = measured(engine, NOW + 660)
+    assert found["runbookd_watchdog_silent", "Watchdog"] == 1.0
+    assert found["runbookd_watchdog_silent", "Another"] == 0.0
+    assert found["runbookd_watchdog_heard_timestamp_seconds", "Watchdog"] == NOW
+    assert ("runbookd_watchdog_heard_timestamp_seconds", "Another") not in found
+    assert found["runbookd_heartbeat_fails",] == 0.0
+    assert found["runbookd_heartbeat_sent_timestamp_seconds",] == NOW + 5
+    heartbeats.said(NOW + 65, "no route to host", 15.0)
+    later = measured(engine, NOW + 660)
+    assert later["runbookd_heartbeat_fails",] == 1.0
+    assert later["runbookd_heartbeat_sent_timestamp_seconds",] == NOW + 5
 
 
 def test_what_waits_is_measured_by_its_oldest(engine: sa.Engine) -> None:

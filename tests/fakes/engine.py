@@ -42,6 +42,7 @@ from tests.fakes.outcomes import FakeOutcomes
 from tests.fakes.readings import FakeReadings
 from tests.fakes.spend import FakeSpend
 from tests.fakes.telling import FakeMessenger, FakeMetrics, FakePager
+from tests.fakes.watchdogs import FakeHeartbeat, FakeHeartbeats, FakeWatchdogs
 from tests.fakes.watches import FakeWatches
 from tests.fakes.weeks import FakeWeeks
 
@@ -593,6 +594,9 @@ class FakeWorker:
     bills: FakeBills = field(default_factory=FakeBills)
     notices: FakeBudgetNotices = field(default_factory=FakeBudgetNotices)
     weeks: FakeWeeks = field(default_factory=FakeWeeks)
+    watchdogs: FakeWatchdogs = field(init=False)
+    heartbeats: FakeHeartbeats = field(default_factory=FakeHeartbeats)
+    heartbeat: FakeHeartbeat | None = None
     book: RuleBook | None = None
     metrics: FakeMetrics | None = None
     counted: tuple[Target, ...] = ()
@@ -603,6 +607,7 @@ class FakeWorker:
 
     def __post_init__(self) -> None:
         self.off_watch = OffWatch(self.pager, self.clock, begin=self._begin)
+        self.watchdogs = FakeWatchdogs(self.outbox)
         self.clock.watchers.clear()
 
     def _begin(self, vigil: Vigil) -> None:
@@ -634,6 +639,9 @@ class FakeWorker:
             bills=(self.bills,),
             budget_notices=self.notices,
             weeks=self.weeks,
+            watchdogs=self.watchdogs,
+            heartbeats=self.heartbeats,
+            heartbeat=self.heartbeat,
             book=lambda: self.book,
             counted=lambda: self.counted,
             judge_again=self.due.judge,

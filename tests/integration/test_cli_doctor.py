@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
 from service.bootstrap.pager import SANDBOX_TOKEN
-from service.bootstrap.rules import load_rules
+from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.startup import migrate
 from service.bootstrap.stores import Stores
 from service.bootstrap.vendors import build_works
@@ -27,6 +27,7 @@ from service.doctor.checks import Finding, Health, examine
 from service.doctor.verdict import tell_verdict
 from service.domain.people import Person, Role
 from service.domain.readings.readings import reading_of
+from service.engine.durable import waiting_query
 from service.ports import Message
 from service.ports.bucket import NEW, Contents, Place
 from service.ports.outbox import Waiting
@@ -35,7 +36,7 @@ from service.providers.spaces import SpacesBuckets
 from service.sandbox.app import create_app
 from service.sandbox.config import SandboxConfig
 from service.sandbox.server import make_server
-from service.settings import Settings, load_settings
+from service.settings import Settings, load_settings, where_given
 from service.store import schema
 from service.store.clock import StoreClock
 from service.store.facts import FactStore
@@ -43,8 +44,10 @@ from service.store.outbox import OutboxStore
 from service.store.readings import ReadingStore
 from service.store.scenarios import ScenarioStore
 from service.store.tokens import TokenStore
+from service.store.watchdogs import HeartbeatStore
 from service.triggers.scenarios.starting import requests_of
 from tests.contract.leases import lease_store
+from tests.fakes.alerts import alert, delivery
 from tests.poolers import SESSION, TRANSACTION, pooler
 from tests.postgres import PostgresServer
 from tests.processes import ROOT, free_port
@@ -127,6 +130,51 @@ def test_the_database_and_its_workers_are_told_as_they_are(environment: dict[str
     lease_store(stores.engine, 60.0).register("worker-1", "host", 1)
     stores.engine.dispose()
     assert examined(environment)["workers"].saw == "1 alive"
+
+
+def test_a_watchdog_that_was_never_heard_is_told_and_one_that_is_silent_is_wrong(
+    environment: dict[str, str],
+) -> None:
+    settings = load_settings(environment)
+    before = examined(environment)["watchdogs"]
+    assert before.health is Health.NOTE
+    assert before.saw.startswith("Watchdog: never heard yet, so its silence pages nobody")
+    migrate(settings)
+    assert examined(environment)["watchdogs"] == before
+    stores = Stores(settings)
+    rules = in_force(load_rules(settings))
+    admitter = build_admitter(stores, lambda: rules)
+    now = time.time()
+    admitter.admit([delivery(alert("Watchdog"), at=now - 700)], now - 700)
+    silent = examined(environment)["watchdogs"]
+    assert silent.health is Health.WRONG
+    assert silent.saw == "Watchdog: heard 12 min ago, may be absent for 10 min: it is silent"
+    admitter.admit([delivery(alert("Watchdog"), at=now - 1)], now - 1)
+    heard = examined(environment)["watchdogs"]
+    assert heard.health is Health.OK
+    stores.engine.dispose()
+
+
+def test_the_heartbeat_is_told_as_it_is_and_its_address_never(environment: dict[str, str]) -> None:
+    unset = examined(environment)["heartbeat"]
+    assert unset.health is Health.NOTE
+    assert unset.saw.startswith("HEARTBEAT_URL is not set: nobody outside notices")
+    address = {"HEARTBEAT_URL": "https://checks.example/ping/not-real"}
+    assert examined(environment, **address)["heartbeat"].saw.startswith("none was due yet")
+    settings = load_settings(environment)
+    migrate(settings)
+    stores = Stores(settings)
+    heartbeats = HeartbeatStore(stores.engine, waiting_query("sqlite"))
+    heartbeats.take(time.time(), 60.0)
+    heartbeats.said(time.time(), "", 15.0)
+    sent = examined(environment, **address)["heartbeat"]
+    assert (sent.health, sent.saw) == (Health.OK, "the last was taken now")
+    heartbeats.said(time.time(), "the oldest run has waited for 21 min", 15.0)
+    failed = examined(environment, **address)["heartbeat"]
+    assert failed.health is Health.WRONG
+    assert failed.saw.endswith("The newest was not: the oldest run has waited for 21 min")
+    stores.engine.dispose()
+    assert "not-real" not in str(where_given({**environment, **address}))
 
 
 def test_the_age_of_the_price_lists_that_runs_have_kept_is_told(

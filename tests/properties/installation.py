@@ -36,6 +36,7 @@ from service.domain.rules.rules import RuleBook, Target
 from service.domain.scenarios.going import ENDED, ScenarioNow
 from service.engine.again import AgainRound
 from service.engine.approvals import ApprovalRound
+from service.engine.durable import waiting_query
 from service.engine.execution import execute
 from service.engine.looks import LookRound
 from service.engine.off_watch import OffWatch
@@ -67,6 +68,7 @@ from service.store.readings import ReadingStore
 from service.store.runs import RunStore
 from service.store.scenarios import ScenarioStore
 from service.store.spend import SpendStore
+from service.store.watchdogs import HeartbeatStore, WatchdogStore
 from service.store.watches import WatchStore
 from service.store.weeks import WeekStore
 from service.triggers.alerts.admit import Admitter
@@ -526,6 +528,8 @@ class Installation:
             jobs=JobStore(engine, self._enqueue),
             budget_notices=BudgetNoticeStore(engine),
             weeks=WeekStore(engine),
+            watchdogs=WatchdogStore(engine),
+            heartbeats=HeartbeatStore(engine, waiting_query(engine.dialect.name)),
             outcomes=OutcomeStore(engine),
             demotions=DemotionStore(engine, self.bell),
             book=lambda: self.book,

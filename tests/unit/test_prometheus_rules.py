@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
+from service.domain.durations import parse_duration
+from service.domain.watchdogs import ABSENT_S
 from tests import programs
 from tests.prometheus_rules import divided, shorten
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules" / "prometheus" / "quizmentor.rules.yml"
 WATCHER = ROOT / "rules" / "prometheus" / "runbookd.rules.yml"
+WATCHDOG = ROOT / "rules" / "prometheus" / "watchdog.rules.yml"
 PACK = ROOT / "rules" / "quizmentor.yml"
 ALERTMANAGER = ROOT / "alertmanager-example.yml"
 DASHBOARD = ROOT / "grafana-dashboard-example.json"
@@ -89,7 +92,7 @@ def test_promtool_accepts_the_shipped_rules() -> None:
     assert "14 rules found" in result.stdout
 
 
-@pytest.mark.parametrize("rules", [RULES, WATCHER], ids=lambda path: path.stem)
+@pytest.mark.parametrize("rules", [RULES, WATCHER, WATCHDOG], ids=lambda path: path.stem)
 def test_the_shipped_rules_fire_and_stay_silent_at_the_edges(rules: Path) -> None:
     tests = rules.with_suffix(".test.yml")
 
@@ -102,7 +105,7 @@ def test_the_alerts_on_runbookd_ask_for_metrics_that_its_page_lists() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     asked = set(re.findall(r"runbookd_[a-z_]+", WATCHER.read_text(encoding="utf-8")))
     assert {name for name in asked if f"`{name}" not in page} == set()
-    assert len(asked) == 9
+    assert len(asked) == 12
 
 
 def test_the_dashboard_asks_prometheus_for_what_its_page_lists_and_each_panel_says_what_it_is(
@@ -235,7 +238,7 @@ def test_grafana_and_alertmanager_group_alike() -> None:
 
 
 def test_alerts_on_the_same_reading_are_told_as_one_group() -> None:
-    (nested,) = load(ALERTMANAGER)["route"]["routes"]
+    _, nested = load(ALERTMANAGER)["route"]["routes"]
     assert nested == {"matchers": ['signal!=""'], "group_by": ["signal", "service"]}
 
     (group,) = load(RULES)["groups"]
@@ -247,6 +250,34 @@ def test_alerts_on_the_same_reading_are_told_as_one_group() -> None:
     assert signals["High CPU Usage"] == signals["CPU Above Scaling Trigger"]
     assert signals["High Memory Usage"] == signals["Memory Above Scaling Trigger"]
     assert len(set(signals.values())) == 6
+
+
+def test_the_watchdog_is_told_often_enough_for_several_words_within_its_absence() -> None:
+    (rule,) = load(WATCHDOG)["groups"][0]["rules"]
+    first, _ = load(ALERTMANAGER)["route"]["routes"]
+    assert first["matchers"] == [f'alertname="{rule["alert"]}"']
+    assert list(load(PACK)["watchdogs"]) == [rule["alert"]]
+    # Alertmanager looks at repeat_interval once every group_interval.
+    between_s = max(parse_duration(first[key]) for key in ("group_interval", "repeat_interval"))
+    assert between_s.total_seconds() * 5 <= ABSENT_S
+    assert parse_duration(first["repeat_interval"]) < parse_duration(first["group_interval"])
+
+
+def test_amtool_sends_the_watchdog_by_its_own_route(tmp_path: Path) -> None:
+    """With a receiver of its own in the place of the shared one, to tell the routes apart."""
+    config = load(ALERTMANAGER)
+    config["route"]["routes"][0]["receiver"] = "by-its-own-route"
+    config["receivers"].append({"name": "by-its-own-route"})
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    asked = ("config", "routes", "test", f"--config.file={file}")
+
+    for labels, receiver in (
+        (["alertname=Watchdog", "severity=none", "service=prometheus"], "by-its-own-route"),
+        (["alertname=High CPU Usage", "signal=cpu", "service=api"], "runbookd"),
+    ):
+        found = run("amtool", "prometheus-alertmanager", *asked, *labels)
+        assert found.stdout.strip() == receiver, found.stdout + found.stderr
 
 
 # ---- Durations ----

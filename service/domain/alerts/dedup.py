@@ -62,3 +62,9 @@ def is_of_target(key: str) -> bool:
 def blocked_dedup_key(target: str, direction: str) -> str:
     """The incident of a target that nothing can be done for: one, however often it is tried."""
     return f"{PREFIX}blocked/{target}.{direction}"
+
+
+def watchdog_dedup_key(alert: str) -> str:
+    """The incident of a watchdog that is silent. Its name may have any characters, and be long."""
+    digest = hashlib.blake2b(alert.encode("utf-8", "surrogatepass"), digest_size=16)
+    return f"{PREFIX}watchdog/{digest.hexdigest()}"

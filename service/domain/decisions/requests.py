@@ -57,6 +57,8 @@ class Origin:
     `kind` is one of ORIGINS. `by` is the name of the rule, level, scenario, job or person. `why` is
     one line for people: the alert and its value, or what the person said. `alerts` are the ids of
     the alerts that earned the run. `links` are what the first of them names to read on.
+    `notification` is the id of the one that brought the first of them, so that log lines of the run
+    and of the sender's request can be put together.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class Origin:
     why: str
     alerts: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
+    notification: str = ""
 
     @property
     def replayed(self) -> bool:

@@ -20,6 +20,7 @@ from service.domain.jobs.jobs import Job
 from service.domain.levels.levels import Levels
 from service.domain.rules.scopes import UNSTATED, Scopes
 from service.domain.scenarios.scenarios import Scenario
+from service.domain.watchdogs import Watchdog
 
 
 class Target(Protocol):
@@ -148,7 +149,7 @@ class RuleBook:
     nothing, so they are no part of the hash. `levels` say what should hold by the calendar and the
     clock. `jobs` are the chores, by name. `costs` are dollars a month that
     no vendor's list shows, by name; they decide nothing. `scenarios` are procedures of several
-    steps, by name.
+    steps, by name. `watchdogs` are alerts that always fire, by name.
     """
 
     rules: tuple[Rule, ...]
@@ -162,6 +163,7 @@ class RuleBook:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     costs: Mapping[str, Decimal] = field(default_factory=dict)
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
+    watchdogs: Mapping[str, Watchdog] = field(default_factory=dict)
 
     def target_of(self, rule: Rule) -> Target | None:
         """The target a rule acts on; None for a rule that only tells someone."""
@@ -188,5 +190,10 @@ NO_DATA_RULE = replace(DEFAULT_RULE, name="no-data")
 TEST_RULE = replace(DEFAULT_RULE, name="test")
 """What happens when somebody presses a sender's test button: Slack shows that the path works."""
 
-RESERVED_NAMES = frozenset({DEFAULT_RULE.name, NO_DATA_RULE.name, TEST_RULE.name})
+WATCHDOG_RULE = replace(DEFAULT_RULE, name="watchdogs", action="ignore")
+"""What happens to a watchdog that no rule matches: that it was heard is all that there is to it."""
+
+RESERVED_NAMES = frozenset(
+    {DEFAULT_RULE.name, NO_DATA_RULE.name, TEST_RULE.name, WATCHDOG_RULE.name}
+)
 """Names that no configured rule may have."""

@@ -8,7 +8,7 @@ other through the same records.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.domain.alerts.episodes import TURNS, Transition
 from service.domain.alerts.flapping import turned
@@ -189,6 +189,7 @@ class Batch:
         delivery_id = delivery.kept_as or self._new_id("n")
         if not delivery.kept_as:
             self._changes.deliveries.append((delivery_id, delivery))
+        delivery = replace(delivery, id=delivery_id)
         alerts = [
             self._alert(delivery_id, delivery, matched)
             for matched in wanted

@@ -19,11 +19,13 @@ from service.domain.rules.rules import (
     DEFAULT_RULE,
     NO_DATA_RULE,
     TEST_RULE,
+    WATCHDOG_RULE,
     Rule,
     RuleBook,
 )
 from service.domain.rules.scopes import Scope
 from service.domain.scenarios.scenarios import start_claim
+from service.domain.watchdogs import is_watchdog
 from service.ports.admission import Delivery
 
 
@@ -129,6 +131,7 @@ class _Wants:
     def __init__(self, delivery: Delivery, rules: RulesInForce) -> None:
         self._delivery = delivery
         self._index = rules.index
+        self._watchdogs = rules.book.watchdogs
         self._of_targets = rules.shared
         self._of_group: dict[str, Candidate] = {}
         self._asked: dict[tuple[Candidate, bool], Candidate] = {}
@@ -140,10 +143,14 @@ class _Wants:
             return (Candidate(TEST_RULE, button_claim(alert.source)),)
         rules = self._index.match(alert)
         if alert.measured:
-            return tuple([self._measured(rule, alert) for rule in rules or (DEFAULT_RULE,)])
+            rules = rules or self._unmatched(alert)
+            return tuple([self._measured(rule, alert) for rule in rules])
         if not any(_tells(rule) for rule in rules) and not (rules and all(map(ignores, rules))):
             rules = (*rules, NO_DATA_RULE)
         return tuple([_candidate(rule, alert, self._delivery) for rule in rules])
+
+    def _unmatched(self, alert: Alert) -> tuple[Rule, ...]:
+        return (WATCHDOG_RULE if is_watchdog(alert, self._watchdogs) else DEFAULT_RULE,)
 
     def asked(self, candidate: Candidate, *, may_earn: bool) -> Candidate:
         """The same candidate, with who asks for it."""

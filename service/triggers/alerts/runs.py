@@ -154,7 +154,9 @@ class RunMaker:
             id=cooldown.run,
             action=rule.action,
             origin=Origin(
-                kind, rule.name, alert_line(alert), (episode,), _links(alert, delivery.notification)
+                *(kind, rule.name, alert_line(alert), (episode,)),
+                links=_links(alert, delivery.notification),
+                notification=delivery.id,
             ),
             claim=candidate.claim,
             rules_hash=self._book.hash,
