@@ -38,6 +38,11 @@ rules:
     action: scale_database
     target: database
     cooldown: 10m
+levels:
+  - name: exams
+    kind: calendar
+    when: {dates: "01-10..02-10"}
+    hold: {shop: {replicas: {floor: 2, ceiling: 9}}}
 scenarios:
   viral-growth:
     approval: {above: $500/month, from: [finance], wait: 15m, otherwise: hold}

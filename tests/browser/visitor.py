@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
@@ -34,9 +32,14 @@ _WIDER_THAN_THE_WINDOW = """() => [...document.querySelectorAll('body *')]
                   && getComputedStyle(each).position !== 'absolute')
   .map(each => each.outerHTML.slice(0, 200))"""
 _CONTROLS = "a[href], button, input:not([type=hidden]), select, textarea, summary"
-_FOCUSED = """() => { const it = document.activeElement; const style = getComputedStyle(it);
-  return {place: [...document.querySelectorAll(%s)].indexOf(it),
-          seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2}; }"""
+_WATCH_THE_FOCUS = """() => { window.reached = []; document.activeElement.blur();
+  document.addEventListener('focusin', ({target: it}) => { const style = getComputedStyle(it);
+    if (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2)
+      window.reached.push(it); }); }"""
+_MISSED = """of => [...document.querySelectorAll(of)]
+  .filter(each => !window.reached.includes(each)).map(each => each.outerHTML.slice(0, 160))"""
+_MORE_TABS = 3
+"""Presses that the browser's own controls may take on the way around a page."""
 
 
 @contextmanager
@@ -96,6 +99,23 @@ class Visitor:
         self.press(question)
         self.page.get_by_role("heading", name="Done").wait_for()
 
+    def read(self, *parts: str) -> None:
+        """Wait until all of these words are on the page, one after another or not."""
+        for each in parts:
+            self.page.locator("main").filter(has_text=each).wait_for()
+
+    def unfold(self) -> None:
+        """Open everything that is folded away."""
+        self.page.evaluate("() => document.querySelectorAll('details').forEach(it => it.open = 1)")
+
+    def headings(self) -> list[str]:
+        """The headings of the page, in their order."""
+        return self.page.locator("h1, h2, h3").all_inner_texts()
+
+    def controls(self) -> int:
+        """How many links, buttons and fields the page has."""
+        return self.page.locator(_CONTROLS).count()
+
     @property
     def words(self) -> str:
         """What is to be read on the page, with one space between two words."""
@@ -117,23 +137,16 @@ class Visitor:
 
     def missed_by_the_keyboard(self) -> list[str]:
         """The controls that the Tab key does not reach, or where the focus is not to be seen."""
-        controls: list[str] = self.page.evaluate(
-            "of => [...document.querySelectorAll(of)].map(each => each.outerHTML.slice(0, 160))",
-            _CONTROLS,
-        )
-        self.page.evaluate("() => { document.activeElement.blur(); window.getSelection().empty() }")
-        seen: set[int] = set()
-        for _ in controls:
+        self.page.evaluate(_WATCH_THE_FOCUS)
+        for _ in range(self.controls() + _MORE_TABS):
             self.page.keyboard.press("Tab")
-            found: Mapping[str, Any] = self.page.evaluate(_FOCUSED % json.dumps(_CONTROLS))
-            if found["seen"]:
-                seen.add(found["place"])
-        return [each for place, each in enumerate(controls) if place not in seen]
+        missed: list[str] = self.page.evaluate(_MISSED, _CONTROLS)
+        return missed
 
     def picture(self, path: Path) -> None:
-        """Keep what is to be seen as a PNG."""
+        """Keep what is to be seen without scrolling as a PNG."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=path, full_page=True)
+        self.page.screenshot(path=path)
 
     def _complain(self, what: str) -> None:
         self.complaints.append(f"{self.page.url}: {what}")
