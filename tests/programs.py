@@ -35,7 +35,7 @@ def require(program: str, package: str) -> str:
 
     `package` is the Debian package that carries it: `prometheus` (prometheus, promtool),
     `prometheus-alertmanager` (prometheus-alertmanager, amtool), `redis-server`, `pgbouncer`,
-    `nginx`.
+    `nginx`, `chromium`.
     """
     path = find(program)
     if path is not None:

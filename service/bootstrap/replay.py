@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.store.ids import new_id
 from service.store.queries import AlertFilter
 from service.store.replays import Replays
+from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.alerts.preview import Preview, preview
 
 
@@ -52,16 +53,7 @@ class Replayer:
 
     def preview(self, notifications: Sequence[Notification]) -> list[Preview]:
         """What would be decided now. Nothing is stored, claimed or queued."""
-        now = time.time()
-        with Replays(self.stores.engine).reading() as reading:
-            return preview(
-                _deliveries(notifications, now),
-                reading=reading,
-                rules=in_force(self.book),
-                now=now,
-                refire_grace_s=self.settings.refire_grace_s,
-                new_id=new_id,
-            )
+        return previewed(self.settings, self.stores, notifications, in_force(self.book))
 
     def execute(self, notifications: Sequence[Notification]) -> list[Receipt]:
         """Admit them as the web process does, under every guard, marked as a replay."""
@@ -72,6 +64,25 @@ class Replayer:
 
     def _loaded(self, alert_ids: Sequence[str]) -> list[Notification]:
         return Replays(self.stores.engine).notifications(alert_ids)
+
+
+def previewed(
+    settings: Settings,
+    stores: Stores,
+    notifications: Sequence[Notification],
+    rules: RulesInForce,
+) -> list[Preview]:
+    """What these rules would decide now. Nothing is stored, claimed or queued."""
+    now = time.time()
+    with Replays(stores.engine).reading() as reading:
+        return preview(
+            _deliveries(notifications, now),
+            reading=reading,
+            rules=rules,
+            now=now,
+            refire_grace_s=settings.refire_grace_s,
+            new_id=new_id,
+        )
 
 
 def build_replayer(settings: Settings) -> Replayer:

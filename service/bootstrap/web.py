@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,9 +13,11 @@ import structlog
 from service.bootstrap.pager import build_pager
 from service.bootstrap.people import build_people, build_tokens
 from service.bootstrap.reload import RulesWatch
+from service.bootstrap.replay import previewed
 from service.bootstrap.rules import build_admitter
 from service.bootstrap.startup import tell_doubts
 from service.bootstrap.stores import Stores
+from service.domain.alerts.alert import Notification
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.levels.told import Acted
 from service.domain.people import Person
@@ -33,10 +36,12 @@ from service.store.facts import NO_WORKER_PAGED, TARGETS, FactStore
 from service.store.incidents import IncidentStore
 from service.store.levels import acted
 from service.store.queries import Queries
+from service.store.replays import Replays
 from service.store.rulebooks import RulebookStore
 from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.candidates import RulesInForce
+from service.triggers.alerts.preview import Preview
 from service.triggers.alerts.unkept import pages_of
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
@@ -65,6 +70,8 @@ class WebProcess:
     audit: AuditStore
     stored_tokens: Callable[[float], Mapping[str, Person]]
     rules: Callable[[], RulesInForce]
+    stored_notifications: Callable[[Sequence[str]], list[Notification]]
+    preview: Callable[[Sequence[Notification], RulesInForce], list[Preview]]
     status: Callable[[str | None], dict[str, Any]]
     levels: Callable[[], Acted]
     ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
@@ -111,6 +118,8 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         audit=AuditStore(stores.engine),
         stored_tokens=TokenStore(stores.engine).good,
         rules=rules,
+        stored_notifications=Replays(stores.engine).notifications,
+        preview=partial(previewed, settings, stores),
         status=lambda target: status(stores.engine, declared(rules().book), time.time(), target),
         levels=lambda: acted(stores.engine),
         ended_runs=lambda: ended_runs(stores.engine),

@@ -24,6 +24,7 @@ from service.store.alive import live_workers
 from service.store.database import translated
 from service.store.decode import load_alert
 from service.store.facts import PROBE, FactStore
+from service.store.hits import Hits, hits_of
 from service.store.items import (
     alert_item,
     decision_item,
@@ -248,6 +249,12 @@ class Queries:
             for row in connection.execute(query).mappings():
                 found.setdefault(row["rule"], []).append(row)
         return {rule: outcomes_item(rows) for rule, rows in found.items()}
+
+    def hits_of_rules(self, rules: Iterable[str], now: float) -> dict[str, Hits]:
+        """How many decisions these rules have led to of late, by their names; `now` is in
+        seconds since the epoch."""
+        with self._reading() as connection:
+            return hits_of(connection, rules, now)
 
     def demotions(self) -> dict[str, Demotion]:
         """The rules that have demoted themselves, by name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from service.domain.alerts.alert import Notification
 from service.domain.levels.told import Acted
 from service.domain.people import Person
 from service.ports.admission import Delivery, Receipt
@@ -17,6 +18,7 @@ from service.settings import Settings
 from service.store.audit import AuditStore
 from service.store.queries import Queries
 from service.triggers.alerts.candidates import RulesInForce
+from service.triggers.alerts.preview import Preview
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
 
@@ -90,6 +92,16 @@ class WebParts(ControlParts, Protocol):
     @property
     def rules(self) -> Callable[[], RulesInForce]:
         """The rules that decide about alerts now."""
+        ...
+
+    @property
+    def stored_notifications(self) -> Callable[[Sequence[str]], list[Notification]]:
+        """Stored alerts by their ids, as firing, grouped as they came."""
+        ...
+
+    @property
+    def preview(self) -> Callable[[Sequence[Notification], RulesInForce], list[Preview]]:
+        """What rules would decide now. Nothing is stored, claimed or queued."""
         ...
 
     @property

@@ -29,6 +29,8 @@ NEEDS = {
     "new_token": Role.ADMIN,
     "revoke_token": Role.ADMIN,
     "audit": Role.OPERATOR,
+    # Of the console: it changes nothing.
+    "try_out": Role.VIEWER,
     # Of the console: it only ends one's own session.
     "sign_out": Role.VIEWER,
 }

@@ -175,6 +175,25 @@ def test_without_api_tokens_this_machine_looks_and_a_token_may_still_sign_in(
 # ---- What a page may load ----
 
 
+@pytest.mark.parametrize("environment", [{}, CLOSED])
+def test_without_api_tokens_a_page_whose_name_was_made_to_lead_here_reads_nothing(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    operators = Operators(sqlite_url(tmp_path), tokens="", **environment)
+    stranger = Browser(operators, host="rebound.example.com")
+    for path in ("/console", "/console/rules", "/console/history/alerts"):
+        answer = stranger.answer(path)
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith("/console/sign-in")
+    for host in ("localhost:8080", "127.0.0.1:8080", "[::1]:8080"):
+        assert Browser(operators, host=host).get("/console").status == 200
+    made = operators.stand.tokens.new(ADMIN, "nina", ["operator"], [], None)
+    behind_a_proxy = Browser(operators)
+    behind_a_proxy.base = "https://runbookd.example.com"
+    behind_a_proxy.send("/console/sign-in", {"token": made["secret"]})
+    assert "nina" in behind_a_proxy.get("/console").text
+
+
 def test_no_page_runs_or_loads_anything_that_is_not_the_consoles(browser: Browser) -> None:
     browser.sign_in("vera")
     for path in ("/console", "/console/sign-in", "/console/nothing"):

@@ -32,6 +32,7 @@ DEEDS = [
     *((f"/console/targets/api/{verb}", OPERATORS) for verb in ("resume", "unlock", "release")),
     *((f"/console/runs/{{run}}/{verb}", OPERATORS) for verb in ("cancel", "retry", "undo")),
     *((f"/console/approvals/{{approval}}/{verb}", APPROVERS) for verb in ("approve", "reject")),
+    ("/console/rules/try", EVERYBODY),
 ]
 """Every form that does something, and who may send it."""
 PAGES = [
@@ -39,6 +40,7 @@ PAGES = [
     *((f"/console/history/{what}", EVERYBODY) for what in ("alerts", "decisions", "runs")),
     ("/console/history/quarantine", EVERYBODY),
     ("/console/rules", EVERYBODY),
+    ("/console/levels", EVERYBODY),
     ("/console/runs/{run}", EVERYBODY),
     ("/console/episodes/{run}", EVERYBODY),
     ("/console/audit", OPERATORS),
@@ -233,6 +235,29 @@ def test_a_run_shows_its_change_its_steps_and_what_its_vendor_answered(
         assert part in page.text
 
 
+@pytest.mark.parametrize(("sandbox", "in_slack"), [("", True), ("http://127.0.0.1:8090", False)])
+def test_a_run_links_to_its_vendor_and_to_its_channel_but_not_to_one_of_the_sandbox(
+    databases: Databases, sandbox: str, in_slack: bool
+) -> None:
+    operators = Operators(databases.empty(), SANDBOX_URL=sandbox)
+    insert(operators.stand.engine, schema.runs, run_row("api.out.7", 990.0))
+    step = {
+        "run": "api.out.7",
+        "position": 1,
+        "name": "announce",
+        "attempt": 1,
+        "status": "done",
+        "started_at": 991.0,
+        "ended_at": 992.0,
+        "detail": json.dumps({"channel": "C0&x", "ts": "1.2"}),
+    }
+    insert(operators.stand.engine, schema.run_steps, step)
+    links = signed_in(operators, "vera").get("/console/runs/api.out.7").links()
+    operators.stand.engine.dispose()
+    assert "https://cloud.digitalocean.com/apps/app-1" in links
+    assert ("https://slack.com/app_redirect?channel=C0%26x" in links) == in_slack
+
+
 def test_a_card_shows_the_run_under_way_with_its_step_and_the_last_change(
     operators: Operators,
 ) -> None:
@@ -261,6 +286,23 @@ def test_a_card_shows_the_run_under_way_with_its_step_and_the_last_change(
     assert "api.out.2 running, at step prepare (running)" in page.text
     assert "replicas 2 → 3" in page.text
     assert "/console/runs/api.out.1" in page.links()
+
+
+def test_an_episode_is_one_timeline_in_which_people_stand_for_whoever_may_read_the_audit(
+    operators: Operators,
+) -> None:
+    post_alerts(operators, {**hostile_alert(), "labels": {"alertname": "High CPU Usage"}})
+    operators.post("olga", "/targets/api/resume", WHY)
+    operators.post("olga", "/pauses", {"target": "api", "for": "30m", "why": "I look into it"})
+    episode = operators.ask("vera", "GET", "/alerts")[1]["items"][0]["id"]
+    seen = signed_in(operators, "olga").get(f"/console/episodes/{episode}").text
+    story = seen[seen.index("What happened when") :]
+    parts = ("High CPU Usage from alertmanager", "rule high-cpu", "olga: pause api. I look into it")
+    places = [story.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "resolved let it pass" in story
+    seen_by_a_viewer = signed_in(operators, "vera").get(f"/console/episodes/{episode}").text
+    assert ("rule high-cpu" in seen_by_a_viewer, "olga: pause" in seen_by_a_viewer) == (True, False)
 
 
 def test_the_history_goes_on_to_older_pages_and_keeps_its_filters(operators: Operators) -> None:

@@ -11,8 +11,10 @@ from flask import Blueprint
 
 from service.web.console.deeds import add_deeds
 from service.web.console.frame import framed
+from service.web.console.levels import add_levels
 from service.web.console.now import add_now
 from service.web.console.records import add_records
+from service.web.console.trying import add_trying
 from service.web.parts import WebParts
 
 
@@ -22,4 +24,6 @@ def blueprint(parts: WebParts) -> Blueprint:
     add_now(console, parts)
     add_records(console, parts)
     add_deeds(console, parts)
+    add_trying(console, parts)
+    add_levels(console, parts)
     return console

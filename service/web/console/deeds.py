@@ -57,6 +57,14 @@ class Question:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done, in a sentence, and the run that it has led to, if any."""
+
+    said: str
+    run: str = ""
+
+
 def add_deeds(console: Blueprint, parts: WebParts) -> None:
     """The forms, each with the page that asks."""
     people = parts.people
@@ -70,12 +78,13 @@ def _add(
     path: str,
     endpoint: str,
     asks: Callable[[Names], Question],
-    does: Callable[[Names, Mapping[str, str]], str],
+    does: Callable[[Names, Mapping[str, str]], Done],
 ) -> None:
     def view(**names: str) -> Response:
         only(request.args)
         if request.method == "POST":
-            return page("done.html", said=does(names, form()))
+            done = does(names, form())
+            return page("done.html", said=done.said, run=done.run)
         return page("confirm.html", question=asks(names))
 
     console.add_url_rule(path, endpoint, view, methods=["GET", "POST"])
@@ -88,19 +97,19 @@ def _on_targets(console: Blueprint, people: People) -> None:
         will = _PUT[kind].format(name=whole)
         return Question(f"{kind.capitalize()} {whole}", will, lasts=_LASTS[kind])
 
-    def put(names: Names, fields: Mapping[str, str]) -> str:
+    def put(names: Names, fields: Mapping[str, str]) -> Done:
         target = None if names["name"] == _ALL else names["name"]
         made, going_on = people.put(
             g.person, names["kind"], Scope(target), fields.get("for", ""), fields.get("why", "")
         )
         goes_on = f" These runs have begun and go on: {', '.join(going_on)}." if going_on else ""
-        return f"The {made.kind} of {made.scope} is in force ({made.id}).{goes_on}"
+        return Done(f"The {made.kind} of {made.scope} is in force ({made.id}).{goes_on}")
 
-    def ended(verb: Callable[..., Any]) -> Callable[[Names, Mapping[str, str]], str]:
-        def end(names: Names, fields: Mapping[str, str]) -> str:
+    def ended(verb: Callable[..., Any]) -> Callable[[Names, Mapping[str, str]], Done]:
+        def end(names: Names, fields: Mapping[str, str]) -> Done:
             found = verb(g.person, names["name"], fields.get("why", ""))
             said = ", ".join(f"the {each.kind} of {each.scope} by {each.by}" for each in found)
-            return f"Ended: {said or 'nothing, because nothing was in force'}."
+            return Done(f"Ended: {said or 'nothing, because nothing was in force'}.")
 
         return end
 
@@ -143,14 +152,15 @@ def _on_runs(console: Blueprint, parts: WebParts) -> None:
 
         return ask
 
-    def cancel(names: Names, fields: Mapping[str, str]) -> str:
+    def cancel(names: Names, fields: Mapping[str, str]) -> Done:
         stopping = people.cancel(g.person, names["run_id"], fields.get("why", ""))
-        return f"Run {names['run_id']} is {stopping.status}, and stops before its next step."
+        said = f"Run {stopping.id} is {stopping.status}, and stops before its next step."
+        return Done(said, stopping.id)
 
-    def retry(names: Names, fields: Mapping[str, str]) -> str:
+    def retry(names: Names, fields: Mapping[str, str]) -> Done:
         return _queued(people.retry(g.person, names["run_id"], fields.get("why", "")))
 
-    def undo(names: Names, fields: Mapping[str, str]) -> str:
+    def undo(names: Names, fields: Mapping[str, str]) -> Done:
         return _queued(people.undo(g.person, names["run_id"], fields.get("why", "")))
 
     for endpoint, does in (("cancel", cancel), ("retry", retry), ("undo", undo)):
@@ -158,8 +168,12 @@ def _on_runs(console: Blueprint, parts: WebParts) -> None:
         _add(console, f"/runs/<path:run_id>/{endpoint}", endpoint, ask, does)
 
 
-def _queued(asked: Asked) -> str:
-    return f"Queued: run {asked.run} on {asked.target}. Its page says how it goes."
+def _queued(asked: Asked) -> Done:
+    return Done(f"Queued: run {asked.run} on {asked.target}. Its page says how it goes.", asked.run)
+
+
+def _dollars(amount: float | None) -> str:
+    return "an unknown price" if amount is None else f"${amount:,.2f}"
 
 
 def _on_approvals(console: Blueprint, people: People) -> None:
@@ -175,18 +189,17 @@ def _on_approvals(console: Blueprint, people: People) -> None:
             else "Nothing is changed, and it rests for the rule's cooldown."
         )
         detail = (
-            f"{waiting['target']}: {change(waiting)}. ${waiting['price_before']} → "
-            f"${waiting['price_after']} a month. Downtime: {waiting['downtime'] or 'none'}. "
-            f"{waiting['why']}"
+            f"{_dollars(waiting['price_before'])} → {_dollars(waiting['price_after'])} a month. "
+            f"{waiting['downtime'] or 'No downtime.'} {waiting['why']}"
         )
-        title = f"{names['verb'].capitalize()} {asking.id}"
+        title = f"{names['verb'].capitalize()} {waiting['target']}: {change(waiting)}"
         return Question(title, will, plan=asking.plan_hash, detail=detail)
 
-    def decide(names: Names, fields: Mapping[str, str]) -> str:
+    def decide(names: Names, fields: Mapping[str, str]) -> Done:
         state = APPROVED if names["verb"] == "approve" else REJECTED
         why, plan = fields.get("why", ""), fields.get("plan", "")
         made = people.decide(g.person, names["approval_id"], state, why, plan)
-        return f"Approval {made.id} is {state}."
+        return Done(f"Approval {made.id} is {state}.", made.next_run or "")
 
     path = "/approvals/<path:approval_id>/<any(approve, reject):verb>"
     _add(console, path, "decide", ask, decide)

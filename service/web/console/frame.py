@@ -29,7 +29,7 @@ from service.web.console.sessions import (
     own_path,
     sealed,
 )
-from service.web.open_mode import turn_away_change
+from service.web.open_mode import is_this_machine, turn_away_change
 from service.web.parts import WebParts
 from service.web.people import Doorkeeper, doorkeeper, shows_no_token
 from service.web.permissions import allowed, changes, require
@@ -85,6 +85,8 @@ def _turned_away(keeper: Doorkeeper, own_host: str) -> Response | None:
     found = _person(keeper)
     if not isinstance(found, Person):
         return _to_sign_in()
+    if found.name == _without_token(keeper) and not _asks_here(own_host):
+        return _to_sign_in()
     g.person = found
     endpoint, change = request.endpoint or "", changes(request.method)
     if shows_no_token(found) and (change or not allowed(found, endpoint, request.method)):
@@ -95,6 +97,12 @@ def _turned_away(keeper: Doorkeeper, own_host: str) -> Response | None:
         if refusal is not None:
             return _said(refusal.status, from_json(refusal.body)["error"])
     return None
+
+
+def _asks_here(own_host: str) -> bool:
+    """Whether a request is for this machine by its Host header. A web page whose name was made to
+    lead here (DNS rebinding) asks for its own name, and may read nothing without a token."""
+    return is_this_machine(request.environ.get("HTTP_HOST", ""), own_host)
 
 
 def _person(keeper: Doorkeeper) -> Person | Unauthorized:

@@ -39,6 +39,7 @@ def add_now(console: Blueprint, parts: WebParts) -> None:
             "now.html",
             each_s=EACH_S,
             status=told,
+            answered=_answered(told["targets"]),
             targets=[_card(each, steps, g.person) for each in told["targets"].values()],
             for_all=[
                 each.to_json() for each in parts.people.in_force(PAUSE) if each.target is None
@@ -53,11 +54,30 @@ def _card(target: dict[str, Any], steps: Mapping[str, str], person: Person) -> d
     last = target["last_run"]
     return {
         **target,
-        "under_way": [{**run, "step": steps.get(run["id"], "")} for run in target["under_way"]],
+        "under_way": [_run(run, steps) for run in target["under_way"]],
+        "last_run": None if last is None else _run(last, steps),
         "approvals": [_plan(each, person) for each in target["approvals"]],
         "pauses": [each for each in target["pauses"] if each["target"] is not None],
         "changed": "" if last is None else change(last["plan"]),
     }
+
+
+def _run(run: dict[str, Any], steps: Mapping[str, str]) -> dict[str, Any]:
+    """A run with its step. The status does not tell whether it wrote: what has succeeded with a
+    plan is taken to have, and an undo of what has not is refused with a sentence."""
+    wrote = run["status"] == "succeeded" and run["plan"] is not None
+    return {**run, "step": steps.get(run["id"], ""), "wrote": wrote}
+
+
+def _answered(targets: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The runs that the cards know, each with its change, by the ids of the alerts that asked."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for each in targets.values():
+        last = each["last_run"]
+        for run in [*each["under_way"], *([last] if last else [])]:
+            for alert in run["alerts"]:
+                found.setdefault(alert, []).append({**run, "change": change(run["plan"])})
+    return found
 
 
 def _plan(approval: dict[str, Any], person: Person) -> dict[str, Any]:

@@ -7,13 +7,14 @@ its rules: a name that is missing is an error, and invisible characters are show
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from flask import Response, g, request, url_for
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from service.domain.commands import NO_UNDO
 from service.domain.durations import away, lasted
 from service.domain.links import is_web_address
 from service.domain.people import Person
@@ -36,6 +37,10 @@ HEADERS = {
 }
 
 
+TRIED_AGAIN = ("failed", "held", "cancelled")
+"""How a run has ended that may be asked for once more."""
+
+
 def page(template: str, status: int = 200, /, **values: Any) -> Response:
     """A page as the answer. `values` are what the template is given beside the frame's own."""
     made = _environment().get_template(f"console/{template}")
@@ -45,6 +50,7 @@ def page(template: str, status: int = 200, /, **values: Any) -> Response:
         signed_in=bool(g.session),
         form_token=form_token(g.nonce, g.session),
         path=request.full_path.removesuffix("?"),
+        page_of_now=(request.endpoint or "").rpartition(".")[2],
     )
     # Here too, because what is refused before the body is read passes no `after_request`.
     headers = {**HEADERS, "Cache-Control": "no-store"}
@@ -55,6 +61,16 @@ def may(verb: str) -> bool:
     """Whether the person who asks may do this, so that its button is shown."""
     person: Person = g.person or READER
     return not shows_no_token(person) and allowed(person, verb, "POST")
+
+
+def doable(run: Mapping[str, Any]) -> list[str]:
+    """What may be done with a run as it stands, by whoever asks: `cancel`, `undo`, `retry`."""
+    if run["ended_at"] is None:
+        fits = ["cancel"]
+    else:
+        undoable = run["wrote"] and run["action"] not in NO_UNDO
+        fits = ["undo"] * undoable + ["retry"] * (run["status"] in TRIED_AGAIN)
+    return [verb for verb in fits if may(verb)]
 
 
 def session_cookie() -> str:
@@ -75,7 +91,9 @@ def _environment() -> Environment:
     made.globals |= {
         "url_for": url_for,
         "may": may,
+        "doable": doable,
         "ago": _ago,
+        "when": _when,
         "took": _took,
         "is_link": is_web_address,
     }
@@ -92,6 +110,14 @@ def _shown(value: Any) -> Any:
 def _ago(moment: str | None) -> str:
     """How far a moment (ISO 8601) is from now, in words."""
     return away(datetime.fromisoformat(moment).timestamp(), g.now) if moment else ""
+
+
+def _when(moment: str | None) -> str:
+    """A moment (ISO 8601, UTC) by the clock, with its day where that is not today."""
+    if not moment:
+        return ""
+    day, time = moment[:10], moment[11:19]
+    return time if day == datetime.fromtimestamp(g.now, UTC).date().isoformat() else f"{day} {time}"
 
 
 def _took(step: Mapping[str, str]) -> str:

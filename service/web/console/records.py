@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 
 from service.domain.alerts.alert import Alert
 from service.domain.people import NotFound
@@ -15,12 +16,18 @@ from service.domain.rules.consulted import consulted, rules_told
 from service.domain.rules.told import wrong_with
 from service.store.explain import explain
 from service.store.filters import LISTED, only, page_of, paging
+from service.store.hits import MOST
+from service.web.console.now import change
 from service.web.console.pages import page
+from service.web.console.timeline import timeline, while_it_lasted
 from service.web.fingerprints import Show, shown_by
 from service.web.parts import WebParts
+from service.web.permissions import allowed
 
 KEPT = ("alerts", "decisions", "runs", "quarantine")
 """The lists of the history, as the API names them."""
+_DOINGS = 20
+"""Entries of the audit about one run or target that the timeline of an episode looks through."""
 _LONGEST = 4_000
 """Characters of one payload that a page shows. The API tells the whole."""
 
@@ -39,7 +46,13 @@ def _singles(console: Blueprint, parts: WebParts, show: Show) -> None:
         found = parts.queries.run(run_id)
         if found is None:
             raise NotFound(f"There is no run {run_id!a}.")
-        return page("run.html", run=found, indented=indented)
+        return page(
+            "run.html",
+            run=found,
+            changed=change(found["plan"]),
+            links=_links(parts, found),
+            indented=indented,
+        )
 
     @console.get("/episodes/<path:of>")
     def episode(of: str) -> Response:
@@ -53,7 +66,56 @@ def _singles(console: Blueprint, parts: WebParts, show: Show) -> None:
         if found is None:
             raise NotFound(f"There is no alert, decision or run {of!a}.")
         told = {**show(found), "quarantined": found["quarantined"] and show(found["quarantined"])}
-        return page("episode.html", of=of, told=told, indented=indented)
+        targets = {run["target"] for run in told["runs"]} | {
+            decision["target"] for decision in told["decisions"]
+        }
+        return page(
+            "episode.html",
+            of=of,
+            told=told,
+            targets=sorted(filter(None, targets)),
+            events=timeline(told, _doings(parts, told, targets)),
+            indented=indented,
+        )
+
+
+def _links(parts: WebParts, run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where else this run is to be seen, each as words and an address: at its vendor, and in Slack.
+
+    Slack documents an address for a channel that needs no name of a workspace, and none for a
+    message. The sandbox has no page of its own for either, so its channels are left out.
+    """
+    found = []
+    target = parts.rules().book.targets.get(run["target"])
+    if target is not None and target.console:
+        found.append((f"{target.name} at its vendor", target.console))
+    told = next((step["detail"] for step in run["steps"] if step["name"] == "announce"), None)
+    if told and told.get("channel") and not parts.settings.sandbox_url:
+        channel = quote(str(told["channel"]), safe="")
+        found.append(
+            (
+                "the channel of its message in Slack",
+                f"https://slack.com/app_redirect?channel={channel}",
+            )
+        )
+    return found
+
+
+def _doings(parts: WebParts, told: Mapping[str, Any], targets: set[str]) -> list[Any]:
+    """What people did with its runs, and with its targets while it lasted; for whoever may read the
+    audit."""
+    if not allowed(g.person, "audit", "GET"):
+        return []
+
+    def about(subjects: Iterable[str]) -> list[dict[str, Any]]:
+        return [
+            each
+            for subject in sorted(subjects)
+            for each in parts.audit.entries(_DOINGS, subject=subject).items
+        ]
+
+    runs = about(run["id"] for run in told["runs"])
+    return [*runs, *while_it_lasted(told, about(filter(None, targets)))]
 
 
 def _lists(console: Blueprint, parts: WebParts, show: Show) -> None:
@@ -79,10 +141,13 @@ def _lists(console: Blueprint, parts: WebParts, show: Show) -> None:
         only(request.args)
         book = parts.rules().book
         told = rules_told(book, parts.queries.outcomes_of_rules(), parts.queries.demotions())
+        hits = parts.queries.hits_of_rules((each["name"] for each in told), g.now)
         return page(
             "rules.html",
             hash=book.hash,
             rules=told,
+            hits=hits,
+            most=MOST,
             wrong=wrong_with(parts.queries.rules_of_processes(parts.clock())),
         )
 

@@ -1,12 +1,16 @@
 // The reader's own time beside UTC, and a fresh look at Now. Every page is whole without this.
 "use strict";
 
-const OWN = Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+const CLOCK = Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const DAY = Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
 
 function tellOwnTimes(root) {
-  if (new Date().getTimezoneOffset() === 0) return;
+  const today = new Date();
+  if (today.getTimezoneOffset() === 0) return;
   for (const each of root.querySelectorAll("time[datetime]")) {
-    each.append(` / here ${OWN.format(new Date(each.dateTime))}`);
+    const moment = new Date(each.dateTime);
+    const own = moment.toDateString() === today.toDateString() ? CLOCK : DAY;
+    each.append(`, ${own.format(moment)} here`);
   }
 }
 

@@ -1,0 +1,113 @@
+"""Try: what the rules would decide now about an alert, with every guard. Nothing is touched.
+
+The alert is one that came before, or one that is written into a form: a notification as
+Alertmanager or Grafana posts it, or labels line by line. `runbookd replay` decides in the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from service.domain.alerts.alert import Notification
+from service.domain.decisions.decision_json import decision_json
+from service.domain.filters import BadFilter
+from service.domain.people import NotFound
+from service.domain.rules.consulted import trace_json
+from service.intake.parse import PayloadRefused, parse_notification
+from service.store.filters import only
+from service.store.queries import AlertFilter
+from service.triggers.alerts.preview import Preview
+from service.web.console.forms import form
+from service.web.console.pages import page
+from service.web.parts import WebParts
+
+PICKED_FROM = 10
+"""The newest alerts that can be picked. The page of each alert has a link to Try too."""
+AT_MOST = 20
+"""Alerts of one notification that are tried, so that a page stays short enough to read."""
+
+
+def add_trying(console: Blueprint, parts: WebParts) -> None:
+    """The page with the form, and with the verdict below it."""
+
+    @console.route("/rules/try", methods=["GET", "POST"])
+    def try_out() -> Response:
+        only(request.args, "of")
+        given, tried = "", None
+        if request.method == "POST":
+            given = form().get("alert", "").strip()
+            tried = [_read(given, g.now)]
+        elif of := request.args.get("of"):
+            tried = parts.stored_notifications([of])
+            if not tried:
+                raise NotFound(f"There is no alert {of!a}.")
+        previews = None if tried is None else _previewed(parts, tried)
+        return page(
+            "try.html",
+            given=given,
+            newest=parts.queries.alerts(AlertFilter(), PICKED_FROM).items,
+            tried=previews,
+            unread=[each.reason for note in tried or () for each in note.quarantined],
+            hash=parts.rules().book.hash,
+        )
+
+
+def _previewed(parts: WebParts, notifications: Sequence[Notification]) -> list[dict[str, Any]]:
+    count = sum(len(each.alerts) for each in notifications)
+    if count > AT_MOST:
+        raise BadFilter(f"{count} alerts are too many for one look: try at most {AT_MOST}.")
+    return [_told(each) for each in parts.preview(notifications, parts.rules())]
+
+
+def _told(each: Preview) -> dict[str, Any]:
+    """One alert as the page shows it."""
+    return {
+        "name": each.alert.name or "unnamed alert",
+        "labels": dict(each.alert.labels),
+        "decisions": [decision_json(decision) for decision in each.decisions],
+        "rules": [trace_json(trace) for trace in each.traces],
+    }
+
+
+def _read(text: str, now: float) -> Notification:
+    """The notification that was written into the form.
+
+    Raises:
+        BadFilter: it can not be understood; the sentence says why.
+    """
+    body = text if text.startswith("{") else _of_labels(text, now)
+    try:
+        return parse_notification(
+            body.encode("utf-8", "replace"),
+            source="alertmanager",
+            content_type="application/json",
+            received_at=datetime.fromtimestamp(now, UTC),
+        )
+    except PayloadRefused as refused:
+        raise BadFilter(f"{refused.sentence} Nothing was tried.") from None
+
+
+def _of_labels(text: str, now: float) -> str:
+    """One firing alert with these labels, as Alertmanager posts it. `text` has a label a line."""
+    labels: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, sign, value = line.partition("=")
+        if not sign or not name.strip():
+            raise BadFilter(f"{line[:80]!a} is no label: write each as name=value, one a line.")
+        labels[name.strip()] = value.strip().strip('"')
+    if not labels.get("alertname"):
+        raise BadFilter("Write at least alertname=… with the name of the alert.")
+    alert = {
+        "status": "firing",
+        "labels": labels,
+        "annotations": {},
+        "startsAt": datetime.fromtimestamp(now, UTC).isoformat(),
+        "fingerprint": hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16],
+    }
+    return json.dumps({"version": "4", "status": "firing", "receiver": "try", "alerts": [alert]})
