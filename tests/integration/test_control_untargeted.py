@@ -146,6 +146,7 @@ def test_what_is_urgent_waits_for_no_other_message(api: Operators) -> None:
             "target: horizontal_scale must know what to change",
         ),
         ({"action": "page_oncall", **WHY}, "page_oncall cannot be asked for by a person"),
+        ({"action": "start_scenario", **WHY}, "A person starts a scenario by its name"),
         ({"action": "dance", **WHY}, "There is no action 'dance'. Without a target there is tell"),
     ],
 )

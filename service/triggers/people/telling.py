@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.catalogue.actions import ALWAYS, COST_REPORT, TELL, WEEKLY_REPORT, branches_of
+from service.catalogue.actions import (
+    ALWAYS,
+    COST_REPORT,
+    START_SCENARIO,
+    TELL,
+    WEEKLY_REPORT,
+    branches_of,
+)
 from service.catalogue.registry import (
     ACTIONS,
     NotInCatalogue,
@@ -36,6 +43,11 @@ def require_target(action: str) -> None:
     if action in names_with(Effect.CHANGES):
         raise BadRequest(
             f"target: {action} must know what to change. Without one there is {without}."
+        )
+    if action == START_SCENARIO.name:
+        raise BadRequest(
+            f"{action} is what a rule does. A person starts a scenario by its name, such as "
+            "`runbookd run viral-growth`; `runbookd scenarios` lists them."
         )
     if action not in [each.name for each in ACTIONS]:
         raise BadRequest(f"There is no action {action!r}. Without a target there is {without}.")
