@@ -12,7 +12,7 @@ from typing import Any
 from service.bootstrap import people
 from service.bootstrap.rules import load_rules
 from service.bootstrap.stores import Stores
-from service.domain.people import AuditEntry, Person
+from service.domain.people import AuditEntry, Conflict, Person
 from service.ports.controls import Beside
 from service.settings import load_settings
 from service.store.audit import recorded
@@ -43,8 +43,16 @@ def main() -> None:
     settings = load_settings(dict(os.environ))
     book = load_rules(settings, dict(os.environ))
     finn = Person("finn", frozenset(), frozenset({"finance"}))
-    made = people.build_people(Stores(settings), lambda: book)
-    made.scenarios.sign(finn, run, "finance", "it is worth it")
+    stores = Stores(settings)
+    made = people.build_people(stores, lambda: book)
+    try:
+        made.scenarios.sign(finn, run, "finance", "it is worth it")
+    except Conflict as refused:
+        sys.exit(refused.sentence)
+    finally:
+        # Its threads would keep the process alive.
+        stores.queue.close()
+        stores.engine.dispose()
     if where == "after":
         _die()
 
