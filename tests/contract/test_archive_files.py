@@ -179,6 +179,7 @@ def has_filed(app: AppDatabaseOfTests, rows: int) -> bool:
     return bool(app.admin(f"SELECT 1 FROM {LIST} HAVING sum(rows) >= {rows}"))
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_again_and_again_in_its_batches_loses_and_doubles_none(
     app: AppDatabaseOfTests, place: Place
 ) -> None:
