@@ -20,6 +20,7 @@ from service.domain.decisions.requests import Request
 from service.engine.execution import execute
 from service.ports.admission import NewRun
 from service.ports.app_database import AppDatabase
+from service.ports.bucket import Buckets
 from service.ports.runs import StoredRun
 from service.providers.postgresql import PostgresDatabase
 from service.store.admissions import add_run
@@ -71,6 +72,7 @@ def dies_and_goes_on(
     boundary: str,
     url: str,
     meanwhile: Callable[[], object] = lambda: None,
+    buckets: Buckets | None = None,
 ) -> Ended:
     """A run of a person whose process dies at the boundary, and which the next process takes up.
 
@@ -83,17 +85,24 @@ def dies_and_goes_on(
             add_run(connection, NewRun(request, request.target.resource, FastClock().time()))
         steps = Dying(dies_at=boundary)
         with pytest.raises(ProcessEnded):
-            once(runs, request, steps, PostgresDatabase(url=url))
+            once(runs, request, steps, PostgresDatabase(url=url), buckets)
         meanwhile()
-        once(runs, request, steps, PostgresDatabase(url=url))
+        once(runs, request, steps, PostgresDatabase(url=url), buckets)
         ended = Ended(runs.get(request.id), runs.known_values(request.target.name))
         engine.dispose()
     return ended
 
 
-def once(runs: RunStore, request: Request, steps: Recorder, database: AppDatabase) -> None:
+def once(
+    runs: RunStore,
+    request: Request,
+    steps: Recorder,
+    database: AppDatabase,
+    buckets: Buckets | None,
+) -> None:
     """One execution, in a process that has just begun."""
     clock = FastClock()
-    works = {"app_database": DatabaseWork(database, Tools(FakeProbe(), clock, TIMINGS))}
+    tools = Tools(FakeProbe(), clock, TIMINGS, buckets=buckets)
+    works = {"app_database": DatabaseWork(database, tools)}
     parts = replace(FakeWorker().parts, runs=runs, clock=clock, change_of=partial(change_of, works))
     execute(parts, request.id, dump_request(request), steps)

@@ -202,7 +202,9 @@ def build_works(
     """What can be done with the targets of each kind, on the vendors that the settings name.
     `needed` tells the ids of what the rules name as targets, None where they cannot be read."""
     vendors = Vendors(settings)
-    tools = Tools(HttpHealthProbe(), clock, notes=notes or NoNotes(), needed=needed)
+    tools = Tools(
+        HttpHealthProbe(), clock, notes=notes or NoNotes(), needed=needed, buckets=vendors.buckets
+    )
     return {kind.name: kind.work(PORTS[kind.name].build(vendors), tools) for kind in KINDS}
 
 

@@ -23,6 +23,11 @@ class NoOptions(Shape):
     """`with` of an action that takes no options."""
 
 
+A_BUCKET = "the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
+BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+Region = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,30}$")]
+
+
 Text = Annotated[str, Field(min_length=1)]
 Sizes = list[Text]
 Url = Annotated[

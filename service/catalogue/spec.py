@@ -21,6 +21,7 @@ from service.domain.levels.levels import Bounds
 from service.domain.levels.resolve import Standing
 from service.domain.rules.rules import Target
 from service.ports import Clock, HealthProbe
+from service.ports.bucket import Buckets
 from service.ports.notes import NoNotes, Notes
 
 
@@ -129,7 +130,8 @@ class Noted(Protocol):
 class Tools:
     """What the steps of every kind use besides their vendor.
 
-    `timings` are in seconds. `notes` keep what a vendor said. `needed` tells the ids of what the
+    `timings` are in seconds. `notes` keep what a vendor said. `buckets` are where what is taken out
+    of another vendor may go; None where nothing can. `needed` tells the ids of what the
     rules name as targets; None where the rules cannot be read.
     """
 
@@ -138,6 +140,7 @@ class Tools:
     timings: Timings = field(default_factory=Timings)
     notes: Notes = field(default_factory=NoNotes)
     needed: Callable[[], Collection[str] | None] = lambda: None
+    buckets: Buckets | None = None
 
 
 @runtime_checkable

@@ -352,6 +352,26 @@ class Batch:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class OldRows:
+    """Rows that are about to be archived outside: where each is (`ctid`), and its line in
+    PostgreSQL's own text form of COPY, without the end of the line."""
+
+    places: Sequence[str]
+    lines: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """One file of archived rows, as the list of them has it: `sha256` is of the lines before they
+    are compressed, `size` of the file in bytes."""
+
+    key: str
+    rows: int
+    sha256: str
+    size: int
+
+
 class Running(Protocol):
     """A statement that goes on for long, on a connection of its own."""
 
@@ -455,6 +475,19 @@ class AppDatabase(Protocol):
 
     def archive_batch(self, batch: Batch) -> int:
         """Move rows in one transaction; how many. Those that somebody has locked are left out."""
+        ...
+
+    def make_list(self, schema: str, into: str) -> bool:
+        """Make the list of the files, unless it is there; whether it was made."""
+        ...
+
+    def old_rows(self, batch: Batch) -> OldRows:
+        """The rows of a batch, as they are now. Those that somebody has locked are left out."""
+        ...
+
+    def delete_filed(self, batch: Batch, rows: OldRows, filed: Filed) -> bool:
+        """Delete exactly these rows and put their file on the list, in one transaction. False, and
+        neither is done, where a row is not any more as it was read."""
         ...
 
     def is_due(self, batch: Batch) -> bool:

@@ -22,6 +22,11 @@ class Place:
     bucket: str
 
 
+def spaces(region: str) -> str:
+    """The address of DigitalOcean's store in a region."""
+    return f"https://{region}.digitaloceanspaces.com"
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What is put: the bytes, the headers that it is served with, and the owner's metadata.

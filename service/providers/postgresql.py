@@ -24,12 +24,14 @@ from service.ports.app_database import (
     ArchiveState,
     Batch,
     Condition,
+    Filed,
     FlagPlace,
     Flags,
     Index,
     IndexState,
     LoginRole,
     NoTable,
+    OldRows,
     Partition,
     Partitions,
     Progress,
@@ -135,6 +137,21 @@ class _Identity:
         if self.system is not None and other.system is not None:
             return self.system == other.system
         return self.started == other.started
+
+
+@contextmanager
+def _same_columns(operation: str, batch: Batch) -> Iterator[None]:
+    """Say what to do where the columns of a table are other ones than the plan saw."""
+    try:
+        yield
+    except archive.ColumnsChangedError as changed:
+        raise VendorError(
+            "postgresql",
+            operation,
+            FailureKind.PERMANENT,
+            f"The columns of {batch.table} have changed since the plan was made: {changed}. No row "
+            "of this batch was moved. Add them to the archive, and ask again.",
+        ) from None
 
 
 class PostgresDatabase:
@@ -262,18 +279,9 @@ class PostgresDatabase:
 
     def archive_batch(self, batch: Batch) -> int:
         """Move rows in one transaction."""
-        with self._open(f"move rows to {batch.into}", repeatable=False) as connection:
-            try:
-                gone, kept = archive.move(connection, batch)
-            except archive.ColumnsChangedError as changed:
-                raise VendorError(
-                    "postgresql",
-                    f"move rows to {batch.into}",
-                    FailureKind.PERMANENT,
-                    f"The columns of {batch.table} have changed since the plan was made: "
-                    f"{changed}. No row of this batch was moved. Add them to the archive, and ask "
-                    "again.",
-                ) from None
+        operation = f"move rows to {batch.into}"
+        with self._open(operation, repeatable=False) as connection, _same_columns(operation, batch):
+            gone, kept = archive.move(connection, batch)
         if gone != kept:
             raise VendorError(
                 "postgresql",
@@ -283,6 +291,24 @@ class PostgresDatabase:
                 f"{batch.into}, so the batch was rolled back. Look at the triggers of both tables.",
             )
         return gone
+
+    def make_list(self, schema: str, into: str) -> bool:
+        """Make the list of the files, unless it is there."""
+        # As make_archive: IF NOT EXISTS makes it safe to repeat.
+        with self._open(f"make the list {into}") as connection:
+            return archive.make_list(connection, schema, into)
+
+    def old_rows(self, batch: Batch) -> OldRows:
+        """The rows of a batch, as they are now."""
+        operation = f"read old rows of {batch.table}"
+        with self._open(operation) as connection, _same_columns(operation, batch):
+            return archive.old_rows(connection, batch)
+
+    def delete_filed(self, batch: Batch, rows: OldRows, filed: Filed) -> bool:
+        """Delete rows that are in a file, and list the file."""
+        operation = f"delete rows of {batch.table} that are in a file"
+        with self._open(operation, repeatable=False) as connection, _same_columns(operation, batch):
+            return archive.delete_filed(connection, batch, rows, filed)
 
     def is_due(self, batch: Batch) -> bool:
         """Whether a row is left that is to move."""

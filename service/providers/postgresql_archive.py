@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from service.ports.app_database import ArchiveState, Batch
+from service.ports.app_database import ArchiveState, Batch, Filed, OldRows
 
 _COLUMNS = """
 SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type,
@@ -161,16 +161,112 @@ def move(connection: Connection, batch: Batch) -> tuple[int, int]:
         into=sql.Identifier(batch.schema, batch.into),
     )
     with connection.transaction() as transaction:
-        # Nobody changes the columns until the end of the transaction.
-        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE").format(table))
-        now = _columns(connection, batch.schema, batch.table)
-        if other := sorted(set(now) ^ set(batch.columns)):
-            raise ColumnsChangedError(other)
+        _require_columns(connection, batch)
         (row,) = connection.execute(statement).fetchall()
         gone, kept = int(row["gone"]), int(row["kept"])
         if gone != kept:
             raise psycopg.Rollback(transaction)
     return gone, kept
+
+
+def make_list(connection: Connection, schema: str, into: str) -> bool:
+    """Make the table that lists the files of archived rows; whether it was not there. Nobody but
+    its owner reads it. A key may be listed twice: then its rows were there twice."""
+    name = sql.Identifier(schema, into)
+    with connection.transaction():
+        there = bool(_columns(connection, schema, into))
+        if not there:
+            connection.execute(
+                sql.SQL(
+                    "CREATE TABLE IF NOT EXISTS {} (key text NOT NULL, rows bigint NOT NULL, "
+                    "sha256 text NOT NULL, bytes bigint NOT NULL, columns text[] NOT NULL, "
+                    "filed_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+                ).format(name)
+            )
+            connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
+    return not there
+
+
+def old_rows(connection: Connection, batch: Batch) -> OldRows:
+    """The rows of a batch in COPY's text form, each with its place. No lock outlives the look.
+
+    Raises:
+        ColumnsChangedError: the table has other columns than the plan saw.
+    """
+    statement = sql.SQL(
+        "COPY (SELECT ctid, {columns} FROM ONLY {table} WHERE {old} ORDER BY {column} "
+        "LIMIT {rows} FOR UPDATE SKIP LOCKED) TO STDOUT"
+    ).format(
+        columns=_listed(batch),
+        table=sql.Identifier(batch.schema, batch.table),
+        old=_old(batch),
+        column=sql.Identifier(batch.column),
+        rows=sql.Literal(batch.rows),
+    )
+    with connection.transaction():
+        _require_columns(connection, batch)
+        copied = _copied(connection, statement)
+    pairs = [line.split(b"\t", 1) for line in copied]
+    return OldRows(tuple(pair[0].decode() for pair in pairs), tuple(pair[1] for pair in pairs))
+
+
+def delete_filed(connection: Connection, batch: Batch, rows: OldRows, filed: Filed) -> bool:
+    """Delete these rows, if all of them are still as they were read, and list their file.
+
+    What is deleted comes back in the same text form. So the rows that are gone are the lines of the
+    file, byte for byte, or nothing is gone.
+
+    Raises:
+        ColumnsChangedError: the table has other columns than the plan saw.
+    """
+    places = sql.SQL(", ").join(map(sql.Literal, rows.places))
+    statement = sql.SQL(
+        "COPY (DELETE FROM ONLY {table} WHERE ctid = ANY (ARRAY[{places}]::tid[]) AND {old} "
+        "RETURNING {columns}) TO STDOUT"
+    ).format(
+        table=sql.Identifier(batch.schema, batch.table),
+        places=places,
+        old=_old(batch),
+        columns=_listed(batch),
+    )
+    listed = sql.SQL(
+        "INSERT INTO {} (key, rows, sha256, bytes, columns) VALUES (%s, %s, %s, %s, %s)"
+    ).format(sql.Identifier(batch.schema, batch.into))
+    with connection.transaction() as transaction:
+        _require_columns(connection, batch)
+        gone = _copied(connection, statement)
+        is_same = sorted(gone) == sorted(rows.lines)
+        if not is_same:
+            raise psycopg.Rollback(transaction)
+        entry = (filed.key, filed.rows, filed.sha256, filed.size, list(batch.columns))
+        connection.execute(listed, entry)
+    return is_same
+
+
+def _copied(connection: Connection, statement: sql.Composed) -> list[bytes]:
+    """The lines that a COPY writes, without their ends. In the text form no line has an end within
+    it, and times are written the same whatever the role's settings are."""
+    connection.execute("SET LOCAL datestyle TO 'ISO'")
+    connection.execute("SET LOCAL intervalstyle TO 'postgres'")
+    connection.execute("SET LOCAL timezone TO 'UTC'")
+    connection.execute("SET LOCAL extra_float_digits TO 1")
+    connection.execute("SET LOCAL bytea_output TO 'hex'")
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        content = b"".join(bytes(piece) for piece in copy)
+    return content.split(b"\n")[:-1]
+
+
+def _listed(batch: Batch) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, batch.columns))
+
+
+def _require_columns(connection: Connection, batch: Batch) -> None:
+    """Nobody changes the columns until the end of the transaction."""
+    table = sql.Identifier(batch.schema, batch.table)
+    connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE").format(table))
+    now = _columns(connection, batch.schema, batch.table)
+    if other := sorted(set(now) ^ set(batch.columns)):
+        raise ColumnsChangedError(other)
 
 
 def is_due(connection: Connection, batch: Batch) -> bool:

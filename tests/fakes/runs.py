@@ -150,8 +150,14 @@ def works_on(
     account: Account | None = None,
 ) -> Works:
     """The work of the kinds whose port is given."""
-    needed = lambda: NEEDED  # noqa: E731 - what the rules name never changes here
-    tools = Tools(probe or FakeProbe(), clock, timings or Timings(), notes or NoNotes(), needed)
+    tools = Tools(
+        probe or FakeProbe(),
+        clock,
+        timings or Timings(),
+        notes or NoNotes(),
+        needed=lambda: NEEDED,
+        buckets=buckets,
+    )
     ports = {
         "app_platform": apps,
         "droplet": droplets,

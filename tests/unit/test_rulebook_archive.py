@@ -29,6 +29,11 @@ def test_options_are_read_with_their_defaults(tmp_path: Path) -> None:
         "into": None,
         "over": "5GB",
         "ignore_lag": False,
+        "to": "table",
+        "bucket": None,
+        "region": None,
+        "endpoint": None,
+        "prefix": "archive/",
     }
 
 
@@ -46,7 +51,12 @@ def test_options_are_read_with_their_defaults(tmp_path: Path) -> None:
         (f"{{{NAMES}, over: 5XB}}", "over must be"),
         (f"{{{NAMES}, into: 'x; DROP TABLE y'}}", "into must be"),
         ("{table: 'a b', column: created_at}", "table must be"),
-        (f"{{{NAMES}, to: s3}}", "unknown key to"),
+        (f"{{{NAMES}, to: s3}}", "to must be"),
+        (f"{{{NAMES}, to: bucket}}", "archive_rows to a bucket needs bucket: its name"),
+        (f"{{{NAMES}, to: bucket, bucket: quiz}}", "needs region: the region of the bucket"),
+        (f"{{{NAMES}, bucket: quiz}}", "bucket is of no use without to: bucket"),
+        (f"{{{NAMES}, to: bucket, bucket: Quiz, region: nyc3}}", "bucket must be"),
+        (f"{{{NAMES}, to: bucket, bucket: quiz, region: nyc3, prefix: a}}", "prefix must be"),
     ],
 )
 def test_what_cannot_be_archived_is_refused_by_line(

@@ -8,10 +8,11 @@ answer was lost needs no look: the next one takes whatever is still there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from service.catalogue.app_database.archive import archive_name, older_s
+from service.catalogue.app_database.archive import FILES, archive_name, older_s, place_of
+from service.catalogue.app_database.archive_files import ArchiveFiles
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.spec import Tools
 from service.catalogue.steps.polling import Pauses, read
@@ -19,6 +20,7 @@ from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.ports.app_database import AppDatabase, Batch, NoTable
+from service.ports.bucket import Buckets, Place
 
 MOST_LAG_S = 30.0
 """Seconds that a replica may be behind; no batch is begun while one is further."""
@@ -26,6 +28,8 @@ TELL_EVERY_S = 60.0
 """Seconds between two lines about how many rows have moved."""
 LOST_IN_A_ROW = 5
 """Batches in a row that fail before the step does."""
+_PROBE = "is-it-there"
+"""The key of an object that is only looked for, to see whether the bucket can be read."""
 LOCKED_LOOKS = 5
 """How often rows that somebody has locked are looked at again at the end."""
 
@@ -35,6 +39,7 @@ class ArchiveWork:
 
     def __init__(self, database: AppDatabase, tools: Tools) -> None:
         self._database = database
+        self._buckets = tools.buckets
         self._clock = tools.clock
         self._timings = tools.timings
 
@@ -54,7 +59,21 @@ class ArchiveWork:
                 table.schema, table.name, given["column"], archive_name(given), older_s(given)
             )
             seen["archive"] = asdict(state)
+            if given["to"] == FILES:
+                self._require_bucket(place_of(given), given["prefix"])
         return seen
+
+    def _require_bucket(self, place: Place, prefix: str) -> None:
+        """Raise VendorError where the bucket cannot be read: rather now than half-way."""
+        self._store().look(place, f"{prefix}{_PROBE}", 0)
+
+    def _store(self) -> Buckets:
+        if self._buckets is None:
+            raise VendorError(
+                *("spaces", "write a file", FailureKind.PERMANENT),
+                "This worker has no store for files. Nothing was moved. Use to: table.",
+            )
+        return self._buckets
 
     def steps(self) -> Mapping[str, StepFunction]:
         """make_archive, move_rows, verify_archive."""
@@ -67,28 +86,44 @@ class ArchiveWork:
     def make_safe(self, _context: StepContext, plan: Plan) -> str:
         """Says where the rows are: a batch is whole, or was not done."""
         place, into = plan.wanted["table"], plan.wanted["archive"]["into"]
+        where = (
+            f"the files that {place['schema']}.{into} lists"
+            if "place" in plan.wanted["archive"]
+            else f"{place['schema']}.{into}"
+        )
         return (
-            f"No row is lost and none is there twice: those that have moved are in "
-            f"{place['schema']}.{into}, the others in {place['schema']}.{place['table']}. Another "
-            "run goes on with them."
+            f"No row is lost and none is there twice: those that have moved are in {where}, the "
+            f"others in {place['schema']}.{place['table']}. Another run goes on with them."
         )
 
     def _make(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
-        """The archive, unless it is there: made with IF NOT EXISTS, so it is safe to repeat."""
+        """The archive, or the list of its files, unless it is there: made with IF NOT EXISTS, so
+        it is safe to repeat."""
         place, into = plan.wanted["table"], plan.wanted["archive"]["into"]
         context.intent("make_archive")
         context.fence()
+        if "place" in plan.wanted["archive"]:
+            return {"made": self._database.make_list(place["schema"], into)}
         made = self._database.make_archive(place["schema"], place["table"], into)
         return {"made": made}
+
+    def _moving(self, context: StepContext, plan: Plan) -> Callable[[Batch], int]:
+        """What moves one batch: within the database, or into a file."""
+        archive = plan.wanted["archive"]
+        if "place" not in archive:
+            return self._database.archive_batch
+        place = Place(**archive["place"])
+        files = ArchiveFiles(self._database, self._store(), place, archive["prefix"], context.fence)
+        return files.move
 
     def _move(
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Batch after batch until no row is due, or those that are stay locked."""
         context.intent("move_rows")
-        batch = _batch(plan)
+        batch, move = _batch(plan), self._moving(context, plan)
         rows, batches, looks, lost = 0, 0, 0, 0
         pauses, tell_at = Pauses(context.clock, self._timings), context.clock.monotonic()
         while looks < LOCKED_LOOKS:
@@ -96,7 +131,7 @@ class ArchiveWork:
                 self._wait_for_replicas(context)
             context.fence()
             try:
-                moved = self._database.archive_batch(batch)
+                moved = move(batch)
             except VendorError as problem:
                 lost += 1
                 if problem.kind is FailureKind.PERMANENT or lost == LOST_IN_A_ROW:

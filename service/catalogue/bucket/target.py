@@ -12,9 +12,9 @@ from pydantic import Field
 
 from service.catalogue.bucket.contents import MOST_BYTES, digest_of
 from service.catalogue.prices import PriceList
-from service.catalogue.shapes import Shape, Text, Url
+from service.catalogue.shapes import A_BUCKET, BucketName, Region, Shape, Text, Url
 from service.catalogue.spec import Noted
-from service.ports.bucket import Contents, Place
+from service.ports.bucket import Contents, Place, spaces
 
 NAME = "bucket"
 PRICES = PriceList("Spaces", {})
@@ -27,9 +27,6 @@ _BASE64 = "base64"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER = "one line of at most 200 ASCII signs"
 _Header = Annotated[str, Field(pattern=r"^[ -~]{1,200}$", description=_HEADER)]
-_BUCKET = "the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
-_Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-_Region = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,30}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +106,6 @@ def kept_as(body: bytes) -> str | dict[str, str]:
         return {_BASE64: base64.b64encode(body).decode()}
 
 
-def spaces(region: str) -> str:
-    """The address of Spaces in a region of DigitalOcean."""
-    return f"https://{region}.digitaloceanspaces.com"
-
-
 class ObjectShape(Shape):
     """One object in a rule file."""
 
@@ -129,8 +121,8 @@ class BucketShape(Shape):
     """Objects of a bucket in a rule file."""
 
     kind: str
-    bucket: _Bucket | None = Field(None, description=_BUCKET)
-    region: _Region | None = Field(None, description="a region such as nyc3")
+    bucket: BucketName | None = Field(None, description=A_BUCKET)
+    region: Region | None = Field(None, description="a region such as nyc3")
     endpoint: Url | None = None
     objects: dict[str, ObjectShape] = Field(default_factory=dict)
     service: Text | None = None
