@@ -16,10 +16,13 @@ from service.domain.decisions.expected import NO_EFFECT
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.requests import NOTICES, QUARANTINED
 from service.domain.durations import clock_time, lasted, moment
-from service.domain.rules.rules import RESERVED_NAMES
+from service.domain.rules.rules import RESERVED_NAMES, WATCHDOG_RULE
 from service.domain.scenarios.going import ACTIVE, BEGINNING
 from service.messages.announcements import price_change
 from service.messages.going_on import CLOSES, SILENCE
+
+_IS_TOLD = "No rule of the file matches the alert, so it is looked into and told."
+_IS_HEARD = "The rules name it as a watchdog: all that counts is that it is heard."
 
 QUESTIONS = (
     "what happened",
@@ -246,7 +249,8 @@ class _Told:
         if self._notice and run is not None:
             return _sentence(run["why"])
         if self._rule in RESERVED_NAMES:
-            return "No rule of the file matches the alert, so it is looked into and told."
+            heard = self._rule == WATCHDOG_RULE.name
+            return _IS_HEARD if heard else _IS_TOLD
         action = (decision or run or {}).get("action", "")
         on = f" of {self._target}" if self._target else ""
         return f"Rule {self._rule} matches the alert, and asks for {action}{on}."

@@ -19,7 +19,7 @@ _SLICE = 256
 """Quarantined alerts that are serialised in one call."""
 
 _LOGGED = 3
-"""The most reasons of one notification that the log shows."""
+"""The most reasons, and the most runs, of one notification that the log shows."""
 
 _FIRING, _RESOLVED = AlertStatus.FIRING.value, AlertStatus.RESOLVED.value
 

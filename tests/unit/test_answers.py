@@ -244,3 +244,9 @@ def test_a_plan_that_a_person_asked_for_is_that_persons_and_no_rules() -> None:
     said = asked({**plan, "reason": "It would tell #ops."}, alert=None, decisions=[])
     assert said["what was done"] == "It would tell #ops. Nothing was changed."
     assert (said["why"], said["decided by"]) == ("olga asked for it: after the change.", "olga")
+
+
+def test_a_watchdog_is_not_said_to_be_looked_into() -> None:
+    ignored = {**DECISION, "verdict": "reject", "run": None, "rule": "watchdogs", "target": None}
+    found = asked(decisions=[{**ignored, "action": "ignore"}], runs=[])
+    assert found["why"] == "The rules name it as a watchdog: all that counts is that it is heard."
