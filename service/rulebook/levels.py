@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -229,7 +229,7 @@ class _Reader:
 def check_levels(read: Sequence[ReadLevel], targets: Mapping[str, Target]) -> None:
     """Check levels against each other and against the targets that they hold."""
     _check_names(read)
-    fine = [each for each in _once(read) if _suits(each, targets)]
+    fine = [each for each in read if _suits(each, targets)]
     by_level = {id(each.level): each for each in fine}
     levels = [each.level for each in fine]
     for found in overlaps(levels):
@@ -253,37 +253,6 @@ def check_levels(read: Sequence[ReadLevel], targets: Mapping[str, Target]) -> No
             f"({high.written}), first at {_moment(at, low)}: the ceiling counts then.",
         )
     _doubt_gaps(fine)
-
-
-def _once(read: Sequence[ReadLevel]) -> Iterator[ReadLevel]:
-    """The same, where what is wrong with a week of a growth is noted once: the weeks after it say
-    it too."""
-    noted: set[tuple[str, Place, str]] = set()
-    for each in read:
-        yield replace(each, complain=_Once(each, noted)) if each.level.grows else each
-
-
-@dataclass(frozen=True, slots=True)
-class _Once:
-    """Takes what is wrong with a growth, and passes each sentence on once."""
-
-    read: ReadLevel
-    noted: set[tuple[str, Place, str]]
-
-    def __call__(self, place: Place, sentence: str) -> None:
-        if self._is_new(place, sentence):
-            self.read.complain(place, sentence)
-
-    def warn(self, place: Place, sentence: str) -> None:
-        """Warn once."""
-        if self._is_new(place, sentence):
-            self.read.complain.warn(place, sentence)
-
-    def _is_new(self, place: Place, sentence: str) -> bool:
-        this = (self.read.level.written, place, sentence)
-        is_new = this not in self.noted
-        self.noted.add(this)
-        return is_new
 
 
 def levels_of(read: Sequence[ReadLevel], targets: Mapping[str, Target], zone: str) -> Levels:

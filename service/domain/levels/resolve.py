@@ -131,7 +131,8 @@ def _not_known(levels: Levels, attribute: Attribute, now: float) -> Iterator[Bea
     for each in levels.levels:
         if attribute in each.hold and levels.said(each, attribute) is None and each.open_at(now):
             says = each.hold[attribute]
-            times = f"{says.factor:g} times as many" if says.factor else f"{says.more} more"
+            more = "of the next size" if levels.bounds[attribute].ladder else f"{says.more} more"
+            times = f"{says.factor:g} times as many" if says.factor else more
             baseline = levels.baselines.get((each.grows, *attribute))
             why = (
                 "it is not known yet what there was at its start"

@@ -175,7 +175,10 @@ def test_what_there_was_is_kept_of_all_weeks_when_the_first_begins(tmp_path: Pat
 @pytest.mark.parametrize(
     ("known", "why"),
     [
-        ({}, "floor 1 more by gradual.week-4: it is not known yet what there was at its start"),
+        (
+            {},
+            "of the next size by gradual.week-4: it is not known yet what there was at its start",
+        ),
         ({"db__size": "nano"}, "nano, which there was at its start, is not among its sizes"),
     ],
 )
