@@ -23,7 +23,8 @@ _log = structlog.get_logger(__name__)
 
 LOOK_S = 0.5
 """How often a process looks whether its files have changed, in seconds. A look is one `stat` of
-each file: 5 µs."""
+each file. On a busy machine that took 23 µs, and reading the shipped rules 31 ms of processor
+time."""
 SETTLE_S = 0.5
 """For how long files must have stayed as they are before they are read, in seconds. So a file that
 is written in pieces is read once it is whole, and two files that change together are read together.

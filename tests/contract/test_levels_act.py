@@ -501,14 +501,14 @@ def test_a_worker_that_has_not_read_the_new_rules_yet_goes_on_with_its_ceiling(
 ) -> None:
     world = World(sqlite, "2026-12-09T09:00", always("summer", ceiling=3))
     world.round(2)
+    fire_again(world)
+    assert world.replicas == 3
     world.installed.clock.now += HOUR
     now = world.installed.clock.now
     world.installed.parts.levels.put_in_force("ba9876543210", now, starts=True)
-    for _ in range(2):
-        world.installed.deliver(delivery(alert(CPU), at=world.installed.clock.now))
-        world.installed.go_on()
+    world.installed.deliver(delivery(alert(CPU), at=now))
+    world.installed.go_on()
     assert world.replicas == 3, "the maximum of the target would be 10"
-    assert world.rounds._put == "0123456789ab"
 
 
 def test_rules_that_were_read_again_are_in_force_with_the_next_round(engine: sa.Engine) -> None:
