@@ -120,7 +120,7 @@ def test_a_scenario_is_approved_followed_and_taken_back(browser: Browser, site: 
         olga.sign_in(site.tokens["olga"])
         olga.open("/console/scenarios")
         olga.follow(started["id"])
-        olga.read("active", "we are on the news", "approved by paul", "replicas 3 → 4")
+        olga.read("active", "we are on the news", "approved by paul", "→ 4")
         picture(olga, "scenario")
         assert (olga.barriers(), olga.cut_off()) == ([], [])
         olga.follow(f"Undo scenario {started['id']}")
