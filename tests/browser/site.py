@@ -45,7 +45,7 @@ levels:
     hold: {shop: {replicas: {floor: 2, ceiling: 9}}}
 scenarios:
   viral-growth:
-    approval: {above: $500/month, from: [finance], wait: 15m, otherwise: hold}
+    approval: {from: [approver], wait: 15m, otherwise: hold}
     spend: {up_to: $60}
     ends: {after: 12h}
     steps:

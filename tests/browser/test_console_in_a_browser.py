@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.site import CPU, ERRORS, Site, open_site
 from tests.browser.visitor import DARK, DESK, LIGHT, PHONE, Visitor, chromium, visitor
+from tests.person import Terminal
 
 LARGEST_FIRST_LOAD = 100_000
 """Bytes that a first visit may take, on whatever a phone has at three."""
@@ -103,8 +104,38 @@ def test_a_pause_is_put_from_a_card_counts_down_and_is_ended(browser: Browser, s
         assert olga.complaints == []
 
 
+def test_a_scenario_is_approved_followed_and_taken_back(browser: Browser, site: Site) -> None:
+    starter = Terminal(site.stack, site.tokens["olga"])
+    started = starter.ask("POST", "/scenarios/viral-growth/runs", {"why": "we are on the news"})
+    scenario = f"/scenarios/runs/{started['id']}"
+    site.stack.wait_for(lambda: starter.ask("GET", scenario)["state"] == "waiting", "its plan")
+    with (
+        visitor(browser, site.base, PHONE) as olga,
+        visitor(browser, site.base, PHONE, scripts=False) as paul,
+    ):
+        paul.sign_in(site.tokens["paul"])
+        paul.follow("Approve")
+        paul.confirm(f"Approve scenario {started['id']}", "all of them are asked for")
+        site.stack.wait_for(lambda: starter.ask("GET", scenario)["state"] == "active", "its steps")
+        olga.sign_in(site.tokens["olga"])
+        olga.open("/console/scenarios")
+        olga.follow(started["id"])
+        olga.read("active", "we are on the news", "approved by paul", "→ 4")
+        picture(olga, "scenario")
+        assert (olga.barriers(), olga.cut_off()) == ([], [])
+        olga.follow(f"Undo scenario {started['id']}")
+        olga.confirm(f"Undo scenario {started['id']}", "the rush is over")
+        site.stack.wait_for(lambda: starter.ask("GET", scenario)["state"] == "undone", "its end")
+        olga.follow(f"Run {started['id']}")
+        olga.read("undone", "out")
+        assert (olga.complaints, paul.complaints) == ([], [])
+
+
 def pages(site: Site) -> Mapping[str, str]:
-    """Every kind of page, by its name: its address."""
+    """Every kind of page, by its name: its address. One alert is there, with its run."""
+    if not site.stack.runs(target="api"):
+        site.fire(CPU)
+        site.done("api")
     alerts, runs = site.stack.api("alerts"), site.stack.runs(target="api")
     return {
         "now": "/console",
@@ -117,13 +148,16 @@ def pages(site: Site) -> Mapping[str, str]:
         "rules": "/console/rules",
         "try": f"/console/rules/try?of={alerts[0]['id']}",
         "levels": "/console/levels",
+        "scenarios": "/console/scenarios",
         "audit": "/console/audit",
         "pause": "/console/targets/api/pause",
         "sign-in": "/console/sign-in",
     }
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, DARK), (DESK, LIGHT)])
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(PHONE, DARK), pytest.param(DESK, LIGHT, marks=pytest.mark.long)]
+)
 def test_every_page_can_be_read_by_everybody_and_used_by_keyboard(
     browser: Browser, site: Site, size: Mapping[str, int], scheme: str
 ) -> None:
@@ -138,9 +172,8 @@ def test_every_page_can_be_read_by_everybody_and_used_by_keyboard(
         assert ada.complaints == []
 
 
-def test_every_page_reads_without_a_script_and_a_first_visit_is_light(
-    browser: Browser, site: Site
-) -> None:
+@pytest.mark.long
+def test_every_page_reads_without_a_script(browser: Browser, site: Site) -> None:
     with (
         visitor(browser, site.base, DESK) as with_scripts,
         visitor(browser, site.base, DESK, scripts=False) as without,
@@ -153,6 +186,9 @@ def test_every_page_reads_without_a_script_and_a_first_visit_is_light(
             assert without.page.title() == with_scripts.page.title()
             assert without.headings() == with_scripts.headings(), name
             assert without.controls() == with_scripts.controls(), name
+
+
+def test_a_first_visit_is_light(browser: Browser, site: Site) -> None:
     with visitor(browser, site.base, PHONE) as new:
         new.sign_in(site.tokens["ada"])
         new.page.wait_for_load_state("networkidle")

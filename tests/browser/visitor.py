@@ -32,7 +32,9 @@ _WIDER_THAN_THE_WINDOW = """() => [...document.querySelectorAll('body *')]
                   && getComputedStyle(each).position !== 'absolute')
   .map(each => each.outerHTML.slice(0, 200))"""
 _CONTROLS = "a[href], button, input:not([type=hidden]), select, textarea, summary"
-_WATCH_THE_FOCUS = """() => { window.reached = []; document.activeElement.blur();
+# Now replaces its content every few seconds: not while its controls are counted.
+_WATCH_THE_FOCUS = """() => { document.getElementById('content').replaceChildren = () => {};
+  window.reached = []; document.activeElement.blur();
   document.addEventListener('focusin', ({target: it}) => { const style = getComputedStyle(it);
     if (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2)
       window.reached.push(it); }); }"""

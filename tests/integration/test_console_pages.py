@@ -41,6 +41,7 @@ PAGES = [
     ("/console/history/quarantine", EVERYBODY),
     ("/console/rules", EVERYBODY),
     ("/console/levels", EVERYBODY),
+    ("/console/scenarios", EVERYBODY),
     ("/console/runs/{run}", EVERYBODY),
     ("/console/episodes/{run}", EVERYBODY),
     ("/console/audit", OPERATORS),

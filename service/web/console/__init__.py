@@ -14,6 +14,7 @@ from service.web.console.frame import framed
 from service.web.console.levels import add_levels
 from service.web.console.now import add_now
 from service.web.console.records import add_records
+from service.web.console.scenarios import add_scenarios
 from service.web.console.trying import add_trying
 from service.web.parts import WebParts
 
@@ -26,4 +27,5 @@ def blueprint(parts: WebParts) -> Blueprint:
     add_deeds(console, parts)
     add_trying(console, parts)
     add_levels(console, parts)
+    add_scenarios(console, parts)
     return console

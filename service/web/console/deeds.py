@@ -15,6 +15,7 @@ from flask import Blueprint, Response, g, request
 from service.domain.decisions.approval import APPROVED, REJECTED
 from service.domain.decisions.controls import HOLD, LOCK, PAUSE
 from service.domain.people import NotFound
+from service.domain.scenarios.scenarios import is_scenario_run
 from service.store.filters import only
 from service.triggers.people.asked import Scope
 from service.triggers.people.people import Asked, People
@@ -135,24 +136,30 @@ def _asks(title: str, will: str) -> Callable[[Names], Question]:
     return lambda names: Question(title.format(**names), will.format(**names))
 
 
+def _asks_about(parts: WebParts, verb: str, will: str) -> Callable[[Names], Question]:
+    def ask(names: Names) -> Question:
+        if is_scenario_run(names["run_id"]):
+            return _on_scenario(parts.people, verb, names["run_id"])
+        found = parts.queries.run(names["run_id"])
+        if found is None:
+            raise NotFound(f"There is no run {names['run_id']!a}.")
+        planned = change(found["plan"]) or "no plan yet"
+        detail = (
+            f"Run {found['id']} is {found['status']}: {found['action']} on "
+            f"{found['target'] or 'no target'}, {planned}. {found['why']}"
+        )
+        return Question(f"{verb.capitalize()} run {found['id']}", will, detail=detail)
+
+    return ask
+
+
 def _on_runs(console: Blueprint, parts: WebParts) -> None:
     people = parts.people
 
-    def asks(verb: str, will: str) -> Callable[[Names], Question]:
-        def ask(names: Names) -> Question:
-            found = parts.queries.run(names["run_id"])
-            if found is None:
-                raise NotFound(f"There is no run {names['run_id']!a}.")
-            planned = change(found["plan"]) or "no plan yet"
-            detail = (
-                f"Run {found['id']} is {found['status']}: {found['action']} on "
-                f"{found['target'] or 'no target'}, {planned}. {found['why']}"
-            )
-            return Question(f"{verb} run {found['id']}", will, detail=detail)
-
-        return ask
-
     def cancel(names: Names, fields: Mapping[str, str]) -> Done:
+        if is_scenario_run(names["run_id"]):
+            now = people.scenarios.cancel(g.person, names["run_id"], fields.get("why", ""))
+            return Done(f"No further step of {now.id} begins. What is under way goes on.", now.id)
         stopping = people.cancel(g.person, names["run_id"], fields.get("why", ""))
         said = f"Run {stopping.id} is {stopping.status}, and stops before its next step."
         return Done(said, stopping.id)
@@ -161,15 +168,53 @@ def _on_runs(console: Blueprint, parts: WebParts) -> None:
         return _queued(people.retry(g.person, names["run_id"], fields.get("why", "")))
 
     def undo(names: Names, fields: Mapping[str, str]) -> Done:
+        if is_scenario_run(names["run_id"]):
+            now = people.scenarios.undo(g.person, names["run_id"], fields.get("why", ""))
+            return Done(f"{now.id} goes back, its last step first. Its page says how.", now.id)
         return _queued(people.undo(g.person, names["run_id"], fields.get("why", "")))
 
     for endpoint, does in (("cancel", cancel), ("retry", retry), ("undo", undo)):
-        ask = asks(endpoint.capitalize(), _ON_RUNS[endpoint])
+        ask = _asks_about(parts, endpoint, _ON_RUNS[endpoint])
         _add(console, f"/runs/<path:run_id>/{endpoint}", endpoint, ask, does)
+
+
+_ON_SCENARIOS = {
+    "cancel": "No further step begins. What is under way goes on to its end, and stays.",
+    "undo": "What its steps have changed is put back in the reverse order, where it still is so.",
+}
+
+
+def _on_scenario(people: People, verb: str, run_id: str) -> Question:
+    """The question about a scenario that was started.
+
+    Raises:
+        NotFound: there is none, or a scenario cannot be tried once more as a whole.
+    """
+    told, will = people.scenarios.one(run_id), _ON_SCENARIOS.get(verb)
+    if will is None:
+        raise NotFound(f"{run_id} is a scenario: start it anew, or try its failed runs again.")
+    detail = f"Scenario {run_id} is {told['state']}. {told['by']}: {told['why']}"
+    return Question(f"{verb.capitalize()} scenario {run_id}", will, detail=detail)
 
 
 def _queued(asked: Asked) -> Done:
     return Done(f"Queued: run {asked.run} on {asked.target}. Its page says how it goes.", asked.run)
+
+
+def _waiting(people: People, approval_id: str) -> dict[str, Any]:
+    """What waits for approval and may be decided by whoever asks, as it is told.
+
+    Raises:
+        Refusal: there is no such approval, it waits no more, or somebody else decides on it.
+    """
+    if is_scenario_run(approval_id):
+        people.scenarios.decidable(g.person, approval_id)
+    else:
+        people.decidable(g.person, approval_id)
+    found = next((each for each in people.approvals(200) if each["id"] == approval_id), None)
+    if found is None:
+        raise NotFound(f"Approval {approval_id} is not among the newest 200.")
+    return found
 
 
 def _dollars(amount: float | None) -> str:
@@ -178,26 +223,34 @@ def _dollars(amount: float | None) -> str:
 
 def _on_approvals(console: Blueprint, people: People) -> None:
     def ask(names: Names) -> Question:
-        asking = people.decidable(g.person, names["approval_id"])
-        waiting = next((each for each in people.approvals(200) if each["id"] == asking.id), None)
-        if waiting is None:
-            raise NotFound(f"Approval {asking.id} is not among the newest 200.")
-        will = (
-            "A new run looks at the target and does this. If its plan has become another one, it "
-            "asks again."
-            if names["verb"] == "approve"
-            else "Nothing is changed, and it rests for the rule's cooldown."
-        )
+        waiting = _waiting(people, names["approval_id"])
+        if names["verb"] == "reject":
+            will = "Nothing is changed, and it rests for the rule's cooldown."
+            if is_scenario_run(waiting["id"]):
+                will = "The scenario ends. Nothing is changed."
+        elif is_scenario_run(waiting["id"]):
+            will = "Its steps begin. If the plan has become another one, it asks again."
+        else:
+            will = (
+                "A new run looks at the target and does this. If its plan has become another one, "
+                "it asks again."
+            )
         detail = (
             f"{_dollars(waiting['price_before'])} → {_dollars(waiting['price_after'])} a month. "
             f"{waiting['downtime'] or 'No downtime.'} {waiting['why']}"
         )
-        title = f"{names['verb'].capitalize()} {waiting['target']}: {change(waiting)}"
-        return Question(title, will, plan=asking.plan_hash, detail=detail)
+        on = f"{waiting['target']}: {change(waiting)}"
+        if is_scenario_run(waiting["id"]):
+            on = f"scenario {waiting['id']}"
+        title = f"{names['verb'].capitalize()} {on}"
+        return Question(title, will, plan=waiting["plan"], detail=detail)
 
     def decide(names: Names, fields: Mapping[str, str]) -> Done:
         state = APPROVED if names["verb"] == "approve" else REJECTED
         why, plan = fields.get("why", ""), fields.get("plan", "")
+        if is_scenario_run(names["approval_id"]):
+            now = people.scenarios.decide(g.person, names["approval_id"], state, why, plan)
+            return Done(f"Scenario {now.id} is {state}.", now.id)
         made = people.decide(g.person, names["approval_id"], state, why, plan)
         return Done(f"Approval {made.id} is {state}.", made.next_run or "")
 

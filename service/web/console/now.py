@@ -39,6 +39,10 @@ def add_now(console: Blueprint, parts: WebParts) -> None:
             "now.html",
             each_s=EACH_S,
             status=told,
+            asking=[
+                {**_plan(each, g.person), "change": f"{each['after']} on {each['target']}"}
+                for each in parts.people.scenarios.asking()
+            ],
             answered=_answered(told["targets"]),
             targets=[_card(each, steps, g.person) for each in told["targets"].values()],
             for_all=[

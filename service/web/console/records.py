@@ -14,6 +14,7 @@ from service.domain.alerts.alert import Alert
 from service.domain.people import NotFound
 from service.domain.rules.consulted import consulted, rules_told
 from service.domain.rules.told import wrong_with
+from service.domain.scenarios.scenarios import is_scenario_run
 from service.store.explain import explain
 from service.store.filters import LISTED, only, page_of, paging
 from service.store.hits import MOST
@@ -43,6 +44,9 @@ def _singles(console: Blueprint, parts: WebParts, show: Show) -> None:
     @console.get("/runs/<path:run_id>")
     def run(run_id: str) -> Response:
         only(request.args)
+        if is_scenario_run(run_id):
+            address = url_for("console.scenario_run", run_id=run_id)
+            return Response(status=303, headers={"Location": address})
         found = parts.queries.run(run_id)
         if found is None:
             raise NotFound(f"There is no run {run_id!a}.")

@@ -41,9 +41,10 @@ def test_a_change_begins_on_its_day_and_midnight_belongs_to_the_day_that_it_begi
 
 def test_of_a_day_the_largest_is_drawn_so_that_nights_do_not_cut_it_up() -> None:
     nights = [
-        (f"2026-11-{day}T{hour}:00:00+00:00", holds(count))
-        for day in (28, 29)
-        for hour, count in ((18, 2), (23, 3))
+        ("2026-11-28T18:00:00+00:00", holds(2)),
+        ("2026-11-29T07:00:00+00:00", holds(3)),
+        ("2026-11-29T18:00:00+00:00", holds(2)),
+        ("2026-11-30T07:00:00+00:00", holds(3)),
     ]
     assert shown(item(holds(3), *nights)) == [("2026-11-28", YEAR_DAYS, "3")]
 
