@@ -158,8 +158,9 @@ def _on_runs(console: Blueprint, parts: WebParts) -> None:
 
     def cancel(names: Names, fields: Mapping[str, str]) -> Done:
         if is_scenario_run(names["run_id"]):
-            now = people.scenarios.cancel(g.person, names["run_id"], fields.get("why", ""))
-            return Done(f"No further step of {now.id} begins. What is under way goes on.", now.id)
+            run = names["run_id"]
+            people.scenarios.cancel(g.person, run, fields.get("why", ""))
+            return Done(f"No further step of {run} begins. What is under way goes on.", run)
         stopping = people.cancel(g.person, names["run_id"], fields.get("why", ""))
         said = f"Run {stopping.id} is {stopping.status}, and stops before its next step."
         return Done(said, stopping.id)
