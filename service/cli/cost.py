@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from service.cli.output import Rows, print_json, say, tell
+from service.cli.output import Rows, keep_logs_aside, print_json, say, tell
 from service.cli.reading import AsJson
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -32,6 +32,7 @@ def cost(as_json: AsJson = False) -> None:
     from service.engine.costing import report_of
     from service.store.clock import StoreClock
 
+    keep_logs_aside()
     settings = settings_beside_dev()
     book = load_rules(settings)
     works = build_works(settings, StoreClock())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.output import FAILED, Rows, say, words
+from service.cli.output import FAILED, Rows, keep_logs_aside, say, words
 
 if TYPE_CHECKING:
     from service.doctor.checks import Finding
@@ -37,6 +37,7 @@ def doctor() -> None:
     from service.doctor.checks import Health, examine
     from service.settings import misspelt, where_given
 
+    keep_logs_aside()
     settings = settings_beside_dev()
     _show_settings(where_given())
     for sentence in misspelt():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.findings import show_findings
-from service.cli.output import FAILED, Rows, fail, print_json, say
+from service.cli.output import FAILED, Rows, fail, keep_logs_aside, print_json, say
 from service.domain.errors import VendorError
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def show(
     from service.bootstrap.vendors import build_metrics
     from service.settings import load_settings
 
+    keep_logs_aside()
     kpis = _load(_path(file))
     metrics = build_metrics(load_settings())
     if metrics is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.output import Rows, print_json, say
+from service.cli.output import Rows, keep_logs_aside, print_json, say
 from service.cli.reading import AsJson, Reader, TokenFile, Url, open_reader
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def _unused(settings: Settings, book: RuleBook) -> tuple[list[dict[str, Any]], l
     from service.catalogue.unused import needed_by, unused
     from service.domain.errors import VendorError
 
+    keep_logs_aside()
     found: list[dict[str, Any]] = []
     unread: list[str] = []
     for account in build_bills(settings):

@@ -88,6 +88,19 @@ def fail(sentence: str, status: int = FAILED) -> NoReturn:
     sys.exit(status)
 
 
+def keep_logs_aside() -> None:
+    """From now on, have this command's own logs on standard error, and warnings alone: for a
+    command that calls vendors. Standard output is for what was asked."""
+    import logging
+
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value as JSON for programs; without `indent` in one line, which is sent at once."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from service.cli.beside import settings_beside_dev
-from service.cli.output import FAILED, MISUSED, Rows, fail, print_json, say, tell
+from service.cli.output import FAILED, MISUSED, Rows, fail, keep_logs_aside, print_json, say, tell
 from service.cli.reading import AsJson
 from service.domain.errors import VendorError
 
@@ -114,6 +114,7 @@ def show(
 def _open() -> AppViews:
     from service.bootstrap.vendors import Vendors
 
+    keep_logs_aside()
     return Vendors(settings_beside_dev()).app_views
 
 

@@ -62,7 +62,8 @@ from service.store.rulebooks import RulebookStore
 from service.store.scenarios import ScenarioStore
 from service.store.stuck import stuck_now
 from service.store.tokens import TokenStore
-from service.store.watchdogs import WatchdogStore, last_heartbeat
+from service.store.watchdogs import WatchdogStore
+from service.store.watchdogs_told import last_heartbeat
 
 LONGEST_S = 25.0
 """Seconds for all checks together. They run side by side, and the longest one makes two vendor

@@ -64,7 +64,7 @@ from service.store.database import begin_writing, translated
 from service.store.decode import load, load_ref
 from service.store.encode import dump
 from service.store.ending import cancelled_by, end_asking, ended_already
-from service.store.stuck import keep, raised
+from service.store.stuck import read_stuck
 
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
@@ -306,13 +306,13 @@ class ScenarioStore:
         """Keep that a look at one raised this; how it is since."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            return raised(connection, taken.id, why, at)
+            return _raised(connection, taken.id, why, at)
 
     def rest(self, taken: Taken, stuck: Stuck, next_at: float) -> None:
         """Keep how it is, and look at it again then, or once a person says something of it."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            keep(connection, stuck)
+            _keep_stuck(connection, stuck)
             connection.execute(_due_again(taken, next_at))
 
     def goes_on(self, run: str) -> None:
@@ -525,6 +525,23 @@ def _started_by(connection: sa.Connection, parent: str) -> str:
     """The scenario that a run has started; empty where it has started none."""
     query = sa.select(_s.id).where(_s.parent == parent)
     return connection.execute(query).scalar_one_or_none() or ""
+
+
+def _raised(connection: sa.Connection, run: str, why: str, at: float) -> Stuck:
+    """Keep that a look at one raised this; how it is since."""
+    query = sa.select(_s.stuck).where(_s.id == run).with_for_update()
+    text = connection.execute(query).scalar_one_or_none()
+    was = read_stuck(run, text) if text else Stuck(run, why, at)
+    now = Stuck(run, why, was.since, was.tries + 1, was.told)
+    _keep_stuck(connection, now)
+    return now
+
+
+def _keep_stuck(connection: sa.Connection, stuck: Stuck) -> None:
+    """Write how it is."""
+    fields = {name: value for name, value in asdict(stuck).items() if name != "run"}
+    mine = sa.update(schema.scenario_runs).where(_s.id == stuck.run)
+    connection.execute(mine.values(stuck=dump(fields)))
 
 
 def _starts_alone(connection: sa.Connection) -> None:

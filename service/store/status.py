@@ -34,7 +34,7 @@ from service.store.items import approval_item, run_item
 from service.store.rules_told import rules_of_processes
 from service.store.spend import spends
 from service.store.stuck import stuck_scenarios
-from service.store.watchdogs import known_watchdogs, last_heartbeat
+from service.store.watchdogs_told import known_watchdogs, last_heartbeat
 
 if TYPE_CHECKING:
     from service.domain.rules.rules import RuleBook

@@ -13,14 +13,13 @@ from service.ports.outbox import Waiting as WaitingMessage
 from service.store import schema
 from service.store.database import begin_writing, insert_of, translated
 from service.store.outbox import keep_message
+from service.store.watchdogs_told import ONE, known_watchdogs
 
 _w, _h, _a = schema.watchdogs.c, schema.heartbeats.c, schema.alerts.c
 NEWEST = 100
 """Episodes of a name that are looked through, newest first, so that a watchdog which has often come
 and gone costs no more than another. One that still fires is not found where a hundred newer ones
 have its name: a watchdog is one alert of each stack, so a hundred stacks."""
-_ONE = 1
-"""The id of the only row of heartbeats."""
 _EPISODE = (
     _a.identity,
     _a.source,
@@ -132,11 +131,11 @@ class HeartbeatStore:
 
     def take(self, now: float, every_s: float) -> bool:
         """As `Heartbeats`: the row changes for one worker alone."""
-        row = {"id": _ONE, "due_at": now, "sent_at": None, "problem": ""}
+        row = {"id": ONE, "due_at": now, "sent_at": None, "problem": ""}
         first = insert_of(self._engine.dialect, schema.heartbeats).on_conflict_do_nothing()
         # A clock that was set back must not silence it for long.
         is_due = sa.or_(_h.due_at <= now, _h.due_at > now + every_s)
-        change = sa.update(schema.heartbeats).where(_h.id == _ONE, is_due)
+        change = sa.update(schema.heartbeats).where(_h.id == ONE, is_due)
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             connection.execute(first, row)
@@ -151,19 +150,7 @@ class HeartbeatStore:
     def said(self, now: float, problem: str, again_s: float) -> None:
         """As `Heartbeats`."""
         sent = {"due_at": now + again_s} if problem else {"sent_at": now}
-        change = sa.update(schema.heartbeats).where(_h.id == _ONE).values(problem=problem, **sent)
+        change = sa.update(schema.heartbeats).where(_h.id == ONE).values(problem=problem, **sent)
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
             connection.execute(change)
-
-
-def known_watchdogs(connection: sa.Connection) -> list[Known]:
-    """All that are on record, by name; the rules name a few."""
-    names = [_w[name] for name in Known.__dataclass_fields__]
-    return [Known(*row) for row in connection.execute(sa.select(*names).order_by(_w.alert))]
-
-
-def last_heartbeat(connection: sa.Connection) -> tuple[float | None, str] | None:
-    """When a heartbeat was last taken, and why the last one was not; None where none was due."""
-    row = connection.execute(sa.select(_h.sent_at, _h.problem).where(_h.id == _ONE)).one_or_none()
-    return None if row is None else (row.sent_at, row.problem)

@@ -22,7 +22,8 @@ from service.providers.waits import Timeouts
 from service.store.admissions import add_run
 from service.store.bell import bell_of
 from service.store.outbox import OutboxStore
-from service.store.watchdogs import HeartbeatStore, WatchdogStore, last_heartbeat
+from service.store.watchdogs import HeartbeatStore, WatchdogStore
+from service.store.watchdogs_told import last_heartbeat
 from service.triggers.alerts.candidates import RulesInForce
 from tests.contract.admission import SqlDesk
 from tests.contract.loopback import Loopback, closed_port

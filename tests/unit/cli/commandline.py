@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
+import structlog
 
 from service.cli import main
 from service.settings import setting_names
@@ -43,6 +44,7 @@ class CommandLine:
         self._patch.setattr(sys, "argv", ["runbookd", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
+        structlog.reset_defaults()  # a shell's command ends with its process
         out, err = self._capture.readouterr()
         code = ended.value.code
         return Said(code if isinstance(code, int) else 0, out, err)
