@@ -1,4 +1,5 @@
-"""The account of DigitalOcean on the sandbox: what is listed, kept as a snapshot, and deleted."""
+"""The account of DigitalOcean on the sandbox: what is listed, kept as a snapshot, and deleted. The
+fake does the same."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ from service.domain.errors import FailureKind, VendorError
 from service.ports.bills import ADDRESS, BALANCER, DROPLET, SNAPSHOT, VOLUME
 from service.ports.digitalocean_account import Account
 from service.settings import load_settings
+from tests.fakes.accounts import FakeAccount
+from tests.fakes.clock import FakeClock
 from tests.unit.sandbox.support import Served, served
 
 PATIENCE_S = 60.0
@@ -46,6 +49,23 @@ def account(sandbox: Served) -> Account:
     return made
 
 
+@pytest.fixture
+def fake() -> Account:
+    made = FakeAccount(FakeClock(), takes_s=0.0)
+    made.add(VOLUME, "v1", name="data", gigabytes=Decimal(100))
+    made.add(SNAPSHOT, "s1", name="s", of="volume v")
+    made.add(ADDRESS, "192.0.2.7", name="192.0.2.7")
+    made.add(BALANCER, "b1", name="edge")
+    made.add(DROPLET, "d1", name="old", tags=("web",))
+    return made
+
+
+@pytest.fixture(params=["account", "fake"])
+def either(request: pytest.FixtureRequest) -> Account:
+    made: Account = request.getfixturevalue(request.param)
+    return made
+
+
 def control(sandbox: Served, **body: Any) -> httpx.Response:
     return httpx.post(f"{sandbox.url}/_sandbox/billing", json=body, trust_env=False)
 
@@ -65,35 +85,35 @@ def named(account: Account, kind: str, name: str) -> list[str]:
     ],
 )
 def test_what_is_deleted_is_not_listed_any_more_and_deleting_it_again_does_nothing(
-    account: Account, kind: str, name: str
+    either: Account, kind: str, name: str
 ) -> None:
-    (id_,) = named(account, kind, name)
-    others = {each.id for each in account.listed(kind)} - {id_}
-    account.delete(kind, id_)
-    assert {each.id for each in account.listed(kind)} == others
-    account.delete(kind, id_)
+    (id_,) = named(either, kind, name)
+    others = {each.id for each in either.listed(kind)} - {id_}
+    either.delete(kind, id_)
+    assert {each.id for each in either.listed(kind)} == others
+    either.delete(kind, id_)
 
 
-def test_a_snapshot_of_a_volume_outlives_it(account: Account) -> None:
-    (id_,) = named(account, VOLUME, "data")
-    account.take_snapshot(VOLUME, id_, "pre-delete-data")
-    account.delete(VOLUME, id_)
-    (kept,) = [each for each in account.listed(SNAPSHOT) if each.name == "pre-delete-data"]
+def test_a_snapshot_of_a_volume_outlives_it(either: Account) -> None:
+    (id_,) = named(either, VOLUME, "data")
+    either.take_snapshot(VOLUME, id_, "pre-delete-data")
+    either.delete(VOLUME, id_)
+    (kept,) = [each for each in either.listed(SNAPSHOT) if each.name == "pre-delete-data"]
     assert (kept.of, kept.gigabytes) == (f"volume {id_}", Decimal(100))
 
 
-def test_a_snapshot_of_a_droplet_outlives_it_and_it_is_busy_until_then(account: Account) -> None:
-    (id_,) = named(account, DROPLET, "old")
-    account.take_snapshot(DROPLET, id_, "pre-delete-old")
+def test_a_snapshot_of_a_droplet_outlives_it_and_it_is_busy_until_then(either: Account) -> None:
+    (id_,) = named(either, DROPLET, "old")
+    either.take_snapshot(DROPLET, id_, "pre-delete-old")
     until = time.monotonic() + PATIENCE_S
-    while not named(account, SNAPSHOT, "pre-delete-old"):
+    while not named(either, SNAPSHOT, "pre-delete-old"):
         assert time.monotonic() < until
-    (droplet,) = [each for each in account.listed(DROPLET) if each.id == id_]
+    (droplet,) = [each for each in either.listed(DROPLET) if each.id == id_]
     assert not droplet.busy
     assert not droplet.used
     assert droplet.tags == ("web",)
-    account.delete(DROPLET, id_)
-    assert named(account, SNAPSHOT, "pre-delete-old")
+    either.delete(DROPLET, id_)
+    assert named(either, SNAPSHOT, "pre-delete-old")
 
 
 def test_a_volume_takes_one_snapshot_in_ten_minutes_and_says_to_wait(account: Account) -> None:

@@ -77,6 +77,7 @@ UNDER_CONTRACT = {
     "FakeHeartbeats": "test_watchdogs.py",
     "FakeHeartbeat": "test_watchdogs.py",
     "FakeJobs": "test_jobs.py",
+    "FakeAccount": "test_account_on_sandbox.py",
     "FakeNotes": "test_notes.py",
     "FakeRuns": "test_fakes_of_stores.py",
     "FakeIncidents": "test_fakes_of_stores.py",

@@ -64,8 +64,14 @@ class FakeAccount:
     def take_snapshot(self, kind: str, id_: str, name: str) -> None:
         def effect() -> None:
             now = self.clock.time()
+            (thing,) = [each for each in self.things if (each.kind, each.id) == (kind, id_)]
             made = Resource(
-                SNAPSHOT, f"s{id_}", name, gigabytes=Decimal(1), since=now, of=f"{kind} {id_}"
+                SNAPSHOT,
+                f"s{id_}",
+                name,
+                gigabytes=thing.gigabytes or Decimal(1),
+                since=now,
+                of=f"{kind} {id_}",
             )
             if kind == DROPLET:
                 self._coming.append((now + self.takes_s, made))
