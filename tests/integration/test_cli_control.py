@@ -71,6 +71,7 @@ def terminal(
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
+    capsys.readouterr()  # the log of the service, which is in this process here
     yield Terminal(line, {"RUNBOOKD_URL": address, "RUNBOOKD_TOKEN": "test-olga-0123456789"})
     server.shutdown()
     thread.join()
