@@ -70,6 +70,7 @@ def statuses(now: Installation) -> dict[str, str]:
     return dict(now.rows("SELECT id, status FROM runs"))
 
 
+@pytest.mark.spread("done:compress_1", "recorded:compress_1", "done:compress_2")
 @both_ways
 @pytest.mark.parametrize("boundary", boundaries(*STEPS))
 def test_a_compression_that_dies_anywhere_puts_each_asset_once(
@@ -86,6 +87,7 @@ def test_a_compression_that_dies_anywhere_puts_each_asset_once(
     assert now.pager.open == {}
 
 
+@pytest.mark.spread("done:restore_1", "recorded:restore_1", "done:restore_2")
 @pytest.mark.parametrize("boundary", boundaries("remember", "restore_1", "restore_2"))
 def test_an_undo_that_dies_anywhere_puts_back_both_originals(
     engine: sa.Engine, boundary: str

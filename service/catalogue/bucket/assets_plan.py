@@ -92,7 +92,7 @@ def _told(items: Sequence[Mapping[str, Any]], left: Mapping[str, int], later: in
     saved = (before - after) * LOADS
     yield (
         f"No downtime. {before:,} bytes become {after:,}, so whoever loads all of it gets "
-        f"{100 * (before - after) / before:.0f} % less."
+        f"{100 * (before - after) // before} % less."
     )
     yield (
         f"The originals stay as versions, so the bucket holds {after:,} bytes more: "
