@@ -214,6 +214,8 @@ def test_nothing_outside_the_targets_prefix_is_read(
     held = stand.held(compress(target, prefix=prefix))
     assert held.guard == "options"
     assert said in held.reason
+    stand.fake.store("private/a.js", SCRIPT)
+    assert stand.works.observe(compress(target, prefix=prefix))["assets"]["items"] == []
     assert said in "".join(KIND.refuses(target, "compress_assets", {"prefix": prefix}))
 
 
@@ -227,7 +229,7 @@ def test_a_longer_prefix_narrows_what_is_compressed() -> None:
 def test_what_a_person_has_changed_since_the_look_is_left_and_the_others_are_compressed() -> None:
     stand = both()
     run = stand.run(compress())
-    stand.fake.store(APP, Contents(b"theirs"))
+    stand.fake.store(APP, Contents(b"theirs"), public=True)
     records = run.execute()
     assert stand.fake.body(APP) == "theirs"
     assert unpacked(stand.contents(STYLE)) == SHEET
@@ -237,7 +239,7 @@ def test_what_a_person_has_changed_since_the_look_is_left_and_the_others_are_com
 def test_a_change_in_the_moment_of_the_write_is_never_overwritten() -> None:
     stand = Stand({APP: SCRIPT})
     run = stand.run(compress())
-    stand.fake.before_write = lambda: stand.fake.store(APP, Contents(b"theirs"))
+    stand.fake.before_write = lambda: stand.fake.store(APP, Contents(b"theirs"), public=True)
     with pytest.raises(TargetChanged, match="changed all of the objects"):
         run.execute()
     assert stand.fake.body(APP) == "theirs"
@@ -335,7 +337,7 @@ def test_an_undo_leaves_what_a_person_has_put_since_and_puts_back_the_others() -
     stand = both()
     run = stand.run(compress())
     run.execute()
-    stand.fake.store(APP, Contents(b"theirs"))
+    stand.fake.store(APP, Contents(b"theirs"), public=True)
     undoing = stand.run(undo(run.plan))
     assert f"Somebody has changed {APP} since, so that is left." in undoing.plan.downtime
     undoing.execute()
@@ -346,7 +348,7 @@ def test_an_undo_where_a_person_has_changed_all_is_held() -> None:
     stand = Stand({APP: SCRIPT})
     run = stand.run(compress())
     run.execute()
-    stand.fake.store(APP, Contents(b"theirs"))
+    stand.fake.store(APP, Contents(b"theirs"), public=True)
     held = stand.held(undo(run.plan))
     assert (held.guard, held.by_person) == ("changed_by_a_person", True)
 
