@@ -44,6 +44,7 @@ ACTIONS = (
     "set_cache_strategy",
     "flush_cache",
     "put_object",
+    "compress_assets",
     "remove_unused",
     "page_oncall",
     "investigate",

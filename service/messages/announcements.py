@@ -104,6 +104,7 @@ _OF_ITS_OWN = {
     "set_database": ("Setting the database", "The database was set"),
     "set_cache_strategy": ("Setting how it caches", "How it caches was set"),
     "put_object": ("Putting an object", "The object was put"),
+    "compress_assets": ("Compressing assets", "Assets were compressed"),
     "flush_cache": ("Flushing", "Flushed"),
     "remove_unused": ("Removing what is unused", "Removed what was unused"),
 }

@@ -53,13 +53,23 @@ HEADERS = (
 class Stored:
     """An object as it is now. `contents` is None where its `size`, in bytes, is over the asked
     bound. `public` is whether everybody may read it by its own access list. `version` is its id
-    where the bucket keeps former versions, else empty."""
+    where the bucket keeps former versions, else empty. `more` names what else the object has and
+    a put would lose, such as Expires."""
 
     etag: str
     size: int
     contents: Contents | None
     public: bool
     version: str = ""
+    more: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a list shows it: its key and its size in bytes."""
+
+    key: str
+    size: int
 
 
 class Buckets(Protocol):
@@ -68,6 +78,10 @@ class Buckets(Protocol):
     def look(self, place: Place, key: str, most: int, version: str = "") -> Stored | None:
         """The object, read whole up to `most` bytes; None where there is none. With a `version`,
         that one."""
+        ...
+
+    def listed(self, place: Place, prefix: str, most: int) -> tuple[Listed, ...]:
+        """The objects whose keys begin with the prefix: the first `most` by key, 1,000 at most."""
         ...
 
     def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:

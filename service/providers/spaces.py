@@ -6,14 +6,14 @@ SDK repeats nothing: whoever calls looks first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 from service.bounded import Bounded, Overdue
 from service.domain.errors import FailureKind
-from service.ports.bucket import HEADERS, NEW, Contents, Place, Stored
+from service.ports.bucket import HEADERS, NEW, Contents, Listed, Place, Stored
 from service.providers.errors import Call, busy, from_status, never_sent, no_answer, reading
 from service.providers.waits import Timeouts
 
@@ -27,6 +27,16 @@ _GONE = ("NoSuchKey", "NoSuchVersion")
 _UNVERSIONED = "null"
 """The version of an object that was put before its bucket kept versions. The next one replaces
 it."""
+_NOT_PUT = (
+    "Expires",
+    "WebsiteRedirectLocation",
+    "StorageClass",
+    "TagCount",
+    "ObjectLockMode",
+    "SSECustomerAlgorithm",
+)
+"""What GetObject answers of an object that has it, and `put` does not send. A list leaves out the
+storage class where it is the usual one."""
 _LATER = ("SlowDown", "ServiceUnavailable", "RequestTimeout", "ConditionalRequestConflict")
 """Refusals that end by themselves; the store has done nothing."""
 
@@ -51,6 +61,16 @@ class SpacesBuckets:
         try:
             # Neither a store that sends a byte now and then nor two slow answers last longer.
             return Bounded(TIMEOUTS.total)(lambda: _looked(call, client, which, most))
+        except Overdue:
+            raise no_answer(call, f"no answer within {TIMEOUTS.total:.0f} s") from None
+
+    def listed(self, place: Place, prefix: str, most: int) -> tuple[Listed, ...]:
+        """ListObjectsV2, one page."""
+        call = self._call(f"list {prefix} in {place.bucket}", repeatable=True)
+        client = self._client(call, place)
+        which = {"Bucket": place.bucket, "Prefix": prefix, "MaxKeys": most}
+        try:
+            return Bounded(TIMEOUTS.total)(lambda: _listed(call, client, which))
         except Overdue:
             raise no_answer(call, f"no answer within {TIMEOUTS.total:.0f} s") from None
 
@@ -148,7 +168,25 @@ def _looked(call: Call, client: Any, which: Mapping[str, str], most: int) -> Sto
             contents=None if body is None else _contents(body, found),
             public=any(each["Grantee"].get("URI") == _EVERYBODY for each in access["Grants"]),
             version=str(found.get("VersionId", "")).removeprefix(_UNVERSIONED),
+            more=tuple(_lost(found, access["Grants"])),
         )
+
+
+def _listed(call: Call, client: Any, which: Mapping[str, Any]) -> tuple[Listed, ...]:
+    with _asking(call):
+        page = client.list_objects_v2(**which)
+    with reading(call):
+        found = page.get("Contents", [])
+        return tuple(Listed(str(each["Key"]), int(each["Size"])) for each in found)
+
+
+def _lost(found: Mapping[str, Any], grants: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What the object has and a put does not give it again."""
+    yield from (name for name in _NOT_PUT if found.get(name))
+    for each in grants:
+        everybody = each["Grantee"].get("URI") == _EVERYBODY and each["Permission"] == "READ"
+        if not everybody and each["Permission"] != "FULL_CONTROL":
+            yield "a grant"
 
 
 def _code(problem: Any) -> str:

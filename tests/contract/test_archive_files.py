@@ -21,7 +21,7 @@ from service.domain.decisions.planning import Plan, PlanHeld
 from service.domain.decisions.requests import PERSON, Origin, Request
 from service.domain.errors import FailureKind, StepFailed, VendorError
 from service.ports.app_database import OldRows
-from service.ports.bucket import Contents, Place, Stored
+from service.ports.bucket import Contents, Listed, Place, Stored
 from service.providers.postgresql import PostgresDatabase
 from service.providers.spaces import SpacesBuckets
 from tests.app_database_runs import TIMINGS, boundaries, dies_and_goes_on
@@ -90,6 +90,9 @@ class Between:
         if found is None or found.contents is None:
             return found
         return replace(found, contents=Contents(self.spoils(found.contents.body)))
+
+    def listed(self, place: Place, prefix: str, most: int) -> tuple[Listed, ...]:
+        return self.buckets.listed(place, prefix, most)
 
     def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:
         done = self.buckets.put(place, key, contents, etag, public=public)

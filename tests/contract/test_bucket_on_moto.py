@@ -3,18 +3,21 @@ nothing. And what the provider makes of a store's refusals."""
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 
+from service.catalogue.bucket.target import BucketTarget
 from service.domain.errors import FailureKind, VendorError
-from service.ports.bucket import NEW, Buckets, Contents, Place
+from service.ports.bucket import NEW, Buckets, Contents, Listed, Place
 from service.providers import spaces
 from service.providers.spaces import SpacesBuckets
 from service.providers.waits import Timeouts
@@ -24,6 +27,8 @@ from tests.fakes.notes import FakeNotes
 from tests.fakes.runs import planned, works_on
 from tests.processes import free_port
 from tests.unit.catalogue.test_bucket import FRONTEND, STATIC, put, undo
+from tests.unit.catalogue.test_compress_assets import APP, SCRIPT, compress
+from tests.unit.catalogue.test_compress_assets import undo as taken_back
 
 KEY = "emergency/config.json"
 MOST = 100
@@ -226,6 +231,67 @@ def test_an_undo_restores_the_former_version_with_its_headers_under_its_etag(
     assert stored is not None
     assert (stored.contents, stored.public) == (ONE, False)
     assert not any(ONE.body.decode() in text for text in notes.texts.values())
+
+
+# ---- Lists, and what a put would lose ----
+
+
+def test_a_list_names_what_is_below_a_prefix_by_key_and_size(
+    buckets: Buckets, place: Place
+) -> None:
+    for key in ("assets/b c+&.js", "assets/a.css", "other/a.js"):
+        buckets.put(place, key, ONE, NEW, public=False)
+    size = len(ONE.body)
+    assert buckets.listed(place, "assets/", 10) == (
+        Listed("assets/a.css", size),
+        Listed("assets/b c+&.js", size),
+    )
+    assert buckets.listed(place, "assets/", 1) == (Listed("assets/a.css", size),)
+    assert buckets.listed(place, "none/", 10) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({}, ()),
+        ({"ACL": "public-read"}, ()),
+        ({"Expires": datetime(2030, 1, 1, tzinfo=UTC)}, ("Expires",)),
+        ({"Tagging": "team=web"}, ("TagCount",)),
+        ({"StorageClass": "STANDARD_IA"}, ("StorageClass",)),
+        ({"ACL": "authenticated-read"}, ("a grant",)),
+    ],
+)
+def test_what_a_put_would_lose_is_named(
+    place: Place, given: dict[str, Any], more: tuple[str, ...]
+) -> None:
+    sdk(place).put_object(Bucket=place.bucket, Key=KEY, Body=b"x", **given)
+    found = SpacesBuckets(**KEYS).look(place, KEY, MOST)
+    assert found is not None
+    assert found.more == more
+
+
+def test_assets_are_compressed_and_an_undo_puts_back_the_former_version(place: Place) -> None:
+    """The whole way on the real store."""
+    client = sdk(place)
+    enabled = {"Status": "Enabled"}
+    client.put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration=enabled)
+    buckets, notes = SpacesBuckets(**KEYS), FakeNotes()
+    buckets.put(place, APP, SCRIPT, NEW, public=True)
+    on = BucketTarget("frontend", place.bucket, place.endpoint, place.region, assets="assets/")
+    works = works_on(FakeClock(), buckets=buckets, notes=notes)
+    run = planned(works, compress(on), FakeClock())
+    run.execute()
+    served = client.get_object(Bucket=place.bucket, Key=APP)
+    assert (served["ContentEncoding"], served["CacheControl"]) == ("gzip", "max-age=60")
+    assert served["ContentType"] == SCRIPT.headers["ContentType"]
+    assert gzip.decompress(served["Body"].read()) == SCRIPT.body
+    back = replace(taken_back(run.plan), on=on)
+    planned(works, back, FakeClock()).execute()
+    stored = buckets.look(place, APP, 100_000)
+    assert stored is not None
+    assert (stored.contents, stored.public) == (SCRIPT, True)
+    listed = client.list_object_versions(Bucket=place.bucket, Prefix=APP)["Versions"]
+    assert len(listed) == 3, "each form is a version of its own, the first original among them"
 
 
 def dripping(over: threading.Event) -> type[BaseHTTPRequestHandler]:

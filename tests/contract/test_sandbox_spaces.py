@@ -11,7 +11,7 @@ import pytest
 
 from service.bootstrap.vendors import PORTS, Vendors
 from service.domain.errors import FailureKind, VendorError
-from service.ports.bucket import NEW, Buckets, Contents, Place, Stored
+from service.ports.bucket import NEW, Buckets, Contents, Listed, Place, Stored
 from service.settings import load_settings
 from tests.unit.sandbox.support import Served, served
 
@@ -98,8 +98,22 @@ def test_another_bucket_and_a_call_without_a_signature_are_refused(
     assert "NoSuchBucket" in str(other.value)
     unsigned = httpx.put(f"{sandbox.url}/spaces/quizmentor/{KEY}", content=b"x", trust_env=False)
     assert (unsigned.status_code, "AccessDenied" in unsigned.text) == (403, True)
+    gone = httpx.delete(f"{sandbox.url}/spaces/quizmentor/{KEY}", trust_env=False)
+    assert (gone.status_code, "NotImplemented" in gone.text) == (501, True)
     listed = httpx.get(f"{sandbox.url}/spaces/quizmentor", trust_env=False)
-    assert (listed.status_code, "NotImplemented" in listed.text) == (501, True)
+    assert (listed.status_code, "AccessDenied" in listed.text) == (403, True)
+
+
+def test_a_list_names_what_is_below_a_prefix_by_key_and_size(
+    buckets: Buckets, sandbox: Served
+) -> None:
+    control(sandbox, put={"assets/b c+&.js": "12", "assets/a.css": "1", "other/a.js": "1"})
+    assert buckets.listed(QUIZ, "assets/", 10) == (
+        Listed("assets/a.css", 1),
+        Listed("assets/b c+&.js", 2),
+    )
+    assert buckets.listed(QUIZ, "assets/", 1) == (Listed("assets/a.css", 1),)
+    assert buckets.listed(QUIZ, "none/", 10) == ()
 
 
 @pytest.mark.parametrize(

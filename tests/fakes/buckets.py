@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from service.ports.bucket import NEW, Contents, Place, Stored
+from service.ports.bucket import NEW, Contents, Listed, Place, Stored
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Writes
 
@@ -43,6 +43,11 @@ class FakeBuckets:
         if found is None or found.size <= most:
             return found
         return replace(found, contents=None)
+
+    def listed(self, place: Place, prefix: str, most: int) -> tuple[Listed, ...]:
+        self.writes.land(self.clock.time())
+        keys = sorted(key for key in self.objects if key.startswith(prefix))
+        return tuple(Listed(key, self.objects[key].size) for key in keys[:most])
 
     def put(self, place: Place, key: str, contents: Contents, etag: str, *, public: bool) -> bool:
         def effect() -> bool:

@@ -547,8 +547,9 @@ def test_doctor_tells_of_a_buckets_objects_and_that_it_is_off_without_its_keys(
     looked = examined(environment, RULES=str(rules), **keys)["target frontend"]
     server.stop()
     off = examined(environment, RULES=str(rules), SANDBOX_URL="")["target frontend"]
-    assert empty.saw == "bucket quizmentor answers: emergency/config.json is none"
-    assert looked.saw == "bucket quizmentor answers: emergency/config.json is normal"
+    listed = "below assets/ are 0 objects"
+    assert empty.saw == "bucket quizmentor answers: emergency/config.json is none, " + listed
+    assert looked.saw == "bucket quizmentor answers: emergency/config.json is normal, " + listed
     assert looked.health is Health.OK
     assert off.saw.startswith("off: SPACES_SECRET is not set")
     assert beside_sandbox.saw == f"{empty.saw} (the sandbox stands in)"

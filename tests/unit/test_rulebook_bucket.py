@@ -105,6 +105,49 @@ def test_what_cannot_be_put_is_refused_by_file_and_line(
     assert sentence in "\n".join(told(tmp_path, text))
 
 
+def with_assets(assets: str, options: str) -> str:
+    """A bucket without objects on line 2, and one rule about its assets on lines 4 to 9."""
+    return (
+        f"targets:\n  frontend: {{kind: bucket, bucket: quiz, region: nyc3{assets}}}\nrules:\n"
+        "  - name: large\n    match: [alertname=Large]\n    action: compress_assets\n"
+        f"    target: frontend\n    with: {options}\n    cooldown: 10m\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("assets", "options", "sentence"),
+    [
+        (", assets: assets", "{}", "1.yml:2: target frontend: assets 'assets' must be a prefix"),
+        (", assets: /", "{}", "1.yml:2: target frontend: assets '/' must be a prefix such as"),
+        ("", "{}", "1.yml:2: target frontend: objects is missing"),
+        (
+            ", assets: a/",
+            "{prefix: b/}",
+            "1.yml:8: rule large: with: prefix must begin with a/, the assets of frontend.",
+        ),
+        (", assets: a/", "{most: 21}", "1.yml:8: rule large: with: most must be"),
+        (", assets: a/", "{most: 0}", "1.yml:8: rule large: with: most must be"),
+        (
+            ", objects: {config: {key: a.json, bodies: {static: a}}}",
+            "{}",
+            "rule large: with: target frontend names no assets. Give it a prefix",
+        ),
+    ],
+)
+def test_assets_that_cannot_be_compressed_are_refused_by_file_and_line(
+    tmp_path: Path, assets: str, options: str, sentence: str
+) -> None:
+    assert sentence in "\n".join(told(tmp_path, with_assets(assets, options)))
+
+
+def test_a_bucket_may_name_assets_alone_and_is_pinned_with_them(tmp_path: Path) -> None:
+    target = load(tmp_path, with_assets(", assets: assets/", "{most: 5}")).targets["frontend"]
+    assert isinstance(target, BucketTarget)
+    assert (target.assets, target.bounds) == ("assets/", "text below assets/ in gzip")
+    request = request_for("compress_assets", target, options={"prefix": "", "most": 5})
+    assert load_request(json.loads(json.dumps(dump_request(request)))).on == target
+
+
 def test_the_shipped_file_puts_static_mode_and_is_pinned_as_it_is_read() -> None:
     book = load_rulebook([STATIC_PACK], {})
     target = book.targets["frontend"]

@@ -44,7 +44,7 @@ def refused_options(target: BucketTarget, action: str, options: Mapping[str, Any
     if not object_ or not body:
         return
     if object_ not in target.objects:
-        known = ", ".join(target.objects)
+        known = ", ".join(target.objects) or "none"
         yield f"target {target.name} names no object {object_!r}; it names {known}."
     elif body not in (bodies := target.objects[object_]["bodies"]):
         yield f"object {object_} of {target.name} has no body {body!r}; it has {', '.join(bodies)}."

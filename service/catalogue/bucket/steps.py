@@ -1,10 +1,13 @@
-"""Putting one object: keep what is there for the undo, put it, read it back."""
+"""Putting one object: keep what is there for the undo, put it, read it back. And the way from an
+action to its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from service.catalogue.bucket.assets_plan import COMPRESS
+from service.catalogue.bucket.assets_steps import AssetWork
 from service.catalogue.bucket.contents import (
     MOST_BYTES,
     NO_OBJECT,
@@ -27,23 +30,26 @@ from service.ports.bucket import NEW, Buckets, Contents, Place, Stored
 
 
 class BucketWork:
-    """The steps keep, put and verify over one port."""
+    """The steps of both actions over one port."""
 
     def __init__(self, buckets: Buckets, tools: Tools) -> None:
         self._buckets = buckets
         self._notes = tools.notes
         self._clock = tools.clock
         self._timings = tools.timings
+        self._assets = AssetWork(buckets, tools)
 
     def observe(self, target: BucketTarget) -> Record:
         """Each object that the target names. Reads only."""
         return {"objects": {name: self._seen(target, name) for name in target.objects}}
 
     def observe_for(self, request: Request) -> Record:
-        """The same, and whether what an undo names is kept."""
+        """The same, and whether what an undo names is kept, or the assets that are asked for."""
         target = request.target
         if not isinstance(target, BucketTarget):
             raise TypeError(f"{target.name} is no bucket")
+        if request.action == COMPRESS:
+            return {**self.observe(target), "assets": self._assets.observe(target, request)}
         kept = [self._kept(str(each.to)) for each in request.wanted]
         return {**self.observe(target), "kept": any(each is not None for each in kept)}
 
@@ -71,11 +77,14 @@ class BucketWork:
         }
 
     def steps(self) -> Mapping[str, StepFunction]:
-        """keep, put, verify."""
-        return {"keep": self._keep, "put": self._put, "verify": self._verify}
+        """keep and put of an object, those of the assets, and verify."""
+        own = {"keep": self._keep, "put": self._put}
+        return {**own, **self._assets.steps(), "verify": self._verify}
 
     def make_safe(self, context: StepContext, plan: Plan) -> str:
         """An object is replaced whole or not at all, so only what is there is told."""
+        if _of_assets(plan):
+            return self._assets.make_safe(plan)
         key = plan.wanted["key"]
         try:
             value = value_of(self._look(_place(plan), key))
@@ -151,6 +160,8 @@ class BucketWork:
         self, context: StepContext, request: Request, plan: Plan, done: Mapping[str, Record]
     ) -> Record:
         """Read it back: the bytes, what they are served with, and who may read them."""
+        if _of_assets(plan):
+            return self._assets.verify(plan, done)
         key, after = plan.wanted["key"], plan.wanted["after"]
         stored = self._look(_place(plan), key)
         if (now := value_of(stored)) != after:
@@ -173,6 +184,10 @@ class BucketWork:
             clock=self._clock,
             timings=self._timings,
         )
+
+
+def _of_assets(plan: Plan) -> bool:
+    return "items" in plan.wanted
 
 
 def _place(plan: Plan) -> Place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -31,11 +31,11 @@ _Header = Annotated[str, Field(pattern=r"^[ -~]{1,200}$", description=_HEADER)]
 
 @dataclass(frozen=True, slots=True)
 class BucketTarget:
-    """Objects of one bucket, and nothing else of it.
+    """Objects of one bucket, and text assets below a prefix, and nothing else of it.
 
     `objects` maps a name to its `key`, `content_type`, `cache_control`, whether a new one is
     `public`, and the `bodies` that may be put there, by name, those of files among them. All of it
-    is plain JSON.
+    is plain JSON. `assets` is the prefix, empty where no assets may be compressed.
     """
 
     name: str
@@ -44,6 +44,7 @@ class BucketTarget:
     region: str
     objects: Mapping[str, Any] = field(default_factory=dict, hash=False)
     service: str = ""
+    assets: str = ""
 
     @property
     def kind(self) -> str:
@@ -63,9 +64,12 @@ class BucketTarget:
     @property
     def bounds(self) -> str:
         """What may be put, and where."""
-        return ", ".join(
-            f"{each['key']} as {' or '.join(each['bodies'])}" for each in self.objects.values()
-        )
+        parts = [f"{each['key']} as {' or '.join(each['bodies'])}" for each in self._each]
+        return ", ".join([*parts, *([f"text below {self.assets} in gzip"] if self.assets else [])])
+
+    @property
+    def _each(self) -> Iterable[Mapping[str, Any]]:
+        return self.objects.values()
 
     @property
     def console(self) -> str:
@@ -125,23 +129,32 @@ class BucketShape(Shape):
     region: Region | None = Field(None, description="a region such as nyc3")
     endpoint: Url | None = None
     objects: dict[str, ObjectShape] = Field(default_factory=dict)
+    assets: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     service: Text | None = None
 
 
 def build_bucket(name: str, shape: BucketShape, noted: Noted) -> BucketTarget | None:
-    """The target; None where its bucket, its region or its objects are missing."""
+    """The target; None where its bucket, its region, or both objects and assets are missing."""
     if shape.bucket is None and "bucket" not in noted.wrong:
         noted.missing("bucket", "the bucket's name, such as quizmentor")
     if shape.region is None and "region" not in noted.wrong:
         noted.missing("region", "the region of the bucket, such as nyc3")
-    if not shape.objects and "objects" not in noted.wrong:
-        noted.missing("objects", "what may be put, such as {config: {key: …, bodies: {…}}}")
+    if not shape.objects and not shape.assets and "objects" not in noted.wrong:
+        noted.missing(
+            "objects",
+            "what may be put, such as {config: {key: …, bodies: {…}}}. A bucket may also have "
+            "assets alone",
+        )
     if len(shape.objects) > MOST_OBJECTS:
         noted.at("objects", f"objects has {len(shape.objects)}; at most {MOST_OBJECTS} fit.")
     files = _files(shape, noted)
     for sentence in _wrong(shape, files):
         noted.at("objects", sentence)
-    if shape.bucket is None or shape.region is None or not shape.objects:
+    if (shape.assets is not None) and not _is_prefix(shape.assets):
+        noted.at(
+            "assets", f"assets {shape.assets!r} must be a prefix such as assets/: it ends with /."
+        )
+    if shape.bucket is None or shape.region is None or not (shape.objects or shape.assets):
         return None
     endpoint = (shape.endpoint or spaces(shape.region)).rstrip("/")
     if endpoint.startswith("http://"):
@@ -157,7 +170,12 @@ def build_bucket(name: str, shape: BucketShape, noted: Noted) -> BucketTarget | 
         shape.region,
         {name: _plain(each, files[name]) for name, each in shape.objects.items()},
         shape.service or "",
+        shape.assets or "",
     )
+
+
+def _is_prefix(text: str) -> bool:
+    return text.endswith("/") and not text.startswith("/") and not _CONTROL.search(text)
 
 
 def _files(shape: BucketShape, noted: Noted) -> dict[str, dict[str, bytes]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from mimetypes import guess_type
 from typing import Any
 
 from service.sandbox.cloud import Cloud
 from service.sandbox.core.wire import Json
 from service.sandbox.spaces.store import BUCKET, Store
 
+_NO_TYPE = "binary/octet-stream"
+"""What S3 says of an object whose owner has named no type."""
 _FIELDS = ("versioned", "put")
 
 
@@ -35,7 +38,8 @@ def spaces_json(cloud: Cloud) -> Json:
 
 
 def change_spaces(cloud: Cloud, body: Any, now: float) -> None:
-    """Set `versioned`; `put` a text under a key, as a person would at the vendor.
+    """Set `versioned`; `put` a text under a key, as a person would at the vendor,
+    with the content type of its ending.
 
     Raises:
         SpacesControlError: the body says something else.
@@ -47,9 +51,10 @@ def change_spaces(cloud: Cloud, body: Any, now: float) -> None:
     versioned, put = body.get("versioned", store.versioned), body.get("put", {})
     if not isinstance(versioned, bool):
         raise SpacesControlError("versioned is true or false.")
-    texts = isinstance(put, dict) and all(isinstance(each, str) for each in put.values())
-    if not texts:
+    if not isinstance(put, dict) or not all(isinstance(each, str) for each in put.values()):
         raise SpacesControlError('put is keys with their texts, such as {"a.json": "{}"}.')
     store.versioned = versioned
     for key, text in put.items():
-        store.put(key, text.encode(), {}, {}, public=False, now=now)
+        type_, _ = guess_type(key, strict=True)
+        headers = {"content-type": type_ or _NO_TYPE}
+        store.put(key, text.encode(), headers, {}, public=False, now=now)

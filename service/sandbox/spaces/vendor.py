@@ -1,4 +1,4 @@
-"""The operations of Spaces that runbookd needs: read an object and its access list, and put one.
+"""The operations of Spaces that runbookd needs: list, read an object and its access list, put one.
 
 The answers are those of S3: XML for refusals, headers for what an object is served with. Signatures
 are not checked, only that a request has one.
@@ -7,7 +7,9 @@ are not checked, only that a request has one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.utils import formatdate
+from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from service.sandbox.cloud import Cloud
@@ -25,8 +27,38 @@ _SERVED = (
     "content-language",
 )
 """Headers of a put that an object is served with."""
+_MOST_LISTED = 1_000
 _META = "x-amz-meta-"
 _XML = {"Content-Type": "application/xml"}
+
+
+def list_objects(cloud: Cloud, call: Call, args: Mapping[str, str]) -> Answer:
+    """ListObjectsV2, the first page: the keys below a prefix in their order, 1,000 at most."""
+    store = _store(cloud, call, args)
+    if call.first("list-type") != "2":
+        raise _refused(501, "NotImplemented", "The sandbox lists by ListObjectsV2.")
+    prefix = call.first("prefix") or ""
+    most = min(_MOST_LISTED, int(call.first("max-keys") or _MOST_LISTED))
+    keys = sorted(key for key in store.objects if key.startswith(prefix))
+    encoded = call.first("encoding-type") == "url"
+    found = "".join(_entry(key, store.objects[key][-1], encoded) for key in keys[:most])
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult>'
+        f"<Name>{BUCKET}</Name><Prefix>{escape(quote(prefix) if encoded else prefix)}</Prefix>"
+        f"{'<EncodingType>url</EncodingType>' if encoded else ''}"
+        f"<KeyCount>{len(keys[:most])}</KeyCount><MaxKeys>{most}</MaxKeys>"
+        f"<IsTruncated>{str(len(keys) > most).lower()}</IsTruncated>{found}</ListBucketResult>"
+    )
+    return Answer(200, text, _XML)
+
+
+def _entry(key: str, found: StoredObject, encoded: bool) -> str:
+    at = datetime.fromtimestamp(found.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return (
+        f"<Contents><Key>{escape(quote(key) if encoded else key)}</Key>"
+        f"<LastModified>{at}</LastModified><ETag>{escape(found.etag)}</ETag>"
+        f"<Size>{len(found.body)}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
 
 
 def read(cloud: Cloud, call: Call, args: Mapping[str, str]) -> Answer:
@@ -121,7 +153,11 @@ def _error(status: int, code: str, words: str) -> Answer:
 
 
 VENDOR = Vendor(
-    (Route("GET", "/<bucket>/<path:key>", read), Route("PUT", "/<bucket>/<path:key>", put)),
+    (
+        Route("GET", "/<bucket>", list_objects),
+        Route("GET", "/<bucket>/<path:key>", read),
+        Route("PUT", "/<bucket>/<path:key>", put),
+    ),
     None,  # A signature is no bearer token; the operations ask for it themselves.
     lambda: _error(501, "NotImplemented", "The sandbox has no such operation."),
 )

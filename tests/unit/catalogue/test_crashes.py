@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from service.catalogue.bucket.packing import unpacked
 from service.catalogue.bucket.target import BucketTarget
 from service.catalogue.cache.removal import PIECE
 from service.catalogue.cache.target import SETTINGS, CacheTarget
@@ -227,6 +228,22 @@ def put_object() -> Case:
     return Case(run, fake.writes, lambda: fake.body("config.json"), "on")
 
 
+def compress_assets() -> Case:
+    clock = FakeClock()
+    fake = FakeBuckets(clock, versioned=True)
+    texts = [Contents(each * 2_000, {"ContentType": "text/css"}) for each in (b"ab", b"c")]
+    for key, contents in zip(("a.css", "b.css"), texts, strict=True):
+        fake.store(f"assets/{key}", contents)
+    target = BucketTarget("frontend", "quiz", "https://nyc3.example", "nyc3", assets="assets/")
+    request = request_for("compress_assets", target, options={"prefix": "", "most": 10})
+    run = planned(works_on(clock, buckets=fake), request, clock)
+
+    def ended() -> list[Contents | None]:
+        return [unpacked(each.contents) for each in fake.objects.values() if each.contents]
+
+    return Case(run, fake.writes, ended, texts)
+
+
 def unused() -> Case:
     clock = FakeClock()
     fake = FakeAccount(clock)
@@ -268,6 +285,7 @@ CASES: dict[Callable[[], Case], list[str]] = {
     cache_entries: ["unlink", "unlink"],
     cluster: ["set_policy", "resize"],
     put_object: ["put"],
+    compress_assets: ["put", "put"],
     unused: ["delete b1", "snapshot v1", "delete v1", "snapshot 7", "delete 7"],
 }
 CRASHES = [
