@@ -334,7 +334,7 @@ def advance(now: ScenarioNow, at: float, facts: Facts) -> Next:
         begin += more
         if now.state == state:
             break
-    return Next(replace(now, page=_page(now, facts)), begin)
+    return Next(replace(now, page=_page(now, at, facts)), begin)
 
 
 _Went = tuple[ScenarioNow, tuple[tuple[str, Role], ...]]
@@ -722,10 +722,10 @@ def _ended(now: ScenarioNow, state: str, reason: str) -> ScenarioNow:
 # ---- What the person on call has to know ----
 
 
-def _page(now: ScenarioNow, facts: Facts) -> str:
+def _page(now: ScenarioNow, at: float, facts: Facts) -> str:
     if now.plan_only:
         return ""
-    return _refused(now) or _lost(now) or _too_long(now, facts)
+    return _refused(now) or _lost(now) or _too_long(now, at, facts)
 
 
 def _refused(now: ScenarioNow) -> str:
@@ -745,8 +745,9 @@ def _lost(now: ScenarioNow) -> str:
     return f"did not do {_told(loud[0])}" if loud else ""
 
 
-def _too_long(now: ScenarioNow, facts: Facts) -> str:
-    if now.state != ACTIVE or not facts.asking:
+def _too_long(now: ScenarioNow, at: float, facts: Facts) -> str:
+    """That it should have ended, and an alert keeps it from that."""
+    if now.state != ACTIVE or not facts.asking or not _over(now, at):
         return ""
     rate = now.dollars
     costs = "" if rate is None else f", at ${rate / 730:,.2f} an hour"
