@@ -254,7 +254,7 @@ class ScenarioRound:
 def _next_at(now: ScenarioNow, at: float) -> float | None:
     if now.ended:
         return now.remind_at
-    if now.state == UNSIGNED:
+    if now.state == UNSIGNED or (now.state == UNDOING and now.suspended):
         return at + REST_S
     if now.state != ACTIVE:
         return at + LOOK_S

@@ -28,6 +28,7 @@ from service.domain.scenarios.going import (
     INCOMPLETE,
     PENDING,
     RUNNING,
+    SUSPENDED,
     UNDOING,
     UNSIGNED,
     Asked,
@@ -142,11 +143,7 @@ class ScenarioStore:
         if what == "back":
             # What could not be put back may be tried again.
             unsaid = sa.or_(unsaid, _s.state == INCOMPLETE)
-        said = (
-            sa.update(schema.scenario_runs)
-            .where(_s.id == run, _s.state.in_(states), unsaid)
-            .values(**values)
-        )
+        mine = sa.update(schema.scenario_runs).where(_s.id == run, _s.state.in_(states))
         again = (
             sa.update(schema.scenario_steps)
             .where(_t.run == run, _t.back_state == FAILED)
@@ -154,7 +151,10 @@ class ScenarioStore:
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            if connection.execute(said).rowcount == 0:
+            if what == "back" and _is_suspended(connection, run):
+                # The person knows of the emergency, and takes it back anyway, or it is over.
+                unsaid, values["cancel"] = sa.true(), None
+            if connection.execute(mine.where(unsaid).values(**values)).rowcount == 0:
                 return False
             if what == "back":
                 connection.execute(again)
@@ -568,16 +568,19 @@ def _begins(was: ScenarioNow, now: ScenarioNow) -> bool:
 
 def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, at: float) -> Begun:
     """An emergency begins: end what would hold its steps, and have nothing more begin of the
-    scenarios that change one of its targets. Who started it is who did that."""
+    scenarios that change one of its targets, nor of their way back. Who started it is who did
+    that."""
     others = [
         row["id"]
         for row in connection.execute(_GOING.where(_s.id != run)).mappings()
         if _same_targets(scenario, row)
     ]
-    said = Deed(by, f"{scenario.name} was started ({run})", at)
+    said = Deed(by, f"{scenario.name} was started ({run})", at, SUSPENDED)
+    # A way back goes on after a cancel, so that does not stand for it.
+    goes_on = sa.or_(_s.cancel.is_(None), _s.back.is_not(None))
     suspend = (
         sa.update(schema.scenario_runs)
-        .where(_s.id.in_(others), _s.ended_at.is_(None), _s.cancel.is_(None))
+        .where(_s.id.in_(others), _s.ended_at.is_(None), goes_on)
         .values(cancel=dump(said.to_json()), next_at=at)
         .returning(_s.id)
     )
@@ -589,6 +592,13 @@ def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, 
         entry = AuditEntry(at, by, "runbookd", "", "make way", run, said.why, what)
         recorded(entry)(connection)
     return Begun(run, tuple(lifted), tuple(suspended))
+
+
+def _is_suspended(connection: sa.Connection, run: str) -> bool:
+    """Whether an emergency has suspended it, and no person has taken it back since."""
+    query = sa.select(_s.cancel).where(_s.id == run).with_for_update()
+    cancel = _deed(connection.execute(query).scalar_one_or_none())
+    return cancel is not None and cancel.what == SUSPENDED
 
 
 def _refuse_others(connection: sa.Connection, scenario: Scenario) -> None:

@@ -49,6 +49,8 @@ by its `when`: what comes after it goes on."""
 RESTORED, LEFT = "restored", "left"
 """What the way back has made of a step; it may also be pending, under way or failed."""
 BACK_OVER = (RESTORED, LEFT, FAILED)
+SUSPENDED = "suspended"
+"""What a cancel is by which an emergency has nothing more begin of another scenario."""
 
 ALREADY_THERE, CHANGED_SINCE = "already_there", "changed_by_a_person"
 """Guards of a run whose target is as wanted already, and of one whose target was changed since."""
@@ -142,7 +144,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Deed:
     """What a person, or runbookd itself, has said of it: who, why and when; `what` is one of
-    approved and rejected where it decides. `by_person` is whether a person has."""
+    approved and rejected where it decides, and suspended where an emergency has stopped it.
+    `by_person` is whether a person has."""
 
     by: str
     why: str
@@ -260,6 +263,13 @@ class ScenarioNow:
         if self.began_at is None or self.reminded or not self.unsigned_after:
             return None
         return self.began_at + WITHIN_S
+
+    @property
+    def suspended(self) -> str:
+        """By what emergency it is suspended; empty where it is not. Nothing of it begins then, not
+        even the way back, until a person says undo."""
+        suspended = self.cancel is not None and self.cancel.what == SUSPENDED
+        return self.cancel.why if suspended and self.cancel is not None else ""
 
     @property
     def failed(self) -> list[StepNow]:
@@ -680,7 +690,7 @@ def _undoing(now: ScenarioNow, _at: float, facts: Facts) -> _Went:
             continue
         by_itself = now.back is not None and not now.back.by_person
         asked = f"{facts.asking} asks for more" if by_itself and facts.asking else ""
-        if held := asked or facts.held(each.step, Role.BACK):
+        if held := _suspended(now) or asked or facts.held(each.step, Role.BACK):
             steps[number] = replace(each, back_reason=held)
             continue
         begin.append((each.step.id, Role.BACK))
@@ -691,6 +701,13 @@ def _undoing(now: ScenarioNow, _at: float, facts: Facts) -> _Went:
         return now, tuple(begin)
     lost = any(each.back_state == FAILED for each in steps)
     return _ended(now, INCOMPLETE if lost else UNDONE, _back_summary(now)), ()
+
+
+def _suspended(now: ScenarioNow) -> str:
+    """That the way back waits for the end of an emergency; empty where it does not."""
+    if not now.suspended:
+        return ""
+    return f"held, because {now.suspended}. Once that is over, type `runbookd undo {now.id}`"
 
 
 def _goes_back(step: StepNow) -> bool:

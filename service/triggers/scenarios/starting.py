@@ -33,6 +33,7 @@ from service.domain.scenarios.going import (
     INCOMPLETE,
     PLANNING,
     RUNNING,
+    UNDOING,
     UNSIGNED,
     WAITING,
     Deed,
@@ -197,7 +198,8 @@ class ScenarioPeople:
         return CANCELLED
 
     def undo(self, person: Person, run: str, why: str = "") -> ScenarioNow:
-        """Put back what its steps have changed, in the reverse order, where it still is so."""
+        """Put back what its steps have changed, in the reverse order, where it still is so. Where
+        an emergency has suspended it, it is so no more."""
         require_role(person, Role.OPERATOR)
         now = self._known(run)
         said = reason_of(why) if why else f"undo of {run}"
@@ -205,7 +207,8 @@ class ScenarioPeople:
             raise Conflict(f"Scenario {run} has changed nothing yet; to stop it, cancel it.")
         deed = Deed(person.name, said, self._clock())
         record = self._record(person, "undo", run, said, {})
-        if now.plan_only or not self._desk.say(run, "back", deed, _TAKEN_BACK, record):
+        states = (*_TAKEN_BACK, UNDOING) if now.suspended else _TAKEN_BACK
+        if now.plan_only or not self._desk.say(run, "back", deed, states, record):
             raise Conflict(
                 f"Scenario {run} is {now.state}; only one that changed something is taken back, "
                 "and only once."
