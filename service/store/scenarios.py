@@ -38,6 +38,7 @@ from service.domain.scenarios.going import (
     Role,
     ScenarioNow,
     StepNow,
+    page_at_end,
 )
 from service.domain.scenarios.scenarios import Scenario, scenario_from_fields
 from service.domain.scenarios.signoffs import Signoff, conflict
@@ -270,7 +271,8 @@ class ScenarioStore:
                 return None
             looked = _read(connection, row)
             if looked.now.ended:
-                return looked.now
+                # Whoever ended it may have died before it told, or another was telling.
+                return replace(looked.now, page=page_at_end(looked.now))
             step = decide(looked)
             self._write(connection, looked.now, step.next.now, at)
             if begins := _begins(looked.now, step.next.now):

@@ -104,6 +104,51 @@ def test_who_dies_while_telling_keeps_others_from_telling_only_for_a_while(
     assert len(told(stand)) == 1
 
 
+@on_both
+def test_a_page_of_a_scenario_that_ends_while_another_worker_tells_is_sent_later(
+    engine: sa.Engine,
+) -> None:
+    stand = Stand(engine, OUT)
+    now = stand.now
+    now.next_write("refused for good")
+    seen: list[str] = []
+
+    def meanwhile() -> None:
+        if not seen:
+            now.go_on()
+            ScenarioRound(now.parts)(True)
+            ((state,),) = now.rows("SELECT state FROM scenario_runs")
+            seen.append(state)
+
+    now.messenger.hangs = meanwhile
+    run = stand.run("out")
+    ScenarioRound(now.parts)(True)
+    assert seen == ["incomplete"], "it has ended while its first message was posted"
+    now.clock.now += HOLD_S + 1
+    ScenarioRound(now.parts)(True)
+    (page,) = [each for key, each in now.pager.open.items() if key.endswith(f"/{run}")]
+    assert page.summary.startswith(f"Scenario {run} did not do step out: ")
+
+
+def test_a_page_of_a_scenario_that_ends_is_sent_though_its_worker_dies_before_it(
+    engine: sa.Engine,
+) -> None:
+    stand = Stand(engine, OUT)
+    now = stand.now
+    now.next_write("refused for good")
+    run = stand.run("out")
+    ScenarioRound(now.parts)(True)
+    now.go_on()
+    dying = now.look_at_scenarios()
+    dying.go_to("done:advance")
+    dying.die()
+    assert now.rows("SELECT state FROM scenario_runs") == [("incomplete",)]
+    now.clock.now += HOLD_S + 1
+    ScenarioRound(now.parts)(True)
+    (page,) = [each for key, each in now.pager.open.items() if key.endswith(f"/{run}")]
+    assert page.summary.startswith(f"Scenario {run} did not do step out: ")
+
+
 # ---- One that does not go on ----
 
 

@@ -742,7 +742,13 @@ def _ended(now: ScenarioNow, state: str, reason: str) -> ScenarioNow:
 def _page(now: ScenarioNow, at: float, facts: Facts) -> str:
     if now.plan_only:
         return ""
-    return _refused(now) or _lost(now) or _too_long(now, at, facts)
+    return page_at_end(now) or _too_long(now, at, facts)
+
+
+def page_at_end(now: ScenarioNow) -> str:
+    """What the person on call has to know of one that has ended, by what is stored of it; empty
+    where that is nothing. It may not have been told when it ended."""
+    return "" if now.plan_only else _refused(now) or _lost(now)
 
 
 def _refused(now: ScenarioNow) -> str:
