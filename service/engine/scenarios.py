@@ -103,6 +103,8 @@ class ScenarioRound:
 
     def _go_on(self, taken: Taken) -> None:
         parts, at = self._parts, self._parts.clock.time()
+        if parts.scenarios.ended_stuck(taken.id) and not self._ended_readable(taken):
+            return
         controls = parts.controls.in_force()
         shown = parts.scenarios.shown(taken.id)
         asking = "" if shown is None else self._asking(shown.now, at)
@@ -143,9 +145,20 @@ class ScenarioRound:
             _log.error("scenario_not_told", scenario=taken.id, why=str(away))
 
     def _goes_on(self, taken: Taken) -> None:
-        """One that was stuck goes on: the incident is over."""
+        """One that was stuck goes on, or has ended: the incident is over."""
         self._parts.scenarios.goes_on(taken.id)
         self._resolve(taken.id, messages.stuck_key(taken.id))
+
+    def _ended_readable(self, taken: Taken) -> bool:
+        """A person has ended one that did not go on: the incident is over. False where what is
+        stored of it cannot be read, so that nothing more can be told of it."""
+        self._goes_on(taken)
+        try:
+            self._parts.scenarios.shown(taken.id)
+        except ScenarioUnreadable:
+            self._parts.scenarios.put_back(taken, None)
+            return False
+        return True
 
     def _resolve(self, run: str, incident: str) -> None:
         if not reports.resolve(incident, self._parts, attempts=1):

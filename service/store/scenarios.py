@@ -165,15 +165,15 @@ class ScenarioStore:
         return True
 
     def abandon(self, run: str, deed: Deed, beside: Beside) -> bool:
-        """End one that cannot be read, as it is, without reading it; False when it has ended."""
+        """End one that does not go on, as it is, without reading it; False when it has ended."""
         end = (
             sa.update(schema.scenario_runs)
             .where(_s.id == run, _s.ended_at.is_(None))
             .values(
                 state=CANCELLED,
-                reason=f"it could not be read, and was cancelled by {deed.said}",
+                reason=f"it did not go on, and was cancelled by {deed.said}",
                 ended_at=deed.at,
-                next_at=None,
+                next_at=deed.at,
             )
         )
         with translated(), self._engine.begin() as connection:
@@ -181,6 +181,8 @@ class ScenarioStore:
             if connection.execute(end).rowcount == 0:
                 return False
             beside(connection)
+            self._bell.within(connection)
+        self._bell.committed()
         return True
 
     def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
@@ -316,6 +318,12 @@ class ScenarioStore:
             begin_writing(connection)
             _keep_stuck(connection, stuck)
             connection.execute(_due_again(taken, next_at))
+
+    def ended_stuck(self, run: str) -> bool:
+        """Whether it has ended while it did not go on, without reading what it is."""
+        over = sa.select(_s.id).where(_s.id == run, _s.ended_at.is_not(None), _s.stuck.is_not(None))
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(over).first() is not None
 
     def goes_on(self, run: str) -> None:
         """It is not stuck any more."""
@@ -711,6 +719,7 @@ def _looked(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         parent=row["parent"] or "",
         alerts=tuple(load(row["alerts"]) or ()),
         quiet=Quiet(**load(row["quiet"])) if row["quiet"] else None,
+        stuck=bool(row["stuck"]) and read_stuck(run, row["stuck"]).told,
         cancel=_deed(row["cancel"]),
         back=_deed(row["back"]),
         decided=_deed(row["decided"]),

@@ -183,7 +183,8 @@ class ScenarioNow:
     on call has to know, empty where that is nothing. `message` is where its message is, as the
     messenger names it; empty where it has none. `parent` is the run by which a rule has started it,
     empty where a person has; `by` is that rule then, and `alerts` are the episodes that asked.
-    `quiet` is since when what ends it early has held, None where it does not hold.
+    `quiet` is since when what ends it early has held, None where it does not hold. `stuck` is
+    whether people were told that it does not go on.
     """
 
     id: str
@@ -209,6 +210,7 @@ class ScenarioNow:
     parent: str = ""
     alerts: tuple[str, ...] = ()
     quiet: Quiet | None = None
+    stuck: bool = False
 
     @property
     def starter(self) -> str:
