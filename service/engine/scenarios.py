@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from service.catalogue.registry import kind_spec
+from service.domain.alerts.dedup import run_dedup_key
 from service.domain.decisions.approval import Approval, plan_hash
 from service.domain.decisions.budget import Addition, Spend
 from service.domain.decisions.controls import Control
@@ -102,6 +103,8 @@ class ScenarioRound:
 
     def _go_on(self, taken: Taken) -> None:
         parts, at = self._parts, self._parts.clock.time()
+        if parts.scenarios.ended_stuck(taken.id) and not self._ended_readable(taken):
+            return
         controls = parts.controls.in_force()
         shown = parts.scenarios.shown(taken.id)
         asking = "" if shown is None else self._asking(shown.now, at)
@@ -142,11 +145,24 @@ class ScenarioRound:
             _log.error("scenario_not_told", scenario=taken.id, why=str(away))
 
     def _goes_on(self, taken: Taken) -> None:
-        """One that was stuck goes on: the incident is over."""
+        """One that was stuck goes on, or has ended: the incident is over."""
         self._parts.scenarios.goes_on(taken.id)
-        key = messages.stuck_key(taken.id)
-        if not reports.resolve(key, self._parts, attempts=1):
-            _log.warning("incident_left_open", scenario=taken.id, incident=key)
+        self._resolve(taken.id, messages.stuck_key(taken.id))
+
+    def _ended_readable(self, taken: Taken) -> bool:
+        """A person has ended one that did not go on: the incident is over. False where what is
+        stored of it cannot be read, so that nothing more can be told of it."""
+        self._goes_on(taken)
+        try:
+            self._parts.scenarios.shown(taken.id)
+        except ScenarioUnreadable:
+            self._parts.scenarios.put_back(taken, None)
+            return False
+        return True
+
+    def _resolve(self, run: str, incident: str) -> None:
+        if not reports.resolve(incident, self._parts, attempts=1):
+            _log.warning("incident_left_open", scenario=run, incident=incident)
 
     def _asking(self, now: ScenarioNow, at: float) -> str:
         """An alert that asks for more of what would be taken away; empty where none does."""
@@ -233,7 +249,10 @@ class ScenarioRound:
             return False
         message = messages.told(shown.now)
         told, paged = _digest(repr(message)), _digest(now.page) if now.page else shown.paged
-        if paged != shown.paged:
+        if _page_is_over(shown, now):
+            self._resolve(now.id, run_dedup_key(now.id))
+            paged = ""
+        elif paged != shown.paged:
             reports.page(messages.page(now), parts)
         if told != shown.told:
             outbox.tell_in_place(now.id, message, parts, lambda: self._place(now.id))
@@ -248,7 +267,7 @@ class ScenarioRound:
 def _next_at(now: ScenarioNow, at: float) -> float | None:
     if now.ended:
         return now.remind_at
-    if now.state == UNSIGNED:
+    if now.state == UNSIGNED or (now.state == UNDOING and now.suspended):
         return at + REST_S
     if now.state != ACTIVE:
         return at + LOOK_S
@@ -261,7 +280,14 @@ def _next_at(now: ScenarioNow, at: float) -> float | None:
 def _news(shown: Shown, now: ScenarioNow) -> bool:
     """Whether people were not told of this yet."""
     untold = _digest(repr(messages.told(shown.now))) != shown.told
-    return untold or (bool(now.page) and _digest(now.page) != shown.paged)
+    unpaged = bool(now.page) and _digest(now.page) != shown.paged
+    return untold or unpaged or _page_is_over(shown, now)
+
+
+def _page_is_over(shown: Shown, now: ScenarioNow) -> bool:
+    """Whether it has ended with nothing wrong, and the person on call was paged before: that it was
+    over its time."""
+    return now.ended and not now.page and bool(shown.paged)
 
 
 def _again_s(stuck: Stuck, unreadable: bool) -> float:

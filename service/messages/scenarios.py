@@ -225,6 +225,7 @@ def _word(step: StepNow) -> str:
 def _to_type(now: ScenarioNow) -> list[tuple[str, str]]:
     if now.state in (RUNNING, WAITING, UNSIGNED):
         return [("Stop it", f"runbookd cancel {now.id} --why WHY")]
-    if any(each.changed and not each.back_state for each in now.steps):
+    waits = ("", PENDING) if now.suspended else ("",)
+    if any(each.changed and each.back_state in waits for each in now.steps):
         return [("Take it back", f"runbookd undo {now.id}")]
     return []

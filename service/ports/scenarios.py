@@ -161,7 +161,7 @@ class ScenarioDesk(Protocol):
         ...
 
     def abandon(self, run: str, deed: Deed, beside: Beside) -> bool:
-        """End one that cannot be read, as it is, without reading it; False when it has ended."""
+        """End one that does not go on, as it is, without reading it; False when it has ended."""
         ...
 
     def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
@@ -222,6 +222,10 @@ class Scenarios(Protocol):
         """Keep how it is, and look at it again then, or once a person says something of it."""
         ...
 
+    def ended_stuck(self, run: str) -> bool:
+        """Whether it has ended while it did not go on, without reading what it is."""
+        ...
+
     def goes_on(self, run: str) -> None:
         """It is not stuck any more."""
         ...
@@ -275,6 +279,10 @@ class NoScenarios:
 
     def rest(self, taken: Taken, stuck: Stuck, next_at: float) -> None:
         """There is none."""
+
+    def ended_stuck(self, run: str) -> bool:
+        """There is none."""
+        return False
 
     def goes_on(self, run: str) -> None:
         """There is none."""

@@ -28,6 +28,7 @@ from service.domain.scenarios.going import (
     INCOMPLETE,
     PENDING,
     RUNNING,
+    SUSPENDED,
     UNDOING,
     UNSIGNED,
     Asked,
@@ -37,6 +38,7 @@ from service.domain.scenarios.going import (
     Role,
     ScenarioNow,
     StepNow,
+    page_at_end,
 )
 from service.domain.scenarios.scenarios import Scenario, scenario_from_fields
 from service.domain.scenarios.signoffs import Signoff, conflict
@@ -142,11 +144,7 @@ class ScenarioStore:
         if what == "back":
             # What could not be put back may be tried again.
             unsaid = sa.or_(unsaid, _s.state == INCOMPLETE)
-        said = (
-            sa.update(schema.scenario_runs)
-            .where(_s.id == run, _s.state.in_(states), unsaid)
-            .values(**values)
-        )
+        mine = sa.update(schema.scenario_runs).where(_s.id == run, _s.state.in_(states))
         again = (
             sa.update(schema.scenario_steps)
             .where(_t.run == run, _t.back_state == FAILED)
@@ -154,7 +152,10 @@ class ScenarioStore:
         )
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            if connection.execute(said).rowcount == 0:
+            if what == "back" and _is_suspended(connection, run):
+                # The person knows of the emergency, and takes it back anyway, or it is over.
+                unsaid, values["cancel"] = sa.true(), None
+            if connection.execute(mine.where(unsaid).values(**values)).rowcount == 0:
                 return False
             if what == "back":
                 connection.execute(again)
@@ -164,15 +165,15 @@ class ScenarioStore:
         return True
 
     def abandon(self, run: str, deed: Deed, beside: Beside) -> bool:
-        """End one that cannot be read, as it is, without reading it; False when it has ended."""
+        """End one that does not go on, as it is, without reading it; False when it has ended."""
         end = (
             sa.update(schema.scenario_runs)
             .where(_s.id == run, _s.ended_at.is_(None))
             .values(
                 state=CANCELLED,
-                reason=f"it could not be read, and was cancelled by {deed.said}",
+                reason=f"it did not go on, and was cancelled by {deed.said}",
                 ended_at=deed.at,
-                next_at=None,
+                next_at=deed.at,
             )
         )
         with translated(), self._engine.begin() as connection:
@@ -180,6 +181,8 @@ class ScenarioStore:
             if connection.execute(end).rowcount == 0:
                 return False
             beside(connection)
+            self._bell.within(connection)
+        self._bell.committed()
         return True
 
     def sign(self, run: str, signoff: Signoff, *, one_person: bool, beside: Beside) -> bool:
@@ -270,7 +273,8 @@ class ScenarioStore:
                 return None
             looked = _read(connection, row)
             if looked.now.ended:
-                return looked.now
+                # Whoever ended it may have died before it told, or another was telling.
+                return replace(looked.now, page=page_at_end(looked.now))
             step = decide(looked)
             self._write(connection, looked.now, step.next.now, at)
             if begins := _begins(looked.now, step.next.now):
@@ -314,6 +318,12 @@ class ScenarioStore:
             begin_writing(connection)
             _keep_stuck(connection, stuck)
             connection.execute(_due_again(taken, next_at))
+
+    def ended_stuck(self, run: str) -> bool:
+        """Whether it has ended while it did not go on, without reading what it is."""
+        over = sa.select(_s.id).where(_s.id == run, _s.ended_at.is_not(None), _s.stuck.is_not(None))
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(over).first() is not None
 
     def goes_on(self, run: str) -> None:
         """It is not stuck any more."""
@@ -568,16 +578,19 @@ def _begins(was: ScenarioNow, now: ScenarioNow) -> bool:
 
 def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, at: float) -> Begun:
     """An emergency begins: end what would hold its steps, and have nothing more begin of the
-    scenarios that change one of its targets. Who started it is who did that."""
+    scenarios that change one of its targets, nor of their way back. Who started it is who did
+    that."""
     others = [
         row["id"]
         for row in connection.execute(_GOING.where(_s.id != run)).mappings()
-        if _same_targets(scenario, row)
+        if not only_waits(row["state"], emergency=row["emergency"]) and _same_targets(scenario, row)
     ]
-    said = Deed(by, f"{scenario.name} was started ({run})", at)
+    said = Deed(by, f"{scenario.name} was started ({run})", at, SUSPENDED)
+    # A way back goes on after a cancel, so that does not stand for it.
+    goes_on = sa.or_(_s.cancel.is_(None), _s.back.is_not(None))
     suspend = (
         sa.update(schema.scenario_runs)
-        .where(_s.id.in_(others), _s.ended_at.is_(None), _s.cancel.is_(None))
+        .where(_s.id.in_(others), _s.ended_at.is_(None), goes_on)
         .values(cancel=dump(said.to_json()), next_at=at)
         .returning(_s.id)
     )
@@ -589,6 +602,13 @@ def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, 
         entry = AuditEntry(at, by, "runbookd", "", "make way", run, said.why, what)
         recorded(entry)(connection)
     return Begun(run, tuple(lifted), tuple(suspended))
+
+
+def _is_suspended(connection: sa.Connection, run: str) -> bool:
+    """Whether an emergency has suspended it, and no person has taken it back since."""
+    query = sa.select(_s.cancel).where(_s.id == run).with_for_update()
+    cancel = _deed(connection.execute(query).scalar_one_or_none())
+    return cancel is not None and cancel.what == SUSPENDED
 
 
 def _refuse_others(connection: sa.Connection, scenario: Scenario) -> None:
@@ -699,6 +719,7 @@ def _looked(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         parent=row["parent"] or "",
         alerts=tuple(load(row["alerts"]) or ()),
         quiet=Quiet(**load(row["quiet"])) if row["quiet"] else None,
+        stuck=bool(row["stuck"]) and read_stuck(run, row["stuck"]).told,
         cancel=_deed(row["cancel"]),
         back=_deed(row["back"]),
         decided=_deed(row["decided"]),

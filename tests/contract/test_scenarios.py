@@ -360,6 +360,55 @@ def test_a_second_scenario_on_a_target_is_refused_and_an_emergency_suspends_the_
     assert stand.now.apps.values()["replicas"] == 9
 
 
+WORST = replace(RUSH, name="worst", emergency=True, steps=(replace(OUT, to={"replicas": 12}),))
+
+
+@on_both
+@pytest.mark.parametrize("by_person", [True, False])
+def test_a_way_back_that_an_emergency_suspends_takes_nothing_away_until_a_person_says_undo(
+    engine: sa.Engine, *, by_person: bool
+) -> None:
+    after = replace(STRATEGY, after=("out",))
+    stand = Stand(engine, replace(RUSH, steps=(OUT, after)), WORST)
+    now = stand.now
+    run = stand.run()
+    now.go_through(run)
+    if by_person:
+        stand.people.undo(OLGA, run, "the rush is over")
+    else:
+        now.clock.now += 3_700.0
+    ScenarioRound(now.parts)(True)
+    assert stand.backs(run) == {"out": "pending", "cache": "under way"}
+    started = stand.people.start(OLGA, "worst", "all is down")
+    assert started.suspended == (run,)
+    for _ in range(5):
+        now.go_on()
+        now.clock.now += 61.0
+        ScenarioRound(now.parts)(True)
+    assert stand.backs(run) == {"out": "pending", "cache": "restored"}
+    assert now.apps.values()["replicas"] == 12
+    said = f"held, because worst was started ({started.run}). Once that is over, type `runbookd"
+    assert said in told(stand)[0]
+    stand.people.undo(OLGA, started.run)
+    now.go_through(started.run)
+    stand.people.undo(OLGA, run, "the emergency is over")
+    assert now.go_through(run) == "undone"
+    assert stand.backs(run) == {"out": "restored", "cache": "restored"}
+    assert now.apps.values()["replicas"] == 2
+
+
+def test_a_way_back_is_suspended_again_by_the_next_emergency(engine: sa.Engine) -> None:
+    stand = Stand(engine, replace(RUSH, steps=(OUT,)), WORST, replace(WORST, name="other"))
+    now = stand.now
+    run = stand.run()
+    now.go_through(run)
+    stand.people.start(OLGA, "worst", "all is down")
+    stand.people.undo(OLGA, run, "it is over")
+    assert run in stand.people.start(OLGA, "other", "all is down again").suspended
+    ScenarioRound(now.parts)(True)
+    assert stand.backs(run) == {"out": "pending"}
+
+
 @on_both
 def test_an_emergency_lifts_what_stands_in_its_way_and_asks_nobody(engine: sa.Engine) -> None:
     stand = Stand(engine, replace(APPROVED, approval=None, emergency=True))

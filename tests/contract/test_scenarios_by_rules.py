@@ -281,19 +281,26 @@ def test_a_rule_that_the_scenario_no_longer_names_starts_nothing(engine: sa.Engi
 
 
 @on_both
-def test_its_end_waits_while_the_alert_fires_that_started_it(engine: sa.Engine) -> None:
+def test_its_end_waits_while_the_alert_fires_that_started_it_and_is_paged_until_it_is_over(
+    engine: sa.Engine,
+) -> None:
     stand = Started(engine, replace(STARTED, dollars=None, steps=(OUT,)))
     stand.fires()
     assert stand.now.go_through("rush.1") == "active"
+    stand.looks()
+    assert stand.now.pager.open == {}, "it is not over its time yet"
     stand.now.clock.now += 3_700
     stand.fires()  # its sender repeats it
     stand.looks()
     assert stand.now.rows("SELECT state FROM scenario_runs") == [("active",)]
     assert stand.now.apps.values()["replicas"] == 8
-    assert [each.summary for each in stand.now.pager.open.values()] != []
+    (page,) = stand.now.pager.open.values()
+    assert page.summary.startswith("Scenario rush.1 is over its time, at $0.5")
+    assert "an alert of rule viral-spike still asks for more" in page.summary
     stand.resolves()
     assert stand.now.go_through("rush.1") == "undone"
     assert stand.now.apps.values()["replicas"] == 2
+    assert stand.now.pager.open == {}, "it is over, so nobody is asked to look at it"
 
 
 def test_a_resolved_alert_does_not_end_it_before_its_time(engine: sa.Engine) -> None:

@@ -104,6 +104,51 @@ def test_who_dies_while_telling_keeps_others_from_telling_only_for_a_while(
     assert len(told(stand)) == 1
 
 
+@on_both
+def test_a_page_of_a_scenario_that_ends_while_another_worker_tells_is_sent_later(
+    engine: sa.Engine,
+) -> None:
+    stand = Stand(engine, OUT)
+    now = stand.now
+    now.next_write("refused for good")
+    seen: list[str] = []
+
+    def meanwhile() -> None:
+        if not seen:
+            now.go_on()
+            ScenarioRound(now.parts)(True)
+            ((state,),) = now.rows("SELECT state FROM scenario_runs")
+            seen.append(state)
+
+    now.messenger.hangs = meanwhile
+    run = stand.run("out")
+    ScenarioRound(now.parts)(True)
+    assert seen == ["incomplete"], "it has ended while its first message was posted"
+    now.clock.now += HOLD_S + 1
+    ScenarioRound(now.parts)(True)
+    (page,) = [each for key, each in now.pager.open.items() if key.endswith(f"/{run}")]
+    assert page.summary.startswith(f"Scenario {run} did not do step out: ")
+
+
+def test_a_page_of_a_scenario_that_ends_is_sent_though_its_worker_dies_before_it(
+    engine: sa.Engine,
+) -> None:
+    stand = Stand(engine, OUT)
+    now = stand.now
+    now.next_write("refused for good")
+    run = stand.run("out")
+    ScenarioRound(now.parts)(True)
+    now.go_on()
+    dying = now.look_at_scenarios()
+    dying.go_to("done:advance")
+    dying.die()
+    assert now.rows("SELECT state FROM scenario_runs") == [("incomplete",)]
+    now.clock.now += HOLD_S + 1
+    ScenarioRound(now.parts)(True)
+    (page,) = [each for key, each in now.pager.open.items() if key.endswith(f"/{run}")]
+    assert page.summary.startswith(f"Scenario {run} did not do step out: ")
+
+
 # ---- One that does not go on ----
 
 
@@ -150,6 +195,11 @@ def test_a_row_that_cannot_be_read_keeps_no_other_from_going_on_and_is_told_once
             stand.run("cached")
     assert stand.people.cancel(OLGA, run, "it was of another version") == "cancelled"
     assert stuck_now(engine) == []
+    ScenarioRound(now.parts)(True)
+    assert now.pager.open == {}
+    assert now.rows("SELECT stuck, next_at FROM scenario_runs WHERE id = :run", run=run) == [
+        (None, None)
+    ]
     again = stand.run("cached")
     assert now.go_through(again) == "active"
     rows = now.rows("SELECT who FROM audit WHERE verb = 'cancel' AND subject = :run", run=run)
@@ -191,3 +241,33 @@ def test_a_scenario_whose_every_look_raises_is_told_once_and_looked_at_less_and_
     assert now.go_through(run) == "active"
     assert stuck_now(engine) == []
     assert [each for each in now.pager.open if each.endswith(f"{run}.stuck")] == []
+
+
+@on_both
+@pytest.mark.parametrize("state", ["running", "active", "undoing"])
+def test_a_cancel_ends_a_scenario_that_does_not_go_on_in_any_state(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    stand = Stand(engine, RUSH)
+    now = stand.now
+    run = stand.run()
+    ScenarioRound(now.parts)(True)
+    if state != "running":
+        now.go_through(run)
+    if state == "undoing":
+        stand.people.undo(OLGA, run)
+
+    def raising(looked: Looked, *rest: Any) -> Step:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(looking, "_step", raising)
+    for _ in range(3):
+        now.clock.now += LONGEST_AGAIN_S + 1
+        ScenarioRound(now.parts)(True)
+    assert now.rows("SELECT state FROM scenario_runs") == [(state,)]
+    assert [each for each in now.pager.open if each.endswith(f"{run}.stuck")] != []
+    assert stand.people.cancel(OLGA, run, "we do it by hand") == "cancelled"
+    ScenarioRound(now.parts)(True)
+    assert now.pager.open == {}
+    assert "It did not go on, and was cancelled by olga: we do it by hand." in told(stand)[0]
+    assert now.rows("SELECT stuck, next_at FROM scenario_runs") == [(None, None)]

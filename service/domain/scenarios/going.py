@@ -49,6 +49,8 @@ by its `when`: what comes after it goes on."""
 RESTORED, LEFT = "restored", "left"
 """What the way back has made of a step; it may also be pending, under way or failed."""
 BACK_OVER = (RESTORED, LEFT, FAILED)
+SUSPENDED = "suspended"
+"""What a cancel is by which an emergency has nothing more begin of another scenario."""
 
 ALREADY_THERE, CHANGED_SINCE = "already_there", "changed_by_a_person"
 """Guards of a run whose target is as wanted already, and of one whose target was changed since."""
@@ -142,7 +144,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Deed:
     """What a person, or runbookd itself, has said of it: who, why and when; `what` is one of
-    approved and rejected where it decides. `by_person` is whether a person has."""
+    approved and rejected where it decides, and suspended where an emergency has stopped it.
+    `by_person` is whether a person has."""
 
     by: str
     why: str
@@ -180,7 +183,8 @@ class ScenarioNow:
     on call has to know, empty where that is nothing. `message` is where its message is, as the
     messenger names it; empty where it has none. `parent` is the run by which a rule has started it,
     empty where a person has; `by` is that rule then, and `alerts` are the episodes that asked.
-    `quiet` is since when what ends it early has held, None where it does not hold.
+    `quiet` is since when what ends it early has held, None where it does not hold. `stuck` is
+    whether people were told that it does not go on.
     """
 
     id: str
@@ -206,6 +210,7 @@ class ScenarioNow:
     parent: str = ""
     alerts: tuple[str, ...] = ()
     quiet: Quiet | None = None
+    stuck: bool = False
 
     @property
     def starter(self) -> str:
@@ -260,6 +265,13 @@ class ScenarioNow:
         if self.began_at is None or self.reminded or not self.unsigned_after:
             return None
         return self.began_at + WITHIN_S
+
+    @property
+    def suspended(self) -> str:
+        """By what emergency it is suspended; empty where it is not. Nothing of it begins then, not
+        even the way back, until a person says undo."""
+        suspended = self.cancel is not None and self.cancel.what == SUSPENDED
+        return self.cancel.why if suspended and self.cancel is not None else ""
 
     @property
     def failed(self) -> list[StepNow]:
@@ -334,7 +346,7 @@ def advance(now: ScenarioNow, at: float, facts: Facts) -> Next:
         begin += more
         if now.state == state:
             break
-    return Next(replace(now, page=_page(now, facts)), begin)
+    return Next(replace(now, page=_page(now, at, facts)), begin)
 
 
 _Went = tuple[ScenarioNow, tuple[tuple[str, Role], ...]]
@@ -680,7 +692,7 @@ def _undoing(now: ScenarioNow, _at: float, facts: Facts) -> _Went:
             continue
         by_itself = now.back is not None and not now.back.by_person
         asked = f"{facts.asking} asks for more" if by_itself and facts.asking else ""
-        if held := asked or facts.held(each.step, Role.BACK):
+        if held := _suspended(now) or asked or facts.held(each.step, Role.BACK):
             steps[number] = replace(each, back_reason=held)
             continue
         begin.append((each.step.id, Role.BACK))
@@ -691,6 +703,13 @@ def _undoing(now: ScenarioNow, _at: float, facts: Facts) -> _Went:
         return now, tuple(begin)
     lost = any(each.back_state == FAILED for each in steps)
     return _ended(now, INCOMPLETE if lost else UNDONE, _back_summary(now)), ()
+
+
+def _suspended(now: ScenarioNow) -> str:
+    """That the way back waits for the end of an emergency; empty where it does not."""
+    if not now.suspended:
+        return ""
+    return f"held, because {now.suspended}. Once that is over, type `runbookd undo {now.id}`"
 
 
 def _goes_back(step: StepNow) -> bool:
@@ -722,10 +741,16 @@ def _ended(now: ScenarioNow, state: str, reason: str) -> ScenarioNow:
 # ---- What the person on call has to know ----
 
 
-def _page(now: ScenarioNow, facts: Facts) -> str:
+def _page(now: ScenarioNow, at: float, facts: Facts) -> str:
     if now.plan_only:
         return ""
-    return _refused(now) or _lost(now) or _too_long(now, facts)
+    return page_at_end(now) or _too_long(now, at, facts)
+
+
+def page_at_end(now: ScenarioNow) -> str:
+    """What the person on call has to know of one that has ended, by what is stored of it; empty
+    where that is nothing. It may not have been told when it ended."""
+    return "" if now.plan_only else _refused(now) or _lost(now)
 
 
 def _refused(now: ScenarioNow) -> str:
@@ -745,8 +770,9 @@ def _lost(now: ScenarioNow) -> str:
     return f"did not do {_told(loud[0])}" if loud else ""
 
 
-def _too_long(now: ScenarioNow, facts: Facts) -> str:
-    if now.state != ACTIVE or not facts.asking:
+def _too_long(now: ScenarioNow, at: float, facts: Facts) -> str:
+    """That it should have ended, and an alert keeps it from that."""
+    if now.state != ACTIVE or not facts.asking or not _over(now, at):
         return ""
     rate = now.dollars
     costs = "" if rate is None else f", at ${rate / 730:,.2f} an hour"

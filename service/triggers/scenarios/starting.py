@@ -33,6 +33,7 @@ from service.domain.scenarios.going import (
     INCOMPLETE,
     PLANNING,
     RUNNING,
+    UNDOING,
     UNSIGNED,
     WAITING,
     Deed,
@@ -169,14 +170,17 @@ class ScenarioPeople:
         return held
 
     def cancel(self, person: Person, run: str, why: str) -> str:
-        """Have no further step begin; what is under way goes on to its end. One that cannot be read
-        ends as it is. Returns its state."""
+        """Have no further step begin; what is under way goes on to its end. One of which people
+        were told that it does not go on ends as it is, and so does one that cannot be read. Returns
+        its state."""
         require_role(person, Role.OPERATOR)
         said = reason_of(why)
         try:
             now = self._desk.get(run) or self._known(run)
         except ScenarioUnreadable as unreadable:
-            return self._abandon(person, run, said, unreadable)
+            return self._abandon(person, run, said, {"unreadable": str(unreadable)})
+        if now.stuck and not now.ended:
+            return self._abandon(person, run, said, {"stuck": now.state})
         if now.state == ACTIVE:
             raise Conflict(
                 f"All steps of {run} are over, so there is nothing to cancel; to take them back, "
@@ -188,16 +192,17 @@ class ScenarioPeople:
             raise Conflict(f"Scenario {run} is {now.state} or was cancelled already.")
         return now.state
 
-    def _abandon(self, person: Person, run: str, said: str, why: ScenarioUnreadable) -> str:
-        """End one that cannot be read; its state."""
+    def _abandon(self, person: Person, run: str, said: str, what: Mapping[str, Any]) -> str:
+        """End one that does not go on; its state."""
         deed = Deed(person.name, said, self._clock())
-        record = self._record(person, "cancel", run, said, {"unreadable": str(why)})
+        record = self._record(person, "cancel", run, said, what)
         if not self._desk.abandon(run, deed, record):
             raise Conflict(f"Scenario {run} has ended already.")
         return CANCELLED
 
     def undo(self, person: Person, run: str, why: str = "") -> ScenarioNow:
-        """Put back what its steps have changed, in the reverse order, where it still is so."""
+        """Put back what its steps have changed, in the reverse order, where it still is so. Where
+        an emergency has suspended it, it is so no more."""
         require_role(person, Role.OPERATOR)
         now = self._known(run)
         said = reason_of(why) if why else f"undo of {run}"
@@ -205,7 +210,8 @@ class ScenarioPeople:
             raise Conflict(f"Scenario {run} has changed nothing yet; to stop it, cancel it.")
         deed = Deed(person.name, said, self._clock())
         record = self._record(person, "undo", run, said, {})
-        if now.plan_only or not self._desk.say(run, "back", deed, _TAKEN_BACK, record):
+        states = (*_TAKEN_BACK, UNDOING) if now.suspended else _TAKEN_BACK
+        if now.plan_only or not self._desk.say(run, "back", deed, states, record):
             raise Conflict(
                 f"Scenario {run} is {now.state}; only one that changed something is taken back, "
                 "and only once."
