@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,12 +155,7 @@ class RulesWatch:
             _log.warning("rules_not_kept", hash=book.hash, why=str(error))
 
     def _last_good(self) -> RuleBook | None:
-        try:
-            files = self._store.good(_name_of(self._paths))
-            return self._load(KeptSources(files)) if files else None
-        except (StoreUnavailable, StoreConflict, RuleBookInvalid) as error:
-            _log.warning("no_last_good_rules", why=str(error))
-            return None
+        return _last_good(self._paths, self._variables, self._store)
 
     def _ask(self) -> str:
         """The last request for a reload; the one that is known, while the store is away."""
@@ -189,6 +184,23 @@ class RulesWatch:
             again_s = _AGAIN_S
             _log.warning("rules_not_told", why=str(error))
         self._next_tell = self._monotonic() + again_s
+
+
+def last_good_rules(settings: Settings, store: Rulebooks) -> RuleBook | None:
+    """The last rules of these files that could be used; None where there are none, or where they
+    can be read no more."""
+    return _last_good(rule_paths(settings), rule_variables(settings), store)
+
+
+def _last_good(
+    paths: Sequence[Path], variables: Mapping[str, str], store: Rulebooks
+) -> RuleBook | None:
+    try:
+        files = store.good(_name_of(paths))
+        return load_rulebook(paths, variables, sources=KeptSources(files)) if files else None
+    except (StoreUnavailable, StoreConflict, RuleBookInvalid) as error:
+        _log.warning("no_last_good_rules", why=str(error))
+        return None
 
 
 def _name_of(paths: Sequence[Path]) -> str:

@@ -12,14 +12,17 @@ from collections.abc import Sequence
 import structlog
 
 from service.bootstrap.access import judge_access, require_access, tokens_of_people
+from service.bootstrap.reload import last_good_rules
 from service.bootstrap.rules import load_rules
 from service.bootstrap.senders import sender_doubts
 from service.bootstrap.stores import Stores
 from service.domain.named_tokens import token_doubts
 from service.domain.rules.rules import RuleBook
+from service.rulebook import RuleBookInvalid
 from service.settings import Settings, misspelt, redactor_of
 from service.store.database import translated
 from service.store.facts import SHORT_SECRETS, FactStore
+from service.store.rulebooks import RulebookStore
 from service.telemetry import configure_logging
 
 _log = structlog.get_logger(__name__)
@@ -28,24 +31,46 @@ _log = structlog.get_logger(__name__)
 def prepare_web(settings: Settings, hosts: Sequence[str]) -> None:
     """Check and prepare everything before the first request to a server on `hosts`.
 
+    Rule files that cannot be used keep nothing from starting while the last good ones are stored:
+    alerts must still be taken while somebody mends them.
+
     Raises:
         SettingsInvalid: no sender could post, or everybody could; or runbookd would scale its own
             database.
-        RuleBookInvalid: the rules have errors.
+        RuleBookInvalid: the rules have errors, and this installation has had no good ones before.
         StoreUnavailable: the database cannot be used now.
     """
     # Short secrets are judged after the migration: whether they are accepted is in the database.
     require_access(judge_access(settings, hosts, keeps_short_secrets=True))
-    book = load_rules(settings)
-    tell_doubts(settings, book)
     for doubt in token_doubts(tokens_of_people(settings)):
         _log.warning("people", what=doubt)
-    migrate(settings)
+    tell_doubts(settings, _rules_to_start_with(settings))
     access = judge_access(settings, hosts, keeps_short_secrets=_keeps_short_secrets(settings))
     require_access(access)
     for sentence in access.warnings:
         _log.warning("short_secret", what=sentence)
     _tell_what_cannot_work(settings)
+
+
+def _rules_to_start_with(settings: Settings) -> RuleBook:
+    """What the files say, or the last good rules, once the tables are up to date."""
+    try:
+        book = load_rules(settings)
+    except RuleBookInvalid as invalid:
+        # The last good rules are in the database.
+        migrate(settings)
+        stores = Stores(settings)
+        try:
+            last_good = last_good_rules(settings, RulebookStore(stores.engine))
+        finally:
+            # As in `migrate`.
+            stores.engine.dispose()
+        if last_good is None:
+            raise
+        _log.error("rules_refused", errors=list(map(str, invalid.errors)), stays=last_good.hash)
+        return last_good
+    migrate(settings)
+    return book
 
 
 def tell_doubts(settings: Settings, book: RuleBook) -> None:

@@ -23,8 +23,8 @@ so five minutes are many tries."""
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Since when the oldest run waits that could begin, and the oldest page that has not ended; in
-    seconds since the epoch, None where none waits."""
+    """Since when the oldest run waits that could begin, and the oldest page that the pager has not
+    taken, however often it was tried; in seconds since the epoch, None where none waits."""
 
     run_since: float | None = None
     page_since: float | None = None

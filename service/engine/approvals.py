@@ -13,11 +13,21 @@ from service.domain.decisions.approval import (
     LAPSED,
     PAGE,
     TIMED_OUT,
+    Approval,
+    default_terms,
     plan_hash,
 )
 from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import APPROVE, Policy
-from service.domain.decisions.requests import LEVEL, PERSON, RETURN, SCENARIO, Request
+from service.domain.decisions.requests import (
+    ALERT,
+    LEVEL,
+    PERSON,
+    REPLAY,
+    RETURN,
+    SCENARIO,
+    Request,
+)
 from service.domain.durations import lasted
 from service.engine import outbox, reports
 from service.engine.outcomes import cooldown_end
@@ -70,10 +80,19 @@ def ask(request: Request, plan: Plan, why: str, parts: WorkerParts) -> dict[str,
     """End the run, and ask; nobody waits inside a run. What a person has cancelled is not asked."""
     if said := parts.runs.cancelled(request.id):
         return {"cancelled": said}
-    now, terms = parts.clock.time(), request.policy.approval
+    now, terms = parts.clock.time(), _terms(request)
     approval = parts.approvals.ask(request, plan, why, terms, now)
     parts.locks.unlock(request.target.resource, request.id)
     return {"approval": approval, "until": now + terms.wait_s}
+
+
+def _terms(request: Request) -> Approval:
+    """Who may approve and how long is waited. A rule says so itself; for a person or a job nobody
+    has said anything."""
+    terms = request.policy.approval
+    if request.origin.kind in (ALERT, REPLAY) or terms != Approval():
+        return terms
+    return default_terms(by_approval=action_spec(request.action).by_approval)
 
 
 def tell_asked(

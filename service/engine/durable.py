@@ -150,21 +150,49 @@ def pending_query(dialect: str) -> sa.Select[str]:
 
 def waiting_query(dialect: str) -> sa.Select[int | None, int | None]:
     """Since when the oldest run waits that could begin, and the oldest page that has not ended, in
-    milliseconds since the epoch; NULL where none waits. What is queued for later does not wait
-    before its time."""
-    table = sa.table(
+    milliseconds since the epoch; NULL where none waits.
+
+    What is queued for later does not wait before its time, and neither does a run while another one
+    of its partition is under way: it could not begin. A page that the pager did not take is queued
+    again with the next try in its id (`service.engine.late_pages`), and waits since its first.
+    """
+    table = _workflows(dialect)
+    first, ahead = table.alias("first"), table.alias("ahead")
+    since = sa.func.coalesce(table.c.delay_until_epoch_ms, table.c.created_at)
+    queues = (RUNS_QUEUE, PAGES_QUEUE, MESSAGES_QUEUE)
+    under_way = sa.exists().where(
+        ahead.c.status == sa.literal_column("'PENDING'"),
+        ahead.c.queue_name == table.c.queue_name,
+        ahead.c.queue_partition_key == table.c.queue_partition_key,
+    )
+    runs = sa.select(sa.func.min(since)).where(
+        table.c.status == "ENQUEUED", table.c.queue_name.in_(queues), sa.not_(under_way)
+    )
+    pages = sa.select(sa.func.min(since)).where(
+        table.c.status.in_(("ENQUEUED", "PENDING")), table.c.queue_name == PAGES_QUEUE
+    )
+    late = (
+        sa.select(sa.func.min(first.c.created_at))
+        .select_from(table)
+        .join(first, first.c.workflow_uuid == sa.func.substr(table.c.workflow_uuid, 1, 26) + ".0")
+        .where(
+            table.c.status.in_(("ENQUEUED", "PENDING", "DELAYED")),
+            *(table.c.queue_name == PAGES_QUEUE, table.c.name == PAGE_WORKFLOW),
+        )
+    )
+    oldest = sa.union_all(pages, late).subquery()
+    return sa.select(runs.scalar_subquery(), sa.select(sa.func.min(oldest.c[0])).scalar_subquery())
+
+
+def _workflows(dialect: str) -> sa.TableClause:
+    """The library's table of workflows, as far as our queries ask it."""
+    texts = ("workflow_uuid", "name", "status", "queue_name", "queue_partition_key")
+    return sa.table(
         "workflow_status",
-        *(sa.column(name, sa.Text) for name in ("status", "queue_name")),
+        *(sa.column(name, sa.Text) for name in texts),
         *(sa.column(name, sa.BigInteger) for name in ("created_at", "delay_until_epoch_ms")),
         schema="dbos" if dialect == "postgresql" else None,
     )
-    since = sa.func.min(sa.func.coalesce(table.c.delay_until_epoch_ms, table.c.created_at))
-    queues = (RUNS_QUEUE, PAGES_QUEUE, MESSAGES_QUEUE)
-    runs = sa.select(since).where(table.c.status == "ENQUEUED", table.c.queue_name.in_(queues))
-    pages = sa.select(since).where(
-        table.c.status.in_(("ENQUEUED", "PENDING")), table.c.queue_name == PAGES_QUEUE
-    )
-    return sa.select(runs.scalar_subquery(), pages.scalar_subquery())
 
 
 def pending_of(executor: str) -> set[str]:

@@ -53,8 +53,9 @@ class WatchdogRound:
         if self._parts.levels.in_force() not in ("", book.hash):
             return  # a worker with newer rules has started, and listens by those
         self._listen(book)
-        if not book.watchdogs:
-            self._nothing_in = book.hash
+        # One whose page could not be closed is still on record, and is asked for again.
+        left = book.watchdogs or self._parts.watchdogs.known()
+        self._nothing_in = "" if left else book.hash
 
     def _listen(self, book: RuleBook) -> None:
         known = {each.alert: each for each in self._parts.watchdogs.known()}

@@ -15,7 +15,7 @@ import structlog
 
 from service.domain.rules.matching import RuleIndex
 from service.domain.rules.rules import RuleBook
-from service.rulebook.errors import RuleBookInvalid
+from service.rulebook.errors import RuleBookInvalid, RuleError
 from service.rulebook.sources import Signature, Sources, signature
 from service.triggers.alerts.candidates import RulesInForce
 
@@ -134,10 +134,23 @@ class HeldRules:
                 made: RuleBook | RuleBookInvalid = self._load(sources)
             except RuleBookInvalid as invalid:
                 made = invalid
+            except Exception as error:
+                made = self._unforeseen(error)
             known = dict.fromkeys((*self._paths, *sources.tried))
             if len(known) == len(self._paths):
                 return made, sources, signature(self._paths) != before
             self._paths = tuple(known)
+
+    def _unforeseen(self, error: Exception) -> RuleBookInvalid:
+        """Files that the loader itself fails on: refused as others are, so people are told."""
+        sentence = (
+            f"runbookd failed while it read the rules, and does not know in which line: {error!r}. "
+            "That is a fault of runbookd. Take back the last change of the file, and report what "
+            "the log says under rules_refused."
+        )
+        invalid = RuleBookInvalid((RuleError(str(self._paths[0]), 1, None, sentence),))
+        invalid.__cause__ = error
+        return invalid
 
     def _take(self, book: RuleBook, sources: Sources) -> None:
         self._keep(book, sources)
@@ -157,5 +170,8 @@ class HeldRules:
         errors = tuple(str(each) for each in invalid.errors)
         since = self.refused.since if self.refused is not None else self._clock()
         if self.refused is None or self.refused.errors != errors:
-            _log.error("rules_refused", errors=list(errors), stays=self.book and self.book.hash)
+            stays = self.book and self.book.hash
+            _log.error(
+                "rules_refused", errors=list(errors), stays=stays, exc_info=invalid.__cause__
+            )
         self.refused = Refused(errors, since)

@@ -14,7 +14,7 @@ from service.catalogue.registry import ACTIONS, action_spec, names_with
 from service.catalogue.shapes import Shape
 from service.catalogue.spec import ActionSpec, Effect
 from service.domain.alerts.flapping import Flapping
-from service.domain.decisions.approval import Approval
+from service.domain.decisions.approval import Approval, default_terms
 from service.domain.decisions.expected import Expected, Slo
 from service.domain.decisions.policy import ACT, APPROVE, OFF, Policy
 from service.domain.decisions.returns import Return
@@ -315,8 +315,9 @@ class _Reader:
 
     def approval(self, action: ActionSpec | None) -> Approval:
         given = self.shape.approval
+        known = default_terms(by_approval=action is not None and action.by_approval)
         if given is None:
-            return Approval()
+            return known
         if action is None or not action.governed:
             self.only_of_changes("approval", action)
         shape = read_shape(ApprovalShape, given, (*self.place, "approval"), self.complain).shape
@@ -335,7 +336,6 @@ class _Reader:
             if not is_name(word):
                 form = f"a role, or a group of {NAME_FORM}"
                 self.note("approval", f"from: {word!r} is no role or group; write {form}.")
-        known = Approval()
         return Approval(
             tuple(shape.from_ or known.of),
             wait.total_seconds() if wait else known.wait_s,

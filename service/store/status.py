@@ -34,7 +34,7 @@ from service.store.items import approval_item, run_item
 from service.store.rules_told import rules_of_processes
 from service.store.spend import spends
 from service.store.stuck import stuck_scenarios
-from service.store.watchdogs_told import known_watchdogs, last_heartbeat
+from service.store.watchdogs_told import known_watchdogs, last_heartbeat, untold_since
 
 if TYPE_CHECKING:
     from service.domain.rules.rules import RuleBook
@@ -294,10 +294,13 @@ def _queue(asked: Asked) -> dict[str, Any]:
         "running": sa.select(_r.id).where(_r.status == "running"),
         "messages": sa.select(schema.outbox.c.key),
     }
-    pages = _r.action.in_(PAGING)
+    unended = sa.select(sa.func.min(_r.created_at).label("since")).where(
+        _r.ended_at.is_(None), _r.action.in_(PAGING)
+    )
+    pages = sa.union_all(unended, *untold_since().selects).subquery()
     oldest = {
         "run_since": sa.select(sa.func.min(_r.created_at)).where(_r.status == "queued"),
-        "page_since": sa.select(sa.func.min(_r.created_at)).where(_r.ended_at.is_(None), pages),
+        "page_since": sa.select(sa.func.min(pages.c.since)),
         "message_since": sa.select(sa.func.min(schema.outbox.c.since)),
     }
     query = sa.select(

@@ -13,7 +13,7 @@ from service.ports.outbox import Waiting as WaitingMessage
 from service.store import schema
 from service.store.database import begin_writing, insert_of, translated
 from service.store.outbox import keep_message
-from service.store.watchdogs_told import ONE, known_watchdogs
+from service.store.watchdogs_told import ONE, known_watchdogs, untold_since
 
 _w, _h, _a = schema.watchdogs.c, schema.heartbeats.c, schema.alerts.c
 NEWEST = 100
@@ -145,7 +145,10 @@ class HeartbeatStore:
         """As `Heartbeats`."""
         with translated(), self._engine.connect() as connection:
             run, page = connection.execute(self._waiting).one()
-        return Waiting(*(None if at is None else at / 1000.0 for at in (run, page)))
+            untold = connection.execute(untold_since()).scalars().all()
+        run_since, queued = (None if at is None else at / 1000.0 for at in (run, page))
+        pages = [each for each in (queued, *untold) if each is not None]
+        return Waiting(run_since, min(pages, default=None))
 
     def said(self, now: float, problem: str, again_s: float) -> None:
         """As `Heartbeats`."""

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
+from service.catalogue.request_json import dump_request
+from service.domain.decisions.decision_json import moment
 from service.domain.errors import FailureKind, VendorError
-from service.domain.heartbeat import Waiting
+from service.domain.heartbeat import Waiting, why_unwell
 from service.domain.rules.matching import RuleIndex
 from service.domain.watchdogs import Known, Watchdog
 from service.engine.durable import waiting_query
+from service.engine.execution import execute
+from service.engine.late_pages import dump_late, page_id
+from service.engine.pages import AGAIN_S as PAGE_AGAIN_S
+from service.engine.parts import LatePage
 from service.engine.queue import RunQueue
-from service.ports import Message
+from service.ports import Message, Page
 from service.ports.admission import NewRun
 from service.ports.watchdogs import Heartbeat, Heartbeats, Watchdogs
 from service.providers.heartbeat import HttpHeartbeat
 from service.providers.waits import Timeouts
 from service.store.admissions import add_run
 from service.store.bell import bell_of
+from service.store.incidents import IncidentStore
 from service.store.outbox import OutboxStore
+from service.store.runs import RunStore
+from service.store.status import declared, status
 from service.store.watchdogs import HeartbeatStore, WatchdogStore
 from service.store.watchdogs_told import last_heartbeat
 from service.triggers.alerts.candidates import RulesInForce
 from tests.contract.admission import SqlDesk
 from tests.contract.loopback import Loopback, closed_port
-from tests.fakes.alerts import NOW, alert, delivery, resolved, rule_book
+from tests.fakes.alerts import ERRORS, NOW, alert, delivery, resolved, rule_book
+from tests.fakes.engine import FakeWorker, Recorder
 from tests.fakes.faults import vendor_error
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.runs import API, request_for
@@ -226,6 +237,138 @@ def test_what_waits_is_what_could_begin_and_not_what_is_queued_for_later(
     queue.page("page-1", "incident", {}, 0.0)
     assert store.waiting().page_since is not None
     queue.close()
+
+
+class Telling:
+    """A worker whose pager takes nothing, over the real tables and the real queue."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.queue = RunQueue(engine, bell_of(engine))
+        self.worker = FakeWorker()
+        self.worker.pager.problem = vendor_error(FailureKind.TEMPORARY, "It is away.")
+        self.parts = replace(
+            self.worker.parts,
+            runs=RunStore(engine, self.queue.enqueue),
+            incidents=IncidentStore(engine),
+            heartbeats=HeartbeatStore(engine, waiting_query(engine.dialect.name)),
+            watchdogs=WatchdogStore(engine),
+            page_later=lambda late, delay: self.queue.page(
+                page_id(late), late.page.dedup_key, dump_late(late), delay
+            ),
+        )
+        self.desk = SqlDesk(engine, enqueue=self.queue.enqueue)
+
+    @property
+    def now(self) -> float:
+        return self.worker.clock.time()
+
+    def waits(self) -> str:
+        """Why no heartbeat is sent now."""
+        return why_unwell(self.parts.heartbeats.waiting(), self.now)
+
+    def try_for(self, seconds: float) -> None:
+        """Execute what is queued, again and again, as a worker does that has time for it."""
+        until = self.now + seconds
+        while self.now < until:
+            for (run,) in self.desk.rows("SELECT id FROM runs WHERE ended_at IS NULL"):
+                stored = self.parts.runs.get(run)
+                assert stored is not None
+                execute(self.parts, run, dump_request(stored.request), Recorder())
+                self.ended(run)
+            self.worker.clock.sleep(PAGE_AGAIN_S)
+
+    def ended(self, workflow: str) -> None:
+        """What the durable engine notes of a workflow that it has executed."""
+        schema = "" if self.engine.dialect.name == "sqlite" else "dbos."
+        self.desk.execute(
+            f"UPDATE {schema}workflow_status SET status = 'SUCCESS' WHERE workflow_uuid = :id",  # noqa: S608 - ours
+            id=workflow,
+        )
+
+
+@pytest.fixture
+def telling(engine: sa.Engine) -> Iterator[Telling]:
+    made = Telling(engine)
+    yield made
+    made.queue.close()
+
+
+def test_no_heartbeat_is_sent_while_the_pager_takes_no_page_however_often_it_is_tried(
+    telling: Telling,
+) -> None:
+    telling.desk.admit(delivery(alert(ERRORS), at=telling.now))
+    telling.try_for(240)
+    assert telling.waits() == ""
+    telling.try_for(120)
+    assert len(telling.desk.rows("SELECT id FROM runs")) > 3, "no try has followed another"
+    assert telling.waits().startswith("the oldest page has waited for 6 min")
+    telling.worker.pager.problem = None
+    telling.try_for(30)
+    assert telling.waits() == ""
+
+
+def test_a_page_is_measured_from_when_it_was_wanted_and_not_from_its_last_try(
+    telling: Telling,
+) -> None:
+    began = telling.now
+    telling.desk.admit(delivery(alert(ERRORS), at=began))
+    telling.try_for(360)
+    seen = status(telling.engine, declared(rule_book()), telling.now)
+    assert seen["queue"]["page_since"] == moment(began)
+
+
+def test_an_alert_that_is_over_is_no_page_that_waits(telling: Telling) -> None:
+    telling.desk.admit(delivery(alert(ERRORS), at=telling.now))
+    telling.try_for(360)
+    telling.desk.admit(delivery(resolved(ERRORS), at=telling.now))
+    assert telling.waits() == ""
+
+
+def test_the_page_of_a_watchdog_waits_since_it_is_silent_until_the_pager_takes_it(
+    telling: Telling,
+) -> None:
+    store = telling.parts.watchdogs
+    store.note(DOG, NOW)
+    assert telling.waits() == ""
+    store.silent("Watchdog", telling.now, SILENT)
+    telling.worker.clock.sleep(360)
+    assert telling.waits().startswith("the oldest page")
+    store.paged("Watchdog", telling.now)
+    assert telling.waits() == ""
+
+
+def test_a_late_page_waits_since_its_first_try(telling: Telling) -> None:
+    """Its tries are workflows of their own, each of which is queued for a minute later."""
+    late = LatePage(Page("runbookd/run/x", "It failed", "runbookd", "critical"), telling.now)
+    queue_page = telling.parts.page_later
+    queue_page(late, 0.0)
+    first = telling.parts.heartbeats.waiting().page_since
+    assert first is not None
+    telling.ended(page_id(late))
+    queue_page(replace(late, tries=1), 600.0)
+    assert telling.parts.heartbeats.waiting().page_since == first
+    telling.ended(page_id(replace(late, tries=1)))
+    assert telling.parts.heartbeats.waiting().page_since is None
+
+
+def test_a_run_that_waits_for_a_long_one_on_its_own_target_is_no_queue_that_stands(
+    telling: Telling,
+) -> None:
+    schema = "" if telling.engine.dialect.name == "sqlite" else "dbos."
+    long = request_for("horizontal_scale", API)
+    for run in (long, replace(long, id="api.out.2")):
+        with telling.engine.begin() as connection:
+            telling.queue.enqueue(connection, NewRun(run, "do-app:app-1", NOW))
+    telling.desk.execute(
+        f"UPDATE {schema}workflow_status SET status = 'PENDING' WHERE workflow_uuid = :id",  # noqa: S608 - ours
+        id=long.id,
+    )
+    assert telling.parts.heartbeats.waiting().run_since is None
+    with telling.engine.begin() as connection:
+        another = NewRun(replace(long, id="api.out.3"), "do-app:app-2", NOW)
+        telling.queue.enqueue(connection, another)
+    assert telling.parts.heartbeats.waiting().run_since is not None
 
 
 @pytest.fixture(params=["fake", "http"])

@@ -21,6 +21,14 @@ from tests.unit.cli.commandline import SANDBOX_IDS
 PATIENCE_S = 90.0
 TOKEN = "test-token-not-real"
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:service.web.gunicorn_conf")
+RULES = """
+rules:
+  - name: told
+    match: ['alertname="Storm"']
+    action: tell
+    with: {channels: ['#ops'], text: It fires.}
+    cooldown: 10m
+"""
 ANYWHERE = "0.0.0.0"  # noqa: S104 - refused before it serves
 
 
@@ -136,3 +144,23 @@ def test_under_a_server_whose_addresses_are_not_known_nothing_is_open(
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsInvalid, match=sentence):
         create()
+
+
+def test_web_starts_with_the_last_good_rules_and_refuses_only_where_there_are_none(
+    tmp_path: Path,
+) -> None:
+    rules, port = tmp_path / "rules.yml", free_port()
+    rules.write_text("rules: 7\n")
+    given = {"PORT": str(port), "ALERTMANAGER_TOKENS": TOKEN, "RULES": str(rules)}
+    url = f"http://127.0.0.1:{port}"
+    assert f"{rules}:1: " in refusal(web(tmp_path, **given))
+
+    rules.write_text(RULES)
+    with serving(web(tmp_path, **given), url):
+        pass
+    rules.write_text("rules: 7\n")
+    process = web(tmp_path, **given)
+    with serving(process, url):
+        said = process.log.read_text(encoding="utf-8")
+    assert "rules_refused" in said
+    assert f"{rules}:1: " in said

@@ -228,6 +228,12 @@ def test_the_app_spec_gives_settings_and_marks_every_secret() -> None:
     assert ports == {str(service["http_port"])}
 
 
+def test_the_platform_keeps_web_in_service_while_the_database_is_away() -> None:
+    """Web is not ready then, and it is what pages by itself: alerts must still reach it."""
+    (service,) = spec()["services"]
+    assert service["health_check"]["http_path"] == "/healthz"
+
+
 # ---- The wheel ----
 
 

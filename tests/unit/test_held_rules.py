@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.domain.rules.rules import RuleBook
 from service.rulebook import RuleBookInvalid, load_rulebook
@@ -261,3 +262,27 @@ def test_a_file_that_a_target_names_is_followed_and_kept_like_the_rule_file(tmp_
     assert watched.held.book.hash != before.hash
     kept = load_rulebook([watched.path], {}, sources=KeptSources(sources.files))
     assert kept.hash == before.hash
+
+
+def test_files_that_the_loader_itself_fails_on_are_refused_once_with_its_words(
+    watched: Watched,
+) -> None:
+    def fails() -> None:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    watched.during = fails
+    watched.write(text("two"))
+    with capture_logs() as logs:
+        assert [watched.later() for _ in range(4)] == [False, True, False, False]
+    assert watched.names == ["one"]
+    assert watched.held.refused is not None
+    (said,) = watched.held.refused.errors
+    assert said.startswith(f"{watched.path}:1: ")
+    assert "maximum recursion depth exceeded" in said
+    (logged,) = [each for each in logs if each["event"] == "rules_refused"]
+    assert isinstance(logged["exc_info"], RecursionError)
+
+    watched.during = lambda: None
+    watched.write(text("three"))
+    assert [watched.later() for _ in range(2)] == [False, True]
+    assert (watched.names, watched.held.refused) == (["three"], None)

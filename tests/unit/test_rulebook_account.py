@@ -51,6 +51,21 @@ def test_what_cannot_be_is_refused_with_its_line(tmp_path: Path, text: str, sent
     assert any(sentence in each for each in told(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("more", "seconds"),
+    [
+        ("", 86_400),
+        ("    approval: {otherwise: page}\n", 86_400),
+        ("    approval: {wait: 15m}\n", 900),
+    ],
+)
+def test_a_rule_that_removes_waits_a_day_for_a_person_unless_it_says_another_time(
+    tmp_path: Path, more: str, seconds: float
+) -> None:
+    (rule,) = load(tmp_path, with_account(more=more)).rules
+    assert rule.policy.approval.wait_s == seconds
+
+
 def test_the_shipped_file_asks_once_a_week_for_what_is_older_than_30_days() -> None:
     book = load_rulebook([PACK, JOB_PACK], ENV)
     job = book.jobs["remove-unused"]

@@ -29,6 +29,9 @@ WAITING, APPROVED, REJECTED, LAPSED, TIMED_OUT = (
 STATES = (WAITING, APPROVED, REJECTED, LAPSED, TIMED_OUT)
 """What an approval may be; all but the first are decided."""
 DEFAULT_WAIT_S = 900.0
+BY_APPROVAL_WAIT_S = 86_400.0
+"""Where every plan of an action waits for a person: nothing is lost meanwhile, so whoever may
+approve need not sit at the screen when a job asks. A day reaches everybody who works that day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,12 @@ class Approval:
     def to_json(self) -> dict[str, Any]:
         """Plain values, to be pinned with a request."""
         return {"of": list(self.of), "wait_s": self.wait_s, "otherwise": self.otherwise}
+
+
+def default_terms(*, by_approval: bool) -> Approval:
+    """What holds where nobody has said anything else; `by_approval` is whether every plan of the
+    action waits for a person."""
+    return Approval(wait_s=BY_APPROVAL_WAIT_S) if by_approval else Approval()
 
 
 def approval_from_json(fields: Mapping[str, Any]) -> Approval:

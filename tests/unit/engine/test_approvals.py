@@ -8,9 +8,10 @@ import pytest
 
 from service.catalogue.digitalocean_account.target import AccountTarget
 from service.domain.decisions.approval import ACT, APPROVED, HOLD, PAGE, Approval
+from service.domain.decisions.planning import Plan
 from service.domain.decisions.policy import APPROVE, Policy
-from service.domain.decisions.requests import PERSON, Origin
-from service.engine.approvals import ApprovalRound
+from service.domain.decisions.requests import JOB, PERSON, Origin
+from service.engine.approvals import ApprovalRound, ask
 from service.ports.approvals import Decided
 from tests.fakes.engine import FakeWorker, Meanwhile
 from tests.fakes.runs import WORKER, request_for
@@ -152,3 +153,15 @@ def test_the_page_of_what_nobody_decided_says_what_to_type(worker: FakeWorker) -
     (page,) = worker.pager.open.values()
     assert "was not approved: nobody decided within 15 min" in page.summary
     assert page.details["what to type"] == f"runbookd retry {RUN}"
+
+
+@pytest.mark.parametrize("kind", [PERSON, JOB])
+def test_what_is_only_done_by_approval_waits_a_day_for_a_person(
+    worker: FakeWorker, kind: str
+) -> None:
+    removal = request_for("remove_unused", AccountTarget("account"), origin=Origin(kind, "x", "y"))
+    plan = Plan("unused", "1", "0", (), {}, asks="each removal is approved")
+    told = ask(removal, plan, plan.asks, worker.parts)
+    assert told["until"] == worker.clock.time() + 86_400
+    scaling = replace(ASK, origin=removal.origin)
+    assert ask(scaling, plan, "why", worker.parts)["until"] == worker.clock.time() + 900

@@ -164,6 +164,40 @@ def test_a_watchdog_that_the_rules_name_no_more_is_forgotten_and_its_page_is_clo
     assert world.worker.watchdogs.rows == {}
 
 
+NO_DOGS = RuleBook((), {}, "ba9876543210")
+
+
+def reloaded(world: World, book: RuleBook) -> None:
+    """The same worker goes by other rules from now on."""
+    world.worker.book = book
+    world.worker.levels.rules = book.hash
+    world.later(ASK_EVERY_S)
+
+
+def test_rules_that_come_back_without_a_watchdog_close_the_page_that_others_have_opened() -> None:
+    world = World()
+    reloaded(world, NO_DOGS)
+    reloaded(world, BOOK)
+    world.heard()
+    world.later(700)
+    assert len(world.open) == 1
+    reloaded(world, NO_DOGS)
+    assert (world.open, world.worker.watchdogs.rows) == ([], {})
+
+
+def test_a_page_that_could_not_be_closed_when_the_rules_dropped_its_watchdog_is_closed_later() -> (
+    None
+):
+    world = World()
+    world.later(600)
+    world.worker.pager.problem = vendor_error(FailureKind.TEMPORARY, "away")
+    reloaded(world, NO_DOGS)
+    assert len(world.open) == 1
+    world.worker.pager.problem = None
+    world.later(ASK_EVERY_S)
+    assert (world.open, world.worker.watchdogs.rows) == ([], {})
+
+
 def test_a_worker_whose_rules_are_not_in_force_any_more_listens_for_nothing() -> None:
     world = World()
     world.worker.levels.rules = "ba9876543210"
