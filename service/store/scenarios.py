@@ -583,7 +583,7 @@ def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, 
     others = [
         row["id"]
         for row in connection.execute(_GOING.where(_s.id != run)).mappings()
-        if _same_targets(scenario, row)
+        if not only_waits(row["state"], emergency=row["emergency"]) and _same_targets(scenario, row)
     ]
     said = Deed(by, f"{scenario.name} was started ({run})", at, SUSPENDED)
     # A way back goes on after a cancel, so that does not stand for it.
