@@ -284,6 +284,8 @@ def test_an_emergency_that_is_signed_lifts_and_suspends_as_it_begins(engine: sa.
     ((who, what),) = stand.now.rows("SELECT who, what FROM audit WHERE verb = 'make way'")
     assert who == "olga"
     assert json.loads(what)["suspended"] == [later]
+    said = f"It lifted the lock of api by olga. It suspended {later}: nothing more of that begins."
+    assert said in told(stand)[0]
 
 
 def test_an_emergency_that_waits_for_a_signoff_is_not_suspended_by_another_that_begins(
