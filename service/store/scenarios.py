@@ -253,9 +253,10 @@ class ScenarioStore:
             .limit(1)
             .with_for_update(skip_locked=True)
         )
+        # With IN, PostgreSQL may look for the due one again for each row, and take several.
         take = (
             sa.update(schema.scenario_runs)
-            .where(_s.id.in_(due), _s.next_at <= now)
+            .where(_s.id == due.scalar_subquery(), _s.next_at <= now)
             .values(next_at=until)
             .returning(_s.id)
         )
