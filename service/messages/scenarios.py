@@ -47,6 +47,8 @@ def told(now: ScenarioNow) -> Message:
         lines.append(_asks(now))
     if now.state == UNSIGNED:
         lines.append(_wants_signature(now))
+    if way := _made_way(now):
+        lines.append(way)
     lines += [line for each in now.steps if (line := _line(each, now))]
     if now.reason and now.state in (ACTIVE, *ENDED):
         lines.append(f"{now.reason[0].upper()}{now.reason[1:]}.")
@@ -70,6 +72,15 @@ def _started(now: ScenarioNow) -> str:
     """Who has started it, and why; where a rule has, by which run, so that it can be explained."""
     by = f" See why: `runbookd explain {now.parent}`." if now.parent else ""
     return f"{_starter(now)} started it: {now.why.rstrip('. ')}.{by}"
+
+
+def _made_way(now: ScenarioNow) -> str:
+    """What an emergency has ended as it began; empty where that is nothing."""
+    way = now.made_way
+    said = [f"It lifted {', '.join(way.lifted)}."] if way.lifted else []
+    if way.suspended:
+        said.append(f"It suspended {', '.join(way.suspended)}: nothing more of that begins.")
+    return " ".join(said)
 
 
 def _starter(now: ScenarioNow) -> str:

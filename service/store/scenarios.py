@@ -34,6 +34,7 @@ from service.domain.scenarios.going import (
     Asked,
     Child,
     Deed,
+    MadeWay,
     Quiet,
     Role,
     ScenarioNow,
@@ -70,6 +71,7 @@ from service.store.stuck import read_stuck
 
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
+_MAKE_WAY = "make way"
 _DEEDS = ("cancel", "back", "decided")
 _ONE_STARTS = sa.text("SELECT pg_advisory_xact_lock(0x73636e73)")
 """Two that are started at once must see each other. SQLite has one writer anyway."""
@@ -251,9 +253,10 @@ class ScenarioStore:
             .limit(1)
             .with_for_update(skip_locked=True)
         )
+        # With IN, PostgreSQL may look for the due one again for each row, and take several.
         take = (
             sa.update(schema.scenario_runs)
-            .where(_s.id.in_(due), _s.next_at <= now)
+            .where(_s.id == due.scalar_subquery(), _s.next_at <= now)
             .values(next_at=until)
             .returning(_s.id)
         )
@@ -599,7 +602,7 @@ def _make_way(connection: sa.Connection, run: str, scenario: Scenario, by: str, 
     lifted = end_controls(connection, lifts, by, at) if lifts else []
     if lifted or suspended:
         what = {"lifted": [each.id for each in lifted], "suspended": suspended}
-        entry = AuditEntry(at, by, "runbookd", "", "make way", run, said.why, what)
+        entry = AuditEntry(at, by, "runbookd", "", _MAKE_WAY, run, said.why, what)
         recorded(entry)(connection)
     return Begun(run, tuple(lifted), tuple(suspended))
 
@@ -609,6 +612,23 @@ def _is_suspended(connection: sa.Connection, run: str) -> bool:
     query = sa.select(_s.cancel).where(_s.id == run).with_for_update()
     cancel = _deed(connection.execute(query).scalar_one_or_none())
     return cancel is not None and cancel.what == SUSPENDED
+
+
+def _made_way(connection: sa.Connection, run: str) -> MadeWay:
+    """What an emergency has lifted and suspended when it began, as the audit has it."""
+    entries = schema.audit.c
+    query = sa.select(entries.what).where(entries.subject == run, entries.verb == _MAKE_WAY)
+    text = connection.execute(query.limit(1)).scalar_one_or_none()
+    made = load(text) if text else {}
+    controls = schema.controls.c
+    lifted = sa.select(controls.kind, controls.target, controls.who).where(
+        controls.id.in_(made.get("lifted", ()))
+    )
+    rows = connection.execute(lifted.order_by(controls.id)) if made.get("lifted") else ()
+    return MadeWay(
+        tuple(f"the {kind}{f' of {on}' if on else ''} by {by}" for kind, on, by in rows),
+        tuple(made.get("suspended", ())),
+    )
 
 
 def _refuse_others(connection: sa.Connection, scenario: Scenario) -> None:
@@ -719,6 +739,7 @@ def _looked(connection: sa.Connection, row: sa.RowMapping) -> Looked:
         parent=row["parent"] or "",
         alerts=tuple(load(row["alerts"]) or ()),
         quiet=Quiet(**load(row["quiet"])) if row["quiet"] else None,
+        made_way=_made_way(connection, run) if scenario.emergency else MadeWay(),
         stuck=bool(row["stuck"]) and read_stuck(run, row["stuck"]).told,
         cancel=_deed(row["cancel"]),
         back=_deed(row["back"]),

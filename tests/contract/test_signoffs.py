@@ -284,6 +284,21 @@ def test_an_emergency_that_is_signed_lifts_and_suspends_as_it_begins(engine: sa.
     ((who, what),) = stand.now.rows("SELECT who, what FROM audit WHERE verb = 'make way'")
     assert who == "olga"
     assert json.loads(what)["suspended"] == [later]
+    said = f"It lifted the lock of api by olga. It suspended {later}: nothing more of that begins."
+    assert said in told(stand)[0]
+
+
+def test_an_emergency_that_waits_for_a_signoff_is_not_suspended_by_another_that_begins(
+    engine: sa.Engine,
+) -> None:
+    stand = stand_with(engine, WORST, replace(WORST, name="other"))
+    waits = stand.people.start(OLGA, "rush", "all is down").run
+    begun = stand.people.start(FINN, "other", "all is down")
+    assert begun.suspended == ()
+    assert state(stand, begun.run) == "active"
+    assert state(stand, waits) == "unsigned"
+    stand.people.sign(FINN, waits, "finance", "go")
+    assert state(stand, waits) == "done", "the other has set all of it already"
 
 
 def test_an_emergency_that_waits_for_a_signoff_is_not_suspended_by_another_that_begins(

@@ -173,6 +173,15 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeWay:
+    """What an emergency has ended as it began: the pauses, locks and holds that it has lifted, in
+    words, and the ids of the scenarios that it has suspended."""
+
+    lifted: tuple[str, ...] = ()
+    suspended: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioNow:
     """A scenario that was started, as it is now.
 
@@ -184,7 +193,8 @@ class ScenarioNow:
     messenger names it; empty where it has none. `parent` is the run by which a rule has started it,
     empty where a person has; `by` is that rule then, and `alerts` are the episodes that asked.
     `quiet` is since when what ends it early has held, None where it does not hold. `stuck` is
-    whether people were told that it does not go on.
+    whether people were told that it does not go on. `made_way` is what an emergency has ended as it
+    began.
     """
 
     id: str
@@ -211,6 +221,7 @@ class ScenarioNow:
     alerts: tuple[str, ...] = ()
     quiet: Quiet | None = None
     stuck: bool = False
+    made_way: MadeWay = MadeWay()
 
     @property
     def starter(self) -> str:
