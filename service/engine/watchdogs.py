@@ -42,7 +42,6 @@ class WatchdogRound:
         self._began_at = parts.clock.monotonic()
         self._next_at = 0.0
         self._nothing_in = ""
-        self._nobody_paged: set[str] = set()
 
     def __call__(self, _sign: bool) -> None:
         """One round."""
@@ -100,23 +99,25 @@ class WatchdogRound:
             parts.pager.trigger(silent_page(known, now))
         except VendorError as error:
             _log.error("watchdog_page_not_taken", alert=known.alert, error=str(error))
-            self._say_that_nobody_was_paged(known, str(error))
+            self._say_that_nobody_was_paged(known, now, str(error))
             return
         if not parts.watchdogs.paged(known.alert, parts.clock.time()):
             # It came back while the page was on its way.
             parts.pager.resolve(watchdog_dedup_key(known.alert))
 
-    def _say_that_nobody_was_paged(self, known: Known, problem: str) -> None:
-        if known.alert not in self._nobody_paged:
-            self._nobody_paged.add(known.alert)
-            outbox.post(not_paged_message(known, problem), self._parts)
+    def _say_that_nobody_was_paged(self, known: Known, now: float, problem: str) -> None:
+        """Once for each silence, of all workers together: with the first try. Whoever tries it
+        keeps the others from the next one for `HOLD_S`."""
+        if known.silent_since is None or now - known.silent_since < HOLD_S:
+            place = f"watchdog/{known.alert}/not_paged"
+            outbox.post_or_keep(not_paged_message(known, problem), self._parts, place=place)
 
     def _back(self, known: Known, now: float) -> None:
         parts = self._parts
-        if parts.watchdogs.take(known.alert, now, HOLD_S) and self._closed(known):
-            if parts.watchdogs.back(known.alert, now, back_message(known, now)):
-                _log.info("watchdog_heard_again", alert=known.alert)
-            self._nobody_paged.discard(known.alert)
+        if not (parts.watchdogs.take(known.alert, now, HOLD_S) and self._closed(known)):
+            return
+        if parts.watchdogs.back(known.alert, now, back_message(known, now)):
+            _log.info("watchdog_heard_again", alert=known.alert)
 
     def _closed(self, known: Known) -> bool:
         """Whether the page is closed, or can never be: a pager that refuses for good must not keep

@@ -143,6 +143,11 @@ def test_the_example_of_settings_names_settings_and_holds_no_secret() -> None:
     assert [name for name in given if name in SECRETS and given[name]] == []
 
 
+def test_the_example_of_settings_has_a_line_for_each_place_where_things_are_kept() -> None:
+    lines = (DEPLOY / "runbookd.env.example").read_text(encoding="utf-8").splitlines()
+    assert {"DATABASE_URL=", "REDIS_URL="} <= set(lines)
+
+
 # ---- systemd ----
 
 
@@ -232,6 +237,13 @@ def test_the_platform_keeps_web_in_service_while_the_database_is_away() -> None:
     """Web is not ready then, and it is what pages by itself: alerts must still reach it."""
     (service,) = spec()["services"]
     assert service["health_check"]["http_path"] == "/healthz"
+
+
+def test_the_guide_makes_the_database_that_the_app_spec_names() -> None:
+    (database,) = spec()["databases"]
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    named = f"{database['cluster_name']} --engine pg --version {database['version']}"
+    assert f"doctl databases create {named} --region {spec()['region']}1" in guide
 
 
 # ---- The wheel ----

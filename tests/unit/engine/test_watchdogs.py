@@ -130,6 +130,21 @@ def test_a_pager_that_is_away_is_told_again_and_slack_is_told_once_that_nobody_w
     assert len(world.open) == 1
 
 
+def test_of_several_workers_one_tells_slack_that_nobody_was_paged_also_after_a_restart() -> None:
+    world = World()
+    world.worker.pager.problem = vendor_error(FailureKind.TEMPORARY, "away")
+    workers = [WatchdogRound(world.worker.parts) for _ in range(3)]
+    world.later(600)
+    for number in range(12):
+        world.worker.clock.sleep(HOLD_S)
+        workers[number % 3](True)
+    assert world.worker.pager.tries > 6
+    world.round = WatchdogRound(world.worker.parts)
+    world.later(600)
+    told = [each for each in world.worker.said() if "Nobody was paged" in each]
+    assert len(told) == 1
+
+
 def test_a_page_that_is_taken_after_the_watchdog_came_back_is_closed_again() -> None:
     world = World()
 
