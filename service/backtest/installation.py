@@ -24,6 +24,7 @@ from service.backtest.pretended import (
     Ids,
     NoBell,
     NoGate,
+    NotedScenarios,
     SteadyLoad,
     VirtualClock,
 )
@@ -387,6 +388,7 @@ class Installation:
         locks = Coordination(None, lambda: "backtest")
         return WorkerParts(
             runs=runs,
+            scenarios=NotedScenarios(runs),
             incidents=IncidentStore(engine),
             # Nobody else works here, so no worker shows that it lives, and nothing waits.
             leases=LeaseStore(engine, 15.0, sa.select(sa.literal("")).where(sa.false())),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from service.catalogue.actions import START_SCENARIO
 from service.domain.backtests.tally import FLAP_S, Became, Tally
 from service.domain.decisions.claims import COOLDOWN
 from service.domain.decisions.decision import Verdict
@@ -153,6 +154,9 @@ def _became(request: Request, outcome: Outcome, decision: NewDecision | None) ->
     """What an alert's run came to, in words."""
     if outcome.status == "held":
         return f"held by {decision.decision.guard}" if decision is not None else "held"
+    if request.action == START_SCENARIO.name and outcome.status in {"succeeded", SHADOW}:
+        does = "start" if outcome.status == "succeeded" else "plan"
+        return f"would {does} scenario {request.options['scenario']}"
     if outcome.status == SHADOW:
         return "would change it"
     if outcome.status != "succeeded":

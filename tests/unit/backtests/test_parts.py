@@ -176,3 +176,21 @@ def test_a_branch_that_is_held_is_counted_and_told(tmp_path: Path) -> None:
     assert found.after.holds == {"cooldown": 1}
     (differs,) = found.differing()
     assert told(differs.after) == "horizontal_scale api: held by cooldown"
+
+
+@pytest.mark.parametrize(("mode", "does"), [("act", "start"), ("shadow", "plan")])
+def test_a_rule_that_starts_a_scenario_rests_for_its_cooldown_and_then_asks_again(
+    tmp_path: Path, mode: str, does: str
+) -> None:
+    start = rule("rush", CPU, "start_scenario", with_="{scenario: rush}", cooldown="20m", mode=mode)
+    step = "{id: out, action: set_capacity, target: api, to: {replicas: 6}, undo: restore}"
+    scenario = (
+        "scenarios:\n  rush: {start: {rule: rush}, spend: {up_to: $60}, ends: {after: 1h}, "
+        f"steps: [{step}]}}\n"
+    )
+    rules = file_of(start, more=scenario)
+    found = compared(tmp_path, file_of(cpu()), rules, [LASTS])
+    assert found.after.actions == {}
+    (differs,) = found.differing()
+    became = f"held by cooldown ×2, would {does} scenario rush ×3"
+    assert told(differs.after) == f"start_scenario: {became}"
