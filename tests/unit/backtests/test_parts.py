@@ -194,3 +194,16 @@ def test_a_rule_that_starts_a_scenario_rests_for_its_cooldown_and_then_asks_agai
     (differs,) = found.differing()
     became = f"held by cooldown ×2, would {does} scenario rush ×3"
     assert told(differs.after) == f"start_scenario: {became}"
+
+
+def test_what_always_needs_a_person_is_asked_for_and_not_done_where_people_refuse(
+    tmp_path: Path,
+) -> None:
+    targets = "targets:\n  account: {kind: digitalocean_account}\n"
+    bill = rule("bill", "Bill", "remove_unused", "account", cooldown="1d")
+    rules, alerts = file_of(bill, targets=targets), [fired(1, 0, 5 * MINUTE, name="Bill")]
+    granted = compared(tmp_path / "1", rules, rules, alerts).after
+    refusing = Assumed(Approvals.REFUSED)
+    refused = compared(tmp_path / "2", rules, rules, alerts, assumed=refusing).after
+    assert (granted.actions, granted.approvals) == ({("remove_unused", "account"): 1}, 1)
+    assert (refused.actions, refused.approvals) == ({}, 1)
