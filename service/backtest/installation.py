@@ -24,6 +24,7 @@ from service.backtest.pretended import (
     Ids,
     NoBell,
     NoGate,
+    NotedScenarios,
     SteadyLoad,
     VirtualClock,
 )
@@ -51,7 +52,7 @@ from service.engine.parts import WorkerParts
 from service.engine.returns import ReturnRound
 from service.ports.admission import Delivery, NewDecision, NewRun, Receipt
 from service.ports.approvals import Decided
-from service.ports.runs import Outcome
+from service.ports.runs import AskedRun, Outcome
 from service.store import schema
 from service.store.admissions import SqlJournal
 from service.store.approvals import ApprovalStore
@@ -116,6 +117,15 @@ class _Runs(RunStore):
     """The runs, of which each end is counted."""
 
     ended: Callable[[str, Outcome, NewDecision | None], None]
+    asked: Callable[[AskedRun, Request, Request], None]
+
+    def conclude_asking(
+        self, request: Request, outcome: Outcome, child: Request, now: float
+    ) -> AskedRun:
+        """End a run, once, and queue the run that it asks for."""
+        found = super().conclude_asking(request, outcome, child, now)
+        self.asked(found, request, child)
+        return found
 
     def conclude(
         self,
@@ -374,10 +384,11 @@ class Installation:
     def _made_parts(self) -> WorkerParts:
         engine, clock = self.engine, self.clock
         runs = _Runs(engine, self._enqueue)
-        runs.ended = self._ended
+        runs.ended, runs.asked = self._ended, self.scores.branched
         locks = Coordination(None, lambda: "backtest")
         return WorkerParts(
             runs=runs,
+            scenarios=NotedScenarios(runs),
             incidents=IncidentStore(engine),
             # Nobody else works here, so no worker shows that it lives, and nothing waits.
             leases=LeaseStore(engine, 15.0, sa.select(sa.literal("")).where(sa.false())),

@@ -16,7 +16,7 @@ from service.catalogue.app_platform.target import AppTarget
 from service.catalogue.context import Record, StepContext, StepFunction
 from service.catalogue.droplet.plan import ON
 from service.catalogue.prices import Kept
-from service.catalogue.registry import kind_spec
+from service.catalogue.registry import action_spec, kind_spec
 from service.catalogue.scale_cache import POLICY, SIZE, STANDBYS
 from service.catalogue.spec import Change, Work
 from service.catalogue.supabase.kind import SCALE_DATABASE
@@ -275,7 +275,8 @@ class _Simply:
 
 
 def _plan_simply(request: Request, _observed: Mapping[str, Any]) -> Plan | PlanHeld:
-    return Plan(what=request.action, before="asked", after="done", steps=(_STEP,), wanted={})
+    asks = "each plan of it waits for a person" if action_spec(request.action).by_approval else ""
+    return Plan(request.action, "asked", "done", steps=(_STEP,), wanted={}, asks=asks)
 
 
 def _is_simple(plan: Plan) -> bool:

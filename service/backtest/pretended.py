@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.domain.decisions.claims import Cooldown
+from service.domain.decisions.policy import SHADOW
+from service.domain.decisions.requests import Request
 from service.domain.links import Link
 from service.ports import Message, MessageRef, Page
 from service.ports.admission import GateReply
 from service.ports.messenger import Picture
+from service.ports.runs import Outcome
+from service.ports.scenarios import NewScenario, NoScenarios, StartedByRule
+from service.store.runs import RunStore
 
 
 @dataclass(slots=True)
@@ -121,6 +126,23 @@ class CountingPager:
         self, summary: str, source: str, details: Mapping[str, Any], links: Sequence[Link] = ()
     ) -> None:
         """Wakes nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotedScenarios(NoScenarios):
+    """Ends the run of a rule that starts a scenario, and starts none.
+
+    How long a scenario would go on is not known, so its rule rests for its cooldown only.
+    """
+
+    runs: RunStore
+
+    def start_by_rule(self, request: Request, new: NewScenario, now: float) -> StartedByRule:
+        """End the run as if the scenario had been started, or planned where it is only planned."""
+        said = f"scenario {new.scenario.name} would be started"
+        outcome = Outcome(SHADOW if new.plan_only else "succeeded", said, now + request.cooldown_s)
+        self.runs.conclude(request.id, outcome, now)
+        return StartedByRule(outcome.status, said, outcome.cooldown_until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from service.catalogue.actions import START_SCENARIO
 from service.domain.backtests.tally import FLAP_S, Became, Tally
+from service.domain.decisions.claims import COOLDOWN
 from service.domain.decisions.decision import Verdict
 from service.domain.decisions.directions import ADDING, REMOVING
 from service.domain.decisions.guards import RESOLVED
 from service.domain.decisions.policy import SHADOW
 from service.domain.decisions.requests import Request
 from service.ports.admission import NewDecision, Receipt
-from service.ports.runs import Outcome
+from service.ports.runs import AskedRun, Outcome
 
 _Key = TypeVar("_Key")
 _Asked = tuple[str, str, str]
@@ -89,6 +91,19 @@ class Scores:
         self._requests.pop(run, None)
         self._asked[following] = self._asked.pop(run, [])
 
+    def branched(self, asked: AskedRun, request: Request, child: Request) -> None:
+        """A run has decided on a branch, and has asked for another run (`child`) or could not. From
+        here on its alerts are about the action and target of the branch."""
+        self._requests.pop(request.id, None)
+        target = child.on.name if child.on is not None else ""
+        keys = [(alert, child.action, target) for alert, *_ in self._asked.pop(request.id, [])]
+        if asked.run is not None:
+            self._asked[asked.run] = keys
+            return
+        self._hold(COOLDOWN)
+        for key in keys:
+            self._note(key, f"held by {COOLDOWN}")
+
     def refused(self, run: str) -> None:
         """A person has refused what a run asked for."""
         self._requests.pop(run, None)
@@ -139,6 +154,9 @@ def _became(request: Request, outcome: Outcome, decision: NewDecision | None) ->
     """What an alert's run came to, in words."""
     if outcome.status == "held":
         return f"held by {decision.decision.guard}" if decision is not None else "held"
+    if request.action == START_SCENARIO.name and outcome.status in {"succeeded", SHADOW}:
+        does = "start" if outcome.status == "succeeded" else "plan"
+        return f"would {does} scenario {request.options['scenario']}"
     if outcome.status == SHADOW:
         return "would change it"
     if outcome.status != "succeeded":

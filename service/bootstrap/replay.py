@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from service.bootstrap.rules import build_admitter, in_force, load_rules
 from service.bootstrap.stores import Stores
 from service.domain.alerts.alert import Notification
@@ -53,7 +55,9 @@ class Replayer:
 
     def preview(self, notifications: Sequence[Notification]) -> list[Preview]:
         """What would be decided now. Nothing is stored, claimed or queued."""
-        return previewed(self.settings, self.stores, notifications, in_force(self.book))
+        deliveries = _deliveries(notifications, time.time())
+        grace_s = self.settings.refire_grace_s
+        return previewed(self.stores.engine, grace_s, deliveries, in_force(self.book))
 
     def execute(self, notifications: Sequence[Notification]) -> list[Receipt]:
         """Admit them as the web process does, under every guard, marked as a replay."""
@@ -67,20 +71,20 @@ class Replayer:
 
 
 def previewed(
-    settings: Settings,
-    stores: Stores,
-    notifications: Sequence[Notification],
+    engine: sa.Engine,
+    refire_grace_s: float,
+    deliveries: Sequence[Delivery],
     rules: RulesInForce,
 ) -> list[Preview]:
-    """What these rules would decide now. Nothing is stored, claimed or queued."""
-    now = time.time()
-    with Replays(stores.engine).reading() as reading:
+    """What these rules would decide now, for these senders and as a replay where it is one. Nothing
+    is stored, claimed or queued."""
+    with Replays(engine).reading() as reading:
         return preview(
-            _deliveries(notifications, now),
+            deliveries,
             reading=reading,
             rules=rules,
-            now=now,
-            refire_grace_s=settings.refire_grace_s,
+            now=time.time(),
+            refire_grace_s=refire_grace_s,
             new_id=new_id,
         )
 

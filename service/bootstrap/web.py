@@ -17,7 +17,6 @@ from service.bootstrap.replay import previewed
 from service.bootstrap.rules import build_admitter
 from service.bootstrap.startup import tell_doubts
 from service.bootstrap.stores import Stores
-from service.domain.alerts.alert import Notification
 from service.domain.errors import StoreConflict, StoreUnavailable
 from service.domain.levels.told import Acted
 from service.domain.people import Person
@@ -36,7 +35,7 @@ from service.store.facts import NO_WORKER_PAGED, TARGETS, FactStore
 from service.store.incidents import IncidentStore
 from service.store.levels import acted
 from service.store.queries import Queries
-from service.store.replays import Replays
+from service.store.replays import Replays, StoredNotification
 from service.store.rulebooks import RulebookStore
 from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
@@ -70,8 +69,8 @@ class WebProcess:
     audit: AuditStore
     stored_tokens: Callable[[float], Mapping[str, Person]]
     rules: Callable[[], RulesInForce]
-    stored_notifications: Callable[[Sequence[str]], list[Notification]]
-    preview: Callable[[Sequence[Notification], RulesInForce], list[Preview]]
+    stored_notifications: Callable[[Sequence[str]], list[StoredNotification]]
+    preview: Callable[[Sequence[Delivery], RulesInForce], list[Preview]]
     status: Callable[[str | None], dict[str, Any]]
     levels: Callable[[], Acted]
     ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
@@ -118,8 +117,8 @@ def build_web(settings: Settings, loop: Loop | None = None) -> WebProcess:
         audit=AuditStore(stores.engine),
         stored_tokens=TokenStore(stores.engine).good,
         rules=rules,
-        stored_notifications=Replays(stores.engine).notifications,
-        preview=partial(previewed, settings, stores),
+        stored_notifications=Replays(stores.engine).stored,
+        preview=partial(previewed, stores.engine, settings.refire_grace_s),
         status=lambda target: status(stores.engine, declared(rules().book), time.time(), target),
         levels=lambda: acted(stores.engine),
         ended_runs=lambda: ended_runs(stores.engine),

@@ -226,7 +226,9 @@ def _assumptions(found: Backtested, approvals: str, load: float) -> list[str]:
     )
     changes = (
         "A change takes no time and never fails. What people did meanwhile (pauses, locks, changes "
-        "of their own) is not repeated; jobs and scenarios are not run."
+        "of their own) is not repeated; jobs and scenarios are not run. A rule rests for "
+        "its cooldown once it would have started a scenario, because nobody knows how long that "
+        "scenario would go on."
     )
     people = (
         f"People have {approvals} every plan that waited for them (--approvals). Readings of that "

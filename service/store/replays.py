@@ -38,6 +38,11 @@ class Replays:
         with translated(), self._engine.connect() as connection:
             return [each.notification for each in stored_notifications(connection, alert_ids)]
 
+    def stored(self, alert_ids: Sequence[str]) -> list[StoredNotification]:
+        """The same, each with who sent it."""
+        with translated(), self._engine.connect() as connection:
+            return stored_notifications(connection, alert_ids)
+
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
         """A transaction of admission in which the database itself refuses every write."""

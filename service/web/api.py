@@ -26,7 +26,7 @@ from service.web.answers import answer, refusal
 from service.web.auth import Unauthorized
 from service.web.control import add_control
 from service.web.fingerprints import Show, shown_by
-from service.web.open_mode import turn_away_change
+from service.web.open_mode import turn_away_change, turn_away_reader
 from service.web.parts import WebParts
 from service.web.people import Doorkeeper, doorkeeper, shows_no_token, unauthorized
 from service.web.permissions import allowed, changes, require
@@ -34,7 +34,8 @@ from service.web.refused import Refused
 
 
 def blueprint(parts: WebParts) -> Blueprint:
-    """The API under /api/v1. Without API_TOKENS whoever is on this machine may read."""
+    """The API under /api/v1. Without API_TOKENS whoever is on this machine may read, and asks for
+    this machine by its name or address."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     keeper = doorkeeper(parts.settings, parts.stored_tokens, parts.clock)
     refused = Refused(parts.audit.keep, parts.clock)
@@ -57,6 +58,10 @@ def _guard(api: Blueprint, keeper: Doorkeeper, refused: Refused, own_host: str) 
         header = request.environ.get("HTTP_AUTHORIZATION")
         address, change = request.remote_addr or "", changes(request.method)
         found = keeper.person(header, address)
+        if isinstance(found, Person) and keeper.asks_without(found) and not change:
+            turned_away = turn_away_reader(request.environ, own_host)
+            if turned_away is not None:
+                return turned_away.to_flask()
         if isinstance(found, Person) and shows_no_token(found):
             found = _reader(found)
         if isinstance(found, Unauthorized):

@@ -67,6 +67,19 @@ def turn_away_change(
     return None
 
 
+def turn_away_reader(environ: dict[str, Any], own_host: str) -> Answer | None:
+    """The refusal of whoever reads without a token by a name that is not this machine's: it may be
+    a web page whose name was made to lead here. None for all others."""
+    host = environ.get("HTTP_HOST")
+    if host is None or is_this_machine(host, own_host):
+        return None
+    return refusal(
+        403,
+        f"Without a token only this machine may read, and this request was for {shown(host)}. Ask "
+        "for localhost, or show a token: runbookd token new NAME makes one.",
+    )
+
+
 def is_this_machine(host: str, own_host: str = "localhost") -> bool:
     """Whether a Host header names this machine: `own_host`, or an address of loopback."""
     try:

@@ -16,6 +16,7 @@ from service.domain.people import Person
 from service.web.answers import answer, refusal
 from service.web.auth import Unauthorized
 from service.web.measures import Measures
+from service.web.open_mode import turn_away_reader
 from service.web.parts import WebParts
 from service.web.people import Doorkeeper, doorkeeper
 from service.web.probe import Probe, Unanswered
@@ -36,7 +37,7 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
     """The endpoints for platforms and Prometheus.
 
     /healthz and /readyz need no token, because a platform asks without one. /metrics needs a token
-    of the API.
+    of the API. Without API_TOKENS a scraper is on this machine, so it asks for this machine, too.
     `kept_within` says whether alerts were stored within the last so many seconds.
     """
     ops = Blueprint("ops", __name__)
@@ -54,13 +55,13 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
         if not ready:
             _log.error("not_ready", store=state["store"])
             # Only API_TOKENS are compared: the other tokens are in the store, which is away.
-            if _refused(replace(keeper, stored=_nobody)) is not None:
+            if _refused(replace(keeper, stored=_nobody), parts.settings.host) is not None:
                 state["store"] = _WITHHELD
         return answer(state, 200 if ready else 503).to_flask()
 
     @ops.get("/metrics")
     def metrics() -> Response:
-        refused = _refused(keeper)
+        refused = _refused(keeper, parts.settings.host)
         if refused is not None:
             return refused
         text = telemetry.exposition() + measures.exposition()
@@ -69,11 +70,12 @@ def blueprint(parts: WebParts, kept_within: Callable[[float], bool]) -> Blueprin
     return ops
 
 
-def _refused(keeper: Doorkeeper) -> Response | None:
+def _refused(keeper: Doorkeeper, own_host: str) -> Response | None:
     """The answer to somebody without a token of the API. None for all others."""
     found = keeper.person(request.environ.get("HTTP_AUTHORIZATION"), request.remote_addr or "")
     if not isinstance(found, Unauthorized):
-        return None
+        away = turn_away_reader(request.environ, own_host) if keeper.asks_without(found) else None
+        return None if away is None else away.to_flask()
     said = refusal(401, found.sentence, ("WWW-Authenticate", found.challenge))
     return said.to_flask()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from service.domain.alerts.alert import Notification
 from service.domain.levels.told import Acted
 from service.domain.people import Person
 from service.ports.admission import Delivery, Receipt
@@ -17,6 +16,7 @@ from service.ports.last_resort import LastResortParts
 from service.settings import Settings
 from service.store.audit import AuditStore
 from service.store.queries import Queries
+from service.store.replays import StoredNotification
 from service.triggers.alerts.candidates import RulesInForce
 from service.triggers.alerts.preview import Preview
 from service.triggers.people.people import People
@@ -95,12 +95,12 @@ class WebParts(ControlParts, Protocol):
         ...
 
     @property
-    def stored_notifications(self) -> Callable[[Sequence[str]], list[Notification]]:
-        """Stored alerts by their ids, as firing, grouped as they came."""
+    def stored_notifications(self) -> Callable[[Sequence[str]], list[StoredNotification]]:
+        """Stored alerts by their ids, as firing, grouped as they came, with who sent them."""
         ...
 
     @property
-    def preview(self) -> Callable[[Sequence[Notification], RulesInForce], list[Preview]]:
+    def preview(self) -> Callable[[Sequence[Delivery], RulesInForce], list[Preview]]:
         """What rules would decide now. Nothing is stored, claimed or queued."""
         ...
 

@@ -68,6 +68,10 @@ class Doorkeeper:
         said = "is not one that is known" if header else "is missing"
         return unauthorized(f"The Authorization header {said}.")
 
+    def asks_without(self, person: Person) -> bool:
+        """Whether this is who asks without a token."""
+        return self.without is not None and person.name == self.without.name
+
     def _named(self, secret: bytes) -> Person | None:
         """Compared with each of them, also after a match, so that time tells nothing."""
         matches = [each.person for each in self.tokens if hmac.compare_digest(secret, each.secret)]

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from service.bootstrap.replay import previewed
 from service.catalogue.app_platform.target import AppTarget
-from service.domain.alerts.alert import Notification
 from service.domain.decisions.claims import Cooldown
 from service.domain.levels.told import Acted
 from service.domain.people import Person
@@ -33,14 +34,14 @@ from service.store.ids import new_id
 from service.store.jobs import JobStore
 from service.store.levels import acted
 from service.store.queries import Queries
-from service.store.replays import Replays
+from service.store.replays import Replays, StoredNotification
 from service.store.runs import RunStore
 from service.store.scenarios import ScenarioStore
 from service.store.status import declared, ended_runs, status
 from service.store.tokens import TokenStore
 from service.triggers.alerts.admit import Admitter
 from service.triggers.alerts.candidates import RulesInForce
-from service.triggers.alerts.preview import Preview, preview
+from service.triggers.alerts.preview import Preview
 from service.triggers.people.people import People
 from service.triggers.people.tokens import Tokens
 from service.web.parts import Admit
@@ -99,8 +100,8 @@ class Stand:
     last_resort: LastResortParts
     clock: Callable[[], float]
     rules: Callable[[], RulesInForce]
-    stored_notifications: Callable[[Sequence[str]], list[Notification]]
-    preview: Callable[[Sequence[Notification], RulesInForce], list[Preview]]
+    stored_notifications: Callable[[Sequence[str]], list[StoredNotification]]
+    preview: Callable[[Sequence[Delivery], RulesInForce], list[Preview]]
     status: Callable[[str | None], dict[str, Any]]
     levels: Callable[[], Acted]
     ended_runs: Callable[[], Sequence[tuple[str, str, str, int]]]
@@ -135,18 +136,6 @@ def make_stand(url: str, **environment: str) -> Stand:
     )
     queries = Queries(engine)
 
-    def previewed(notifications: Sequence[Notification], given: RulesInForce) -> list[Preview]:
-        now = time.time()
-        with Replays(engine).reading() as reading:
-            return preview(
-                [Delivery(each, now, replay=True) for each in notifications],
-                reading=reading,
-                rules=given,
-                now=now,
-                refire_grace_s=120.0,
-                new_id=new_id,
-            )
-
     return Stand(
         settings=load_settings({"OPEN_WEBHOOKS": "true", **environment}),
         admit=admitter.admit,
@@ -157,8 +146,8 @@ def make_stand(url: str, **environment: str) -> Stand:
         last_resort=quiet_last_resort(),
         clock=time.time,
         rules=lambda: rules,
-        stored_notifications=Replays(engine).notifications,
-        preview=previewed,
+        stored_notifications=Replays(engine).stored,
+        preview=partial(previewed, engine, 120.0),
         status=lambda target: status(engine, declared(book), time.time(), target),
         levels=lambda: acted(engine),
         ended_runs=lambda: ended_runs(engine),

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
+from service.domain.rules.matching import RuleIndex
+from service.domain.rules.scopes import NOTHING, Scopes
+from service.intake.parse import parse_notification
+from service.ports.admission import Delivery
 from service.store import schema
+from service.triggers.alerts.candidates import RulesInForce
+from service.triggers.alerts.preview import Preview
+from service.web.app import create_app
 from tests.console import Browser, Page
 from tests.databases import Databases
+from tests.fakes.web import Stand
 from tests.operators import PAUSE, Operators
+from tests.processes import ROOT
 from tests.stack import alert, notification
 
 TRY = "/console/rules/try"
@@ -100,3 +112,67 @@ def test_what_cannot_be_tried_is_said(vera: Browser, text: str, said: str) -> No
 
 def test_an_alert_that_is_not_stored_cannot_be_picked(vera: Browser) -> None:
     assert vera.get(f"{TRY}?of=a-none").status == 404
+
+
+def test_a_rule_that_pages_is_tried_as_an_alert_and_not_as_a_replay(vera: Browser) -> None:
+    page = tried(vera, "alertname=High Error Rate")
+    assert "act page_oncall" in page.text
+    assert "a replay pages nobody" not in page.text
+
+
+def test_an_alert_that_came_is_tried_with_the_credential_that_it_came_with(
+    operators: Operators,
+) -> None:
+    vera = scoped(operators, Scopes.stating({"intern": NOTHING}))
+    now = time.time()
+    came = parse_notification(
+        json.dumps(notification(alert("High CPU Usage"))).encode(),
+        source="alertmanager",
+        content_type="application/json",
+        received_at=datetime.fromtimestamp(now, UTC),
+    )
+    operators.stand.admit([Delivery(came, now, credential="intern", address="192.0.2.7")], now)
+    episode = operators.ask("vera", "GET", "/alerts")[1]["items"][0]["id"]
+    picked = vera.get(f"{TRY}?of={episode}")
+    assert "scope held it" in picked.text
+    assert "without a credential" not in picked.text
+    written = tried(vera, "alertname=High Error Rate")
+    assert "act page_oncall" in written.text
+    assert "as if it had come without a credential, so no scope limits it" in written.text
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("alertmanager-firing.json", "alertmanager"),
+        ("grafana-firing.json", "grafana"),
+        ("grafana-legacy-alerting.json", "grafana"),
+    ],
+)
+def test_a_notification_that_is_written_has_the_source_of_its_format(
+    operators: Operators, file: str, source: str
+) -> None:
+    seen: list[str] = []
+
+    def preview(given: Sequence[Delivery], rules: RulesInForce) -> list[Preview]:
+        seen.extend(each.notification.source for each in given)
+        return operators.stand.preview(given, rules)
+
+    vera = browser_of(operators, replace(operators.stand, preview=preview))
+    assert tried(vera, (ROOT / "tests" / "payloads" / file).read_text()).status == 200
+    assert seen == [source]
+
+
+def browser_of(operators: Operators, stand: Stand) -> Browser:
+    """Vera's browser at a web process with these parts."""
+    operators.app = create_app(stand)
+    browser = Browser(operators)
+    assert browser.sign_in("vera").status_code == 303
+    return browser
+
+
+def scoped(operators: Operators, scopes: Scopes) -> Browser:
+    """Vera's browser at a web process whose rules state these scopes."""
+    book = replace(operators.stand.rules().book, scopes=scopes)
+    rules = RulesInForce(book, RuleIndex(book))
+    return browser_of(operators, replace(operators.stand, rules=lambda: rules))

@@ -491,3 +491,28 @@ def test_the_rules_tell_their_mode_and_what_became_of_their_changes(
     assert client.get("/api/v1/outcomes?result=good").status_code == 422
     assert client.get("/api/v1/rules?rule=high-cpu").status_code == 422
     assert client.get("/api/v1/outcomes?after=c").status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/api/v1/alerts", "/api/v1/status", "/metrics"])
+@pytest.mark.parametrize(
+    "environment", [{}, {"OPEN_WEBHOOKS": "false", "ALERTMANAGER_TOKENS": "test-sender-not-real"}]
+)
+def test_without_a_token_nothing_is_read_by_a_name_that_was_made_to_lead_here(
+    tmp_path: Path, path: str, environment: dict[str, str]
+) -> None:
+    client = create_app(make_stand(sqlite_url(tmp_path), **environment)).test_client()
+    for host in ("localhost", "127.0.0.1:8080", "[::1]:8080"):
+        assert client.get(path, base_url=f"http://{host}").status_code == 200
+    turned_away = client.get(path, base_url="http://rebound.example:8080")
+    assert turned_away.status_code == 403
+    assert "this request was for" in turned_away.get_json()["error"]
+    assert "rebound.example:8080" in turned_away.get_json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/alerts", "/metrics"])
+def test_with_a_token_everything_is_read_by_any_name(tmp_path: Path, path: str) -> None:
+    stand = make_stand(sqlite_url(tmp_path), API_TOKENS="test-token-not-real")
+    client = create_app(stand).test_client()
+    shown = {"Authorization": "Bearer test-token-not-real"}
+    answer = client.get(path, base_url="http://runbookd.example", headers=shown)
+    assert answer.status_code == 200

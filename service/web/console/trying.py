@@ -1,7 +1,8 @@
 """Try: what the rules would decide now about an alert, with every guard. Nothing is touched.
 
 The alert is one that came before, or one that is written into a form: a notification as
-Alertmanager or Grafana posts it, or labels line by line. `runbookd replay` decides in the same way.
+Alertmanager or Grafana posts it, or labels line by line. What came before is decided on as if its
+sender sent it now; what is written comes without a credential.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from service.domain.alerts.alert import Notification
+from service.domain.alerts.alert import Notification, PayloadFormat
 from service.domain.decisions.decision_json import decision_json
 from service.domain.filters import BadFilter
 from service.domain.people import NotFound
 from service.domain.rules.consulted import trace_json
 from service.intake.parse import PayloadRefused, parse_notification
+from service.ports.admission import Delivery
 from service.store.filters import only
 from service.store.queries import AlertFilter
+from service.store.replays import StoredNotification
 from service.triggers.alerts.preview import Preview
 from service.web.console.forms import form
 from service.web.console.pages import page
@@ -42,9 +45,9 @@ def add_trying(console: Blueprint, parts: WebParts) -> None:
         given, tried = "", None
         if request.method == "POST":
             given = form().get("alert", "").strip()
-            tried = [_read(given, g.now)]
+            tried = [Delivery(_read(given, g.now), g.now)]
         elif of := request.args.get("of"):
-            tried = parts.stored_notifications([of])
+            tried = [_as_it_came(each, g.now) for each in parts.stored_notifications([of])]
             if not tried:
                 raise NotFound(f"There is no alert {of!a}.")
         previews = None if tried is None else _previewed(parts, tried)
@@ -53,16 +56,22 @@ def add_trying(console: Blueprint, parts: WebParts) -> None:
             given=given,
             newest=parts.queries.alerts(AlertFilter(), PICKED_FROM).items,
             tried=previews,
-            unread=[each.reason for note in tried or () for each in note.quarantined],
+            unread=[each.reason for one in tried or () for each in one.notification.quarantined],
+            unscoped=bool(given) and parts.rules().book.scopes.stated,
             hash=parts.rules().book.hash,
         )
 
 
-def _previewed(parts: WebParts, notifications: Sequence[Notification]) -> list[dict[str, Any]]:
-    count = sum(len(each.alerts) for each in notifications)
+def _as_it_came(stored: StoredNotification, now: float) -> Delivery:
+    """A notification on record as if its sender sent it now."""
+    return Delivery(stored.notification, now, credential=stored.credential, address=stored.address)
+
+
+def _previewed(parts: WebParts, tried: Sequence[Delivery]) -> list[dict[str, Any]]:
+    count = sum(len(each.notification.alerts) for each in tried)
     if count > AT_MOST:
         raise BadFilter(f"{count} alerts are too many for one look: try at most {AT_MOST}.")
-    return [_told(each) for each in parts.preview(notifications, parts.rules())]
+    return [_told(each) for each in parts.preview(tried, parts.rules())]
 
 
 def _told(each: Preview) -> dict[str, Any]:
@@ -83,14 +92,20 @@ def _read(text: str, now: float) -> Notification:
     """
     body = text if text.startswith("{") else _of_labels(text, now)
     try:
-        return parse_notification(
-            body.encode("utf-8", "replace"),
-            source="alertmanager",
-            content_type="application/json",
-            received_at=datetime.fromtimestamp(now, UTC),
-        )
+        found = _parsed(body, "alertmanager", now)
+        ours = found.format is PayloadFormat.ALERTMANAGER
+        return found if ours else _parsed(body, "grafana", now)
     except PayloadRefused as refused:
         raise BadFilter(f"{refused.sentence} Nothing was tried.") from None
+
+
+def _parsed(body: str, source: str, now: float) -> Notification:
+    return parse_notification(
+        body.encode("utf-8", "replace"),
+        source=source,
+        content_type="application/json",
+        received_at=datetime.fromtimestamp(now, UTC),
+    )
 
 
 def _of_labels(text: str, now: float) -> str:

@@ -12,6 +12,7 @@ from service.backtest.installation import Approvals, Assumed
 from service.backtest.model import MODELS
 from service.bootstrap.backtest import _quiet
 from service.catalogue.registry import KINDS, kind_spec
+from service.domain.backtests.tally import told
 from tests.fakes.alerts import CPU
 from tests.unit.backtests.stage import (
     HOUR,
@@ -145,3 +146,64 @@ def test_levels_are_applied_when_they_begin_and_when_they_end(tmp_path: Path) ->
     each = 12 / 730
     assert found.before.dollars["api"] == round(each * 2 * 4, 2)
     assert found.after.dollars["api"] == round(each * (2 * 4 + 2 * 2), 2)
+
+
+def decides(branch: str) -> str:
+    """The rule that decides, with one branch. At a load of 100 % the tree leads to `cpu`."""
+    return rule("slow", CPU, "decide", with_=f"{{cpu: {branch}}}", cooldown="20m")
+
+
+def test_rules_that_decide_come_out_differently_where_a_branch_differs(tmp_path: Path) -> None:
+    out, up = "{action: horizontal_scale, target: api}", "{action: vertical_scale, target: vm}"
+    other = rule("other", "Nobody Sends This", "horizontal_scale", "api", cooldown="5m")
+    before, after = file_of(other, decides(out)), file_of(other, decides(up))
+    alerts, load = [fired(1, 0, 5 * MINUTE)], Assumed(load=100.0)
+    found = compared(tmp_path, before, after, alerts, assumed=load)
+    assert found.before.actions == {OUT: 1}
+    assert found.after.actions == {("vertical_scale", "vm"): 1}
+    (differs,) = found.differing()
+    assert told(differs.before) == "horizontal_scale api: changed"
+    assert told(differs.after) == "vertical_scale vm: changed"
+
+
+def test_a_branch_that_is_held_is_counted_and_told(tmp_path: Path) -> None:
+    # Another rule has just changed what the branch asks for, so its claim rests.
+    more = rule("more", "More", "horizontal_scale", "api", cooldown="2h")
+    rules = file_of(more, decides("{action: horizontal_scale, target: api}"))
+    alerts = [fired(1, 0, 5 * MINUTE, name="More"), fired(2, 10 * MINUTE, 5 * MINUTE)]
+    found = compared(tmp_path, file_of(more), rules, alerts, assumed=Assumed(load=100.0))
+    assert found.after.actions == {OUT: 1}
+    assert found.after.holds == {"cooldown": 1}
+    (differs,) = found.differing()
+    assert told(differs.after) == "horizontal_scale api: held by cooldown"
+
+
+@pytest.mark.parametrize(("mode", "does"), [("act", "start"), ("shadow", "plan")])
+def test_a_rule_that_starts_a_scenario_rests_for_its_cooldown_and_then_asks_again(
+    tmp_path: Path, mode: str, does: str
+) -> None:
+    start = rule("rush", CPU, "start_scenario", with_="{scenario: rush}", cooldown="20m", mode=mode)
+    step = "{id: out, action: set_capacity, target: api, to: {replicas: 6}, undo: restore}"
+    scenario = (
+        "scenarios:\n  rush: {start: {rule: rush}, spend: {up_to: $60}, ends: {after: 1h}, "
+        f"steps: [{step}]}}\n"
+    )
+    rules = file_of(start, more=scenario)
+    found = compared(tmp_path, file_of(cpu()), rules, [LASTS])
+    assert found.after.actions == {}
+    (differs,) = found.differing()
+    became = f"held by cooldown ×2, would {does} scenario rush ×3"
+    assert told(differs.after) == f"start_scenario: {became}"
+
+
+def test_what_always_needs_a_person_is_asked_for_and_not_done_where_people_refuse(
+    tmp_path: Path,
+) -> None:
+    targets = "targets:\n  account: {kind: digitalocean_account}\n"
+    bill = rule("bill", "Bill", "remove_unused", "account", cooldown="1d")
+    rules, alerts = file_of(bill, targets=targets), [fired(1, 0, 5 * MINUTE, name="Bill")]
+    granted = compared(tmp_path / "1", rules, rules, alerts).after
+    refusing = Assumed(Approvals.REFUSED)
+    refused = compared(tmp_path / "2", rules, rules, alerts, assumed=refusing).after
+    assert (granted.actions, granted.approvals) == ({("remove_unused", "account"): 1}, 1)
+    assert (refused.actions, refused.approvals) == ({}, 1)
