@@ -25,7 +25,7 @@ from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.starting import asked_in_vain
 from service.ports.runs import Outcome
-from service.ports.scenarios import NewScenario
+from service.ports.scenarios import NewScenario, StartedByRule
 from service.triggers.scenarios.starting import first_state, requests_of
 
 
@@ -41,8 +41,7 @@ def _start(request: Request, parts: WorkerParts) -> Record:
     """Start it, and end this run, in one transaction."""
     now, name = parts.clock.time(), str(request.options["scenario"])
     if request.origin.needs_alert and not parts.runs.still_wanted(request, now):
-        said = "Every alert that asked for it has resolved meanwhile."
-        return _conclude(request, Outcome("held", said, now), parts, quietly=True)
+        return _conclude(request, Outcome("held", RESOLVED_SAID, now), parts, quietly=True)
     book = parts.book()
     problem = _problem(book, name, request)
     if book is None or problem:
@@ -72,8 +71,15 @@ def _start(request: Request, parts: WorkerParts) -> Record:
         alerts=request.origin.alerts,
     )
     made = parts.scenarios.start_by_rule(request, new, now)
+    return _recorded(request, made, parts)
+
+
+def _recorded(request: Request, made: StartedByRule, parts: WorkerParts) -> Record:
+    """What has become of this run, as its step keeps it."""
+    now = parts.clock.time()
     parts.locks.cool_down(request.claim, request.id, made.cooldown_until, now)
-    return {"status": made.status, "reason": made.reason, "scenario": made.scenario}
+    quiet = {"quiet": True} if made.reason == RESOLVED_SAID else {}
+    return {"status": made.status, "reason": made.reason, "scenario": made.scenario, **quiet}
 
 
 def _problem(book: RuleBook | None, name: str, request: Request) -> str:
@@ -124,13 +130,17 @@ def _conclude(
     if outcome.due_at is None:
         until = cooldown_end(now, min(request.cooldown_s, AGAIN_S))
         ended = replace(outcome, cooldown_until=until)
-    parts.runs.conclude(request.id, ended, now)
+    if not parts.runs.conclude(request.id, ended, now):
+        # An earlier execution has ended it, maybe by rules that have changed since.
+        return _recorded(request, parts.scenarios.became(request.id), parts)
     parts.locks.cool_down(request.claim, request.id, ended.cooldown_until, now)
     told = {"quiet": True} if quietly else {}
     again = {"again": True} if ended.due_at is not None else {}
     return {"status": ended.status, "reason": ended.reason, "scenario": "", **told, **again}
 
 
+RESOLVED_SAID = "Every alert that asked for it has resolved meanwhile."
+"""Why a run ends that nobody is told of."""
 AGAIN_S = 60.0
 """How soon an alert may ask again, in seconds."""
 

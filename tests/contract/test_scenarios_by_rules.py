@@ -116,6 +116,21 @@ def test_a_worker_that_dies_anywhere_starts_one_scenario(
     assert stand.starts() == {"rush.start.1": ("succeeded", "scenario rush.1 was started")}
 
 
+@both_ways
+def test_a_start_that_is_repeated_by_other_rules_tells_of_the_scenario_that_it_has_started(
+    engine: sa.Engine, taken_up: TakenUp
+) -> None:
+    stand = Started(engine)
+    stand.now.deliver(delivery(alert(SPIKE), at=stand.now.clock.now))
+    first = stand.now.begin()
+    first.go_to("done:start")
+    stand.now.book = replace(stand.book, scenarios={"rush": replace(STARTED, rules=())})
+    taken_up(stand.now, first)
+    stand.now.go_on()
+    assert stand.starts() == {"rush.start.1": ("succeeded", "scenario rush.1 was started")}
+    assert [each for each in told(stand) if "was not started" in each] == []
+
+
 @on_both
 def test_it_is_not_started_twice_while_it_goes_on(engine: sa.Engine) -> None:
     stand = Started(engine)
