@@ -10,6 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from service.catalogue.context import Record
+from service.domain.decisions.controls import Subject
+from service.domain.decisions.decision import Check
+from service.domain.decisions.guards import held_by, limits_of_start
 from service.domain.decisions.policy import APPROVE, OFF, SHADOW
 from service.domain.decisions.requests import Request
 from service.domain.errors import FailureKind, VendorError
@@ -22,7 +25,7 @@ from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.starting import asked_in_vain
 from service.ports.runs import Outcome
-from service.ports.scenarios import NewScenario
+from service.ports.scenarios import NewScenario, StartedByRule
 from service.triggers.scenarios.starting import first_state, requests_of
 
 
@@ -38,14 +41,16 @@ def _start(request: Request, parts: WorkerParts) -> Record:
     """Start it, and end this run, in one transaction."""
     now, name = parts.clock.time(), str(request.options["scenario"])
     if request.origin.needs_alert and not parts.runs.still_wanted(request, now):
-        said = "Every alert that asked for it has resolved meanwhile."
-        return _conclude(request, Outcome("held", said, now), parts, quietly=True)
+        return _conclude(request, Outcome("held", RESOLVED_SAID, now), parts, quietly=True)
     book = parts.book()
     problem = _problem(book, name, request)
     if book is None or problem:
         said = f"scenario {name} was not started: {problem}"
         return _conclude(request, Outcome("failed", said, now), parts)
     scenario = _as_asked(book.scenarios[name], request)
+    if (held := _held(scenario, request, parts)) is not None:
+        again_at = held.until if held.until is not None else now + AGAIN_S
+        return _conclude(request, Outcome("held", held.saw, now, again_at), parts)
     why = request.origin.why
     try:
         steps = requests_of(book, scenario, why)
@@ -66,8 +71,15 @@ def _start(request: Request, parts: WorkerParts) -> Record:
         alerts=request.origin.alerts,
     )
     made = parts.scenarios.start_by_rule(request, new, now)
+    return _recorded(request, made, parts)
+
+
+def _recorded(request: Request, made: StartedByRule, parts: WorkerParts) -> Record:
+    """What has become of this run, as its step keeps it."""
+    now = parts.clock.time()
     parts.locks.cool_down(request.claim, request.id, made.cooldown_until, now)
-    return {"status": made.status, "reason": made.reason, "scenario": made.scenario}
+    quiet = {"quiet": True} if made.reason == RESOLVED_SAID else {}
+    return {"status": made.status, "reason": made.reason, "scenario": made.scenario, **quiet}
 
 
 def _problem(book: RuleBook | None, name: str, request: Request) -> str:
@@ -84,6 +96,21 @@ def _problem(book: RuleBook | None, name: str, request: Request) -> str:
     return ""
 
 
+def _held(scenario: Scenario, request: Request, parts: WorkerParts) -> Check | None:
+    """What holds all of its targets since the alert came: a pause, a lock or a freeze window. None
+    of a run that a person has cancelled: that is how it ends."""
+    if parts.runs.cancelled(request.id):
+        return None
+    changes = [
+        Subject(each, request.origin.by, request.direction, request.action)
+        for each in scenario.targets
+    ]
+    limits = limits_of_start(
+        changes, parts.controls.in_force(), request.policy.freezes, parts.clock.time()
+    )
+    return held_by([check for check in limits.values() if check is not None])
+
+
 def _as_asked(scenario: Scenario, request: Request) -> Scenario:
     """In mode approve a person approves the whole of it, whatever it adds to the bill: whoever the
     scenario names, else whoever the rule names."""
@@ -96,16 +123,24 @@ def _as_asked(scenario: Scenario, request: Request) -> Scenario:
 def _conclude(
     request: Request, outcome: Outcome, parts: WorkerParts, *, quietly: bool = False
 ) -> Record:
-    """End this run without a scenario. Its claim is free a little later, so a repeat asks anew."""
+    """End this run without a scenario. Its claim is free a little later, so a repeat asks anew; at
+    once where its alerts are judged again by themselves."""
     now = parts.clock.time()
-    until = cooldown_end(now, min(request.cooldown_s, AGAIN_S))
-    ended = Outcome(outcome.status, outcome.reason, until)
-    parts.runs.conclude(request.id, ended, now)
-    parts.locks.cool_down(request.claim, request.id, until, now)
+    ended = outcome
+    if outcome.due_at is None:
+        until = cooldown_end(now, min(request.cooldown_s, AGAIN_S))
+        ended = replace(outcome, cooldown_until=until)
+    if not parts.runs.conclude(request.id, ended, now):
+        # An earlier execution has ended it, maybe by rules that have changed since.
+        return _recorded(request, parts.scenarios.became(request.id), parts)
+    parts.locks.cool_down(request.claim, request.id, ended.cooldown_until, now)
     told = {"quiet": True} if quietly else {}
-    return {"status": outcome.status, "reason": outcome.reason, "scenario": "", **told}
+    again = {"again": True} if ended.due_at is not None else {}
+    return {"status": ended.status, "reason": ended.reason, "scenario": "", **told, **again}
 
 
+RESOLVED_SAID = "Every alert that asked for it has resolved meanwhile."
+"""Why a run ends that nobody is told of."""
 AGAIN_S = 60.0
 """How soon an alert may ask again, in seconds."""
 

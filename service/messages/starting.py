@@ -13,8 +13,8 @@ from service.ports import Message
 
 def asked_in_vain(request: Request, incident: Incident, made: Mapping[str, Any]) -> Message:
     """That an alert asked for a scenario and none was started, and why; or, of a rule in shadow,
-    what would have been started. `made` has the run's `status` and `reason`, and the `scenario`
-    that was planned."""
+    what would have been started. `made` has the run's `status` and `reason`, the `scenario`
+    that was planned, and `again` where the alert is judged again."""
     name = request.options["scenario"]
     reason = str(made["reason"]).rstrip(".")
     lines = [f"{names_of(incident)}: rule {request.origin.by} asks for scenario {name}."]
@@ -24,6 +24,8 @@ def asked_in_vain(request: Request, incident: Incident, made: Mapping[str, Any])
         lines.append(f"See its plan: `runbookd scenarios {made['scenario']}`.")
     else:
         title = f"Scenario {name} was not started"
+        if made.get("again"):
+            lines.append("Once that is over, the alert is judged again by itself.")
         lines.append(f"Start it by hand: `runbookd run {name} --why WHY`.")
     lines.append(f"{NOTHING_DONE} See how it was decided: {command(request.id)}.")
     return Message(

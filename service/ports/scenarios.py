@@ -9,7 +9,7 @@ from typing import Protocol
 from service.domain.capacity.ledger import Value
 from service.domain.decisions.controls import Control
 from service.domain.decisions.requests import Request
-from service.domain.errors import Told
+from service.domain.errors import StoreConflict, Told
 from service.domain.scenarios.going import PLANNING, Deed, Next, Role, ScenarioNow
 from service.domain.scenarios.scenarios import Scenario
 from service.domain.scenarios.signoffs import Signoff
@@ -186,6 +186,14 @@ class Scenarios(Protocol):
         """
         ...
 
+    def became(self, run: str) -> StartedByRule:
+        """What has become of a run that starts a scenario, and has ended.
+
+        Raises:
+            StoreConflict: it has not ended.
+        """
+        ...
+
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """What scenarios that are in force have set of a target: each attribute with its value and
         the scenario's run. Of several the newest counts."""
@@ -249,6 +257,10 @@ class NoScenarios:
     def start_by_rule(self, request: Request, new: NewScenario, now: float) -> StartedByRule:
         """None can be."""
         return StartedByRule("failed", "no scenario can be started here", now)
+
+    def became(self, run: str) -> StartedByRule:
+        """None can have ended."""
+        raise StoreConflict(f"run {run} has started no scenario here")
 
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """There are none."""

@@ -220,10 +220,8 @@ class ScenarioStore:
         """End a run, once, and start the scenario that it asks for."""
         with translated(), self._engine.begin() as connection:
             begin_writing(connection)
-            ended = ended_already(connection, request.id)
-            if ended is not None:
-                status, reason, until = ended
-                return StartedByRule(status, reason, until, _started_by(connection, request.id))
+            if (before := _became(connection, request.id)) is not None:
+                return before
             _starts_alone(connection)
             made = _start_of_rule(connection, request, new, now)
             end_asking(connection, request.id, made.status, made.reason, made.cooldown_until, now)
@@ -232,6 +230,15 @@ class ScenarioStore:
         if made.scenario:
             self._bell.committed()
         return made
+
+    def became(self, run: str) -> StartedByRule:
+        """What has become of a run that starts a scenario, and has ended."""
+        with translated(), self._engine.begin() as connection:
+            begin_writing(connection)
+            found = _became(connection, run)
+        if found is None:
+            raise StoreConflict(f"run {run} has not ended")
+        return found
 
     def floors(self, target: str) -> dict[str, tuple[Value, str]]:
         """What scenarios that are in force have set of a target."""
@@ -532,6 +539,15 @@ def _rests(
         f"scenario {row.id} has ended at {ended}, and rests until {until}",
         row.ended_at + cooldown_s,
     )
+
+
+def _became(connection: sa.Connection, run: str) -> StartedByRule | None:
+    """What has become of a run that starts a scenario; None while it has not ended."""
+    ended = ended_already(connection, run)
+    if ended is None:
+        return None
+    status, reason, until = ended
+    return StartedByRule(status, reason, until, _started_by(connection, run))
 
 
 def _started_by(connection: sa.Connection, parent: str) -> str:

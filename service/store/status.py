@@ -25,6 +25,7 @@ from service.domain.decisions.directions import DIRECTIONS
 from service.domain.decisions.present import Passed, Present, present_state
 from service.domain.filters import PAGING, require_known
 from service.domain.rules.told import wrong_with
+from service.domain.scenarios.way import only_waits
 from service.store import schema
 from service.store.alive import live_workers
 from service.store.database import translated
@@ -324,7 +325,7 @@ def _scenarios(asked: Asked) -> list[dict[str, Any]]:
     query = (
         sa.select(
             *(runs.id, runs.scenario, runs.state, runs.reason, runs.who, runs.parent, runs.due_at),
-            *(steps.step, steps.state.label("is_now"), steps.back_state),
+            *(runs.emergency, steps.step, steps.state.label("is_now"), steps.back_state),
         )
         .join_from(schema.scenario_runs, schema.scenario_steps, steps.run == runs.id)
         .where(runs.ended_at.is_(None), sa.not_(runs.plan_only))
@@ -338,6 +339,7 @@ def _scenarios(asked: Asked) -> list[dict[str, Any]]:
                 "id": row["id"],
                 "scenario": row["scenario"],
                 "state": row["state"],
+                "emergency": row["emergency"],
                 "reason": row["reason"],
                 "by": f"rule {row['who']}" if row["parent"] else row["who"],
                 "due_at": moment(row["due_at"]),
@@ -462,7 +464,9 @@ def _cannot_start(
     scenarios: Mapping[str, Mapping[str, Any]], going: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, str]]:
     """The scenarios of the rules that cannot start now, each with the reason: another goes on on
-    one of its targets, or it goes on itself. An emergency always can."""
+    one of its targets, or it goes on itself. An emergency always can, and one that only waits for
+    a sign-off is in no other's way."""
+    going = [each for each in going if not only_waits(each["state"], emergency=each["emergency"])]
     targets = {name: set(each["targets"]) for name, each in scenarios.items()}
     found = []
     for name, each in scenarios.items():

@@ -22,7 +22,7 @@ from service.triggers.people.asked import Scope
 from tests.contract.test_crashes_and_people import TakenUp, both_ways, boundaries
 from tests.contract.test_scenarios import OUT, RUSH, STRATEGY, Stand, told
 from tests.databases import Databases
-from tests.fakes.alerts import alert, delivery, resolved
+from tests.fakes.alerts import NOW, alert, delivery, resolved
 from tests.properties.installation import OLGA, opened
 
 pytestmark = pytest.mark.spread
@@ -114,6 +114,21 @@ def test_a_worker_that_dies_anywhere_starts_one_scenario(
     stand.now.go_on()
     assert stand.scenarios() == ["rush.1"]
     assert stand.starts() == {"rush.start.1": ("succeeded", "scenario rush.1 was started")}
+
+
+@both_ways
+def test_a_start_that_is_repeated_by_other_rules_tells_of_the_scenario_that_it_has_started(
+    engine: sa.Engine, taken_up: TakenUp
+) -> None:
+    stand = Started(engine)
+    stand.now.deliver(delivery(alert(SPIKE), at=stand.now.clock.now))
+    first = stand.now.begin()
+    first.go_to("done:start")
+    stand.now.book = replace(stand.book, scenarios={"rush": replace(STARTED, rules=())})
+    taken_up(stand.now, first)
+    stand.now.go_on()
+    assert stand.starts() == {"rush.start.1": ("succeeded", "scenario rush.1 was started")}
+    assert [each for each in told(stand) if "was not started" in each] == []
 
 
 @on_both
@@ -351,3 +366,61 @@ def test_explaining_an_alert_whose_start_was_held_says_why(engine: sa.Engine) ->
     found = answered(stand, SPIKE)
     assert found["why not"] == "scenario rush.1 is active already."
     assert found["what was done"].endswith("Nothing was changed.")
+
+
+@on_both
+@pytest.mark.parametrize("kind", ["pause", "lock"])
+def test_a_control_that_comes_between_the_alert_and_the_worker_holds_the_start_until_it_is_lifted(
+    engine: sa.Engine, kind: str
+) -> None:
+    stand = Started(engine)
+    stand.now.deliver(delivery(alert(SPIKE), at=stand.now.clock.now))
+    for target in ("api", "app-cache"):
+        stand.now.put(kind, Scope(target=target), "1h")
+    stand.now.go_on()
+    status, reason = stand.starts()["rush.start.1"]
+    assert (status, stand.scenarios()) == ("held", [])
+    assert "by olga" in reason
+    (said,) = told(stand)
+    assert "Once that is over, the alert is judged again by itself." in said
+    stand.now.lift(kind)
+    stand.now.drain()
+    assert stand.scenarios() == ["rush.1"]
+
+
+def test_a_control_of_one_target_that_comes_before_the_worker_holds_only_its_steps(
+    engine: sa.Engine,
+) -> None:
+    stand = Started(engine)
+    stand.now.deliver(delivery(alert(SPIKE), at=stand.now.clock.now))
+    stand.now.put("pause", Scope(target="api"), "1h")
+    stand.now.go_on()
+    assert stand.scenarios() == ["rush.1"]
+
+
+def test_a_freeze_window_that_opens_before_the_worker_holds_the_start_until_it_closes(
+    engine: sa.Engine,
+) -> None:
+    minute = int(NOW // 60) % 1440
+    window = Window(start=minute + 1, end=minute + 11)
+    stand = Started(engine, policy=Policy(ACT, (Freeze(window, why="the audit"),)))
+    stand.now.deliver(delivery(alert(SPIKE), at=stand.now.clock.now))
+    stand.now.clock.now += 120
+    stand.now.go_on()
+    status, reason = stand.starts()["rush.start.1"]
+    assert (status, stand.scenarios()) == ("held", [])
+    assert "frozen until" in reason
+    stand.now.clock.now += 660
+    stand.now.drain()
+    assert stand.scenarios() == ["rush.1"]
+
+
+def test_a_start_that_a_person_has_cancelled_is_not_held_by_a_pause(engine: sa.Engine) -> None:
+    stand = Started(engine)
+    stand.now.deliver(delivery(alert(SPIKE), at=stand.now.clock.now))
+    stand.now.begin().go_to("begun:start")
+    now = stand.now.clock.now
+    assert stand.now.runs.cancel("rush.start.1", "olga", "not now", now, lambda connection: None)
+    stand.now.put("pause", Scope(), "1h")
+    stand.now.work(0, 50)
+    assert stand.starts()["rush.start.1"][0] == "cancelled"

@@ -372,5 +372,18 @@ def test_scenarios_that_go_on_are_told_with_their_steps_and_what_cannot_start(
     assert rest[1] == "Scenario night cannot start now: rush.2 is running and changes api."
 
 
+@pytest.mark.parametrize(("state", "in_the_way"), [("unsigned", False), ("running", True)])
+def test_an_emergency_is_in_the_way_of_others_only_once_it_has_begun(
+    engine: sa.Engine, state: str, in_the_way: bool
+) -> None:
+    row = started("emergency.1", scenario="emergency", emergency=True, state=state)
+    insert(engine, schema.scenario_runs, row)
+    insert(engine, schema.scenario_steps, step_row("emergency.1", "all", 0, "pending"))
+    scenarios = {each.name: each for each in (NIGHT, EMERGENCY)}
+    told = status(engine, declared(replace(rules_of(), scenarios=scenarios)), NOW)
+    assert [each["scenario"] for each in told["cannot_start"]] == ["night"] * in_the_way
+    assert [each["emergency"] for each in told["scenarios"]] == [True]
+
+
 def test_a_status_of_a_version_without_scenarios_has_no_line_of_them() -> None:
     assert _scenarios({}) == []

@@ -19,13 +19,14 @@ from service.domain.decisions.controls import (
     PERSON_HOLD,
     PERSON_LOCK,
     Control,
+    Subject,
     check_holds,
     check_locks,
     check_pauses,
 )
 from service.domain.decisions.decision import Check
 from service.domain.decisions.expected import IN_VAIN
-from service.domain.decisions.policy import FROZEN, LIMITED, SHADOW, check_freezes
+from service.domain.decisions.policy import FROZEN, LIMITED, SHADOW, Freeze, check_freezes
 from service.domain.decisions.requests import PERSON, SCENARIO, Request
 from service.domain.decisions.returns import CALM
 from service.domain.durations import clock_time
@@ -417,6 +418,19 @@ def held_by_people(request: Request, controls: Sequence[Control], now: float) ->
         "locks": locks,
         "holds": holds,
         "freezes": check_freezes(request.policy.freezes, change.target, now),
+    }
+
+
+def limits_of_start(
+    changes: Sequence[Subject], controls: Sequence[Control], freezes: Sequence[Freeze], now: float
+) -> dict[str, Check | None]:
+    """What these say of a rule that starts a scenario, which changes all of these; by the names
+    that the guards of an arrival have for them. It is held while all of them are: where one is
+    free, the scenario begins, and its other steps wait."""
+    return {
+        "pauses": least([check_pauses(controls, each, now) for each in changes]),
+        "locks": least([check_locks(controls, each, now) for each in changes]),
+        "freezes": least([check_freezes(freezes, each.target, now) for each in changes]),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from service.domain.durations import clock_time
 from service.domain.scenarios.going import OVER, UNDER_WAY, ScenarioNow
 from service.domain.scenarios.scenarios import Scenario
+from service.domain.scenarios.way import only_waits
 
 
 def going_said(now: ScenarioNow) -> str:
@@ -28,6 +29,8 @@ def in_its_way(scenario: Scenario, going: Iterable[ScenarioNow]) -> str:
     if scenario.emergency:
         return ""
     for each in going:
+        if only_waits(each.state, emergency=each.scenario.emergency):
+            continue
         if both := sorted(mine & set(each.scenario.targets)):
             return f"{each.id} is {each.state} and changes {', '.join(both)}"
     return ""

@@ -31,7 +31,7 @@ from service.domain.decisions.guards import (
     PageArrival,
     held_by,
     judge,
-    least,
+    limits_of_start,
     refuses,
 )
 from service.domain.decisions.policy import check_freezes
@@ -353,21 +353,16 @@ class Verdicts:
         return known
 
     def _limits_of_start(self, rule: Rule) -> dict[str, Check | None]:
-        """The same of a rule that starts a scenario. It is held while all of the scenario's targets
-        are: where one is free, the scenario begins, and its other steps wait."""
+        """The same of a rule that starts a scenario."""
         known = self._limits.get(rule.name)
         if known is None:
             changes_ = [
                 Subject(each, rule.name, NOTIFY, rule.action)
                 for each in self._runs.started_targets(rule)
             ]
-            known = self._limits[rule.name] = {
-                "pauses": least([check_pauses(self._controls, c, self._now) for c in changes_]),
-                "locks": least([check_locks(self._controls, c, self._now) for c in changes_]),
-                "freezes": least(
-                    [check_freezes(rule.policy.freezes, c.target, self._now) for c in changes_]
-                ),
-            }
+            known = self._limits[rule.name] = limits_of_start(
+                changes_, self._controls, rule.policy.freezes, self._now
+            )
         return known
 
     def _spend(self, claim: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from service.domain.scenarios.able import going_said, unable
-from service.domain.scenarios.going import ACTIVE, advance
+from service.domain.scenarios.going import ACTIVE, RUNNING, UNSIGNED, advance
 from service.domain.scenarios.scenarios import Early, Scenario, Step, When
 from tests.unit.scenarios.test_going import AT, FREE, A, B, child, scenario, with_child
 
@@ -26,6 +26,15 @@ def test_one_whose_target_another_changes_cannot_start_and_an_emergency_can() ->
     said = list(unable([NIGHT, emergency], going, {}, measured=True))
     assert said == ["night cannot start now: rush.1 is running and changes web"]
     assert list(unable([NIGHT], [], {}, measured=True)) == []
+
+
+def test_an_emergency_that_only_waits_for_a_sign_off_keeps_nothing_from_starting() -> None:
+    going = advance(scenario(A, B), AT, FREE).now
+    emergency = replace(going.scenario, emergency=True)
+    waits = replace(going, scenario=emergency, state=UNSIGNED)
+    begun = replace(waits, state=RUNNING)
+    assert list(unable([NIGHT], [waits], {}, measured=True)) == []
+    assert list(unable([NIGHT], [begun], {}, measured=True)) != []
 
 
 def test_a_target_that_is_off_is_named_with_its_setting() -> None:
