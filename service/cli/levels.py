@@ -62,7 +62,10 @@ def _others(found: dict[str, Any]) -> str:
         return ""
     if in_force is None:
         return " No worker has begun to act by levels."
-    return f" The workers act by other rules, {in_force}: start them anew with these."
+    return (
+        f" The workers act by other rules, {in_force}: they take these within seconds. If this "
+        "stays, `runbookd status` says which process has refused its files."
+    )
 
 
 def _show_applied(applied: dict[str, Any], shown: Rows) -> None:

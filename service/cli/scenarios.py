@@ -114,9 +114,11 @@ def show(found: dict[str, Any]) -> None:
         )
     if found["unsigned_after"]:
         say(f"  still to sign: {', '.join(found['unsigned_after'])}")
-    if found["due_at"]:
+    if found["back_at"]:
         early = f", or until {found['early']}" if found["early"] else ""
-        say(f"  in force until {clock(found['due_at'])}{early}")
+        say(f"  in force until {clock(found['back_at'])}{early}")
+    elif found["state"] == "active":
+        say(f"  does not go back by itself: `runbookd undo {found['id']}` takes it back")
     if width() < TABLE_FROM:
         for each in found["steps"]:
             _show_step(each)

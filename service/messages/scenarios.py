@@ -52,7 +52,9 @@ def told(now: ScenarioNow) -> Message:
     lines += [line for each in now.steps if (line := _line(each, now))]
     if now.reason and now.state in (ACTIVE, *ENDED):
         lines.append(f"{now.reason[0].upper()}{now.reason[1:]}.")
-    if now.state == ACTIVE and now.due_at is not None:
+    if now.state == ACTIVE and not now.goes_back:
+        lines.append(f"It does not go back by itself: `runbookd undo {now.id}` takes it back.")
+    if now.goes_back and now.due_at is not None:
         lines.append(
             f"It is in force until {clock_time(now.due_at)}{_early(now)}. Then it is taken back, "
             "unless an alert still asks for more."

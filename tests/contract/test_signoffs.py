@@ -301,19 +301,6 @@ def test_an_emergency_that_waits_for_a_signoff_is_not_suspended_by_another_that_
     assert state(stand, waits) == "done", "the other has set all of it already"
 
 
-def test_an_emergency_that_waits_for_a_signoff_is_not_suspended_by_another_that_begins(
-    engine: sa.Engine,
-) -> None:
-    stand = stand_with(engine, WORST, replace(WORST, name="other"))
-    waits = stand.people.start(OLGA, "rush", "all is down").run
-    begun = stand.people.start(FINN, "other", "all is down")
-    assert begun.suspended == ()
-    assert state(stand, begun.run) == "active"
-    assert state(stand, waits) == "unsigned"
-    stand.people.sign(FINN, waits, "finance", "go")
-    assert state(stand, waits) == "active"
-
-
 @on_both
 def test_an_emergency_suspends_what_starts_right_before_its_transaction(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch

@@ -296,7 +296,10 @@ def rules(folder: Path) -> Path:
     """The shipped pack with two more targets, one of which fails and one of which is held."""
     pack = (ROOT / "rules" / "quizmentor.yml").read_text(encoding="utf-8")
     path = folder / "rules.yml"
-    text = pack.replace("\ntargets:\n", f"\ntargets:{TARGETS}", 1).rstrip() + RULES
+    head, tail = pack.replace("\ntargets:\n", f"\ntargets:{TARGETS}", 1).split(
+        "\n# Alerts that always"
+    )
+    text = f"{head.rstrip()}{RULES}\n# Alerts that always{tail}"
     path.write_text(text, encoding="utf-8")
     return path
 

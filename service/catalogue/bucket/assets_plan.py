@@ -26,7 +26,7 @@ MOST_AT_ONCE = 20
 COMPRESSING, RESTORING = "compress", "restore"
 STORED_A_GIB, SENT_A_GIB = 0.02, 0.01
 """Dollars a month for each GiB stored, and for each GiB sent, beyond the 250 GiB and the 1 TiB of
-the subscription. The vendor's price list of Spaces, read 2026-11."""
+the subscription, by what the vendor has published of Spaces. It is no quote."""
 LOADS = 1_000
 """How many loads of all assets a plan counts what is saved by: one is too little to see."""
 _A_CENT = 0.01

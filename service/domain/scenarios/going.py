@@ -229,6 +229,12 @@ class ScenarioNow:
         return f"rule {self.by}" if self.parent else self.by
 
     @property
+    def goes_back(self) -> bool:
+        """Whether the way back begins by itself, at `due_at`. Once it was cancelled, a person says
+        when."""
+        return self.state == ACTIVE and self.cancel is None and self.due_at is not None
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more becomes of it, unless a person asks for the way back."""
         return self.state in ENDED

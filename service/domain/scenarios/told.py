@@ -48,6 +48,7 @@ def run_told(now: ScenarioNow, in_the_way: Mapping[str, str]) -> dict[str, Any]:
         "plan": now.plan_only,
         "began_at": moment(now.began_at),
         "due_at": moment(now.due_at),
+        "back_at": moment(now.due_at) if now.goes_back else None,
         "early": None if now.scenario.early is None else now.scenario.early.said,
         "quiet_since": None if now.quiet is None else moment(now.quiet.since),
         "plan_hash": now.plan_hash,
