@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -22,8 +23,7 @@ from tests.processes import ROOT
 from tests.unit.cli.commandline import SANDBOX_IDS, CommandLine, Said
 
 BEGAN = float(int(time.time()) - 86_400)
-"""When the alert began. The time ends a day later, which is about now, because the store makes ids
-by the machine's clock."""
+"""When the alert began."""
 SINCE, UNTIL = f"{BEGAN - 60:.0f}", f"{BEGAN + 86_400:.0f}"
 PACK = """\
 targets:
@@ -60,9 +60,12 @@ def settings(environment: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-def stores(settings: Settings) -> Iterator[Stores]:
-    """A store to which an alert was told at 0, 10, 20, 30 and 40 minutes, and its end at 50."""
+def stores(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    """A store to which an alert was told at 0, 10, 20, 30 and 40 minutes, and its end at 50. Its
+    ids are of then, by which a backtest finds what was."""
     made = Stores(settings)
+    then = SimpleNamespace(time_ns=lambda: int(BEGAN * 1e9))
+    monkeypatch.setattr("service.store.ids.time", then)
     rules = in_force(load_rules(settings))
     admitter = build_admitter(made, lambda: rules)
     for minute in (0, 10, 20, 30, 40, 50):
