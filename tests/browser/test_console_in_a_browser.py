@@ -118,7 +118,7 @@ def test_a_scenario_is_approved_followed_and_taken_back(browser: Browser, site: 
         paul.confirm(f"Approve scenario {started['id']}", "all of them are asked for")
         site.stack.wait_for(lambda: starter.ask("GET", scenario)["state"] == "active", "its steps")
         olga.sign_in(site.tokens["olga"])
-        olga.open("/console/scenarios")
+        olga.read("active", f"Scenario {started['id']}, started by olga")
         olga.follow(started["id"])
         olga.read("active", "we are on the news", "approved by paul", "→ 4")
         picture(olga, "scenario")

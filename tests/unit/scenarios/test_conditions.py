@@ -14,6 +14,7 @@ from service.domain.scenarios.going import (
     PLANNED,
     PLANNING,
     UNDOING,
+    Deed,
     Facts,
     Quiet,
     Role,
@@ -22,6 +23,7 @@ from service.domain.scenarios.going import (
     readings_for,
 )
 from service.domain.scenarios.scenarios import Early, Scenario, When, scenario_from_fields
+from service.domain.scenarios.told import run_told
 from service.domain.watching import Taken
 from service.messages import scenarios as messages
 from tests.unit.scenarios.test_going import AT, FREE, A, B, C, child, scenario, states, with_child
@@ -204,3 +206,18 @@ def test_what_it_says_is_kept_and_one_without_conditions_keeps_its_hash() -> Non
     plain = Scenario("rush", (A,)).fields()
     assert {"early", "covers_s", "rules"}.isdisjoint(plain)
     assert "when" not in plain["steps"][0]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_scenario_that_was_cancelled_does_not_say_that_it_goes_back_by_itself(
+    cancelled: bool,
+) -> None:
+    now = in_force()
+    if cancelled:
+        now = replace(now, cancel=Deed("olga", "enough", AT))
+    assert now.due_at is not None
+    assert now.goes_back is not cancelled
+    assert (run_told(now, {})["back_at"] is None) is cancelled
+    text = messages.told(now).text
+    assert ("Then it is taken back" in text) is not cancelled
+    assert (f"`runbookd undo {now.id}` takes it back" in text) is cancelled
