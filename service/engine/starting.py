@@ -78,7 +78,8 @@ def _recorded(request: Request, made: StartedByRule, parts: WorkerParts) -> Reco
     """What has become of this run, as its step keeps it."""
     now = parts.clock.time()
     parts.locks.cool_down(request.claim, request.id, made.cooldown_until, now)
-    quiet = {"quiet": True} if made.reason == RESOLVED_SAID else {}
+    # A sender repeats its alert for as long as the scenario goes on; people read why once.
+    quiet = {"quiet": True} if made.told_before or made.reason == RESOLVED_SAID else {}
     return {"status": made.status, "reason": made.reason, "scenario": made.scenario, **quiet}
 
 

@@ -45,12 +45,14 @@ class NewScenario:
 @dataclass(frozen=True, slots=True)
 class StartedByRule:
     """What became of a run that starts a scenario: how it has ended and why, until when its claim
-    rests (in seconds since the epoch), and the scenario that it has started, empty where none."""
+    rests (in seconds since the epoch), and the scenario that it has started, empty where none.
+    `told_before` is whether the run before it was held for the very same reason."""
 
     status: str
     reason: str
     cooldown_until: float
     scenario: str = ""
+    told_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ from service.store.encode import dump
 from service.store.ending import cancelled_by, end_asking, ended_already
 from service.store.stuck import read_stuck
 
+HELD = "held"
+"""How a run ends that has started nothing, because something was in the way."""
 _s, _t, _r = schema.scenario_runs.c, schema.scenario_steps.c, schema.runs.c
 _c, _i = schema.cooldowns.c, schema.intents.c
 _MAKE_WAY = "make way"
@@ -224,6 +226,9 @@ class ScenarioStore:
                 return before
             _starts_alone(connection)
             made = _start_of_rule(connection, request, new, now)
+            if made.status == HELD:
+                earlier = _outcome_before(connection, request)
+                made = replace(made, told_before=earlier == (HELD, made.reason))
             end_asking(connection, request.id, made.status, made.reason, made.cooldown_until, now)
             if made.scenario:
                 self._bell.within(connection)
@@ -505,16 +510,28 @@ def _start_of_rule(
         return StartedByRule("cancelled", said, now)
     if not new.plan_only:
         if held := _rests(connection, name, request.cooldown_s, now):
-            return StartedByRule("held", held[0], min(rests, max(held[1], now + AGAIN_S)))
+            return StartedByRule(HELD, held[0], min(rests, max(held[1], now + AGAIN_S)))
         try:
             _refuse_others(connection, new.scenario)
         except StoreConflict as conflict:
-            return StartedByRule("held", f"{conflict}", min(rests, now + AGAIN_S))
+            return StartedByRule(HELD, f"{conflict}", min(rests, now + AGAIN_S))
     run = _insert(connection, new)
     if new.plan_only:
         said = f"{name} would have been started; scenario {run} is only planned"
         return StartedByRule("shadow", said, rests, run)
     return StartedByRule("succeeded", f"scenario {run} was started", rests, run)
+
+
+def _outcome_before(connection: sa.Connection, request: Request) -> tuple[str, str] | None:
+    """How the run before this one of the same claim stands, and why."""
+    query = (
+        sa.select(_r.status, _r.reason)
+        .where(_r.action == request.action, _r.claim == request.claim, _r.id != request.id)
+        .order_by(_r.created_at.desc(), _r.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.status, row.reason)
 
 
 def _rests(

@@ -145,6 +145,19 @@ def test_it_is_not_started_twice_while_it_goes_on(engine: sa.Engine) -> None:
 
 
 @on_both
+def test_a_sender_that_repeats_its_alert_has_people_told_once_that_it_goes_on_already(
+    engine: sa.Engine,
+) -> None:
+    stand = Started(engine)
+    stand.now.go_through(stand.run())
+    for _ in range(3):
+        stand.fires()
+        stand.now.clock.now += 61.0
+    assert [status for status, _ in stand.starts().values()] == ["held"] * 3
+    assert len([each for each in told(stand) if "was not started" in each]) == 1
+
+
+@on_both
 def test_it_rests_for_the_rules_cooldown_after_its_end_whoever_has_started_it(
     engine: sa.Engine,
 ) -> None:
