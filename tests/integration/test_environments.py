@@ -11,7 +11,10 @@ from tests.integration.test_dev import Dev, children_of, running
 from tests.stack import Options, Stack
 
 BASIC = {"ALERTMANAGER_BASIC", "GRAFANA_BASIC"}
-PLANTED = {name: f"{'user:' if name in BASIC else ''}planted-not-real" for name in SECRETS}
+PLANTED = {
+    **{name: f"{'user:' if name in BASIC else ''}planted-not-real" for name in SECRETS},
+    "HEARTBEAT_URL": "http://127.0.0.1:1/planted-not-real",
+}
 
 
 def found_in(pid: int) -> set[str]:
