@@ -18,10 +18,8 @@ from service.domain.decisions.claims import shadow_claim
 from service.domain.decisions.decision_tree import branch_of, recommend
 from service.domain.decisions.policy import SHADOW
 from service.domain.decisions.requests import PERSON, Request
-from service.domain.errors import FailureKind, VendorError
 from service.domain.rules.rules import Target
-from service.engine import outbox, reports
-from service.engine.messages import conclude, incident_told, tell, tell_findings, unheard
+from service.engine.messages import conclude, incident_told, tell, tell_findings, told_or_paged
 from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.decide import decided, undecided
@@ -147,9 +145,4 @@ def _tell(request: Request, seen: Record, asked: Record, parts: WorkerParts) -> 
     incident: Incident = incident_told(request, parts)
     wanted = branches_of(request.options)[seen["branch"]]
     message = decided(incident, wanted, seen, asked, request.origin)
-    told = outbox.post_or_keep(message, parts)
-    if not isinstance(told, VendorError):
-        return {"told": "now"}
-    if told.kind is FailureKind.PERMANENT:
-        return {"told": "refused", "paged": reports.page(unheard(request, message, told), parts)}
-    return {"told": "later", "because": str(told)}
+    return told_or_paged(request, message, parts)

@@ -132,6 +132,16 @@ def unheard(request: Request, message: Message, error: VendorError) -> Page:
     )
 
 
+def told_or_paged(request: Request, message: Message, parts: WorkerParts) -> dict[str, Any]:
+    """Tell Slack. What waits for it is told later, and a page says what it refuses for good."""
+    told = outbox.post_or_keep(message, parts)
+    if not isinstance(told, VendorError):
+        return {"told": "now"}
+    if told.kind is FailureKind.PERMANENT:
+        return {"told": "refused", "paged": reports.page(unheard(request, message, told), parts)}
+    return {"told": "later", "because": str(told)}
+
+
 def _known(incident: Incident, parts: WorkerParts) -> dict[str, str]:
     """What runbookd itself did last, by target: often the first question.
 

@@ -15,12 +15,10 @@ from service.domain.decisions.decision import Check
 from service.domain.decisions.guards import held_by, limits_of_start
 from service.domain.decisions.policy import APPROVE, OFF, SHADOW
 from service.domain.decisions.requests import Request
-from service.domain.errors import FailureKind, VendorError
 from service.domain.people import BadRequest
 from service.domain.rules.rules import RuleBook
 from service.domain.scenarios.scenarios import Scenario
-from service.engine import outbox, reports
-from service.engine.messages import incident_told, unheard
+from service.engine.messages import incident_told, told_or_paged
 from service.engine.outcomes import cooldown_end
 from service.engine.parts import StepRunner, WorkerParts
 from service.messages.starting import asked_in_vain
@@ -151,9 +149,4 @@ def _tell(request: Request, made: Record, parts: WorkerParts) -> dict[str, Any]:
     if made.get("quiet"):
         return {"told": "nobody"}
     message = asked_in_vain(request, incident_told(request, parts), made)
-    told = outbox.post_or_keep(message, parts)
-    if not isinstance(told, VendorError):
-        return {"told": "now"}
-    if told.kind is FailureKind.PERMANENT:
-        return {"told": "refused", "paged": reports.page(unheard(request, message, told), parts)}
-    return {"told": "later", "because": str(told)}
+    return told_or_paged(request, message, parts)
